@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the module `patch`: choose the build, check it, and bring it to the state that is asked for."""
+
+import os
+from collections import namedtuple
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks import Question, check
+from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
+    check_ignorable,
+    finding,
+    refusal,
+    standing_blockers,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._host_file import open_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import may_load_modules
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id, module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
+from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._parameters import parameter_line
+from ansible_collections.kernel.livepatch.plugins.module_utils._plan import reached, steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._report import forecast_stack, patch_result, stack_diff
+from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
+
+# offer: see _choice, None without src. timeout: seconds. params: a dict.
+Wish = namedtuple("Wish", "offer name state timeout on_stall ignore_findings params")
+
+
+def bring_patch(host, wish, check_mode=False):
+    """Bring one patch to `wish.state`; returns a dict of `changed`, `patch`, `findings`, `blockers` and `diff`.
+
+    Raises Needs when the controller has to tell or send something first, and LivepatchError.
+    """
+    if wish.name is not None:
+        wish = wish._replace(name=module_name(wish.name))
+    check_ignorable(wish.ignore_findings)
+    line = parameter_line(wish.params)
+    interface = interface_adapter(host)
+    store = Store(host)
+    description = chosen_description(host, store, wish.offer, wish.name) if wish.offer else None
+    if wish.offer and description is None:
+        return _uncovered(host, wish)
+    task = _Task(host, interface, store, wish, description, line)
+    if not steps(task.previous, wish.state):
+        return task.unchanged()
+    findings = task.check()
+    if check_mode:
+        return task.forecast(findings)
+    with change_lock(host):
+        return task.change()
+
+
+class _Task:
+    """One run of the job, after the build is known."""
+
+    def __init__(self, host, interface, store, wish, description, line):
+        self.host = host
+        self.interface = interface
+        self.store = store
+        self.wish = wish
+        self.description = description
+        self.name = description["name"] if description else wish.name
+        self.line = line
+        self.before = interface.patches()
+        self.previous = interface.state(self.name)
+
+    def check(self):
+        """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
+        if self.wish.state == "enabled":
+            findings = check(Question(self.host, self.interface, self.description, self.previous, self.wish.params))
+        else:
+            findings = [] if may_load_modules(self.host) else [finding("not-permitted", "CAP_SYS_MODULE")]
+        blockers = standing_blockers(findings, self.wish.ignore_findings)
+        if blockers:
+            raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+        return findings
+
+    def unchanged(self):
+        """There is nothing to do; what is enabled is compared with its file all the same."""
+        findings = []
+        if self.wish.state == "enabled":
+            question = Question(self.host, self.interface, self.description, self.previous, {})
+            findings = [found for found in check(question) if found["code"] == "name-taken-by-other-build"]
+            findings += verify_patch(self.host, self.interface, self.name, self.description, tasks=False)[0]
+            blockers = standing_blockers(findings, TOLERATED)
+            if blockers:
+                raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+        return self.answer(self.previous, findings)
+
+    def forecast(self, findings):
+        """What a change would come to, with nothing changed."""
+        state = reached(self.previous, self.wish.state)
+        after = forecast_stack(self.before, self.name, state, self.description)
+        replaces = []
+        if state == "enabled" and self.description["replace"]:
+            replaces = [patch["name"] for patch in self.before if patch["name"] != self.name]
+        answer = self.answer(state, findings, after)
+        answer["patch"].update(replaces=replaces, build_id=self.build_id())
+        if state == "enabled":
+            answer["patch"]["objects"] = [
+                {"name": entry["name"], "patched": False, "functions": entry["functions"]}
+                for entry in self.description["objects"]]
+        return answer
+
+    def have_image(self):
+        """Have the image in the store when the plan loads it; raises Needs when it has to be sent."""
+        if "load" not in steps(self.previous, self.wish.state) or self.store.has(self.description["sha256"]):
+            return
+        offer = self.wish.offer
+        if offer["kind"] == "host":
+            with open_image(self.host.path(offer["path"])) as stream:
+                self.store.put(stream, self.description)
+        elif offer.get("delivered"):
+            with open(offer["delivered"], "rb") as stream:
+                self.store.put(stream, self.description)
+        else:
+            raise Needs(file=self.description["sha256"])
+
+    def change(self):
+        """Take the steps; another run may have moved the patch before this one had the lock, so look again."""
+        self.before = self.interface.patches()
+        self.previous = self.interface.state(self.name)
+        if not steps(self.previous, self.wish.state):
+            return self.unchanged()
+        findings = self.check()
+        self.have_image()
+        change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
+        try:
+            self._run(change)
+        except LivepatchError as error:
+            state = self.interface.state(self.name)
+            error.details.setdefault("findings", findings + change.findings)
+            error.details.setdefault("patch", self.result(state, change))
+            error.details.setdefault("changed", state != self.previous or bool(change.replaced))
+            raise
+        if self.wish.state == "absent":
+            self.store.forget(self.name)
+        after = self.interface.patches()
+        answer = self.answer(self.interface.state(self.name), findings + change.findings, after)
+        answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
+        answer["blockers"] = change.blockers
+        return answer
+
+    def _run(self, change):
+        if "load" in steps(self.previous, self.wish.state):
+            descriptor = self.store.open(self.description["sha256"])
+            try:
+                change.load_from(descriptor, self.line)
+                change.run(self.previous, self.wish.state)
+            finally:
+                os.close(descriptor)
+        else:
+            change.run(self.previous, self.wish.state)
+        if self.wish.state == "enabled" and self.interface.state(self.name) == "enabled":
+            change.verify(self.description)
+
+    def answer(self, state, findings, after=None):
+        """The task's result; `after` is the stack of patches when something changed or would."""
+        after = self.before if after is None else after
+        return {
+            "changed": state != self.previous,
+            "patch": self.result(state),
+            "findings": findings,
+            "blockers": [],
+            "diff": stack_diff(self.host, self.before, after),
+        }
+
+    def result(self, state, change=None):
+        patch = self.interface.patch(self.name)
+        return patch_result(
+            self.host, self.name, state=state, previous_state=self.previous,
+            sha256=self.description["sha256"] if self.description else None, build_id=self.build_id(),
+            objects=patch["objects"] if patch else [], replaces=change.replaced if change else [])
+
+    def build_id(self):
+        """Of the file where one is known, else of what is loaded."""
+        return self.description["build_id"] if self.description else module_build_id(self.host, self.name)
+
+
+def _uncovered(host, wish):
+    return {
+        "changed": False, "findings": [uncovered_note(host, wish.offer, wish.name)], "blockers": [],
+        "patch": patch_result(host, wish.name, state="uncovered", previous_state="uncovered"),
+    }

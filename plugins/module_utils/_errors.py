@@ -1,0 +1,14 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one exception of the host half: a stable code, one sentence, and what was found on the way."""
+
+
+class LivepatchError(Exception):
+    """Something an operator has to know; `code` is stable and kebab-case, `details` goes into the task's result."""
+
+    def __init__(self, code, message, **details):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the module `patch_verify`: prove function by function that patches are running."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import tasks_are_readable
+from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id, module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._verify import verify_patch
+
+
+def verify_host(host, offer, name):
+    """A dict of `verified`, `patches` (names), `functions` and `findings`, for the patch of an offer, for the one that
+    is named, or for everything that is enabled.
+
+    Raises Needs, and LivepatchError with the first blocker's code where something is not verified. A host that a bundle
+    has no build for is neither verified nor an error.
+    """
+    interface = interface_adapter(host)
+    if not tasks_are_readable(host):
+        raise refusal([finding("tasks-unreadable", host.release())], verified=False)
+    subjects = _subjects(host, interface, offer, name if name is None else module_name(name))
+    findings, functions = [], []
+    for patch, description in subjects:
+        found, evidence = verify_patch(host, interface, patch, description)
+        findings.extend(entry for entry in found if entry not in findings)
+        functions.extend(evidence)
+    if not subjects:
+        findings.append(uncovered_note(host, offer, name) if offer else finding("nothing-enabled", host.release()))
+    blockers = standing_blockers(findings)
+    result = {
+        "changed": False, "verified": bool(subjects) and not blockers,
+        "patches": [patch for patch, _description in subjects], "functions": functions, "findings": findings,
+    }
+    if blockers:
+        raise refusal(blockers, **result)
+    return result
+
+
+def _subjects(host, interface, offer, name):
+    """What to verify: a list of (name, description or None)."""
+    store = Store(host)
+    if offer:
+        description = chosen_description(host, store, offer, name)
+        return [(description["name"], description)] if description else []
+    # One that is disabled is on its way out: the kernel shows it for a moment longer.
+    names = [name] if name else [patch["name"] for patch in interface.patches() if patch["state"] != "disabled"]
+    return [(one, store.of_build(one, module_build_id(host, one))) for one in names]

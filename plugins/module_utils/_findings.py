@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings: results of checks, with stable codes. The one table of what each code means and what to do about it."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+
+# code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
+FINDINGS = {
+    "not-a-livepatch": (
+        "blocker", False,
+        "{file} is a kernel module but not a live patch (its modinfo has no livepatch=Y): give a module built by "
+        "kpatch-build, klp-build or from livepatch source."),
+    "wrong-architecture": (
+        "blocker", False,
+        "{file} is built for {arch} and this host is {machine}: use a build for {machine}."),
+    "no-vermagic": (
+        "blocker", False,
+        "{file} does not say which kernel it was built for (it has no vermagic), and only forced loading would take "
+        "it: rebuild it."),
+    "wrong-release": (
+        "blocker", False,
+        "{file} is built for kernel {release} and this host runs {running}: use a build for {running}, "
+        "since a kernel can accept the wrong one and crash."),
+    "not-permitted": (
+        "blocker", False,
+        "Loading and removing kernel modules needs CAP_SYS_MODULE, which this user lacks: run the task with "
+        "become: true."),
+    "module-loading-disabled": (
+        "blocker", False,
+        "Module loading is switched off on this host until its next reboot (kernel.modules_disabled is 1)."),
+    "transition-running": (
+        "blocker", False,
+        "The kernel is in the middle of the transition of the patch {other} and does one at a time: wait until it is "
+        "over, or reverse it."),
+    "name-taken-by-other-build": (
+        "blocker", False,
+        "Another build of {name} is {state} (build-id {loaded}; {file} has {wanted}): give the new build a name of its "
+        "own and let it replace the old one, or bring {name} to state absent first."),
+    "unknown-parameter": (
+        "blocker", True,
+        "{file} has no module parameter {parameter} (it has: {known}), and the kernel would ignore it: correct "
+        "params."),
+    "uncovered": (
+        "note", False,
+        "The bundle has no build of {name} for kernel {running} on {machine}; it has builds for: {builds}."),
+    # what patch_verify finds
+    "nothing-enabled": (
+        "blocker", False,
+        "No live patch is enabled on this host, so there is nothing to verify."),
+    "tasks-unreadable": (
+        "blocker", False,
+        "The kernel does not show this user which code every task runs (/proc/PID/patch_state): run the task with "
+        "become: true."),
+    "not-loaded": ("blocker", False, "The patch {name} is not loaded."),
+    "not-enabled": ("blocker", False, "The patch {name} is {state}, not enabled."),
+    "other-build": (
+        "blocker", False,
+        "The loaded {name} is another build than {file} (build-id {loaded} is not {wanted})."),
+    "build-unknown": (
+        "warning", False,
+        "Whether the loaded {name} is the build in {file} cannot be told, because one of them has no build-id."),
+    "file-unknown": (
+        "blocker", False,
+        "This host keeps no file of {name}, so what it should patch is not known: name the file as src."),
+    "function-missing": (
+        "blocker", False,
+        "{file} claims {object}:{function},{sympos} and the kernel does not list it among the functions that {name} "
+        "patches."),
+    "function-extra": (
+        "blocker", False,
+        "The kernel lists {object}:{function},{sympos} as patched by {name}, and {file} does not claim it."),
+    "function-not-hooked": (
+        "blocker", False,
+        "{object}:{function} is listed as patched by {name}, but ftrace does not redirect it (no I in "
+        "enabled_functions)."),
+    "function-overridden": (
+        "blocker", False,
+        "{object}:{function} of {name} is overridden by {other}, which was loaded later."),
+    "object-not-patched": (
+        "blocker", False,
+        "The module {object} is loaded and {name} does not patch it."),
+    "object-absent": (
+        "note", False,
+        "The module {object} is not loaded; {name} will patch it when it is."),
+    "task-left-behind": (
+        "blocker", False,
+        "{count} tasks still run the code from before {name}."),
+    "ftrace-unreadable": (
+        "warning", False,
+        "The kernel does not show which functions ftrace redirects (tracefs is not mounted or locked down): sysfs "
+        "alone was compared."),
+    "tables-opaque": (
+        "warning", False,
+        "{file} builds its tables when it is loaded, so the functions are the kernel's word and not compared with the "
+        "file."),
+    # what happened during a change
+    "transition-unfinished": (
+        "warning", False,
+        "The transition of {name} was not over after {seconds} s and was left going, as asked for by on_stall: held by "
+        "{blockers}."),
+    "transition-forced": (
+        "warning", False,
+        "The transition of {name} was forced after {seconds} s, as asked for by on_stall: tasks may run old and new "
+        "code at once, and modules the kernel pinned stay loaded until the next reboot."),
+    "replaced-module-kept": (
+        "warning", False,
+        "The replaced patch {other} has no effect any more, but its module stays loaded: {why}"),
+    "module-kept": (
+        "warning", False,
+        "The patch {name} has no effect any more, but its module stays loaded: {why}"),
+}
+
+
+def finding(code, subject, **facts):
+    """One finding: a dict of `code`, `level`, `subject`, `message`; KeyError for a code or a fact that is not there."""
+    level, _ignorable, message = FINDINGS[code]
+    return {"code": code, "level": level, "subject": subject, "message": message.format(**facts)}
+
+
+def check_ignorable(codes):
+    """Refuse codes that do not exist or that must not be ignored; raises LivepatchError `finding-not-ignorable`."""
+    ignorable = sorted(code for code, (_level, may, _message) in FINDINGS.items() if may)
+    for code in codes:
+        if code not in ignorable:
+            what = "must never be ignored" if code in FINDINGS else "is not a finding"
+            raise LivepatchError(
+                "finding-not-ignorable",
+                f"ignore_findings: {code} {what}; what can be ignored is: {', '.join(ignorable)}.")
+
+
+def standing_blockers(findings, ignored=()):
+    """The findings that stand in the way."""
+    return [found for found in findings if found["level"] == "blocker" and found["code"] not in ignored]
+
+
+def refusal(blockers, **details):
+    """The LivepatchError for one or more blockers: the first one's code and sentence, and how many more there are."""
+    first = blockers[0]
+    more = len(blockers) - 1
+    return LivepatchError(
+        first["code"], first["message"] + (f" ({more} more in findings.)" if more else ""), **details)

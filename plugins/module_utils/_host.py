@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seam between this collection and a kernel: files below one root, a clock, and two system calls."""
+
+import errno
+import os
+import time
+
+from ansible_collections.kernel.livepatch.plugins.module_utils import _syscalls
+
+GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
+
+
+class Host:
+    """A host whose /proc, /sys, /dev and /var are found below `root`; everything else here asks it, and it alone.
+
+    With a root other than "/" the files are a simulation, and a test overrides the system calls and the clock.
+    """
+
+    def __init__(self, root="/"):
+        self.root = root
+
+    def path(self, path):
+        """Where an absolute path of the host is found."""
+        return path if self.root == "/" else os.path.join(self.root, path.lstrip("/"))
+
+    def read_bytes(self, path):
+        """The whole content of a file; raises OSError."""
+        with open(self.path(path), "rb") as stream:
+            return stream.read()
+
+    def read(self, path):
+        """The text of a kernel file without the newline at its end; raises OSError."""
+        return self.read_bytes(path).decode("utf-8", "replace").rstrip("\n")
+
+    def read_or(self, path, default=None):
+        """Like `read`, with `default` for a file that is absent, has gone meanwhile, or may not be read."""
+        try:
+            return self.read(path)
+        except OSError as error:
+            if error.errno in GONE or error.errno in (errno.EACCES, errno.EPERM, errno.EINVAL):
+                return default
+            raise
+
+    def names(self, path):
+        """The sorted entries of a directory; none when it is absent or has gone."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except OSError as error:
+            if error.errno in GONE:
+                return []
+            raise
+
+    def is_dir(self, path):
+        return os.path.isdir(self.path(path))
+
+    def exists(self, path):
+        return os.path.exists(self.path(path))
+
+    def write(self, path, text):
+        """One write(2) to an existing kernel file, as sysfs wants it; raises OSError."""
+        descriptor = os.open(self.path(path), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode("utf-8"))
+        finally:
+            os.close(descriptor)
+
+    def release(self):
+        """The running kernel's release, as `uname -r` prints it."""
+        return self.read("/proc/sys/kernel/osrelease")
+
+    def machine(self):
+        """The running kernel's architecture, as `uname -m` prints it."""
+        return os.uname().machine
+
+    def now(self):
+        """Seconds on a clock that only moves forward."""
+        return time.monotonic()
+
+    def sleep(self, seconds):
+        time.sleep(seconds)
+
+    def finit_module(self, descriptor, parameters):
+        """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""
+        _syscalls.finit_module(descriptor, parameters)
+
+    def delete_module(self, name):
+        """Remove a module without waiting and never by force; raises OSError with the kernel's errno."""
+        _syscalls.delete_module(name)

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The running kernel: who it is, and what it lets in."""
+
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils import _notes
+
+CAP_SYS_MODULE = 16
+
+# Bit: letter and meaning (Documentation/admin-guide/tainted-kernels.rst).
+TAINTS = (
+    ("P", "proprietary module"), ("F", "module was force loaded"), ("S", "system out of specification"),
+    ("R", "module was force unloaded"), ("M", "machine check exception"), ("B", "bad page"),
+    ("U", "tainted by user space"), ("D", "kernel has died"), ("A", "ACPI table overridden"), ("W", "kernel warning"),
+    ("C", "staging driver"), ("I", "firmware workaround"), ("O", "out-of-tree module"), ("E", "unsigned module"),
+    ("L", "soft lockup"), ("K", "live patched"), ("X", "auxiliary, distribution defined"),
+    ("T", "randomized structures"), ("N", "in-kernel test"), ("J", "user space mutated a debug interface"),
+)
+
+
+def running_kernel(host):
+    """The facts: a dict of `release`, `arch`, `version`, `build_id`, `boot_id`, `taints`, `lockdown`, `signatures` and
+    `modules_disabled`.
+
+    `taints`: a list of `letter` and `meaning`. `lockdown`: `none`, `integrity`, `confidentiality`, or None where the
+    kernel does not tell. `signatures`: `enforced` True, False or None.
+    """
+    return {
+        "release": host.release(),
+        "arch": host.machine(),
+        "version": host.read_or("/proc/sys/kernel/version"),
+        "build_id": kernel_build_id(host),
+        "boot_id": host.read_or("/proc/sys/kernel/random/boot_id"),
+        "taints": taints(host),
+        "lockdown": lockdown(host),
+        "signatures": {"enforced": _flag(host.read_or("/sys/module/module/parameters/sig_enforce"))},
+        "modules_disabled": modules_disabled(host),
+    }
+
+
+def kernel_build_id(host):
+    """The running kernel's build-id as hex, or None."""
+    try:
+        return _notes.build_id(host.read_bytes("/sys/kernel/notes"))
+    except OSError:
+        return None
+
+
+def taints(host):
+    """The kernel's taints, decoded; bits without a name are called by their number."""
+    mask = int(host.read_or("/proc/sys/kernel/tainted") or 0)
+    found = []
+    for bit in range(mask.bit_length()):
+        if mask >> bit & 1:
+            letter, meaning = TAINTS[bit] if bit < len(TAINTS) else ("?", f"bit {bit}")
+            found.append({"letter": letter, "meaning": meaning})
+    return found
+
+
+def lockdown(host):
+    match = re.search(r"\[(\w+)\]", host.read_or("/sys/kernel/security/lockdown", ""))
+    return match.group(1) if match else None
+
+
+def modules_disabled(host):
+    return host.read_or("/proc/sys/kernel/modules_disabled") == "1"
+
+
+def may_load_modules(host):
+    """Whether this process has CAP_SYS_MODULE (Documentation/filesystems/proc.rst, CapEff)."""
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)", host.read_or("/proc/self/status", ""), re.MULTILINE)
+    return bool(match and int(match.group(1), 16) >> CAP_SYS_MODULE & 1)
+
+
+def _flag(text):
+    return None if text is None else text == "Y"

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The thin shell around every module of this collection: options in, one job, result or one clear error out."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
+from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
+
+# Options that mean the same in several modules. `_offer` is filled in by the action plugin, see _choice.py.
+SOURCE_OPTIONS = {
+    "src": {"type": "path"},
+    "remote_src": {"type": "bool", "default": False},
+    "name": {"type": "str"},
+    "_offer": {"type": "dict"},
+}
+TRANSITION_OPTIONS = {
+    "transition_timeout": {"type": "int", "default": 90},
+    "on_stall": {"type": "str", "choices": ["reverse", "wait", "force"], "default": "reverse"},
+}
+
+
+def run_job(module, job):
+    """End the module with the dict that `job(host)` returns, with what it needs, or with its error."""
+    try:
+        result = job(Host())
+    except Needs as needs:
+        module.exit_json(changed=False, needs=needs.what)
+    except LivepatchError as error:
+        module.fail_json(msg=error.message, code=error.code, **error.details)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        why = error.strerror or error
+        module.fail_json(msg=f"The host refused something that should work: {where}{why}.", code="os-error")
+    module.exit_json(**result)
+
+
+def transition_seconds(module):
+    """The option transition_timeout; ends the module where it is not a number of seconds to wait."""
+    seconds = module.params["transition_timeout"]
+    if seconds < 1:
+        module.fail_json(msg=f"transition_timeout is {seconds}: give one second or more.", code="bad-option")
+    return seconds

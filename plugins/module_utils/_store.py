@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The patch files that this host keeps, by digest, each with its description.
+
+    /var/lib/kernel-livepatch/patches/SHA256.ko     the uncompressed module, exactly as it is loaded
+    /var/lib/kernel-livepatch/patches/SHA256.json   its description; written last, so it marks a complete pair
+"""
+
+import hashlib
+import json
+import os
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import private_directory, write_private
+
+DIRECTORY = "/var/lib/kernel-livepatch/patches"
+DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+CHUNK = 1 << 20
+
+
+class Store:
+    """Keeps files by content: nothing is trusted because of its name, every file is hashed again when it is opened."""
+
+    def __init__(self, host):
+        self.directory = host.path(DIRECTORY)
+
+    def has(self, sha256):
+        """Whether a file and its description are kept."""
+        return self.description(sha256) is not None
+
+    def put(self, stream, description):
+        """Keep what `stream` gives; raises LivepatchError `digest-mismatch`, `no-space`."""
+        private_directory(os.path.dirname(self.directory))
+        private_directory(self.directory)
+        sha256 = description["sha256"]
+        write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
+        text = json.dumps(description, sort_keys=True).encode("utf-8")
+        write_private(self._path(sha256, "json"), lambda target: target.write(text))
+
+    def open(self, sha256):
+        """A read-only descriptor whose bytes have just been hashed; the caller closes it.
+
+        Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
+        Raises LivepatchError `kept-file-damaged`.
+        """
+        path = self._path(sha256, "ko")
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise _damaged(path, error.strerror) from error
+        try:
+            if _digest(descriptor) != sha256:
+                raise _damaged(path, "it has other bytes than were sent")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def description(self, sha256):
+        """The description of a kept file; None where there is none or it is damaged, so that it is sent anew."""
+        if not os.path.lexists(self._path(sha256, "ko")):
+            return None
+        try:
+            with open(self._path(sha256, "json"), "rb") as stream:
+                return json.loads(stream.read().decode("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def descriptions(self):
+        """The descriptions of all kept files."""
+        try:
+            names = sorted(os.listdir(self.directory))
+        except OSError:
+            return []
+        digests = [name[:-len(".json")] for name in names if name.endswith(".json")]
+        kept = [self.description(digest) for digest in digests if DIGEST.match(digest)]
+        return [description for description in kept if description]
+
+    def of_build(self, name, build_id):
+        """The description of the kept file of one build of a patch, or None."""
+        for description in self.descriptions():
+            if build_id and description["name"] == name and description["build_id"] == build_id:
+                return description
+        return None
+
+    def forget(self, name):
+        """Remove every kept file of a patch."""
+        for description in self.descriptions():
+            if description["name"] == name:
+                for kind in ("json", "ko"):
+                    os.unlink(self._path(description["sha256"], kind))
+
+    def _path(self, sha256, kind):
+        if not DIGEST.match(sha256):
+            raise LivepatchError("bad-digest", f"{sha256!r} is not a sha256 digest.")
+        return os.path.join(self.directory, f"{sha256}.{kind}")
+
+
+def _copy_exactly(stream, target, description):
+    digest = hashlib.sha256()
+    left = description["size"] + 1  # one byte more than promised is enough to know it is another file
+    while left > 0:
+        chunk = stream.read(min(CHUNK, left))
+        if not chunk:
+            break
+        digest.update(chunk)
+        target.write(chunk)
+        left -= len(chunk)
+    if digest.hexdigest() != description["sha256"]:
+        raise LivepatchError(
+            "digest-mismatch",
+            f"{description['file']} arrived with other bytes than those that were checked: run again.")
+
+
+def _digest(descriptor):
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: os.read(descriptor, CHUNK), b""):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _damaged(path, why):
+    return LivepatchError(
+        "kept-file-damaged", f"{path} is damaged ({why}): remove it and run again, so that it is sent anew.")

@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: patch
+short_description: Bring one live patch of the running kernel to a state
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - Does in one task all that it takes to live patch a running Linux kernel. It chooses the build for the host, checks
+    that it fits, sends it when the host does not have it, loads it, waits until every task of the host runs the new
+    code, and compares the functions that the kernel says it patches with those in the file.
+  - Works with patches made by kpatch-build, by klp-build, or written as module source, on kernels with the livepatch
+    interface.
+  - A load that fails or stalls ends with the host as it was, or with an error that says exactly what could not be
+    undone.
+requirements:
+  - On the controller, the Python libraries C(pyelftools) and C(packaging).
+  - On the host, Python 3.6 or later and nothing else, and root.
+extends_documentation_fragment:
+  - kernel.livepatch._source
+  - kernel.livepatch._source.transition
+  - kernel.livepatch._attributes
+  - kernel.livepatch._attributes.action
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  state:
+    description:
+      - The state to bring the patch to.
+      - V(enabled) is loaded, with every task on the new code, until the patch is taken out or the host reboots.
+      - V(disabled) is not in effect. A patch that was enabled stays loaded as a module, which the kernel does not enable again; one
+        that is absent stays absent.
+      - V(absent) is not in effect, and its module is not loaded.
+    type: str
+    default: enabled
+    choices: [enabled, disabled, absent]
+  ignore_findings:
+    description:
+      - Codes of blockers to load the patch in spite of.
+      - Most blockers cannot be ignored, among them a build for another kernel release.
+    type: list
+    elements: str
+    default: []
+  params:
+    description:
+      - Parameters for the patch's module, used when it is loaded. Those of a patch that is enabled already are not
+        compared.
+      - A boolean becomes V(Y) or V(N), a list is joined with commas.
+    type: dict
+    default: {}
+notes:
+  - Replaced patches are taken out of memory when a cumulative patch has replaced them.
+  - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, until the patch
+    is absent.
+seealso:
+  - module: kernel.livepatch.patch_info
+  - module: kernel.livepatch.patch_verify
+  - module: kernel.livepatch.patch_rollback
+"""
+
+EXAMPLES = r"""
+- name: Live patch the running kernel
+  kernel.livepatch.patch:
+    src: livepatch-cve-2026-1234.ko
+
+- name: Choose each host's own build from a directory of builds
+  kernel.livepatch.patch:
+    src: patches/
+
+- name: Enable what a vendor's package has installed
+  kernel.livepatch.patch:
+    src: /usr/lib/kernel-livepatch/livepatch-cve-2026-1234.ko.xz
+    remote_src: true
+
+- name: Take the patch out again
+  kernel.livepatch.patch:
+    name: livepatch_cve_2026_1234
+    state: absent
+"""
+
+RETURN = r"""
+patch:
+  description: The patch and what became of it. In check mode, what would become of it.
+  returned: when the build for the host could be chosen
+  type: dict
+  contains:
+    name:
+      description: The patch's name. V(none) for a host that a bundle has no build for, when O(name) is not given.
+      type: str
+      sample: livepatch_cve_2026_1234
+    state:
+      description: >-
+        V(enabled), V(disabled) or V(absent); V(enabling) or V(disabling) while a transition was left going;
+        V(uncovered) when the bundle has no build for the host.
+      type: str
+      sample: enabled
+    previous_state:
+      description: The state that the task found.
+      type: str
+      sample: absent
+    kernel:
+      description: The running kernel's release.
+      type: str
+      sample: 6.1.0-56-amd64
+    sha256:
+      description: The digest of the uncompressed file; V(none) when O(src) is not given.
+      type: str
+      sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+    build_id:
+      description: The build-id of the file, or without O(src) of what is loaded.
+      type: str
+      sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+    objects:
+      description: What is patched, by object. In check mode, what the file would patch.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: V(vmlinux), or the name of a module.
+          type: str
+          sample: vmlinux
+        patched:
+          description: Whether the object is patched now. A module that is not loaded will be when it is.
+          type: bool
+          sample: true
+        functions:
+          description: The patched functions.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The function's name.
+              type: str
+              sample: cmdline_proc_show
+            sympos:
+              description: Which of several functions of that name it is, counted from 1.
+              type: int
+              sample: 1
+    replaces:
+      description: The patches that this one has replaced.
+      type: list
+      elements: str
+      sample: []
+    transition_seconds:
+      description: How long the transition took, from the load to the last task; V(none) when there was none.
+      type: float
+      sample: 1.482
+findings:
+  description: What the checks have found, blockers first to last in the order of the checks.
+  returned: when the checks ran
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: The stable name of what was found.
+      type: str
+      sample: wrong-release
+    level:
+      description: V(blocker), V(warning) or V(note).
+      type: str
+      sample: blocker
+    subject:
+      description: What it is about.
+      type: str
+      sample: livepatch_cve_2026_1234
+    message:
+      description: What is wrong and what to do.
+      type: str
+      sample: fix.ko is built for kernel 6.1.0-57-amd64 and this host runs 6.1.0-56-amd64.
+blockers:
+  description: The tasks that hold, or held, a transition that was not over in time.
+  returned: when the patch was changed, or its transition has stalled
+  type: list
+  elements: dict
+  contains:
+    pid:
+      description: The process.
+      type: int
+      sample: 812
+    tid:
+      description: The thread.
+      type: int
+      sample: 812
+    comm:
+      description: The task's name.
+      type: str
+      sample: kworker/0:1
+    kthread:
+      description: Whether it is a thread of the kernel.
+      type: bool
+      sample: true
+    reason:
+      description: >-
+        Why it could not be moved, in the kernel's own words. V(running), V(unreliable-stack), V(asleep-in-function), or
+        V(unknown) when the kernel did not tell.
+      type: str
+      sample: asleep-in-function
+    function:
+      description: The patched function that it is in; V(none) when that is not known.
+      type: str
+      sample: lab_hold
+    stack:
+      description: The functions on its stack, innermost first.
+      type: list
+      elements: str
+      sample: [msleep, lab_hold, kthread, ret_from_fork]
+code:
+  description: The stable name of what went wrong.
+  returned: on failure
+  type: str
+  sample: transition-stalled
+errno:
+  description: The error that the kernel gave.
+  returned: when the kernel refused to load the patch
+  type: str
+  sample: EINVAL
+kernel_log:
+  description: What the kernel logged about the load.
+  returned: when the kernel refused to load the patch
+  type: list
+  elements: str
+  sample: ["livepatch: symbol 'no_such_function' not found in symbol table"]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._bring import Wish, bring_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+    SOURCE_OPTIONS,
+    TRANSITION_OPTIONS,
+    run_job,
+    transition_seconds,
+)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            SOURCE_OPTIONS,
+            state={"type": "str", "choices": ["enabled", "disabled", "absent"], "default": "enabled"},
+            ignore_findings={"type": "list", "elements": "str", "default": []},
+            params={"type": "dict", "default": {}},
+            **TRANSITION_OPTIONS,
+        ),
+        required_one_of=[("src", "name")],
+        required_if=[("state", "enabled", ("src",))],
+        supports_check_mode=True,
+    )
+    options = module.params
+    wish = Wish(
+        offer=options["_offer"], name=options["name"], state=options["state"], timeout=transition_seconds(module),
+        on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
+    )
+    run_job(module, lambda host: bring_patch(host, wish, check_mode=module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

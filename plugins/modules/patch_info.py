@@ -1,0 +1,242 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: patch_info
+short_description: Tell all that a host knows about live patches
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - Returns the running kernel, its live-patching interface, the patches with their objects and functions in stack
+    order, the transition that is going on with the tasks that hold it, and what is left of patches that are gone.
+  - Reads only. Without root, what only root may read is V(none), and nobody is named as holding a transition.
+requirements:
+  - On the host, Python 3.6 or later.
+extends_documentation_fragment:
+  - kernel.livepatch._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+seealso:
+  - module: kernel.livepatch.patch
+"""
+
+EXAMPLES = r"""
+- name: Look at the live patches
+  kernel.livepatch.patch_info:
+  register: host
+
+- name: Show which functions are patched
+  ansible.builtin.debug:
+    msg: "{{ host.livepatch.patches | map(attribute='objects') }}"
+"""
+
+RETURN = r"""
+livepatch:
+  description: What the host knows.
+  returned: success
+  type: dict
+  contains:
+    kernel:
+      description: The running kernel.
+      type: dict
+      contains:
+        release:
+          description: As C(uname -r) prints it.
+          type: str
+          sample: 6.1.0-56-amd64
+        arch:
+          description: As C(uname -m) prints it.
+          type: str
+          sample: x86_64
+        version:
+          description: As C(uname -v) prints it.
+          type: str
+          sample: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-01)"
+        build_id:
+          description: The build-id of the kernel image, or V(none).
+          type: str
+          sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        boot_id:
+          description: Changes with every boot.
+          type: str
+          sample: 2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11
+        taints:
+          description: What the kernel has to say against itself.
+          type: list
+          elements: dict
+          contains:
+            letter:
+              description: The taint's letter.
+              type: str
+              sample: K
+            meaning:
+              description: The taint in words.
+              type: str
+              sample: live patched
+        lockdown:
+          description: V(none), V(integrity) or V(confidentiality) as the kernel calls it; null where it does not tell.
+          type: str
+          sample: none
+        signatures:
+          description: The kernel's policy on module signatures.
+          type: dict
+          contains:
+            enforced:
+              description: Whether unsigned modules are refused; null where the kernel does not tell.
+              type: bool
+              sample: false
+        modules_disabled:
+          description: Whether module loading is switched off until the next reboot.
+          type: bool
+          sample: false
+    interface:
+      description: >-
+        How the kernel can be live patched. V(livepatch), V(kpatch), V(kgraft) or V(none).
+      type: str
+      sample: livepatch
+    patches:
+      description: The patches that the kernel knows, oldest first.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        state:
+          description: V(enabled), V(disabled), V(enabling) or V(disabling).
+          type: str
+          sample: enabled
+        replace:
+          description: Whether it replaces all others; null before Linux 6.11, which does not tell.
+          type: bool
+          sample: true
+        stack_order:
+          description: >-
+            Its place in the kernel's stack, from 1; null before Linux 6.14, where the order of loading is used.
+          type: int
+          sample: 1
+        objects:
+          description: What it patches.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: V(vmlinux), or the name of a module.
+              type: str
+              sample: vmlinux
+            patched:
+              description: Whether the object is patched now.
+              type: bool
+              sample: true
+            functions:
+              description: The patched functions.
+              type: list
+              elements: dict
+              contains:
+                name:
+                  description: The function's name.
+                  type: str
+                  sample: cmdline_proc_show
+                sympos:
+                  description: Which of several functions of that name it is, counted from 1.
+                  type: int
+                  sample: 1
+        build_id:
+          description: The build-id of the loaded module, or null.
+          type: str
+          sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        taint:
+          description: The letters of the module's taints.
+          type: str
+          sample: OEK
+        refcnt:
+          description: How many references the kernel counts on the module.
+          type: int
+          sample: 1
+    transition:
+      description: The transition that is going on, or null.
+      type: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        state:
+          description: V(enabling) or V(disabling).
+          type: str
+          sample: enabling
+        blockers:
+          description: The tasks that hold it, as RV(kernel.livepatch.patch#module:blockers) has them.
+          type: list
+          elements: dict
+          sample: []
+    leftovers:
+      description: Modules of patches that have no effect any more and are still loaded.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        build_id:
+          description: The build-id of the loaded module, or null.
+          type: str
+          sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        refcnt:
+          description: >-
+            How many references the kernel counts on the module; more than 0 means that it is pinned until the next
+            reboot.
+          type: int
+          sample: 0
+    kept:
+      description: The patch files that the host keeps.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        release:
+          description: The kernel release that it is built for.
+          type: str
+          sample: 6.1.0-56-amd64
+        arch:
+          description: The architecture that it is built for.
+          type: str
+          sample: x86_64
+        sha256:
+          description: The digest of the uncompressed file.
+          type: str
+          sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+        build_id:
+          description: The file's build-id, or null.
+          type: str
+          sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        size:
+          description: Its size in bytes.
+          type: int
+          sample: 34816
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._inventory import host_inventory
+from ansible_collections.kernel.livepatch.plugins.module_utils._module import run_job
+
+
+def main():
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    run_job(module, lambda host: {"changed": False, "livepatch": host_inventory(host)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: patch_rollback
+short_description: Take live patches out of the running kernel
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - Brings the running kernel back to code without live patches. Patches are disabled and their modules removed one
+    after the other, the newest first; a transition that is going on is turned round or waited for.
+  - Modules of patches that have no effect any more are removed too. What the kernel holds for ever after a forced
+    transition is reported, and not fought.
+requirements:
+  - On the host, Python 3.6 or later, and root.
+extends_documentation_fragment:
+  - kernel.livepatch._source.transition
+  - kernel.livepatch._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  to:
+    description:
+      - What to go back to.
+      - V(original) is the code that the kernel was booted with, without any live patch.
+    type: str
+    required: true
+    choices: [original]
+seealso:
+  - module: kernel.livepatch.patch
+"""
+
+EXAMPLES = r"""
+- name: Take every live patch out
+  kernel.livepatch.patch_rollback:
+    to: original
+"""
+
+RETURN = r"""
+rolled_back:
+  description: What was taken out, in that order. In check mode, what would be.
+  returned: when the host was looked at
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The patch's name.
+      type: str
+      sample: livepatch_cve_2026_1234
+    transition_seconds:
+      description: How long it took until no task ran its code; V(none) when it had no effect before.
+      type: float
+      sample: 0.021
+findings:
+  description: What is worth knowing about what was done.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: The stable name of what was found.
+      type: str
+      sample: transition-unfinished
+    level:
+      description: V(blocker), V(warning) or V(note).
+      type: str
+      sample: warning
+    subject:
+      description: What it is about.
+      type: str
+      sample: livepatch_cve_2026_1234
+    message:
+      description: What it means and what to do.
+      type: str
+      sample: >-
+        The transition of livepatch_cve_2026_1234 was not over after 90 s and was left going, as asked for by on_stall.
+blockers:
+  description: >-
+    The tasks that hold, or held, a transition that was not over in time, as
+    RV(kernel.livepatch.patch#module:blockers) has them.
+  returned: success, or when a transition has stalled
+  type: list
+  elements: dict
+  sample: []
+code:
+  description: The stable name of what went wrong.
+  returned: on failure
+  type: str
+  sample: transition-stalled
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+    TRANSITION_OPTIONS,
+    run_job,
+    transition_seconds,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back_to_original
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(to={"type": "str", "required": True, "choices": ["original"]}, **TRANSITION_OPTIONS),
+        supports_check_mode=True,
+    )
+    seconds = transition_seconds(module)
+    run_job(module, lambda host: roll_back_to_original(
+        host, seconds, module.params["on_stall"], check_mode=module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated kernel for every test, and the job of the module `patch` on it.
+
+The collection is imported in the fixtures: pytest reads this file before ../../conftest.py has made it importable.
+"""
+
+import pytest
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    """A simulated kernel, 6.1.0-56-amd64, without any patch."""
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_kernel import SimulatedKernel
+
+    return SimulatedKernel(tmp_path / "host")
+
+
+@pytest.fixture
+def interface(kernel):
+    """The adapter for the simulated kernel's livepatch interface."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch import Livepatch
+
+    return Livepatch(kernel)
+
+
+@pytest.fixture
+def bring(kernel, tmp_path):
+    """bring(patch, state): what the module `patch` does, with the image of a SimulatedPatch delivered."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._bring import Wish, bring_patch
+
+    def job(patch=None, state="enabled", check_mode=False, **options):
+        wish = {"offer": None, "name": None, "state": state, "timeout": 3, "on_stall": "reverse",
+                "ignore_findings": [], "params": {}}
+        if patch:
+            delivered = tmp_path / f"{patch.sha256}.ko"
+            delivered.write_bytes(patch.image)
+            wish["offer"] = patch.offer(str(delivered))
+        wish.update(options)
+        return bring_patch(kernel, Wish(**wish), check_mode=check_mode)
+
+    return job

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two system calls, seen where they would enter the kernel: nothing here reaches it."""
+
+import ctypes
+import errno
+from collections import namedtuple
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils import _syscalls
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
+
+# Of include/uapi/asm-generic/unistd.h and arch/*/kernel/syscalls/syscall*.tbl.
+NUMBERS = [
+    ("x86_64", 313, 176), ("aarch64", 273, 106), ("riscv64", 273, 106), ("loongarch64", 273, 106),
+    ("ppc64", 353, 129), ("ppc64le", 353, 129), ("s390x", 344, 129),
+]
+O_NONBLOCK = 0o4000
+O_TRUNC = 0o1000
+Uname = namedtuple("Uname", "machine")
+
+
+def replace_libc(monkeypatch, syscall):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name, use_errno: namedtuple("Libc", "syscall")(syscall))
+
+
+@pytest.fixture
+def entered(monkeypatch):
+    """What libc's syscall() is called with, one list for each call; every call succeeds."""
+    calls = []
+
+    def syscall(*arguments):
+        calls.append([argument.value for argument in arguments])
+        return 0
+
+    replace_libc(monkeypatch, syscall)
+    return calls
+
+
+def on(monkeypatch, machine):
+    monkeypatch.setattr(_syscalls.os, "uname", lambda: Uname(machine))
+
+
+@pytest.mark.parametrize("machine, finit_module, delete_module", NUMBERS)
+def test_numbers_and_arguments(monkeypatch, entered, machine, finit_module, delete_module):
+    on(monkeypatch, machine)
+    Host().finit_module(5, 'text="two words"')
+    Host().delete_module("fix")
+    assert entered == [[finit_module, 5, b'text="two words"', 0], [delete_module, b"fix", O_NONBLOCK]]
+
+
+def test_no_architecture_is_untested():
+    assert sorted(_syscalls.NUMBERS) == sorted(machine for machine, _finit, _delete in NUMBERS)
+
+
+def test_a_module_is_never_removed_by_force(monkeypatch, entered):
+    on(monkeypatch, "x86_64")
+    _syscalls.delete_module("fix")
+    flags = entered[0][2]
+    assert flags & O_TRUNC == 0
+    assert flags & O_NONBLOCK
+
+
+@pytest.mark.parametrize("machine", ["i686", "armv7l", "mips64"])
+def test_an_unknown_architecture_is_refused(monkeypatch, entered, machine):
+    on(monkeypatch, machine)
+    for call in (lambda: _syscalls.finit_module(5, ""), lambda: _syscalls.delete_module("fix")):
+        with pytest.raises(LivepatchError) as caught:
+            call()
+        assert caught.value.code == "architecture-unsupported"
+        assert machine in caught.value.message
+    assert entered == []
+
+
+def test_a_32_bit_python_is_refused(monkeypatch, entered):
+    on(monkeypatch, "x86_64")
+    monkeypatch.setattr(_syscalls.ctypes, "sizeof", lambda _type: 4)
+    with pytest.raises(LivepatchError):
+        _syscalls.delete_module("fix")
+    assert entered == []
+
+
+@pytest.mark.parametrize("call", [lambda: _syscalls.finit_module(5, ""), lambda: _syscalls.delete_module("fix")])
+def test_the_kernel_s_errno_is_raised(monkeypatch, call):
+    def syscall(*_arguments):
+        ctypes.set_errno(errno.ENOEXEC)
+        return -1
+
+    on(monkeypatch, "x86_64")
+    replace_libc(monkeypatch, syscall)
+    with pytest.raises(OSError, match="Exec format error") as caught:
+        call()
+    assert caught.value.errno == errno.ENOEXEC
