@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's view of bundles, for use in templates."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: bundle
+short_description: Tell which live patches for which kernels a directory holds
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - Reads every live-patch file below a directory on the controller, at any depth, and its C(bundle.yml) where there is one.
+  - For which kernel a patch is, and what it patches, is read out of the patch files; their names and directories are free.
+  - A file is parsed once in a run, however often the bundle is looked up.
+notes:
+  - Use P(ansible.builtin.query#lookup) or C(wantlist=true) to get a list also for a bundle of one file.
+requirements:
+  - pyelftools
+  - the library C(zstandard), the program C(zstd) or Python 3.14, for files compressed with zstd
+options:
+  _terms:
+    description:
+      - Paths of directories.
+      - Relative paths are searched for as P(ansible.builtin.file#lookup) does.
+    type: list
+    elements: path
+    required: true
+seealso:
+  - plugin: kernel.livepatch.patch_file
+    plugin_type: lookup
+  - module: kernel.livepatch.patch
+"""
+
+EXAMPLES = r"""
+- name: Show which kernels a bundle serves
+  ansible.builtin.debug:
+    msg: "{{ query('kernel.livepatch.bundle', 'patches/') | map(attribute='release') | unique | sort }}"
+
+- name: Show the CVEs that it closes on this host's kernel
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.metadata.cves | default([]) | join(', ') }}"
+  loop: "{{ query('kernel.livepatch.bundle', 'patches/') | selectattr('release', 'eq', ansible_facts.kernel) }}"
+"""
+
+RETURN = r"""
+_list:
+  description:
+    - The description of each patch file, sorted by release, architecture and name, one bundle after the other.
+    - It has what P(kernel.livepatch.patch_file#lookup) returns, and RV(_list[].metadata).
+  type: list
+  elements: dict
+  contains:
+    metadata:
+      description: What C(bundle.yml) says about the patch; not there when it says nothing.
+      type: dict
+      contains:
+        cves:
+          description: The CVEs that the patch closes.
+          type: list
+          elements: str
+          sample: [CVE-2026-12345]
+        summary:
+          description: What the patch is for, or V(none).
+          type: str
+        advisory:
+          description: A link to read more, or V(none).
+          type: str
+        kernel_build_id:
+          description: The build-id of the kernel that the patch was built for, or V(none).
+          type: str
+"""
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._lookups import find_term, run_cache
+
+
+class LookupModule(LookupBase):
+    """Describes all patch files of bundles."""
+
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        cache = run_cache()
+        try:
+            return [build for term in terms for build in read_bundle(find_term(self, variables, term), cache).builds]
+        except PatchFileError as error:
+            raise AnsibleLookupError(error.message) from error

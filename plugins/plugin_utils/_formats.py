@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the formats of patch files, in the order in which they are looked for."""
+
+from __future__ import annotations
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import (
+    _format_klp_build,
+    _format_kpatch_build,
+    _format_source,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._live_patch import LivePatch
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._modinfo import Modinfo
+
+# The two that have sections of their own come first; whatever else is marked as a live patch was written from source.
+FORMATS = (_format_kpatch_build.find, _format_klp_build.find, _format_source.find)
+
+
+def find_live_patch(image: ModuleImage, modinfo: Modinfo) -> LivePatch:
+    """Return what a module patches; its format is "none" when it is no live patch.
+
+    Raises PatchFileError: malformed-elf, too-complex.
+    """
+    for find in FORMATS:
+        patch = find(image, modinfo)
+        if patch is not None:
+            return patch
+    return LivePatch("none")

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the symbols that a module takes from the kernel and other modules, and the CRCs it was built against."""
+
+from __future__ import annotations
+
+import struct
+import typing as t
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import SHN_UNDEF, STB_WEAK, ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+
+_VERSION_ENTRY = 64  # struct modversion_info: an unsigned long and the rest for the name
+# Symbols that the module loader defines or ignores (simplify_symbols() in kernel/module/main.c).
+_OF_THE_LOADER = frozenset({"", ".TOC.", "_GLOBAL_OFFSET_TABLE_"})
+
+
+def read_imports(image: ModuleImage) -> list[dict[str, t.Any]]:
+    """Return the imported symbols, sorted by name: [{name, crc, weak}]; `crc` is None where the module has none.
+
+    Raises PatchFileError: malformed-elf.
+    """
+    crcs = _crcs(image)
+    undefined = {
+        symbol.name: symbol.binding == STB_WEAK
+        for symbol in image.symbols
+        if symbol.section == SHN_UNDEF and symbol.name not in _OF_THE_LOADER
+    }
+    return [{"name": name, "crc": crcs.get(name), "weak": weak} for name, weak in sorted(undefined.items())]
+
+
+def has_versions(image: ModuleImage) -> bool:
+    """Was the module built with CONFIG_MODVERSIONS?"""
+    return any(image.section(name) for name in ("__versions", "__version_ext_crcs"))
+
+
+def _crcs(image: ModuleImage) -> dict[str, int]:
+    # The kernel takes the extended table first (kernel/module/version.c).
+    return {**_plain_crcs(image), **_extended_crcs(image)}
+
+
+def _plain_crcs(image: ModuleImage) -> dict[str, int]:
+    section = image.section("__versions")
+    if section is None:
+        return {}
+    layout = struct.Struct(f"{'<' if image.byteorder == 'little' else '>'}{'Q' if image.word == 8 else 'I'}")
+    contents = bytes(image.contents(section))
+    if len(contents) % _VERSION_ENTRY:
+        raise PatchFileError("malformed-elf", "has a damaged section __versions; copy or build the file again")
+    crcs = {}
+    for start in range(0, len(contents), _VERSION_ENTRY):
+        name = contents[start + layout.size : start + _VERSION_ENTRY].partition(b"\0")[0]
+        crcs[name.decode("utf-8", errors="replace")] = layout.unpack_from(contents, start)[0] & 0xFFFFFFFF
+    return crcs
+
+
+def _extended_crcs(image: ModuleImage) -> dict[str, int]:
+    numbers, names = image.section("__version_ext_crcs"), image.section("__version_ext_names")
+    if numbers is None or names is None:
+        return {}
+    contents = bytes(image.contents(numbers))
+    words = [name.decode("utf-8", errors="replace") for name in bytes(image.contents(names)).split(b"\0") if name]
+    if len(contents) != 4 * len(words):
+        raise PatchFileError(
+            "malformed-elf", "has as many CRCs in __version_ext_crcs as no other section names; build the file again"
+        )
+    crcs = struct.unpack(f"{'<' if image.byteorder == 'little' else '>'}{len(words)}I", contents)
+    return dict(zip(words, crcs))

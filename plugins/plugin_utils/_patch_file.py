@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the description of a patch file, the plain dict that crosses from the controller to a host."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import typing as t
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._compression import MAX_IMAGE_SIZE, uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats import find_live_patch
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._imports import has_versions, read_imports
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._klp_symbols import read_klp_relocations, read_klp_symbols
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._modinfo import Modinfo
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._signature import read_signature
+
+SCHEMA = 1
+_THIS_MODULE = ".gnu.linkonce.this_module"
+_MODULE_NAME_OFFSET = 3  # in words, after `state` and `list` of struct module (include/linux/module.h)
+_MODULE_NAME_END = 64  # in bytes after its start, less one word: MODULE_NAME_LEN
+_MODULE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_STATE_CALLS = frozenset({"klp_get_state", "klp_get_prev_state"})
+_NOTE_HEADER = 12
+_NT_GNU_BUILD_ID = 3
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return a file's bytes as they are on disk.
+
+    Raises PatchFileError: unreadable, too-large.
+    """
+    try:
+        # Without O_NONBLOCK, opening a FIFO would wait for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise PatchFileError("unreadable", "is not a regular file; give a kernel module (.ko)", os.fspath(path))
+            data = file.read(MAX_IMAGE_SIZE + 1)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); check the path and its permissions"
+        raise PatchFileError("unreadable", problem, os.fspath(path)) from error
+    if len(data) > MAX_IMAGE_SIZE:
+        raise PatchFileError("too-large", f"is larger than {MAX_IMAGE_SIZE >> 20} MiB; check the file", os.fspath(path))
+    return data
+
+
+def image(path: str | os.PathLike[str]) -> bytes:
+    """Return the uncompressed bytes of a patch file.
+
+    Raises PatchFileError: unreadable, too-large, corrupt-compression, zstd-missing.
+    """
+    data = read_file(path)
+    try:
+        return uncompress(data)[0]
+    except PatchFileError as error:
+        raise error.named(os.fspath(path)) from error
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
+    """Return the description of a patch file, as docs/docsite/rst/guide_bundles.rst lists it.
+
+    Raises PatchFileError, whose message names the file.
+    """
+    data = read_file(path)
+    try:
+        plain, compression = uncompress(data)
+        return describe_image(plain, os.path.basename(path), compression)
+    except PatchFileError as error:
+        raise error.named(os.fspath(path)) from error
+
+
+def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]:
+    """Return the description of a module's uncompressed bytes.
+
+    Raises PatchFileError.
+    """
+    elf = ModuleImage(data)
+    modinfo = Modinfo(elf)
+    imports = read_imports(elf)
+    names = [entry["name"] for entry in imports]
+    return {
+        "schema": SCHEMA,
+        "file": file,
+        "compression": compression,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        **_identity(elf, modinfo),
+        **_patch(elf, modinfo),
+        "shadow": [name for name in names if name.startswith("klp_shadow_")],
+        "state_calls": [name for name in names if name in _STATE_CALLS],
+        "imports": imports,
+        "has_versions": has_versions(elf),
+        "klp_symbols": read_klp_symbols(elf),
+        "klp_relocations": read_klp_relocations(elf),
+        "signature": read_signature(data),
+        "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _hex(elf, ".orc_header")},
+        "btf": elf.section(".BTF") is not None,
+    }
+
+
+def _identity(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
+    return {
+        "name": _module_name(elf, modinfo),
+        "module_struct_size": elf.section(_THIS_MODULE).size,
+        "arch": elf.machine.arch,
+        "release": modinfo.release,
+        "vermagic": modinfo.first("vermagic"),
+        "build_id": _build_id(elf),
+        "srcversion": modinfo.first("srcversion"),
+        "version": modinfo.first("version"),
+        "license": modinfo.first("license"),
+        "depends": modinfo.depends,
+        "livepatch": modinfo.livepatch,
+        "parameters": modinfo.parameters,
+    }
+
+
+def _patch(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
+    patch = find_live_patch(elf, modinfo)
+    return {
+        "format": patch.format,
+        "opaque": patch.opaque,
+        "replace": patch.replace,
+        "objects": [entry.as_dict() for entry in patch.objects],
+        "states": [state._asdict() for state in patch.states],
+    }
+
+
+def _module_name(elf: ModuleImage, modinfo: Modinfo) -> str:
+    """The name in struct module, which the kernel uses; a kernel that shuffles its structs leaves only modinfo's."""
+    section = elf.section(_THIS_MODULE)
+    if section is None:
+        problem = f"is an ELF file but not a kernel module (it has no section {_THIS_MODULE}); give a .ko file"
+        raise PatchFileError("not-a-module", problem)
+    start = _MODULE_NAME_OFFSET * elf.word
+    raw = bytes(elf.contents(section)[start : start + _MODULE_NAME_END - elf.word]).partition(b"\0")[0]
+    for name in (raw.decode("utf-8", errors="replace"), modinfo.first("name") or ""):
+        if _MODULE_NAME.fullmatch(name):
+            return name
+    raise PatchFileError("no-module-name", "has no module name in its struct module or .modinfo; build the file again")
+
+
+def _hex(elf: ModuleImage, name: str) -> str | None:
+    section = elf.section(name)
+    return bytes(elf.contents(section)).hex() if section else None
+
+
+def _build_id(elf: ModuleImage) -> str | None:
+    section = elf.section(".note.gnu.build-id")
+    if section is None or section.size < _NOTE_HEADER:
+        return None
+    name_size, size, kind = (elf.number(section, offset, 4) for offset in (0, 4, 8))
+    start = _NOTE_HEADER + (name_size + 3 & ~3)
+    if kind != _NT_GNU_BUILD_ID or size == 0 or start + size > section.size:
+        return None
+    return bytes(elf.contents(section)[start : start + size]).hex()

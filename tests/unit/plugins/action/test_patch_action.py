@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The conversation between the controller's half and a host, with a host that follows a script."""
+
+from __future__ import annotations
+
+import base64
+from unittest import mock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _patch_action
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+
+DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
+               "size": 3, "build_id": "bb", "objects": [], "padding": "x"}
+DONE = {"changed": True, "invocation": {"module_args": {"src": "fix.ko", "_offer": {"builds": []}}}}
+
+
+class ScriptedCache:
+    """A parse cache that knows one description and one image."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.read = []
+
+    def describe(self, path):
+        return dict(DESCRIPTION, file=path.name)
+
+    def described(self, sha256):
+        return DESCRIPTION if sha256 in self.read else None
+
+    def describe_bytes(self, content, name):
+        self.read.append(DESCRIPTION["sha256"])
+        return dict(DESCRIPTION, file=name, size=len(content))
+
+    def image_path(self, sha256):
+        assert sha256 == DESCRIPTION["sha256"]
+        image = self.directory / "image"
+        image.write_bytes(b"ELF")
+        return image
+
+
+@pytest.fixture
+def action(tmp_path, monkeypatch):
+    """Build an action for some options on a host that answers with `answers`, in turn."""
+    def build(options, answers, cache=None):
+        monkeypatch.setattr(_patch_action, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
+        task = mock.Mock(args=options, async_val=0, check_mode=False, diff=False)
+        connection = mock.Mock()
+        connection._shell.join_path = lambda *parts: "/".join(parts)
+        module = ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
+        module._execute_module = mock.Mock(side_effect=answers)
+        module._find_needle = lambda _kind, name: str(tmp_path / name)
+        module._make_tmp_path = mock.Mock(return_value="/root/tmp")
+        module._transfer_file = mock.Mock()
+        module._fixup_perms2 = mock.Mock()
+        return module
+    return build
+
+
+def sent(module, call):
+    """The arguments of one call of the module."""
+    return module._execute_module.call_args_list[call].kwargs["module_args"]
+
+
+def test_one_call_when_the_host_needs_nothing(action):
+    module = action({"src": "fix.ko"}, [dict(DONE)])
+    result = module.run(task_vars={})
+    assert result["changed"] is True
+    assert module._execute_module.call_count == 1
+    assert module._transfer_file.call_count == 0
+    assert sent(module, 0) == {
+        "src": "fix.ko", "_offer": {"kind": "file", "path": None, "builds": [DESCRIPTION], "delivered": None}}
+
+
+def test_the_offer_is_not_shown_to_the_user(action):
+    result = action({"src": "fix.ko"}, [dict(DONE)]).run(task_vars={})
+    assert result["invocation"]["module_args"] == {"src": "fix.ko"}
+
+
+def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
+    module = action({"src": "fix.ko"}, [{"needs": {"file": "a" * 64}}, dict(DONE)])
+    assert module.run(task_vars={})["changed"] is True
+    module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
+    assert sent(module, 1)["_offer"]["delivered"] == f"/root/tmp/{'a' * 64}.ko"
+
+
+def test_a_file_of_the_host_is_read_when_it_is_new(action):
+    slurped = {"content": base64.b64encode(b"ELF").decode()}
+    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    module = action({"src": "/srv/vendor.ko", "remote_src": "yes"}, [needs, slurped, dict(DONE)])
+    module.run(task_vars={})
+    assert module._execute_module.call_args_list[1].kwargs["module_name"] == "ansible.legacy.slurp"
+    assert sent(module, 2)["_offer"]["builds"] == [dict(DESCRIPTION, file="vendor.ko")]
+
+
+def test_a_file_that_another_host_had_is_not_read_again(action, tmp_path):
+    cache = ScriptedCache(tmp_path)
+    cache.read = ["a" * 64]
+    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, dict(DONE)], cache)
+    module.run(task_vars={})
+    assert module._execute_module.call_count == 2
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(action):
+    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
+    module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, {"content": base64.b64encode(b"ELF").decode()}])
+    with pytest.raises(AnsibleActionFail, match="changed while it was read"):
+        module.run(task_vars={})
+
+
+def test_a_name_alone_offers_nothing(action):
+    module = action({"name": "fix", "state": "absent"}, [dict(DONE)])
+    module.run(task_vars={})
+    assert sent(module, 0) == {"name": "fix", "state": "absent", "_offer": None}
+
+
+def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):
+    cache = ScriptedCache(tmp_path)
+    cache.describe = mock.Mock(side_effect=PatchFileError("not-elf", "is no ELF file", "fix.ko"))
+    module = action({"src": "fix.ko"}, [], cache)
+    result = module.run(task_vars={})
+    assert result["failed"] is True
+    assert (result["code"], result["msg"]) == ("not-elf", "fix.ko is no ELF file.")
+
+
+def test_a_host_that_never_has_enough_is_given_up(action):
+    module = action({"src": "fix.ko"}, [{"needs": {"description": "a" * 64}}] * 4)
+    with pytest.raises(AnsibleActionFail, match="asks again"):
+        module.run(task_vars={})
+
+
+def test_a_missing_library_is_named(action, monkeypatch):
+    monkeypatch.setattr(_patch_action, "MISSING", ImportError("no elftools", name="elftools"))
+    module = action({"src": "fix.ko"}, [])
+    with pytest.raises(AnsibleActionFail, match="pyelftools"):
+        module.run(task_vars={})
+
+
+def test_a_missing_file_says_so(action):
+    module = action({"src": "fix.ko"}, [])
+    module._find_needle = mock.Mock(side_effect=AnsibleActionFail("Could not find or access 'fix.ko'"))
+    with pytest.raises(AnsibleActionFail, match="Could not find"):
+        module.run(task_vars={})
