@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs on real kernels in the lab's machines: the suite and the demonstration."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from check import environments, packages
+from check.environments import NEWEST_CORE
+from check.packages import as_root
+from check.paths import CHECKOUT
+from check.pytest_command import pytest_command
+from check.run import Run
+
+LAB = CHECKOUT / "tests" / "lab"
+# Passed on when sudo drops the rest of the environment.
+PASSED_ON = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+
+
+def run_kernel(run: Run) -> None:
+    """Run the suite that patches real kernels."""
+    programs = _prepare(run)
+    command = pytest_command(run, "kernel", programs, "--verbose", str(LAB / "suite"))
+    run.check("kernel", "Real kernels", **_shown(run, command))
+
+
+def run_demo(run: Run) -> int:
+    """Run the demonstration and return its exit code."""
+    programs = _prepare(run)
+    command = [str(programs / "python"), "-B", str(LAB / "demo")]
+    return run.command("Demonstration", **_shown(run, command)).returncode
+
+
+def clean_lab(run: Run) -> int:
+    """Let the lab remove its images and saved machines, and return its exit code."""
+    return run.command("Lab caches", as_root(sys.executable, "-B", str(LAB), "clean")).returncode
+
+
+def _prepare(run: Run) -> Path:
+    packages.ensure(run, *packages.of_lab(), *packages.FIXTURES)
+    return environments.ensure(run, NEWEST_CORE)
+
+
+def _shown(run: Run, command: list[str]) -> dict[str, object]:
+    """Return the arguments for Run.command: as root, which the machines need, and with its output passed on."""
+    env = run.variables(PYTHONUNBUFFERED="1")
+    settings = [f"{name}={env[name]}" for name in PASSED_ON]
+    return {"command": as_root("env", *settings, *command), "env": env, "show": True, "minutes": 40}

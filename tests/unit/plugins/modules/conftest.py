@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module in this process on a simulated kernel.
+
+The collection is imported in the fixtures: pytest reads this file before ../../conftest.py has made it importable.
+"""
+
+import importlib
+import json
+
+import pytest
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """The simulated kernel that the modules find instead of the host's."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils import _module
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_kernel import SimulatedKernel
+
+    simulated = SimulatedKernel(tmp_path / "host")
+    monkeypatch.setattr(_module, "Host", lambda: simulated)
+    return simulated
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """run(plugin, options): the module's exit code and its result, as Ansible reads it from standard output."""
+    from ansible.module_utils import basic
+
+    def run_module(plugin, check_mode=False, **options):
+        arguments = {"ANSIBLE_MODULE_ARGS": dict(options, _ansible_check_mode=check_mode)}
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode("utf-8"))
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        module = importlib.import_module(f"ansible_collections.kernel.livepatch.plugins.modules.{plugin}")
+        with pytest.raises(SystemExit) as ended:
+            module.main()
+        result = json.loads(capsys.readouterr().out)
+        result.pop("invocation", None)
+        return ended.value.code, result
+
+    return run_module

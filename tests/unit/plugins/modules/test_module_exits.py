@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How every module ends: with its result, with what it needs, or with one error."""
+
+import errno
+import os
+
+import pytest
+
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
+
+FIX = SimulatedPatch()
+
+
+@pytest.fixture
+def delivered(tmp_path):
+    """An offer of the fix with its image in place."""
+    path = tmp_path / "fix.ko"
+    path.write_bytes(FIX.image)
+    return FIX.offer(str(path))
+
+
+def test_a_result(kernel, run, delivered):
+    code, result = run("patch", src="fix.ko", _offer=delivered)
+    assert code == 0
+    assert sorted(result) == ["blockers", "changed", "diff", "findings", "patch"]
+    assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
+    assert run("patch", src="fix.ko", _offer=delivered)[1]["changed"] is False
+
+
+def test_a_need(kernel, run):
+    assert run("patch", src="fix.ko", _offer=FIX.offer()) == (0, {"changed": False, "needs": {"file": FIX.sha256}})
+
+
+def test_an_error_with_its_details(kernel, run):
+    kernel.put("/proc/sys/kernel/osrelease", "6.1.0-57-amd64\n")
+    code, result = run("patch", src="fix.ko", _offer=FIX.offer())
+    assert (code, result["failed"], result["code"]) == (1, True, "wrong-release")
+    assert result["msg"] == (
+        "fix.ko is built for kernel 6.1.0-56-amd64 and this host runs 6.1.0-57-amd64: use a build for 6.1.0-57-amd64, "
+        "since a kernel can accept the wrong one and crash.")
+    assert [found["code"] for found in result["findings"]] == ["wrong-release"]
+    assert result["patch"]["state"] == "absent"
+    assert "exception" not in result
+
+
+@pytest.mark.parametrize("error, sentence", [
+    (OSError(errno.EIO, "Input/output error", "/proc/x"), "/proc/x: Input/output error."),
+    (OSError(errno.EIO, "Input/output error"), "that should work: Input/output error."),
+    (OSError("said nothing more"), "that should work: said nothing more."),
+])
+@pytest.mark.parametrize("module, options", [
+    ("patch", {"name": "fix", "state": "absent"}), ("patch_info", {}), ("patch_verify", {}),
+    ("patch_rollback", {"to": "original"})])
+def test_what_a_host_should_not_refuse(kernel, run, module, options, error, sentence):
+    def read_bytes(_path):
+        raise error
+
+    kernel.read_bytes = read_bytes
+    code, result = run(module, **options)
+    assert (code, result["failed"], result["code"]) == (1, True, "os-error")
+    assert result["msg"].endswith(sentence)
+
+
+def test_check_mode_reaches_the_job(kernel, run, delivered):
+    code, result = run("patch", check_mode=True, src="fix.ko", _offer=delivered)
+    assert (code, result["changed"], kernel.loads) == (0, True, [])
+    run("patch", src="fix.ko", _offer=delivered)
+    code, result = run("patch_rollback", check_mode=True, to="original")
+    assert (code, result["changed"], os.listdir(kernel.path("/sys/module"))) == (0, True, ["fix"])
+
+
+def test_what_the_other_modules_return(kernel, run, delivered):
+    run("patch", src="fix.ko", _offer=delivered)
+    assert sorted(run("patch_info")[1]["livepatch"]) == [
+        "interface", "kept", "kernel", "leftovers", "patches", "transition"]
+    verified = run("patch_verify")[1]
+    assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
+    assert (verified["verified"], verified["patches"]) == (True, ["fix"])
+    rolled_back = run("patch_rollback", to="original")[1]
+    assert sorted(rolled_back) == ["blockers", "changed", "diff", "findings", "rolled_back"]
+    code, failed = run("patch_verify")
+    assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)

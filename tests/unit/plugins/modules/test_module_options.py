@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that are refused before the host is looked at, and what they are when they are not given."""
+
+import pytest
+
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
+
+FIX = SimulatedPatch()
+
+
+@pytest.mark.parametrize("module, options, words", [
+    ("patch", {}, "src, name"),
+    ("patch", {"name": "fix"}, "state is enabled but all of the following are missing: src"),
+    ("patch", {"name": "fix", "state": "loaded"}, "value of state must be one of: enabled, disabled, absent"),
+    ("patch", {"name": "fix", "state": "absent", "on_stall": "kill"},
+     "value of on_stall must be one of: reverse, wait, force"),
+    ("patch", {"name": "fix", "state": "absent", "transition_timeout": "soon"}, "transition_timeout"),
+    ("patch", {"name": "fix", "state": "absent", "force": True}, "Unsupported parameters"),
+    ("patch_rollback", {}, "missing required arguments: to"),
+    ("patch_rollback", {"to": "previous"}, "value of to must be one of: original"),
+    ("patch_info", {"name": "fix"}, "Unsupported parameters"),
+])
+def test_a_wrong_option_is_refused(kernel, run, module, options, words):
+    code, result = run(module, **options)
+    assert (code, result["failed"]) == (1, True)
+    assert words in result["msg"]
+    assert kernel.writes == []
+
+
+@pytest.mark.parametrize("module, options", [
+    ("patch", {"name": "fix", "state": "absent"}), ("patch_rollback", {"to": "original"})])
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_a_timeout_is_a_second_or_more(kernel, run, module, options, seconds):
+    code, result = run(module, transition_timeout=seconds, **options)
+    assert (code, result["code"]) == (1, "bad-option")
+    assert result["msg"] == f"transition_timeout is {seconds}: give one second or more."
+
+
+def test_a_stall_takes_ninety_seconds_and_is_turned_round_when_nothing_is_said(kernel, run, tmp_path):
+    kernel.hold(7)
+    path = tmp_path / "fix.ko"
+    path.write_bytes(FIX.image)
+    code, result = run("patch", src="fix.ko", _offer=FIX.offer(str(path)))
+    assert (code, result["code"]) == (1, "transition-stalled")
+    assert "was not over after 90 s" in result["msg"]
+    assert result["blockers"][0]["comm"] == "worker"
