@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One virtual machine: a QEMU process that dies with the lab, and the ssh connection to what runs in it."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+from . import qemu, ssh
+from .children import Children
+from .errors import LabError
+from .image import Image
+from .keys import Keys
+from .qmp import Monitor
+
+SSH_TIMEOUT = 300.0
+INCOMING_TIMEOUT = 120.0
+
+
+class Machine:
+    """A machine with its files in `directory`; `boot` or `resume` starts it, in a thread that lives as long as it has to."""
+
+    def __init__(self, name: str, image: Image, keys: Keys, directory: Path, children: Children) -> None:
+        self.name = name
+        self.image = image
+        self.directory = directory
+        self.disk = directory / f"{name}.qcow2"
+        self.console_log = directory / f"{name}.console"
+        self.qemu_log = directory / f"{name}.qemu"
+        self.ssh_port = 0
+        self._keys = keys
+        self._children = children
+        self._monitor = Monitor()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def boot(self, memory: Path | None = None) -> None:
+        """Start from the image; with a memory file, the machine's memory is kept there."""
+        qemu.create_overlay(self.disk, self.image.disk, "raw")
+        self._start(None if memory is None else (memory, True), incoming=False)
+
+    def resume(self, memory: Path, state: Path, saved_disk: Path) -> None:
+        """Go on from a saved state, on a disk of its own; raises LabError when QEMU cannot use the state."""
+        qemu.create_overlay(self.disk, saved_disk, "qcow2")
+        self._start((memory, False), incoming=True)
+        self._allow_memory_outside_the_state()
+        with open(state, "rb") as stream:
+            self._monitor.execute("getfd", {"fdname": "state"}, stream.fileno())
+        self._monitor.execute("migrate-incoming", {"uri": "fd:state"})
+        self._wait_for_migration("the saved state is read")
+        self._monitor.execute("cont")
+
+    def save(self, state: Path) -> None:
+        """Stop the machine and write all but its memory, which is in its file, to `state`."""
+        self._monitor.execute("stop")
+        self._allow_memory_outside_the_state()
+        with open(state, "wb") as stream:
+            self._monitor.execute("getfd", {"fdname": "state"}, stream.fileno())
+        self._monitor.execute("migrate", {"uri": "fd:state"})
+        self._wait_for_migration("the state is written")
+
+    def ssh(
+        self, command: list[str] | str, check: bool = True, user: str = "root", timeout: float = SSH_TIMEOUT
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on the machine, a list as its words and a text by the login shell.
+
+        Returns its status and both outputs as text; with `check`, raises LabError `ssh-failed` unless the status is 0.
+        """
+        words = [*self.ssh_command(user), "--", command if isinstance(command, str) else shlex.join(command)]
+        try:
+            result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise LabError("ssh-timeout", f"{self.name} did not finish `{words[-1]}` in {timeout:.0f} s.") from None
+        if check and result.returncode != 0:
+            raise LabError(
+                "ssh-failed", f"`{words[-1]}` ended with status {result.returncode} on {self.name}: {result.stderr.strip()}"
+            )
+        return result
+
+    def ssh_command(self, user: str = "root") -> list[str]:
+        """Return the command that opens a session on the machine."""
+        identity = ["-i", str(self._keys.user_private)]
+        return ["ssh", *self.ssh_options(), *identity, "-p", str(self.ssh_port), "-l", user, "127.0.0.1"]
+
+    def ssh_options(self) -> list[str]:
+        """Return the options that ssh, scp and Ansible need besides address, port, user and key."""
+        return ssh.options(self._keys, self.directory)
+
+    def push(self, local: Path, remote: str) -> None:
+        """Copy a file to the machine as root; raises LabError `push-failed`."""
+        identity = ["-i", str(self._keys.user_private), "-P", str(self.ssh_port)]
+        words = ["scp", "-q", *self.ssh_options(), *identity, "--", str(local), f"root@127.0.0.1:{remote}"]
+        result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if result.returncode != 0:
+            raise LabError("push-failed", f"Could not copy {local} to {remote} on {self.name}: {result.stderr.strip()}")
+
+    def wait_for_ssh(self, timeout: float = SSH_TIMEOUT) -> None:
+        """Return when sshd answers; raises LabError `machine-ended` or `machine-silent`."""
+        deadline = time.monotonic() + timeout
+        while not self._sshd_answers():
+            if self._process is None or self._process.poll() is not None:
+                raise LabError("machine-ended", f"{self.name} ended before sshd answered; see {self.qemu_log}.")
+            if time.monotonic() > deadline:
+                raise LabError(
+                    "machine-silent", f"sshd of {self.name} did not answer in {timeout:.0f} s; see {self.console_log}."
+                )
+            time.sleep(0.05)
+
+    def set_identity(self) -> None:
+        """Give the machine its own host name and id, and the host's time, which a resumed machine has lost."""
+        self.ssh(
+            f"date --utc --set=@{time.time():.3f} >/dev/null && hostname {self.name} && echo {self.name} >/etc/hostname"
+            f" && echo {uuid.uuid4().hex} >/etc/machine-id"
+        )
+
+    def reset(self) -> None:
+        """Cut the power and start again on the same disk; `wait_for_ssh` tells when it is back."""
+        self.disconnect()
+        self._monitor.execute("system_reset")
+
+    def destroy(self) -> None:
+        """End the machine; its disk stays where it is."""
+        if self._process is not None:
+            self.disconnect()
+            self._process.kill()
+            self._children.wait(self._process)
+            self._process = None
+        self._monitor.close()
+
+    def _start(self, memory: tuple[Path, bool] | None, incoming: bool) -> None:
+        descriptor = self._monitor.remote.fileno()
+        words = qemu.command(self.image, self.disk, self.console_log, descriptor, memory, incoming)
+        # In a session of its own, so that Ctrl-C reaches the lab alone, which then ends its machines.
+        self._process = self._children.start(words, self.qemu_log, pass_fds=[descriptor], start_new_session=True)
+        self._monitor.connect()
+        network = self._monitor.execute("human-monitor-command", {"command-line": "info usernet"})
+        self.ssh_port = qemu.forwarded_port(str(network))
+
+    def _allow_memory_outside_the_state(self) -> None:
+        capability = {"capability": "x-ignore-shared", "state": True}
+        self._monitor.execute("migrate-set-capabilities", {"capabilities": [capability]})
+
+    def _wait_for_migration(self, what: str) -> None:
+        def finished() -> bool:
+            answer = self._monitor.execute("query-migrate")
+            if answer.get("status") == "failed":
+                raise LabError("migration-failed", f"QEMU could not move the state of {self.name}; see {self.qemu_log}.")
+            return answer.get("status") == "completed"
+
+        self._monitor.wait_until(finished, what, INCOMING_TIMEOUT)
+
+    def disconnect(self) -> None:
+        """End the shared connections: the machine at their other end will not know them."""
+        for user in ("root", "operator"):
+            words = [*self.ssh_command(user), "-O", "exit"]
+            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+    def _sshd_answers(self) -> bool:
+        """QEMU takes the connection whether or not sshd listens, so only sshd's greeting counts."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.ssh_port), timeout=2) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The QEMU command line of a machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from .image import Image
+
+PROGRAM = "qemu-system-x86_64"
+MEMORY_MIB = 512
+
+# TCG by name: /dev/kvm can exist and hang a machine for ever.
+HARDWARE = (
+    "-nodefaults", "-no-user-config", "-display", "none",
+    "-machine", "pc,usb=off,vmport=off,smbus=off,memory-backend=memory",
+    "-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand,+smep,+smap", "-smp", "2", "-m", f"{MEMORY_MIB}M",
+    "-rtc", "base=utc,clock=host", "-device", "virtio-rng-pci",
+)
+
+# panic=1: a machine that crashes starts again after a second, as a server would.
+KERNEL_COMMAND_LINE = "console=ttyS0 root=/dev/vda rw net.ifnames=0 panic=1 quiet"
+
+
+def version() -> str:
+    """Return QEMU's version line."""
+    return subprocess.run([PROGRAM, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def command(
+    image: Image, disk: Path, console_log: Path, monitor_descriptor: int, memory: tuple[Path, bool] | None, incoming: bool
+) -> list[str]:
+    """Return the command line.
+
+    `memory` is a file that holds the machine's memory, and whether the machine may change it; `incoming` has the machine wait
+    for a saved state. The port that leads to the machine's sshd is chosen by QEMU, which leaves no time to lose it again.
+    """
+    backend = f"size={MEMORY_MIB}M,id=memory"
+    if memory is None:
+        backend = f"memory-backend-ram,{backend}"
+    else:
+        path, writable = memory
+        backend = f"memory-backend-file,{backend},mem-path={_escaped(path)},share={'on' if writable else 'off'}"
+    return [
+        PROGRAM, *HARDWARE, "-object", backend,
+        "-kernel", str(image.vmlinuz), "-initrd", str(image.initrd), "-append", KERNEL_COMMAND_LINE,
+        "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
+        "-netdev", "user,id=net,hostfwd=tcp:127.0.0.1:0-:22", "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-chardev", f"file,id=console,path={_escaped(console_log)},append=on", "-serial", "chardev:console",
+        "-chardev", f"socket,id=monitor,fd={monitor_descriptor}", "-mon", "chardev=monitor,mode=control",
+        *(["-incoming", "defer"] if incoming else []),
+    ]
+
+
+def create_overlay(disk: Path, base: Path, base_format: str) -> None:
+    """Create a qcow2 disk that holds what differs from the base, which is never written to."""
+    options = ["-q", "-f", "qcow2", "-b", str(base), "-F", base_format]
+    subprocess.run(["qemu-img", "create", *options, str(disk)], check=True)
+
+
+def forwarded_port(user_network: str) -> int:
+    """Return the host's port out of the monitor's answer to `info usernet`."""
+    found = re.search(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s", user_network)
+    if not found:
+        raise ValueError(f"no forwarded port in {user_network!r}")
+    return int(found.group(1))
+
+
+def _escaped(path: Path) -> str:
+    """In QEMU's option lists a comma is doubled."""
+    return str(path).replace(",", ",,")

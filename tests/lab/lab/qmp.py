@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client for QEMU's control protocol (QMP) over a socket pair, so that no path leads to the machine's monitor."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+
+from .errors import LabError
+
+REPLY_TIMEOUT = 60.0
+
+
+class Monitor:
+    """The lab's end of the pair; QEMU inherits the other one."""
+
+    def __init__(self) -> None:
+        self._socket, self.remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(REPLY_TIMEOUT)
+        self._lines = self._socket.makefile("r", encoding="utf-8")
+
+    def connect(self) -> None:
+        """Shake hands, once QEMU has started; raises LabError `qemu-gone` when it has ended instead."""
+        self.remote.close()
+        self._receive()
+        self.execute("qmp_capabilities")
+
+    def execute(self, command: str, arguments: dict[str, object] | None = None, descriptor: int | None = None) -> object:
+        """Return what the command returns; an open descriptor can go with it. Raises LabError `qemu-refused` or `qemu-gone`."""
+        message = json.dumps({"execute": command, "arguments": arguments or {}}).encode()
+        try:
+            socket.send_fds(self._socket, [message], [] if descriptor is None else [descriptor])
+        except OSError as error:
+            raise LabError("qemu-gone", f"QEMU ended before `{command}` ({error}); its log says why.") from error
+        while True:
+            reply = self._receive()
+            if "error" in reply:
+                raise LabError("qemu-refused", f"QEMU refused `{command}`: {reply['error']['desc']}.")
+            if "return" in reply:
+                return reply["return"]
+
+    def wait_until(self, condition: Callable[[], bool], what: str, timeout: float) -> None:
+        """Ask until the condition holds; raises LabError `qemu-timeout`."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                raise LabError("qemu-timeout", f"QEMU did not finish in {timeout:.0f} s: {what}.")
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """Close both ends that are still open."""
+        self.remote.close()
+        self._lines.close()
+        self._socket.close()
+
+    def _receive(self) -> dict:
+        try:
+            line = self._lines.readline()
+        except OSError as error:
+            raise LabError("qemu-silent", f"QEMU did not answer within {REPLY_TIMEOUT:.0f} s ({error}).") from error
+        if not line:
+            raise LabError("qemu-gone", "QEMU ended; its log says why.")
+        return json.loads(line)

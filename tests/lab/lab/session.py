@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab as its users see it: a context in which machines live, and with which they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+from . import runs
+from .cache import Cache, default_cache_directory
+from .children import Children
+from .errors import LabError
+from .image import Image, cached_image
+from .inventory import write_inventory
+from .kernels import find_kernel
+from .keys import cached_keys
+from .machine import Machine
+from .patches import cached_patches, cached_toolchain
+from .progress import Progress
+from .requirements import check_requirements
+from .saved import SavedState, cached_state
+
+RUNS = "runs"
+START_TIMEOUT = 180.0
+
+
+class Lab:
+    """Machines and patches of one kernel. Leaving the context ends the machines and removes what they wrote.
+
+    The thread that calls `machines` has to live as long as the machines do.
+    """
+
+    def __init__(self, kernel: str = "6.1", cache_directory: Path | None = None, progress: Progress | None = None) -> None:
+        self.kernel = find_kernel(kernel)
+        self._progress = progress or Progress()
+        self._cache_directory = cache_directory or default_cache_directory()
+        self._machines: list[Machine] = []
+        self._children = Children()
+
+    def __enter__(self) -> Lab:
+        check_requirements()
+        self._cache = Cache(self._cache_directory, self._progress)
+        swept = runs.sweep(self._cache.root / RUNS)
+        if swept:
+            self._progress(f"removed what {len(swept)} killed run(s) left")
+        self.run = runs.Run(self._cache.root / RUNS)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def machines(self, count: int) -> list[Machine]:
+        """Start machines lab1, lab2... and return them when sshd answers on each."""
+        first = len(self._machines) + 1
+        names = [f"lab{number}" for number in range(first, first + count)]
+        self._progress(f"starting {', '.join(names)} from the saved state")
+        try:
+            started = self._start(names, self._resume)
+        except LabError as error:
+            self._progress(f"the saved state cannot be used, booting instead: {error}")
+            self._cache.discard(self._saved.directory)
+            started = self._start(names, Machine.boot)
+        self._machines += started
+        self.run.record_machines({machine.name: machine.ssh_command() for machine in self._machines})
+        self._progress("ssh answers on all machines")
+        return started
+
+    def write_inventory(self, machines: list[Machine]) -> Path:
+        """Write an Ansible inventory of the machines and return its path."""
+        return write_inventory(machines, self.kernel.group, self._keys, self.run.directory / "inventory.yml")
+
+    def close(self) -> None:
+        """End the machines and whatever else runs, and remove the run's directory."""
+        for machine in self._machines:
+            machine.destroy()
+        self._children.close()
+        self.run.close()
+
+    def _prepare(self) -> None:
+        """Make what is missing: image and toolchain at the same time, then saved state and patches."""
+        self._keys = cached_keys(self._cache)
+        with ThreadPoolExecutor() as pool:
+            try:
+                tools = self._children, self._progress
+                image = pool.submit(cached_image, self.kernel, self._keys, self._cache, *tools)
+                toolchain = pool.submit(cached_toolchain, self.kernel, self._cache, *tools)
+                self.image: Image = image.result()
+                saved = pool.submit(cached_state, self.image, self._keys, self._cache, *tools)
+                self.patches: dict[str, Path] = cached_patches(self.image, toolchain.result(), self._cache, *tools)
+                self._saved: SavedState = saved.result()
+            except BaseException:
+                # Ends what the other threads wait for; leaving the pool waits for them.
+                self._children.close()
+                raise
+
+    def _start(self, names: list[str], start: Callable[[Machine], None]) -> list[Machine]:
+        machines = [Machine(name, self.image, self._keys, self.run.directory, self._children) for name in names]
+        try:
+            for machine in machines:
+                start(machine)
+            with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+                list(pool.map(_wait_until_usable, machines))
+        except BaseException:
+            for machine in machines:
+                machine.destroy()
+            raise
+        return machines
+
+    def _resume(self, machine: Machine) -> None:
+        machine.resume(self._saved.memory, self._saved.state, self._saved.disk)
+
+
+def _wait_until_usable(machine: Machine) -> None:
+    machine.wait_for_ssh(START_TIMEOUT)
+    machine.set_identity()

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs tasks on machines of the lab as a user would, with ansible-playbook, and gives back what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[2]
+
+
+class Outcome(t.NamedTuple):
+    """The end of one run: exit code, what was printed, the results by task name, and the round trips by kind."""
+
+    code: int
+    output: str
+    results: dict[str, dict]
+    trips: list[str]
+
+    @property
+    def result(self) -> dict:
+        """The result of the only task."""
+        assert len(self.results) == 1, self.output
+        return next(iter(self.results.values()))
+
+
+class Playbooks:
+    """Writes and runs playbooks below one directory against one inventory."""
+
+    def __init__(self, directory: Path, inventory: Path) -> None:
+        self._directory = directory
+        self._inventory = inventory
+        namespace = directory / "collections" / "ansible_collections" / "kernel"
+        namespace.mkdir(parents=True, exist_ok=True)
+        link = namespace / "livepatch"
+        if not link.is_symlink():
+            link.symlink_to(CHECKOUT)
+
+    def run(self, tasks: list[dict], host: str, *flags: str, **play: t.Any) -> Outcome:
+        """Run tasks on one machine; `flags` go to ansible-playbook, `play` holds keywords of the play."""
+        files = {name: self._directory / name for name in ("play.yml", "outcomes", "trips")}
+        for file in files.values():
+            file.write_text("", encoding="utf-8")
+        playbook = [{"name": "Suite", "hosts": host, "gather_facts": False, "tasks": tasks, **play}]
+        files["play.yml"].write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self._inventory), *flags, str(files["play.yml"])]
+        done = subprocess.run(
+            command, env=self._environment(files), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        entries = [json.loads(line) for line in files["outcomes"].read_text(encoding="utf-8").splitlines()]
+        return Outcome(
+            done.returncode, done.stdout, {entry["task"]: entry["result"] for entry in entries},
+            files["trips"].read_text(encoding="utf-8").split())
+
+    def _environment(self, files: dict[str, Path]) -> dict[str, str]:
+        return {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(self._directory / "collections"),
+            "ANSIBLE_CONFIG": str(HERE.parent / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": "outcomes",
+            "ANSIBLE_SSH_EXECUTABLE": str(HERE / "counting_ssh"),
+            "ANSIBLE_SFTP_EXECUTABLE": str(HERE / "counting_sftp"),
+            "ANSIBLE_SCP_EXECUTABLE": str(HERE / "counting_scp"),
+            "OUTCOMES": str(files["outcomes"]),
+            "TRIPS": str(files["trips"]),
+        }

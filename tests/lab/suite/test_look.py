@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""patch_verify, patch_info and patch_rollback against what the kernel shows."""
+
+from __future__ import annotations
+
+
+def test_verify_proves_each_function(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v2"]).code == 0
+    outcome = play("patch_verify", src=patches["cmdline_v2"])
+    assert outcome.code == 0, outcome.output
+    assert outcome.result["verified"] is True
+    proof = {"patch": "cmdline_v2", "object": "vmlinux", "sympos": 1, "claimed": True, "in_sysfs": True,
+             "object_loaded": True, "ftrace": True, "overridden_by": None}
+    assert outcome.result["functions"] == [
+        {"name": "arch_report_meminfo", **proof}, {"name": "cmdline_proc_show", **proof}]
+    assert outcome.trips == ["ssh"]
+
+
+def test_verify_works_from_what_the_host_keeps(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    assert play("patch_verify").result["patches"] == ["cmdline_v1"]
+
+
+def test_verify_fails_for_another_build(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    outcome = play("patch_verify", src=patches["cmdline_v1_rebuilt"])
+    assert outcome.code == 2
+    assert outcome.result["code"] == "other-build"
+    assert outcome.result["verified"] is False
+
+
+def test_verify_sees_that_a_later_patch_took_over(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    assert play("patch", src=patches["with_params"]).code == 0
+    outcome = play("patch_verify", name="cmdline_v1")
+    assert outcome.result["code"] == "function-overridden"
+    assert play("patch_verify", name="with_params").result["verified"] is True
+
+
+def test_verify_does_not_take_a_hand_loaded_patch_on_trust(play, guest, patches):
+    guest.load(patches["cmdline_v1"])
+    guest.wait("test $(cat /sys/kernel/livepatch/cmdline_v1/transition) = 0")
+    assert play("patch_verify", name="cmdline_v1").result["code"] == "file-unknown"
+    assert play("patch_verify", src=patches["cmdline_v1"]).result["verified"] is True
+
+
+def test_verify_fails_for_what_is_not_there(play, guest, patches):
+    assert play("patch_verify", src=patches["cmdline_v1"]).result["code"] == "not-loaded"
+    assert play("patch_verify").result["code"] == "nothing-enabled"
+
+
+def test_info_tells_what_the_kernel_shows(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    guest.load(patches["with_params"])
+    guest.wait("test $(cat /sys/kernel/livepatch/with_params/transition) = 0")
+    livepatch = play("patch_info").result["livepatch"]
+    assert livepatch["interface"] == "livepatch"
+    assert livepatch["kernel"]["release"] == guest.release()
+    assert livepatch["kernel"]["boot_id"] == guest.read("/proc/sys/kernel/random/boot_id").strip()
+    assert {"letter": "K", "meaning": "live patched"} in livepatch["kernel"]["taints"]
+    assert [(patch["name"], patch["state"]) for patch in livepatch["patches"]] == [
+        ("cmdline_v1", "enabled"), ("with_params", "enabled")]
+    assert livepatch["transition"] is None
+    assert [kept["name"] for kept in livepatch["kept"]] == ["cmdline_v1"]
+
+
+def test_info_works_without_root(play, guest):
+    outcome = play("patch_info", play_keywords={"vars": {"ansible_user": "operator"}})
+    assert outcome.code == 0, outcome.output
+    assert outcome.result["livepatch"]["kernel"]["release"] == guest.release()
+
+
+def test_rollback_takes_everything_out_newest_first(play, guest, patches):
+    before = guest.read("/proc/cmdline")
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    guest.load(patches["with_params"])
+    guest.wait("test $(cat /sys/kernel/livepatch/with_params/transition) = 0")
+    planned = play("patch_rollback", "--check", to="original")
+    assert planned.result["changed"] is True
+    assert guest.live_patches() == ["cmdline_v1", "with_params"]
+    outcome = play("patch_rollback", to="original")
+    assert outcome.code == 0, outcome.output
+    assert [patch["name"] for patch in outcome.result["rolled_back"]] == ["with_params", "cmdline_v1"]
+    assert guest.read("/proc/cmdline") == before
+    assert guest.live_patches() == []
+    assert not guest.has_module("cmdline_v1") and not guest.has_module("with_params")
+    assert play("patch_rollback", to="original").result["changed"] is False
