@@ -140,15 +140,15 @@ class SimulatedKernel(Host):
         with open(self.path("/dev/kmsg"), "a", encoding="utf-8") as log:
             log.writelines(f"5,42,{int(self.clock * 1e6)},-;{line}\n" for line in lines)
 
-    def hold(self, tid, comm="worker", directions=("enabling",), function="cmdline_proc_show", kthread=True):
-        """Have a task that holds every transition of the `directions`, until `let_go`."""
-        self._holders[tid] = (comm, directions, function)
+    def hold(self, tid, directions=("enabling",)):
+        """Have a kernel thread `worker`, asleep in cmdline_proc_show, hold every such transition until `let_go`."""
+        self._holders[tid] = directions
         base = f"/proc/{tid}/task/{tid}"
-        self.put(f"{base}/comm", comm)
-        self.put(f"{base}/stat", f"{tid} ({comm}) S 2 0 0 0 -1 {0x00208040 if kthread else 0x00400040} 0 0")
-        frames = ("msleep+0x2d/0x40", f"{function}+0x1c/0x30 [fix]", "kthread+0xda/0x100")
+        self.put(f"{base}/comm", "worker\n")
+        self.put(f"{base}/stat", f"{tid} (worker) S 2 0 0 0 -1 {0x00208040} 0 0\n")
+        frames = ("msleep+0x2d/0x40", "cmdline_proc_show+0x1c/0x30 [fix]", "kthread+0xda/0x100")
         self.put(f"{base}/stack", "".join(f"[<0>] {frame}\n" for frame in frames))
-        self.put(f"{base}/patch_state", "-1")
+        self.put(f"{base}/patch_state", "-1\n")
 
     def let_go(self, tid):
         del self._holders[tid]
@@ -208,7 +208,7 @@ class SimulatedKernel(Host):
 
     def _held_by(self):
         direction = "enabling" if self._moving[1] else "disabling"
-        return [tid for tid, (_comm, directions, _function) in self._holders.items() if direction in directions]
+        return [tid for tid, directions in self._holders.items() if direction in directions]
 
     def _complete_if_nothing_holds(self):
         if self._moving:
@@ -266,8 +266,7 @@ class SimulatedKernel(Host):
     def _explain(self):
         if self._moving and "transition.c:300 [livepatch]klp_try =p" in self.read(DYNDBG):
             for tid in self._held_by():
-                comm, _directions, function = self._holders[tid]
-                self.say(f"livepatch: klp_try_switch_task: {comm}:{tid} is sleeping on function {function}")
+                self.say(f"livepatch: klp_try_switch_task: worker:{tid} is sleeping on function cmdline_proc_show")
 
 
 def _error(code):

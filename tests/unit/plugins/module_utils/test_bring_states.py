@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One patch from every state to every other, on a simulated kernel."""
 
+import contextlib
+import os
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils import _bring
@@ -79,6 +82,14 @@ def test_the_second_run_changes_nothing_and_loads_nothing(kernel, bring):
     assert result["diff"]["before"] == result["diff"]["after"] == "fix: enabled\n  vmlinux:cmdline_proc_show,1\n"
     assert kernel.loads == [("fix", "")]
     assert kernel.writes == writes
+
+
+@pytest.mark.parametrize("refused", [None, ("EINVAL", [])])
+def test_no_descriptor_is_left_open(bring, refused):
+    before = os.listdir("/proc/self/fd")
+    with contextlib.suppress(LivepatchError):
+        bring(SimulatedPatch(refused=refused))
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_name_is_enough_to_take_a_patch_out(interface, bring):

@@ -4,6 +4,7 @@
 """One change at a time, by processes of their own: a lock between descriptors of one process would prove little."""
 
 import os
+import signal
 import stat
 
 import pytest
@@ -14,26 +15,28 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 
 
 class Holder:
-    """A process of its own that holds the lock until `die`."""
+    """A process of its own that holds the lock until it is killed."""
 
     def __init__(self, host):
         ready, tell = os.pipe()
-        wait, self._let_go = os.pipe()
         self._process = os.fork()
         if self._process == 0:
-            os.close(self._let_go)
-            with change_lock(host):
-                os.write(tell, b"x")
-                os.read(wait, 1)
-                os._exit(0)  # without releasing anything
+            try:
+                with change_lock(host):
+                    os.write(tell, b"x")
+                    signal.pause()
+            finally:
+                os._exit(1)  # never back into the tests
         os.close(tell)
-        os.close(wait)
         assert os.read(ready, 1) == b"x"
         os.close(ready)
 
-    def die(self):
-        os.close(self._let_go)
-        os.waitpid(self._process, 0)
+    def kill(self):
+        """End the process without a chance to clean up; a second time is harmless."""
+        if self._process:
+            os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
+        self._process = None
 
 
 @pytest.fixture
@@ -41,30 +44,25 @@ def holder(kernel):
     """Another process that holds the lock."""
     process = Holder(kernel)
     yield process
-    try:
-        process.die()
-    except OSError:  # a test has done so
-        pass
+    process.kill()
 
 
 def test_a_second_change_is_refused_at_once(kernel, holder):
-    with pytest.raises(LivepatchError) as caught:
-        with change_lock(kernel):
-            raise AssertionError("two processes hold the lock")
+    with pytest.raises(LivepatchError) as caught, change_lock(kernel):
+        raise AssertionError("two processes hold the lock")
     assert caught.value.code == "host-busy"
     assert kernel.now() == 0
 
 
 def test_the_lock_dies_with_its_holder(kernel, holder):
-    holder.die()
+    holder.kill()
     with change_lock(kernel):
         pass
 
 
 def test_it_is_free_after_a_change_that_failed(kernel):
-    with pytest.raises(ZeroDivisionError):
-        with change_lock(kernel):
-            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), change_lock(kernel):
+        raise ZeroDivisionError
     with change_lock(kernel):
         pass
 
@@ -76,9 +74,8 @@ def test_the_lock_is_private_and_no_link_is_followed(kernel, tmp_path):
     assert stat.S_IMODE(os.stat(lock).st_mode) == 0o600
     os.unlink(lock)
     os.symlink(str(tmp_path / "elsewhere"), lock)
-    with pytest.raises(OSError):
-        with change_lock(kernel):
-            raise AssertionError("a link was followed")
+    with pytest.raises(OSError), change_lock(kernel):
+        raise AssertionError("a link was followed")
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -117,21 +117,50 @@ def test_what_ends_while_its_blockers_are_looked_for_has_not_stalled(
     assert (result["findings"], result["blockers"]) == ([], [])
 
 
-def test_what_ends_just_before_it_is_turned_round_has_not_stalled(kernel, interface, bring):
-    """The kernel refuses to reverse a removal that is over: its directory has gone."""
+def test_a_forced_transition_that_goes_on_all_the_same_is_an_error(kernel, interface, bring):
+    kernel.hold(7)
+    write = kernel.write
+    kernel.write = lambda path, text: None if path.endswith("/force") else write(path, text)
+    error = failure(bring, FIX, on_stall="force")
+    assert error.code == "force-stalled"
+    assert "was forced and is still not over after 3 s more" in error.message
+    assert error.details["blockers"] == [HOLDER]
+    assert (error.details["patch"]["state"], interface.state("fix")) == ("enabling", "enabling")
+
+
+@pytest.mark.parametrize("on_stall", ["reverse", "force"])
+def test_what_ends_just_before_the_kernel_is_asked_has_not_stalled(kernel, interface, bring, on_stall):
+    """The kernel refuses both requests once the removal is over: the patch's directory has gone."""
     bring(FIX)
     kernel.hold(7, directions=DISABLING)
     write = kernel.write
 
     def write_too_late(path, text):
-        if (path, text) == ("/sys/kernel/livepatch/fix/enabled", "1"):
+        if text == "1":
             kernel.let_go(7)
             kernel.sleep(1)
         write(path, text)
 
     kernel.write = write_too_late
-    assert bring(name="fix", state="absent")["patch"]["state"] == "absent"
-    assert interface.state("fix") == "absent"
+    result = bring(name="fix", state="absent", on_stall=on_stall)
+    assert result["patch"]["state"] == interface.state("fix") == "absent"
+    assert result["findings"] == []
+
+
+@pytest.mark.parametrize("on_stall", ["reverse", "force"])
+def test_a_request_that_the_kernel_refuses_in_the_middle_is_an_error(kernel, interface, bring, on_stall):
+    kernel.hold(7)
+    write = kernel.write
+
+    def refuse(path, text):
+        if path.startswith("/sys/kernel/livepatch/fix/"):
+            raise OSError(1, "Operation not permitted")
+        write(path, text)
+
+    kernel.write = refuse
+    error = failure(bring, FIX, on_stall=on_stall)
+    assert error.code == "not-permitted"
+    assert (error.details["changed"], interface.state("fix")) == (True, "enabling")
 
 
 def test_a_stall_without_dynamic_debug_is_turned_round_all_the_same(kernel, interface, bring):
