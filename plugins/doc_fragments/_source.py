@@ -11,8 +11,9 @@ class ModuleDocFragment:
 options:
   src:
     description:
-      - A patch file (C(.ko), C(.ko.gz), C(.ko.xz) or C(.ko.zst)) or a bundle, a directory of patch files for many kernels, on the
-        controller. It is looked for like the O(ansible.builtin.copy#module:src) of M(ansible.builtin.copy).
+      - A patch file (C(.ko), C(.ko.gz), C(.ko.xz) or C(.ko.zst)) or a bundle, a directory of patch files for many
+        kernels, on the controller. It is looked for like the O(ansible.builtin.copy#module:src) of
+        M(ansible.builtin.copy).
       - From a bundle, the build for the host's own kernel release and architecture is chosen.
     type: path
   remote_src:
@@ -42,10 +43,12 @@ options:
   on_stall:
     description:
       - What to do when O(transition_timeout) is over and tasks still hold the transition.
-      - V(reverse) turns the transition round, waits as long again, and fails with the tasks that held it. The host is as it was.
+      - V(reverse) turns the transition round, waits as long again, and fails with the tasks that held it. The host is
+        as it was.
       - V(wait) leaves the transition going and reports the tasks that hold it. The task does not fail.
-      - V(force) calls every task switched, whatever it runs. Tasks can then run old and new code at once and crash the kernel,
-        and the kernel keeps modules in memory until the next reboot. It is never done unless it is asked for here.
+      - V(force) calls every task switched, whatever it runs. Tasks can then run old and new code at once and crash
+        the kernel, and the kernel keeps modules in memory until the next reboot. It is never done unless it is asked
+        for here.
     type: str
     default: reverse
     choices: [reverse, wait, force]

@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Reads every live-patch file below a directory on the controller, at any depth, and its C(bundle.yml) where there is one.
-  - For which kernel a patch is, and what it patches, is read out of the patch files; their names and directories are free.
+  - Reads every live-patch file below a directory on the controller, at any depth, and its C(bundle.yml), if it has one.
+  - Which kernel a patch is for, and what it patches, is read out of the patch files; names and directories are free.
   - A file is parsed once in a run, however often the bundle is looked up.
 notes:
   - Use P(ansible.builtin.query#lookup) or C(wantlist=true) to get a list also for a bundle of one file.
@@ -85,7 +85,6 @@ class LookupModule(LookupBase):
     """Describes all patch files of bundles."""
 
     def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
         cache = run_cache()
         try:
             return [build for term in terms for build in read_bundle(find_term(self, variables, term), cache).builds]

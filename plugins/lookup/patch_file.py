@@ -121,12 +121,12 @@ _list:
       sample: {"debug": "bool"}
     format:
       description: >-
-        What made the patch, one of V(source), V(kpatch-build), V(klp-build) and V(kpatch-core) (for the old C(kpatch.ko)), or
-        V(none) for a module that is no live patch.
+        What made the patch, one of V(source), V(kpatch-build), V(klp-build) and V(kpatch-core) (for the old
+        C(kpatch.ko)), or V(none) for a module that is no live patch.
       type: str
       sample: source
     opaque:
-      description: Whether the patch makes its tables when it is loaded, so that RV(_list[].objects) are hints and not facts.
+      description: Whether the patch makes its tables when it is loaded, so that RV(_list[].objects) are only hints.
       type: bool
       sample: false
     replace:
@@ -144,8 +144,8 @@ _list:
           sample: vmlinux
         functions:
           description: >-
-            The functions, each with its C(name) and its C(sympos), which says the how manieth of that name in the object it is;
-            V(0) says that there is only one.
+            The functions, each with its C(name) and its C(sympos), its position among the symbols of that name in the
+            object, counted from 1; V(0) says that there is only one.
           type: list
           elements: dict
           sample: [{"name": "cmdline_proc_show", "sympos": 0}]
@@ -171,8 +171,8 @@ _list:
       sample: []
     imports:
       description: >-
-        Symbols that the kernel or other modules must export, each with its C(name), its C(crc) (V(none) where the module has
-        none) and whether it is C(weak).
+        Symbols that the kernel or other modules must export, each with its C(name), its C(crc) (V(none) where the
+        module has none) and whether it is C(weak).
       type: list
       elements: dict
       sample: [{"name": "klp_enable_patch", "crc": 3474867584, "weak": false}]
@@ -181,7 +181,8 @@ _list:
       type: bool
       sample: true
     klp_symbols:
-      description: Symbols without an export that the livepatch core resolves, each with C(object), C(name) and C(sympos).
+      description: >-
+        Symbols without an export that the livepatch core resolves, each with C(object), C(name) and C(sympos).
       type: list
       elements: dict
       sample: []
@@ -192,14 +193,14 @@ _list:
       sample: []
     signature:
       description: >-
-        C(signer), C(key_id), C(serial), C(hash) and C(algorithm) of the module's signature, or V(none) without one. It is not
-        verified, since only the host's kernel has the keys.
+        C(signer), C(key_id), C(serial), C(hash) and C(algorithm) of the module's signature, or V(none) without one.
+        It is not verified, since only the host's kernel has the keys.
       type: dict
       sample: {"signer": "Example key", "key_id": null, "serial": "66f54e15", "hash": "sha256", "algorithm": "rsa"}
     orc:
       description: >-
-        Whether there is data for reliable stack traces (C(unwind)), and the fingerprint of its format (C(header), hex digits or
-        V(none)).
+        Whether there is data for reliable stack traces (C(unwind)), and the fingerprint of its format (C(header),
+        hex digits or V(none)).
       type: dict
       sample: {"unwind": true, "header": null}
     btf:
@@ -219,7 +220,6 @@ class LookupModule(LookupBase):
     """Describes patch files."""
 
     def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
         cache = run_cache()
         try:
             return [cache.describe(find_term(self, variables, term)) for term in terms]

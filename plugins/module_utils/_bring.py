@@ -24,7 +24,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._lock import chan
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
 from ansible_collections.kernel.livepatch.plugins.module_utils._parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._plan import reached, steps
-from ansible_collections.kernel.livepatch.plugins.module_utils._report import forecast_stack, patch_result, stack_diff
+from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
+    claimed_objects, forecast_stack, patch_result, stack_diff,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
 
@@ -103,9 +105,7 @@ class _Task:
         answer = self.answer(state, findings, after)
         answer["patch"].update(replaces=replaces, build_id=self.build_id())
         if state == "enabled":
-            answer["patch"]["objects"] = [
-                {"name": entry["name"], "patched": False, "functions": entry["functions"]}
-                for entry in self.description["objects"]]
+            answer["patch"]["objects"] = claimed_objects(self.description)
         return answer
 
     def have_image(self):

@@ -25,7 +25,7 @@ MAGICS = (
 )
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
-
+# What the decompressors of the standard library raise for damaged data.
 CORRUPT = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 

@@ -11,8 +11,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._store import Sto
 
 
 def host_inventory(host):
-    """A dict of `kernel`, `interface`, `patches` (oldest first), `transition` (None, or a dict of `name`, `state` and
-    `blockers`), `leftovers` and `kept`.
+    """Everything there is to know about live patches on this host; nothing is changed.
+
+    Shape: `kernel`, `interface`, `patches` (oldest first), `transition` (None, or `name`, `state` and `blockers`),
+    `leftovers`, `kept`.
     """
     interface = interface_name(host)
     inventory = {

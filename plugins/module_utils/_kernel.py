@@ -21,11 +21,10 @@ TAINTS = (
 
 
 def running_kernel(host):
-    """The facts: a dict of `release`, `arch`, `version`, `build_id`, `boot_id`, `taints`, `lockdown`, `signatures` and
-    `modules_disabled`.
+    """The facts about the running kernel; None for what it does not tell.
 
-    `taints`: a list of `letter` and `meaning`. `lockdown`: `none`, `integrity`, `confidentiality`, or None where the
-    kernel does not tell. `signatures`: `enforced` True, False or None.
+    Shape: `release`, `arch`, `version`, `build_id`, `boot_id`, `taints` (a list of `letter` and `meaning`), `lockdown`
+    (`none`, `integrity` or `confidentiality`), `signatures` (`enforced`, a boolean), `modules_disabled`.
     """
     return {
         "release": host.release(),

@@ -17,14 +17,24 @@ def patch_result(host, name, **known):
     return result
 
 
+def claimed_objects(description):
+    """What a file says it patches, with sympos as sysfs shows it; `patched` is false.
+
+    Nothing where the file builds its tables at run time: those are hints and no claims.
+    """
+    objects = [] if description["opaque"] else description["objects"]
+    return [{"name": entry["name"], "patched": False, "functions": [
+        {"name": function["name"], "sympos": function["sympos"] or 1} for function in entry["functions"]]}
+        for entry in objects]
+
+
 def stack_text(patches):
     """The patches in stack order with their state and functions, as lines for a diff."""
     lines = []
     for patch in patches:
         lines.append(f"{patch['name']}: {patch['state']}")
         for entry in patch["objects"]:
-            lines.extend(
-                f"  {entry['name']}:{function['name']},{function['sympos'] or 1}" for function in entry["functions"])
+            lines.extend(f"  {entry['name']}:{function['name']},{function['sympos']}" for function in entry["functions"])
     return "".join(line + "\n" for line in lines) or "no live patch\n"
 
 
@@ -44,4 +54,4 @@ def forecast_stack(before, name, state, description):
         return others
     if description["replace"]:
         others = []
-    return [*others, {"name": name, "state": "enabled", "objects": description["objects"]}]
+    return [*others, {"name": name, "state": "enabled", "objects": claimed_objects(description)}]

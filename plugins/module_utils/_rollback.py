@@ -15,10 +15,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._store import Sto
 
 
 def roll_back_to_original(host, timeout, on_stall, check_mode=False):
-    """Disable and remove every live patch; returns a dict of `changed`, `rolled_back` (a list of `name` and
-    `transition_seconds`), `findings`, `blockers` and `diff`.
+    """Disable and remove every live patch.
 
-    Raises LivepatchError; its details tell in `rolled_back` what was taken out before.
+    Returns a dict of `changed`, `rolled_back` (a list of `name` and `transition_seconds`), `findings`, `blockers` and
+    `diff`. Raises LivepatchError; its details tell in `rolled_back` what was taken out before.
     """
     interface = interface_adapter(host)
     before = interface.patches()

@@ -35,8 +35,8 @@ options:
     description:
       - The state to bring the patch to.
       - V(enabled) is loaded, with every task on the new code, until the patch is taken out or the host reboots.
-      - V(disabled) is not in effect. A patch that was enabled stays loaded as a module, which the kernel does not enable again; one
-        that is absent stays absent.
+      - V(disabled) is not in effect. A patch that was enabled stays loaded as a module, which the kernel does not
+        enable again; one that is absent stays absent.
       - V(absent) is not in effect, and its module is not loaded.
     type: str
     default: enabled

@@ -47,20 +47,19 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
             builds[key] = {**build, "metadata": extra} if extra else build
             origins[key] = file
         elif builds[key]["sha256"] != build["sha256"]:
-            raise BundleError(
-                "bundle-duplicate",
-                f"and {file} are different builds of {build['name']} for {build['release']} ({build['arch']}); remove one",
-                os.fspath(origins[key]),
-            )
+            kernel = f"{build['release']} ({build['arch']})"
+            problem = f"and {file} are different builds of {build['name']} for {kernel}; remove one"
+            raise BundleError("bundle-duplicate", problem, os.fspath(origins[key]))
     if not builds:
-        raise BundleError("bundle-empty", f"has no patch file ({', '.join(SUFFIXES)}) at any depth", os.fspath(directory))
+        problem = f"has no patch file ({', '.join(SUFFIXES)}) at any depth; give a directory that has one"
+        raise BundleError("bundle-empty", problem, os.fspath(directory))
     metadata.check_all_used()
     return Bundle(directory, [builds[key] for key in sorted(builds)])
 
 
 def _key(build: dict[str, t.Any], file: Path) -> tuple[str, str, str]:
     if build["release"] is None:
-        problem = "does not say which kernel it is for (it has no vermagic); build it again or take it out of the bundle"
+        problem = "does not say which kernel it is for (it has no vermagic); build it again, or remove it"
         raise BundleError("bundle-no-release", problem, os.fspath(file))
     return build["release"], build["arch"], build["name"]
 
@@ -71,7 +70,7 @@ def _check_digest(metadata: Metadata, relative: Path, file: Path, cache: ParseCa
         return
     digest = cache.content_sha256(file)
     if digest != expected:
-        problem = f"has the sha256 digest {digest}, but {FILE_NAME} expects {expected}; get the right file, or correct it there"
+        problem = f"has the sha256 digest {digest}, but {FILE_NAME} expects {expected}; find out which one is right"
         raise BundleError("bundle-digest-mismatch", problem, os.fspath(file))
 
 

@@ -20,7 +20,7 @@ _FILE_SUFFIX = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 
 
 class _Key(t.NamedTuple):
-    """One thing that can be said about a patch: the value's pattern, how to call it, and whether it is about one file."""
+    """One thing that can be said about a patch: its pattern, that in words, and whether it is about one file only."""
 
     pattern: re.Pattern[str]
     expected: str
@@ -44,7 +44,7 @@ _KEYS = {
 
 
 class Metadata:
-    """The entries of a bundle.yml, each about one file (a path below the bundle) or about all builds of a patch (its name)."""
+    """The entries of a bundle.yml, each about one file (its path) or about all builds of a patch (its name)."""
 
     def __init__(self, path: Path, entries: dict[str, dict[str, t.Any]]) -> None:
         self._path = path
@@ -68,10 +68,10 @@ class Metadata:
         return self._entries.get(file.as_posix(), {}).get("sha256")
 
     def check_all_used(self) -> None:
-        """Raise BundleError bundle-yml-unmatched for an entry about nothing in the bundle: a misspelt name, most likely."""
+        """Raise BundleError bundle-yml-unmatched for an entry about nothing in the bundle: misspelt, most likely."""
         if self._unused:
             entry = min(self._unused)
-            problem = f"has an entry for {entry!r}, but the bundle has no such file and no patch of that name; correct it"
+            problem = f"has an entry for {entry!r}, but the bundle has no such file or patch; correct the entry"
             raise BundleError("bundle-yml-unmatched", problem, os.fspath(self._path))
 
 
@@ -118,13 +118,14 @@ def _check_entry(path: Path, entry: object, said: object) -> None:
     if not isinstance(entry, str) or not isinstance(said, dict):
         raise _invalid(path, f"has an entry {entry!r} that is not a mapping with some of: {', '.join(_KEYS)}")
     is_file = "/" in entry or _FILE_SUFFIX.search(entry) is not None
-    if is_file and PurePosixPath(entry).as_posix() != entry or ".." in entry.split("/") or entry.startswith("/"):
+    is_plain = PurePosixPath(entry).as_posix() == entry and ".." not in entry.split("/") and not entry.startswith("/")
+    if is_file and not is_plain:
         raise _invalid(path, f"has an entry {entry!r} that is not a plain path below the bundle, such as 6.1/fix.ko")
     for key, value in said.items():
         if key not in _KEYS:
             problem = f"has the unknown key {key!r} in the entry {entry!r}; allowed are: {', '.join(_KEYS)}"
             raise BundleError("bundle-yml-unknown-key", problem, os.fspath(path))
         if _KEYS[key].of_one_file and not is_file:
-            raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files; put it in a file's own entry")
+            raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files; name one file instead")
         if not _KEYS[key].accepts(value):
             raise _invalid(path, f"has a wrong {key} in the entry {entry!r}: it must be {_KEYS[key].expected}")

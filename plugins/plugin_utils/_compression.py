@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import Pa
 
 # Larger than any module of a distribution (the largest have some 30 MiB), small enough for a controller's memory.
 MAX_IMAGE_SIZE = 256 * 1024 * 1024
+_XZ_MEMORY = 256 * 1024 * 1024
 _ZSTD_SECONDS = 60
 _ZSTD_WINDOW_BITS = 27
 
@@ -50,7 +51,7 @@ def _gunzip(data: bytes) -> bytes:
 
 
 def _unxz(data: bytes) -> bytes:
-    return _members(data, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=MAX_IMAGE_SIZE))
+    return _members(data, lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY))
 
 
 def _unzstd_with_stdlib(data: bytes) -> bytes | None:
@@ -137,11 +138,10 @@ def uncompress(data: bytes) -> tuple[bytes, str]:
     """
     if len(data) > MAX_IMAGE_SIZE:
         raise _too_large()
-    for magic, name, function in _FORMATS:
-        if data.startswith(magic):
-            break
-    else:
+    found = next((row for row in _FORMATS if data.startswith(row[0])), None)
+    if found is None:
         return data, "none"
+    _magic, name, function = found
     try:
         plain = function(data)
     except (zlib.error, lzma.LZMAError, EOFError) as error:

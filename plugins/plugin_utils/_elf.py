@@ -254,10 +254,8 @@ def _open(data: bytes) -> ELFFile:
 def _machine(elf: ELFFile, byteorder: str) -> Machine:
     machine = MACHINES.get((elf["e_machine"], elf.elfclass, byteorder))
     if machine is None:
-        raise PatchFileError(
-            "unsupported-machine",
-            f"is built for a machine that is not supported ({elf['e_machine']}, {elf.elfclass} bits, {byteorder} endian)",
-        )
+        name = f"{elf['e_machine']}, {elf.elfclass} bits, {byteorder} endian"
+        raise PatchFileError("unsupported-machine", f"is built for a machine that is not supported ({name})")
     return machine
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: patches made by the kernel's klp-build (scripts/livepatch, Linux 6.19 and later).
 
-Arrays of klp_object_ext and klp_func_ext (include/linux/livepatch_external.h) are in sections of their own; the init function
-turns them into a klp_patch.
+Arrays of klp_object_ext and klp_func_ext (include/linux/livepatch_external.h) are in sections of their own; the init
+function turns them into a klp_patch.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
     if section is None:
         return None
     size = _OBJECT_WORDS * image.word
-    counts = [image.number(section, start + _COUNT * image.word, 4) for start in range(0, section.size - size + 1, size)]
-    if sum(counts) > _MAX_FUNCTIONS:
-        raise PatchFileError("too-complex", "claims more functions than any real patch; check where the file comes from")
-    found = [_object(image, section, start) for start in range(0, section.size - size + 1, size)]
+    starts = range(0, section.size - size + 1, size)
+    if sum(image.number(section, start + _COUNT * image.word, 4) for start in starts) > _MAX_FUNCTIONS:
+        raise PatchFileError("too-complex", "claims more functions than any real patch; check where it comes from")
+    found = [_object(image, section, start) for start in starts]
     objects = [entry for entry in found if entry is not None]
     return LivePatch(
         FORMAT,

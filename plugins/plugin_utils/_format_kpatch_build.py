@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: patches made by kpatch-build: struct kpatch_patch_func (kmod/patch/kpatch-patch.h of kpatch) in .kpatch.funcs.
+"""PRIVATE: patches made by kpatch-build, with structs of kpatch's kmod/patch/kpatch-patch.h in .kpatch sections.
 
-The klp_patch is allocated and filled by the module's init function. Older patches need kpatch's own core module, kpatch.ko.
+The klp_patch is allocated and filled by the module's init function. Older patches need kpatch's own module, kpatch.ko.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: patches written from source: a klp_patch variable with its arrays, as in samples/livepatch and SUSE's patches."""
+"""PRIVATE: patches written from source: a klp_patch variable and its arrays, as in the kernel's samples/livepatch."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _replace(image: ModuleImage, location: Location, addressed: set[Location]) -
 
 
 def _without_variable(image: ModuleImage, tables: KlpTables) -> LivePatch:
-    """A live patch that makes its klp_patch at run time: arrays that look like klp_func are hints, their object is unknown."""
+    """A live patch that makes its klp_patch at run time: what looks like klp_func arrays is a hint, of no object."""
     hints = []
     for section in _data_sections(image):
         offsets = list(image.pointers(section))

@@ -62,8 +62,7 @@ def _extended_crcs(image: ModuleImage) -> dict[str, int]:
     contents = bytes(image.contents(numbers))
     words = [name.decode("utf-8", errors="replace") for name in bytes(image.contents(names)).split(b"\0") if name]
     if len(contents) != 4 * len(words):
-        raise PatchFileError(
-            "malformed-elf", "has as many CRCs in __version_ext_crcs as no other section names; build the file again"
-        )
+        problem = "has not as many names as CRCs in its sections __version_ext_*; copy or build the file again"
+        raise PatchFileError("malformed-elf", problem)
     crcs = struct.unpack(f"{'<' if image.byteorder == 'little' else '>'}{len(words)}I", contents)
-    return dict(zip(words, crcs))
+    return dict(zip(words, crcs, strict=True))

@@ -1,14 +1,18 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: symbols and relocations that the livepatch core resolves by itself (Documentation/livepatch/module-elf-format.rst)."""
+"""PRIVATE: symbols and relocations that the livepatch core resolves (Documentation/livepatch/module-elf-format.rst)."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import SHF_RELA_LIVEPATCH, SHN_LIVEPATCH, ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import (
+    SHF_RELA_LIVEPATCH,
+    SHN_LIVEPATCH,
+    ModuleImage,
+)
 
 _SYMBOL = re.compile(r"\.klp\.sym\.(?P<object>[^.]{1,55})\.(?P<name>[^,]{1,511}),(?P<sympos>\d{1,9})")
 _SECTION = re.compile(r"\.klp\.rela\.(?P<object>[^.]{1,55})\.(?P<section>.*)")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: arrays of klp_object, klp_func and klp_state (include/linux/livepatch.h) in a module's data.
 
-Only the leading members of these structs are fixed; the size of the rest depends on the kernel and its configuration. So the
-size of an entry (the stride) is found: it is the one with which every entry has pointers, numbers and zeros where they
-belong, up to the entry of zeros that ends the array.
+Only the leading members of these structs are fixed; the size of the rest depends on the kernel and its configuration.
+So the size of an entry (the stride) is found: it is the one with which every entry has pointers, numbers and zeros
+where they belong, up to the entry of zeros that ends the array.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._live_patch impor
 
 # In words; beyond the largest known entry, a klp_object of a kernel with lock debugging.
 _MAX_STRIDE = 128
-# What may be looked at in one file, counted in bytes; far beyond any patch, and less than a second of work.
-_SCAN_BUDGET = 64 * 1024 * 1024
+# What may be looked at in one file, counted in bytes; enough for hundreds of arrays, and less than a second of work.
+_SCAN_BUDGET = 8 * 1024 * 1024
 _SCAN_MINIMUM = 256
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.$]{1,511}")
 _OBJECT_NAME = re.compile(r"[A-Za-z0-9_-]{1,55}")
@@ -62,11 +62,11 @@ class KlpTables:
     def __init__(self, image: ModuleImage) -> None:
         self._image = image
         self._offsets: dict[int, list[int]] = {}
-        self._functions: dict[Location, list[Function] | None] = {}
+        self._known_functions: dict[Location, list[Function] | None] = {}
         self._scanned = 0
         # True when an array could be read in two ways.
         self.ambiguous = False
-        # Members of all entries, and empty arrays: code that addresses one of them may change the patch when it is loaded.
+        # Members of all entries, and empty arrays: code that addresses one of them may change the patch at run time.
         self.members: set[Location] = set()
 
     def objects(self, start: Location) -> list[PatchedObject] | None:
@@ -75,9 +75,9 @@ class KlpTables:
 
     def functions(self, start: Location) -> list[Function] | None:
         """The klp_func array at a location, which can be empty; None when there is none."""
-        if start not in self._functions:
-            self._functions[start] = self._read_functions(start)
-        return self._functions[start]
+        if start not in self._known_functions:
+            self._known_functions[start] = self._read_functions(start)
+        return self._known_functions[start]
 
     def _read_functions(self, start: Location) -> list[Function] | None:
         section = self._image.sections[start.section]
@@ -87,8 +87,10 @@ class KlpTables:
         return self._entries(start, FUNCTIONS, self._function)
 
     def states(self, start: Location) -> list[State] | None:
-        """The klp_state array at a location; None when there is none. No kernel has added members to this struct."""
+        """The klp_state array at a location; None when there is none. This struct is the same in every kernel."""
         section, word = self._image.sections[start.section], self._image.word
+        if not section.is_data or start.offset < 0:
+            return None
         pointers = self._image.pointers(section)
         states: list[State] = []
         for position in range(start.offset, section.size - 3 * word + 1, 3 * word):
@@ -104,6 +106,7 @@ class KlpTables:
     def _entries(
         self, start: Location, shape: Shape, read: t.Callable[[Section, int], _Entry | None]
     ) -> list[_Entry] | None:
+        """The entries of the array at a location, which `read` makes of each; None when there is no such array."""
         section, word = self._image.sections[start.section], self._image.word
         if not section.is_data or not 0 <= start.offset <= section.size - shape.size * word:
             return None
@@ -127,7 +130,7 @@ class KlpTables:
         return found[stride]
 
     def _choose_stride(self, found: dict[int, list[_Entry]], shape: Shape) -> int:
-        """The usual stride, or else the one that finds the most entries: with a wrong one, an array seems to end early."""
+        """The usual stride, or else the one that finds most: with a wrong one, an array seems to end early."""
         longest = max(found, key=lambda stride: len(found[stride]))
         if shape.usual not in found:
             return longest
@@ -135,6 +138,12 @@ class KlpTables:
         if len(found[longest]) > len(found[shape.usual]):
             self.ambiguous = True
         return shape.usual
+
+    def _remember_members(self, start: Location, shape: Shape, stride: int, count: int) -> None:
+        words = [entry * stride + member for entry in range(count) for member in range(shape.size)]
+        # Not the first word: code may address an array that it does not change.
+        for number in words[1:]:
+            self.members.add(Location(start.section, start.offset + number * self._image.word))
 
     def _walk(
         self, start: Location, stride: int, shape: Shape, read: t.Callable[[Section, int], _Entry | None]
@@ -174,9 +183,7 @@ class KlpTables:
 
     def _has_shape(self, section: Section, position: int, stride: int, shape: Shape) -> bool:
         word, pointers = self._image.word, self._image.pointers(section)
-        pointing = {
-            member for member in shape.required | shape.optional if position + member * word in pointers
-        }
+        pointing = {member for member in shape.required | shape.optional if position + member * word in pointers}
         if not shape.required <= pointing or self._pointer_count(section, position, position + stride) != len(pointing):
             return False
         content = bytearray(self._image.contents(section)[position : position + stride])

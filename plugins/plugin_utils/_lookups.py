@@ -27,5 +27,5 @@ def find_term(lookup: LookupBase, variables: dict[str, t.Any] | None, term: str)
     """
     path = lookup.find_file_in_search_path(variables, "files", term, ignore_missing=True)
     if path is None:
-        raise AnsibleLookupError(f"{term} is neither in the search path of this task nor an absolute path; check the spelling.")
+        raise AnsibleLookupError(f"{term} is not there, also not in the search path of this task; check the spelling.")
     return Path(path)

@@ -8,23 +8,26 @@ Numbers of relocation types are those of the ELF psABI supplements, as in the ke
 
 from __future__ import annotations
 
-import typing as t
+import dataclasses
 
 
-class Machine(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Machine:
     """What has to be known about a machine to read its modules."""
 
     arch: str  # as `uname -m` prints it
     pointer: int  # type of the relocation that stores a whole address
     # How far beyond symbol + addend the addressed byte may lie, for relocation types of code where it is not 0:
     # x86 counts from the end of the instruction: after 4 bytes of displacement and an operand of 0, 1, 2 or 4 bytes.
-    code_bias: dict[int, tuple[int, ...]] = {}
-    # Does code address members of a variable by their own relocations? Elsewhere it goes through the variable's start, so
-    # that relocations do not tell which member it writes to.
+    code_bias: dict[int, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    # Does code address members of a variable by their own relocations? Elsewhere it goes through the variable's start,
+    # so that relocations do not tell which member it writes to.
     addresses_members: bool = False
 
 
-_X86_64 = Machine("x86_64", 1, {2: (4, 5, 6, 8), 4: (4, 5, 6, 8)}, addresses_members=True)  # R_X86_64_64; R_X86_64_PC32, R_X86_64_PLT32
+_X86_BIAS = (4, 5, 6, 8)
+# R_X86_64_64; R_X86_64_PC32 and R_X86_64_PLT32
+_X86_64 = Machine("x86_64", 1, {2: _X86_BIAS, 4: _X86_BIAS}, addresses_members=True)
 _S390X = Machine("s390x", 22, {19: (-2,)})  # R_390_64; R_390_PC32DBL
 
 # (e_machine as pyelftools names it, bits, byte order)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what the controller offers a host, and how it answers what the host half needs (module_utils/_choice.py, _needs.py)."""
+"""PRIVATE: what the controller offers a host, in the shape that module_utils/_choice.py takes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Offer:
         self._delivered = path
 
     def argument(self, release: str | None) -> dict:
-        """The module's `_offer`; `release` is the host's kernel where facts tell it, a guess that costs nothing when it is wrong."""
+        """The module's `_offer`; `release` is the host's kernel where facts tell it, and may be wrong."""
         builds = list(self._builds.values())
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_wanted(build, release) else _stub(build) for build in builds]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: each patch file is read and parsed once in a run, however many hosts and tasks use it.
 
-Ansible forks a worker for every host and task, so nothing can be kept in memory. The cache is a directory in the temporary
-directory that Ansible makes for a run (0700) and removes at its end. In it:
+Ansible forks a worker for every host and task, so nothing can be kept in memory. The cache is a directory in the
+temporary directory that Ansible makes for a run (0700) and removes at its end. In it:
 
     files/KEY      the digest of a file's content, by the file's path and what stat() tells about it
     contents/KEY   the digest of the uncompressed image, or the error, by the digest of the content

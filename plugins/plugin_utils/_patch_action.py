@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the controller's half of every module that takes a patch file: describe it, ask the host, send what it lacks."""
+"""PRIVATE: the controller's half of every module that takes a patch: describe it, ask the host, send what it lacks."""
 
 from __future__ import annotations
 
@@ -12,21 +12,13 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
-
-try:
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._offer import Offer
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._parse_cache import ParseCache
-except ImportError as error:
-    # An action plugin that cannot be imported looks to Ansible like a misspelt task name.
-    MISSING: ImportError | None = error
-else:
-    MISSING = None
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._offer import Offer
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._parse_cache import ParseCache
 
 # A description, a file of the host read, a file sent: a host that asks for more than these is not making progress.
 MOST_ANSWERS = 3
@@ -49,8 +41,6 @@ class PatchAction(ActionBase):
         return result
 
     def _ask_host(self, task_vars: dict) -> dict:
-        if MISSING:
-            raise AnsibleActionFail(missing_required_lib({"elftools": "pyelftools"}.get(MISSING.name, MISSING.name)))
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
@@ -61,7 +51,7 @@ class PatchAction(ActionBase):
             self._answer(result["needs"], offer, task_vars)
             result = self._call(offer, release, task_vars)
         if "needs" in result:
-            raise AnsibleActionFail(f"The host asks again for what it was given ({', '.join(result['needs'])}): report this as a bug.")
+            raise AnsibleActionFail(f"The host asks again for its {', '.join(result['needs'])}: report this as a bug.")
         return result
 
     def _offer(self) -> Offer | None:

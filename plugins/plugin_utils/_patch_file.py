@@ -16,7 +16,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import Modul
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats import find_live_patch
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._imports import has_versions, read_imports
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._klp_symbols import read_klp_relocations, read_klp_symbols
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._klp_symbols import (
+    read_klp_relocations,
+    read_klp_symbols,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._modinfo import Modinfo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._signature import read_signature
 
@@ -62,7 +65,7 @@ def image(path: str | os.PathLike[str]) -> bytes:
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
-    """Return the description of a patch file, as docs/docsite/rst/guide_bundles.rst lists it.
+    """Return the description of a patch file, whose keys the lookup patch_file documents.
 
     Raises PatchFileError, whose message names the file.
     """

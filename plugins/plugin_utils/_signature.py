@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: who signed a module.
 
-The trailer is struct module_signature of include/linux/module_signature.h, before it lies a PKCS#7 message (RFC 2315) in
-DER. Nothing is verified here: the host's kernel does that with its own keys.
+The trailer is struct module_signature of include/linux/module_signature.h; before it lies a PKCS#7 message (RFC 2315)
+in DER. Nothing is verified here: the host's kernel does that with its own keys.
 """
 
 from __future__ import annotations

@@ -138,8 +138,15 @@ def test_check_mode_forecasts_and_changes_nothing(kernel, bring, wanted, after, 
     assert result["diff"]["after"] == after
     if objects:
         assert result["patch"]["objects"] == [{
-            "name": "vmlinux", "patched": False, "functions": [{"name": "cmdline_proc_show", "sympos": 0}]}]
+            "name": "vmlinux", "patched": False, "functions": [{"name": "cmdline_proc_show", "sympos": 1}]}]
     assert (kernel.names("/sys/module"), kernel.loads, kernel.writes) == (before, loads, writes)
+
+
+def test_check_mode_takes_no_hint_of_an_opaque_file_for_a_claim(kernel, bring):
+    opaque = SimulatedPatch(opaque=True, replace=None)
+    result = bring(opaque, check_mode=True)
+    assert result["patch"]["objects"] == []
+    assert result["diff"]["after"] == "fix: enabled\n"
 
 
 def test_check_mode_asks_for_no_file_and_keeps_none(kernel, bring):

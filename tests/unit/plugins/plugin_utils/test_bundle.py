@@ -116,7 +116,8 @@ def test_what_is_said_about_a_file_wins_over_what_is_said_about_its_name(add, re
     add("6.1/a.ko", release="6.1.0-55-amd64")
     add("6.1/b.ko", release="6.1.0-56-amd64")
     add("other.ko", name="other")
-    say({"fix": {"cves": ["CVE-2026-12345"], "summary": "all"}, "6.1/b.ko": {"summary": "b", "kernel_build_id": "0a1b"}})
+    by_name = {"cves": ["CVE-2026-12345"], "summary": "all"}
+    say({"fix": by_name, "6.1/b.ko": {"summary": "b", "kernel_build_id": "0a1b"}})
     assert [build.get("metadata") for build in read()] == [
         {**NOTHING, "cves": ["CVE-2026-12345"], "summary": "all"},
         {**NOTHING, "cves": ["CVE-2026-12345"], "summary": "b", "kernel_build_id": "0a1b"},

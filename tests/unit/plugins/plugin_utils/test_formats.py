@@ -107,6 +107,7 @@ RUN_TIME = [
     ("patch.replace = true", False, None),
     ("patch.objs = later_objs", True, False),
     ("objs[1].name = \"ext4\"", True, False),
+    ("patch.states = later_states", False, None),
     ("funcs[0].old_sympos = parameter", True, False),
 ]
 

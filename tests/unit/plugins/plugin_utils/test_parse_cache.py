@@ -113,14 +113,12 @@ def test_a_file_that_is_just_being_written_is_not_trusted(cache, module, build_m
 
 
 def test_errors_are_remembered_and_name_each_file(cache, tmp_path, calls):
-    messages = []
     for name in ("one.ko", "two.ko"):
         path = tmp_path / name
         path.write_text("no module")
         with pytest.raises(PatchFileError) as caught:
             cache.describe(path)
-        messages.append(caught.value.message)
-    assert [message.split(" is not ")[0] for message in messages] == [str(tmp_path / "one.ko"), str(tmp_path / "two.ko")]
+        assert caught.value.message.startswith(f"{path} is not an ELF file")
     assert calls()["describe_image"] == 1
 
 

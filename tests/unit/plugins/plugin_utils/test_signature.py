@@ -18,7 +18,7 @@ MODULE = b"\x7fELF" + bytes(100)
 SERIAL = "0x5f3a01"
 
 
-def trailer(size: int, id_type: int = 2, algorithm: int = 0, digest: int = 0, signer: int = 0, key_id: int = 0) -> bytes:
+def trailer(size, id_type=2, algorithm=0, digest=0, signer=0, key_id=0) -> bytes:
     return struct.pack(">BBBBB3xI", algorithm, digest, id_type, signer, key_id, size) + MAGIC
 
 

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every stable code that the collection can return is in the guide, and the guide has no others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import FINDINGS
+from ansible_collections.kernel.livepatch.plugins.module_utils._load_errors import LOGGED, SILENT
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import REFUSALS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"
+RAISED = ("LivepatchError", "PatchFileError", "BundleError")
+
+
+def codes_in_calls(source: str) -> set[str]:
+    """The literal codes of errors that are made, and of failures that modules end with."""
+    codes = set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if called in RAISED and node.args and isinstance(node.args[0], ast.Constant):
+            codes.add(node.args[0].value)
+        for word in node.keywords:
+            if word.arg == "code" and isinstance(word.value, ast.Constant):
+                codes.add(word.value.value)
+    return codes
+
+
+def test_a_code_in_a_call_is_seen():
+    source = "raise LivepatchError('not-so', 'x')\nmodule.fail_json(msg='x', code='or-so')"
+    assert codes_in_calls(source) == {"not-so", "or-so"}
+
+
+def test_the_guide_has_every_code_and_no_other():
+    returned = set(FINDINGS) | {code for _text, code, _why in LOGGED}
+    returned |= {code for code, _why in [*SILENT.values(), *REFUSALS.values()]}
+    returned |= {"load-refused", "removal-refused"}
+    for file in CHECKOUT.glob("plugins/*/*.py"):
+        returned |= codes_in_calls(file.read_text(encoding="utf-8"))
+    documented = re.findall(r"^``([a-z-]+)``$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(documented) == sorted(returned)
