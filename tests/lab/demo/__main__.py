@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[2]
 sys.path.insert(0, str(HERE.parent))
 
-from lab import Lab  # noqa: E402
+from lab import Lab, LabError  # noqa: E402
 
 MACHINES = 2
 
@@ -41,4 +41,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except LabError as error:
+        sys.exit(f"The demonstration ended: {error}")

@@ -17,7 +17,7 @@ from .progress import Progress
 
 
 def recipe_digest(*parts: object) -> str:
-    """Return the key of a recipe: 16 hex digits over texts, and over the contents of files and directories given as Path."""
+    """Return the key of a recipe, 16 hex digits: over values, and over the contents of what is given as Path."""
     digest = hashlib.sha256()
     for part in parts:
         for piece in _pieces(part):
@@ -54,7 +54,7 @@ class Cache:
         root.chmod(0o700)
 
     def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
-        """Return the directory KIND-KEY, made by `build(directory)` if it is missing; two runs do not build it twice."""
+        """Return the directory KIND-KEY, made by `build(directory)` once, whoever asks at the same time."""
         place = self.root / f"{kind}-{key}"
         if place.is_dir():
             return place

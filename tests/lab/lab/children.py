@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The processes of a lab, tools and machines: tethered to it, logged to a file, and all of them can be ended at once."""
+"""The processes of a lab, tools and machines: tethered to it, logged to files, and ended all at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from .errors import LabError
 from .tether import tethered
 
 LOG_LINES_SHOWN = 15
+
+
+def end_of(log: Path) -> str:
+    """Return the last lines of a log for an error's message, since the log goes away with the run."""
+    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:] if log.exists() else []
+    return "\n".join(["the end of its output:", *lines]) if lines else "it wrote no output"
 
 
 class Children:
@@ -29,9 +35,8 @@ class Children:
         with open(log, "ab") as output, self._lock:
             if self._closed:
                 raise LabError("lab-closed", f"The lab was closed before it could run {command[0]}; start it again.")
-            child = subprocess.Popen(
-                tethered(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **options
-            )
+            settings = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT, **options}
+            child = subprocess.Popen(tethered(command), **settings)
             self._running.add(child)
             return child
 
@@ -46,8 +51,7 @@ class Children:
         """Run a tool to its end; raises LabError `tool-failed` with the last lines of the log."""
         status = self.wait(self.start(command, log, **options))
         if status != 0:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
-            raise LabError("tool-failed", f"{command[0]} ended with status {status}; the end of its output:\n{tail}")
+            raise LabError("tool-failed", f"{command[0]} ended with status {status}; {end_of(log)}")
 
     def close(self) -> None:
         """Kill what is running and refuse to start more."""

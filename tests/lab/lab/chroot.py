@@ -21,7 +21,7 @@ ALWAYS_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"
 def make_chroot(
     kernel: Kernel, packages: tuple[str, ...], leave_out: tuple[str, ...], target: Path, children: Children, log: Path
 ) -> None:
-    """Install the packages and what they need into the new directory `target`, without the paths that `leave_out` matches."""
+    """Install the packages and what they need into the new directory `target`, without the paths in `leave_out`."""
     command = [*NAMESPACE, "mmdebstrap", "--quiet", "--mode=root", "--format=directory", "--variant=essential"]
     command += ["--aptopt=Acquire::Languages \"none\"", "--dpkgopt=force-unsafe-io"]
     command += [f"--dpkgopt=path-exclude={path}" for path in (*ALWAYS_LEFT_OUT, *leave_out)]

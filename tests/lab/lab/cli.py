@@ -59,17 +59,17 @@ def _parser() -> argparse.ArgumentParser:
         ("image", _image, "make the image of a kernel and print its directory"),
         ("patches", _patches, "build the patches for a kernel and print their paths"),
         ("up", _up, "start machines, print the inventory's path, and keep them until Ctrl-C"),
-        ("run", _run, "start machines for the time of a command, which finds LAB_INVENTORY and LAB_PATCHES set"),
+        ("run", _run, "start machines for the time of a command, which is told LAB_INVENTORY and LAB_PATCHES"),
     ):
         command = add(name, verb, text)
         if verb in (_up, _run):
             command.add_argument("count", type=_count, metavar="N", help="how many machines")
         command.add_argument("--kernel", choices=KERNELS, default="6.1", help="default: %(default)s")
         if verb is _run:
-            command.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
+            command.add_argument("command", nargs="+", metavar="COMMAND", help="the command, after --")
     command = add("ssh", _ssh, "open a session on a machine of an `up` that goes on, or run a command on it")
     command.add_argument("name", metavar="NAME", help="the machine, such as lab1")
-    command.add_argument("command", nargs="*", metavar="COMMAND", help="the command and its arguments, after --")
+    command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
     add("clean", _clean, "remove everything that the lab has made")
     return parser
 
@@ -117,14 +117,14 @@ def _run(options: argparse.Namespace) -> int:
         inventory = lab.write_inventory(lab.machines(options.count))
         patches = next(iter(lab.patches.values())).parent
         environment = {**os.environ, "LAB_INVENTORY": str(inventory), "LAB_PATCHES": str(patches)}
-        return subprocess.run(tethered(options.command), env=environment).returncode
+        return subprocess.run(tethered(options.command), env=environment, check=False).returncode
 
 
 def _ssh(options: argparse.Namespace) -> int:
     commands = runs.machine_commands(default_cache_directory() / RUNS)
     if options.name not in commands:
         known = ", ".join(commands) or "none"
-        raise LabError("unknown-machine", f"No machine {options.name} is up (there is: {known}); start one with `up 1`.")
+        raise LabError("unknown-machine", f"No machine {options.name} is up (up: {known}); start one with `up 1`.")
     words = [*commands[options.name], *(["--", shlex.join(options.command)] if options.command else [])]
     os.execvp(words[0], words)
 

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from . import chroot, initramfs
@@ -23,15 +21,18 @@ PACKAGES = ("systemd-sysv", "openssh-server", "python3", "kmod", "procps", "ipro
 
 # Drivers of devices that the machines do not have; half of the kernel package.
 DRIVERS_LEFT_OUT = (
-    "drivers/gpu", "drivers/media", "drivers/infiniband", "drivers/iio", "drivers/isdn", "drivers/scsi", "drivers/staging",
-    "drivers/net/ethernet", "drivers/net/wireless", "drivers/usb", "sound",
+    "drivers/gpu", "drivers/media", "drivers/infiniband", "drivers/iio", "drivers/isdn", "drivers/scsi",
+    "drivers/staging", "drivers/net/ethernet", "drivers/net/wireless", "drivers/usb", "sound",
 )
 LEFT_OUT = tuple(f"{base}/modules/*/kernel/{path}/*" for base in ("/lib", "/usr/lib") for path in DRIVERS_LEFT_OUT)
 
-# Would only slow down each start: nobody logs in on a console, and devices do not come and go.
+# Would only slow down each start: nobody logs in on a console, devices do not come and go, nothing is kept for long.
 MASKED_UNITS = (
-    "getty@tty1.service", "serial-getty@ttyS0.service", "systemd-udev-trigger.service", "e2scrub_reap.service",
-    "systemd-update-utmp.service", "systemd-random-seed.service", "systemd-pstore.service", "systemd-binfmt.service",
+    "getty@tty1.service", "getty-static.service", "serial-getty@ttyS0.service",
+    "systemd-udev-trigger.service", "kmod-static-nodes.service", "systemd-update-utmp.service",
+    "systemd-random-seed.service", "systemd-pstore.service", "systemd-binfmt.service", "e2scrub_reap.service",
+    "modprobe@configfs.service", "modprobe@dm_mod.service", "modprobe@fuse.service", "modprobe@loop.service",
+    "sys-fs-fuse-connections.mount", "sys-kernel-config.mount", "dev-hugepages.mount", "dev-mqueue.mount",
     "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "systemd-tmpfiles-clean.timer",
 )
 ENABLED_UNITS = ("lab-network.service", "ssh.service")
@@ -58,21 +59,64 @@ def cached_image(kernel: Kernel, keys: Keys, cache: Cache, children: Children, p
     """Return the kernel's image, made when it is missing."""
     def build(directory: Path) -> None:
         progress(f"making the image of kernel {kernel.name} ({kernel.suite})")
-        root = directory / "root"
-        packages = (kernel.image_package, *PACKAGES)
-        chroot.make_chroot(kernel, packages, LEFT_OUT, root, children, directory / "mmdebstrap.log")
-        _configure(root, keys)
-        release = _only_kernel(root)
-        initramfs.make_initramfs(root, release, directory / "initrd")
-        shutil.copy(root / "boot" / f"vmlinuz-{release}", directory / "vmlinuz")
-        Path(directory, "release").write_text(release)
-        _make_disk(root, directory / "disk.raw", children, directory / "mke2fs.log")
-        shutil.rmtree(root)
-        progress(f"made the image of kernel {release}")
+        _build(directory, kernel, keys, children)
+        progress(f"made the image of kernel {Image(directory).release}")
 
     sources = (Path(__file__), Path(chroot.__file__), Path(initramfs.__file__), GUEST_FILES)
     key = recipe_digest(kernel, keys.user_public, keys.host_public, *sources)
-    return Image(cache.entry("image", key, build))
+    return Image(cache.entry(f"image-{kernel.name}", key, build))
+
+
+def _build(directory: Path, kernel: Kernel, keys: Keys, children: Children) -> None:
+    root, log = directory / "root", directory / "build.log"
+    chroot.make_chroot(kernel, (kernel.image_package, *PACKAGES), LEFT_OUT, root, children, log)
+    _copy_guest_files(root)
+    _set_up_logins(root, keys, children, log)
+    _set_up_start(root, children, log)
+    release = _only_kernel(root)
+    image = Image(directory)
+    initramfs.make_initramfs(root, release, image.initrd, children, log)
+    shutil.copy(root / "boot" / f"vmlinuz-{release}", image.vmlinuz)
+    Path(directory, "release").write_text(release)
+    # A journal, since machines are reset and nobody checks their disks; no work left to do for a running machine.
+    options = ["-q", "-t", "ext4", "-J", "size=8", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"]
+    children.run(["mke2fs", *options, "-d", str(root), str(image.disk), DISK_SIZE], log)
+    image.disk.chmod(0o400)
+    shutil.rmtree(root)
+
+
+def _copy_guest_files(root: Path) -> None:
+    for source in GUEST_FILES.rglob("*"):
+        if source.is_file():
+            target = root / source.relative_to(GUEST_FILES)
+            target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            # Not what the checkout's umask made of it.
+            target.chmod(0o644)
+
+
+def _set_up_logins(root: Path, keys: Keys, children: Children, log: Path) -> None:
+    def in_chroot(*command: str) -> None:
+        children.run(["chroot", str(root), *command], log)
+
+    # Debian has a group of this name already. No text hashes to the password "*"; the default one locks the account,
+    # and sshd refuses a locked account even with a key.
+    in_chroot("useradd", "--create-home", "--gid", "operator", "--password", "*", "--shell", "/bin/bash", "operator")
+    for user, home in (("root", "root"), ("operator", "home/operator")):
+        Path(root, home, ".ssh").mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(keys.user_public, Path(root, home, ".ssh/authorized_keys"))
+        in_chroot("chown", "--recursive", f"{user}:", f"/{home}/.ssh")
+    for path in Path(root, "etc/ssh").glob("ssh_host_*"):
+        path.unlink()
+    shutil.copy(keys.host_private, root / "etc/ssh/ssh_host_ed25519_key")
+    shutil.copy(keys.host_public, root / "etc/ssh/ssh_host_ed25519_key.pub")
+
+
+def _set_up_start(root: Path, children: Children, log: Path) -> None:
+    for verb, units in (("mask", MASKED_UNITS), ("enable", ENABLED_UNITS)):
+        children.run(["chroot", str(root), "systemctl", "--quiet", verb, *units], log)
+    # An empty file would make systemd treat each boot as the first.
+    Path(root, "etc/machine-id").write_text("0" * 31 + "1\n")
 
 
 def _only_kernel(root: Path) -> str:
@@ -80,34 +124,3 @@ def _only_kernel(root: Path) -> str:
     if len(releases) != 1:
         raise AssertionError(f"one kernel was asked for, the image holds {releases}")
     return releases[0]
-
-
-def _configure(root: Path, keys: Keys) -> None:
-    shutil.copytree(GUEST_FILES, root, dirs_exist_ok=True)
-    # Debian has a group of this name already.
-    _in_chroot(root, "useradd", "--create-home", "--gid", "operator", "--shell", "/bin/bash", "operator")
-    # A password that no text hashes to. The default locks the account, which sshd refuses even with a key.
-    _in_chroot(root, "usermod", "--password", "*", "operator")
-    for user, home in (("root", "root"), ("operator", "home/operator")):
-        Path(root, home, ".ssh").mkdir(mode=0o700, exist_ok=True)
-        shutil.copy(keys.user_public, Path(root, home, ".ssh/authorized_keys"))
-        _in_chroot(root, "chown", "--recursive", f"{user}:", f"/{home}/.ssh")
-    for path in Path(root, "etc/ssh").glob("ssh_host_*"):
-        path.unlink()
-    shutil.copy(keys.host_private, root / "etc/ssh/ssh_host_ed25519_key")
-    shutil.copy(keys.host_public, root / "etc/ssh/ssh_host_ed25519_key.pub")
-    _in_chroot(root, "systemctl", "--quiet", "mask", *MASKED_UNITS)
-    _in_chroot(root, "systemctl", "--quiet", "enable", *ENABLED_UNITS)
-    # An empty file would make systemd treat each boot as the first.
-    Path(root, "etc/machine-id").write_text("0" * 31 + "1\n")
-
-
-def _make_disk(root: Path, disk: Path, children: Children, log: Path) -> None:
-    # No journal and no lazy initialisation: nothing is worth keeping after a crash, and both cost time.
-    options = ["-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0,nodiscard"]
-    children.run(["mke2fs", *options, "-d", str(root), str(disk), DISK_SIZE], log)
-    os.chmod(disk, 0o400)
-
-
-def _in_chroot(root: Path, *command: str) -> None:
-    subprocess.run(["chroot", str(root), *command], check=True, stdin=subprocess.DEVNULL)

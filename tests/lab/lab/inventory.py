@@ -28,7 +28,8 @@ def inventory_text(machines: list[Machine], group: str, keys: Keys) -> str:
     lines += [f"    {name}: {json.dumps(value)}" for name, value in shared.items()]
     lines += ["  children:", f"    {group}:", "      hosts:"]
     for machine in machines:
-        lines += [f"        {machine.name}:", "          ansible_host: 127.0.0.1", f"          ansible_port: {machine.ssh_port}"]
+        address = {"ansible_host": "127.0.0.1", "ansible_port": machine.ssh_port}
+        lines += [f"        {machine.name}: {json.dumps(address)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -52,4 +52,5 @@ def find_kernel(name: str) -> Kernel:
     try:
         return KERNELS[name]
     except KeyError:
-        raise LabError("unknown-kernel", f"There is no kernel {name} in the lab; use one of: {', '.join(KERNELS)}.") from None
+        known = ", ".join(KERNELS)
+        raise LabError("unknown-kernel", f"There is no kernel {name} in the lab; use one of: {known}.") from None

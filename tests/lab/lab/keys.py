@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from .cache import Cache, recipe_digest
+from .children import Children
 
 # All machines are known to ssh by this name, whatever their port is.
 HOST_KEY_ALIAS = "kernel-livepatch-lab"
@@ -26,14 +26,13 @@ class Keys:
         self.known_hosts = directory / "known_hosts"
 
 
-def cached_keys(cache: Cache) -> Keys:
+def cached_keys(cache: Cache, children: Children) -> Keys:
     """Return this cache's keys, made when they are missing."""
-    return Keys(cache.entry("keys", recipe_digest("ed25519", HOST_KEY_ALIAS), _make_keys))
+    def build(directory: Path) -> None:
+        keys = Keys(directory)
+        for private in (keys.user_private, keys.host_private):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", HOST_KEY_ALIAS, "-f", str(private)]
+            children.run(command, directory / "ssh-keygen.log")
+        keys.known_hosts.write_text(f"{HOST_KEY_ALIAS} {keys.host_public.read_text()}")
 
-
-def _make_keys(directory: Path) -> None:
-    keys = Keys(directory)
-    for private in (keys.user_private, keys.host_private):
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", HOST_KEY_ALIAS, "-f", str(private)]
-        subprocess.run(command, check=True)
-    keys.known_hosts.write_text(f"{HOST_KEY_ALIAS} {keys.host_public.read_text()}")
+    return Keys(cache.entry("keys", recipe_digest("ed25519", HOST_KEY_ALIAS), build))

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 from . import qemu, ssh
-from .children import Children
+from .children import Children, end_of
 from .errors import LabError
 from .image import Image
 from .keys import Keys
@@ -24,29 +24,34 @@ INCOMING_TIMEOUT = 120.0
 
 
 class Machine:
-    """A machine with its files in `directory`; `boot` or `resume` starts it, in a thread that lives as long as it has to."""
+    """A machine with its files in `directory`, and its disk too unless it is named.
 
-    def __init__(self, name: str, image: Image, keys: Keys, directory: Path, children: Children) -> None:
+    `boot` or `resume` starts it, in a thread that has to live as long as the machine.
+    """
+
+    def __init__(
+        self, name: str, image: Image, keys: Keys, directory: Path, children: Children, disk: Path | None = None
+    ) -> None:
         self.name = name
         self.image = image
         self.directory = directory
-        self.disk = directory / f"{name}.qcow2"
+        self.disk = disk or directory / f"{name}.qcow2"
         self.console_log = directory / f"{name}.console"
         self.qemu_log = directory / f"{name}.qemu"
         self.ssh_port = 0
         self._keys = keys
         self._children = children
-        self._monitor = Monitor()
+        self._monitor = Monitor(self.qemu_log)
         self._process: subprocess.Popen[bytes] | None = None
 
     def boot(self, memory: Path | None = None) -> None:
         """Start from the image; with a memory file, the machine's memory is kept there."""
-        qemu.create_overlay(self.disk, self.image.disk, "raw")
+        self._children.run(qemu.overlay_command(self.disk, self.image.disk, "raw"), self.qemu_log)
         self._start(None if memory is None else (memory, True), incoming=False)
 
     def resume(self, memory: Path, state: Path, saved_disk: Path) -> None:
         """Go on from a saved state, on a disk of its own; raises LabError when QEMU cannot use the state."""
-        qemu.create_overlay(self.disk, saved_disk, "qcow2")
+        self._children.run(qemu.overlay_command(self.disk, saved_disk, "qcow2"), self.qemu_log)
         self._start((memory, False), incoming=True)
         self._allow_memory_outside_the_state()
         with open(state, "rb") as stream:
@@ -73,12 +78,21 @@ class Machine:
         """
         words = [*self.ssh_command(user), "--", command if isinstance(command, str) else shlex.join(command)]
         try:
-            result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+            result = subprocess.run(
+                words,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             raise LabError("ssh-timeout", f"{self.name} did not finish `{words[-1]}` in {timeout:.0f} s.") from None
         if check and result.returncode != 0:
             raise LabError(
-                "ssh-failed", f"`{words[-1]}` ended with status {result.returncode} on {self.name}: {result.stderr.strip()}"
+                "ssh-failed",
+                f"`{words[-1]}` ended with status {result.returncode} on {self.name}: {result.stderr.strip()}",
             )
         return result
 
@@ -95,7 +109,7 @@ class Machine:
         """Copy a file to the machine as root; raises LabError `push-failed`."""
         identity = ["-i", str(self._keys.user_private), "-P", str(self.ssh_port)]
         words = ["scp", "-q", *self.ssh_options(), *identity, "--", str(local), f"root@127.0.0.1:{remote}"]
-        result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise LabError("push-failed", f"Could not copy {local} to {remote} on {self.name}: {result.stderr.strip()}")
 
@@ -104,11 +118,10 @@ class Machine:
         deadline = time.monotonic() + timeout
         while not self._sshd_answers():
             if self._process is None or self._process.poll() is not None:
-                raise LabError("machine-ended", f"{self.name} ended before sshd answered; see {self.qemu_log}.")
+                raise LabError("machine-ended", f"{self.name} ended before sshd answered; {end_of(self.qemu_log)}")
             if time.monotonic() > deadline:
-                raise LabError(
-                    "machine-silent", f"sshd of {self.name} did not answer in {timeout:.0f} s; see {self.console_log}."
-                )
+                problem = f"sshd of {self.name} did not answer in {timeout:.0f} s"
+                raise LabError("machine-silent", f"{problem}; {end_of(self.console_log)}")
             time.sleep(0.05)
 
     def set_identity(self) -> None:
@@ -122,6 +135,14 @@ class Machine:
         """Cut the power and start again on the same disk; `wait_for_ssh` tells when it is back."""
         self.disconnect()
         self._monitor.execute("system_reset")
+        # Or sshd might still answer from before.
+        self._monitor.wait_for_event("RESET")
+
+    def disconnect(self) -> None:
+        """End the shared connections: the machine at their other end will not know them."""
+        for user in ("root", "operator"):
+            words = [*self.ssh_command(user), "-O", "exit"]
+            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
     def destroy(self) -> None:
         """End the machine; its disk stays where it is."""
@@ -149,16 +170,10 @@ class Machine:
         def finished() -> bool:
             answer = self._monitor.execute("query-migrate")
             if answer.get("status") == "failed":
-                raise LabError("migration-failed", f"QEMU could not move the state of {self.name}; see {self.qemu_log}.")
+                raise LabError("migration-failed", f"QEMU could not move {self.name}'s state; {end_of(self.qemu_log)}")
             return answer.get("status") == "completed"
 
         self._monitor.wait_until(finished, what, INCOMING_TIMEOUT)
-
-    def disconnect(self) -> None:
-        """End the shared connections: the machine at their other end will not know them."""
-        for user in ("root", "operator"):
-            words = [*self.ssh_command(user), "-O", "exit"]
-            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
     def _sshd_answers(self) -> bool:
         """QEMU takes the connection whether or not sshd listens, so only sshd's greeting counts."""

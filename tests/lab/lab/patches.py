@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds every module of tests/lab/patches for an image's kernel, in a chroot with that kernel's headers and compiler."""
+"""Builds the modules of tests/lab/patches for an image's kernel, in a chroot with its headers and compiler."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ DERIVED_FROM = "cmdline_v1"
 
 
 def cached_toolchain(kernel: Kernel, cache: Cache, children: Children, progress: Progress) -> Path:
-    """Return a directory with a chroot `root` that holds the kernel's headers and compiler, made when it is missing."""
+    """Return a directory whose `root` is a chroot with the kernel's headers and compiler, made when it is missing."""
     def build(directory: Path) -> None:
         progress(f"making the toolchain of kernel {kernel.name} ({kernel.suite})")
         packages = (kernel.headers_package, "make")
         chroot.make_chroot(kernel, packages, (), directory / "root", children, directory / "mmdebstrap.log")
         progress(f"made the toolchain of kernel {kernel.name}")
 
-    return cache.entry("toolchain", recipe_digest(kernel, Path(chroot.__file__)), build)
+    return cache.entry(f"toolchain-{kernel.name}", recipe_digest(kernel, Path(chroot.__file__)), build)
 
 
-def cached_patches(image: Image, toolchain: Path, cache: Cache, children: Children, progress: Progress) -> dict[str, Path]:
+def cached_patches(
+    image: Image, toolchain: Path, cache: Cache, children: Children, progress: Progress
+) -> dict[str, Path]:
     """Return the patch files by name, built when they are missing; raises LabError `headers-mismatch`."""
     def build(directory: Path) -> None:
         progress(f"building the patches for kernel {image.release}")
@@ -42,12 +44,12 @@ def cached_patches(image: Image, toolchain: Path, cache: Cache, children: Childr
         if not headers.is_dir():
             raise LabError(
                 "headers-mismatch",
-                f"The toolchain has no headers of kernel {image.release}: Debian moved on between the two; run `clean`, then again.",
+                f"The toolchain has no headers of kernel {image.release}, since Debian's kernel changed in between; "
+                "run `clean`, then try again.",
             )
-        modules = directory / "modules"
-        _make_modules(SOURCES, modules, image.release, toolchain, children, directory / "make.log")
-        rebuilt = directory / "rebuilt"
-        _make_modules(SOURCES, rebuilt, image.release, toolchain, children, directory / "make.log", f"REBUILT={REBUILT}")
+        modules, rebuilt, log = directory / "modules", directory / "rebuilt", directory / "make.log"
+        _make_modules(modules, image.release, toolchain, children, log)
+        _make_modules(rebuilt, image.release, toolchain, children, log, f"REBUILT={REBUILT}")
         shutil.move(rebuilt / f"{REBUILT}.ko", modules / f"{REBUILT}_rebuilt.ko")
         rebuilt.rmdir()
         original = Path(modules, f"{DERIVED_FROM}.ko").read_bytes()
@@ -55,18 +57,18 @@ def cached_patches(image: Image, toolchain: Path, cache: Cache, children: Childr
             Path(modules, f"{name}.ko").write_bytes(derive(original))
 
     sources = (SOURCES, Path(__file__), Path(derived.__file__))
-    directory = cache.entry("patches", recipe_digest(image.release, toolchain.name, *sources), build)
+    directory = cache.entry(f"patches-{image.release}", recipe_digest(image.release, toolchain.name, *sources), build)
     return {path.stem: path for path in sorted(Path(directory, "modules").glob("*.ko"))}
 
 
 def _make_modules(
-    sources: Path, target: Path, release: str, toolchain: Path, children: Children, log: Path, *variables: str
+    target: Path, release: str, toolchain: Path, children: Children, log: Path, *variables: str
 ) -> None:
-    """Build the sources, then move the modules into the new directory `target`."""
+    """Build the modules and move them into the new directory `target`."""
     # Named after the target, so that a run that builds something else at the same time has its own.
     work = toolchain / "root" / f"{target.parent.name}-{target.name}"
     shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(sources, work)
+    shutil.copytree(SOURCES, work)
     command = ["make", "-C", f"/lib/modules/{release}/build", f"M=/{work.name}", "-j2", *variables]
     children.run([*chroot.NAMESPACE, "chroot", str(toolchain / "root"), *command], log)
     target.mkdir()

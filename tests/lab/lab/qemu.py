@@ -14,11 +14,11 @@ from .image import Image
 PROGRAM = "qemu-system-x86_64"
 MEMORY_MIB = 512
 
-# TCG by name: /dev/kvm can exist and hang a machine for ever.
+# TCG by name: /dev/kvm can exist and hang a machine for ever. tb-size, in MiB, since its cache takes a GiB by default.
 HARDWARE = (
     "-nodefaults", "-no-user-config", "-display", "none",
     "-machine", "pc,usb=off,vmport=off,smbus=off,memory-backend=memory",
-    "-accel", "tcg,thread=multi", "-cpu", "qemu64,+rdrand,+smep,+smap", "-smp", "2", "-m", f"{MEMORY_MIB}M",
+    "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "qemu64,+rdrand,+smep,+smap", "-smp", "2", "-m", f"{MEMORY_MIB}M",
     "-rtc", "base=utc,clock=host", "-device", "virtio-rng-pci",
 )
 
@@ -32,12 +32,13 @@ def version() -> str:
 
 
 def command(
-    image: Image, disk: Path, console_log: Path, monitor_descriptor: int, memory: tuple[Path, bool] | None, incoming: bool
+    image: Image, disk: Path, console_log: Path, monitor: int, memory: tuple[Path, bool] | None, incoming: bool
 ) -> list[str]:
     """Return the command line.
 
-    `memory` is a file that holds the machine's memory, and whether the machine may change it; `incoming` has the machine wait
-    for a saved state. The port that leads to the machine's sshd is chosen by QEMU, which leaves no time to lose it again.
+    `monitor` is the descriptor of QEMU's end of the control connection, `memory` a file that holds the machine's memory
+    and whether the machine may change it; `incoming` has the machine wait for a saved state. QEMU itself chooses the
+    port that leads to the machine's sshd, so no other process can take it in between.
     """
     backend = f"size={MEMORY_MIB}M,id=memory"
     if memory is None:
@@ -51,15 +52,14 @@ def command(
         "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
         "-netdev", "user,id=net,hostfwd=tcp:127.0.0.1:0-:22", "-device", "virtio-net-pci,netdev=net,romfile=",
         "-chardev", f"file,id=console,path={_escaped(console_log)},append=on", "-serial", "chardev:console",
-        "-chardev", f"socket,id=monitor,fd={monitor_descriptor}", "-mon", "chardev=monitor,mode=control",
+        "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
         *(["-incoming", "defer"] if incoming else []),
     ]
 
 
-def create_overlay(disk: Path, base: Path, base_format: str) -> None:
-    """Create a qcow2 disk that holds what differs from the base, which is never written to."""
-    options = ["-q", "-f", "qcow2", "-b", str(base), "-F", base_format]
-    subprocess.run(["qemu-img", "create", *options, str(disk)], check=True)
+def overlay_command(disk: Path, base: Path, base_format: str) -> list[str]:
+    """Return the command that creates a qcow2 disk for what differs from the base, which is never written to."""
+    return ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", base_format, str(disk)]
 
 
 def forwarded_port(user_network: str) -> int:

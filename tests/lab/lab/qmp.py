@@ -9,7 +9,10 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+from .children import end_of
 from .errors import LabError
 
 REPLY_TIMEOUT = 60.0
@@ -18,7 +21,10 @@ REPLY_TIMEOUT = 60.0
 class Monitor:
     """The lab's end of the pair; QEMU inherits the other one."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path) -> None:
+        """`log` is where QEMU's own output goes, for the messages of errors."""
+        self._log = log
+        self._events: set[str] = set()
         self._socket, self.remote = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(REPLY_TIMEOUT)
         self._lines = self._socket.makefile("r", encoding="utf-8")
@@ -29,19 +35,28 @@ class Monitor:
         self._receive()
         self.execute("qmp_capabilities")
 
-    def execute(self, command: str, arguments: dict[str, object] | None = None, descriptor: int | None = None) -> object:
-        """Return what the command returns; an open descriptor can go with it. Raises LabError `qemu-refused` or `qemu-gone`."""
+    def execute(self, command: str, arguments: dict[str, object] | None = None, descriptor: int | None = None) -> Any:
+        """Return what the command returns; an open descriptor can go with it.
+
+        Raises LabError `qemu-refused`, `qemu-gone` or `qemu-silent`.
+        """
+        self._events.clear()
         message = json.dumps({"execute": command, "arguments": arguments or {}}).encode()
         try:
             socket.send_fds(self._socket, [message], [] if descriptor is None else [descriptor])
         except OSError as error:
-            raise LabError("qemu-gone", f"QEMU ended before `{command}` ({error}); its log says why.") from error
+            raise LabError("qemu-gone", f"QEMU ended before `{command}`; {end_of(self._log)}") from error
         while True:
             reply = self._receive()
             if "error" in reply:
                 raise LabError("qemu-refused", f"QEMU refused `{command}`: {reply['error']['desc']}.")
             if "return" in reply:
                 return reply["return"]
+
+    def wait_for_event(self, name: str) -> None:
+        """Return when QEMU has reported the event since the last command was sent; raises as `execute` does."""
+        while name not in self._events:
+            self._receive()
 
     def wait_until(self, condition: Callable[[], bool], what: str, timeout: float) -> None:
         """Ask until the condition holds; raises LabError `qemu-timeout`."""
@@ -57,11 +72,14 @@ class Monitor:
         self._lines.close()
         self._socket.close()
 
-    def _receive(self) -> dict:
+    def _receive(self) -> dict[str, Any]:
         try:
             line = self._lines.readline()
         except OSError as error:
             raise LabError("qemu-silent", f"QEMU did not answer within {REPLY_TIMEOUT:.0f} s ({error}).") from error
         if not line:
-            raise LabError("qemu-gone", "QEMU ended; its log says why.")
-        return json.loads(line)
+            raise LabError("qemu-gone", f"QEMU ended; {end_of(self._log)}")
+        message = json.loads(line)
+        if "event" in message:
+            self._events.add(message["event"])
+        return message

@@ -27,6 +27,8 @@ def check_requirements() -> None:
         raise LabError("not-root", "The lab makes root file systems and needs root; run it as root or with sudo.")
     missing = [package for package, program in REQUIREMENTS.items() if shutil.which(program) is None]
     if missing:
+        packages = " ".join(missing)
         raise LabError(
-            "missing-program", f"Not installed: {', '.join(missing)}; run apt-get install --no-install-recommends {' '.join(missing)}."
+            "missing-program",
+            f"The lab needs programs of {packages}; run `apt-get install --no-install-recommends {packages}`.",
         )

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directory of one run of the lab: its machines' disks and logs, gone with it, or swept by the next run if it was killed."""
+"""The directory of one run of the lab, with its machines' disks and logs.
+
+It is gone when the run ends; if the run was killed, the next one sweeps it away.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,8 @@ class Run:
         with _registry(root):
             self.directory = root / secrets.token_hex(4)
             self.directory.mkdir(mode=0o700)
-            # Python closes it in child processes, so the lock ends with this process.
-            self._lock = open(self.directory / LOCK, "w")
+            # Closed in child processes, so the lock ends with this process.
+            self._lock = os.open(self.directory / LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def record_machines(self, commands: dict[str, list[str]]) -> None:
@@ -38,7 +41,7 @@ class Run:
     def close(self) -> None:
         """Remove the directory."""
         shutil.rmtree(self.directory)
-        self._lock.close()
+        os.close(self._lock)
 
 
 def sweep(root: Path) -> list[Path]:
@@ -57,7 +60,7 @@ def living(root: Path) -> list[Path]:
 
 
 def machine_commands(root: Path) -> dict[str, list[str]]:
-    """Return the ssh command of each machine of all runs that go on, by its name; the newest run's, where two have the name."""
+    """Return the ssh command of each machine of the runs that go on; of two with one name, the newer run's."""
     commands: dict[str, list[str]] = {}
     for directory in sorted(living(root), key=lambda directory: directory.stat().st_ctime):
         recorded = directory / MACHINES

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The saved state of a machine that has booted: others start from it in a fraction of the time that a boot takes.
 
-The memory is a file of its own. Each machine that goes on from it maps the file privately, so machines share the pages that
-none of them has changed, and QEMU has next to nothing to read.
+The memory is a file of its own. Each machine that goes on from it maps the file privately, so machines share the pages
+that they do not change, and QEMU has next to nothing to read. They share the kernel's boot_id too, until a reset.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .machine import Machine
 from .progress import Progress
 
 # What Ansible's modules load, so that it is in the machine's memory when they come.
-WARM_UP = ["python3", "-c", "import ctypes, json, lzma, logging, platform, selectors, shlex, subprocess, tempfile, zipfile"]
+WARM_UP = ["python3", "-c", "import ctypes, json, lzma, logging, platform, shlex, subprocess, tempfile, zipfile"]
 
 
 class SavedState:
@@ -34,12 +34,14 @@ class SavedState:
         self.disk = directory / "saved.qcow2"
 
 
-def cached_state(image: Image, keys: Keys, cache: Cache, children: Children, progress: Progress) -> SavedState:
-    """Return the image's saved state, made when it is missing; this thread has to live until it is."""
+def cached_state(
+    image: Image, keys: Keys, run_directory: Path, cache: Cache, children: Children, progress: Progress
+) -> SavedState:
+    """Return the image's saved state, made when it is missing."""
     def build(directory: Path) -> None:
         progress("booting a machine to save its state")
         saved = SavedState(directory)
-        machine = Machine("saved", image, keys, directory, children)
+        machine = Machine("saved", image, keys, run_directory, children, saved.disk)
         try:
             machine.boot(memory=saved.memory)
             machine.wait_for_ssh()
@@ -52,4 +54,5 @@ def cached_state(image: Image, keys: Keys, cache: Cache, children: Children, pro
         progress("saved the machine's state")
 
     sources = (Path(__file__), Path(qemu.__file__), Path(machine_module.__file__))
-    return SavedState(cache.entry("saved", recipe_digest(image.directory.name, qemu.version(), *sources), build))
+    key = recipe_digest(image.directory.name, qemu.version(), *sources)
+    return SavedState(cache.entry(f"saved-{image.release}", key, build))

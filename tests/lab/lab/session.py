@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-from . import runs
+from . import runs, ssh
 from .cache import Cache, default_cache_directory
 from .children import Children
 from .errors import LabError
@@ -34,9 +34,9 @@ class Lab:
     The thread that calls `machines` has to live as long as the machines do.
     """
 
-    def __init__(self, kernel: str = "6.1", cache_directory: Path | None = None, progress: Progress | None = None) -> None:
+    def __init__(self, kernel: str = "6.1", cache_directory: Path | None = None) -> None:
         self.kernel = find_kernel(kernel)
-        self._progress = progress or Progress()
+        self._progress = Progress()
         self._cache_directory = cache_directory or default_cache_directory()
         self._machines: list[Machine] = []
         self._children = Children()
@@ -49,26 +49,23 @@ class Lab:
             self._progress(f"removed what {len(swept)} killed run(s) left")
         self.run = runs.Run(self._cache.root / RUNS)
         try:
+            ssh.check_length(self.run.directory)
             self._prepare()
         except BaseException:
             self.close()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def machines(self, count: int) -> list[Machine]:
         """Start machines lab1, lab2... and return them when sshd answers on each."""
         first = len(self._machines) + 1
         names = [f"lab{number}" for number in range(first, first + count)]
-        self._progress(f"starting {', '.join(names)} from the saved state")
-        try:
-            started = self._start(names, self._resume)
-        except LabError as error:
-            self._progress(f"the saved state cannot be used, booting instead: {error}")
-            self._cache.discard(self._saved.directory)
-            started = self._start(names, Machine.boot)
+        started = self._resume(names) or self._boot(names)
         self._machines += started
         self.run.record_machines({machine.name: machine.ssh_command() for machine in self._machines})
         self._progress("ssh answers on all machines")
@@ -87,20 +84,38 @@ class Lab:
 
     def _prepare(self) -> None:
         """Make what is missing: image and toolchain at the same time, then saved state and patches."""
-        self._keys = cached_keys(self._cache)
+        self._keys = cached_keys(self._cache, self._children)
         with ThreadPoolExecutor() as pool:
             try:
                 tools = self._children, self._progress
                 image = pool.submit(cached_image, self.kernel, self._keys, self._cache, *tools)
                 toolchain = pool.submit(cached_toolchain, self.kernel, self._cache, *tools)
                 self.image: Image = image.result()
-                saved = pool.submit(cached_state, self.image, self._keys, self._cache, *tools)
+                saved = pool.submit(cached_state, self.image, self._keys, self.run.directory, self._cache, *tools)
                 self.patches: dict[str, Path] = cached_patches(self.image, toolchain.result(), self._cache, *tools)
-                self._saved: SavedState = saved.result()
+                self._saved: SavedState | None = saved.result()
             except BaseException:
                 # Ends what the other threads wait for; leaving the pool waits for them.
                 self._children.close()
                 raise
+
+    def _resume(self, names: list[str]) -> list[Machine]:
+        """Return the machines, or none where the saved state turns out not to work here."""
+        saved = self._saved
+        if saved is None:
+            return []
+        self._progress(f"starting {', '.join(names)} from the saved state")
+        try:
+            return self._start(names, lambda machine: machine.resume(saved.memory, saved.state, saved.disk))
+        except LabError as error:
+            self._progress(f"the saved state cannot be used and is thrown away: {error}")
+            self._cache.discard(saved.directory)
+            self._saved = None
+            return []
+
+    def _boot(self, names: list[str]) -> list[Machine]:
+        self._progress(f"booting {', '.join(names)}")
+        return self._start(names, Machine.boot)
 
     def _start(self, names: list[str], start: Callable[[Machine], None]) -> list[Machine]:
         machines = [Machine(name, self.image, self._keys, self.run.directory, self._children) for name in names]
@@ -115,8 +130,6 @@ class Lab:
             raise
         return machines
 
-    def _resume(self, machine: Machine) -> None:
-        machine.resume(self._saved.memory, self._saved.state, self._saved.disk)
 
 
 def _wait_until_usable(machine: Machine) -> None:

@@ -14,13 +14,17 @@ from .keys import HOST_KEY_ALIAS, Keys
 LONGEST_CONTROL_PATH = 108 - 1 - 17
 
 
-def options(keys: Keys, run_directory: Path) -> list[str]:
-    """Return the options; connections to one machine share one, kept for a minute."""
-    control_path = run_directory / "%p-%r"
+def check_length(run_directory: Path) -> None:
+    """Raise LabError `path-too-long` where ssh could not make its sockets."""
     if len(str(run_directory / "65535-operator")) > LONGEST_CONTROL_PATH:
         raise LabError(
-            "path-too-long", f"{run_directory} is too long a path for ssh's sockets; set XDG_CACHE_HOME to a shorter one."
+            "path-too-long",
+            f"{run_directory} is too long a path for ssh's sockets; set XDG_CACHE_HOME to a shorter one.",
         )
+
+
+def options(keys: Keys, run_directory: Path) -> list[str]:
+    """Return the options; sessions share one connection, which is kept for a minute, by a socket in the directory."""
     settings = {
         "UserKnownHostsFile": keys.known_hosts,
         "GlobalKnownHostsFile": "/dev/null",
@@ -35,6 +39,6 @@ def options(keys: Keys, run_directory: Path) -> list[str]:
         "ServerAliveCountMax": 3,
         "ControlMaster": "auto",
         "ControlPersist": 60,
-        "ControlPath": control_path,
+        "ControlPath": run_directory / "%p-%r",
     }
     return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]

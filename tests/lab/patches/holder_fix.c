@@ -6,14 +6,15 @@
  */
 #include <linux/livepatch.h>
 #include <linux/module.h>
+#include <linux/string.h>
 
 #include "lab_hold.h"
 
 static void patched_lab_hold(struct lab_hold *hold)
 {
-	hold->held_by = "fixed";
+	strscpy(hold->held_by, "fixed", sizeof(hold->held_by));
 	wait_event_idle(hold->changed, READ_ONCE(hold->released));
-	hold->held_by = "nobody";
+	strscpy(hold->held_by, "nobody", sizeof(hold->held_by));
 }
 
 static struct klp_func lab_holder_functions[] = {

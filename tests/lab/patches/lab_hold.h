@@ -10,7 +10,8 @@
 struct lab_hold {
 	wait_queue_head_t changed;
 	bool released;
-	char *held_by;
+	/* A copy: a patch's own text would be gone with the patch. */
+	char held_by[16];
 };
 
 /* Returns when hold->released is set. Not static, so that the compiler keeps its name and its call. */

@@ -11,6 +11,7 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/string.h>
 
 #include "lab_hold.h"
 
@@ -35,14 +36,14 @@ static const struct kernel_param_ops release_ops = {
 
 module_param_cb(release, &release_ops, &hold.released, 0644);
 MODULE_PARM_DESC(release, "1 lets the thread leave lab_hold(), 0 sends it in again");
-module_param_named(held_by, hold.held_by, charp, 0444);
+module_param_string(held_by, hold.held_by, sizeof(hold.held_by), 0444);
 MODULE_PARM_DESC(held_by, "which version of lab_hold() the thread is in");
 
 void lab_hold(struct lab_hold *hold)
 {
-	hold->held_by = "original";
+	strscpy(hold->held_by, "original", sizeof(hold->held_by));
 	wait_event_idle(hold->changed, READ_ONCE(hold->released));
-	hold->held_by = "nobody";
+	strscpy(hold->held_by, "nobody", sizeof(hold->held_by));
 }
 
 static int holder_thread(void *unused)

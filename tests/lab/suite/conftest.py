@@ -13,8 +13,9 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 from guest import Guest  # noqa: E402
-from lab import Lab  # noqa: E402
 from playbook import Playbooks  # noqa: E402
+
+from lab import Lab  # noqa: E402
 
 
 def pytest_addoption(parser):

@@ -52,9 +52,10 @@ class Playbooks:
             file.write_text("", encoding="utf-8")
         playbook = [{"name": "Suite", "hosts": host, "gather_facts": False, "tasks": tasks, **play}]
         files["play.yml"].write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self._inventory), *flags, str(files["play.yml"])]
+        program = Path(sys.executable).parent / "ansible-playbook"
         done = subprocess.run(
-            command, env=self._environment(files), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            [str(program), "-i", str(self._inventory), *flags, str(files["play.yml"])],
+            env=self._environment(files), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         entries = [json.loads(line) for line in files["outcomes"].read_text(encoding="utf-8").splitlines()]
         return Outcome(
             done.returncode, done.stdout, {entry["task"]: entry["result"] for entry in entries},

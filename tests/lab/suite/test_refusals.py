@@ -62,7 +62,7 @@ def test_an_unknown_parameter_is_refused(play, guest, patches):
 
 
 def test_without_root_the_task_says_to_become(play, guest, patches):
-    outcome = play("patch", src=patches["cmdline_v1"], play_keywords={"remote_user": "operator", "vars": {"ansible_user": "operator"}})
+    outcome = play("patch", src=patches["cmdline_v1"], play_keywords={"vars": {"ansible_user": "operator"}})
     assert outcome.code == 2, outcome.output
     assert outcome.result["code"] == "not-permitted"
     assert "become: true" in outcome.result["msg"]

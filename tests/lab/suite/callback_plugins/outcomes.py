@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes each task's result as a line of JSON to the file named in OUTCOMES, so that a test sees what a playbook sees."""
+"""Writes each task's result as a line of JSON to the file named in OUTCOMES: a test sees what a playbook sees."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import forecast_stack, patch_result, stack_text
 
-OBJECTS = [{"name": "vmlinux", "functions": [{"name": "one", "sympos": 0}, {"name": "two", "sympos": 2}]}]
+OBJECTS = [{"name": "vmlinux", "functions": [{"name": "one", "sympos": 1}, {"name": "two", "sympos": 2}]}]
 OLD = {"name": "old", "state": "enabled", "objects": OBJECTS}
 NEW = {"name": "new", "state": "enabled", "objects": []}
 
@@ -33,4 +33,4 @@ def test_the_stack_as_text():
     ("new", "enabled", False, [OLD, NEW]), ("new", "enabled", None, [OLD, NEW]), ("new", "enabled", True, [NEW]),
     ("old", "absent", None, []), ("old", "disabled", None, []), ("other", "absent", None, [OLD])])
 def test_the_stack_after_a_change(name, state, replace, after):
-    assert forecast_stack([OLD], name, state, {"replace": replace, "objects": []}) == after
+    assert forecast_stack([OLD], name, state, {"replace": replace, "opaque": False, "objects": []}) == after
