@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .progress import Progress
@@ -68,10 +68,11 @@ class Cache:
         return place
 
     def discard(self, place: Path) -> None:
-        """Remove an entry, in one step for whoever looks at it."""
+        """Remove an entry, in one step for whoever looks at it; another run may have done so already."""
         rubbish = place.with_name(f"{place.name}.{os.getpid()}.rubbish")
-        place.rename(rubbish)
-        shutil.rmtree(rubbish)
+        with suppress(FileNotFoundError):
+            place.rename(rubbish)
+            shutil.rmtree(rubbish)
 
     @contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:

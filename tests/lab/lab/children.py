@@ -36,7 +36,8 @@ class Children:
             if self._closed:
                 raise LabError("lab-closed", f"The lab was closed before it could run {command[0]}; start it again.")
             settings = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT, **options}
-            child = subprocess.Popen(tethered(command), **settings)
+            # In a session of its own, so that Ctrl-C reaches the lab alone, which then ends the others.
+            child = subprocess.Popen(tethered(command), start_new_session=True, **settings)
             self._running.add(child)
             return child
 

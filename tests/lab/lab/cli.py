@@ -133,5 +133,6 @@ def _clean(options: argparse.Namespace) -> int:
     root = default_cache_directory()
     if runs.living(root / RUNS):
         raise LabError("lab-in-use", "A run of the lab goes on; end it, then clean.")
-    shutil.rmtree(root, ignore_errors=True)
+    if root.exists():
+        shutil.rmtree(root)
     return 0

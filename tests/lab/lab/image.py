@@ -11,6 +11,7 @@ from pathlib import Path
 from . import chroot, initramfs
 from .cache import Cache, recipe_digest
 from .children import Children
+from .errors import LabError
 from .kernels import Kernel
 from .keys import Keys
 from .progress import Progress
@@ -122,5 +123,6 @@ def _set_up_start(root: Path, children: Children, log: Path) -> None:
 def _only_kernel(root: Path) -> str:
     releases = sorted(path.name for path in Path(root, "lib/modules").iterdir())
     if len(releases) != 1:
-        raise AssertionError(f"one kernel was asked for, the image holds {releases}")
+        found = ", ".join(releases) or "none"
+        raise LabError("not-one-kernel", f"The image holds {found}, not one kernel; correct its entry in kernels.py.")
     return releases[0]

@@ -156,8 +156,7 @@ class Machine:
     def _start(self, memory: tuple[Path, bool] | None, incoming: bool) -> None:
         descriptor = self._monitor.remote.fileno()
         words = qemu.command(self.image, self.disk, self.console_log, descriptor, memory, incoming)
-        # In a session of its own, so that Ctrl-C reaches the lab alone, which then ends its machines.
-        self._process = self._children.start(words, self.qemu_log, pass_fds=[descriptor], start_new_session=True)
+        self._process = self._children.start(words, self.qemu_log, pass_fds=[descriptor])
         self._monitor.connect()
         network = self._monitor.execute("human-monitor-command", {"command-line": "info usernet"})
         self.ssh_port = qemu.forwarded_port(str(network))

@@ -75,8 +75,10 @@ class Monitor:
     def _receive(self) -> dict[str, Any]:
         try:
             line = self._lines.readline()
-        except OSError as error:
-            raise LabError("qemu-silent", f"QEMU did not answer within {REPLY_TIMEOUT:.0f} s ({error}).") from error
+        except TimeoutError:
+            raise LabError("qemu-silent", f"QEMU did not answer within {REPLY_TIMEOUT:.0f} s.") from None
+        except ConnectionResetError:
+            line = ""
         if not line:
             raise LabError("qemu-gone", f"QEMU ended; {end_of(self._log)}")
         message = json.loads(line)

@@ -131,7 +131,6 @@ class Lab:
         return machines
 
 
-
 def _wait_until_usable(machine: Machine) -> None:
     machine.wait_for_ssh(START_TIMEOUT)
     machine.set_identity()

@@ -55,7 +55,7 @@ def test_older_kernels_list_the_newest_module_first(kernel, interface):
 
 def test_objects_and_functions(kernel, interface):
     show(kernel, "fix")
-    for entry in ("vmlinux/one,1", "vmlinux/two.isra.0,12", "target/three,2", "target/not a function", "power"):
+    for entry in ("vmlinux/one,1", "vmlinux/two.isra.0,12", "target/three,2", "target/x,y", "target/7", "power"):
         os.makedirs(kernel.path(f"{BASE}/fix/{entry}"))
     kernel.put(f"{BASE}/fix/vmlinux/patched", "1\n")
     kernel.put(f"{BASE}/fix/target/patched", "0\n")

@@ -5,6 +5,7 @@
 
 import errno
 import os
+import shutil
 
 import pytest
 
@@ -47,6 +48,13 @@ def test_it_may_go_by_itself_meanwhile(kernel):
     kernel.plain_module("fix", taint="K")
     kernel.removal_errno = errno.ENOENT
     assert remove_module(kernel, "fix") is False
+
+
+def test_it_may_go_by_itself_while_it_is_waited_for(kernel):
+    kernel.plain_module("fix", taint="K", refcnt=1)
+    kernel.at(5, lambda: shutil.rmtree(kernel.path("/sys/module/fix")))
+    assert remove_module(kernel, "fix") is False
+    assert 5 <= kernel.now() < 5.2
 
 
 def test_a_reference_that_stays_pins_it(kernel):

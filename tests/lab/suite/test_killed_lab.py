@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine never outlives its run, also when the run is killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lab.cache import default_cache_directory
+from lab.runs import sweep
+from lab.session import RUNS
+
+LAB = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def lab_command():
+    """A lab's command line that keeps one machine up."""
+    process = subprocess.Popen([sys.executable, "-B", str(LAB), "up", "1"], stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def machines_of(run_directory):
+    """Return the ids of the QEMU processes that work in a run's directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if words[0].startswith(b"qemu-system") and any(str(run_directory).encode() in word for word in words):
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_killed_lab_leaves_no_machine(lab_command):
+    run_directory = Path(lab_command.stdout.readline().strip()).parent
+    assert len(machines_of(run_directory)) == 1
+    lab_command.kill()
+    deadline = time.monotonic() + 1
+    while machines_of(run_directory):
+        assert time.monotonic() < deadline, "a machine lives a second after its lab was killed"
+        time.sleep(0.01)
+    lab_command.wait()
+    # The next run removes what it left.
+    sweep(default_cache_directory() / RUNS)
+    assert not run_directory.exists()

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The patch files that no compiler makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab import derived
+
+HEADER = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x01\x00\x3e\x00" + bytes(44)
+
+
+def module(release):
+    return HEADER + b"license=GPL\0vermagic=" + release + b" SMP preempt mod_unload \0rest"
+
+
+@pytest.mark.parametrize(("release", "successor"), [
+    (b"6.1.0-56-amd64", b"6.1.0-57-amd64"),
+    (b"6.1.0-9-amd64", b"6.1.0-0-amd64"),
+    (b"6.1.0-109-amd64", b"6.1.0-110-amd64"),
+])
+def test_wrong_release_changes_the_abi_number_alone(release, successor):
+    assert derived.wrong_release(module(release)) == module(successor)
+
+
+def test_wrong_release_wants_an_abi_number():
+    with pytest.raises(ValueError, match="ABI number"):
+        derived.wrong_release(module(b"6.1.0"))
+
+
+def test_other_arch_changes_the_machine_alone():
+    original = module(b"6.1.0-56-amd64")
+    changed = derived.other_arch(original)
+    assert changed[18:20] == b"\xb7\x00"
+    assert changed[:18] + b"\x3e\x00" + changed[20:] == original
+
+
+def test_truncated_is_the_first_half():
+    assert derived.truncated(b"0123456789") == b"01234"
+
+
+def test_not_elf_has_no_elf_magic():
+    assert not derived.not_elf(HEADER).startswith(b"\x7fELF")

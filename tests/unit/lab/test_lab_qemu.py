@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""QEMU's command line, its answers, and the inventory of the machines that it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import qemu, ssh
+from lab.children import Children
+from lab.errors import LabError
+from lab.image import Image
+from lab.inventory import inventory_text
+from lab.kernels import KERNELS, find_kernel
+from lab.keys import Keys
+from lab.machine import Machine
+
+USER_NETWORK = """\
+Hub -1 (net):
+  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r
+  TCP[HOST_FORWARD]  14       127.0.0.1 35561       10.0.2.15    22     0     0\r
+"""
+
+
+def command(memory=None, incoming=False, disk="/run/lab1.qcow2"):
+    return qemu.command(Image(Path("/image")), Path(disk), Path("/run/lab1.console"), 7, memory, incoming)
+
+
+def value_of(words, option):
+    return words[words.index(option) + 1]
+
+
+def test_emulation_is_asked_for_by_name():
+    assert value_of(command(), "-accel").startswith("tcg,")
+
+
+def test_port_is_local_and_left_to_qemu():
+    assert "hostfwd=tcp:127.0.0.1:0-:22" in value_of(command(), "-netdev")
+
+
+def test_saved_memory_is_not_written_to_by_those_who_resume():
+    assert value_of(command((Path("/saved/memory"), False)), "-object").endswith("mem-path=/saved/memory,share=off")
+
+
+def test_memory_that_is_to_be_saved_is_written_to_its_file():
+    assert value_of(command((Path("/saved/memory"), True)), "-object").endswith("mem-path=/saved/memory,share=on")
+
+
+def test_only_a_resumed_machine_waits_for_a_state():
+    assert "-incoming" not in command()
+    assert value_of(command(incoming=True), "-incoming") == "defer"
+
+
+def test_comma_in_a_path_is_doubled():
+    assert value_of(command(disk="/run/a,b.qcow2"), "-drive").startswith("file=/run/a,,b.qcow2,")
+
+
+def test_forwarded_port_is_read():
+    assert qemu.forwarded_port(USER_NETWORK) == 35561
+
+
+def test_answer_without_a_forwarded_port_is_refused():
+    with pytest.raises(ValueError, match="no forwarded port"):
+        qemu.forwarded_port(USER_NETWORK.splitlines()[0])
+
+
+def test_too_long_a_path_for_ssh_is_refused_beforehand(tmp_path):
+    ssh.check_length(Path("/root/.cache/kernel-livepatch/lab/runs/01234567"))
+    with pytest.raises(LabError) as caught:
+        ssh.check_length(Path("/", "long" * 20))
+    assert caught.value.code == "path-too-long"
+
+
+def test_inventory_leads_to_each_machine(tmp_path):
+    keys = Keys(Path("/keys with a space"))
+    machines = [Machine(name, Image(Path("/image")), keys, tmp_path, Children()) for name in ("lab1", "lab2")]
+    for port, machine in enumerate(machines, start=40001):
+        machine.ssh_port = port
+    inventory = yaml.safe_load(inventory_text(machines, "kernel_6_1", keys))["all"]
+    for machine in machines:
+        machine.destroy()
+    assert inventory["children"]["kernel_6_1"]["hosts"] == {
+        "lab1": {"ansible_host": "127.0.0.1", "ansible_port": 40001},
+        "lab2": {"ansible_host": "127.0.0.1", "ansible_port": 40002},
+    }
+    assert inventory["vars"]["ansible_user"] == "root"
+    assert inventory["vars"]["ansible_ssh_private_key_file"] == "/keys with a space/user"
+    assert "'UserKnownHostsFile=/keys with a space/known_hosts'" in inventory["vars"]["ansible_ssh_common_args"]
+    assert f"ControlPath={tmp_path}/%p-%r" in inventory["vars"]["ansible_ssh_common_args"]
+
+
+def test_kernels_are_found_by_name_and_have_groups_of_their_own():
+    assert all(find_kernel(name).name == name for name in KERNELS)
+    assert find_kernel("6.1").group == "kernel_6_1"
+    assert len({kernel.group for kernel in KERNELS.values()}) == len(KERNELS)
+
+
+def test_unknown_kernel_is_refused_with_the_known_ones():
+    with pytest.raises(LabError, match=r"6\.1") as caught:
+        find_kernel("2.4")
+    assert caught.value.code == "unknown-kernel"
