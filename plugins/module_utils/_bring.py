@@ -25,7 +25,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Nee
 from ansible_collections.kernel.livepatch.plugins.module_utils._parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._plan import reached, steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
-    claimed_objects, forecast_stack, patch_result, stack_diff,
+    claimed_objects,
+    forecast_stack,
+    patch_result,
+    stack_diff,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch

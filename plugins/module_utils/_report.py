@@ -34,7 +34,8 @@ def stack_text(patches):
     for patch in patches:
         lines.append(f"{patch['name']}: {patch['state']}")
         for entry in patch["objects"]:
-            lines.extend(f"  {entry['name']}:{function['name']},{function['sympos']}" for function in entry["functions"])
+            lines.extend(
+                f"  {entry['name']}:{function['name']},{function['sympos']}" for function in entry["functions"])
     return "".join(line + "\n" for line in lines) or "no live patch\n"
 
 

@@ -34,3 +34,10 @@ def test_the_stack_as_text():
     ("old", "absent", None, []), ("old", "disabled", None, []), ("other", "absent", None, [OLD])])
 def test_the_stack_after_a_change(name, state, replace, after):
     assert forecast_stack([OLD], name, state, {"replace": replace, "opaque": False, "objects": []}) == after
+
+
+def test_a_file_claims_what_sysfs_will_show_and_hints_are_no_claims():
+    assert claimed_objects({"opaque": False, "objects": OBJECTS}) == [{
+        "name": "vmlinux", "patched": False,
+        "functions": [{"name": "one", "sympos": 1}, {"name": "two", "sympos": 2}]}]
+    assert claimed_objects({"opaque": True, "objects": OBJECTS}) == []
