@@ -16,7 +16,7 @@ description:
   - Which kernel a patch is for, and what it patches, is read out of the patch files; names and directories are free.
   - A file is parsed once in a run, however often the bundle is looked up.
 notes:
-  - Use P(ansible.builtin.query#lookup) or C(wantlist=true) to get a list also for a bundle of one file.
+  - Use C(query) or C(wantlist=true) to get a list also for a bundle of one file.
 requirements:
   - pyelftools
   - the library C(zstandard), the program C(zstd) or Python 3.14, for files compressed with zstd

@@ -7,18 +7,16 @@ import os
 from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks import Question, check
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks import Question, check, permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
     check_ignorable,
-    finding,
     refusal,
     standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._host_file import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import may_load_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id, module_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
@@ -49,8 +47,8 @@ def bring_patch(host, wish, check_mode=False):
     interface = interface_adapter(host)
     store = Store(host)
     description = chosen_description(host, store, wish.offer, wish.name) if wish.offer else None
-    if wish.offer and description is None:
-        return _uncovered(host, wish)
+    if description is None and (wish.state == "enabled" or wish.name is None):
+        return _uncovered(host, wish)  # what is to go away by name needs no build
     task = _Task(host, interface, store, wish, description, line)
     if not steps(task.previous, wish.state):
         return task.unchanged()
@@ -80,7 +78,8 @@ class _Task:
         if self.wish.state == "enabled":
             findings = check(Question(self.host, self.interface, self.description, self.previous, self.wish.params))
         else:
-            findings = [] if may_load_modules(self.host) else [finding("not-permitted", "CAP_SYS_MODULE")]
+            removes = "remove" in steps(self.previous, self.wish.state)
+            findings = list(permission(self.host, modules=removes))
         blockers = standing_blockers(findings, self.wish.ignore_findings)
         if blockers:
             raise refusal(blockers, findings=findings, patch=self.result(self.previous))

@@ -40,11 +40,16 @@ def _release(question):
         yield finding("wrong-release", question.description["name"], running=running, **_names(question))
 
 
-def _permission(question):
-    if not may_load_modules(question.host):
+def permission(host, modules=True):
+    """The findings that keep this process from changing patches; `modules` when modules go in or out as well."""
+    if not may_load_modules(host):
         yield finding("not-permitted", "CAP_SYS_MODULE")
-    if modules_disabled(question.host):
+    if modules and modules_disabled(host):
         yield finding("module-loading-disabled", "kernel.modules_disabled")
+
+
+def _permission(question):
+    return permission(question.host)
 
 
 def _transition(question):

@@ -28,7 +28,7 @@ FINDINGS = {
         "become: true."),
     "module-loading-disabled": (
         "blocker", False,
-        "Module loading is switched off on this host until its next reboot (kernel.modules_disabled is 1)."),
+        "No module can be loaded or removed on this host until its next reboot (kernel.modules_disabled is 1)."),
     "transition-running": (
         "blocker", False,
         "The kernel is in the middle of the transition of the patch {other} and does one at a time: wait until it is "

@@ -10,6 +10,8 @@ import tempfile
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 
+UNFINISHED = ".new-"  # what the names of files that are being written begin with
+
 
 def private_directory(path):
     """Make a directory (0700) when it is absent, and refuse one that others could have prepared; returns the path.
@@ -37,7 +39,7 @@ def write_private(path, write):
     Raises LivepatchError `no-space` with nothing left behind, or OSError.
     """
     directory = os.path.dirname(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=directory)
+    descriptor, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=directory)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             write(stream)

@@ -4,10 +4,10 @@
 """The job of the module `patch_rollback`: take live patches out of a running kernel, newest first."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import may_load_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import stack_diff
@@ -26,8 +26,9 @@ def roll_back_to_original(host, timeout, on_stall, check_mode=False):
     names = _names(host, interface)
     if not names:
         return dict(done, diff=stack_diff(host, before, before))
-    if not may_load_modules(host):
-        raise refusal([finding("not-permitted", "CAP_SYS_MODULE")])
+    blockers = list(permission(host))
+    if blockers:
+        raise refusal(blockers)
     if check_mode:
         forecast = [{"name": name, "transition_seconds": None} for name in _names(host, interface, held=False)]
         return dict(done, changed=bool(forecast), rolled_back=forecast, diff=stack_diff(host, before, []))

@@ -13,11 +13,14 @@ import os
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import private_directory, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import (
+    UNFINISHED, private_directory, write_private,
+)
 
 DIRECTORY = "/var/lib/kernel-livepatch/patches"
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
+SCHEMA = 1  # of a description; another one was left by another version of the collection
 
 
 class Store:
@@ -34,39 +37,40 @@ class Store:
         """Keep what `stream` gives; raises LivepatchError `digest-mismatch`, `no-space`."""
         private_directory(os.path.dirname(self.directory))
         private_directory(self.directory)
+        self._sweep()
         sha256 = description["sha256"]
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
         text = json.dumps(description, sort_keys=True).encode("utf-8")
         write_private(self._path(sha256, "json"), lambda target: target.write(text))
 
     def open(self, sha256):
-        """A read-only descriptor whose bytes have just been hashed; the caller closes it.
+        """A read-only descriptor whose bytes have just been hashed; the caller closes it. A damaged file is dropped.
 
         Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
         Raises LivepatchError `kept-file-damaged`.
         """
-        path = self._path(sha256, "ko")
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
-            raise _damaged(path, error.strerror) from error
+            raise self._damaged(sha256, error.strerror) from error
         try:
             if _digest(descriptor) != sha256:
-                raise _damaged(path, "it has other bytes than were sent")
+                raise self._damaged(sha256, "it has other bytes than were sent")
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
 
     def description(self, sha256):
-        """The description of a kept file; None where there is none or it is damaged, so that it is sent anew."""
+        """The description of a kept file; None where there is none that can be used, so that it is sent anew."""
         if not os.path.lexists(self._path(sha256, "ko")):
             return None
         try:
             with open(self._path(sha256, "json"), "rb") as stream:
-                return json.loads(stream.read().decode("utf-8"))
+                description = json.loads(stream.read().decode("utf-8"))
         except (OSError, ValueError):
             return None
+        return description if description.get("schema") == SCHEMA else None
 
     def descriptions(self):
         """The descriptions of all kept files."""
@@ -89,8 +93,24 @@ class Store:
         """Remove every kept file of a patch."""
         for description in self.descriptions():
             if description["name"] == name:
-                for kind in ("json", "ko"):
-                    os.unlink(self._path(description["sha256"], kind))
+                self._drop(description["sha256"])
+
+    def _drop(self, sha256):
+        for kind in ("json", "ko"):
+            if os.path.lexists(self._path(sha256, kind)):
+                os.unlink(self._path(sha256, kind))
+
+    def _damaged(self, sha256, why):
+        self._drop(sha256)
+        return LivepatchError(
+            "kept-file-damaged",
+            f"The host's copy of the patch file was damaged ({why}) and has been dropped: run again, and it is sent anew.")
+
+    def _sweep(self):
+        """Remove what a run that was killed while it wrote has left; whoever writes holds the host's lock."""
+        for name in os.listdir(self.directory):
+            if name.startswith(UNFINISHED):
+                os.unlink(os.path.join(self.directory, name))
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):
@@ -119,8 +139,3 @@ def _digest(descriptor):
     for chunk in iter(lambda: os.read(descriptor, CHUNK), b""):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def _damaged(path, why):
-    return LivepatchError(
-        "kept-file-damaged", f"{path} is damaged ({why}): remove it and run again, so that it is sent anew.")

@@ -41,8 +41,8 @@ def _on_host_python(run: Run, name: str) -> None:
         return
     core = environments.site_packages(run, OLDEST_CORE)
     with collection_tree() as collection:
-        # The collection is found through PYTHONPATH; tests/unit/conftest.py is written for a controller's Python.
-        options = ["--quiet", "--confcutdir=tests/unit/plugins", *_present(collection)]
+        # The collection is found through PYTHONPATH; the conftests above are written for a controller's Python.
+        options = ["--quiet", "--confcutdir=tests/unit/plugins/module_utils", *_present(collection)]
         command = pytest_command(run, name, environments.ensure(run, HOST_PYTHON), *options)
         path = f"{collection.parents[2]}:{_module_utils_only(core, collection.parents[2])}"
         run.check(name, title, command, cwd=collection, env=run.variables(PYTHONPATH=path))

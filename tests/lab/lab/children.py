@@ -32,7 +32,7 @@ class Children:
 
     def start(self, command: list[str], log: Path, **options: Any) -> subprocess.Popen[bytes]:
         """Start a tethered process, its output appended to the log; raises LabError `lab-closed`."""
-        with open(log, "ab") as output, self._lock:
+        with self._lock, open(log, "ab") as output:
             if self._closed:
                 raise LabError("lab-closed", f"The lab was closed before it could run {command[0]}; start it again.")
             settings = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT, **options}

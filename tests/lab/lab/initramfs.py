@@ -52,7 +52,7 @@ def modules_in_load_order(directory: Path, wanted: tuple[str, ...]) -> list[Path
     """Return the files of the wanted modules and all they depend on, each after its dependencies (modules.dep(5))."""
     needs: dict[str, list[str]] = {}
     for line in Path(directory, "modules.dep").read_text().splitlines():
-        path, _, dependencies = line.partition(":")
+        path, _colon, dependencies = line.partition(":")
         needs[path] = dependencies.split()
     built_in = {_module_name(line) for line in Path(directory, "modules.builtin").read_text().splitlines()}
     by_name = {_module_name(path): path for path in needs}

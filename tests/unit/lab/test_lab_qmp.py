@@ -68,14 +68,14 @@ def test_return_value_comes_back_past_events(qemu):
 
 
 def test_error_tells_command_and_reason(qemu):
-    monitor, _ = qemu([{"error": {"class": "GenericError", "desc": "no such device"}}])
+    monitor, _requests = qemu([{"error": {"class": "GenericError", "desc": "no such device"}}])
     with pytest.raises(LabError, match="`device_del`: no such device") as caught:
         monitor.execute("device_del")
     assert caught.value.code == "qemu-refused"
 
 
 def test_end_of_qemu_is_told_with_the_end_of_its_log(qemu):
-    monitor, _ = qemu([])
+    monitor, _requests = qemu([])
     with pytest.raises(LabError, match="out of memory") as caught:
         monitor.execute("cont")
     assert caught.value.code == "qemu-gone"
@@ -86,13 +86,13 @@ def test_end_of_qemu_is_told_with_the_end_of_its_log(qemu):
     [{"return": {}}, {"event": "RESET"}],
 ])
 def test_event_is_seen_before_and_after_the_return(qemu, messages):
-    monitor, _ = qemu(messages)
+    monitor, _requests = qemu(messages)
     monitor.execute("system_reset")
     monitor.wait_for_event("RESET")
 
 
 def test_event_of_an_earlier_command_does_not_count(qemu):
-    monitor, _ = qemu([{"event": "RESET"}, {"return": {}}], [{"return": {}}])
+    monitor, _requests = qemu([{"event": "RESET"}, {"return": {}}], [{"return": {}}])
     monitor.execute("system_reset")
     monitor.execute("cont")
     with pytest.raises(LabError) as caught:
@@ -101,7 +101,7 @@ def test_event_of_an_earlier_command_does_not_count(qemu):
 
 
 def test_condition_that_never_holds_is_given_up(qemu):
-    monitor, _ = qemu()
+    monitor, _requests = qemu()
     with pytest.raises(LabError, match="the state is read") as caught:
         monitor.wait_until(lambda: False, "the state is read", timeout=0.05)
     assert caught.value.code == "qemu-timeout"

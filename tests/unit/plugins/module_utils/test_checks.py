@@ -76,6 +76,13 @@ def test_switched_off_module_loading_is_told(kernel, bring):
     assert failure(bring, SimulatedPatch()).code == "module-loading-disabled"
 
 
+def test_with_module_loading_switched_off_nothing_is_half_removed(kernel, interface, bring):
+    bring(SimulatedPatch())
+    kernel.put("/proc/sys/kernel/modules_disabled", "1\n")
+    assert failure(bring, SimulatedPatch(), state="absent").code == "module-loading-disabled"
+    assert interface.state("fix") == "enabled"
+
+
 def test_with_module_loading_switched_off_a_patch_is_still_disabled(kernel, interface, bring):
     bring(SimulatedPatch())
     kernel.put("/proc/sys/kernel/modules_disabled", "1\n")

@@ -70,6 +70,12 @@ def test_a_host_that_the_bundle_has_no_build_for_is_uncovered_and_no_failure(ker
     assert kernel.loads == []
 
 
+def test_what_goes_away_by_name_needs_no_build(bring):
+    bring(FIX)
+    result = bring(offer=bundle(NEXT_RELEASE), name="fix", state="absent")
+    assert (result["changed"], result["patch"]["state"]) == (True, "absent")
+
+
 def test_an_empty_bundle_covers_nothing(bring):
     assert bring(offer=bundle())["findings"][0]["message"].endswith("it has builds for: nothing.")
 

@@ -133,8 +133,20 @@ def test_a_damaged_image_is_not_given_out(kernel, kept):
     open_before = os.listdir("/proc/self/fd")
     error = failure(kept.open, FIX.sha256)
     assert error.code == "kept-file-damaged"
-    assert kernel.path(IMAGE) in error.message and "remove it and run again" in error.message
+    assert "run again, and it is sent anew" in error.message
     assert os.listdir("/proc/self/fd") == open_before
+    assert os.listdir(kernel.path(DIRECTORY)) == []
+
+
+def test_a_description_of_another_version_of_the_collection_is_not_used(kernel, kept):
+    kernel.put(DESCRIPTION, json.dumps(dict(FIX.description, schema=2)).encode("utf-8"))
+    assert kept.has(FIX.sha256) is False
+
+
+def test_what_a_killed_run_left_is_swept(kernel, kept):
+    kernel.put(f"{DIRECTORY}/.new-half", b"half")
+    kept.put(io.BytesIO(FIX.image), FIX.description)
+    assert sorted(os.listdir(kernel.path(DIRECTORY))) == [f"{FIX.sha256}.json", f"{FIX.sha256}.ko"]
 
 
 def test_a_symbolic_link_is_not_followed(kernel, kept, tmp_path):

@@ -5,9 +5,15 @@
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._report import forecast_stack, patch_result, stack_text
+from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
+    claimed_objects,
+    forecast_stack,
+    patch_result,
+    stack_text,
+)
 
 OBJECTS = [{"name": "vmlinux", "functions": [{"name": "one", "sympos": 1}, {"name": "two", "sympos": 2}]}]
+IN_FILE = [{"name": "vmlinux", "functions": [{"name": "one", "sympos": 0}, {"name": "two", "sympos": 2}]}]
 OLD = {"name": "old", "state": "enabled", "objects": OBJECTS}
 NEW = {"name": "new", "state": "enabled", "objects": []}
 
@@ -37,7 +43,7 @@ def test_the_stack_after_a_change(name, state, replace, after):
 
 
 def test_a_file_claims_what_sysfs_will_show_and_hints_are_no_claims():
-    assert claimed_objects({"opaque": False, "objects": OBJECTS}) == [{
+    assert claimed_objects({"opaque": False, "objects": IN_FILE}) == [{
         "name": "vmlinux", "patched": False,
         "functions": [{"name": "one", "sympos": 1}, {"name": "two", "sympos": 2}]}]
-    assert claimed_objects({"opaque": True, "objects": OBJECTS}) == []
+    assert claimed_objects({"opaque": True, "objects": IN_FILE}) == []

@@ -25,7 +25,8 @@ def enabled(kernel, bring):
 @pytest.fixture
 def verify(kernel, interface):
     """verify(): the findings' codes and the evidence."""
-    def job(description=FIX.description, **options):
+    def job(*file, **options):
+        description = file[0] if file else FIX.description
         findings, functions = verify_patch(kernel, interface, "fix", description, **options)
         return [found["code"] for found in findings], functions
     return job
