@@ -14,7 +14,9 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import (
-    UNFINISHED, private_directory, write_private,
+    UNFINISHED,
+    private_directory,
+    write_private,
 )
 
 DIRECTORY = "/var/lib/kernel-livepatch/patches"
@@ -104,7 +106,8 @@ class Store:
         self._drop(sha256)
         return LivepatchError(
             "kept-file-damaged",
-            f"The host's copy of the patch file was damaged ({why}) and has been dropped: run again, and it is sent anew.")
+            f"The host's copy of the patch file was damaged ({why}) and has been dropped: run again, and it is sent "
+            "anew.")
 
     def _sweep(self):
         """Remove what a run that was killed while it wrote has left; whoever writes holds the host's lock."""

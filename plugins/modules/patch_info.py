@@ -12,8 +12,9 @@ author:
 description:
   - Returns the running kernel, its live-patching interface, the patches with their objects and functions in stack
     order, the transition that is going on with the tasks that hold it, and what is left of patches that are gone.
-  - Reads only, with one exception. During a transition, root asks the kernel through dynamic debug why tasks hold it, for
-    2.5 seconds at most, and puts the setting back. Without root, what only root may read is V(none), and nobody is named as holding a transition.
+  - Reads only, with one exception. During a transition, root asks the kernel through dynamic debug why tasks hold it,
+    for 2.5 seconds at most, and puts the setting back.
+  - Without root, what only root may read is V(none), and nobody is named as holding a transition.
 requirements:
   - On the host, Python 3.6 or later.
 extends_documentation_fragment:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import shutil
 import subprocess
@@ -20,6 +19,8 @@ MAX_IMAGE_SIZE = 256 * 1024 * 1024
 _XZ_MEMORY = 256 * 1024 * 1024
 _ZSTD_SECONDS = 60
 _ZSTD_WINDOW_BITS = 27
+# The library bounds no output, so its input is: 4 bytes of zstd can hold 128 KiB, these 32 MiB.
+_ZSTD_PIECE = 1024
 
 
 def _too_large() -> PatchFileError:
@@ -72,11 +73,22 @@ def _unzstd_with_library(data: bytes) -> bytes | None:
     except ImportError:
         return None
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << _ZSTD_WINDOW_BITS)
+    output = bytearray()
+    position = 0
     try:
-        with decompressor.stream_reader(io.BytesIO(data), read_across_frames=True) as reader:
-            return reader.read(MAX_IMAGE_SIZE + 1)
+        while position < len(data):
+            frame = decompressor.decompressobj()
+            while not frame.eof:
+                piece = data[position : position + _ZSTD_PIECE]
+                if not piece:
+                    raise _corrupt("it ends too early")
+                output += frame.decompress(piece)
+                if len(output) > MAX_IMAGE_SIZE:
+                    raise _too_large()
+                position += len(piece) - len(frame.unused_data)
     except zstandard.ZstdError as error:
         raise _corrupt(error) from error
+    return bytes(output)
 
 
 def _unzstd_with_program(data: bytes) -> bytes | None:
