@@ -18,7 +18,7 @@ description:
   - A load that fails or stalls ends with the host as it was, or with an error that says exactly what could not be
     undone.
 requirements:
-  - On the controller, the Python libraries C(pyelftools) and C(packaging).
+  - On the controller, the Python library C(pyelftools).
   - On the host, Python 3.6 or later and nothing else, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source

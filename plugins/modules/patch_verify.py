@@ -17,7 +17,7 @@ description:
     enabled.
   - Fails when something is not as the file says. Never changes the host.
 requirements:
-  - On the controller, the Python libraries C(pyelftools) and C(packaging).
+  - On the controller, the Python library C(pyelftools).
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source
