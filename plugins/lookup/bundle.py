@@ -89,4 +89,5 @@ class LookupModule(LookupBase):
         try:
             return [build for term in terms for build in read_bundle(find_term(self, variables, term), cache).builds]
         except PatchFileError as error:
-            raise AnsibleLookupError(error.message) from error
+            # Without a cause: Ansible would print the same sentence again for it.
+            raise AnsibleLookupError(error.message) from None

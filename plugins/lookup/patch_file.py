@@ -224,4 +224,5 @@ class LookupModule(LookupBase):
         try:
             return [cache.describe(find_term(self, variables, term)) for term in terms]
         except PatchFileError as error:
-            raise AnsibleLookupError(error.message) from error
+            # Without a cause: Ansible would print the same sentence again for it.
+            raise AnsibleLookupError(error.message) from None

@@ -9,7 +9,7 @@ from collections import namedtuple
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import Question, check, permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, os_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
     check_ignorable,
     refusal,
@@ -51,6 +51,8 @@ def bring_patch(host, wish, check_mode=False):
         return _uncovered(host, wish)  # what is to go away by name needs no build
     task = _Task(host, interface, store, wish, description, line)
     if not steps(task.previous, wish.state):
+        if wish.state == "absent" and not check_mode:
+            task.forget_files()
         return task.unchanged()
     findings = task.check()
     if check_mode:
@@ -72,6 +74,7 @@ class _Task:
         self.line = line
         self.before = interface.patches()
         self.previous = interface.state(self.name)
+        self.loaded_build = module_build_id(host, self.name)
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
@@ -84,6 +87,12 @@ class _Task:
         if blockers:
             raise refusal(blockers, findings=findings, patch=self.result(self.previous))
         return findings
+
+    def forget_files(self):
+        """What is absent by itself, after a reboot for one, leaves its files."""
+        if self.store.keeps(self.name):
+            with change_lock(self.host):
+                self.store.forget(self.name)
 
     def unchanged(self):
         """There is nothing to do; what is enabled is compared with its file all the same."""
@@ -135,12 +144,15 @@ class _Task:
         change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
         try:
             self._run(change)
-        except LivepatchError as error:
+        except (LivepatchError, OSError) as failure:
+            error = failure if isinstance(failure, LivepatchError) else os_error(failure)
             state = self.interface.state(self.name)
             error.details.setdefault("findings", findings + change.findings)
             error.details.setdefault("patch", self.result(state, change))
             error.details.setdefault("changed", state != self.previous or bool(change.replaced))
-            raise
+            if state == "absent":
+                self.store.forget(self.name)
+            raise error from failure
         if self.wish.state == "absent":
             self.store.forget(self.name)
         after = self.interface.patches()
@@ -182,7 +194,7 @@ class _Task:
 
     def build_id(self):
         """Of the file where one is known, else of what is loaded."""
-        return self.description["build_id"] if self.description else module_build_id(self.host, self.name)
+        return self.description["build_id"] if self.description else self.loaded_build
 
 
 def _uncovered(host, wish):

@@ -8,6 +8,7 @@ from collections import namedtuple
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import may_load_modules, modules_disabled
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._verify import function_keys
 
 # description: of the patch file; state: of that name now; parameters: asked for; interface: the adapter.
 Question = namedtuple("Question", "host interface description state parameters")
@@ -76,8 +77,19 @@ def _parameters(question):
                       known=", ".join(sorted(known)) or "none")
 
 
+def _taken_over(question):
+    description = question.description
+    if question.state not in ("absent", "disabled") or description["replace"] or description["opaque"]:
+        return  # it does not become the newest, or it replaces them
+    claimed = function_keys(description["objects"])
+    others = [patch["name"] for patch in question.interface.patches()
+              if patch["name"] != description["name"] and claimed & function_keys(patch["objects"])]
+    if others:
+        yield finding("functions-taken-over", description["name"], file=description["file"], others=", ".join(others))
+
+
 def _names(question):
     return {key: question.description[key] for key in ("file", "arch", "release")}
 
 
-CHECKS = (_is_livepatch, _architecture, _release, _permission, _transition, _name, _parameters)
+CHECKS = (_is_livepatch, _architecture, _release, _permission, _transition, _name, _parameters, _taken_over)

@@ -4,6 +4,12 @@
 """The one exception of the host half: a stable code, one sentence, and what was found on the way."""
 
 
+def os_error(error):
+    """The LivepatchError for an OSError where none is expected."""
+    where = f"{error.filename}: " if error.filename else ""
+    return LivepatchError("os-error", f"The host refused something that should work: {where}{error.strerror or error}.")
+
+
 class LivepatchError(Exception):
     """Something an operator has to know; `code` is stable and kebab-case, `details` goes into the task's result."""
 

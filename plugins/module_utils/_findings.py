@@ -41,6 +41,9 @@ FINDINGS = {
         "blocker", True,
         "{file} has no module parameter {parameter} (it has: {known}), and the kernel would ignore it: correct "
         "params."),
+    "functions-taken-over": (
+        "warning", False,
+        "{file} takes functions over from {others} and does not replace it: make sure that it is the later version."),
     "uncovered": (
         "note", False,
         "The bundle has no build of {name} for kernel {running} on {machine}; it has builds for: {builds}."),
@@ -52,7 +55,7 @@ FINDINGS = {
         "blocker", False,
         "The kernel does not show this user which code every task runs (/proc/PID/patch_state): run the task with "
         "become: true."),
-    "not-loaded": ("blocker", False, "The patch {name} is not loaded."),
+    "not-loaded": ("blocker", False, "The patch {name} is not loaded: bring it to state enabled."),
     "not-enabled": ("blocker", False, "The patch {name} is {state}, not enabled."),
     "other-build": (
         "blocker", False,

@@ -18,13 +18,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._errors import Li
 CHUNK = 1 << 20
 LARGEST = 256 << 20
 
-# The first bytes of a file decide, never its name.
-MAGICS = (
-    (b"\x1f\x8b", gzip.open),
-    (b"\xfd7zXZ\0", lzma.open),
-)
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-
 # What the decompressors of the standard library raise for damaged data.
 CORRUPT = (OSError, EOFError, lzma.LZMAError, zlib.error)
 
@@ -53,13 +46,12 @@ def open_image(path):
     Raises LivepatchError `no-such-file`, `remote-src-directory`, `not-a-file`, `zstd-missing`, and when it is read
     `corrupt-compression`.
     """
-    magic = _first_bytes(path)
-    if magic.startswith(ZSTD_MAGIC):
-        opener = _zstd
-    else:
-        opener = next((opener for prefix, opener in MAGICS if magic.startswith(prefix)), open)
-    with opener(path, "rb") as stream:
-        yield Image(path, stream)
+    with _opened(path) as raw:
+        magic = raw.read(8)
+        raw.seek(0)
+        opener = next((opener for prefix, opener in OPENERS if magic.startswith(prefix)), _plain)
+        with opener(path, raw) as stream:
+            yield Image(path, stream)
 
 
 class Image:
@@ -77,39 +69,65 @@ class Image:
             raise _corrupt(self._path) from error
 
 
-def _first_bytes(path):
+def _opened(path):
+    """The file, opened once, so that what is checked is what is read; a pipe is not waited on."""
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise LivepatchError(
-                "remote-src-directory", f"{path} is a directory on the host: with remote_src, name one patch file.")
-        if not stat.S_ISREG(mode):  # a pipe could be waited on for ever
-            raise LivepatchError("not-a-file", f"{path} on the host is not a regular file: name one patch file.")
-        with open(path, "rb") as stream:
-            return stream.read(8)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise LivepatchError(
             "no-such-file", f"{path} on the host cannot be read ({error.strerror}): correct src.") from error
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb", buffering=0)  # unbuffered: zstd reads on from the descriptor itself
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise LivepatchError(
+            "remote-src-directory", f"{path} is a directory on the host: with remote_src, name one patch file.")
+    raise LivepatchError("not-a-file", f"{path} on the host is not a regular file: name one patch file.")
 
 
 @contextmanager
-def _zstd(path, _mode):
+def _plain(_path, raw):
+    yield raw
+
+
+@contextmanager
+def _gzip(_path, raw):
+    with gzip.GzipFile(fileobj=raw) as stream:
+        yield stream
+
+
+@contextmanager
+def _xz(_path, raw):
+    with lzma.LZMAFile(raw) as stream:
+        yield stream
+
+
+@contextmanager
+def _zstd(path, compressed):
     tool = shutil.which("zstd")
     if tool is None:
         raise LivepatchError(
             "zstd-missing",
             f"{path} is compressed with zstd and the host has no zstd command: install zstd, or give an uncompressed "
             "file.")
-    with open(path, "rb") as compressed:
-        process = subprocess.Popen([tool, "-dcq"], stdin=compressed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        try:
-            yield process.stdout
-        finally:
-            process.stdout.close()
-            failed = process.wait()
+    process = subprocess.Popen([tool, "-dcq"], stdin=compressed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        yield process.stdout
+    finally:
+        process.stdout.close()
+        failed = process.wait()
     if failed:
         raise _corrupt(path)
 
 
 def _corrupt(path):
     return LivepatchError("corrupt-compression", f"{path} cannot be uncompressed: fetch it again.")
+
+
+# The first bytes of a file decide, never its name.
+OPENERS = (
+    (b"\x1f\x8b", _gzip),
+    (b"\xfd7zXZ\0", _xz),
+    (b"\x28\xb5\x2f\xfd", _zstd),
+)

@@ -37,7 +37,7 @@ LOGGED = (
     (r"failed to register ftrace handler for function '(?P<symbol>[^']+)'", "ftrace-busy",
      "ftrace does not give {symbol} away: a kprobe or a BPF program holds it, or kernel.ftrace_enabled is 0"),
     (r"pre-patch callback failed for object '(?P<object>[^']+)'", "callback-refused",
-     "its own pre-patch callback for {object} refused"),
+     "its own pre-patch callback for {object} refused: ask its author why it does"),
     (r"is not compatible with the already installed livepatches", "states-incompatible",
      "its states do not fit the patches that are enabled: use a patch that replaces them"),
     (r"failed to validate module \[[^\]]*\] BTF", "btf-mismatch",

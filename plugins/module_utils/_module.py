@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The thin shell around every module of this collection: options in, one job, result or one clear error out."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, os_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
 
@@ -26,12 +26,9 @@ def run_job(module, job):
         result = job(Host())
     except Needs as needs:
         module.exit_json(changed=False, needs=needs.what)
-    except LivepatchError as error:
+    except (LivepatchError, OSError) as failure:
+        error = failure if isinstance(failure, LivepatchError) else os_error(failure)
         module.fail_json(msg=error.message, code=error.code, **error.details)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        why = error.strerror or error
-        module.fail_json(msg=f"The host refused something that should work: {where}{why}.", code="os-error")
     module.exit_json(**result)
 
 
@@ -41,3 +38,11 @@ def transition_seconds(module):
     if seconds < 1:
         module.fail_json(msg=f"transition_timeout is {seconds}: give one second or more.", code="bad-option")
     return seconds
+
+
+def offer(module):
+    """What the controller offers, see _choice.py; the path of a file on this host is the module's own src, expanded."""
+    offered = module.params["_offer"]
+    if offered and offered["kind"] == "host":
+        return dict(offered, path=module.params["src"])
+    return offered

@@ -5,7 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import permission
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, os_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers
@@ -45,13 +45,14 @@ def _take_out(change, done):
     previous = change.interface.state(change.name)
     try:
         change.run(previous, "absent")
-    except LivepatchError as error:
+    except (LivepatchError, OSError) as failure:
+        error = failure if isinstance(failure, LivepatchError) else os_error(failure)
         state = change.interface.state(change.name)
         if state != "disabled":
             error.details.update(
                 changed=done["changed"] or state != previous, rolled_back=done["rolled_back"],
                 findings=done["findings"] + change.findings)
-            raise
+            raise error from failure
         # Without effect already, so it must not keep the other patches in effect.
         done["findings"].append(finding("module-kept", change.name, name=change.name, why=error.message))
     state = change.interface.state(change.name)

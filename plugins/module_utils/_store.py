@@ -22,6 +22,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._private_files im
 DIRECTORY = "/var/lib/kernel-livepatch/patches"
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
+USED = frozenset((
+    "file", "name", "release", "arch", "size", "build_id", "livepatch", "opaque", "replace", "objects", "parameters"))
 SCHEMA = 1  # of a description; another one was left by another version of the collection
 
 
@@ -51,11 +53,16 @@ class Store:
         Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
         Raises LivepatchError `kept-file-damaged`.
         """
+        private_directory(os.path.dirname(self.directory))
+        private_directory(self.directory)
         try:
             descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise self._damaged(sha256, error.strerror) from error
         try:
+            status = os.fstat(descriptor)
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise self._damaged(sha256, "others could write it")
             if _digest(descriptor) != sha256:
                 raise self._damaged(sha256, "it has other bytes than were sent")
         except BaseException:
@@ -72,7 +79,7 @@ class Store:
                 description = json.loads(stream.read().decode("utf-8"))
         except (OSError, ValueError):
             return None
-        return description if description.get("schema") == SCHEMA else None
+        return description if _usable(description, sha256) else None
 
     def descriptions(self):
         """The descriptions of all kept files."""
@@ -90,6 +97,10 @@ class Store:
             if build_id and description["name"] == name and description["build_id"] == build_id:
                 return description
         return None
+
+    def keeps(self, name):
+        """Whether any file of a patch is kept."""
+        return any(description["name"] == name for description in self.descriptions())
 
     def forget(self, name):
         """Remove every kept file of a patch."""
@@ -111,14 +122,23 @@ class Store:
 
     def _sweep(self):
         """Remove what a run that was killed while it wrote has left; whoever writes holds the host's lock."""
-        for name in os.listdir(self.directory):
-            if name.startswith(UNFINISHED):
+        names = os.listdir(self.directory)
+        for name in names:
+            alone = name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names
+            if alone or name.startswith(UNFINISHED):
                 os.unlink(os.path.join(self.directory, name))
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):
             raise LivepatchError("bad-digest", f"{sha256!r} is not a sha256 digest.")
         return os.path.join(self.directory, f"{sha256}.{kind}")
+
+
+def _usable(description, sha256):
+    """Whether what was read is a description of this very file, by this version of the collection."""
+    return (
+        isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
+        and USED.issubset(description))
 
 
 def _copy_exactly(stream, target, description):

@@ -20,10 +20,11 @@ def verify_patch(host, interface, name, description, tasks=True):
     `object_loaded`, `ftrace` (True, False, or None where it cannot be told) and `overridden_by`.
     """
     patch = interface.patch(name)
-    if patch is None:
+    state = patch["state"] if patch else interface.state(name)
+    if state == "absent":
         return [finding("not-loaded", name, name=name)], []
-    if patch["state"] != "enabled":
-        return [finding("not-enabled", name, name=name, state=patch["state"])], []
+    if state != "enabled":
+        return [finding("not-enabled", name, name=name, state=state)], []
     findings = list(_identity(host, name, description))
     hooked = hooked_functions(host)
     if hooked is None:

@@ -57,8 +57,8 @@ options:
     default: {}
 notes:
   - Replaced patches are taken out of memory when a cumulative patch has replaced them.
-  - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, until the patch
-    is absent.
+  - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, until a task
+    makes the patch absent.
 seealso:
   - module: kernel.livepatch.patch_info
   - module: kernel.livepatch.patch_verify
@@ -176,7 +176,7 @@ findings:
       sample: fix.ko is built for kernel 6.1.0-57-amd64 and this host runs 6.1.0-56-amd64.
 blockers:
   description: The tasks that hold, or held, a transition that was not over in time.
-  returned: when the patch was changed, or its transition has stalled
+  returned: success, or when a transition has stalled
   type: list
   elements: dict
   contains:
@@ -235,6 +235,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._bring import Wis
 from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
+    offer,
     run_job,
     transition_seconds,
 )
@@ -249,13 +250,16 @@ def main():
             params={"type": "dict", "default": {}},
             **TRANSITION_OPTIONS,
         ),
-        required_one_of=[("src", "name")],
-        required_if=[("state", "enabled", ("src",))],
         supports_check_mode=True,
     )
     options = module.params
+    # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
+    if not options["src"] and (options["state"] == "enabled" or not options["name"]):
+        module.fail_json(
+            msg="src is missing: name a patch file or a bundle; a name alone is enough for state disabled or absent.",
+            code="bad-option")
     wish = Wish(
-        offer=options["_offer"], name=options["name"], state=options["state"], timeout=transition_seconds(module),
+        offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
     )
     run_job(module, lambda host: bring_patch(host, wish, check_mode=module.check_mode))

@@ -128,12 +128,12 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._evidence import verify_host
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import SOURCE_OPTIONS, run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._module import SOURCE_OPTIONS, offer, run_job
 
 
 def main():
     module = AnsibleModule(argument_spec=SOURCE_OPTIONS, supports_check_mode=True)
-    run_job(module, lambda host: verify_host(host, module.params["_offer"], module.params["name"]))
+    run_job(module, lambda host: verify_host(host, offer(module), module.params["name"]))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
     bundle-empty, bundle-no-release, bundle-duplicate, bundle-digest-mismatch and those of _bundle_yml.py.
     """
     directory = Path(path)
+    if not directory.is_dir():
+        raise BundleError("bundle-unreadable", "is not a directory; give a directory of patch files", os.fspath(path))
     metadata = read_metadata(directory)
     builds: dict[tuple[str, str, str], dict[str, t.Any]] = {}
     origins: dict[tuple[str, str, str], Path] = {}

@@ -107,7 +107,7 @@ def _load(path: Path) -> object:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise _invalid(path, f"is not correct YAML{where}") from error
+        raise _invalid(path, f"is not correct YAML{where}; mend it there") from error
 
 
 def _invalid(path: Path, problem: str) -> BundleError:

@@ -6,6 +6,15 @@
 from __future__ import annotations
 
 
+class TaskError(Exception):
+    """A task that cannot go on for another reason than its patch file; `message` is one sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
 class PatchFileError(Exception):
     """A patch file that cannot be used.
 

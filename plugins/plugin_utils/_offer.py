@@ -22,10 +22,9 @@ SMALL_OFFER = 32 * 1024
 class Offer:
     """The descriptions that cross to a host with each call of the module, and the files that stand behind them."""
 
-    def __init__(self, kind: str, builds: t.Iterable[dict] = (), host_path: str | None = None) -> None:
+    def __init__(self, kind: str, builds: t.Iterable[dict] = ()) -> None:
         self.kind = kind
         self._builds = {build["sha256"]: build for build in builds}
-        self._host_path = host_path
         self._asked: set[str] = set()
         self._delivered: str | None = None
 
@@ -37,9 +36,13 @@ class Offer:
         return cls("file", [cache.describe(path)])
 
     @classmethod
-    def of_host(cls, path: str) -> Offer:
-        """A file on the host, unknown until the host asks to have it read."""
-        return cls("host", host_path=path)
+    def of_host(cls) -> Offer:
+        """The file that the module's own src names on the host, unknown until the host asks to have it read."""
+        return cls("host")
+
+    def has(self, sha256: t.Any) -> bool:
+        """Whether a build is part of the offer."""
+        return isinstance(sha256, str) and sha256 in self._builds
 
     def tell(self, description: dict) -> None:
         """Add what was learnt about a host's file."""
@@ -58,7 +61,7 @@ class Offer:
         builds = list(self._builds.values())
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_wanted(build, release) else _stub(build) for build in builds]
-        return {"kind": self.kind, "path": self._host_path, "builds": builds, "delivered": self._delivered}
+        return {"kind": self.kind, "builds": builds, "delivered": self._delivered}
 
     def _is_wanted(self, build: dict, release: str | None) -> bool:
         return build["sha256"] in self._asked or build["release"] == release

@@ -19,6 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 import typing as t
@@ -32,6 +33,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._patch_file impor
 _SETTLED_NS = 100_000_000
 
 _Path = t.Union[str, "os.PathLike[str]"]
+
+
+def is_digest(word: t.Any) -> bool:
+    """Whether something is a sha256 digest in hex, and so a safe name for a file."""
+    return isinstance(word, str) and re.fullmatch("[0-9a-f]{64}", word) is not None
 
 
 class ParseCache:
@@ -60,7 +66,7 @@ class ParseCache:
 
     def described(self, sha256: str) -> dict[str, t.Any] | None:
         """Return the description of an image that this run has seen, by the digest of its uncompressed bytes."""
-        record = self._load("images", sha256)
+        record = self._load("images", sha256) if is_digest(sha256) else None
         return record["description"] if record else None
 
     def content_sha256(self, path: _Path) -> str:
@@ -75,6 +81,8 @@ class ParseCache:
 
         Raises PatchFileError: unreadable, changed, corrupt-compression, too-large.
         """
+        if not is_digest(sha256):
+            raise ValueError(f"not a digest: {sha256!r}")
         path = Path(self._root, "images", f"{sha256}.ko")
         with self._lock(sha256):
             if not path.exists():

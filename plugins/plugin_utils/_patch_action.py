@@ -11,14 +11,14 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._offer import Offer
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._parse_cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._parse_cache import ParseCache, is_digest
 
 # A description, a file of the host read, a file sent: a host that asks for more than these is not making progress.
 MOST_ANSWERS = 3
@@ -36,7 +36,7 @@ class PatchAction(ActionBase):
         result = super().run(tmp, task_vars)
         try:
             result.update(self._ask_host(task_vars))
-        except PatchFileError as error:
+        except (PatchFileError, TaskError) as error:
             result.update(failed=True, msg=error.message, code=error.code)
         return result
 
@@ -51,17 +51,25 @@ class PatchAction(ActionBase):
             self._answer(result["needs"], offer, task_vars)
             result = self._call(offer, release, task_vars)
         if "needs" in result:
-            raise AnsibleActionFail(f"The host asks again for its {', '.join(result['needs'])}: report this as a bug.")
+            raise _unasked("it asks again for what it was given")
         return result
 
     def _offer(self) -> Offer | None:
         source = self._task.args.get("src")
-        if not source:
+        if source is None:
             return None
+        if not isinstance(source, str) or not source.strip():
+            raise TaskError("bad-option", f"src is {source!r}: give the path of a patch file or of a bundle.")
         if boolean(self._task.args.get("remote_src", False), strict=False):
-            return Offer.of_host(source)
-        self._source = Path(self._find_needle("files", os.path.expanduser(source)))
-        return Offer.of_controller(self._source, self._cache)
+            return Offer.of_host()
+        try:
+            path = Path(self._find_needle("files", os.path.expanduser(source)))
+        except AnsibleError as error:
+            raise TaskError(
+                "no-such-file",
+                f"src {source} is not on the controller, neither beside the playbook nor in a directory files/: "
+                "correct it, or say remote_src if it is on the host.") from error
+        return Offer.of_controller(path, self._cache)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         arguments = dict(self._task.args, _offer=offer.argument(release) if offer else None)
@@ -69,27 +77,38 @@ class PatchAction(ActionBase):
         result.get("invocation", {}).get("module_args", {}).pop("_offer", None)
         return result
 
-    def _answer(self, needs: dict, offer: Offer, task_vars: dict) -> None:
-        if "description" in needs:
-            offer.complete(needs["description"])
-        if "reading" in needs:
-            offer.tell(self._read_on_host(needs["reading"], task_vars))
-        if "file" in needs:
-            offer.deliver(self._send(needs["file"]))
+    def _answer(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
+        """Give the host what it needs; it is not trusted, and gets nothing but what it was offered."""
+        if not isinstance(needs, dict) or len(needs) != 1 or offer is None:
+            raise _unasked("its answer makes no sense")
+        need, subject = next(iter(needs.items()))
+        if need == "reading" and offer.kind == "host":
+            offer.tell(self._read_on_host(subject, task_vars))
+        elif need == "description" and offer.has(subject):
+            offer.complete(subject)
+        elif need == "file" and offer.kind != "host" and offer.has(subject):
+            offer.deliver(self._send(subject))
+        else:
+            raise _unasked("it asks for what it was not offered")
 
-    def _read_on_host(self, wanted: dict, task_vars: dict) -> dict:
+    def _read_on_host(self, wanted: t.Any, task_vars: dict) -> dict:
         """Describe a file of the host; its bytes cross only when no host of this run has had the same."""
-        known = self._cache.described(wanted["sha256"])
+        path, sha256 = (wanted.get("path"), wanted.get("sha256")) if isinstance(wanted, dict) else (None, None)
+        if not isinstance(path, str) or not is_digest(sha256):
+            raise _unasked("its answer makes no sense")
+        known = self._cache.described(sha256)
         if known:
-            return dict(known, file=os.path.basename(wanted["path"]))
+            return dict(known, file=os.path.basename(path))
         answer = self._execute_module(
-            module_name="ansible.legacy.slurp", module_args={"src": wanted["path"]}, task_vars=task_vars)
+            module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars)
         if answer.get("failed"):
-            raise AnsibleActionFail(f"{wanted['path']} on the host cannot be read: {answer.get('msg')}")
-        content = base64.b64decode(answer["content"])
-        description = self._cache.describe_bytes(content, os.path.basename(wanted["path"]))
-        if description["sha256"] != wanted["sha256"]:
-            raise AnsibleActionFail(f"{wanted['path']} on the host changed while it was read: run again.")
+            raise TaskError("unreadable", f"{path} on the host cannot be read: {answer.get('msg')}.")
+        try:
+            description = self._cache.describe_bytes(base64.b64decode(answer["content"]), os.path.basename(path))
+        except PatchFileError as error:
+            raise error.named(f"{path} on the host") from error
+        if description["sha256"] != sha256:
+            raise TaskError("changed", f"{path} on the host changed while it was read: run again.")
         return description
 
     def _send(self, sha256: str) -> str:
@@ -97,10 +116,12 @@ class PatchAction(ActionBase):
         image = self._cache.image_path(sha256)
         directory = self._make_tmp_path()
         target = self._connection._shell.join_path(directory, f"{sha256}.ko")
-        Display().v(f"sending {self._source.name}, {image.stat().st_size} bytes", host=self._task_host())
+        Display().v(f"sending {image.stat().st_size} bytes", host=self._play_context.remote_addr)
         self._transfer_file(str(image), target)
         self._fixup_perms2((directory, target), execute=False)
         return target
 
-    def _task_host(self) -> t.Any:
-        return self._play_context.remote_addr
+
+def _unasked(why: str) -> TaskError:
+    return TaskError(
+        "host-not-trusted", f"The host does not keep to what it may ask for ({why}): find out who is in control of it.")

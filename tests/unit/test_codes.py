@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules i
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"
-RAISED = ("LivepatchError", "PatchFileError", "BundleError")
+RAISED = ("LivepatchError", "PatchFileError", "BundleError", "TaskError")
 
 
 def codes_in_calls(source: str) -> set[str]:

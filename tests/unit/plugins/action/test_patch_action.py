@@ -9,7 +9,7 @@ import base64
 from unittest import mock
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleError
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _patch_action
@@ -74,7 +74,7 @@ def test_one_call_when_the_host_needs_nothing(action):
     assert module._execute_module.call_count == 1
     assert module._transfer_file.call_count == 0
     assert sent(module, 0) == {
-        "src": "fix.ko", "_offer": {"kind": "file", "path": None, "builds": [DESCRIPTION], "delivered": None}}
+        "src": "fix.ko", "_offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}}
 
 
 def test_the_offer_is_not_shown_to_the_user(action):
@@ -111,8 +111,27 @@ def test_a_file_that_changes_while_it_is_read_is_refused(action):
     needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
     slurped = {"content": base64.b64encode(b"ELF").decode()}
     module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, slurped])
-    with pytest.raises(AnsibleActionFail, match="changed while it was read"):
-        module.run(task_vars={})
+    assert module.run(task_vars={})["code"] == "changed"
+
+
+@pytest.mark.parametrize("options", [{"src": "fix.ko"}, {"src": "/srv/fix.ko", "remote_src": True}, {"name": "fix"}])
+@pytest.mark.parametrize("needs", [
+    {"file": "/etc/shadow"}, {"file": "c" * 64}, {"file": 1}, {"description": ["a"]}, {"description": "/etc/shadow"},
+    {"reading": {}}, {"reading": {"path": "/srv/fix.ko", "sha256": "/etc/shadow"}}, {"other": 1}, {}, [], None,
+])
+def test_a_host_gets_nothing_but_what_it_was_offered(action, options, needs):
+    module = action(options, [{"needs": needs}])
+    result = module.run(task_vars={})
+    assert (result["failed"], result["code"]) == (True, "host-not-trusted")
+    assert module._transfer_file.call_count == 0
+
+
+@pytest.mark.parametrize("source", ["", " ", 12, ["fix.ko"], {"fix": "ko"}])
+def test_a_source_that_is_no_path_is_refused(action, source):
+    module = action({"src": source}, [])
+    result = module.run(task_vars={})
+    assert (result["failed"], result["code"]) == (True, "bad-option")
+    assert "give the path" in result["msg"]
 
 
 def test_a_name_alone_offers_nothing(action):
@@ -132,12 +151,12 @@ def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):
 
 def test_a_host_that_never_has_enough_is_given_up(action):
     module = action({"src": "fix.ko"}, [{"needs": {"description": "a" * 64}}] * 4)
-    with pytest.raises(AnsibleActionFail, match="asks again"):
-        module.run(task_vars={})
+    assert module.run(task_vars={})["code"] == "host-not-trusted"
 
 
 def test_a_missing_file_says_so(action):
     module = action({"src": "fix.ko"}, [])
-    module._find_needle = mock.Mock(side_effect=AnsibleActionFail("Could not find or access 'fix.ko'"))
-    with pytest.raises(AnsibleActionFail, match="Could not find"):
-        module.run(task_vars={})
+    module._find_needle = mock.Mock(side_effect=AnsibleError("Could not find or access 'fix.ko'"))
+    result = module.run(task_vars={})
+    assert result["code"] == "no-such-file"
+    assert "src fix.ko is not on the controller" in result["msg"]

@@ -4,11 +4,13 @@
 """One patch from every state to every other, on a simulated kernel."""
 
 import contextlib
+import errno
 import os
 
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils import _bring
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
@@ -190,3 +192,40 @@ def test_another_run_may_take_a_patch_out_before_this_one_has_the_lock(kernel, i
     result = bring(FIX)
     assert (result["changed"], result["patch"]["previous_state"]) == (True, "absent")
     assert interface.state("fix") == "enabled"
+
+
+def test_a_refused_load_leaves_no_file(kernel, bring):
+    with pytest.raises(LivepatchError):
+        bring(SimulatedPatch(refused=("EINVAL", [])))
+    assert kernel.names("/var/lib/kernel-livepatch/patches") == []
+
+
+def test_what_was_absent_by_itself_leaves_no_file(kernel, bring):
+    bring(FIX)
+    bring(name="fix", state="disabled")
+    kernel.sleep(1)
+    kernel.delete_module("fix")
+    assert bring(name="fix", state="absent")["changed"] is False
+    assert kernel.names("/var/lib/kernel-livepatch/patches") == []
+
+
+def test_an_error_of_the_system_in_the_middle_tells_what_became_of_the_patch(kernel, bring, monkeypatch):
+    def broken(*_arguments, **_options):
+        raise OSError(errno.EIO, "Input/output error", "/proc/1/task")
+    monkeypatch.setattr(Change, "verify", broken)
+    with pytest.raises(LivepatchError) as caught:
+        bring(FIX)
+    assert caught.value.code == "os-error"
+    assert caught.value.details["changed"] is True
+    assert caught.value.details["patch"]["state"] == "enabled"
+
+
+def test_taking_functions_over_from_an_enabled_patch_is_worth_a_warning(bring):
+    bring(FIX)
+    assert [found["code"] for found in bring(SimulatedPatch("later"))["findings"]] == ["functions-taken-over"]
+    assert bring(SimulatedPatch("last", replace=True))["findings"] == []
+
+
+def test_the_build_that_was_removed_is_told(bring):
+    bring(FIX)
+    assert bring(name="fix", state="absent")["patch"]["build_id"] == FIX.build_id

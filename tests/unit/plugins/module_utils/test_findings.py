@@ -50,6 +50,7 @@ def test_only_blockers_that_are_not_ignored_stand():
 
 def test_an_error_says_the_first_and_counts_the_rest():
     error = refusal([BLOCKER], findings=[BLOCKER, WARNING])
-    assert (error.code, error.message) == ("not-loaded", "The patch fix is not loaded.")
+    assert (error.code, error.message) == ("not-loaded", "The patch fix is not loaded: bring it to state enabled.")
     assert error.details == {"findings": [BLOCKER, WARNING]}
-    assert refusal([BLOCKER] * 3).message == "The patch fix is not loaded. (2 more in findings.)"
+    assert refusal([BLOCKER] * 3).message == (
+        "The patch fix is not loaded: bring it to state enabled. (2 more in findings.)")

@@ -143,8 +143,26 @@ def test_a_description_of_another_version_of_the_collection_is_not_used(kernel, 
     assert kept.has(FIX.sha256) is False
 
 
+@pytest.mark.parametrize("content", [b"[1]", b"{}", b'{"schema": 1}', b"null", b"\xff"])
+def test_a_damaged_description_is_none(kernel, kept, content):
+    kernel.put(DESCRIPTION, content)
+    assert kept.descriptions() == []
+    assert kept.keeps("fix") is False
+
+
+def test_what_others_could_have_written_is_not_given_out(kernel, kept):
+    os.chmod(kernel.path(IMAGE), 0o620)
+    assert failure(kept.open, FIX.sha256).code == "kept-file-damaged"
+
+
+def test_a_directory_that_others_can_enter_is_refused(kernel, kept):
+    os.chmod(kernel.path("/var/lib/kernel-livepatch"), 0o755)
+    assert failure(kept.open, FIX.sha256).code == "directory-not-private"
+
+
 def test_what_a_killed_run_left_is_swept(kernel, kept):
     kernel.put(f"{DIRECTORY}/.new-half", b"half")
+    kernel.put(f"{DIRECTORY}/{'b' * 64}.ko", b"an image without its description")
     kept.put(io.BytesIO(FIX.image), FIX.description)
     assert sorted(os.listdir(kernel.path(DIRECTORY))) == [f"{FIX.sha256}.json", f"{FIX.sha256}.ko"]
 

@@ -55,6 +55,12 @@ def test_not_enabled(kernel, bring, verify, state):
     assert verify() == (["not-enabled"], [])
 
 
+def test_disabled_and_still_loaded_is_not_enabled(bring, verify):
+    bring(FIX)
+    bring(name="fix", state="disabled")
+    assert verify() == (["not-enabled"], [])
+
+
 def test_another_build(enabled, verify):
     assert verify(dict(FIX.description, build_id="cc" * 20))[0] == ["other-build"]
 

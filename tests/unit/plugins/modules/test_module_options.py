@@ -11,8 +11,10 @@ FIX = SimulatedPatch()
 
 
 @pytest.mark.parametrize("module, options, words", [
-    ("patch", {}, "src, name"),
-    ("patch", {"name": "fix"}, "state is enabled but all of the following are missing: src"),
+    ("patch", {}, "src is missing: name a patch file or a bundle"),
+    ("patch", {"state": "absent"}, "src is missing"),
+    ("patch", {"name": "fix"}, "src is missing"),
+    ("patch", {"scr": "fix.ko"}, "Unsupported parameters"),
     ("patch", {"name": "fix", "state": "loaded"}, "value of state must be one of: enabled, disabled, absent"),
     ("patch", {"name": "fix", "state": "absent", "on_stall": "kill"},
      "value of on_stall must be one of: reverse, wait, force"),
