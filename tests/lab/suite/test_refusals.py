@@ -44,6 +44,7 @@ def test_what_the_kernel_refuses_is_told_with_its_cause(play, guest, patches, fi
     assert outcome.result["patch"]["state"] == "absent"
     assert guest.live_patches() == []
     assert not guest.has_module(file)
+    assert guest.kept_files() == []
 
 
 def test_the_same_name_with_another_build_is_its_own_finding(play, guest, patches):
@@ -59,6 +60,12 @@ def test_an_unknown_parameter_is_refused(play, guest, patches):
     assert outcome.result["code"] == "unknown-parameter"
     assert "number, text" in outcome.result["msg"]
     assert guest.live_patches() == []
+
+
+def test_a_misspelt_option_is_named(play, guest, patches):
+    outcome = play("patch", scr=patches["cmdline_v1"])
+    assert outcome.code == 2
+    assert "Unsupported parameters" in outcome.result["msg"] and "scr" in outcome.result["msg"]
 
 
 def test_without_root_the_task_says_to_become(play, guest, patches):
