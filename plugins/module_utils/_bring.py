@@ -7,9 +7,9 @@ import os
 from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks import Question, check, permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks import Question, check, name_taken, permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, os_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
     check_ignorable,
     refusal,
@@ -99,7 +99,7 @@ class _Task:
         findings = []
         if self.wish.state == "enabled":
             question = Question(self.host, self.interface, self.description, self.previous, {})
-            findings = [found for found in check(question) if found["code"] == "name-taken-by-other-build"]
+            findings = list(name_taken(question))
             findings += verify_patch(self.host, self.interface, self.name, self.description, tasks=False)[0]
             blockers = standing_blockers(findings, TOLERATED)
             if blockers:
@@ -114,7 +114,7 @@ class _Task:
         if state == "enabled" and self.description["replace"]:
             replaces = [patch["name"] for patch in self.before if patch["name"] != self.name]
         answer = self.answer(state, findings, after)
-        answer["patch"].update(replaces=replaces, build_id=self.build_id())
+        answer["patch"]["replaces"] = replaces
         if state == "enabled":
             answer["patch"]["objects"] = claimed_objects(self.description)
         return answer
@@ -145,7 +145,7 @@ class _Task:
         try:
             self._run(change)
         except (LivepatchError, OSError) as failure:
-            error = failure if isinstance(failure, LivepatchError) else os_error(failure)
+            error = known_error(failure)
             state = self.interface.state(self.name)
             error.details.setdefault("findings", findings + change.findings)
             error.details.setdefault("patch", self.result(state, change))

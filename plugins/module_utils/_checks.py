@@ -59,7 +59,8 @@ def _transition(question):
         yield finding("transition-running", other, other=other)
 
 
-def _name(question):
+def name_taken(question):
+    """Whether another build runs under the name, which also matters where nothing is to be done."""
     description = question.description
     if question.state not in ("enabled", "enabling", "disabling"):
         return  # absent, or a leftover without effect that is taken out first
@@ -92,4 +93,4 @@ def _names(question):
     return {key: question.description[key] for key in ("file", "arch", "release")}
 
 
-CHECKS = (_is_livepatch, _architecture, _release, _permission, _transition, _name, _parameters, _taken_over)
+CHECKS = (_is_livepatch, _architecture, _release, _permission, _transition, name_taken, _parameters, _taken_over)

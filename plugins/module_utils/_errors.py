@@ -4,12 +4,6 @@
 """The one exception of the host half: a stable code, one sentence, and what was found on the way."""
 
 
-def os_error(error):
-    """The LivepatchError for an OSError where none is expected."""
-    where = f"{error.filename}: " if error.filename else ""
-    return LivepatchError("os-error", f"The host refused something that should work: {where}{error.strerror or error}.")
-
-
 class LivepatchError(Exception):
     """Something an operator has to know; `code` is stable and kebab-case, `details` goes into the task's result."""
 
@@ -18,3 +12,12 @@ class LivepatchError(Exception):
         self.code = code
         self.message = message
         self.details = details
+
+
+def known_error(failure):
+    """A LivepatchError as it is, and one with the code `os-error` for an OSError where none is expected."""
+    if isinstance(failure, LivepatchError):
+        return failure
+    where = f"{failure.filename}: " if failure.filename else ""
+    return LivepatchError(
+        "os-error", f"The host refused something that should work: {where}{failure.strerror or failure}.")

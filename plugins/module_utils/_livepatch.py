@@ -6,6 +6,7 @@
 import errno
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import is_livepatch, loaded_module
 
 BASE = "/sys/kernel/livepatch"
@@ -116,7 +117,7 @@ class Livepatch:
     def _refusal(self, name, error):
         other = self.in_transition()
         if error.errno == errno.EBUSY and other:
-            return transition_running(other)
+            return refusal([finding("transition-running", other, other=other)])
         if error.errno in (errno.EPERM, errno.EACCES):
             return LivepatchError(
                 "not-permitted",
@@ -127,12 +128,3 @@ class Livepatch:
             f"The kernel refused to change the patch {name} ({error.strerror}): it changed meanwhile, so look again "
             "with patch_info.",
         )
-
-
-def transition_running(name):
-    """The error for a kernel that is busy with another patch's transition."""
-    return LivepatchError(
-        "transition-running",
-        f"The kernel is in the middle of the transition of the patch {name} and does one at a time: wait until it is "
-        "over, or reverse it first.",
-    )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The thin shell around every module of this collection: options in, one job, result or one clear error out."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, os_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
 
@@ -27,7 +27,7 @@ def run_job(module, job):
     except Needs as needs:
         module.exit_json(changed=False, needs=needs.what)
     except (LivepatchError, OSError) as failure:
-        error = failure if isinstance(failure, LivepatchError) else os_error(failure)
+        error = known_error(failure)
         module.fail_json(msg=error.message, code=error.code, **error.details)
     module.exit_json(**result)
 

@@ -5,7 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import permission
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, os_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers
@@ -46,7 +46,7 @@ def _take_out(change, done):
     try:
         change.run(previous, "absent")
     except (LivepatchError, OSError) as failure:
-        error = failure if isinstance(failure, LivepatchError) else os_error(failure)
+        error = known_error(failure)
         state = change.interface.state(change.name)
         if state != "disabled":
             error.details.update(

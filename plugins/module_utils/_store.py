@@ -39,8 +39,7 @@ class Store:
 
     def put(self, stream, description):
         """Keep what `stream` gives; raises LivepatchError `digest-mismatch`, `no-space`."""
-        private_directory(os.path.dirname(self.directory))
-        private_directory(self.directory)
+        self._be_private()
         self._sweep()
         sha256 = description["sha256"]
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
@@ -53,8 +52,7 @@ class Store:
         Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
         Raises LivepatchError `kept-file-damaged`.
         """
-        private_directory(os.path.dirname(self.directory))
-        private_directory(self.directory)
+        self._be_private()
         try:
             descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
@@ -107,6 +105,10 @@ class Store:
         for description in self.descriptions():
             if description["name"] == name:
                 self._drop(description["sha256"])
+
+    def _be_private(self):
+        private_directory(os.path.dirname(self.directory))
+        private_directory(self.directory)
 
     def _drop(self, sha256):
         for kind in ("json", "ko"):
