@@ -7,7 +7,11 @@ import os
 from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks import Question, check, name_taken, permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.catalogue import check
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.patches import name_taken
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
@@ -79,7 +83,7 @@ class _Task:
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wish.state == "enabled":
-            findings = check(Question(self.host, self.interface, self.description, self.previous, self.wish.params))
+            findings = check(self._question())
         else:
             removes = "remove" in steps(self.previous, self.wish.state)
             findings = list(permission(self.host, modules=removes))
@@ -87,6 +91,10 @@ class _Task:
         if blockers:
             raise refusal(blockers, findings=findings, patch=self.result(self.previous))
         return findings
+
+    def _question(self):
+        facts = Facts(self.host, self.description)
+        return Question(self.host, self.interface, self.description, self.previous, self.wish.params, facts)
 
     def forget_files(self):
         """What is absent by itself, after a reboot for one, leaves its files."""
@@ -98,8 +106,7 @@ class _Task:
         """There is nothing to do; what is enabled is compared with its file all the same."""
         findings = []
         if self.wish.state == "enabled":
-            question = Question(self.host, self.interface, self.description, self.previous, {})
-            findings = list(name_taken(question))
+            findings = list(name_taken(self._question()))
             findings += verify_patch(self.host, self.interface, self.name, self.description, tasks=False)[0]
             blockers = standing_blockers(findings, TOLERATED)
             if blockers:

@@ -1,52 +1,14 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Findings: results of checks, with stable codes. The one table of what each code means and what to do about it."""
+"""Findings: results of checks and of comparisons, with stable codes."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings_before_load import BEFORE_A_LOAD
 
 # code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
 FINDINGS = {
-    "not-a-livepatch": (
-        "blocker", False,
-        "{file} is a kernel module but not a live patch (its modinfo has no livepatch=Y): give a module built by "
-        "kpatch-build, klp-build or from livepatch source."),
-    "wrong-architecture": (
-        "blocker", False,
-        "{file} is built for {arch} and this host is {machine}: use a build for {machine}."),
-    "no-vermagic": (
-        "blocker", False,
-        "{file} does not say which kernel it was built for (it has no vermagic), and only forced loading would take "
-        "it: rebuild it."),
-    "wrong-release": (
-        "blocker", False,
-        "{file} is built for kernel {release} and this host runs {running}: use a build for {running}, "
-        "since a kernel can accept the wrong one and crash."),
-    "not-permitted": (
-        "blocker", False,
-        "Loading and removing kernel modules needs CAP_SYS_MODULE, which this user lacks: run the task with "
-        "become: true."),
-    "module-loading-disabled": (
-        "blocker", False,
-        "No module can be loaded or removed on this host until its next reboot (kernel.modules_disabled is 1)."),
-    "transition-running": (
-        "blocker", False,
-        "The kernel is in the middle of the transition of the patch {other} and does one at a time: wait until it is "
-        "over, or reverse it."),
-    "name-taken-by-other-build": (
-        "blocker", False,
-        "Another build of {name} is {state} (build-id {loaded}; {file} has {wanted}): give the new build a name of its "
-        "own and let it replace the old one, or bring {name} to state absent first."),
-    "unknown-parameter": (
-        "blocker", True,
-        "{file} has no module parameter {parameter} (it has: {known}), and the kernel would ignore it: correct "
-        "params."),
-    "functions-taken-over": (
-        "warning", False,
-        "{file} takes functions over from {others} and does not replace it: make sure that it is the later version."),
-    "uncovered": (
-        "note", False,
-        "The bundle has no build of {name} for kernel {running} on {machine}; it has builds for: {builds}."),
+    **BEFORE_A_LOAD,
     # what patch_verify finds
     "nothing-enabled": (
         "blocker", False,

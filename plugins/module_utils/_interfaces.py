@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which live-patching mechanism the running kernel offers, and its adapter."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch import Livepatch
 
 # In the order of preference: what the kernel shows, the name reported for it, its adapter.
@@ -22,19 +22,26 @@ def interface_name(host):
     return "none"
 
 
+def interface_or_none(host):
+    """The adapter for the running kernel, or None where there is none."""
+    for path, _name, adapter in INTERFACES:
+        if host.is_dir(path):
+            return adapter and adapter(host)
+    return None
+
+
 def interface_adapter(host):
     """The adapter for the running kernel; raises LivepatchError `livepatch-unsupported`."""
-    for path, name, adapter in INTERFACES:
-        if not host.is_dir(path):
-            continue
-        if adapter:
-            return adapter(host)
-        raise LivepatchError(
-            "livepatch-unsupported",
-            f"This kernel live patches through {name} only, which this collection reports and does not drive.",
-        )
-    raise LivepatchError(
-        "livepatch-unsupported",
-        f"The running kernel {host.release()} cannot be live patched (there is no /sys/kernel/livepatch): "
-        "boot a kernel with CONFIG_LIVEPATCH=y.",
-    )
+    adapter = interface_or_none(host)
+    if adapter is None:
+        raise refusal([unsupported(host)])
+    return adapter
+
+
+def unsupported(host):
+    """The finding for a kernel without an adapter."""
+    name = interface_name(host)
+    why = "there is no /sys/kernel/livepatch"
+    if name != "none":
+        why = f"its only interface is {name}, which this collection reports and does not drive"
+    return finding("livepatch-unsupported", host.release(), running=host.release(), why=why)

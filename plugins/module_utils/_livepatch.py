@@ -63,11 +63,7 @@ class Livepatch:
         if module is None:
             return "absent"
         if not is_livepatch(module):
-            raise LivepatchError(
-                "name-not-a-livepatch",
-                f"A module called {name} is loaded and is not a live patch: the name is taken, so give the patch "
-                "another one.",
-            )
+            raise refusal([finding("name-not-a-livepatch", name, name=name)])
         return "disabled"
 
     def in_transition(self):

@@ -4,7 +4,7 @@
 """The job of the module `patch_rollback`: take live patches out of a running kernel, newest first."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks import permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter

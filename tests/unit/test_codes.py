@@ -42,7 +42,7 @@ def test_the_guide_has_every_code_and_no_other():
     returned = set(FINDINGS) | {code for _text, code, _why in LOGGED}
     returned |= {code for code, _why in [*SILENT.values(), *REFUSALS.values()]}
     returned |= {"load-refused", "removal-refused"}
-    for file in CHECKOUT.glob("plugins/*/*.py"):
+    for file in CHECKOUT.glob("plugins/**/*.py"):
         returned |= codes_in_calls(file.read_text(encoding="utf-8"))
     documented = re.findall(r"^``([a-z-]+)``$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(documented) == sorted(returned)

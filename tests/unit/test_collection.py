@@ -37,7 +37,7 @@ def files(*patterns: str) -> list[str]:
 
 
 PYTHON = files("plugins/**/*.py", "tests/**/*.py")
-HOST_CODE = files("plugins/module_utils/*.py", "plugins/modules/*.py")
+HOST_CODE = files("plugins/module_utils/**/*.py", "plugins/modules/*.py")
 MODULES = files("plugins/modules/*.py")
 DOCUMENTED = [*MODULES, *files("plugins/lookup/*.py")]
 HELPERS = files("plugins/module_utils/*.py", "plugins/plugin_utils/*.py", "plugins/doc_fragments/*.py")
@@ -45,9 +45,9 @@ YAML = files("*.yml", "meta/**/*.yml", "playbooks/**/*.yml", "roles/**/*.yml", "
 
 
 def header(text: str) -> list[str]:
-    """The licence comes first, after a shebang if there is one."""
+    """The licence comes first, after a shebang if there is one; an empty file has nothing to license."""
     body = text.split("\n", 1)[1] if text.startswith("#!") else text
-    return [] if body.startswith(HEADER) else ["the licence header is missing"]
+    return [] if body.startswith(HEADER) or not text else ["the licence header is missing"]
 
 
 def size(text: str) -> list[str]:

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one list of everything that has to be true before a patch is loaded, and asking it."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks import (
+    build,
+    functions,
+    image,
+    patches,
+    policy,
+    surroundings,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
+
+CHECKS = image.CHECKS + policy.CHECKS + patches.CHECKS + build.CHECKS + functions.CHECKS + surroundings.CHECKS
+
+
+def check(question):
+    """Every finding of every check that applies, in the list's order; at its end, what could not be checked."""
+    findings, unchecked = [], {}
+    for one in CHECKS:
+        if not _applies(one, question):
+            continue
+        missing = [need for need in one.needs if getattr(question.facts, need) is None]
+        for need in missing:
+            unchecked.setdefault(need, []).extend(one.codes)
+        if not missing:
+            findings.extend(one.find(question))
+    return findings + [_not_checked(need, codes) for need, codes in unchecked.items()]
+
+
+def _applies(one, question):
+    if one.when == "always":
+        return True
+    return question.loads() and (one.when == "load" or question.fits())
+
+
+def _not_checked(need, codes):
+    return finding("not-checked", need, why=SOURCES[need], codes=", ".join(codes))

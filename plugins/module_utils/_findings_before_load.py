@@ -1,0 +1,225 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the checks before a load find: the one table of what each code means and what to do about it."""
+
+# code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
+BEFORE_A_LOAD = {
+    # the file by itself
+    "not-a-livepatch": (
+        "blocker", False,
+        "{file} is a kernel module but not a live patch (its modinfo has no livepatch=Y): give a module built by "
+        "kpatch-build, klp-build or from livepatch source."),
+    "wrong-architecture": (
+        "blocker", False,
+        "{file} is built for {arch} and this host is {machine}: use a build for {machine}."),
+    "no-vermagic": (
+        "blocker", False,
+        "{file} does not say which kernel it was built for (it has no vermagic), and only forced loading would take "
+        "it: rebuild it."),
+    "wrong-release": (
+        "blocker", False,
+        "{file} is built for kernel {release} and this host runs {running}: use a build for {running}, "
+        "since a kernel can accept the wrong one and crash."),
+    "not-permitted": (
+        "blocker", False,
+        "Loading and removing kernel modules needs CAP_SYS_MODULE, which this user lacks: run the task with "
+        "become: true."),
+    "module-loading-disabled": (
+        "blocker", False,
+        "No module can be loaded or removed on this host until its next reboot (kernel.modules_disabled is 1)."),
+    "transition-running": (
+        "blocker", False,
+        "The kernel is in the middle of the transition of the patch {other} and does one at a time: wait until it is "
+        "over, or reverse it."),
+    "name-taken-by-other-build": (
+        "blocker", False,
+        "Another build of {name} is {state} (build-id {loaded}; {file} has {wanted}): give the new build a name of its "
+        "own and let it replace the old one, or bring {name} to state absent first."),
+    "unknown-parameter": (
+        "blocker", True,
+        "{file} has no module parameter {parameter} (it has: {known}), and the kernel would ignore it: correct "
+        "params."),
+    "functions-taken-over": (
+        "warning", False,
+        "{file} takes functions over from {others} and does not replace it: make sure that it is the later version."),
+    "uncovered": (
+        "note", False,
+        "The bundle has no build of {name} for kernel {running} on {machine}; it has builds for: {builds}."),
+    "license-not-gpl": (
+        "blocker", False,
+        "{file} has the licence {license} and the kernel gives its live patching to GPL modules only: ask its author."),
+    "module-stripped": (
+        "blocker", False,
+        "{file} was stripped of its symbols, and the kernel takes no such module: rebuild it, stripping debug "
+        "information only."),
+    "duplicate-function": (
+        "blocker", False,
+        "{file} replaces {object}:{function},{sympos} twice, which the kernel refuses: correct the patch."),
+    "object-name-impossible": (
+        "warning", False,
+        "{file} patches an object called {object}, and no module is ever called that (the kernel writes _ for -), so "
+        "nothing would be patched in it: correct the patch."),
+    # the kernel's policy
+    "livepatch-unsupported": (
+        "blocker", False,
+        "The running kernel {running} cannot be live patched ({why}): boot a kernel with CONFIG_LIVEPATCH=y."),
+    "signature-missing": (
+        "blocker", False,
+        "{file} is not signed and this kernel takes signed modules only (module.sig_enforce): sign it with a key that "
+        "the kernel trusts."),
+    "signature-key-unknown": (
+        "blocker", True,
+        "{file} is signed by {signer}, which is none of the keys this kernel shows, and it takes modules signed with "
+        "those only ({policy}): enrol the key, or sign with one that the kernel trusts."),
+    "locked-down": (
+        "blocker", False,
+        "{file} is not signed and this kernel is locked down ({lockdown}): sign it with a key that the kernel trusts."),
+    "module-blacklisted": (
+        "blocker", False,
+        "The kernel command line's module_blacklist names {name}, so this kernel refuses it: boot without that, or "
+        "give the patch another name."),
+    "ftrace-disabled": (
+        "blocker", False,
+        "ftrace is switched off on this host and live patches work through it: set kernel.ftrace_enabled to 1 with "
+        "sysctl."),
+    "ftrace-dead": (
+        "blocker", False,
+        "ftrace has shut itself down after an internal error, and live patches work through it: read the kernel log, "
+        "and reboot."),
+    # the patches and modules that are loaded
+    "name-not-a-livepatch": (
+        "blocker", False,
+        "A module called {name} is loaded and is not a live patch: the name is taken, so give the patch another one."),
+    "name-pinned": (
+        "blocker", False,
+        "A disabled {name} is still loaded and cannot be taken out ({why}): give the patch another name, or reboot."),
+    "leftover-loaded": (
+        "note", False,
+        "A disabled {name} is still loaded; it is taken out first."),
+    "already-enabled": ("note", False, "This build of {name} is enabled already."),
+    "states-incompatible": (
+        "blocker", False,
+        "{file} does not fit the states of the enabled {other} ({why}), so the kernel refuses it: use a later build."),
+    "states-unknown": (
+        "note", False,
+        "Whether the states of {file} fit those of the enabled {other} is not known, because this host keeps no file "
+        "of it; the kernel compares them."),
+    "replaces-foreign-patch": (
+        "blocker", True,
+        "{file} would replace {other}, which this collection did not load, and does not contain {functions} of it: "
+        "make sure that these fixes may go."),
+    "functions-dropped": (
+        "warning", False,
+        "{file} would replace {other} and does not contain {functions} of it: make sure that it is the later version."),
+    "replace-unknown": (
+        "warning", False,
+        "Whether {file} replaces the enabled {others} is decided when it is loaded: ask its author."),
+    # how it was built, compared with the kernel's own modules
+    "vermagic-mismatch": (
+        "blocker", False,
+        "{file} is built for '{have}' and this kernel's own modules for '{want}': build it with the running kernel's "
+        "configuration."),
+    "no-versions": (
+        "blocker", False,
+        "{file} has no symbol versions (__versions), which this kernel compares, and only forced loading would take "
+        "it: rebuild it with the running kernel's configuration."),
+    "struct-module-size": (
+        "blocker", False,
+        "{file} is built with a struct module of {have} bytes and this kernel's own modules with one of {want}: build "
+        "it with the running kernel's configuration."),
+    "symbol-version-mismatch": (
+        "blocker", False,
+        "{file} was built with other versions (CRCs) than this kernel's of {symbols}: rebuild it against the running "
+        "kernel."),
+    "symbol-not-exported": (
+        "blocker", False,
+        "Nothing on this host exports {symbols}, which {file} needs: rebuild it against the running kernel."),
+    "dependency-not-loaded": (
+        "blocker", False,
+        "{file} needs {symbols} of the module {module}, which is not loaded: modprobe {module} first."),
+    "orc-missing": (
+        "warning", False,
+        "{file} has no data for unwinding its stacks (.orc_unwind), so a task asleep in its functions can hold every "
+        "later transition for ever: rebuild it with objtool."),
+    "orc-mismatch": (
+        "blocker", True,
+        "{file} has data for unwinding its stacks in another format than this kernel's, which would misread them: "
+        "rebuild it against the running kernel."),
+    "btf-strict": (
+        "warning", False,
+        "{file} carries type information (.BTF), and this kernel refuses a module where it does not fit exactly: build "
+        "it against this very kernel, or strip .BTF."),
+    # the functions
+    "symbol-missing": (
+        "blocker", False,
+        "{object} of this kernel has no {symbol}, which {file} {use}: build the patch against the running kernel."),
+    "symbol-ambiguous": (
+        "blocker", False,
+        "{object} of this kernel has {count} symbols called {symbol}, and {file}, which {use} one, does not say which: "
+        "give a sympos."),
+    "sympos-out-of-range": (
+        "blocker", False,
+        "{object} of this kernel has {count} symbols called {symbol}, and {file} {use} number {sympos}: correct the "
+        "sympos."),
+    "function-not-traceable": (
+        "blocker", False,
+        "ftrace cannot redirect {object}:{function} (it is notrace, or gone into its callers): patch its callers."),
+    "object-would-be-refused": (
+        "blocker", True,
+        "The module {object} is not loaded, and while {name} is enabled the kernel would refuse to load it, because "
+        "{why}: build the patch against the running kernel."),
+    "object-unknown": (
+        "warning", False,
+        "The module {object} is not loaded and no file of it is found for this kernel, so {file} may patch nothing "
+        "in it."),
+    "ftrace-busy": (
+        "blocker", False,
+        "Something else than a live patch redirects {object}:{function} already (I in enabled_functions; a kprobe with "
+        "a post_handler does), and there can be one: stop it."),
+    "function-attached": (
+        "warning", False,
+        "A BPF program or another direct caller is attached to {object}:{function}: see that it still does what it "
+        "should."),
+    "function-probed": (
+        "warning", False,
+        "A kprobe sits in {object}:{function} and will not be hit any more once the function is replaced: move it."),
+    # the machine around the kernel
+    "no-space": (
+        "blocker", False,
+        "{path} has {free} KiB free and {file} takes {wanted} KiB: make room."),
+    "little-memory": (
+        "warning", False,
+        "This host has {free} MiB of memory left, which is little for loading {file}: free some first."),
+    "crash-dump-not-armed": (
+        "note", False,
+        "No crash kernel is loaded, so a crash would leave no dump: set up kdump if you want one."),
+    "other-tool-active": (
+        "warning", False, "{tool} is at work on this host: {effect}."),
+    "other-tool-present": (
+        "note", False, "{tool} is installed on this host: {effect}."),
+    # what stands against the way back
+    "rollback-not-removable": (
+        "blocker", False,
+        "{file} has no exit function, so once loaded it can be disabled and never be taken out until a reboot."),
+    "rollback-callbacks": (
+        "warning", False,
+        "{file} has callbacks ({callbacks}), and when it is replaced none of them runs: go back by disabling it."),
+    "rollback-states": (
+        "warning", False,
+        "{file} has states ({states}), and a patch that lacks them cannot take its place: go back by disabling it."),
+    "rollback-shadow-variables": (
+        "warning", False,
+        "{file} attaches shadow variables to the kernel's data, which an earlier patch does not know."),
+    "rollback-file-missing": (
+        "blocker", False,
+        "{file} would replace {other}, of which this host keeps no file, so {other} could not be brought back."),
+    "rollback-pinned": (
+        "blocker", False,
+        "A forced transition has pinned {other}, so it cannot be loaded again until a reboot."),
+    "task-in-function": (
+        "warning", False,
+        "{tasks} asleep in {function} each time it was looked: a task that never leaves it holds the transition."),
+    # what could not be looked at
+    "not-checked": ("note", False, "{why}, so this was not checked before the load: {codes}."),
+}
