@@ -12,6 +12,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils import _syscalls
 GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
 
 
+def _text(content):
+    return content.decode("utf-8", "replace").rstrip("\n")
+
+
 class Host:
     """A host whose /proc, /sys, /dev and /var are found below `root`; everything else here asks it, and it alone.
 
@@ -32,12 +36,17 @@ class Host:
 
     def read(self, path):
         """The text of a kernel file without the newline at its end; raises OSError."""
-        return self.read_bytes(path).decode("utf-8", "replace").rstrip("\n")
+        return _text(self.read_bytes(path))
 
     def read_or(self, path, default=None):
         """Like `read`, with `default` for a file that is absent, has gone meanwhile, or may not be read."""
+        content = self.read_bytes_or(path)
+        return default if content is None else _text(content)
+
+    def read_bytes_or(self, path, default=None):
+        """Like `read_bytes`, with `default` as for `read_or`."""
         try:
-            return self.read(path)
+            return self.read_bytes(path)
         except OSError as error:
             if error.errno in GONE or error.errno in (errno.EACCES, errno.EPERM, errno.EINVAL):
                 return default

@@ -33,6 +33,11 @@ def module_name(text):
     return text.replace("-", "_")
 
 
+def loaded_names(host):
+    """The names of every loaded module, newest first; none where the kernel does not tell (CONFIG_MODULES=n)."""
+    return [line.split()[0] for line in host.read_or("/proc/modules", "").splitlines()]
+
+
 def loaded_module(host, name):
     """What the kernel tells of a module, None when it is not loaded.
 

@@ -3,9 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
+    "symbols": "This kernel does not show its symbols (/proc/kallsyms)",
 }
 
 
@@ -15,3 +18,17 @@ class Facts:
     def __init__(self, host, description):
         self.host = host
         self.description = description
+
+    @once
+    def symbols(self):
+        """{name: [object, ...]} of every name that the file speaks of (see _kallsyms.read_symbols).
+
+        For an import it tells of `__ksymtab_NAME` as well, which is where a kernel that shows
+        `__ksymtab_klp_enable_patch` has an export.
+        """
+        description = self.description
+        exports = {"klp_enable_patch"}.union(entry["name"] for entry in description["imports"])
+        names = {function["name"] for entry in description["objects"] for function in entry["functions"]}
+        names.update(entry["name"] for entry in description["klp_symbols"])
+        names.update(exports, ("__ksymtab_" + name for name in exports))
+        return read_symbols(self.host, names)
