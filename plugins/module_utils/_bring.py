@@ -7,20 +7,20 @@ import os
 from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.catalogue import check
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.patches import name_taken
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question, state_in_question
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
+from ansible_collections.kernel.livepatch.plugins.module_utils._compatibility import findings_on
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
     check_ignorable,
     refusal,
     standing_blockers,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import replaced_patches
 from ansible_collections.kernel.livepatch.plugins.module_utils._host_file import open_image
-from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none, unsupported
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id, module_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
@@ -33,7 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
     stack_diff,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED
 
 # offer: see _choice, None without src. timeout: seconds. params: a dict.
 Wish = namedtuple("Wish", "offer name state timeout on_stall ignore_findings params")
@@ -48,11 +48,13 @@ def bring_patch(host, wish, check_mode=False):
         wish = wish._replace(name=module_name(wish.name))
     check_ignorable(wish.ignore_findings)
     line = parameter_line(wish.params)
-    interface = interface_adapter(host)
     store = Store(host)
     description = chosen_description(host, store, wish.offer, wish.name) if wish.offer else None
     if description is None and (wish.state == "enabled" or wish.name is None):
         return _uncovered(host, wish)  # what is to go away by name needs no build
+    interface = interface_or_none(host)
+    if interface is None and wish.state != "enabled":
+        raise refusal([unsupported(host)])
     task = _Task(host, interface, store, wish, description, line)
     if not steps(task.previous, wish.state):
         if wish.state == "absent" and not check_mode:
@@ -76,14 +78,21 @@ class _Task:
         self.description = description
         self.name = description["name"] if description else wish.name
         self.line = line
-        self.before = interface.patches()
-        self.previous = interface.state(self.name)
+        self.facts = Facts(host, description)  # for both looks, before the lock and after it: they are dear to read
+        self.before = interface.patches() if interface else []
+        self.previous = self.state()
         self.loaded_build = module_build_id(host, self.name)
+
+    def state(self):
+        """The patch's state now; raises LivepatchError `name-not-a-livepatch` where no check is going to tell it."""
+        if self.wish.state == "enabled":
+            return state_in_question(self.host, self.interface, self.name)
+        return self.interface.state(self.name)
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wish.state == "enabled":
-            findings = check(self._question())
+            findings = findings_on(self._question())
         else:
             removes = "remove" in steps(self.previous, self.wish.state)
             findings = list(permission(self.host, modules=removes))
@@ -93,8 +102,7 @@ class _Task:
         return findings
 
     def _question(self):
-        facts = Facts(self.host, self.description)
-        return Question(self.host, self.interface, self.description, self.previous, self.wish.params, facts)
+        return Question(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
 
     def forget_files(self):
         """What is absent by itself, after a reboot for one, leaves its files."""
@@ -106,8 +114,7 @@ class _Task:
         """There is nothing to do; what is enabled is compared with its file all the same."""
         findings = []
         if self.wish.state == "enabled":
-            findings = list(name_taken(self._question()))
-            findings += verify_patch(self.host, self.interface, self.name, self.description, tasks=False)[0]
+            findings = findings_on(self._question())
             blockers = standing_blockers(findings, TOLERATED)
             if blockers:
                 raise refusal(blockers, findings=findings, patch=self.result(self.previous))
@@ -117,12 +124,9 @@ class _Task:
         """What a change would come to, with nothing changed."""
         state = reached(self.previous, self.wish.state)
         after = forecast_stack(self.before, self.name, state, self.description)
-        replaces = []
-        if state == "enabled" and self.description["replace"]:
-            replaces = [patch["name"] for patch in self.before if patch["name"] != self.name]
         answer = self.answer(state, findings, after)
-        answer["patch"]["replaces"] = replaces
         if state == "enabled":
+            answer["patch"]["replaces"] = replaced_patches(self._question())
             answer["patch"]["objects"] = claimed_objects(self.description)
         return answer
 
@@ -143,7 +147,7 @@ class _Task:
     def change(self):
         """Take the steps; another run may have moved the patch before this one had the lock, so look again."""
         self.before = self.interface.patches()
-        self.previous = self.interface.state(self.name)
+        self.previous = self.state()
         if not steps(self.previous, self.wish.state):
             return self.unchanged()
         findings = self.check()
@@ -193,7 +197,7 @@ class _Task:
         }
 
     def result(self, state, change=None):
-        patch = self.interface.patch(self.name)
+        patch = self.interface.patch(self.name) if self.interface else None
         return patch_result(
             self.host, self.name, state=state, previous_state=self.previous,
             sha256=self.description["sha256"] if self.description else None, build_id=self.build_id(),

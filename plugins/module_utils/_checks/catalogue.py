@@ -16,12 +16,20 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings import 
 
 CHECKS = image.CHECKS + policy.CHECKS + patches.CHECKS + build.CHECKS + functions.CHECKS + surroundings.CHECKS
 
+# What a check's `when` asks of the question.
+APPLIES = {
+    "always": lambda question: True,
+    "change": lambda question: question.changes(),
+    "load": lambda question: question.loads(),
+    "fit": lambda question: question.loads() and question.fits(),
+}
+
 
 def check(question):
     """Every finding of every check that applies, in the list's order; at its end, what could not be checked."""
     findings, unchecked = [], {}
     for one in CHECKS:
-        if not _applies(one, question):
+        if not APPLIES[one.when](question):
             continue
         missing = [need for need in one.needs if getattr(question.facts, need) is None]
         for need in missing:
@@ -29,12 +37,6 @@ def check(question):
         if not missing:
             findings.extend(one.find(question))
     return findings + [_not_checked(need, codes) for need, codes in unchecked.items()]
-
-
-def _applies(one, question):
-    if one.when == "always":
-        return True
-    return question.loads() and (one.when == "load" or question.fits())
 
 
 def _not_checked(need, codes):

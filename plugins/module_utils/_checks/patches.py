@@ -45,8 +45,8 @@ def _taken_over(question):
 
 
 CHECKS = (
-    Check(("transition-running",), "always", (), _transition),
+    Check(("transition-running",), "change", (), _transition),
     Check(("name-taken-by-other-build",), "always", (), name_taken),
-    Check(("unknown-parameter",), "always", (), _parameters),
+    Check(("unknown-parameter",), "change", (), _parameters),
     Check(("functions-taken-over",), "load", (), _taken_over),
 )

@@ -27,6 +27,6 @@ def _permission(question):
 
 
 CHECKS = (
-    Check(("livepatch-unsupported",), "always", (), _interface),
-    Check(("not-permitted", "module-loading-disabled"), "always", (), _permission),
+    Check(("livepatch-unsupported",), "change", (), _interface),
+    Check(("not-permitted", "module-loading-disabled"), "change", (), _permission),
 )

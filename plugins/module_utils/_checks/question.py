@@ -5,11 +5,19 @@
 
 from collections import namedtuple
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import (
+    is_livepatch,
+    loaded_module,
+    module_build_id,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
 from ansible_collections.kernel.livepatch.plugins.module_utils._plan import steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
 # find(question) yields findings with these codes. needs: names of facts (see facts.py) that it cannot do without.
-# when: `always`; `load`, only when the module is going to be loaded; `fit`, only when moreover the file is a live patch
-# for the running kernel, because a comparison of anything else with this kernel says nothing.
+# when: `always`, also of a patch that is enabled already; `change`, when there is something to do; `load`, when the
+# module is going to be loaded; `fit`, when moreover the file is a live patch for the running kernel, because a
+# comparison of anything else with this kernel says nothing.
 Check = namedtuple("Check", "codes when needs find")
 
 
@@ -29,6 +37,10 @@ class Question:
         self.facts = facts
         self.patches = interface.patches() if interface else []
 
+    def changes(self):
+        """Whether there is anything to do."""
+        return bool(steps(self.state, "enabled"))
+
     def loads(self):
         """Whether the module is going to be loaded."""
         return "load" in steps(self.state, "enabled")
@@ -44,3 +56,19 @@ class Question:
         """The enabled patches other than this one, oldest first."""
         name = self.description["name"]
         return [patch for patch in self.patches if patch["name"] != name and patch["state"] == "enabled"]
+
+    @once
+    def kept(self):
+        """{name: the description of the file that this host keeps of it, None without one} of each of the others."""
+        store = Store(self.host)
+        return {patch["name"]: store.of_build(patch["name"], module_build_id(self.host, patch["name"]))
+                for patch in self.others()}
+
+
+def state_in_question(host, interface, name):
+    """The state of a name where what is in the way is to be a finding: `absent` without an interface to ask, or when
+    the name belongs to an ordinary module."""
+    module = loaded_module(host, name)
+    if interface is None or (module and not is_livepatch(module)):
+        return "absent"
+    return interface.state(name)

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the module `patch_check`: would this patch work here?"""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.catalogue import check
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question, state_in_question
+from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import refusal, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import forecast, no_forecast
+from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._report import claimed_objects, patch_result
+from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
+
+
+def check_host(host, offer, name, report_only=False):
+    """Everything that stands for or against bringing a patch to `enabled` on this host; nothing is changed.
+
+    Returns a dict of `compatible`, `patch`, `arch`, `findings` and `forecast`. Raises Needs, and LivepatchError with
+    the first blocker's code unless `report_only`. A host that a bundle has no build for is neither compatible nor an
+    error.
+    """
+    name = name if name is None else module_name(name)
+    description = chosen_description(host, Store(host), offer, name)
+    if description is None:
+        patch = patch_result(host, name, state="uncovered", previous_state="uncovered")
+        return _result(host, False, patch, [uncovered_note(host, offer, name)], no_forecast())
+    interface = interface_or_none(host)
+    state = state_in_question(host, interface, description["name"])
+    question = Question(host, interface, description, state, {}, Facts(host, description))
+    findings = findings_on(question)
+    blockers = standing_blockers(findings, TOLERATED)
+    result = _result(host, not blockers, _patch(question), findings, forecast(question))
+    if blockers and not report_only:
+        raise refusal(blockers, **result)
+    return result
+
+
+def findings_on(question):
+    """Every finding on bringing this patch to `enabled`; one that is enabled already is compared with its file."""
+    findings = check(question)
+    if not question.changes():
+        findings += verify_patch(
+            question.host, question.interface, question.description["name"], question.description, tasks=False)[0]
+    return findings
+
+
+def _result(host, compatible, patch, findings, ahead):
+    return {
+        "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(), "findings": findings,
+        "forecast": ahead,
+    }
+
+
+def _patch(question):
+    """The patch as it is now, with what its file would patch where it is not loaded."""
+    description, state = question.description, question.state
+    shown = None if question.loads() else question.interface.patch(description["name"])
+    return patch_result(
+        question.host, description["name"], state=state, previous_state=state, sha256=description["sha256"],
+        build_id=description["build_id"], objects=shown["objects"] if shown else claimed_objects(description))

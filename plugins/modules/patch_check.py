@@ -1,0 +1,236 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: patch_check
+short_description: Tell whether a live patch would work on a host
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - Compares a patch with the running kernel and with everything around it, and returns all that stands against it at
+    once. These are the checks that M(kernel.livepatch.patch) makes before it loads a patch.
+  - Also forecasts what the patch would replace, whether there is a way back from it, and which tasks are asleep in the
+    functions that it patches.
+  - Fails when something stands in the way. Never changes the host, writes nothing there and sends no patch file.
+requirements:
+  - On the controller, the Python library C(pyelftools).
+  - On the host, Python 3.6 or later, and root.
+extends_documentation_fragment:
+  - kernel.livepatch._source
+  - kernel.livepatch._attributes
+  - kernel.livepatch._attributes.action
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+options:
+  report_only:
+    description: Whether to return what stands in the way without failing.
+    type: bool
+    default: false
+notes:
+  - A patch that is enabled already is compared with its file instead.
+  - O(src) is required.
+seealso:
+  - module: kernel.livepatch.patch
+  - module: kernel.livepatch.patch_verify
+"""
+
+EXAMPLES = r"""
+- name: Fail on hosts that the patch would not work on
+  kernel.livepatch.patch_check:
+    src: patches/
+
+- name: Ask every host and go on
+  kernel.livepatch.patch_check:
+    src: patches/
+    report_only: true
+  register: checked
+
+- name: Show what stands in the way
+  ansible.builtin.debug:
+    msg: "{{ checked.findings | selectattr('level', 'eq', 'blocker') | map(attribute='message') }}"
+  when: not checked.compatible
+"""
+
+RETURN = r"""
+compatible:
+  description: >-
+    Whether nothing stands in the way. V(false) without a failure for a host that a bundle has no build for.
+  returned: when the build for the host could be chosen
+  type: bool
+  sample: true
+patch:
+  description: The patch as it is on the host now.
+  returned: when the build for the host could be chosen
+  type: dict
+  contains:
+    name:
+      description: The patch's name. V(none) for a host that a bundle has no build for, when O(name) is not given.
+      type: str
+      sample: livepatch_cve_2026_1234
+    state:
+      description: >-
+        V(absent), V(disabled), V(enabled), V(enabling) or V(disabling); V(uncovered) when the bundle has no build for
+        the host.
+      type: str
+      sample: absent
+    previous_state:
+      description: The same as RV(patch.state), since nothing is changed.
+      type: str
+      sample: absent
+    kernel:
+      description: The running kernel's release.
+      type: str
+      sample: 6.1.0-56-amd64
+    sha256:
+      description: The digest of the uncompressed file; V(none) for a host that a bundle has no build for.
+      type: str
+      sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+    build_id:
+      description: The build-id of the file.
+      type: str
+      sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+    objects:
+      description: What the file would patch, by object; what is patched, when the patch has an effect already.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: V(vmlinux), or the name of a module.
+          type: str
+          sample: vmlinux
+        patched:
+          description: Whether the object is patched now.
+          type: bool
+          sample: false
+        functions:
+          description: The functions. None where the file builds its tables when it is loaded.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The function's name.
+              type: str
+              sample: cmdline_proc_show
+            sympos:
+              description: Which of several functions of that name it is, counted from 1.
+              type: int
+              sample: 1
+    replaces:
+      description: Always empty; see RV(forecast.replaces).
+      type: list
+      elements: str
+      sample: []
+    transition_seconds:
+      description: Always V(none).
+      type: float
+      sample: null
+arch:
+  description: The running kernel's architecture.
+  returned: when the build for the host could be chosen
+  type: str
+  sample: x86_64
+findings:
+  description: What the checks have found, in the order of the checks.
+  returned: when the build for the host could be chosen
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: The stable name of what was found.
+      type: str
+      sample: symbol-missing
+    level:
+      description: V(blocker), V(warning) or V(note). A blocker fails the task.
+      type: str
+      sample: blocker
+    subject:
+      description: What it is about.
+      type: str
+      sample: vmlinux:no_such_function
+    message:
+      description: What is wrong and what to do.
+      type: str
+      sample: >-
+        vmlinux of this kernel has no no_such_function, which fix.ko patches: build the patch against the running
+        kernel.
+forecast:
+  description: What would come of enabling the patch.
+  returned: when the build for the host could be chosen
+  type: dict
+  contains:
+    replaces:
+      description: The enabled patches that would be replaced, oldest first.
+      type: list
+      elements: str
+      sample: [livepatch_cve_2025_9876]
+    rollback:
+      description: The way back from the patch to what the host runs now.
+      type: dict
+      contains:
+        possible:
+          description: Whether there is one; V(none) for a host that a bundle has no build for.
+          type: bool
+          sample: true
+        to:
+          description: The patches that would be enabled after it, oldest first; none is the kernel as it was booted.
+          type: list
+          elements: str
+          sample: [livepatch_cve_2025_9876]
+        reasons:
+          description: What stands against the way back. A blocker makes it impossible.
+          type: list
+          elements: dict
+          contains:
+            code:
+              description: The stable name of what was found.
+              type: str
+              sample: rollback-file-missing
+            level:
+              description: V(blocker), V(warning) or V(note).
+              type: str
+              sample: blocker
+            subject:
+              description: What it is about.
+              type: str
+              sample: livepatch_cve_2025_9876
+            message:
+              description: What is wrong and what to do.
+              type: str
+              sample: >-
+                fix.ko would replace livepatch_cve_2025_9876, of which this host keeps no file, so
+                livepatch_cve_2025_9876 could not be brought back.
+    sleepers:
+      description: Tasks that are asleep in a function that would be patched, which can hold the transition.
+      type: list
+      elements: dict
+code:
+  description: The stable name of what stands in the way, or of what went wrong.
+  returned: on failure
+  type: str
+  sample: symbol-missing
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._compatibility import check_host
+from ansible_collections.kernel.livepatch.plugins.module_utils._module import SOURCE_OPTIONS, offer, run_job
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(SOURCE_OPTIONS, report_only={"type": "bool", "default": False}), supports_check_mode=True)
+    options = module.params
+    # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
+    if not options["src"]:
+        module.fail_json(msg="src is missing: name a patch file or a bundle.", code="bad-option")
+    run_job(module, lambda host: check_host(host, offer(module), options["name"], options["report_only"]))
+
+
+if __name__ == "__main__":
+    main()
