@@ -3,14 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tasks that hold a transition (fs/proc/base.c: patch_state; kernel/livepatch/transition.c)."""
 
-import re
-
 from ansible_collections.kernel.livepatch.plugins.module_utils._dyndbg import blocking_reasons
+from ansible_collections.kernel.livepatch.plugins.module_utils._tasks import describe_task, frames, tasks
 
 IDLE = "-1"
-PF_KTHREAD = 0x00200000
-FLAGS_FIELD = 6  # of the fields behind the command name in /proc/PID/stat (field 9 of all)
-STACK_LINE = re.compile(r"^\[<[0-9a-f]+>\] (?P<function>[^+\s]+)")
 
 
 def left_behind(host, target):
@@ -18,15 +14,12 @@ def left_behind(host, target):
 
     `target` is "1" for patching and "0" for unpatching.
     """
-    tasks = []
-    for pid in host.names("/proc"):
-        if not pid.isdigit():
-            continue
-        for tid in host.names(f"/proc/{pid}/task"):
-            state = host.read_or(f"/proc/{pid}/task/{tid}/patch_state")
-            if state is not None and state not in (IDLE, target):
-                tasks.append((int(pid), int(tid)))
-    return tasks
+    behind = []
+    for pid, tid in tasks(host):
+        state = host.read_or(f"/proc/{pid}/task/{tid}/patch_state")
+        if state is not None and state not in (IDLE, target):
+            behind.append((pid, tid))
+    return behind
 
 
 def tasks_are_readable(host):
@@ -43,35 +36,22 @@ def describe_blockers(host, patch):
     Idle CPUs take part as well and show nowhere, so an empty list does not mean that nothing holds the transition.
     """
     target = "1" if patch["state"] == "enabling" else "0"
-    tasks = left_behind(host, target)
-    reasons = blocking_reasons(host, [tid for _pid, tid in tasks])
+    behind = left_behind(host, target)
+    reasons = blocking_reasons(host, [tid for _pid, tid in behind])
     functions = {function["name"] for entry in patch["objects"] for function in entry["functions"]}
     held = set(left_behind(host, target))  # some have moved on while the kernel was asked
-    blockers = [_blocker(host, pid, tid, reasons, functions) for pid, tid in tasks if (pid, tid) in held]
+    blockers = [_blocker(host, pid, tid, reasons, functions) for pid, tid in behind if (pid, tid) in held]
     return [blocker for blocker in blockers if blocker]
 
 
 def _blocker(host, pid, tid, reasons, functions):
-    base = f"/proc/{pid}/task/{tid}"
-    comm = host.read_or(f"{base}/comm")
-    stat = host.read_or(f"{base}/stat")
-    if comm is None or stat is None:
+    task = describe_task(host, pid, tid)
+    if task is None:
         return None  # it has ended meanwhile
-    stack = _stack(host.read_or(f"{base}/stack", ""))
+    stack = [name for _entry, name in frames(host, pid, tid) or []]
     reason, function = reasons.get(tid, ("unknown", None))
-    return {
-        "pid": pid,
-        "tid": tid,
-        "comm": comm,
-        "kthread": bool(int(stat.rpartition(")")[2].split()[FLAGS_FIELD]) & PF_KTHREAD),
-        "reason": reason,
-        "function": function or next((name for name in stack if name in functions), None),
-        "stack": stack,
-    }
-
-
-def _stack(text):
-    return [match.group("function") for match in map(STACK_LINE.match, text.splitlines()) if match]
+    function = function or next((name for name in stack if name in functions), None)
+    return dict(task, reason=reason, function=function, stack=stack)
 
 
 def blockers_sentence(blockers):

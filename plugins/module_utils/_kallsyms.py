@@ -17,8 +17,8 @@ def read_symbols(host, names):
     text = host.read_bytes_or(KALLSYMS)
     if not text:
         return None
-    wanted = {name.encode("utf-8"): name for name in names}
-    modules = {f"[{name}]".encode("utf-8"): name for name in loaded_names(host)}
+    wanted = {name.encode(): name for name in names}
+    modules = {f"[{name}]".encode(): name for name in loaded_names(host)}
     found = {name: [] for name in wanted.values()}
     # `ADDRESS TYPE NAME`, behind them all `ADDRESS TYPE NAME [MODULE]`. One split() is the fastest for 100,000 lines.
     kernel, others = _halves(text)
