@@ -55,7 +55,7 @@ _list:
     schema:
       description: Version of this description.
       type: int
-      sample: 1
+      sample: 2
     file:
       description: The file's name without its directories.
       type: str
@@ -178,6 +178,22 @@ _list:
       sample: [{"name": "klp_enable_patch", "crc": 3474867584, "weak": false}]
     has_versions:
       description: Whether the module was built for a kernel with C(CONFIG_MODVERSIONS).
+      type: bool
+      sample: true
+    module_layout:
+      description: >-
+        The CRC that stands for the layout of the structs of the kernel that the module was built for, or V(none) where
+        the module has none.
+      type: int
+      sample: 3987654321
+    symtab:
+      description: Whether the module has its symbol table. No kernel takes a module without one.
+      type: bool
+      sample: true
+    removable:
+      description: >-
+        Whether the module can be unloaded. One that has an init function and no exit function stays until the next
+        reboot.
       type: bool
       sample: true
     klp_symbols:

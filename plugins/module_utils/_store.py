@@ -23,8 +23,11 @@ DIRECTORY = "/var/lib/kernel-livepatch/patches"
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
 USED = frozenset((
-    "file", "name", "release", "arch", "size", "build_id", "livepatch", "opaque", "replace", "objects", "parameters"))
-SCHEMA = 1  # of a description; another one was left by another version of the collection
+    "file", "name", "release", "arch", "size", "build_id", "livepatch", "format", "opaque", "replace", "objects",
+    "parameters", "states", "shadow", "state_calls", "imports", "has_versions", "module_layout", "symtab", "removable",
+    "klp_symbols", "klp_relocations", "license", "vermagic", "depends", "module_struct_size", "signature", "orc",
+    "btf"))
+SCHEMA = 2  # of a description; another one was left by another version of the collection
 
 
 class Store:

@@ -30,6 +30,15 @@ def read_imports(image: ModuleImage) -> list[dict[str, t.Any]]:
     return [{"name": name, "crc": crcs.get(name), "weak": weak} for name, weak in sorted(undefined.items())]
 
 
+def read_module_layout(image: ModuleImage) -> int | None:
+    """Return the CRC that stands for the layout of the kernel's own structs, or None where the module has none.
+
+    The kernel compares it before every other CRC (check_modstruct_version() in kernel/module/version.c); no symbol of
+    this name is imported.
+    """
+    return _crcs(image).get("module_layout")
+
+
 def has_versions(image: ModuleImage) -> bool:
     """Was the module built with CONFIG_MODVERSIONS?"""
     return any(image.section(name) for name in ("__versions", "__version_ext_crcs"))
@@ -48,10 +57,11 @@ def _plain_crcs(image: ModuleImage) -> dict[str, int]:
     contents = bytes(image.contents(section))
     if len(contents) % _VERSION_ENTRY:
         raise PatchFileError("malformed-elf", "has a damaged section __versions; copy or build the file again")
-    crcs = {}
+    crcs: dict[str, int] = {}
     for start in range(0, len(contents), _VERSION_ENTRY):
         name = contents[start + layout.size : start + _VERSION_ENTRY].partition(b"\0")[0]
-        crcs[name.decode("utf-8", errors="replace")] = layout.unpack_from(contents, start)[0] & 0xFFFFFFFF
+        # Of two entries for a symbol, the kernel takes the first.
+        crcs.setdefault(name.decode("utf-8", errors="replace"), layout.unpack_from(contents, start)[0] & 0xFFFFFFFF)
     return crcs
 
 
@@ -65,4 +75,4 @@ def _extended_crcs(image: ModuleImage) -> dict[str, int]:
         problem = "has not as many names as CRCs in its sections __version_ext_*; copy or build the file again"
         raise PatchFileError("malformed-elf", problem)
     crcs = struct.unpack(f"{'<' if image.byteorder == 'little' else '>'}{len(words)}I", contents)
-    return dict(zip(words, crcs, strict=True))
+    return dict(zip(reversed(words), reversed(crcs), strict=True))

@@ -12,10 +12,14 @@ import stat
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._compression import MAX_IMAGE_SIZE, uncompress
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import SHN_UNDEF, ModuleImage
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats import find_live_patch
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._imports import has_versions, read_imports
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._imports import (
+    has_versions,
+    read_imports,
+    read_module_layout,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._klp_symbols import (
     read_klp_relocations,
     read_klp_symbols,
@@ -23,7 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._klp_symbols impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._modinfo import Modinfo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._signature import read_signature
 
-SCHEMA = 1
+SCHEMA = 2
 _THIS_MODULE = ".gnu.linkonce.this_module"
 _MODULE_NAME_OFFSET = 3  # in words, after `state` and `list` of struct module (include/linux/module.h)
 _MODULE_NAME_END = 64  # in bytes after its start, less one word: MODULE_NAME_LEN
@@ -98,6 +102,9 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
         "state_calls": [name for name in names if name in _STATE_CALLS],
         "imports": imports,
         "has_versions": has_versions(elf),
+        "module_layout": read_module_layout(elf),
+        "symtab": bool(elf.symbols),
+        "removable": _is_removable(elf),
         "klp_symbols": read_klp_symbols(elf),
         "klp_relocations": read_klp_relocations(elf),
         "signature": read_signature(data),
@@ -146,6 +153,12 @@ def _module_name(elf: ModuleImage, modinfo: Modinfo) -> str:
         if _MODULE_NAME.fullmatch(name):
             return name
     raise PatchFileError("no-module-name", "has no module name in its struct module or .modinfo; build the file again")
+
+
+def _is_removable(elf: ModuleImage) -> bool:
+    """Can it be unloaded? Not with an init and no exit function (delete_module() in kernel/module/main.c)."""
+    defined = {symbol.name for symbol in elf.symbols if symbol.section != SHN_UNDEF}
+    return "cleanup_module" in defined or "init_module" not in defined
 
 
 def _hex(elf: ModuleImage, name: str) -> str | None:

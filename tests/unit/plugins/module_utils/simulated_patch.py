@@ -30,11 +30,15 @@ class SimulatedPatch:
             "defect": defect}, sort_keys=True).encode("utf-8")
         self.sha256 = hashlib.sha256(self.image).hexdigest()
         self.description = dict({
-            "schema": 1, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
+            "schema": 2, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
             "size": len(self.image), "release": "6.1.0-56-amd64", "arch": "x86_64", "livepatch": True, "opaque": False,
             "replace": replace, "parameters": {"count": "int", "text": "charp"},
             "objects": [{"name": entry, "functions": [{"name": item, "sympos": sympos} for item, sympos in items]}
                         for entry, items in functions.items()],
+            "vermagic": "6.1.0-56-amd64 SMP preempt mod_unload modversions ", "license": "GPL", "depends": [],
+            "format": "source", "states": [], "shadow": [], "state_calls": [], "imports": [], "has_versions": True,
+            "module_layout": 0x11111111, "symtab": True, "removable": True, "klp_symbols": [], "klp_relocations": [],
+            "module_struct_size": 896, "signature": None, "orc": {"unwind": True, "header": None}, "btf": False,
         }, **described)
 
     def offer(self, delivered=None):

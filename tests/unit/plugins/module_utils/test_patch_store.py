@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils import _private_files
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._store import SCHEMA, Store
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 FIX = SimulatedPatch()
@@ -139,11 +139,11 @@ def test_a_damaged_image_is_not_given_out(kernel, kept):
 
 
 def test_a_description_of_another_version_of_the_collection_is_not_used(kernel, kept):
-    kernel.put(DESCRIPTION, json.dumps(dict(FIX.description, schema=2)).encode("utf-8"))
+    kernel.put(DESCRIPTION, json.dumps(dict(FIX.description, schema=SCHEMA + 1)).encode("utf-8"))
     assert kept.has(FIX.sha256) is False
 
 
-@pytest.mark.parametrize("content", [b"[1]", b"{}", b'{"schema": 1}', b"null", b"\xff"])
+@pytest.mark.parametrize("content", [b"[1]", b"{}", b'{"schema": 2}', b"null", b"\xff"])
 def test_a_damaged_description_is_none(kernel, kept, content):
     kernel.put(DESCRIPTION, content)
     assert kept.descriptions() == []

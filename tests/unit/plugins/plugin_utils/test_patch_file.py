@@ -18,7 +18,7 @@ KEYS = {
     "schema", "file", "compression", "sha256", "size", "name", "arch", "release", "vermagic", "build_id", "srcversion",
     "version", "license", "depends", "livepatch", "parameters", "format", "opaque", "replace", "objects", "states",
     "shadow", "state_calls", "imports", "has_versions", "klp_symbols", "klp_relocations", "module_struct_size",
-    "signature", "orc", "btf",
+    "signature", "orc", "btf", "module_layout", "symtab", "removable",
 }  # fmt: skip
 
 E_TYPE, E_MACHINE, E_SHOFF, E_SHENTSIZE, E_SHNUM = 16, 18, 40, 58, 60
@@ -43,7 +43,7 @@ def test_identity(build_module):
     module = build_module("source_several", '-DNAME="lp_fix"')
     description = describe(module)
     expected = {
-        "schema": 1,
+        "schema": 2,
         "file": "source_several.ko",
         "compression": "none",
         "sha256": hashlib.sha256(module.read_bytes()).hexdigest(),
@@ -63,6 +63,9 @@ def test_identity(build_module):
         "signature": None,
         "orc": {"unwind": False, "header": None},
         "btf": False,
+        "module_layout": 0x11111111,
+        "symtab": True,
+        "removable": False,
     }
     assert {key: description[key] for key in expected} == expected
 
@@ -93,6 +96,41 @@ def test_extended_crcs_are_read(build_module):
         {"name": "a_name_that_is_much_longer_than_the_56_bytes_of_the_older_table", "crc": 7, "weak": False},
         {"name": "klp_enable_patch", "crc": 0xCF1E4200, "weak": False},
     ]
+
+
+def test_of_two_crcs_for_a_symbol_the_first_counts(build_module):
+    data = build_module("source_several").read_bytes()
+    assert data.count(b"klp_get_state\0\0\0") == 1  # its name in __versions; in the string table, another name follows
+    data = data.replace(b"klp_get_state\0\0\0", b"module_layout\0\0\0")
+    assert describe_image(data, "fix.ko", "none")["module_layout"] == 0x11111111
+
+
+def test_a_module_without_versions_has_no_module_layout(build_module):
+    description = describe(build_module("plain"))
+    assert (description["has_versions"], description["module_layout"]) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "removable"), [(("-DEXIT",), True), ((), False), (("-Dinit_module=not_init",), True)]
+)
+def test_a_module_with_init_and_without_exit_stays_for_ever(build_module, flags, removable):
+    assert describe(build_module("plain", *flags))["removable"] is removable
+
+
+def test_a_module_stripped_of_all_symbols_says_so(build_module):
+    assert describe(build_module("plain"))["symtab"] is True
+    data = build_module("plain").read_bytes()
+    image = _elf.ModuleImage(data)
+    table = next(section for section in image.sections if section.type == "SHT_SYMTAB")
+    header = int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * table.index
+    without_relocations = [  # what they refer to is gone with the symbols
+        int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * section.index
+        for section in image.sections
+        if section.type == "SHT_RELA"
+    ]
+    for start in (header, *without_relocations):
+        data = with_bytes(data, start + 32, bytes(8))
+    assert describe_image(data, "fix.ko", "none")["symtab"] is False
 
 
 def test_livepatch_symbols_and_relocations(build_module):
