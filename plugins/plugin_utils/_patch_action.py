@@ -62,14 +62,24 @@ class PatchAction(ActionBase):
             raise TaskError("bad-option", f"src is {source!r}: give the path of a patch file or of a bundle.")
         if boolean(self._task.args.get("remote_src", False), strict=False):
             return Offer.of_host()
+        return Offer.of_controller(self._find(source), self._cache)
+
+    def _find(self, source: str) -> Path:
+        """Where a src is: where every task's files are, or else below the directory that Ansible was started in.
+
+        The last is for this collection's own playbooks, which have no files of the user's beside them.
+        """
+        expanded = os.path.expanduser(source)
         try:
-            path = Path(self._find_needle("files", os.path.expanduser(source)))
+            return Path(self._find_needle("files", expanded))
         except AnsibleError as error:
+            path = Path.cwd() / expanded
+            if path.exists():
+                return path
             raise TaskError(
                 "no-such-file",
-                f"src {source} is not on the controller, neither beside the playbook nor in a directory files/: "
-                "correct it, or say remote_src if it is on the host.") from error
-        return Offer.of_controller(path, self._cache)
+                f"src {source} is not on the controller, neither beside the playbook, nor in a directory files/, nor "
+                f"in {Path.cwd()}: correct it, or say remote_src if it is on the host.") from error
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         arguments = dict(self._task.args, _offer=offer.argument(release) if offer else None)
