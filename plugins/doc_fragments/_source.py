@@ -13,7 +13,7 @@ options:
     description:
       - A patch file (C(.ko), C(.ko.gz), C(.ko.xz) or C(.ko.zst)) or a bundle, a directory of patch files for many
         kernels, on the controller. It is looked for like the O(ansible.builtin.copy#module:src) of
-        M(ansible.builtin.copy).
+        M(ansible.builtin.copy), and at last below the directory that Ansible was started in.
       - From a bundle, the build for the host's own kernel release and architecture is chosen.
     type: path
   remote_src:

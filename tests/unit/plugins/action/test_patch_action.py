@@ -160,3 +160,13 @@ def test_a_missing_file_says_so(action):
     result = module.run(task_vars={})
     assert result["code"] == "no-such-file"
     assert "src fix.ko is not on the controller" in result["msg"]
+
+
+def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, tmp_path, monkeypatch):
+    (tmp_path / "patches").mkdir()
+    (tmp_path / "patches" / "fix.ko").write_bytes(b"ELF")
+    monkeypatch.chdir(tmp_path)
+    module = action({"src": "patches/fix.ko"}, [dict(DONE)])
+    module._find_needle = mock.Mock(side_effect=AnsibleError("not found"))
+    assert module.run(task_vars={})["changed"] is True
+    assert sent(module, 0)["_offer"]["builds"] == [DESCRIPTION]
