@@ -26,7 +26,7 @@ def test_wrong_release_changes_the_abi_number_alone(release, successor):
 
 
 def test_wrong_release_wants_an_abi_number():
-    with pytest.raises(ValueError, match="ABI number"):
+    with pytest.raises(ValueError, match="no vermagic"):
         derived.wrong_release(module(b"6.1.0"))
 
 
