@@ -15,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._compatibility im
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
     check_ignorable,
+    joined,
     refusal,
     standing_blockers,
 )
@@ -158,7 +159,7 @@ class _Task:
         except (LivepatchError, OSError) as failure:
             error = known_error(failure)
             state = self.interface.state(self.name)
-            error.details.setdefault("findings", findings + change.findings)
+            error.details.setdefault("findings", joined(findings, change.findings))
             error.details.setdefault("patch", self.result(state, change))
             error.details.setdefault("changed", state != self.previous or bool(change.replaced))
             if state == "absent":
@@ -167,7 +168,7 @@ class _Task:
         if self.wish.state == "absent":
             self.store.forget(self.name)
         after = self.interface.patches()
-        answer = self.answer(self.interface.state(self.name), findings + change.findings, after)
+        answer = self.answer(self.interface.state(self.name), joined(findings, change.findings), after)
         answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
         answer["blockers"] = change.blockers
         return answer

@@ -7,7 +7,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.catalogue
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question, state_in_question
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import refusal, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal, standing_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import forecast, no_forecast
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_name
@@ -33,7 +33,10 @@ def check_host(host, offer, name, report_only=False):
     question = Question(host, interface, description, state, {}, Facts(host, description))
     findings = findings_on(question)
     blockers = standing_blockers(findings, TOLERATED)
-    result = _result(host, not blockers, _patch(question), findings, forecast(question))
+    if not question.changes() and not blockers:
+        findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
+    ahead, found = forecast(question)
+    result = _result(host, not blockers, _patch(question), findings + found, ahead)
     if blockers and not report_only:
         raise refusal(blockers, **result)
     return result

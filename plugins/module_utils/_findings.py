@@ -57,8 +57,7 @@ FINDINGS = {
         "alone was compared."),
     "tables-opaque": (
         "warning", False,
-        "{file} builds its tables when it is loaded, so the functions are the kernel's word and not compared with the "
-        "file."),
+        "{file} builds its tables when it is loaded, so that only the kernel can tell which functions it patches."),
     # what happened during a change
     "transition-unfinished": (
         "warning", False,
@@ -97,6 +96,11 @@ def check_ignorable(codes):
 def standing_blockers(findings, ignored=()):
     """The findings that stand in the way."""
     return [found for found in findings if found["level"] == "blocker" and found["code"] not in ignored]
+
+
+def joined(earlier, later):
+    """The findings of two looks, those of both once."""
+    return earlier + [found for found in later if found not in earlier]
 
 
 def refusal(blockers, **details):

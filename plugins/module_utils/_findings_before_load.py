@@ -23,8 +23,8 @@ BEFORE_A_LOAD = {
         "since a kernel can accept the wrong one and crash."),
     "not-permitted": (
         "blocker", False,
-        "Loading and removing kernel modules needs CAP_SYS_MODULE, which this user lacks: run the task with "
-        "become: true."),
+        "Loading and removing kernel modules needs CAP_SYS_MODULE on the host itself, which this process lacks: run "
+        "the task with become: true, and not in a container."),
     "module-loading-disabled": (
         "blocker", False,
         "No module can be loaded or removed on this host until its next reboot (kernel.modules_disabled is 1)."),
@@ -48,11 +48,14 @@ BEFORE_A_LOAD = {
         "The bundle has no build of {name} for kernel {running} on {machine}; it has builds for: {builds}."),
     "license-not-gpl": (
         "blocker", False,
-        "{file} has the licence {license} and the kernel gives its live patching to GPL modules only: ask its author."),
+        "{file} has {license} and the kernel gives its live patching to GPL modules only: ask its author."),
     "module-stripped": (
         "blocker", False,
         "{file} was stripped of its symbols, and the kernel takes no such module: rebuild it, stripping debug "
         "information only."),
+    "duplicate-object": (
+        "blocker", False,
+        "{file} has {object} twice among the objects that it patches, which the kernel refuses: correct the patch."),
     "duplicate-function": (
         "blocker", False,
         "{file} replaces {object}:{function},{sympos} twice, which the kernel refuses: correct the patch."),
@@ -66,15 +69,15 @@ BEFORE_A_LOAD = {
         "The running kernel {running} cannot be live patched ({why}): boot a kernel with CONFIG_LIVEPATCH=y."),
     "signature-missing": (
         "blocker", False,
-        "{file} is not signed and this kernel takes signed modules only (module.sig_enforce): sign it with a key that "
+        "{file} is not signed and this kernel takes signed modules only ({policy}): sign it with a key that "
         "the kernel trusts."),
     "signature-key-unknown": (
         "blocker", True,
-        "{file} is signed by {signer}, which is none of the keys this kernel shows, and it takes modules signed with "
-        "those only ({policy}): enrol the key, or sign with one that the kernel trusts."),
+        "{file} is signed by {signer}, which is none of the keys that this kernel shows, and it takes modules signed "
+        "with a trusted key only ({policy}): enrol the key, or sign with one that the kernel trusts."),
     "locked-down": (
         "blocker", False,
-        "{file} is not signed and this kernel is locked down ({lockdown}): sign it with a key that the kernel trusts."),
+        "{file} is not signed and this kernel is locked down ({policy}): sign it with a key that the kernel trusts."),
     "module-blacklisted": (
         "blocker", False,
         "The kernel command line's module_blacklist names {name}, so this kernel refuses it: boot without that, or "
@@ -97,14 +100,13 @@ BEFORE_A_LOAD = {
     "leftover-loaded": (
         "note", False,
         "A disabled {name} is still loaded; it is taken out first."),
-    "already-enabled": ("note", False, "This build of {name} is enabled already."),
+    "already-enabled": ("note", False, "{name} is enabled already."),
     "states-incompatible": (
         "blocker", False,
         "{file} does not fit the states of the enabled {other} ({why}), so the kernel refuses it: use a later build."),
     "states-unknown": (
         "note", False,
-        "Whether the states of {file} fit those of the enabled {other} is not known, because this host keeps no file "
-        "of it; the kernel compares them."),
+        "Whether the states of {file} fit those of the enabled {other} is only told by the load, because {why}."),
     "replaces-foreign-patch": (
         "blocker", True,
         "{file} would replace {other}, which this collection did not load, and does not contain {functions} of it: "
@@ -114,7 +116,8 @@ BEFORE_A_LOAD = {
         "{file} would replace {other} and does not contain {functions} of it: make sure that it is the later version."),
     "replace-unknown": (
         "warning", False,
-        "Whether {file} replaces the enabled {others} is decided when it is loaded: ask its author."),
+        "Whether {file} replaces the enabled {others}, and what it keeps of it, is decided when it is loaded: ask its "
+        "author."),
     # how it was built, compared with the kernel's own modules
     "vermagic-mismatch": (
         "blocker", False,
@@ -164,15 +167,15 @@ BEFORE_A_LOAD = {
         "sympos."),
     "function-not-traceable": (
         "blocker", False,
-        "ftrace cannot redirect {object}:{function} (it is notrace, or gone into its callers): patch its callers."),
+        "ftrace cannot redirect {object}:{function} (it is notrace, or was for booting only): patch its callers."),
     "object-would-be-refused": (
         "blocker", True,
         "The module {object} is not loaded, and while {name} is enabled the kernel would refuse to load it, because "
         "{why}: build the patch against the running kernel."),
     "object-unknown": (
         "warning", False,
-        "The module {object} is not loaded and no file of it is found for this kernel, so {file} may patch nothing "
-        "in it."),
+        "The module {object}, which {file} is for, is not loaded and {why}, so the patch may change nothing in it: "
+        "make sure that it is meant for this kernel."),
     "ftrace-busy": (
         "blocker", False,
         "Something else than a live patch redirects {object}:{function} already (I in enabled_functions; a kprobe with "
@@ -183,43 +186,52 @@ BEFORE_A_LOAD = {
         "should."),
     "function-probed": (
         "warning", False,
-        "A kprobe sits in {object}:{function} and will not be hit any more once the function is replaced: move it."),
+        "A kprobe sits inside {object}:{function} ({places}) and will not be hit any more once the function is "
+        "replaced: move it to the entry, where it goes on being hit."),
     # the machine around the kernel
     "no-space": (
         "blocker", False,
-        "{path} has {free} KiB free and {file} takes {wanted} KiB: make room."),
+        "The file system of {path} has {free} free and keeping {file} takes {wanted}: make room."),
     "little-memory": (
         "warning", False,
-        "This host has {free} MiB of memory left, which is little for loading {file}: free some first."),
+        "This host has {free} MiB of memory left, and {wanted} MiB are wanted for loading {file}: free some first."),
     "crash-dump-not-armed": (
         "note", False,
-        "No crash kernel is loaded, so a crash would leave no dump: set up kdump if you want one."),
+        "No crash kernel is loaded, so if the kernel crashed there would be no dump of it: set up kdump if you want "
+        "one."),
     "other-tool-active": (
         "warning", False, "{tool} is at work on this host: {effect}."),
     "other-tool-present": (
-        "note", False, "{tool} is installed on this host: {effect}."),
+        "note", False, "{tool} is installed on this host and not at work; once it is, {effect}."),
     # what stands against the way back
     "rollback-not-removable": (
-        "blocker", False,
-        "{file} has no exit function, so once loaded it can be disabled and never be taken out until a reboot."),
+        "warning", False,
+        "{file} has no exit function, so it can be disabled and not be taken out of memory, and no other build of that "
+        "name can be loaded until a reboot."),
     "rollback-callbacks": (
         "warning", False,
-        "{file} has callbacks ({callbacks}), and when it is replaced none of them runs: go back by disabling it."),
+        "{file} has callbacks ({callbacks}), and none of them runs when {other} replaces it: go back by disabling it."),
     "rollback-states": (
         "warning", False,
-        "{file} has states ({states}), and a patch that lacks them cannot take its place: go back by disabling it."),
+        "The kernel would not let {other} replace {file} ({why}): go back by disabling it."),
     "rollback-shadow-variables": (
         "warning", False,
-        "{file} attaches shadow variables to the kernel's data, which an earlier patch does not know."),
+        "{file} attaches shadow variables to the kernel's data, which stay when it goes unless it frees them: ask its "
+        "author."),
+    "rollback-gap": (
+        "note", False,
+        "{other} does not replace other patches, so going back to it means a moment with neither it nor {file}."),
     "rollback-file-missing": (
         "blocker", False,
         "{file} would replace {other}, of which this host keeps no file, so {other} could not be brought back."),
     "rollback-pinned": (
         "blocker", False,
-        "A forced transition has pinned {other}, so it cannot be loaded again until a reboot."),
+        "{file} would replace {other}, which could not be taken out of memory then ({why}), so {other} could not be "
+        "brought back until a reboot."),
     "task-in-function": (
         "warning", False,
-        "{tasks} asleep in {function} each time it was looked: a task that never leaves it holds the transition."),
+        "{tasks} asleep in {function} all the time that this was looked at, and a task that never leaves it holds the "
+        "transition: see what it waits for."),
     # what could not be looked at
     "not-checked": ("note", False, "{why}, so this was not checked before the load: {codes}."),
 }

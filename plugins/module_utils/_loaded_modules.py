@@ -64,6 +64,21 @@ def module_build_id(host, name):
         return None
 
 
+def kept_in_memory_by(host, name):
+    """What keeps a loaded module in memory for as long as it is so, in words; None where nothing does.
+
+    A module without an exit function is `[permanent]` in /proc/modules (kernel/module/procfs.c).
+    """
+    holders = host.names(f"/sys/module/{name}/holders")
+    if holders:
+        return f"it is used by {', '.join(holders)}"
+    for line in host.read_or("/proc/modules", "").splitlines():
+        words = line.split()
+        if words[0] == name and "[permanent]" in words[3].split(","):
+            return "it has no exit function"
+    return None
+
+
 def is_livepatch(module):
     """Whether a loaded module is a live patch: the kernel taints it K (kernel/module/main.c, TAINT_LIVEPATCH)."""
     return "K" in module["taint"]

@@ -5,8 +5,19 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import (
+    is_livepatch,
+    kept_in_memory_by,
+    loaded_module,
+    module_build_id,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._states import state_clash
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import function_keys
+from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
+
+# The kernel drops its reference to a disabled patch within milliseconds, unless it keeps it for ever.
+RELEASE_SECONDS = 5
+MOST_NAMES = 5
 
 
 def _transition(question):
@@ -15,8 +26,7 @@ def _transition(question):
         yield finding("transition-running", other, other=other)
 
 
-def name_taken(question):
-    """Whether another build runs under the name, which also matters where nothing is to be done."""
+def _name_taken(question):
     description = question.description
     if question.state not in ("enabled", "enabling", "disabling"):
         return  # absent, or a leftover without effect that is taken out first
@@ -27,6 +37,32 @@ def name_taken(question):
             state=question.state, loaded=loaded or "none", wanted=description["build_id"] or "none")
 
 
+def _ordinary_module(question):
+    name = question.description["name"]
+    module = loaded_module(question.host, name)
+    if module and not is_livepatch(module):
+        yield finding("name-not-a-livepatch", name, name=name)
+
+
+def _leftover(question):
+    """A disabled patch is not enabled again by the kernel: its module has to go before one of that name comes."""
+    if question.state != "disabled":
+        return
+    host, name = question.host, question.description["name"]
+    why = kept_in_memory_by(host, name)
+    if why is None and not wait_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
+        why = "the kernel refers to it, as it does for ever after a forced transition"
+    if why:
+        yield finding("name-pinned", name, name=name, why=why)
+    elif loaded_module(host, name):
+        yield finding("leftover-loaded", name, name=name)
+
+
+def _is_free(host, name):
+    module = loaded_module(host, name)
+    return module is None or module["refcnt"] == 0
+
+
 def _parameters(question):
     known = question.description["parameters"]
     for parameter in sorted(set(question.parameters) - set(known)):
@@ -34,9 +70,27 @@ def _parameters(question):
                       known=", ".join(sorted(known)) or "none")
 
 
+def _states(question):
+    """As klp_is_patch_compatible in kernel/livepatch/state.c, with the files of the enabled patches."""
+    described = question.description
+    for other in question.kept:
+        kept = question.kept[other]
+        facts = {"file": described["file"], "other": other}
+        if described["opaque"]:
+            if kept and kept["states"]:
+                yield finding("states-unknown", other, why=f"{described['file']} makes its tables then", **facts)
+        elif kept is None or kept["opaque"]:
+            if described["states"]:
+                yield finding("states-unknown", other, why="this host keeps no file that tells", **facts)
+        else:
+            clash = state_clash(described, kept)
+            if clash:
+                yield finding("states-incompatible", other, why=clash, **facts)
+
+
 def _taken_over(question):
     description = question.description
-    if description["replace"] or description["opaque"]:
+    if description["replace"] is not False or description["opaque"]:
         return
     claimed = function_keys(description["objects"])
     others = [patch["name"] for patch in question.others() if claimed & function_keys(patch["objects"])]
@@ -44,9 +98,36 @@ def _taken_over(question):
         yield finding("functions-taken-over", description["name"], file=description["file"], others=", ".join(others))
 
 
+def _replaced(question):
+    """What the patches that it replaces have and it does not goes with them."""
+    described, others = question.description, question.others()
+    if not others or described["replace"] is False:
+        return
+    if described["replace"] is None or described["opaque"]:
+        names = ", ".join(patch["name"] for patch in others)
+        yield finding("replace-unknown", described["name"], file=described["file"], others=names)
+        return
+    claimed = function_keys(described["objects"])
+    for patch in others:
+        dropped = sorted(function_keys(patch["objects"]) - claimed)
+        if dropped:
+            code = "functions-dropped" if question.kept[patch["name"]] else "replaces-foreign-patch"
+            yield finding(code, patch["name"], file=described["file"], other=patch["name"], functions=_listed(dropped))
+
+
+def _listed(functions):
+    more = len(functions) - MOST_NAMES
+    names = ", ".join(f"{entry}:{function}" for entry, function, _sympos in functions[:MOST_NAMES])
+    return names + (f" and {more} more" if more > 0 else "")
+
+
 CHECKS = (
     Check(("transition-running",), "change", (), _transition),
-    Check(("name-taken-by-other-build",), "always", (), name_taken),
+    Check(("name-taken-by-other-build",), "always", (), _name_taken),
+    Check(("name-not-a-livepatch",), "load", (), _ordinary_module),
+    Check(("name-pinned", "leftover-loaded"), "load", (), _leftover),
     Check(("unknown-parameter",), "change", (), _parameters),
-    Check(("functions-taken-over",), "load", (), _taken_over),
+    Check(("states-incompatible", "states-unknown"), "fit", (), _states),
+    Check(("functions-taken-over",), "fit", (), _taken_over),
+    Check(("replaces-foreign-patch", "functions-dropped", "replace-unknown"), "fit", (), _replaced),
 )

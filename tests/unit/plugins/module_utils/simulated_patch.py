@@ -33,7 +33,8 @@ class SimulatedPatch:
             "schema": 2, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
             "size": len(self.image), "release": "6.1.0-56-amd64", "arch": "x86_64", "livepatch": True, "opaque": False,
             "replace": replace, "parameters": {"count": "int", "text": "charp"},
-            "objects": [{"name": entry, "functions": [{"name": item, "sympos": sympos} for item, sympos in items]}
+            "objects": [{"name": entry, "callbacks": [],
+                         "functions": [{"name": item, "sympos": sympos} for item, sympos in items]}
                         for entry, items in functions.items()],
             "vermagic": "6.1.0-56-amd64 SMP preempt mod_unload modversions ", "license": "GPL", "depends": [],
             "format": "source", "states": [], "shadow": [], "state_calls": [], "imports": [], "has_versions": True,

@@ -94,7 +94,7 @@ def test_a_forced_removal_ends_disabled_and_pinned(kernel, interface, bring):
     assert [found["code"] for found in error.details["findings"]] == ["transition-forced"]
     assert (error.details["changed"], error.details["patch"]["state"]) == (True, "disabled")
     assert interface.state("fix") == "disabled"
-    assert failure(bring, FIX).code == "module-pinned"
+    assert failure(bring, FIX).code == "name-pinned"
 
 
 def test_nothing_is_forced_unless_it_is_asked_for(kernel, bring):
