@@ -9,19 +9,68 @@ import re
 import struct
 from collections.abc import Callable
 
+from .elf import Module
+
 E_MACHINE_OFFSET = 18
 EM_AARCH64 = 183
+VERSION_ENTRY = struct.Struct("<Q56s")
+STRUCT_MODULE = ".gnu.linkonce.this_module"
 
 
 def wrong_release(module: bytes) -> bytes:
-    """Return the module with a vermagic that names the next release, as one built for the next kernel update has."""
-    found = re.search(rb"\0vermagic=\d+\.\d+\.(?:0-)?(\d+)", b"\0" + module)
+    """Return the module with a vermagic that names the next ABI number, as one built for the next kernel update has."""
+    found = re.search(rb"\0vermagic=\d+\.\d+\.\d+-(\d+)", b"\0" + module)
     if not found:
-        raise ValueError("the module has no vermagic with a release")
+        raise ValueError("the module has no vermagic with an ABI number")
     start, end = (position - 1 for position in found.span(1))
     # The same length, so that nothing else in the file moves.
     successor = str((int(found.group(1)) + 1) % 10 ** (end - start)).zfill(end - start)
     return module[:start] + successor.encode() + module[end:]
+
+
+def other_vermagic(module: bytes) -> bytes:
+    """Return the module with the vermagic of a kernel that was configured in another way, of the same release."""
+    return _replaced(module, b" SMP preempt mod_unload ", b" UMP preempt mod_unload ")
+
+
+def no_vermagic(module: bytes) -> bytes:
+    """Return the module with its vermagic under another name."""
+    return _replaced(module, b"\0vermagic=", b"\0vermagix=")
+
+
+def not_gpl(module: bytes) -> bytes:
+    """Return the module with a licence that is not compatible with the kernel's."""
+    return _replaced(module, b"\0license=GPL\0", b"\0license=BSD\0")
+
+
+def larger_struct_module(module: bytes) -> bytes:
+    """Return the module with a struct module 64 bytes larger, as a kernel configured in another way has it."""
+    changed = Module(module)
+    section = changed.section(STRUCT_MODULE)
+    section.data += bytes(64)
+    section.size += 64
+    return changed.image()
+
+
+def other_symbol_version(module: bytes) -> bytes:
+    """Return the module with another version of seq_printf than the kernel's."""
+    return _with_other_version(module, "seq_printf")
+
+
+def other_module_layout(module: bytes) -> bytes:
+    """Return the module with another version of struct module's layout than the kernel's."""
+    return _with_other_version(module, "module_layout")
+
+
+def unknown_import(module: bytes) -> bytes:
+    """Return the module with a need for seq_lab_no, which nothing exports, in the place of seq_printf."""
+    # In the symbol table and in __versions.
+    return module.replace(b"\0seq_printf\0", b"\0seq_lab_no\0")
+
+
+def missing_klp_symbol(module: bytes) -> bytes:
+    """Return the module (klp_symbol) with a reference to a kernel symbol that does not exist."""
+    return _replaced(module, b".saved_command_line,0\0", b".saved_command_lime,0\0")
 
 
 def other_arch(module: bytes) -> bytes:
@@ -39,6 +88,32 @@ def not_elf(module: bytes) -> bytes:
     return b"This is a text, and no kernel module.\n"
 
 
-DERIVED: dict[str, Callable[[bytes], bytes]] = {
-    function.__name__: function for function in (wrong_release, other_arch, truncated, not_elf)
+def _replaced(module: bytes, old: bytes, new: bytes) -> bytes:
+    """Replace the only occurrence of some bytes by as many others."""
+    if module.count(old) != 1 or len(old) != len(new):
+        raise ValueError(f"the module does not have {old!r} once, or {new!r} is not as long")
+    return module.replace(old, new)
+
+
+def _with_other_version(module: bytes, symbol: str) -> bytes:
+    """Change the version (CRC) of a symbol in __versions, by its lowest bit."""
+    changed = Module(module)
+    versions = changed.section("__versions").data
+    for start in range(0, len(versions), VERSION_ENTRY.size):
+        crc, name = VERSION_ENTRY.unpack_from(versions, start)
+        if name.rstrip(b"\0").decode() == symbol:
+            VERSION_ENTRY.pack_into(versions, start, crc ^ 1, name)
+            return changed.image()
+    raise ValueError(f"the module has no version of {symbol}")
+
+
+# name: the module that the file is derived from, and how
+DERIVED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    **{
+        function.__name__: ("cmdline_v1", function)
+        for function in (
+            wrong_release, other_vermagic, no_vermagic, not_gpl, larger_struct_module, other_symbol_version,
+            other_module_layout, unknown_import, other_arch, truncated, not_elf)
+    },
+    missing_klp_symbol.__name__: ("klp_symbol", missing_klp_symbol),
 }

@@ -44,10 +44,13 @@ class Machine:
         self._monitor = Monitor(self.qemu_log)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def boot(self, memory: Path | None = None) -> None:
-        """Start from the image; with a memory file, the machine's memory is kept there."""
+    def boot(self, memory: Path | None = None, kernel_words: str = "") -> None:
+        """Start from the image; with a memory file, the machine's memory is kept there.
+
+        `kernel_words` are added to the kernel's command line.
+        """
         self._children.run(qemu.overlay_command(self.disk, self.image.disk, "raw"), self.qemu_log)
-        self._start(None if memory is None else (memory, True), incoming=False)
+        self._start(None if memory is None else (memory, True), incoming=False, kernel_words=kernel_words)
 
     def resume(self, memory: Path, state: Path, saved_disk: Path) -> None:
         """Go on from a saved state, on a disk of its own; raises LabError when QEMU cannot use the state."""
@@ -153,9 +156,9 @@ class Machine:
             self._process = None
         self._monitor.close()
 
-    def _start(self, memory: tuple[Path, bool] | None, incoming: bool) -> None:
+    def _start(self, memory: tuple[Path, bool] | None, incoming: bool, kernel_words: str = "") -> None:
         descriptor = self._monitor.remote.fileno()
-        words = qemu.command(self.image, self.disk, self.console_log, descriptor, memory, incoming)
+        words = qemu.command(self.image, self.disk, self.console_log, descriptor, memory, incoming, kernel_words)
         self._process = self._children.start(words, self.qemu_log, pass_fds=[descriptor])
         self._monitor.connect()
         network = self._monitor.execute("human-monitor-command", {"command-line": "info usernet"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import chroot, derived
+from . import chroot, derived, elf, klp_symbols, retooled
 from .cache import Cache, recipe_digest
 from .children import Children
 from .errors import LabError
@@ -18,9 +18,11 @@ from .progress import Progress
 
 SOURCES = Path(__file__).resolve().parents[1] / "patches"
 
-# The module that is built a second time, and the one that the broken files are derived from.
+# The module that is built a second time.
 REBUILT = "cmdline_v1"
-DERIVED_FROM = "cmdline_v1"
+
+# The module whose references to klp_sym__ symbols are made the livepatch core's.
+WITH_KLP_SYMBOLS = "klp_symbol"
 
 
 def cached_toolchain(kernel: Kernel, cache: Cache, children: Children, progress: Progress) -> Path:
@@ -52,11 +54,13 @@ def cached_patches(
         _make_modules(rebuilt, image.release, toolchain, children, log, f"REBUILT={REBUILT}")
         shutil.move(rebuilt / f"{REBUILT}.ko", modules / f"{REBUILT}_rebuilt.ko")
         rebuilt.rmdir()
-        original = Path(modules, f"{DERIVED_FROM}.ko").read_bytes()
-        for name, derive in derived.DERIVED.items():
-            Path(modules, f"{name}.ko").write_bytes(derive(original))
+        path = modules / f"{WITH_KLP_SYMBOLS}.ko"
+        path.write_bytes(klp_symbols.with_klp_symbols(path.read_bytes()))
+        retooled.make_retooled(modules, image.release, toolchain, children, log)
+        for name, (origin, derive) in derived.DERIVED.items():
+            Path(modules, f"{name}.ko").write_bytes(derive(Path(modules, f"{origin}.ko").read_bytes()))
 
-    sources = (SOURCES, Path(__file__), Path(derived.__file__))
+    sources = (SOURCES, *(Path(module.__file__) for module in (derived, elf, klp_symbols, retooled)), Path(__file__))
     directory = cache.entry(f"patches-{image.release}", recipe_digest(image.release, toolchain.name, *sources), build)
     return {path.stem: path for path in sorted(Path(directory, "modules").glob("*.ko"))}
 

@@ -32,13 +32,15 @@ def version() -> str:
 
 
 def command(
-    image: Image, disk: Path, console_log: Path, monitor: int, memory: tuple[Path, bool] | None, incoming: bool
+    image: Image, disk: Path, console_log: Path, monitor: int, memory: tuple[Path, bool] | None, incoming: bool,
+    kernel_words: str,
 ) -> list[str]:
     """Return the command line.
 
     `monitor` is the descriptor of QEMU's end of the control connection, `memory` a file that holds the machine's memory
-    and whether the machine may change it; `incoming` has the machine wait for a saved state. QEMU itself chooses the
-    port that leads to the machine's sshd, so no other process can take it in between.
+    and whether the machine may change it; `incoming` has the machine wait for a saved state; `kernel_words` end the
+    kernel's command line. QEMU itself chooses the port that leads to the machine's sshd, so no other process can take
+    it in between.
     """
     backend = f"size={MEMORY_MIB}M,id=memory"
     if memory is None:
@@ -48,7 +50,8 @@ def command(
         backend = f"memory-backend-file,{backend},mem-path={_escaped(path)},share={'on' if writable else 'off'}"
     return [
         PROGRAM, *HARDWARE, "-object", backend,
-        "-kernel", str(image.vmlinuz), "-initrd", str(image.initrd), "-append", KERNEL_COMMAND_LINE,
+        "-kernel", str(image.vmlinuz), "-initrd", str(image.initrd),
+        "-append", f"{KERNEL_COMMAND_LINE} {kernel_words}".rstrip(),
         "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
         "-netdev", "user,id=net,hostfwd=tcp:127.0.0.1:0-:22", "-device", "virtio-net-pci,netdev=net,romfile=",
         "-chardev", f"file,id=console,path={_escaped(console_log)},append=on", "-serial", "chardev:console",

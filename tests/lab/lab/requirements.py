@@ -18,6 +18,7 @@ REQUIREMENTS = {
     "e2fsprogs": "mke2fs",
     "openssh-client": "ssh",
     "util-linux": "unshare",
+    "openssl": "openssl",
 }
 
 

@@ -39,6 +39,7 @@ class Lab:
         self._progress = Progress()
         self._cache_directory = cache_directory or default_cache_directory()
         self._machines: list[Machine] = []
+        self._named = 0
         self._children = Children()
 
     def __enter__(self) -> Lab:
@@ -61,19 +62,28 @@ class Lab:
     ) -> None:
         self.close()
 
-    def machines(self, count: int) -> list[Machine]:
-        """Start machines lab1, lab2... and return them when sshd answers on each."""
-        first = len(self._machines) + 1
-        names = [f"lab{number}" for number in range(first, first + count)]
-        started = self._resume(names) or self._boot(names)
+    def machines(self, count: int, kernel_words: str = "") -> list[Machine]:
+        """Start machines lab1, lab2... and return them when sshd answers on each.
+
+        With words to add to the kernel's command line they are booted: a saved state has the line it was made with.
+        """
+        names = [f"lab{self._named + number}" for number in range(1, count + 1)]
+        self._named += count
+        started = (not kernel_words and self._resume(names)) or self._boot(names, kernel_words)
         self._machines += started
-        self.run.record_machines({machine.name: machine.ssh_command() for machine in self._machines})
+        self._record_machines()
         self._progress("ssh answers on all machines")
         return started
 
-    def write_inventory(self, machines: list[Machine]) -> Path:
-        """Write an Ansible inventory of the machines and return its path."""
-        return write_inventory(machines, self.kernel.group, self._keys, self.run.directory / "inventory.yml")
+    def end(self, machine: Machine) -> None:
+        """End one machine before the others."""
+        machine.destroy()
+        self._machines.remove(machine)
+        self._record_machines()
+
+    def write_inventory(self, machines: list[Machine], name: str = "inventory") -> Path:
+        """Write an Ansible inventory of the machines and return its path, which ends in NAME.yml."""
+        return write_inventory(machines, self.kernel.group, self._keys, self.run.directory / f"{name}.yml")
 
     def close(self) -> None:
         """End the machines and whatever else runs, and remove the run's directory."""
@@ -99,6 +109,9 @@ class Lab:
                 self._children.close()
                 raise
 
+    def _record_machines(self) -> None:
+        self.run.record_machines({machine.name: machine.ssh_command() for machine in self._machines})
+
     def _resume(self, names: list[str]) -> list[Machine]:
         """Return the machines, or none where the saved state turns out not to work here."""
         saved = self._saved
@@ -113,9 +126,9 @@ class Lab:
             self._saved = None
             return []
 
-    def _boot(self, names: list[str]) -> list[Machine]:
+    def _boot(self, names: list[str], kernel_words: str) -> list[Machine]:
         self._progress(f"booting {', '.join(names)}")
-        return self._start(names, Machine.boot)
+        return self._start(names, lambda machine: machine.boot(kernel_words=kernel_words))
 
     def _start(self, names: list[str], start: Callable[[Machine], None]) -> list[Machine]:
         machines = [Machine(name, self.image, self._keys, self.run.directory, self._children) for name in names]
