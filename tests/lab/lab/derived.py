@@ -18,10 +18,10 @@ STRUCT_MODULE = ".gnu.linkonce.this_module"
 
 
 def wrong_release(module: bytes) -> bytes:
-    """Return the module with a vermagic that names the next ABI number, as one built for the next kernel update has."""
-    found = re.search(rb"\0vermagic=\d+\.\d+\.\d+-(\d+)", b"\0" + module)
+    """Return the module with a vermagic that names the next release, as one built for the next kernel update has."""
+    found = re.search(rb"\0vermagic=\d+\.\d+\.(?:0-)?(\d+)", b"\0" + module)
     if not found:
-        raise ValueError("the module has no vermagic with an ABI number")
+        raise ValueError("the module has no vermagic with a release")
     start, end = (position - 1 for position in found.span(1))
     # The same length, so that nothing else in the file moves.
     successor = str((int(found.group(1)) + 1) % 10 ** (end - start)).zfill(end - start)

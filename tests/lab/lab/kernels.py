@@ -43,6 +43,17 @@ KERNELS = {
             image_package="linux-image-amd64",
             headers_package="linux-headers-amd64",
         ),
+        Kernel(
+            name="6.12",
+            suite="trixie",
+            mirrors=(
+                f"deb {DEBIAN} trixie main",
+                f"deb {DEBIAN} trixie-updates main",
+                f"deb {DEBIAN_SECURITY} trixie-security main",
+            ),
+            image_package="linux-image-amd64",
+            headers_package="linux-headers-amd64",
+        ),
     )
 }
 
