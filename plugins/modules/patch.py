@@ -43,8 +43,14 @@ options:
     choices: [enabled, disabled, absent]
   ignore_findings:
     description:
-      - Codes of blockers to load the patch in spite of.
-      - Most blockers cannot be ignored, among them a build for another kernel release.
+      - Codes of blockers to load the patch in spite of. They stay in RV(findings).
+      - V(unknown-parameter), a parameter that the module does not have and the kernel would ignore.
+      - V(replaces-foreign-patch), fixes of a patch that something else has loaded would go.
+      - V(signature-key-unknown), signed with a key that the kernel does not show.
+      - V(orc-mismatch), data for unwinding stacks in another format than the kernel's.
+      - V(object-would-be-refused), a module that is not loaded now could not be loaded while the patch is enabled.
+      - Other blockers cannot be ignored, because the kernel would refuse the patch all the same, or because it must
+        never be loaded, such as a build for another kernel release.
     type: list
     elements: str
     default: []
@@ -59,7 +65,9 @@ notes:
   - Replaced patches are taken out of memory when a cumulative patch has replaced them.
   - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, until a task
     makes the patch absent.
+  - M(kernel.livepatch.patch_check) makes the same checks, and changes nothing.
 seealso:
+  - module: kernel.livepatch.patch_check
   - module: kernel.livepatch.patch_info
   - module: kernel.livepatch.patch_verify
   - module: kernel.livepatch.patch_rollback

@@ -206,9 +206,41 @@ forecast:
                 fix.ko would replace livepatch_cve_2025_9876, of which this host keeps no file, so
                 livepatch_cve_2025_9876 could not be brought back.
     sleepers:
-      description: Tasks that are asleep in a function that would be patched, which can hold the transition.
+      description: >-
+        Tasks that are asleep in a function that would be patched, or in one of a patch that would be replaced. A task
+        that stays there holds the transition.
       type: list
       elements: dict
+      contains:
+        pid:
+          description: The process.
+          type: int
+          sample: 812
+        tid:
+          description: The thread.
+          type: int
+          sample: 812
+        comm:
+          description: The task's name.
+          type: str
+          sample: lab_holder
+        kthread:
+          description: Whether it is a thread of the kernel.
+          type: bool
+          sample: true
+        function:
+          description: The function that it is in.
+          type: str
+          sample: lab_hold
+        stack:
+          description: The functions on its stack, innermost first.
+          type: list
+          elements: str
+          sample: [msleep, lab_hold, kthread, ret_from_fork]
+        seen:
+          description: In how many of three looks, within a tenth of a second, it was there.
+          type: int
+          sample: 3
 code:
   description: The stable name of what stands in the way, or of what went wrong.
   returned: on failure

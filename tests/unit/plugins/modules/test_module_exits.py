@@ -51,7 +51,8 @@ def test_an_error_with_its_details(kernel, run):
     (OSError("said nothing more"), "that should work: said nothing more."),
 ])
 @pytest.mark.parametrize("module, options", [
-    ("patch", {"name": "fix", "state": "absent"}), ("patch_info", {}), ("patch_verify", {}),
+    ("patch", {"name": "fix", "state": "absent"}), ("patch_check", {"src": "fix.ko", "_offer": FIX.offer()}),
+    ("patch_info", {}), ("patch_verify", {}),
     ("patch_rollback", {"to": "original"})])
 def test_what_a_host_should_not_refuse(kernel, run, module, options, error, sentence):
     def read_bytes(_path):
@@ -61,6 +62,17 @@ def test_what_a_host_should_not_refuse(kernel, run, module, options, error, sent
     code, result = run(module, **options)
     assert (code, result["failed"], result["code"]) == (1, True, "os-error")
     assert result["msg"].endswith(sentence)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_check_that_finds_a_blocker_returns_everything_with_the_error(kernel, run, check_mode):
+    kernel.put("/proc/sys/kernel/osrelease", "6.1.0-57-amd64\n")
+    code, result = run("patch_check", check_mode=check_mode, src="fix.ko", _offer=FIX.offer())
+    assert (code, result["failed"], result["code"], result["compatible"]) == (1, True, "wrong-release", False)
+    code, report = run("patch_check", check_mode=check_mode, src="fix.ko", _offer=FIX.offer(), report_only=True)
+    assert (code, sorted(report)) == (0, ["arch", "changed", "compatible", "findings", "forecast", "patch"])
+    assert [report[key] == result[key] for key in report] == [True] * len(report)
+    assert (report["changed"], kernel.loads, kernel.writes) == (False, [], [])
 
 
 def test_check_mode_reaches_the_job(kernel, run, delivered):

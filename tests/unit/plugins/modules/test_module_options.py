@@ -3,8 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Options that are refused before the host is looked at, and what they are when they are not given."""
 
-import pytest
+import re
 
+import pytest
+import yaml
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import FINDINGS
+from ansible_collections.kernel.livepatch.plugins.modules import patch
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 FIX = SimulatedPatch()
@@ -22,6 +27,9 @@ FIX = SimulatedPatch()
     ("patch", {"name": "fix", "state": "absent", "force": True}, "Unsupported parameters"),
     ("patch_rollback", {}, "missing required arguments: to"),
     ("patch_rollback", {"to": "previous"}, "value of to must be one of: original"),
+    ("patch_check", {}, "src is missing: name a patch file or a bundle."),
+    ("patch_check", {"name": "fix"}, "src is missing"),
+    ("patch_check", {"src": "fix.ko", "state": "enabled"}, "Unsupported parameters"),
     ("patch_info", {"name": "fix"}, "Unsupported parameters"),
 ])
 def test_a_wrong_option_is_refused(kernel, run, module, options, words):
@@ -29,6 +37,12 @@ def test_a_wrong_option_is_refused(kernel, run, module, options, words):
     assert (code, result["failed"]) == (1, True)
     assert words in result["msg"]
     assert kernel.writes == []
+
+
+def test_what_can_be_ignored_is_documented():
+    options = yaml.safe_load(patch.DOCUMENTATION)["options"]
+    named = re.findall(r"^V\(([a-z-]+)\)", "\n".join(options["ignore_findings"]["description"]), re.MULTILINE)
+    assert sorted(named) == sorted(code for code, (_level, may, _message) in FINDINGS.items() if may)
 
 
 @pytest.mark.parametrize("module, options", [
