@@ -140,11 +140,11 @@ def _by_code(findings: Mapping[str, Sequence[Mapping[str, t.Any]]]) -> list[dict
 
 
 def _by_failure(answers: Mapping[str, t.Any], hosts: Sequence[str]) -> list[dict[str, t.Any]]:
-    """Hosts that gave no result, by the code of the failure; by what Ansible says where there is none."""
-    found: dict[str, dict[str, t.Any]] = {}
+    """Hosts that gave no result, by the code of the failure; those without one, which Ansible words, together."""
+    found: dict[str | None, dict[str, t.Any]] = {}
     for host in hosts:
         code, message = _failure(answers[host])
-        group = found.setdefault(code or message, {"code": code, "messages": [], "hosts": []})
+        group = found.setdefault(code, {"code": code, "messages": [], "hosts": []})
         group["hosts"].append(host)
         if message not in group["messages"]:
             group["messages"].append(message)

@@ -56,8 +56,11 @@ def _finding_line(kind: str, group: Mapping[str, t.Any]) -> str:
 
 def _who_and_why(group: Mapping[str, t.Any]) -> str:
     code = f"{group['code']}: " if group["code"] else ""
+    # What Ansible says goes on with the place in the playbook after an empty line.
+    message = " ".join(group["messages"][0].split("\n\n")[0].split())
     more = len(group["messages"]) - 1
-    return f"{some(group['hosts'])}: {code}{group['messages'][0]}" + (f" ({more} more like it)" if more else "")
+    others = f" (and {more} other message{'' if more == 1 else 's'})" if more else ""
+    return f"{some(group['hosts'])}: {code}{message}{others}"
 
 
 def _sum(summary: Mapping[str, t.Any]) -> str:

@@ -39,7 +39,7 @@ def files(*patterns: str) -> list[str]:
 PYTHON = files("plugins/**/*.py", "tests/**/*.py")
 HOST_CODE = files("plugins/module_utils/**/*.py", "plugins/modules/*.py")
 MODULES = files("plugins/modules/*.py")
-DOCUMENTED = [*MODULES, *files("plugins/lookup/*.py")]
+DOCUMENTED = [*MODULES, *files("plugins/filter/*.py", "plugins/lookup/*.py")]
 HELPERS = files("plugins/module_utils/*.py", "plugins/plugin_utils/*.py", "plugins/doc_fragments/*.py")
 YAML = files("*.yml", "meta/**/*.yml", "playbooks/**/*.yml", "roles/**/*.yml", "tests/**/*.yml")
 

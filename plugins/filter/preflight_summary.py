@@ -1,0 +1,176 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One summary of what all hosts answered, for use in templates."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: preflight_summary
+short_description: Sum up by cohort what hosts answered to patch_check
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - Takes the results of M(kernel.livepatch.patch_check) of many hosts and tells, cohort by cohort, how many would take
+    the patch, what stands in the way on the others, and which hosts gave no answer.
+  - A cohort is the hosts that are alike in kernel release, architecture, and the values of O(cohort_by).
+  - The role P(kernel.livepatch.preflight#role) uses it. Nothing that a host answers makes it fail.
+positional: hostvars, cohort_by
+options:
+  _input:
+    description:
+      - The result of M(kernel.livepatch.patch_check) of each host, by the host's name.
+      - The results of failed tasks and of unreachable hosts belong there too, and an empty dict where no task ran.
+    type: dict
+    required: true
+  hostvars:
+    description: The variables of the hosts, by the host's name. Needed with O(cohort_by) only.
+    type: dict
+  cohort_by:
+    description:
+      - Names of variables or facts that split cohorts further; a dot leads into a dict.
+      - A list, or a text with commas.
+    type: list
+    elements: str
+seealso:
+  - module: kernel.livepatch.patch_check
+"""
+
+EXAMPLES = r"""
+- name: Check, and stay in the play also where that fails
+  block:
+    - name: Ask each host
+      kernel.livepatch.patch_check:
+        src: patches/
+        report_only: true
+      register: answer
+      ignore_unreachable: true
+  rescue:
+    - name: Go on with the failure in the variable
+      ansible.builtin.meta: noop
+
+- name: Show the summary by kernel and by datacenter
+  ansible.builtin.debug:
+    msg: "{{ (answers | kernel.livepatch.preflight_summary(hostvars, 'datacenter')).lines }}"
+  vars:
+    hosts: "{{ ansible_play_hosts_all }}"
+    answers: "{{ dict(hosts | zip(hosts | map('extract', hostvars, 'answer') | map('default', {}))) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: The summary.
+  type: dict
+  contains:
+    ok:
+      description: Whether no host is blocked, unchecked, lost or without an answer. Uncovered hosts do not count.
+      type: bool
+    hosts:
+      description: How many hosts there are.
+      type: int
+    counts:
+      description:
+        - How many hosts are V(compatible), V(uncovered) (the bundle has no build for their kernel), V(blocked),
+          V(unchecked) (the check failed), V(lost) (unreachable) or V(unanswered) (no task ran).
+      type: dict
+    cohorts:
+      description: The cohorts of the hosts that answered, sorted by kernel, architecture and values.
+      type: list
+      elements: dict
+      contains:
+        kernel:
+          description: The kernel release.
+          type: str
+          sample: 6.1.0-56-amd64
+        arch:
+          description: The architecture, as C(uname -m) tells it.
+          type: str
+          sample: x86_64
+        values:
+          description: The value of each name in O(cohort_by), V(none) where a host has none.
+          type: dict
+        title:
+          description: All of that as text.
+          type: str
+          sample: 6.1.0-56-amd64 x86_64, datacenter fra
+        compatible:
+          description: The hosts that would take the patch.
+          type: list
+          elements: str
+        uncovered:
+          description: The hosts that the bundle has no build for.
+          type: list
+          elements: str
+        blocked:
+          description: The hosts where something stands in the way.
+          type: list
+          elements: str
+        findings:
+          description: What was found on these hosts, each code once, blockers first.
+          type: list
+          elements: dict
+          contains:
+            code:
+              description: The stable name of what was found.
+              type: str
+              sample: ftrace-disabled
+            level:
+              description: V(blocker), V(warning) or V(note).
+              type: str
+              sample: blocker
+            messages:
+              description: What is wrong and what to do, each sentence once.
+              type: list
+              elements: str
+            hosts:
+              description: Where it was found.
+              type: list
+              elements: str
+        rollback:
+          description: What stands against the way back, in the shape of RV(_value.cohorts[].findings).
+          type: list
+          elements: dict
+    unchecked:
+      description: The hosts where the check itself failed, by code.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: The stable name of what went wrong; V(none) where Ansible failed by itself.
+          type: str
+          sample: not-elf
+        messages:
+          description: What went wrong, each sentence once.
+          type: list
+          elements: str
+        hosts:
+          description: Where it went wrong.
+          type: list
+          elements: str
+    lost:
+      description: The hosts that could not be reached, in the shape of RV(_value.unchecked).
+      type: list
+      elements: dict
+    unanswered:
+      description: The hosts without any result.
+      type: list
+      elements: str
+    problems:
+      description: One sentence for each host that is blocked, unchecked or lost, by the host's name.
+      type: dict
+    lines:
+      description: The summary as text, a few names of hosts at a time.
+      type: list
+      elements: str
+"""
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._preflight import summarize
+
+
+class FilterModule:
+    """The filter of this file's name."""
+
+    def filters(self):
+        return {"preflight_summary": summarize}

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook preflight, run by ansible-playbook on this ansible-core; the hosts' answers are simulated."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+COLLECTION = Path(__file__).resolve().parents[4]
+SIMULATED = Path(__file__).parent / "simulated_check" / "patch_check.py"
+KERNEL = "6.1.0-56-amd64"
+
+
+def answer(state="absent", *findings, kernel=KERNEL):
+    """What patch_check returns for a host, as far as the summary reads it."""
+    blocked = any(level == "blocker" for level, _code in findings)
+    return {
+        "compatible": not blocked and state != "uncovered", "arch": "x86_64",
+        "patch": {"name": "fix", "state": state, "kernel": kernel},
+        "findings": [
+            {"code": code, "level": level, "subject": "fix.ko", "message": f"About {code}."}
+            for level, code in findings],
+    }
+
+
+GOOD = answer()
+BLOCKED = answer("absent", ("blocker", "ftrace-disabled"), ("warning", "function-probed"))
+UNCOVERED = answer("uncovered", ("note", "uncovered"), kernel="5.10.0-1-amd64")
+FAILED = {"failed": True, "msg": "fix.ko is not an ELF file.", "code": "not-elf"}
+ALL = {"good": GOOD, "blocked": BLOCKED, "uncovered": UNCOVERED, "gone": "lost", "broken": FAILED}
+
+
+class Run(t.NamedTuple):
+    """The end of a run: the exit code, what was printed, the lines of the last summary, the failed hosts."""
+
+    code: int
+    output: str
+    lines: list[str]
+    failed: list[str]
+
+
+@pytest.fixture(scope="session")
+def collections(tmp_path_factory):
+    """A collection tree in which everything is this collection's own except patch_check, which is simulated."""
+    root = tmp_path_factory.mktemp("collections")
+    tree = root / "ansible_collections" / "kernel" / "livepatch"
+    (tree / "plugins" / "action").mkdir(parents=True)
+    for name in ("roles", "playbooks", "galaxy.yml", "plugins/filter", "plugins/plugin_utils", "plugins/modules"):
+        (tree / name).symlink_to(COLLECTION / name)
+    (tree / "plugins" / "action" / "patch_check.py").symlink_to(SIMULATED)
+    return root
+
+
+@pytest.fixture
+def preflight(collections, tmp_path):
+    """Run the playbook: preflight({host: answer}, variables={...}); `play` takes its place where it is given."""
+    def run(answers, *flags, variables=None, play="kernel.livepatch.preflight", inventory=None, settings=None):
+        hosts = {host: {"simulated_answer": told} for host, told in answers.items()}
+        (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, **(inventory or {})}}))
+        (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{settings or ''}\n")
+        given = {"livepatch_src": "patches", **(variables or {})}
+        variables = {name: value for name, value in given.items() if value is not None}
+        program = Path(sys.executable).with_name("ansible-playbook")
+        done = subprocess.run(
+            [str(program), "-i", "hosts.yml", "-e", json.dumps(variables), *flags, play], cwd=tmp_path, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_CONFIG="ansible.cfg",
+                     ANSIBLE_NOCOLOR="1", ANSIBLE_LOCALHOST_WARNING="0"))
+        summaries = re.findall(r"^ok: \[[^]]*\] => (\{\n.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
+        failed = re.findall(r"^(\S+) .*\bfailed=[1-9]", done.stdout, re.MULTILINE)
+        return Run(done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed)
+    return run
+
+
+def test_every_kind_of_host_is_in_the_summary_and_only_bad_ones_fail(preflight):
+    run = preflight(ALL)
+    # Newer versions of Ansible say more about a lost connection.
+    assert [line.replace("Task failed: ", "") for line in run.lines] == [
+        "5.10.0-1-amd64 x86_64: 1 host: 1 uncovered",
+        "  note uncovered on uncovered: About uncovered.",
+        "6.1.0-56-amd64 x86_64: 2 hosts: 1 compatible, 1 blocked",
+        "  blocker ftrace-disabled on blocked: About ftrace-disabled.",
+        "  warning function-probed on blocked: About function-probed.",
+        "could not be checked: broken: not-elf: fix.ko is not an ELF file.",
+        "lost, unreachable: gone: Connection refused",
+        "5 hosts: 1 compatible, 1 uncovered, 1 blocked, 1 not checked, 1 lost; "
+        "uncovered is no failure: no build for that kernel",
+    ]
+    assert (run.code, sorted(run.failed)) == (2, ["blocked", "broken", "gone"])
+    assert "ftrace-disabled: About ftrace-disabled." in run.output
+
+
+def test_the_exit_code_is_zero_where_every_host_with_a_build_would_take_the_patch(preflight):
+    run = preflight({"good": GOOD, "uncovered": UNCOVERED})
+    assert (run.code, run.failed) == (0, [])
+    assert run.lines[-1].startswith("2 hosts: 1 compatible, 1 uncovered;")
+
+
+@pytest.mark.parametrize("told", [BLOCKED, FAILED, "lost"])
+def test_one_bad_host_is_enough_for_a_failure_also_where_it_is_the_first(preflight, told):
+    run = preflight({"bad": told, "good": GOOD})
+    assert (run.code, run.failed) == (2, ["bad"])
+    assert "1 compatible" in run.lines[-1]
+
+
+@pytest.mark.parametrize("told", ["lost", FAILED])
+def test_a_summary_comes_also_where_no_host_gave_a_result(preflight, told):
+    run = preflight({"one": told, "two": told})
+    assert (run.code, sorted(run.failed)) == (2, ["one", "two"])
+    assert run.lines[-1] == f"2 hosts: 2 {'lost' if told == 'lost' else 'not checked'}"
+
+
+def test_a_limit_leaves_nothing_else_out(preflight):
+    run = preflight(ALL, "--limit", "good,gone")
+    assert (run.code, run.failed, run.lines[-1]) == (2, ["gone"], "2 hosts: 1 compatible, 1 lost")
+
+
+@pytest.mark.parametrize("hosts", ["good,uncovered", ["good", "uncovered"]])
+def test_hosts_are_a_text_or_a_list(preflight, hosts):
+    run = preflight(ALL, variables={"livepatch_hosts": hosts})
+    assert (run.code, run.lines[-1][:7]) == (0, "2 hosts")
+
+
+@pytest.mark.parametrize("names", ["ring, place.city", ["ring", "place.city"]])
+def test_cohorts_are_split_by_variables_and_facts_named_as_a_text_or_a_list(preflight, names):
+    told = {"a": GOOD, "b": GOOD, "c": GOOD, "d": GOOD}
+    groups = {"children": {
+        "early": {"hosts": {"a": {}}, "vars": {"ring": "early", "place": {"city": "fra"}}},
+        "late": {"hosts": {"b": {}, "c": {}}, "vars": {"ring": "late"}}}}
+    run = preflight(told, variables={"livepatch_cohort_by": names}, inventory=groups)
+    assert run.lines[:-1] == [
+        "6.1.0-56-amd64 x86_64, without ring, without place.city: 1 host: 1 compatible",
+        "6.1.0-56-amd64 x86_64, ring early, place.city fra: 1 host: 1 compatible",
+        "6.1.0-56-amd64 x86_64, ring late, without place.city: 2 hosts: 2 compatible",
+    ]
+
+
+def test_answers_of_a_survey_that_were_left_empty_mean_the_defaults(preflight):
+    empty = {"livepatch_hosts": "", "livepatch_name": "", "livepatch_cohort_by": ""}
+    run = preflight({"good": GOOD}, "-v", variables=empty)
+    assert run.code == 0
+    assert '"called_with": {"report_only": true, "src": "patches"}' in run.output
+
+
+def test_the_options_reach_the_check(preflight):
+    run = preflight({"good": GOOD}, "-v", "--check", variables={"livepatch_name": "fix"})
+    assert run.code == 0
+    assert '"called_with": {"name": "fix", "report_only": true, "src": "patches"}' in run.output
+
+
+def test_the_implicit_localhost_is_a_host_too(preflight):
+    run = preflight({}, variables={"livepatch_hosts": "localhost", "simulated_answer": BLOCKED})
+    assert (run.code, run.failed, run.lines[-1]) == (2, ["localhost"], "1 host: 1 blocked")
+
+
+def test_a_source_that_one_host_lacks_is_that_hosts_failure(preflight):
+    run = preflight({"good": GOOD, "odd": GOOD}, inventory={"vars": {
+        "livepatch_src": "{{ undefined_here if inventory_hostname == 'odd' else 'patches' }}"}},
+        variables={"livepatch_src": "{{ sources[inventory_hostname] }}", "sources": {"good": "patches"}})
+    assert run.code == 2
+    assert run.failed == ["odd"]
+    assert "1 compatible" in run.lines[-1]
+
+
+@pytest.mark.parametrize("source", [None, ""])
+def test_a_source_that_is_not_named_is_asked_for_once(preflight, source):
+    run = preflight({"one": GOOD, "two": GOOD}, variables={"livepatch_src": source})
+    assert (run.code, run.lines) == (2, [])
+    assert run.output.count("fatal: [") == 1
+    assert "No host has livepatch_src" in run.output
+
+
+def test_settings_of_others_do_not_break_the_summary(preflight):
+    run = preflight(ALL, settings="any_errors_fatal = true\nstrategy = free")
+    assert (run.code, sorted(run.failed)) == (2, ["blocked", "broken", "gone"])
+    assert run.lines[-1].startswith("5 hosts: 1 compatible")
+
+
+def test_a_role_in_a_play_of_ones_own_goes_on_with_the_good_hosts(preflight, tmp_path):
+    tasks = [{"name": "Go on", "ansible.builtin.debug": {"msg": "went on"}}]
+    roles = [{"role": "kernel.livepatch.preflight"}]
+    play = {"name": "Own", "hosts": "all", "gather_facts": False, "roles": roles, "tasks": tasks}
+    (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
+    run = preflight(ALL, play="own.yml")
+    assert run.code == 2
+    went_on = re.findall(r"^ok: \[(\w+)\] => \{\n    \"msg\": \"went on\"", run.output, re.MULTILINE)
+    assert sorted(went_on) == ["good", "uncovered"]
+
+
+def test_in_a_play_in_batches_the_last_summary_has_all_hosts(preflight, tmp_path):
+    roles = [{"role": "kernel.livepatch.preflight"}]
+    play = {"name": "Own", "hosts": "all", "gather_facts": False, "roles": roles, "serial": 1}
+    (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
+    run = preflight({"one": GOOD, "two": GOOD}, play="own.yml")
+    assert "1 compatible, 1 without an answer" in run.output
+    assert (run.code, run.lines[-1]) == (0, "2 hosts: 2 compatible")
