@@ -1,6 +1,100 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of how the file was built, against the running kernel's own modules."""
+"""Checks of how the file was built, against the running kernel's own modules (kernel/module/main.c, version.c)."""
 
-CHECKS = ()
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_names
+from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions import built_against
+
+MOST_NAMES = 12  # in one message
+PROOF = "__ksymtab_klp_enable_patch"  # shown by a kernel that shows its exports by these names
+
+
+def _vermagic(question):
+    """The release is another check's, and the kernel compares the rest byte by byte (same_magic)."""
+    have, want = question.description["vermagic"], question.facts.sample.vermagic
+    if have.partition(" ")[2] != want.partition(" ")[2]:
+        yield _finding(question, "vermagic-mismatch", have=have.strip(), want=want.strip())
+
+
+def _has_versions(question):
+    if question.facts.sample.has_versions and not question.description["has_versions"]:
+        yield _finding(question, "no-versions")
+
+
+def _struct_size(question):
+    have, want = question.description["module_struct_size"], question.facts.sample.struct_size
+    if have != want:
+        yield _finding(question, "struct-module-size", have=have, want=want)
+
+
+def _versions(question):
+    known = question.facts.symbol_versions
+    differing = [
+        name for name, crc in built_against(question.description).items() if name in known and crc != known[name]]
+    if differing:
+        yield _finding(question, "symbol-version-mismatch", symbols=listed(differing))
+
+
+def _exports(question):
+    missing = [
+        entry["name"] for entry in question.description["imports"]
+        if not entry["weak"] and not _exported(question.facts.symbols, entry["name"])]
+    if not missing:
+        return
+    loaded = set(loaded_names(question.host))
+    tree = question.facts.in_tree
+    exporters = {name: tree.exporter(name) if tree else None for name in missing}
+    # What depmod does not know, a module from elsewhere may export that the file's modinfo names.
+    others = [
+        name for name in question.description["depends"]
+        if name not in loaded.union(exporters.values()) and not (tree and tree.built_in(name))]
+    for name in missing:
+        if exporters[name] is None and others:
+            exporters[name] = others[0]
+    for module in sorted(set(exporters.values()) - loaded - {None}):
+        needed = [name for name in missing if exporters[name] == module]
+        yield finding("dependency-not-loaded", module, file=question.description["file"], module=module,
+                      symbols=listed(needed))
+    unknown = [name for name in missing if exporters[name] is None or exporters[name] in loaded]
+    if unknown:
+        yield _finding(question, "symbol-not-exported", symbols=listed(unknown))
+
+
+def _exported(symbols, name):
+    if symbols["__ksymtab_" + name]:
+        return True
+    if symbols[PROOF]:  # a module stripped of its local symbols does not show its exports, but their names
+        return any(entry != "vmlinux" for entry in symbols[name])
+    return bool(symbols[name])
+
+
+def _unwinding(question):
+    """The kernel loads a module without, or with other, data for its unwinder, and takes it at its word."""
+    sample, have = question.facts.sample, question.description["orc"]
+    if sample.orc_unwind and not have["unwind"]:
+        yield _finding(question, "orc-missing")
+    elif sample.orc_header and have["header"] and sample.orc_header != have["header"]:
+        yield _finding(question, "orc-mismatch")
+
+
+def listed(names):
+    """Names for a message, not more than one can read."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _finding(question, code, **facts):
+    return finding(code, question.description["name"], file=question.description["file"], **facts)
+
+
+CHECKS = (
+    Check(("vermagic-mismatch",), "fit", ("sample",), _vermagic),
+    Check(("no-versions",), "fit", ("sample",), _has_versions),
+    Check(("struct-module-size",), "fit", ("sample",), _struct_size),
+    Check(("symbol-version-mismatch",), "fit", ("sample",), _versions),
+    Check(("dependency-not-loaded", "symbol-not-exported"), "fit", ("symbols",), _exports),
+    Check(("orc-missing", "orc-mismatch"), "fit", ("sample",), _unwinding),
+)

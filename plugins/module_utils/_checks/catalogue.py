@@ -4,6 +4,7 @@
 """The one list of everything that has to be true before a patch is loaded, and asking it."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import (
+    absent_objects,
     build,
     functions,
     image,
@@ -14,7 +15,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks import (
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
 
-CHECKS = image.CHECKS + policy.CHECKS + patches.CHECKS + build.CHECKS + functions.CHECKS + surroundings.CHECKS
+CHECKS = (
+    image.CHECKS + policy.CHECKS + patches.CHECKS + build.CHECKS + functions.CHECKS + absent_objects.CHECKS
+    + surroundings.CHECKS)
 
 # What a check's `when` asks of the question.
 APPLIES = {

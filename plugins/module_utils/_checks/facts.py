@@ -3,11 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import in_tree_modules, sample_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
 from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions import built_against, symbol_versions
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
+    "in_tree": "This host has no list of this kernel's modules (modules.dep below /lib/modules)",
+    "sample": "None of this very kernel's own modules can be read on this host (below /lib/modules)",
     "symbols": "This kernel does not show its symbols (/proc/kallsyms)",
 }
 
@@ -32,3 +36,18 @@ class Facts:
         names.update(entry["name"] for entry in description["klp_symbols"])
         names.update(exports, ("__ksymtab_" + name for name in exports))
         return read_symbols(self.host, names)
+
+    @once
+    def in_tree(self):
+        """The kernel's modules on disk (see _in_tree.InTree)."""
+        return in_tree_modules(self.host)
+
+    @once
+    def sample(self):
+        """How the kernel's own modules are built (see _in_tree.Sample)."""
+        return self.in_tree and sample_module(self.host, self.in_tree)
+
+    @once
+    def symbol_versions(self):
+        """{symbol: CRC} of those that the file was built against and the host tells; needs the sample."""
+        return symbol_versions(self.host, self.in_tree, self.sample, built_against(self.description))

@@ -15,6 +15,7 @@ import struct
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_module import simulated_module
 
 LIVEPATCH = "/sys/kernel/livepatch"
 DYNDBG = "/proc/dynamic_debug/control"
@@ -23,6 +24,13 @@ init/main.c:1 [main]start =p "x"
 kernel/livepatch/transition.c:300 [livepatch]klp_try =_ "y"
 """
 HOOKED = "{} (1)   I  \ttramp: 0xffffffffc0a00000 (klp_ftrace_handler+0x0/0x110)\n"
+# The functions that this kernel, and a module once it is loaded, has; all can be redirected.
+FUNCTIONS = (
+    "cmdline_proc_show", "meminfo_proc_show", "version_proc_show", "klp_enable_patch", "one", "two", "two", "other",
+    "three [target]", "other [target]",
+)
+SYMBOL = "0000000000000000 t {}\n"
+MODULES = "/lib/modules/6.1.0-56-amd64"
 SETTLE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 FREE_SECONDS = 0.05
@@ -54,7 +62,12 @@ class SimulatedKernel(Host):
             ("/proc/sys/kernel/osrelease", "6.1.0-56-amd64"), ("/proc/sys/kernel/modules_disabled", "0"),
             ("/proc/self/status", "Name:\tpython3\nCapEff:\t000001ffffffffff\n"), ("/proc/modules", ""),
             ("/sys/kernel/tracing/enabled_functions", ""), ("/proc/1/task/1/patch_state", "-1"), ("/dev/kmsg", ""),
-            (DYNDBG, DYNDBG_SITES),
+            ("/proc/1/task/1/stack", "[<0>] ep_poll+0x2a0/0x390\n"), (DYNDBG, DYNDBG_SITES),
+            ("/proc/kallsyms", "".join(SYMBOL.format(line.replace(" ", "\t")) for line in FUNCTIONS)),
+            ("/sys/kernel/tracing/available_filter_functions", "".join(f"{line}\n" for line in FUNCTIONS)),
+            ("/sys/kernel/debug/kprobes/list", ""), (f"{MODULES}/modules.dep", "kernel/target.ko:\n"),
+            (f"{MODULES}/kernel/target.ko", simulated_module(
+                symbols=("three", "other"), traced=(0, 1), build_id="bb" * 20)),
         ):
             self.put(path, text)
 

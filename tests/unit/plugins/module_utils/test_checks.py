@@ -157,7 +157,7 @@ def test_what_must_not_be_ignored_is_refused(bring, code, sentence):
 
 @pytest.mark.parametrize("directory, sentence", [
     ("kpatch", "its only interface is kpatch"), ("kgraft", "its only interface is kgraft"),
-    ("debug", "boot a kernel with CONFIG_LIVEPATCH=y"),
+    ("unlike", "boot a kernel with CONFIG_LIVEPATCH=y"),
 ])
 def test_a_kernel_without_the_interface_is_told(kernel, bring, directory, sentence):
     os.rename(kernel.path("/sys/kernel/livepatch"), kernel.path(f"/sys/kernel/{directory}"))

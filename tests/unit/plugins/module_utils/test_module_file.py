@@ -50,8 +50,9 @@ def test_the_extended_versions_come_first(build_module):
 def test_versions_of_which_a_part_is_missing_are_an_error():
     writer = ElfWriter()
     writer.section("__versions", bytes(65))
+    module = ModuleFile(writer.image())
     with pytest.raises(ElfError, match="__versions"):
-        ModuleFile(writer.image()).crcs
+        _ = module.crcs
 
 
 def place_and_function(machine, place):
@@ -91,7 +92,7 @@ def test_a_compressed_file_is_read_as_well(kernel, compress):
 
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="no zstd command")
 def test_a_file_compressed_with_zstd_is_read_as_well(kernel):
-    kernel.put(PATH, subprocess.run(["zstd", "-cq"], input=simulated_module(), stdout=subprocess.PIPE, check=True).stdout)
+    kernel.put(PATH, subprocess.run(["zstd", "-cq"], input=simulated_module(), capture_output=True, check=True).stdout)
     assert module_file(kernel, PATH).struct_size == 896
 
 
