@@ -20,14 +20,15 @@ def module(release):
     (b"6.1.0-56-amd64", b"6.1.0-57-amd64"),
     (b"6.1.0-9-amd64", b"6.1.0-0-amd64"),
     (b"6.1.0-109-amd64", b"6.1.0-110-amd64"),
+    (b"6.12.117+deb13-amd64", b"6.12.118+deb13-amd64"),
 ])
-def test_wrong_release_changes_the_abi_number_alone(release, successor):
+def test_wrong_release_changes_one_number_alone(release, successor):
     assert derived.wrong_release(module(release)) == module(successor)
 
 
-def test_wrong_release_wants_an_abi_number():
+def test_wrong_release_wants_a_number():
     with pytest.raises(ValueError, match="no vermagic"):
-        derived.wrong_release(module(b"6.1.0"))
+        derived.wrong_release(module(b"next"))
 
 
 def test_other_arch_changes_the_machine_alone():
@@ -43,3 +44,9 @@ def test_truncated_is_the_first_half():
 
 def test_not_elf_has_no_elf_magic():
     assert not derived.not_elf(HEADER).startswith(b"\x7fELF")
+
+
+def test_a_replacement_has_to_be_found_once():
+    with pytest.raises(ValueError, match="license"):
+        derived.not_gpl(b"\0license=MIT\0")
+    assert derived.not_gpl(b"\0license=GPL\0") == b"\0license=BSD\0"
