@@ -33,7 +33,7 @@ def version() -> str:
 
 def command(
     image: Image, disk: Path, console_log: Path, monitor: int, memory: tuple[Path, bool] | None, incoming: bool,
-    kernel_words: str,
+    kernel_words: str = "",
 ) -> list[str]:
     """Return the command line.
 

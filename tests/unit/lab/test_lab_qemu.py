@@ -103,3 +103,9 @@ def test_unknown_kernel_is_refused_with_the_known_ones():
     with pytest.raises(LabError, match=r"6\.1") as caught:
         find_kernel("2.4")
     assert caught.value.code == "unknown-kernel"
+
+
+def test_words_for_the_kernel_end_its_command_line():
+    words = qemu.command(Image(Path("/image")), Path("/d"), Path("/c"), 7, None, False, "nosmp")
+    assert value_of(words, "-append").endswith(" quiet nosmp")
+    assert value_of(command(), "-append").endswith(" quiet")

@@ -27,8 +27,8 @@ class SimulatedMachine:
     def __init__(self, name, *unused):
         self.name = name
 
-    def boot(self):
-        self.started.append(f"{self.name} booted")
+    def boot(self, kernel_words=""):
+        self.started.append(" ".join([self.name, "booted", *kernel_words.split()]))
 
     def resume(self, *unused):
         raise LabError("migration-failed", "the state is of another QEMU")
@@ -75,6 +75,20 @@ def test_unusable_state_is_tried_once(prepared_lab, capsys):
     prepared_lab.machines(1)
     assert capsys.readouterr().err.count("cannot be used") == 1
     assert SimulatedMachine.started[-1] == "lab2 booted"
+
+
+def test_a_machine_with_words_for_its_kernel_is_booted_and_the_saved_state_stays(prepared_lab, tmp_path):
+    prepared_lab.machines(1, kernel_words="nosmp")
+    assert SimulatedMachine.started == ["lab1 booted nosmp"]
+    assert tmp_path.joinpath("saved-key").exists()
+
+
+def test_an_ended_machine_is_no_longer_told_of_and_its_name_is_not_given_again(prepared_lab, tmp_path):
+    first, second = prepared_lab.machines(2)
+    prepared_lab.end(first)
+    assert SimulatedMachine.started[-1] == "lab1 destroyed"
+    assert session.runs.machine_commands(tmp_path / session.RUNS) == {"lab2": ["ssh", second.name]}
+    assert [machine.name for machine in prepared_lab.machines(1)] == ["lab3"]
 
 
 def test_run_directory_is_gone_with_the_lab(prepared_lab):
