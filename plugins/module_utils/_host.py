@@ -9,6 +9,7 @@ import time
 
 from ansible_collections.kernel.livepatch.plugins.module_utils import _syscalls
 
+BLOCK = 1 << 16  # bytes
 GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
 
 
@@ -51,6 +52,11 @@ class Host:
             if error.errno in GONE or error.errno in (errno.EACCES, errno.EPERM, errno.EINVAL):
                 return default
             raise
+
+    def line_blocks(self, path):
+        """The lines of a long file as lists of bytes, newlines included, read no further than asked; raises OSError."""
+        with open(self.path(path), "rb") as stream:
+            yield from iter(lambda: stream.readlines(BLOCK), [])
 
     def names(self, path):
         """The sorted entries of a directory; none when it is absent or has gone."""

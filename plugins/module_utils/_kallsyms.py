@@ -31,6 +31,42 @@ def read_symbols(host, names):
     return found
 
 
+def same_address(host, functions):
+    """{function: names} of those of `functions`, which are (object, name): all names in the object at its addresses.
+
+    A function is left out where the kernel hides its addresses (kernel.kptr_restrict). This looks at every
+    symbol one by one, so it is for the rare function that is not found under its own name.
+    """
+    text = host.read_bytes_or(KALLSYMS, b"").decode("utf-8", "replace")
+    own = {}
+    for entry, name, address in _lines(text):
+        if (entry, name) in functions:
+            own.setdefault((entry, name), set()).add((entry, address))
+    wanted = set().union(*own.values())
+    names = {}
+    for entry, name, address in _lines(text):
+        if (entry, address) in wanted:
+            names.setdefault((entry, address), set()).add(name)
+    return {
+        function: set().union(*(names[place] for place in places))
+        for function, places in own.items() if all(int(address, 16) for _entry, address in places)}
+
+
+def suffixed_symbols(host, names):
+    """Those of `names` for which vmlinux has a NAME.llvm.HASH.
+
+    Linux 6.2 to 6.10 built with Clang's LTO finds such a symbol by NAME (kernel/kallsyms.c, cleanup_symbol_name).
+    """
+    text = host.read_bytes_or(KALLSYMS, b"") if names else b""
+    return {name for name in names if b" " + name.encode() + b".llvm." in text}
+
+
+def _lines(text):
+    for line in text.splitlines():
+        address, _type, name, *module = line.split()
+        yield module[0].strip("[]") if module else "vmlinux", name, address
+
+
 def _halves(text):
     border = text.find(b"\t[")
     if border < 0:

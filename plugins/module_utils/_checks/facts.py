@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import hooked_functions, traceable_functions
 from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import in_tree_modules, sample_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._kprobes import placed_kprobes
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_names
 from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
 from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions import built_against, symbol_versions
 
@@ -13,6 +16,10 @@ SOURCES = {
     "in_tree": "This host has no list of this kernel's modules (modules.dep below /lib/modules)",
     "sample": "None of this very kernel's own modules can be read on this host (below /lib/modules)",
     "symbols": "This kernel does not show its symbols (/proc/kallsyms)",
+    "traceable":
+        "This kernel does not show which functions ftrace can redirect (available_filter_functions in tracefs)",
+    "hooked": "This kernel does not show which functions ftrace redirects (enabled_functions in tracefs)",
+    "kprobes": "This kernel does not show its kprobes (kprobes/list in debugfs)",
 }
 
 
@@ -36,6 +43,34 @@ class Facts:
         names.update(entry["name"] for entry in description["klp_symbols"])
         names.update(exports, ("__ksymtab_" + name for name in exports))
         return read_symbols(self.host, names)
+
+    @once
+    def present(self):
+        """The objects of code that are there now: "vmlinux" and the loaded modules."""
+        return {"vmlinux"}.union(loaded_names(self.host))
+
+    @once
+    def replaced(self):
+        """{(object, name)} of the functions that are replaced as soon as the file is loaded; none where it only hints.
+        """
+        objects = [] if self.description["opaque"] else self.description["objects"]
+        return {(entry["name"], function["name"])
+                for entry in objects if entry["name"] in self.present for function in entry["functions"]}
+
+    @once
+    def traceable(self):
+        """Those of `replaced` that ftrace lists by their names."""
+        return traceable_functions(self.host, self.replaced)
+
+    @once
+    def hooked(self):
+        """What ftrace redirects (see _ftrace.hooked_functions); nothing where nothing is replaced at once."""
+        return hooked_functions(self.host) if self.replaced else {}
+
+    @once
+    def kprobes(self):
+        """Every armed kprobe (see _kprobes.placed_kprobes); none where nothing is replaced at once."""
+        return placed_kprobes(self.host) if self.replaced else []
 
     @once
     def in_tree(self):

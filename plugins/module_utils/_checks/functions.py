@@ -1,6 +1,125 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the functions that are to be replaced, and of the symbols that the livepatch core resolves."""
+"""Checks of the functions that are to be replaced, and of the symbols that the livepatch core resolves.
 
-CHECKS = ()
+All of them are about vmlinux and the modules that are loaded; for the others see absent_objects.py.
+"""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import traceable_functions
+from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import same_address, suffixed_symbols
+
+
+def _symbols(question):
+    """As klp_find_object_symbol() in kernel/livepatch/core.c judges."""
+    looked_up = (_unresolved(question, *wanted) for wanted in _wanted(question))
+    found = [unresolved for unresolved in looked_up if unresolved]
+    suffixed = suffixed_symbols(question.host, {symbol for _code, symbol, _facts in found})
+    for code, symbol, facts in found:
+        if symbol not in suffixed or facts["object"] != "vmlinux":
+            yield finding(code, _subject(facts["object"], symbol, facts["sympos"]), symbol=symbol, **facts)
+
+
+def _wanted(question):
+    """(use, object, name, sympos) of all that the kernel looks up while it loads the file."""
+    description = question.description
+    for entry in [] if description["opaque"] else description["objects"]:
+        for function in entry["functions"]:
+            yield "patches", entry["name"], function["name"], function["sympos"]
+    # A symbol is looked up for a relocation; for an object's own ones those of its sections.
+    relocated = {entry["object"] for entry in description["klp_relocations"]}
+    for entry in description["klp_symbols"]:
+        if entry["object"] in relocated:
+            yield "refers to", entry["object"], entry["name"], entry["sympos"]
+
+
+def _unresolved(question, use, entry, name, sympos):
+    if entry not in question.facts.present:
+        return None
+    count = question.facts.symbols[name].count(entry)
+    facts = {"file": question.description["file"], "use": use, "object": entry, "count": count, "sympos": sympos}
+    if count == 0:
+        return "symbol-missing", name, facts
+    if sympos == 0 and count > 1:
+        return "symbol-ambiguous", name, facts
+    if sympos > count:
+        return "sympos-out-of-range", name, facts
+    return None
+
+
+def _traceable(question):
+    facts = question.facts
+    unlisted = {function for function in facts.replaced - facts.traceable if _symbol_count(question, function) != 0}
+    if not unlisted:
+        return
+    aliases = same_address(question.host, unlisted)
+    others = {(entry, alias) for (entry, _name), names in aliases.items() for alias in names}
+    listed = traceable_functions(question.host, others) or set()
+    for entry, name in sorted(set(aliases)):
+        if not any((entry, alias) in listed for alias in aliases[entry, name]):
+            yield finding("function-not-traceable", _subject(entry, name), object=entry, function=name)
+    if unlisted - set(aliases):
+        yield finding(
+            "not-checked", "function-not-traceable", codes="function-not-traceable",
+            why="This kernel hides the addresses of its symbols (kernel.kptr_restrict)")
+
+
+def _hooks(question):
+    ours = _live_patched(question)
+    for function in sorted(question.facts.replaced):
+        entry, name = function
+        hooks = question.facts.hooked.get(function, [])
+        busy = sum("I" in flags for flags in hooks) > len(ours.get(function, ()))
+        if busy and _symbol_count(question, function) == 1 and not _live_patched_alias(question, function, ours):
+            yield finding("ftrace-busy", _subject(*function), object=entry, function=name)
+        elif any("D" in flags for flags in hooks):
+            yield finding("function-attached", _subject(*function), object=entry, function=name)
+
+
+def _live_patched(question):
+    """{(object, name): {sympos, ...}} of what live patches hold."""
+    held = {}
+    for patch in question.patches:
+        for entry in patch["objects"]:
+            for function in entry["functions"]:
+                held.setdefault((entry["name"], function["name"]), set()).add(function["sympos"])
+    return held
+
+
+def _live_patched_alias(question, function, ours):
+    """Whether a live patch holds it by another name of the same address, or that cannot be told."""
+    if not any(entry == function[0] for entry, _name in ours):
+        return False
+    aliases = same_address(question.host, {function})
+    return function not in aliases or any((function[0], alias) in ours for alias in aliases[function])
+
+
+def _symbol_count(question, function):
+    """How many symbols the object has of this name, None where the kernel does not tell."""
+    entry, name = function
+    return None if question.facts.symbols is None else question.facts.symbols[name].count(entry)
+
+
+def _kprobes(question):
+    inside = {}
+    for kprobe in question.facts.kprobes:
+        # ftrace calls one at the entry whatever the function is replaced by: seen on 6.1.
+        if kprobe["offset"] and not kprobe["ftrace"]:
+            inside.setdefault((kprobe["object"], kprobe["function"]), set()).add(kprobe["offset"])
+    for entry, name in sorted(question.facts.replaced & set(inside)):
+        places = ", ".join(f"{name}+{offset:#x}" for offset in sorted(inside[entry, name]))
+        yield finding("function-probed", _subject(entry, name), object=entry, function=name, places=places)
+
+
+def _subject(entry, name, sympos=0):
+    return f"{entry}:{name},{sympos}" if sympos else f"{entry}:{name}"
+
+
+CHECKS = (
+    Check(("symbol-missing", "symbol-ambiguous", "sympos-out-of-range"), "fit", ("symbols",), _symbols),
+    Check(("function-not-traceable",), "fit", ("traceable",), _traceable),
+    Check(("ftrace-busy", "function-attached"), "fit", ("hooked", "symbols"), _hooks),
+    Check(("function-probed",), "fit", ("kprobes",), _kprobes),
+)

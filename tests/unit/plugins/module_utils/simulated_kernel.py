@@ -27,7 +27,7 @@ HOOKED = "{} (1)   I  \ttramp: 0xffffffffc0a00000 (klp_ftrace_handler+0x0/0x110)
 # The functions that this kernel, and a module once it is loaded, has; all can be redirected.
 FUNCTIONS = (
     "cmdline_proc_show", "meminfo_proc_show", "version_proc_show", "klp_enable_patch", "one", "two", "two", "other",
-    "three [target]", "other [target]",
+    *(f"function_{number}" for number in range(9)), "three [target]", "other [target]",
 )
 SYMBOL = "0000000000000000 t {}\n"
 MODULES = "/lib/modules/6.1.0-56-amd64"

@@ -3,10 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Symbols by name, out of lines as kernels from 5.10 to 7.2 print them."""
 
+import os
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
-from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import (
+    read_symbols,
+    same_address,
+    suffixed_symbols,
+)
 
 KALLSYMS = "/proc/kallsyms"
 LINES = """\
@@ -58,7 +64,7 @@ def test_a_kernel_without_modules_loaded(kernel):
 @pytest.mark.parametrize("hide", [
     lambda kernel: setattr(kernel, "forbidden", (KALLSYMS,)),
     lambda kernel: kernel.put(KALLSYMS, ""),
-    lambda kernel: kernel.plain_module("x"),
+    lambda kernel: os.remove(kernel.path(KALLSYMS)),
 ], ids=["forbidden", "empty", "absent"])
 def test_hidden_symbols_are_not_called_missing(kernel, hide):
     hide(kernel)
@@ -76,3 +82,38 @@ def test_the_fact_covers_functions_klp_symbols_and_imports(machine):
         "printk": [], "__ksymtab_printk": [], "klp_enable_patch": [], "__ksymtab_klp_enable_patch": ["vmlinux"]}
     machine.put(KALLSYMS, "")
     assert facts.symbols["show"], "read once"
+
+
+ADDRESSES = """\
+ffffffff81000010 T memcpy
+ffffffff81000010 W __memcpy
+ffffffff81000020 t show
+ffffffff81000030 t show
+ffffffff81000030 t alias_of_second
+ffffffff81000010 t show\t[lab_target]
+0000000000000000 t hidden\t[lab_target]
+"""
+
+
+@pytest.mark.parametrize("function, names", [
+    (("vmlinux", "memcpy"), {"memcpy", "__memcpy"}),
+    (("vmlinux", "show"), {"show", "alias_of_second"}),
+    (("lab_target", "show"), {"show"}),
+])
+def test_the_other_names_of_an_address(kernel, function, names):
+    kernel.put(KALLSYMS, ADDRESSES)
+    assert same_address(kernel, {function}) == {function: names}
+
+
+def test_a_hidden_address_has_no_names(kernel):
+    kernel.put(KALLSYMS, ADDRESSES)
+    assert same_address(kernel, {("lab_target", "hidden"), ("vmlinux", "gone")}) == {}
+    kernel.forbidden = (KALLSYMS,)
+    assert same_address(kernel, {("vmlinux", "show")}) == {}
+
+
+def test_symbols_that_a_linker_has_given_a_suffix(kernel):
+    kernel.put(KALLSYMS, "0 t show.llvm.123\n0 t other.isra.0\n0 t unshow.llvm.7\n")
+    assert suffixed_symbols(kernel, {"show", "other", "how"}) == {"show"}
+    kernel.forbidden = (KALLSYMS,)
+    assert suffixed_symbols(kernel, set()) == suffixed_symbols(kernel, {"show"}) == set()
