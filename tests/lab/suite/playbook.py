@@ -47,14 +47,19 @@ class Playbooks:
 
     def run(self, tasks: list[dict], host: str, *flags: str, **play: t.Any) -> Outcome:
         """Run tasks on one machine; `flags` go to ansible-playbook, `play` holds keywords of the play."""
-        files = {name: self._directory / name for name in ("play.yml", "outcomes", "trips")}
+        file = self._directory / "play.yml"
+        playbook = [{"name": "Suite", "hosts": host, "gather_facts": False, "tasks": tasks, **play}]
+        file.write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
+        return self.run_playbook(str(file), *flags)
+
+    def run_playbook(self, playbook: str, *flags: str, start: Path | None = None) -> Outcome:
+        """Run a playbook by its path, or by its name in the collection, from the directory `start`."""
+        files = {name: self._directory / name for name in ("outcomes", "trips")}
         for file in files.values():
             file.write_text("", encoding="utf-8")
-        playbook = [{"name": "Suite", "hosts": host, "gather_facts": False, "tasks": tasks, **play}]
-        files["play.yml"].write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
         program = Path(sys.executable).parent / "ansible-playbook"
         done = subprocess.run(
-            [str(program), "-i", str(self._inventory), *flags, str(files["play.yml"])],
+            [str(program), "-i", str(self._inventory), *flags, playbook], cwd=start,
             env=self._environment(files), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         entries = [json.loads(line) for line in files["outcomes"].read_text(encoding="utf-8").splitlines()]
         return Outcome(
