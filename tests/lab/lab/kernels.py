@@ -44,6 +44,16 @@ KERNELS = {
             headers_package="linux-headers-amd64",
         ),
         Kernel(
+            name="5.10",
+            suite="bullseye",
+            mirrors=(
+                f"deb {DEBIAN} bullseye main",
+                f"deb {DEBIAN_SECURITY} bullseye-security main",
+            ),
+            image_package="linux-image-amd64",
+            headers_package="linux-headers-amd64",
+        ),
+        Kernel(
             name="6.12",
             suite="trixie",
             mirrors=(
