@@ -52,7 +52,7 @@ def preflight(fleet, guest, patches, tmp_path):
 
 
 def test_the_summary_tells_who_would_take_the_patch_and_who_not(preflight, fleet, guest):
-    (first, second), _playbooks = fleet
+    (_first, second), _playbooks = fleet
     outcome = preflight()
     assert outcome.code == 2, outcome.output
     lines = outcome.results[TASK + "Show the summary"]["msg"]
