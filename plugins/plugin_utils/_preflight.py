@@ -91,7 +91,9 @@ def _failure(answer: Mapping[str, t.Any]) -> tuple[str | None, str]:
     if not (answer.get("unreachable") or answer.get("failed")):
         answer = NO_SENSE
     code = answer.get("code")
-    return (code if isinstance(code, str) else None), str(answer.get("msg") or "no reason given").strip()
+    # Since 2.19 Ansible says "Task failed:" before what went wrong.
+    message = str(answer.get("msg") or "no reason given").strip().removeprefix("Task failed: ")
+    return (code if isinstance(code, str) else None), message
 
 
 def _problem(answer: Mapping[str, t.Any], verdict: str) -> str:
