@@ -30,8 +30,8 @@ def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
         lines.extend(
             _finding_line("no way back:" if group["level"] == "blocker" else "way back:", group)
             for group in cohort["rollback"])
-    lines.extend(f"could not be checked: {_who_and_why(group)}" for group in summary["unchecked"])
-    lines.extend(f"lost, unreachable: {_who_and_why(group)}" for group in summary["lost"])
+    lines.extend(_failure_line("could not be checked", group) for group in summary["unchecked"])
+    lines.extend(_failure_line("lost, unreachable", group) for group in summary["lost"])
     if summary["unanswered"]:
         lines.append(f"without an answer, not asked or lost before: {some(summary['unanswered'])}")
     return [*lines, _sum(summary)]
@@ -51,16 +51,19 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def _finding_line(kind: str, group: Mapping[str, t.Any]) -> str:
-    return f"  {kind} {group['code']} on {_who_and_why(dict(group, code=None))}"
+    return f"  {kind} {group['code']} on {some(group['hosts'])}: {_why(group)}"
 
 
-def _who_and_why(group: Mapping[str, t.Any]) -> str:
+def _failure_line(kind: str, group: Mapping[str, t.Any]) -> str:
     code = f"{group['code']}: " if group["code"] else ""
+    return f"{kind}: {some(group['hosts'])}: {code}{_why(group)}"
+
+
+def _why(group: Mapping[str, t.Any]) -> str:
     # What Ansible says goes on with the place in the playbook after an empty line.
     message = " ".join(group["messages"][0].split("\n\n")[0].split())
     more = len(group["messages"]) - 1
-    others = f" (and {more} other message{'' if more == 1 else 's'})" if more else ""
-    return f"{some(group['hosts'])}: {code}{message}{others}"
+    return message + (f" (and {more} other message{'' if more == 1 else 's'})" if more else "")
 
 
 def _sum(summary: Mapping[str, t.Any]) -> str:

@@ -38,6 +38,23 @@ def test_a_code_in_a_call_is_seen():
     assert codes_in_calls(source) == {"not-so", "or-so"}
 
 
+def levels_in(guide: str) -> dict[str, tuple[str, bool]]:
+    """What the guide says first about each code that is said to have a level, and whether it can be ignored."""
+    entries = re.findall(
+        r"^``([a-z-]+)``\n {4}(Blocker|Warning|Note)(, can be ignored)?\. ", guide, re.MULTILINE)
+    return {code: (level.lower(), bool(ignorable)) for code, level, ignorable in entries}
+
+
+def test_a_level_in_the_guide_is_seen():
+    guide = "``one``\n    Blocker. Bad.\n``two``\n    Blocker, can be ignored. Bad.\n``three``\n    No level.\n"
+    assert levels_in(guide) == {"one": ("blocker", False), "two": ("blocker", True)}
+
+
+def test_the_guide_tells_every_findings_level_and_whether_it_can_be_ignored():
+    assert levels_in(GUIDE.read_text(encoding="utf-8")) == {
+        code: (level, ignorable) for code, (level, ignorable, _message) in FINDINGS.items()}
+
+
 def test_the_guide_has_every_code_and_no_other():
     returned = set(FINDINGS) | {code for _text, code, _why in LOGGED}
     returned |= {code for code, _why in [*SILENT.values(), *REFUSALS.values()]}
