@@ -31,7 +31,7 @@ LONGEST_NAME = 1024  # of a section; KSYM_NAME_LEN is 512, and names of livepatc
 # address and entry_size of a section header are left out; nothing here needs them.
 Section = namedtuple("Section", "index name type flags offset size link info")
 # section: the index of the section that the symbol is in, or a special number (SHN_*).
-Symbol = namedtuple("Symbol", "value section kind binding")
+Symbol = namedtuple("Symbol", "value size section kind binding")
 # symbol: a Symbol; place: offset in the section that the relocation applies to.
 Relocation = namedtuple("Relocation", "place type symbol addend")
 
@@ -120,8 +120,8 @@ class ElfFile:
             return []
         entries = self._entries(self._symbol_table, self._layout.symbol)
         if self.word == 8:
-            return [(name, value, section, info) for name, info, _other, section, value, _size in entries]
-        return [(name, value, section, info) for name, value, _size, info, _other, section in entries]
+            return [(name, value, size, section, info) for name, info, _other, section, value, size in entries]
+        return [(name, value, size, section, info) for name, value, size, info, _other, section in entries]
 
     @once
     def _symbols_by_offset(self):
@@ -156,7 +156,7 @@ class ElfFile:
         if len(found) > 1:
             order = {id(symbol): index for index, symbol in enumerate(self._symbols)}
             found.sort(key=lambda symbol: order[id(symbol)])
-        return [_symbol(symbol) for symbol in found if symbol[2] != SHN_UNDEF]
+        return [_symbol(symbol) for symbol in found if symbol[3] != SHN_UNDEF]
 
     def relocations(self, target):
         """The relocations of a section (those with addends, which all machines with live patching use)."""
@@ -173,7 +173,7 @@ class ElfFile:
 
 
 def _symbol(entry):
-    return Symbol(entry[1], entry[2], entry[3] & 15, entry[3] >> 4)
+    return Symbol(entry[1], entry[2], entry[3], entry[4] & 15, entry[4] >> 4)
 
 
 def _string(table, offset):

@@ -27,26 +27,27 @@ class InTree:
     def __init__(self, host, directory, index):
         self._host = host
         self.directory = directory
-        self._index = index
+        self._index = _Index(index, b":")
 
     def path(self, module):
-        """The absolute path of a module's file, None where the index has none; - and _ in a name are equal."""
-        found = _listed(module, self._index, b":")
+        """The absolute path of a module's file, None where the index has none."""
+        found = self._index.path(module)
         return found and self._absolute(found)
 
     def own(self, module):
         """The absolute path of the file of one of the kernel's own modules, None for any other module."""
-        found = _listed(module, self._index, b":")
+        found = self._index.path(module)
         return self._absolute(found) if found and found.startswith(OWN) else None
 
     def all_own(self):
         """The absolute paths of the kernel's own modules."""
-        for match in re.finditer(rb"^(kernel/[^:\n]+):", self._index, re.MULTILINE):
+        for match in re.finditer(rb"^(kernel/[^:\n]+):", self._index.text, re.MULTILINE):
             yield self._absolute(match.group(1).decode("utf-8", "replace"))
 
     def built_in(self, module):
         """Whether the code of a module is part of the kernel itself."""
-        return _listed(module, self._host.read_bytes_or(f"{self.directory}/modules.builtin", b""), b"\n") is not None
+        listed = self._host.read_bytes_or(f"{self.directory}/modules.builtin", b"")
+        return _Index(listed, b"\n").path(module) is not None
 
     def exporter(self, symbol):
         """The module that exports a symbol, as the kernel spells it; None where no module of the index does."""
@@ -65,14 +66,25 @@ class InTree:
         return path if path.startswith("/") else f"{self.directory}/{path}"
 
 
-def _listed(module, index, after):
-    """The path in an index whose file, possibly compressed, is this module's."""
-    name = b"[-_]".join(re.escape(part) for part in re.split(b"[-_]", module.encode("utf-8")))
-    for match in re.finditer(name + rb"\.ko(?:\.(?:gz|xz|zst))?(?=" + after + b")", index):
-        if index[max(match.start() - 1, 0):match.start()] in (b"", b"/", b"\n"):
-            start = index.rfind(b"\n", 0, match.start()) + 1
-            return index[start:match.end()].decode("utf-8", "replace")
-    return None
+class _Index:
+    """A text with a path on each line, and what `after` begins with behind it."""
+
+    def __init__(self, text, after):
+        self.text = text
+        self._folded = text.replace(b"-", b"_")
+        self._ends = tuple(suffix + after for suffix in (b"", b".gz", b".xz", b".zst"))
+
+    def path(self, module):
+        """The path whose file, possibly compressed, is this module's, or None; - and _ in a name are equal."""
+        key = module.replace("-", "_").encode("utf-8") + b".ko"
+        at = self._folded.find(key)
+        while at >= 0:
+            behind = at + len(key)
+            if self.text[max(at - 1, 0):at] in (b"", b"/", b"\n") and self.text.startswith(self._ends, behind):
+                start, end = self.text.rfind(b"\n", 0, at) + 1, self.text.find(self._ends[0], behind)
+                return self.text[start:end].decode("utf-8", "replace")
+            at = self._folded.find(key, behind)
+        return None
 
 
 def in_tree_modules(host):

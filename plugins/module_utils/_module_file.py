@@ -123,8 +123,9 @@ class ModuleFile:
         if not self._trace_places:
             return None
         # On x86 the place is the function's start, after endbr64; other machines may have it before the start.
-        first = 0 if self._machine == EM_X86_64 else -16
-        return any((symbol.section, symbol.value + step) in self._trace_places for step in range(first, 16 - first))
+        first, end = (0, 16) if self._machine == EM_X86_64 else (-16, 32)
+        end = min(end, symbol.size or end)  # what follows a short function is the next one's
+        return any((symbol.section, symbol.value + step) in self._trace_places for step in range(first, end))
 
     @once
     def _machine(self):

@@ -28,8 +28,8 @@ class ElfWriter:
         self._sections.append((name.encode("utf-8"), kind, contents, link, info))
         return len(self._sections) - 1
 
-    def symbols(self, entries):
-        """Add a symbol table of (name, value, section), all of them local functions; returns its index.
+    def symbols(self, entries, size=16):
+        """Add a symbol table of (name, value, section), all of them local functions of `size`; returns its index.
 
         The names are stored in another order than the symbols, as linkers may do it.
         """
@@ -40,9 +40,9 @@ class ElfWriter:
         table = bytes(24 if self.word == 8 else 16)
         for at, (_name, value, section) in zip(reversed(offsets), entries, strict=True):
             if self.word == 8:
-                table += self.pack("IBBHQQ", at, 2, 0, section, value, 16)
+                table += self.pack("IBBHQQ", at, 2, 0, section, value, size)
             else:
-                table += self.pack("IIIBBH", at, value, 16, 2, 0, section)
+                table += self.pack("IIIBBH", at, value, size, 2, 0, section)
         strings = self.section(".strtab", names, SHT_STRTAB)
         return self.section(".symtab", table, SHT_SYMTAB, link=strings)
 

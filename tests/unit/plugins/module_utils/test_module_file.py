@@ -55,11 +55,11 @@ def test_versions_of_which_a_part_is_missing_are_an_error():
         _ = module.crcs
 
 
-def place_and_function(machine, place):
-    """A module with one function at 64, and one place that ftrace can change."""
+def place_and_function(machine, place, size=100):
+    """A module with one function of `size` bytes at 64, and one place that ftrace can change."""
     writer = ElfWriter(machine=machine, order="<" if machine == EM_X86_64 else ">")
     writer.section(".text", bytes(128))
-    table = writer.symbols([("show", 64, TEXT), ("text", 0, TEXT)])
+    table = writer.symbols([("show", 64, TEXT), ("text", 0, TEXT)], size)
     writer.relocations(writer.section("__patchable_function_entries", bytes(8)), table, [(0, 2, place)])
     module = ModuleFile(writer.image())
     return module.traceable(module.elf.symbols("show")[0])
@@ -67,10 +67,17 @@ def place_and_function(machine, place):
 
 @pytest.mark.parametrize("machine, place, traceable", [
     (EM_X86_64, 63, False), (EM_X86_64, 64, True), (EM_X86_64, 68, True), (EM_X86_64, 80, False),
-    (EM_S390, 56, True), (EM_S390, 64, True), (EM_S390, 47, False), (EM_S390, 96, False),
+    (EM_S390, 56, True), (EM_S390, 64, True), (EM_S390, 47, False), (EM_S390, 90, True), (EM_S390, 96, False),
 ])
 def test_a_function_with_a_place_at_its_start_is_traceable(machine, place, traceable):
     assert place_and_function(machine, place) is traceable
+
+
+@pytest.mark.parametrize("machine", [EM_X86_64, EM_S390])
+def test_the_place_of_the_next_function_is_not_that_of_a_short_one(machine):
+    assert place_and_function(machine, 64 + 7, size=8) is True
+    assert place_and_function(machine, 64 + 8, size=8) is False
+    assert place_and_function(machine, 64 + 8, size=0) is True  # a function in assembly can come without its size
 
 
 def test_whether_a_function_is_traceable_is_unknown_where_no_place_is_listed():
