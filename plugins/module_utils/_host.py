@@ -73,6 +73,16 @@ class Host:
     def exists(self, path):
         return os.path.exists(self.path(path))
 
+    def free_space(self, path):
+        """What root can still fill of the file system that a path is in, or its first parent that exists would be.
+
+        Bytes, and files, None where the file system does not count them.
+        """
+        while not self.exists(path):
+            path = os.path.dirname(path)
+        status = os.statvfs(self.path(path))
+        return status.f_bfree * status.f_frsize, status.f_ffree if status.f_files else None
+
     def write(self, path, text):
         """One write(2) to an existing kernel file, as sysfs wants it; raises OSError."""
         descriptor = os.open(self.path(path), os.O_WRONLY | os.O_CLOEXEC)

@@ -7,6 +7,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import 
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter, interface_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import may_load_modules, running_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, loaded_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._other_tools import other_tools
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
 
@@ -14,12 +15,13 @@ def host_inventory(host):
     """Everything there is to know about live patches on this host; nothing is changed.
 
     Shape: `kernel`, `interface`, `patches` (oldest first), `transition` (None, or `name`, `state` and `blockers`),
-    `leftovers`, `kept`.
+    `leftovers`, `kept`, `other_tools`.
     """
     interface = interface_name(host)
     inventory = {
         "kernel": running_kernel(host), "interface": interface,
         "patches": [], "transition": None, "leftovers": [], "kept": _kept(host),
+        "other_tools": other_tools(host),
     }
     if interface != "livepatch":
         return inventory

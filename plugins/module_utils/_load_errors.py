@@ -21,6 +21,11 @@ LOGGED = (
     (r"livepatch support is disabled", "livepatch-unsupported", "the kernel has no live-patch support"),
     (r"Lockdown: .*?: (?P<what>.*) is restricted", "locked-down",
      "the kernel is locked down and takes signed modules only ({what}): sign the patch with a key it trusts"),
+    (r"Loading of unsigned module is rejected", "signature-missing",
+     "it is not signed and the kernel enforces signatures: sign it with a key the kernel trusts"),
+    (r"Loading of module with unavailable key is rejected", "signature-key-unknown",
+     "it is signed with a key that the kernel does not trust, and the kernel enforces signatures: enrol the key, or "
+     "sign it with a trusted one"),
     (r"Loading of (?P<what>.*) is rejected", "signature-rejected",
      "the kernel enforces signatures ({what}): sign the patch with a key it trusts"),
     (r"is blacklisted", "module-blacklisted", "its name is on the kernel command line's module_blacklist"),

@@ -11,7 +11,8 @@ author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Returns the running kernel, its live-patching interface, the patches with their objects and functions in stack
-    order, the transition that is going on with the tasks that hold it, and what is left of patches that are gone.
+    order, the transition that is going on with the tasks that hold it, what is left of patches that are gone, and
+    which other live-patch tools are on the host.
   - Reads only, with one exception. During a transition, root asks the kernel through dynamic debug why tasks hold it,
     for 2.5 seconds at most, and puts the setting back.
   - Without root, what only root may read is V(none), and nobody is named as holding a transition.
@@ -227,6 +228,23 @@ livepatch:
           description: Its size in bytes.
           type: int
           sample: 34816
+    other_tools:
+      description: Other live-patch tools that are on the host.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: What the tool is called.
+          type: str
+          sample: kpatch.service
+        active:
+          description: Whether it is at work, or will be at the next boot.
+          type: bool
+          sample: true
+        effect:
+          description: What it does when it is at work.
+          type: str
+          sample: at each boot it loads every patch below /var/lib/kpatch for the running kernel
 """
 
 from ansible.module_utils.basic import AnsibleModule

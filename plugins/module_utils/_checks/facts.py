@@ -6,6 +6,9 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import hooked_functions, traceable_functions
 from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import in_tree_modules, sample_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import demanded_by
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel_config import kernel_config
+from ansible_collections.kernel.livepatch.plugins.module_utils._keys import shown_keys
 from ansible_collections.kernel.livepatch.plugins.module_utils._kprobes import placed_kprobes
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_names
 from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
@@ -13,6 +16,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions 
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
+    "keys": "This kernel takes signed modules only and shows no key (/proc/keys)",
+    "strict_types": "This kernel's configuration is not found (/proc/config.gz, /boot/config-*, /lib/modules/*/config)",
     "in_tree": "This host has no list of this kernel's modules (modules.dep below /lib/modules)",
     "sample": "None of this very kernel's own modules can be read on this host (below /lib/modules)",
     "symbols": "This kernel does not show its symbols (/proc/kallsyms)",
@@ -86,3 +91,21 @@ class Facts:
     def symbol_versions(self):
         """{symbol: CRC} of those that the file was built against and the host tells; needs the sample."""
         return symbol_versions(self.host, self.in_tree, self.sample, built_against(self.description))
+
+    @once
+    def keys(self):
+        """The keys that the kernel shows (see _keys.shown_keys); none where it does not matter who signed the file."""
+        return shown_keys(self.host) if self.description["signature"] and demanded_by(self.host) else []
+
+    @once
+    def strict_types(self):
+        """Whether the kernel refuses a module whose type information does not fit; False for a file without any.
+
+        Source: btf_module_notify() in kernel/bpf/btf.c.
+        """
+        if not self.description["btf"]:
+            return False
+        options = kernel_config(self.host)
+        return options and (
+            options.get("CONFIG_DEBUG_INFO_BTF_MODULES") == "y"
+            and options.get("CONFIG_MODULE_ALLOW_BTF_MISMATCH") != "y")

@@ -6,7 +6,14 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import unsupported
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import may_load_modules, modules_disabled
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import (
+    blacklisted_modules,
+    demanded_by,
+    ftrace_switch,
+    may_load_modules,
+    modules_disabled,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._keys import may_have_signed
 
 
 def permission(host, modules=True):
@@ -26,7 +33,45 @@ def _permission(question):
     return permission(question.host)
 
 
+def _unsigned(question):
+    policy = demanded_by(question.host)
+    if policy and question.description["signature"] is None:
+        code = "signature-missing" if policy == "module.sig_enforce" else "locked-down"
+        yield finding(code, question.description["name"], file=question.description["file"], policy=policy)
+
+
+def _signing_key(question):
+    policy = demanded_by(question.host)
+    signature = question.description["signature"]
+    if policy and signature and not any(may_have_signed(key, signature) for key in question.facts.keys):
+        yield finding(
+            "signature-key-unknown", question.description["name"], file=question.description["file"], policy=policy,
+            signer=signature["signer"] or f"the key {signature['key_id']}")
+
+
+def _blacklisted(question):
+    name = question.description["name"]
+    if name in blacklisted_modules(question.host):
+        yield finding("module-blacklisted", name, name=name)
+
+
+def _ftrace(question):
+    code = {"off": "ftrace-disabled", "dead": "ftrace-dead"}.get(ftrace_switch(question.host))
+    if code:
+        yield finding(code, "kernel.ftrace_enabled")
+
+
+def _types(question):
+    if question.description["btf"] and question.facts.strict_types:
+        yield finding("btf-strict", question.description["name"], file=question.description["file"])
+
+
 CHECKS = (
     Check(("livepatch-unsupported",), "change", (), _interface),
     Check(("not-permitted", "module-loading-disabled"), "change", (), _permission),
+    Check(("signature-missing", "locked-down"), "load", (), _unsigned),
+    Check(("signature-key-unknown",), "load", ("keys",), _signing_key),
+    Check(("module-blacklisted",), "load", (), _blacklisted),
+    Check(("ftrace-disabled", "ftrace-dead"), "load", (), _ftrace),
+    Check(("btf-strict",), "fit", ("strict_types",), _types),
 )

@@ -16,7 +16,8 @@ FIX = SimulatedPatch()
 def test_a_kernel_without_patches(kernel):
     inventory = host_inventory(kernel)
     assert inventory.pop("kernel")["release"] == "6.1.0-56-amd64"
-    assert inventory == {"interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": []}
+    assert inventory == {
+        "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": []}
 
 
 def test_a_patch_with_its_module(kernel, bring):
@@ -69,6 +70,11 @@ def test_without_root_it_tells_what_it_may_and_asks_the_kernel_nothing(kernel, b
     assert [patch["name"] for patch in inventory["patches"]] == ["fix"]
     assert inventory["kernel"]["lockdown"] is None
     assert kernel.writes == []
+
+
+def test_the_other_tools_on_the_host_are_told(kernel):
+    kernel.put("/usr/bin/kcarectl", "")
+    assert [(tool["name"], tool["active"]) for tool in host_inventory(kernel)["other_tools"]] == [("KernelCare", False)]
 
 
 @pytest.mark.parametrize("directory", ["kpatch", "kgraft", "none"])

@@ -76,6 +76,24 @@ def test_an_existing_file_is_written_in_one_go_and_none_is_made(host, tmp_path, 
     assert os.listdir(str(tmp_path)) == ["enabled"]
 
 
+def test_the_space_of_a_path_is_that_of_its_first_parent_that_is_there(host, tmp_path, monkeypatch):
+    (tmp_path / "var").mkdir()
+    asked = []
+
+    def statvfs(path):
+        asked.append(path)
+        return os.statvfs_result((4096, 512, 100, 10, 5, 50, 8, 4, 0, 255))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    assert host.free_space("/var/lib/kernel-livepatch/patches") == (10 * 512, 8)
+    assert asked == [str(tmp_path / "var")]
+
+
+def test_a_file_system_that_does_not_count_files_has_no_number_of_them(host, monkeypatch):
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((4096, 512, 100, 10, 5, 0, 0, 0, 0, 255)))
+    assert host.free_space("/") == (10 * 512, None)
+
+
 def test_the_clock_moves_forward_by_what_was_slept(host):
     before = host.now()
     host.sleep(0.01)

@@ -3,11 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The facts about the running kernel."""
 
+import errno
+import os
 import struct
 
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import (
+    blacklisted_modules,
+    demanded_by,
+    ftrace_switch,
     lockdown,
     may_load_modules,
     running_kernel,
@@ -67,3 +72,53 @@ def test_lockdown(kernel, text, level):
 def test_the_capability_to_load_modules_is_bit_16(kernel, capabilities, may):
     kernel.put("/proc/self/status", f"CapPrm:\t000001ffffffffff\nCapEff:\t{capabilities}\n")
     assert may_load_modules(kernel) is may
+
+
+FIRST_NAMESPACE = "         0          0 4294967295\n"
+
+
+@pytest.mark.parametrize("users, may", [
+    (FIRST_NAMESPACE, True), ("         0          0          1\n", False), ("0 1000 1\n1 100000 65536\n", False),
+    ("         0     100000      65536\n", False), ("", False)])
+def test_a_capability_inside_a_user_namespace_is_none(kernel, users, may):
+    kernel.put("/proc/self/uid_map", users)
+    assert may_load_modules(kernel) is may
+
+
+@pytest.mark.parametrize("level, enforced, policy", [
+    ("[none] integrity confidentiality", "N", None), ("[none] integrity confidentiality", "Y", "module.sig_enforce"),
+    ("none [integrity] confidentiality", "N", "lockdown=integrity"),
+    ("none integrity [confidentiality]", "N", "lockdown=confidentiality"),
+    ("none [integrity] confidentiality", "Y", "module.sig_enforce")])
+def test_what_demands_signatures(kernel, level, enforced, policy):
+    kernel.put("/sys/kernel/security/lockdown", level + "\n")
+    kernel.put("/sys/module/module/parameters/sig_enforce", enforced + "\n")
+    assert demanded_by(kernel) == policy
+
+
+def test_a_kernel_without_signatures_demands_none(kernel):
+    assert demanded_by(kernel) is None
+
+
+@pytest.mark.parametrize("text, names", [
+    ("fix\n", ["fix"]), ("a,fix,,b\n", ["a", "fix", "b"]), ("(null)\n", ["(null)"]), (None, [])])
+def test_the_names_that_the_command_line_refuses(kernel, text, names):
+    if text is not None:
+        kernel.put("/sys/module/kernel/parameters/module_blacklist", text)
+    assert blacklisted_modules(kernel) == names
+
+
+@pytest.mark.parametrize("text, switch", [("1\n", "on"), ("0\n", "off"), (None, None)])
+def test_the_switch_of_ftrace(kernel, text, switch):
+    if text is not None:
+        kernel.put("/proc/sys/kernel/ftrace_enabled", text)
+    assert ftrace_switch(kernel) == switch
+
+
+@pytest.mark.parametrize("name, switch", [("ENODEV", "dead"), ("EACCES", None)])
+def test_ftrace_that_is_dead_answers_with_an_error(kernel, name, switch):
+    def read_bytes(_path):
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    kernel.read_bytes = read_bytes
+    assert ftrace_switch(kernel) == switch

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration that the running kernel was built with."""
+
+import gzip
+import re
+import zlib
+
+# The running kernel's own word first, then where distributions put the file.
+PLACES = ("/proc/config.gz", "/boot/config-{release}", "/lib/modules/{release}/config")
+OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
+
+
+def kernel_config(host):
+    """{option: value}, as {"CONFIG_MODULES": "y"}, without what is not set; None where no file of it can be read."""
+    for place in PLACES:
+        options = dict(OPTION.findall(_text(host, place.format(release=host.release()))))
+        if options:
+            return options
+    return None
+
+
+def _text(host, path):
+    try:
+        content = host.read_bytes(path)
+        return (gzip.decompress(content) if path.endswith(".gz") else content).decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error):
+        return ""

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other live-patch tools on the host: which there are, which are at work, and what they do."""
+
+import re
+from collections import namedtuple
+
+# installed: paths of which any one shows that the tool is there. at_work(host): whether it is going to patch, or has.
+# effect: what it does when it is at work, as a clause.
+Tool = namedtuple("Tool", "name installed at_work effect")
+UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
+
+
+def other_tools(host):
+    """A dict of `name`, `active` and `effect` for each tool that is on the host; reads files and starts nothing."""
+    found = []
+    for tool in TOOLS:
+        active = tool.at_work(host)
+        if active or any(host.exists(path) for path in tool.installed):
+            found.append({"name": tool.name, "active": active, "effect": tool.effect})
+    return found
+
+
+def _kpatch_service(host):
+    return (
+        _enabled(host, "kpatch.service") and _modules(host, "/var/lib/kpatch/{release}")
+        and "kpatch.enable=0" not in host.read_or("/proc/cmdline", "").split())
+
+
+def _kpatch_dnf(host):
+    return _says(host, "/etc/dnf/plugins/kpatch.conf", r"^\s*autoupdate\s*[=:]\s*(1|yes|true|on)\s*$")
+
+
+def _kpatch_module(host):
+    return host.is_dir("/sys/module/kpatch")
+
+
+def _canonical(host):
+    return host.exists("/var/snap/canonical-livepatch/common/machine-token")
+
+
+def _kernelcare(host):
+    return host.is_dir("/proc/kcare") or host.is_dir("/sys/module/kcare")
+
+
+def _ksplice(host):
+    return any(name.startswith("ksplice") for name in host.names("/sys/module"))
+
+
+def _suse(host):
+    return _modules(host, "/lib/modules/{release}/livepatch")
+
+
+def _syscare(host):
+    return _enabled(host, "syscare.service") and bool(host.names("/usr/lib/syscare/patches"))
+
+
+def _enabled(host, unit):
+    """Whether systemd starts a unit at boot."""
+    wanting = [f"{units}/{entry}" for units in UNITS for entry in host.names(units) if entry.endswith(".wants")]
+    return any(host.exists(f"{directory}/{unit}") for directory in wanting)
+
+
+def _modules(host, directory):
+    """Whether there are modules for the running kernel in a directory."""
+    names = host.names(directory.format(release=host.release()))
+    return any(re.search(r"\.ko(\.(gz|xz|zst))?\Z", name) for name in names)
+
+
+def _says(host, path, pattern):
+    return bool(re.search(pattern, host.read_or(path, ""), re.MULTILINE | re.IGNORECASE))
+
+
+TOOLS = (
+    Tool("kpatch.service", ("/usr/sbin/kpatch", "/usr/lib/systemd/system/kpatch.service"), _kpatch_service,
+         "at each boot it loads every patch below /var/lib/kpatch for the running kernel"),
+    Tool("dnf kpatch plugin", ("/etc/dnf/plugins/kpatch.conf",), _kpatch_dnf,
+         "updates by dnf install the distribution's kpatch-patch packages, which load their patches"),
+    Tool("kpatch.ko", (), _kpatch_module,
+         "it redirects functions itself, and a live patch of a function that it holds is not loaded"),
+    Tool("Canonical Livepatch", ("/snap/canonical-livepatch", "/var/snap/canonical-livepatch"), _canonical,
+         "it loads its vendor's patches by itself, at any time"),
+    Tool("KernelCare", ("/usr/bin/kcarectl",), _kernelcare,
+         "it patches functions in a way of its own, which neither the kernel's interface nor this collection sees"),
+    Tool("Ksplice", ("/usr/sbin/uptrack-upgrade", "/usr/bin/ksplice", "/usr/sbin/ksplice"), _ksplice,
+         "it patches functions in a way of its own, which neither the kernel's interface nor this collection sees"),
+    Tool("SUSE live patching", ("/usr/sbin/klp", "/usr/bin/klp"), _suse,
+         "the patch below /lib/modules for the running kernel is loaded at each boot and replaces every other patch"),
+    Tool("SysCare", ("/usr/bin/syscare",), _syscare,
+         "at each boot it loads the patches that were accepted in it"),
+)
