@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import Pa
 # Larger than any module of a distribution (the largest have some 30 MiB), small enough for a controller's memory.
 MAX_IMAGE_SIZE = 256 * 1024 * 1024
 _XZ_MEMORY = 256 * 1024 * 1024
+_ZSTD_STDIN = "/*stdin*\\ : "
 _ZSTD_SECONDS = 60
 _ZSTD_WINDOW_BITS = 27
 # The library bounds no output, so its input is: 4 bytes of zstd can hold 128 KiB, these 32 MiB.
@@ -30,7 +31,10 @@ def _too_large() -> PatchFileError:
 
 
 def _corrupt(reason: object) -> PatchFileError:
-    return PatchFileError("corrupt-compression", f"cannot be uncompressed ({reason}); copy or build the file again")
+    # Programs give their reason on several lines, each with their name for standard input before it.
+    lines = str(reason).replace(_ZSTD_STDIN, "").splitlines()
+    text = "".join(letter for letter in lines[0] if letter.isprintable()).strip(" .") if lines else "damaged"
+    return PatchFileError("corrupt-compression", f"cannot be uncompressed ({text}); copy or build the file again")
 
 
 def _members(data: bytes, decompressor: t.Callable[[], t.Any]) -> bytes:

@@ -6,8 +6,9 @@
 pyelftools reads the header and the section headers. Symbols and relocations are unpacked in bulk here, since a large
 module has 100,000 of them and pyelftools takes 20 microseconds for each.
 
-Nothing in the file is trusted. Every offset and index is checked before it is used, and no two sections may claim more
-bytes than the file has, so that time and memory are bounded by the file's size.
+Nothing in the file is trusted. Every offset and index is checked before it is used, no two sections may claim more
+bytes than the file has, and there are limits to how much of a kind there can be, so that no file takes much time or
+memory. Each limit is some times what the largest modules of distributions have.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import io
 import struct
 import typing as t
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, too_complex
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._machines import MACHINES, Machine
 
 try:
@@ -40,6 +41,11 @@ STT_OBJECT = 1
 
 # The largest modules of Debian have some 200 sections; a patch with one section for each function has a few thousand.
 _MAX_SECTIONS = 10_000
+_MAX_SYMBOLS = 300_000
+_MAX_RELOCATIONS = 1_000_000
+# Of the names of all sections and all symbols: a table of names can be used many times over.
+_MAX_SECTION_NAMES = 4 * 1024 * 1024
+_MAX_SYMBOL_NAMES = 16 * 1024 * 1024
 # KSYM_NAME_LEN is 512 since Linux 6.1; names of livepatch symbols and sections have an object's name in addition.
 _MAX_STRING = 1024
 
@@ -104,7 +110,8 @@ def _truncated(what: str) -> PatchFileError:
 class ModuleImage:
     """One relocatable ELF file, read from its plain bytes.
 
-    Raises PatchFileError: not-elf, truncated, malformed-elf, unsupported-machine, not-a-module, pyelftools-missing.
+    Raises PatchFileError: not-elf, truncated, malformed-elf, unsupported-machine, not-a-module, too-complex,
+    pyelftools-missing.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -116,6 +123,7 @@ class ModuleImage:
         self.machine = _machine(elf, self.byteorder)
         self._endian = "<" if elf.little_endian else ">"
         self.sections = _sections(elf, data)
+        self._relocations_read = 0
         self._pointers: dict[int, dict[int, Location]] = {}
         self._sections_by_name = {section.name: section for section in reversed(self.sections)}
 
@@ -145,13 +153,19 @@ class ModuleImage:
         layout = struct.Struct(self._endian + ("IBBHQQ" if self.word == 8 else "IIIBBH"))
         if table.size % layout.size:
             raise _malformed("its symbol table has a part of an entry")
-        symbols = []
+        if table.size // layout.size > _MAX_SYMBOLS:
+            raise too_complex()
+        symbols, size_of_names = [], 0
         for entry in layout.iter_unpack(self.contents(table)):
             if self.word == 8:
                 name, info, _other, section, value, size = entry
             else:
                 name, value, size, info, _other, section = entry
-            symbols.append(Symbol(_string(names, name), value, size, section, info & 15, info >> 4))
+            text = _string(names, name)
+            size_of_names += len(text)
+            if size_of_names > _MAX_SYMBOL_NAMES:
+                raise too_complex()
+            symbols.append(Symbol(text, value, size, section, info & 15, info >> 4))
         return symbols
 
     @functools.cached_property
@@ -179,6 +193,9 @@ class ModuleImage:
             layout = self._relocation_layout(section)
             if section.size % layout.size:
                 raise _malformed(f"section {section.name} has a part of an entry")
+            self._relocations_read += section.size // layout.size
+            if self._relocations_read > _MAX_RELOCATIONS:
+                raise too_complex()
             for offset, info, *addend in layout.iter_unpack(self.contents(section)):
                 if offset >= target.size or info >> shift >= len(symbols):
                     raise _malformed(f"section {section.name} has a relocation to nowhere")
@@ -282,7 +299,10 @@ def _sections(elf: ELFFile, data: bytes) -> list[Section]:
         raise _malformed("its sections have no names")
     names_header = headers[elf["e_shstrndx"]]
     names = data[names_header["sh_offset"] : names_header["sh_offset"] + names_header["sh_size"]]
-    return [_section(index, header, names) for index, header in enumerate(headers)]
+    sections = [_section(index, header, names) for index, header in enumerate(headers)]
+    if sum(len(section.name) for section in sections) > _MAX_SECTION_NAMES:
+        raise too_complex()
+    return sections
 
 
 def _section(index: int, header: t.Mapping[str, t.Any], names: bytes) -> Section:

@@ -41,5 +41,10 @@ class PatchFileError(Exception):
         return type(self)(self.code, self.problem, file)
 
 
+def too_complex() -> PatchFileError:
+    """The error for a file whose tables are so large that they were made to cost time and memory."""
+    return PatchFileError("too-complex", "has tables that no real patch has; check where the file comes from")
+
+
 class BundleError(PatchFileError):
     """A bundle directory, or its bundle.yml, that cannot be used; its codes begin with `bundle-`."""

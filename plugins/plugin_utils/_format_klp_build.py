@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._code import replace_stored_by_init
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import Location, ModuleImage, Section
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import too_complex
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._live_patch import (
     CALLBACKS,
+    MAX_FUNCTIONS,
+    MAX_OBJECTS,
     VMLINUX,
     Function,
     LivePatch,
@@ -27,8 +29,6 @@ _OBJECTS = ".init.klp_objects"
 _OBJECT_WORDS, _NAME, _FUNCS, _FIRST_CALLBACK, _COUNT = 8, 0, 1, 2, 7
 # old_name, new_func, sympos
 _FUNCTION_WORDS, _OLD_NAME, _NEW_FUNC, _SYMPOS = 3, 0, 1, 2
-# Objects of a damaged file can all claim the same functions; no patch has so many.
-_MAX_FUNCTIONS = 100_000
 
 
 def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
@@ -38,8 +38,10 @@ def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
         return None
     size = _OBJECT_WORDS * image.word
     starts = range(0, section.size - size + 1, size)
-    if sum(image.number(section, start + _COUNT * image.word, 4) for start in starts) > _MAX_FUNCTIONS:
-        raise PatchFileError("too-complex", "claims more functions than any real patch; check where it comes from")
+    if len(starts) > MAX_OBJECTS:
+        raise too_complex()
+    if sum(image.number(section, start + _COUNT * image.word, 4) for start in starts) > MAX_FUNCTIONS:
+        raise too_complex()
     found = [_object(image, section, start) for start in starts]
     objects = [entry for entry in found if entry is not None]
     return LivePatch(

@@ -11,7 +11,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils import (
     _format_source,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._live_patch import LivePatch
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import too_complex
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._live_patch import (
+    MAX_FUNCTIONS,
+    MAX_OBJECTS,
+    LivePatch,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._modinfo import Modinfo
 
 # The two that have sections of their own come first; whatever else is marked as a live patch was written from source.
@@ -26,5 +31,8 @@ def find_live_patch(image: ModuleImage, modinfo: Modinfo) -> LivePatch:
     for find in FORMATS:
         patch = find(image, modinfo)
         if patch is not None:
+            functions = sum(len(entry.functions) for entry in patch.objects)
+            if len(patch.objects) > MAX_OBJECTS or functions > MAX_FUNCTIONS:
+                raise too_complex()
             return patch
     return LivePatch("none")

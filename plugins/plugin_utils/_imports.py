@@ -9,8 +9,11 @@ import struct
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import SHN_UNDEF, STB_WEAK, ModuleImage
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, too_complex
 
+# The largest modules of distributions import some 2,000 symbols.
+_MAX_IMPORTS = 50_000
+_MAX_NAMES = 16 * 1024 * 1024  # in bytes, of all together
 _VERSION_ENTRY = 64  # struct modversion_info: an unsigned long and the rest for the name
 # Symbols that the module loader defines or ignores (simplify_symbols() in kernel/module/main.c).
 _OF_THE_LOADER = frozenset({"", ".TOC.", "_GLOBAL_OFFSET_TABLE_"})
@@ -19,7 +22,7 @@ _OF_THE_LOADER = frozenset({"", ".TOC.", "_GLOBAL_OFFSET_TABLE_"})
 def read_imports(image: ModuleImage) -> list[dict[str, t.Any]]:
     """Return the imported symbols, sorted by name: [{name, crc, weak}]; `crc` is None where the module has none.
 
-    Raises PatchFileError: malformed-elf.
+    Raises PatchFileError: malformed-elf, too-complex.
     """
     crcs = _crcs(image)
     undefined = {
@@ -27,6 +30,8 @@ def read_imports(image: ModuleImage) -> list[dict[str, t.Any]]:
         for symbol in image.symbols
         if symbol.section == SHN_UNDEF and symbol.name not in _OF_THE_LOADER
     }
+    if len(undefined) > _MAX_IMPORTS:
+        raise too_complex()
     return [{"name": name, "crc": crcs.get(name), "weak": weak} for name, weak in sorted(undefined.items())]
 
 
@@ -54,6 +59,8 @@ def _plain_crcs(image: ModuleImage) -> dict[str, int]:
     if section is None:
         return {}
     layout = struct.Struct(f"{'<' if image.byteorder == 'little' else '>'}{'Q' if image.word == 8 else 'I'}")
+    if section.size > _MAX_IMPORTS * _VERSION_ENTRY:
+        raise too_complex()
     contents = bytes(image.contents(section))
     if len(contents) % _VERSION_ENTRY:
         raise PatchFileError("malformed-elf", "has a damaged section __versions; copy or build the file again")
@@ -69,6 +76,8 @@ def _extended_crcs(image: ModuleImage) -> dict[str, int]:
     numbers, names = image.section("__version_ext_crcs"), image.section("__version_ext_names")
     if numbers is None or names is None:
         return {}
+    if numbers.size > 4 * _MAX_IMPORTS or names.size > _MAX_NAMES:
+        raise too_complex()
     contents = bytes(image.contents(numbers))
     words = [name.decode("utf-8", errors="replace") for name in bytes(image.contents(names)).split(b"\0") if name]
     if len(contents) != 4 * len(words):

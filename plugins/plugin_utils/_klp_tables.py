@@ -16,7 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import SHF_ALLOC, Location, ModuleImage, Section
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import too_complex
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._live_patch import (
     CALLBACKS,
     VMLINUX,
@@ -167,7 +167,7 @@ class KlpTables:
     def _spend(self, size: int) -> None:
         self._scanned += max(size, _SCAN_MINIMUM)
         if self._scanned > _SCAN_BUDGET:
-            raise PatchFileError("too-complex", "has tables that no real patch has; check where the file comes from")
+            raise too_complex()
 
     def _pointer_count(self, section: Section, start: int, end: int) -> int:
         if section.index not in self._offsets:

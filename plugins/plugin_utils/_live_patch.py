@@ -11,6 +11,9 @@ import typing as t
 # Members of struct klp_callbacks that are functions, in their order there.
 CALLBACKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
 VMLINUX = "vmlinux"
+# Objects of a damaged file can all claim the same functions; no patch has a tenth of these.
+MAX_OBJECTS = 10_000
+MAX_FUNCTIONS = 20_000
 
 
 class Function(t.NamedTuple):

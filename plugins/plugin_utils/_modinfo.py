@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, too_complex
+
+
+# In bytes; drivers with many aliases have some 100 KiB.
+_MAX_SIZE = 1024 * 1024
 
 
 class Modinfo:
     """The `key=value` strings of a module; a key can occur several times.
 
-    Raises PatchFileError: not-a-module.
+    Raises PatchFileError: not-a-module, too-complex.
     """
 
     def __init__(self, image: ModuleImage) -> None:
@@ -21,6 +25,8 @@ class Modinfo:
             raise PatchFileError(
                 "not-a-module", "is an ELF file but not a kernel module (it has no section .modinfo); give a .ko file"
             )
+        if section.size > _MAX_SIZE:
+            raise too_complex()
         self._values: dict[str, list[str]] = {}
         for entry in bytes(image.contents(section)).decode("utf-8", errors="replace").split("\0"):
             key, separator, value = entry.partition("=")

@@ -35,6 +35,8 @@ _MODULE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _STATE_CALLS = frozenset({"klp_get_state", "klp_get_prev_state"})
 _NOTE_HEADER = 12
 _NT_GNU_BUILD_ID = 3
+_MAX_BUILD_ID = 64  # in bytes; linkers write 8 to 20
+_MAX_ORC_HEADER = 64  # in bytes; the kernel's has 20
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -163,7 +165,11 @@ def _is_removable(elf: ModuleImage) -> bool:
 
 def _hex(elf: ModuleImage, name: str) -> str | None:
     section = elf.section(name)
-    return bytes(elf.contents(section)).hex() if section else None
+    if section is None:
+        return None
+    if section.size > _MAX_ORC_HEADER:
+        raise PatchFileError("malformed-elf", f"has a damaged section {name}; copy or build the file again")
+    return bytes(elf.contents(section)).hex()
 
 
 def _build_id(elf: ModuleImage) -> str | None:
@@ -172,6 +178,6 @@ def _build_id(elf: ModuleImage) -> str | None:
         return None
     name_size, size, kind = (elf.number(section, offset, 4) for offset in (0, 4, 8))
     start = _NOTE_HEADER + (name_size + 3 & ~3)
-    if kind != _NT_GNU_BUILD_ID or size == 0 or start + size > section.size:
+    if kind != _NT_GNU_BUILD_ID or not 0 < size <= _MAX_BUILD_ID or start + size > section.size:
         return None
     return bytes(elf.contents(section)[start : start + size]).hex()

@@ -27,6 +27,7 @@ _SEQUENCE, _SET, _INTEGER, _OID, _OCTETS, _CONTEXT_0 = 0x30, 0x31, 0x02, 0x06, 0
 _KEY_IDENTIFIER = 0x80
 _COMMON_NAME = "2.5.4.3"
 _MAX_OID = 64
+_MAX_SIZE = 1024 * 1024  # in bytes; sign-file writes some hundred, with post-quantum algorithms some thousand
 _HASHES = {
     "1.3.14.3.2.26": "sha1",
     "2.16.840.1.101.3.4.2.1": "sha256",
@@ -61,6 +62,8 @@ def read_signature(data: bytes) -> dict[str, str | None] | None:
     start = end - size - signer_size - key_id_size
     if start < 0:
         raise _corrupt("it claims more bytes than the file has")
+    if size > _MAX_SIZE:
+        raise _corrupt("it is too large")
     if id_type == _ID_X509:
         signer = data[start : start + signer_size]
         return {

@@ -70,3 +70,15 @@ def test_without_any_zstd_the_error_says_what_to_install(monkeypatch):
     with pytest.raises(PatchFileError, match="install the Python library zstandard") as caught:
         uncompress(data)
     assert caught.value.code == "zstd-missing"
+
+
+def test_several_lines_of_the_program_become_one_sentence(monkeypatch):
+    for module in ("compression", "zstandard"):
+        monkeypatch.setitem(sys.modules, module, None)
+    header = b"\x28\xb5\x2f\xfd" + b"\x00\xa8"  # a window of 2 GiB
+    with pytest.raises(PatchFileError) as caught:
+        uncompress(header + bytes(20))
+    assert caught.value.message == (
+        "The patch file cannot be uncompressed (Decoding error (36) : Frame requires too much memory for decoding); "
+        "copy or build the file again."
+    )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import time
 
 import pytest
@@ -103,3 +104,79 @@ def test_thousands_of_arrays_that_overlap_are_refused_soon(build_module):
 def test_objects_that_all_claim_the_same_functions_are_refused(build_module):
     data = build_module("hostile_counts").read_bytes()
     assert describe_or_refuse(data) == "too-complex"
+
+
+def test_objects_from_source_that_all_claim_the_same_functions_are_refused(build_module):
+    assert describe_or_refuse(build_module("hostile_shared", "-DCOUNT=100").read_bytes()) is None
+    assert describe_or_refuse(build_module("hostile_shared").read_bytes()) == "too-complex"
+
+
+def with_section(data: bytes, name: str, content: bytes) -> bytes:
+    """The module with other bytes in a section, which move to the file's end."""
+    changed = bytearray(data) + bytes(-len(data) % 8)
+    index = ModuleImage(data).section(name).index
+    put(changed, section_header(data, index) + 24, 8, len(changed))
+    put(changed, section_header(data, index) + 32, 8, len(content))
+    return bytes(changed + content)
+
+
+def symbols(count: int, name: int = 0, step: int = 0) -> bytes:
+    """A table of undefined global symbols, each with its name `step` bytes after that of the one before."""
+    return b"".join(struct.pack("<IBBHQQ", name + number * step, 0x10, 0, 0, 0, 0) for number in range(count))
+
+
+# (section, more in it than any module of a distribution has)
+HUGE = {
+    "symbols": (".symtab", lambda: symbols(300_001)),
+    "imports": (".symtab", lambda: symbols(50_001, name=1, step=8)),
+    "names of symbols": (".symtab", lambda: symbols(17_000, name=1 + 8 * 50_001)),
+    "modinfo": (".modinfo", lambda: b"a=b\0" * 300_000),
+    "versions": ("__versions", lambda: bytes(64 * 50_001)),
+    "relocations": (".rela.data", lambda: struct.pack("<QQq", 0, 1 << 32 | 1, 0) * 1_000_001),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), HUGE.values(), ids=HUGE)
+def test_tables_beyond_any_real_module_are_refused_soon(build_module, name, content):
+    names = b"\0" + b"".join(b"%07d\0" % number for number in range(50_001)) + b"n" * 1000 + b"\0"
+    data = with_section(build_module("source_several").read_bytes(), ".strtab", names)
+    assert describe_or_refuse(data) is None
+    assert describe_or_refuse(with_section(data, name, content())) == "too-complex"
+
+
+def test_more_objects_of_klp_build_than_any_real_patch_has_are_refused(build_module):
+    data = with_section(build_module("klp_build").read_bytes(), ".init.klp_objects", bytes(64 * 10_001))
+    assert describe_or_refuse(data) == "too-complex"
+
+
+def test_sections_that_share_one_long_name_are_refused(build_module):
+    data = build_module("plain").read_bytes()
+    names = bytes(ModuleImage(data).contents(ModuleImage(data).section(".shstrtab")))
+    data = with_section(data, ".shstrtab", names + b"n" * 1000 + b"\0")
+    headers = len(ModuleImage(data).sections) * SECTION_HEADER_SIZE
+    start = section_header(data, 0)
+    table = data[start : start + headers] + struct.pack("<I60x", len(names)) * 4500
+    changed = bytearray(data)
+    put(changed, 40, 8, len(data))
+    put(changed, 60, 2, len(table) // SECTION_HEADER_SIZE)
+    assert describe_or_refuse(bytes(changed) + table) == "too-complex"
+
+
+def test_a_signature_larger_than_any_real_one_is_refused(build_module):
+    size = 2 * 1024 * 1024
+    trailer = struct.pack(">BBBBB3xI", 0, 0, 2, 0, 0, size) + b"~Module signature appended~\n"
+    assert describe_or_refuse(build_module("plain").read_bytes() + bytes(size) + trailer) == "corrupt-signature"
+
+
+def test_a_build_id_larger_than_any_real_one_is_none(build_module):
+    data = build_module("plain").read_bytes()
+    note = struct.pack("<III4s", 4, 1000, 3, b"GNU\0") + bytes(1000)
+    assert describe_image(with_section(data, ".note.gnu.build-id", note), "x.ko", "none")["build_id"] is None
+
+
+def test_an_orc_header_larger_than_any_real_one_is_refused(build_module, tmp_path):
+    for size, code in ((20, None), (1000, "malformed-elf")):
+        (tmp_path / "header").write_bytes(bytes(size))
+        command = ["objcopy", "--add-section", f".orc_header={tmp_path / 'header'}", build_module("plain")]
+        subprocess.run([*command, tmp_path / "with_header.ko"], check=True)
+        assert describe_or_refuse((tmp_path / "with_header.ko").read_bytes()) == code
