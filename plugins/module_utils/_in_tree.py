@@ -16,6 +16,7 @@ DIRECTORIES = ("/lib/modules", "/usr/lib/modules")
 # Below this directory a kernel's package or `make modules_install` puts the kernel's own modules, and nothing else.
 OWN = "kernel/"
 TRIES = 4
+LARGEST = 2 << 20  # bytes in memory, of a module that is read for what any other would tell as well
 
 # How the kernel's own modules are built; the fields are those of ModuleFile.
 Sample = namedtuple("Sample", "vermagic struct_size has_versions crcs orc_unwind orc_header build_id")
@@ -116,12 +117,12 @@ def sample_module(host, tree):
 
 
 def loaded_own(host, tree):
-    """(name, path) of the kernel's own modules that are loaded, the smallest in memory first."""
+    """(name, path) of the kernel's own modules that are loaded, the smallest in memory first, no very large ones."""
     lines = [line.split() for line in host.read_or("/proc/modules", "").splitlines()]
-    for words in sorted(lines, key=lambda words: int(words[1])):
-        path = tree.own(words[0])
-        if path:
-            yield words[0], path
+    for size, name in sorted((int(words[1]), words[0]) for words in lines):
+        path = tree.own(name)
+        if path and size <= LARGEST:
+            yield name, path
 
 
 def _sample(host, path):

@@ -7,7 +7,11 @@ import shutil
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import in_tree_modules, sample_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import (
+    in_tree_modules,
+    loaded_own,
+    sample_module,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_module import simulated_module
 
 BASE = "/lib/modules/6.1.0-56-amd64"
@@ -67,8 +71,10 @@ def test_the_index_can_be_below_usr_or_gone(kernel, tree):
 
 
 def load(kernel, name, size, build_id):
+    others = [line for line in kernel.read("/proc/modules").splitlines() if not line.startswith(f"{name} ")]
+    shutil.rmtree(kernel.path(f"/sys/module/{name}"), ignore_errors=True)
     kernel.plain_module(name, build_id=build_id)
-    kernel.put("/proc/modules", kernel.read("/proc/modules").replace(f"{name} 16384", f"{name} {size}") + "\n")
+    kernel.put("/proc/modules", "".join(f"{line}\n" for line in [f"{name} {size} 0 - Live 0x0", *others]))
 
 
 def sampled_size(kernel):
@@ -89,6 +95,14 @@ def test_the_sample_is_the_smallest_loaded_module(kernel):
     load(kernel, "small", 8192, THIS)
     load(kernel, "elsewhere", 10, THIS)
     assert sampled_size(kernel) == 300
+
+
+def test_a_very_large_module_is_not_read_for_a_sample(kernel):
+    put_modules(kernel, big=simulated_module(size=200))
+    load(kernel, "big", 8 << 20, THIS)
+    assert list(loaded_own(kernel, in_tree_modules(kernel))) == []
+    load(kernel, "big", 1 << 20, THIS)
+    assert list(loaded_own(kernel, in_tree_modules(kernel))) == [("big", f"{BASE}/kernel/big.ko")]
 
 
 def test_the_sample_tells_how_the_kernels_modules_are_built(kernel):
