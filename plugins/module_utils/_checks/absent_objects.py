@@ -10,7 +10,6 @@ module (klp_module_coming in kernel/livepatch/core.c), and no other sign of the 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf_file import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_names
 from ansible_collections.kernel.livepatch.plugins.module_utils._module_file import module_file
 
 MOST_REASONS = 3  # in one message
@@ -18,8 +17,8 @@ MOST_REASONS = 3  # in one message
 
 def absent_objects(question):
     """The names of the modules that the patch is for and that are not loaded, in the file's order."""
-    present = set(loaded_names(question.host)).union((None, "vmlinux"))
-    return [entry["name"] for entry in question.description["objects"] if entry["name"] not in present]
+    names = [entry["name"] for entry in question.description["objects"]]
+    return [name for name in names if name is not None and name not in question.facts.present]
 
 
 def _absent(question):
