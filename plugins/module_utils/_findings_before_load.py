@@ -182,8 +182,8 @@ BEFORE_A_LOAD = {
         "a post_handler does), and there can be one: stop it."),
     "function-attached": (
         "warning", False,
-        "A BPF program or another direct caller is attached to {object}:{function}: see that it still does what it "
-        "should."),
+        "A BPF program or another direct caller is attached to {object}:{function}: should the kernel refuse the load, "
+        "detach it, and otherwise see that it still does what it should."),
     "function-probed": (
         "warning", False,
         "A kprobe sits inside {object}:{function} ({places}) and will not be hit any more once the function is "

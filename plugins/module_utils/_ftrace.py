@@ -5,6 +5,8 @@
 
 import re
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import same_address
+
 TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 
 LINE = re.compile(r"^(?P<name>\S+)(?: \[(?P<module>[^\]]+)\])? \((?P<users>\d+)\)(?P<flags>[ RIDOM]*)")
@@ -21,6 +23,24 @@ def hooked_functions(host):
         if text is not None:
             return _parse(text)
     return None
+
+
+def live_patched(host, hooked, functions):
+    """{function: whether a live patch redirects it} of `functions`, which are (object, name); None for cannot be told.
+
+    `hooked` is what `hooked_functions` told, which names of several symbols at one address the first.
+    """
+    missing = {function for function in functions if not _is_live_patched(hooked, *function)}
+    others = same_address(host, missing) if missing else {}
+    patched = dict.fromkeys(functions, True)
+    for entry, name in missing:
+        names = others[entry, name]
+        patched[entry, name] = None if names is None else any(_is_live_patched(hooked, entry, one) for one in names)
+    return patched
+
+
+def _is_live_patched(hooked, entry, name):
+    return any("I" in flags for flags in hooked.get((entry, name), ()))
 
 
 def traceable_functions(host, functions):

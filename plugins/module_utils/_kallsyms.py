@@ -7,7 +7,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules i
 
 KALLSYMS = "/proc/kallsyms"
 ADDRESS, NAME, MODULE = 0, 2, 3  # columns
-VMLINUX = b"[vmlinux]"  # in the place of a module's name
 
 
 def read_symbols(host, names):
@@ -32,26 +31,23 @@ def read_symbols(host, names):
 
 
 def same_address(host, functions):
-    """{function: names} of those of `functions`, which are (object, name): all names in the object at its addresses.
+    """{function: names} of `functions`, which are (object, name): all names in the object at its addresses.
 
-    A function is left out where the kernel hides its addresses (kernel.kptr_restrict). This looks at every
-    symbol one by one, so it is for the rare function that is not found by its own name.
+    There are none for a function without a symbol, and None stands where the kernel hides its addresses
+    (kernel.kptr_restrict) or its symbols.
     """
-    kernel, others = _columns(host.read_bytes_or(KALLSYMS, b""))
-    symbols = [(VMLINUX, name, address) for name, address in zip(kernel[NAME], kernel[ADDRESS])]
-    symbols.extend(zip(others[MODULE], others[NAME], others[ADDRESS]))
-    wanted = {_place(*function): function for function in functions}
-    addresses, names = {}, {}
-    for entry, name, address in symbols:
-        if (entry, name) in wanted:
-            addresses.setdefault(wanted[entry, name], set()).add((entry, address))
-    own = set().union(*addresses.values())
-    for entry, name, address in symbols:
-        if (entry, address) in own:
-            names.setdefault((entry, address), set()).add(name.decode("utf-8", "replace"))
-    return {
-        function: set().union(*(names[place] for place in places))
-        for function, places in addresses.items() if all(int(address, 16) for _entry, address in places)}
+    text = b"\n" + host.read_bytes_or(KALLSYMS, b"")
+    return {function: _names_at(text, *function) if len(text) > 1 else None for function in functions}
+
+
+def _names_at(text, entry, name):
+    module = [] if entry == "vmlinux" else [f"[{entry}]".encode()]
+    end = b"\t".join([b" " + name.encode(), *module]) + b"\n"
+    addresses = {line[ADDRESS] for line in _lines_with(text, end)}
+    if not all(int(address, 16) for address in addresses):
+        return None
+    lines = [line for address in addresses for line in _lines_with(text, b"\n" + address + b" ")]
+    return {line[NAME].decode("utf-8", "replace") for line in lines if line[MODULE:] == module}
 
 
 def suffixed_symbols(host, names):
@@ -63,8 +59,13 @@ def suffixed_symbols(host, names):
     return {name for name in names if b" " + name.encode() + b".llvm." in text}
 
 
-def _place(entry, name):
-    return VMLINUX if entry == "vmlinux" else f"[{entry}]".encode(), name.encode()
+def _lines_with(text, part):
+    """The words of every line that begins or ends with `part`, which holds the newline there."""
+    place = text.find(part)
+    while place >= 0:
+        start = place + 1 if part.startswith(b"\n") else text.rfind(b"\n", 0, place) + 1
+        yield text[start:text.find(b"\n", place + 1)].split()
+        place = text.find(part, place + 1)
 
 
 def _columns(text):

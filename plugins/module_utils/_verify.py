@@ -5,8 +5,12 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import left_behind
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import hooked_functions
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_module, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import hooked_functions, live_patched
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import (
+    loaded_module,
+    loaded_names,
+    module_build_id,
+)
 
 # A patch may be kept in spite of these: a later one has taken a function over, which is what stacking is for.
 TOLERATED = ("function-overridden",)
@@ -29,7 +33,7 @@ def verify_patch(host, interface, name, description, tasks=True):
     hooked = hooked_functions(host)
     if hooked is None:
         findings.append(finding("ftrace-unreadable", "ftrace"))
-    functions = _functions(interface, patch, description, hooked)
+    functions = _functions(host, interface, patch, description, hooked)
     findings.extend(_function_findings(name, description, functions))
     findings.extend(_object_findings(host, patch))
     # During another patch's transition, patch_state is about that one.
@@ -53,11 +57,14 @@ def _identity(host, name, description):
         yield finding("tables-opaque", name, file=description["file"])
 
 
-def _functions(interface, patch, description, hooked):
+def _functions(host, interface, patch, description, hooked):
     listed = function_keys(patch["objects"])
     claimed = listed if description is None or description["opaque"] else function_keys(description["objects"])
     loaded = {entry["name"]: entry["patched"] for entry in patch["objects"]}
     newer = _newer_owners(interface, patch["name"])
+    present = {"vmlinux"}.union(loaded_names(host))
+    wanted = {(entry, function) for entry, function, _sympos in listed | claimed if entry in present}
+    patched = {} if hooked is None else live_patched(host, hooked, wanted)
     functions = []
     for key in sorted(listed | claimed):
         entry, function, sympos = key
@@ -66,7 +73,7 @@ def _functions(interface, patch, description, hooked):
             "claimed": key in claimed,
             "in_sysfs": key in listed,
             "object_loaded": loaded.get(entry, False),
-            "ftrace": None if hooked is None else any("I" in flags for flags in hooked.get((entry, function), ())),
+            "ftrace": None if hooked is None else patched.get((entry, function), False),
             "overridden_by": newer.get(key),
         })
     return functions

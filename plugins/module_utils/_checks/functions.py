@@ -54,13 +54,14 @@ def _traceable(question):
     unlisted = {function for function in facts.replaced - facts.traceable if _symbol_count(question, function) != 0}
     if not unlisted:
         return
-    aliases = same_address(question.host, unlisted)
-    others = {(entry, alias) for (entry, _name), names in aliases.items() for alias in names}
+    names = same_address(question.host, unlisted)
+    told = {function for function in unlisted if names[function] is not None}
+    others = {(entry, alias) for entry, name in told for alias in names[entry, name]}
     listed = traceable_functions(question.host, others) or set()
-    for entry, name in sorted(set(aliases)):
-        if not any((entry, alias) in listed for alias in aliases[entry, name]):
+    for entry, name in sorted(told):
+        if not any((entry, alias) in listed for alias in names[entry, name]):
             yield finding("function-not-traceable", _subject(entry, name), object=entry, function=name)
-    if unlisted - set(aliases):
+    if unlisted - told:
         yield finding(
             "not-checked", "function-not-traceable", codes="function-not-traceable",
             why="This kernel hides the addresses of its symbols (kernel.kptr_restrict)")
@@ -92,8 +93,8 @@ def _live_patched_alias(question, function, ours):
     """Whether a live patch holds it by another name of the same address, or that cannot be told."""
     if not any(entry == function[0] for entry, _name in ours):
         return False
-    aliases = same_address(question.host, {function})
-    return function not in aliases or any((function[0], alias) in ours for alias in aliases[function])
+    names = same_address(question.host, {function})[function]
+    return names is None or any((function[0], alias) in ours for alias in names)
 
 
 def _symbol_count(question, function):

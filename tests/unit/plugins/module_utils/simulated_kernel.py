@@ -29,7 +29,7 @@ FUNCTIONS = (
     "cmdline_proc_show", "meminfo_proc_show", "version_proc_show", "klp_enable_patch", "one", "two", "two", "other",
     *(f"function_{number}" for number in range(9)), "three [target]", "other [target]",
 )
-SYMBOL = "0000000000000000 t {}\n"
+SYMBOL = "{:016x} t {}\n"
 MODULES = "/lib/modules/6.1.0-56-amd64"
 SETTLE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
@@ -63,7 +63,8 @@ class SimulatedKernel(Host):
             ("/proc/self/status", "Name:\tpython3\nCapEff:\t000001ffffffffff\n"), ("/proc/modules", ""),
             ("/sys/kernel/tracing/enabled_functions", ""), ("/proc/1/task/1/patch_state", "-1"), ("/dev/kmsg", ""),
             ("/proc/1/task/1/stack", "[<0>] ep_poll+0x2a0/0x390\n"), (DYNDBG, DYNDBG_SITES),
-            ("/proc/kallsyms", "".join(SYMBOL.format(line.replace(" ", "\t")) for line in FUNCTIONS)),
+            ("/proc/kallsyms", "".join(
+                SYMBOL.format(number, line.replace(" ", "\t")) for number, line in enumerate(FUNCTIONS, start=1))),
             ("/sys/kernel/tracing/available_filter_functions", "".join(f"{line}\n" for line in FUNCTIONS)),
             ("/sys/kernel/debug/kprobes/list", ""), (f"{MODULES}/modules.dep", "kernel/target.ko:\n"),
             (f"{MODULES}/kernel/target.ko", simulated_module(

@@ -105,11 +105,12 @@ def test_the_other_names_of_an_address(kernel, function, names):
     assert same_address(kernel, {function}) == {function: names}
 
 
-def test_a_hidden_address_has_no_names(kernel):
+def test_hidden_addresses_and_no_symbol_are_told_apart(kernel):
     kernel.put(KALLSYMS, ADDRESSES)
-    assert same_address(kernel, {("lab_target", "hidden"), ("vmlinux", "gone")}) == {}
+    assert same_address(kernel, {("lab_target", "hidden"), ("vmlinux", "gone")}) == {
+        ("lab_target", "hidden"): None, ("vmlinux", "gone"): set()}
     kernel.forbidden = (KALLSYMS,)
-    assert same_address(kernel, {("vmlinux", "show")}) == {}
+    assert same_address(kernel, {("vmlinux", "show")}) == {("vmlinux", "show"): None}
 
 
 def test_symbols_that_a_linker_has_given_a_suffix(kernel):

@@ -115,6 +115,20 @@ def test_a_function_of_another_object_is_no_evidence(enabled, verify):
     assert verify()[0] == ["function-not-hooked"]
 
 
+@pytest.mark.parametrize("address, codes, ftrace", [
+    ("ffffffff81000010", [], True),
+    ("ffffffff81000020", ["function-not-hooked"], False),
+    ("0000000000000000", [], None),
+])
+def test_ftrace_shows_one_of_several_names_of_a_function(enabled, verify, address, codes, ftrace):
+    enabled.put("/proc/kallsyms", f"ffffffff81000010 t __do_one\n{address} t one\n")
+    enabled.put("/sys/kernel/tracing/enabled_functions",
+                "__do_one (1)   I  \nthree [target] (1)   I  \ntwo (1)   I  \n")
+    found, functions = verify()
+    assert found == codes
+    assert functions[1] == evidence(name="one", ftrace=ftrace)
+
+
 def test_ftrace_that_cannot_be_read_is_only_a_warning(enabled, verify):
     enabled.forbidden = ("/sys/kernel/tracing",)
     codes, functions = verify()
