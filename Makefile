@@ -7,13 +7,14 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CHECK = $(PYTHON) -B tests/check
 .DEFAULT_GOAL := help
 
-demo test units lint sanity kernel docs clean: | python
+demo test units fuzz lint sanity kernel docs clean: | python
 	@$(CHECK) $@
-.PHONY: demo test units lint sanity kernel docs clean python help
+.PHONY: demo test units fuzz lint sanity kernel docs clean python help
 
 demo: ## boot machines, patch their running kernel, show it, take it back
 test: ## everything below: units, lint, sanity and the real kernels
 units: ## unit tests, on the newest and the oldest ansible-core and Python
+fuzz: ## 200,000 damaged files to everything that reads patch files; test has the first of them
 lint: ## ruff, yamllint, ansible-lint, antsibull-docs, antsibull-changelog, vermin
 sanity: ## ansible-test sanity on the newest and the oldest ansible-core, and lint
 kernel: ## the suite that patches real kernels in virtual machines

@@ -8,7 +8,6 @@ from __future__ import annotations
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, too_complex
 
-
 # In bytes; drivers with many aliases have some 100 KiB.
 _MAX_SIZE = 1024 * 1024
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from check import lifetime, reports
 from check.documentation import build_docs
 from check.errors import CheckError
+from check.fuzzing import run_fuzz, run_short_fuzz
 from check.lint import run_lint
 from check.on_kernels import clean_lab, run_demo, run_kernel
 from check.paths import cache_dir
@@ -24,10 +25,11 @@ from check.units import run_units
 # Verbs whose results are counted, each with the checks that it runs, in order.
 CHECKS = {
     "units": (run_units,),
+    "fuzz": (run_fuzz,),
     "lint": (run_lint,),
     "sanity": (run_lint, run_sanity),
     "kernel": (run_kernel,),
-    "test": (run_units, run_lint, run_sanity, run_kernel),
+    "test": (run_units, run_short_fuzz, run_lint, run_sanity, run_kernel),
 }
 
 

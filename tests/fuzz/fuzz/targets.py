@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The readers that are fuzzed. Each takes an input's bytes, and raises Broken or any other exception when it fails."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kernel.livepatch.plugins.lookup.patch_file import RETURN
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf_file import ElfError, ElfFile
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _compression
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._patch_file import describe_image
+from fuzz.judge import Broken, Documented, Error, judge_error
+
+MIB = 1024 * 1024
+_DESCRIPTION = Documented(RETURN, "_list")
+_DESCRIBE_CODES = frozenset(
+    (
+        "not-elf",
+        "truncated",
+        "malformed-elf",
+        "unsupported-machine",
+        "not-a-module",
+        "no-module-name",
+        "too-complex",
+        "corrupt-signature",
+    )
+)
+_UNCOMPRESS_CODES = frozenset(("corrupt-compression", "too-large"))
+# Beyond twice the file's size, what a description may take as JSON: 20,000 functions with names of 1,000 bytes.
+_DESCRIPTION_SIZE = 24 * MIB
+
+
+class Target(t.NamedTuple):
+    """A reader. `read` returns whether it understood the input; `memory` is what it may take, in bytes."""
+
+    name: str
+    read: t.Callable[[bytes], bool]
+    memory: int
+
+
+def _describe(data: bytes) -> bool:
+    try:
+        description = describe_image(data, "fix.ko", "none")
+    except PatchFileError as error:
+        judge_error(Error(error.code, error.message), _DESCRIBE_CODES)
+        return False
+    _DESCRIPTION.judge(description, _DESCRIPTION_SIZE + 2 * len(data))
+    return True
+
+
+def _uncompress(data: bytes) -> bool:
+    return _judge_uncompressed(lambda: _compression.uncompress(data)[0])
+
+
+def _uncompress_by_program(data: bytes) -> bool:
+    return _judge_uncompressed(lambda: _compression._unzstd_with_program(data))
+
+
+def _judge_uncompressed(uncompress: t.Callable[[], bytes | None]) -> bool:
+    try:
+        plain = uncompress()
+    except PatchFileError as error:
+        judge_error(Error(error.code, error.message), _UNCOMPRESS_CODES)
+        return False
+    if not isinstance(plain, bytes) or len(plain) > _compression.MAX_IMAGE_SIZE:
+        raise Broken(f"uncompressed to {type(plain).__name__} of more bytes than there may be")
+    return True
+
+
+def _read_on_host(data: bytes) -> bool:
+    try:
+        _use_elf_file(ElfFile(data))
+    except ElfError:
+        return False
+    return True
+
+
+def _use_elf_file(elf: ElfFile) -> None:
+    """Call all that it offers, as the checks do."""
+    elf.has_symbols()
+    for name in ("init_module", "cleanup_module", "klp_enable_patch", "a", ""):
+        elf.symbols(name)
+    for section in elf.sections:
+        if elf.section(section.name) not in elf.named(section.name):
+            raise Broken("the first section of a name is not among those of the name")
+        if len(elf.contents(section)) not in (0, section.size):
+            raise Broken("a section has other bytes than its size says")
+        for _relocation in elf.relocations(section):
+            pass
+
+
+DESCRIBE = Target("describe", _describe, 128 * MIB)
+# The limit of what comes out, twice: while it grows, and as bytes.
+UNCOMPRESS = Target("uncompress", _uncompress, 2 * _compression.MAX_IMAGE_SIZE + 320 * MIB)
+UNCOMPRESS_BY_PROGRAM = Target("uncompress-by-program", _uncompress_by_program, UNCOMPRESS.memory)
+READ_ON_HOST = Target("read-on-host", _read_on_host, 128 * MIB)
+TARGETS = {target.name: target for target in (DESCRIBE, UNCOMPRESS, UNCOMPRESS_BY_PROGRAM, READ_ON_HOST)}
