@@ -68,6 +68,12 @@ def unknown_import(module: bytes) -> bytes:
     return module.replace(b"\0seq_printf\0", b"\0seq_lab_no\0")
 
 
+def taken_name(module: bytes) -> bytes:
+    """Return the module with the name of the module lab_target."""
+    # In struct module and in the modinfo.
+    return module.replace(b"cmdline_v1\0", b"lab_target\0")
+
+
 def missing_klp_symbol(module: bytes) -> bytes:
     """Return the module (klp_symbol) with a reference to a kernel symbol that does not exist."""
     return _replaced(module, b".saved_command_line,0\0", b".saved_command_lime,0\0")
@@ -113,7 +119,7 @@ DERIVED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
         function.__name__: ("cmdline_v1", function)
         for function in (
             wrong_release, other_vermagic, no_vermagic, not_gpl, larger_struct_module, other_symbol_version,
-            other_module_layout, unknown_import, other_arch, truncated, not_elf)
+            other_module_layout, unknown_import, taken_name, other_arch, truncated, not_elf)
     },
     missing_klp_symbol.__name__: ("klp_symbol", missing_klp_symbol),
 }

@@ -13,7 +13,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 from guest import Guest  # noqa: E402
-from playbook import Playbooks  # noqa: E402
+from playbook import Playbooks, task  # noqa: E402
 
 from lab import Lab  # noqa: E402
 
@@ -55,11 +55,26 @@ def guest(machines):
 @pytest.fixture
 def play(playbooks, guest):
     """Run one task of this collection on the guest: play("patch", src=..., state=...)."""
+    return one_task(playbooks, guest)
+
+
+@pytest.fixture
+def start(lab, tmp_path):
+    """Start a machine for one test alone: start() -> the guest, and what `play` is for it."""
+    started = []
+
+    def start_one(kernel_words=""):
+        machine, = lab.machines(1, kernel_words)
+        started.append(machine)
+        inventory = lab.write_inventory([machine], machine.name)
+        the_guest = Guest(machine)
+        return the_guest, one_task(Playbooks(tmp_path / machine.name, inventory), the_guest)
+    yield start_one
+    for machine in started:
+        lab.end(machine)
+
+
+def one_task(playbooks, guest):
     def run_one(module, *flags, play_keywords=None, **options):
-        task = {"name": module, f"kernel.livepatch.{module}": {key: _plain(value) for key, value in options.items()}}
-        return playbooks.run([task], guest.name, *flags, **(play_keywords or {}))
+        return playbooks.run([task(module, module, **options)], guest.name, *flags, **(play_keywords or {}))
     return run_one
-
-
-def _plain(value):
-    return str(value) if isinstance(value, Path) else value

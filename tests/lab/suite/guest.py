@@ -5,8 +5,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import tarfile
+import tempfile
 import typing as t
+from pathlib import Path
+
+# Where `put` leaves files on a guest; commands of `run_with_files` know it as $FILES.
+FILES = "/root/files"
 
 STORE = "/var/lib/kernel-livepatch"
 
@@ -22,16 +29,23 @@ for module in $modules; do
     patch=/sys/kernel/livepatch/$module
     for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         test -e $patch || break
-        read transition <$patch/transition && test "$transition" = 1 || echo 0 >$patch/enabled
+        read enabled <$patch/enabled && test "$enabled" = 0 || echo 0 >$patch/enabled
         sleep 0.2
     done
     until read count <$module/refcnt && test "$count" = 0; do sleep 0.1; done
     rmmod $module
 done
-for module in lab_target lab_holder; do ! test -e $module || rmmod $module; done
+for module in lab_target lab_holder lab_kprobe; do ! test -e $module || rmmod $module; done
 rm -rf {STORE}
 test -z "$(ls /sys/kernel/livepatch)"
 """
+
+
+class Verdict(t.NamedTuple):
+    """What insmod says after "could not insert module", nothing where it did, and what the kernel logged meanwhile."""
+
+    says: str
+    log: str
 
 
 class Guest:
@@ -73,6 +87,26 @@ class Guest:
         self.machine.push(local, f"/root/{local.name}")
         self.run(f"insmod /root/{local.name}")
         return local.stem
+
+    def put(self, files: t.Iterable[Path]) -> None:
+        """Copy files to the directory FILES, all at once."""
+        with tempfile.NamedTemporaryFile(suffix=".tar") as bundle:
+            with tarfile.open(bundle.name, "w") as archive:
+                for file in files:
+                    archive.add(file, arcname=file.name)
+            self.machine.push(Path(bundle.name), "/root/files.tar")
+        self.run(f"mkdir -p {FILES} && tar -C {FILES} --no-same-owner -xf /root/files.tar && rm /root/files.tar")
+
+    def run_with_files(self, command: str) -> str:
+        return self.run(f"FILES={FILES}; " + command)
+
+    def insmod(self, file: str) -> Verdict:
+        """Ask the kernel by hand to load a file that was `put` on the guest."""
+        command = f"dmesg --clear; insmod {FILES}/{file}.ko 2>&1; dmesg --read-clear >&2"
+        done = self.machine.ssh(command, check=False)
+        said = re.search(r"could not insert module \S+: (.*)", done.stdout)
+        assert said or not done.stdout, done.stdout
+        return Verdict(said.group(1) if said else "", done.stderr)
 
     def wait(self, condition: str, seconds: int = 60) -> None:
         """Wait until a shell condition holds on the guest."""

@@ -19,18 +19,25 @@ CHECKOUT = HERE.parents[2]
 
 
 class Outcome(t.NamedTuple):
-    """The end of one run: exit code, what was printed, the results by task name, and the round trips by kind."""
+    """The end of one run: exit code, what was printed, results by task name, round trips by kind, seconds by task."""
 
     code: int
     output: str
     results: dict[str, dict]
     trips: list[str]
+    seconds: dict[str, float]
 
     @property
     def result(self) -> dict:
         """The result of the only task."""
         assert len(self.results) == 1, self.output
         return next(iter(self.results.values()))
+
+
+def task(name: str, module: str, **options: t.Any) -> dict:
+    """A task with a module of this collection."""
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
+    return {"name": name, f"kernel.livepatch.{module}": plain}
 
 
 class Playbooks:
@@ -64,7 +71,7 @@ class Playbooks:
         entries = [json.loads(line) for line in files["outcomes"].read_text(encoding="utf-8").splitlines()]
         return Outcome(
             done.returncode, done.stdout, {entry["task"]: entry["result"] for entry in entries},
-            files["trips"].read_text(encoding="utf-8").split())
+            files["trips"].read_text(encoding="utf-8").split(), {entry["task"]: entry["seconds"] for entry in entries})
 
     def _environment(self, files: dict[str, Path]) -> dict[str, str]:
         return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.callback import CallbackBase
@@ -24,8 +25,14 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "outcomes"
 
+    _began = 0.0
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._began = time.monotonic()
+
     def _write(self, result):
-        entry = {"task": result._task.get_name(), "host": result._host.get_name(), "result": result._result}
+        entry = {"task": result._task.get_name(), "host": result._host.get_name(), "result": result._result,
+                 "seconds": time.monotonic() - self._began}
         with open(os.environ["OUTCOMES"], "a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry, cls=AnsibleJSONEncoder) + "\n")
 

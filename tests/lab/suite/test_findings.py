@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each finding from a real cause, beside what the kernel itself says; and none on patches that the kernel takes."""
+
+from __future__ import annotations
+
+import pytest
+from causes import FILES, HEALTHY, STATES, UNREADABLE
+from guest import Guest
+from playbook import task
+
+
+def named(causes):
+    return pytest.mark.parametrize("cause", causes, ids=[cause.name for cause in causes])
+
+
+def codes(result, *levels):
+    return {found["code"] for found in result["findings"] if found["level"] in levels}
+
+
+def assert_finds(result, cause):
+    """The cause is found, at its level, and nothing else stands in the way."""
+    assert {found["level"] for found in result["findings"] if found["code"] == cause.code} == {cause.level}, result
+    expected = {cause.code} if cause.level == "blocker" else set()
+    assert codes(result, "blocker") == expected, result["findings"]
+    assert result["compatible"] is not expected
+
+
+def assert_kernel_says(guest, cause):
+    verdict = guest.insmod(cause.file)
+    assert verdict.says == cause.says, verdict
+    assert cause.log in verdict.log
+
+
+@pytest.fixture(scope="module")
+def all_files(machines, patches):
+    """The first machine, with every file of the lab."""
+    guest = Guest(machines[0])
+    guest.put(patches.values())
+    return guest
+
+
+@pytest.fixture(scope="module")
+def checked(all_files, playbooks, patches):
+    """The result of patch_check for every file, on a kernel without patches, out of one playbook."""
+    all_files.clean()
+    files = [*HEALTHY, *(cause.file for cause in FILES)]
+    tasks = [task(file, "patch_check", src=patches[file], report_only=True) for file in files]
+    outcome = playbooks.run(tasks, all_files.name)
+    assert outcome.code == 0, outcome.output
+    assert not any(result["changed"] for result in outcome.results.values())
+    return outcome.results
+
+
+@pytest.mark.parametrize(("file", "warnings"), HEALTHY.items(), ids=HEALTHY)
+def test_what_the_kernel_takes_has_no_blocker(checked, guest, file, warnings):
+    result = checked[file]
+    assert result["compatible"] is True, result["findings"]
+    assert codes(result, "blocker") == set()
+    assert codes(result, "warning") == warnings
+    assert guest.insmod(file).says == ""
+
+
+@named(FILES)
+def test_what_is_wrong_with_a_file_is_found(checked, guest, cause):
+    assert_finds(checked[cause.file], cause)
+    assert_kernel_says(guest, cause)
+
+
+@named(UNREADABLE)
+def test_a_file_that_cannot_be_read_is_refused_by_the_controller(play, all_files, patches, cause):
+    outcome = play("patch_check", src=patches[cause.file], report_only=True)
+    assert outcome.code == 2
+    assert outcome.result["code"] == cause.code
+    assert outcome.trips == []
+    assert_kernel_says(all_files, cause)
+
+
+@named(STATES)
+def test_what_is_wrong_on_the_host_is_found(play, all_files, guest, patches, cause):
+    guest.run_with_files(cause.made_by)
+    try:
+        assert_finds(play("patch_check", src=patches[cause.file], report_only=True).result, cause)
+        assert_kernel_says(guest, cause)
+    finally:
+        guest.run_with_files(cause.undone_by or "true")
+
+
+def test_everything_that_stands_in_the_way_is_told_at_once(play, all_files, guest, patches):
+    """Two causes in the file and one in what is loaded."""
+    guest.run_with_files("insmod $FILES/cmdline_v1.ko")
+    outcome = play("patch_check", src=patches["not_gpl"])
+    assert outcome.code == 2, outcome.output
+    assert codes(outcome.result, "blocker") == {"license-not-gpl", "name-taken-by-other-build"}
+    assert outcome.trips == ["ssh"]
