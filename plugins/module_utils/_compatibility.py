@@ -43,9 +43,9 @@ def check_host(host, offer, name, report_only=False):
 
 
 def findings_on(question):
-    """Every finding on bringing this patch to `enabled`; one that is enabled already is compared with its file."""
+    """Every finding on bringing this patch to `enabled`; where it is already, it is compared with its file."""
     findings = check(question)
-    if not question.changes():
+    if not question.changes() and not standing_blockers(findings):
         findings += verify_patch(
             question.host, question.interface, question.description["name"], question.description, tasks=False)[0]
     return findings

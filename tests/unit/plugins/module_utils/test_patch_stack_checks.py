@@ -54,9 +54,11 @@ def test_an_ordinary_module_of_that_name_is_one_finding_among_others(kernel, fin
     assert result["patch"]["state"] == "absent"
 
 
-def test_another_build_of_that_name_is_told(bring, find):
+def test_another_build_of_that_name_is_told_once(kernel, bring):
     bring(SimulatedPatch())
-    assert summary(find(SimulatedPatch(build_id=OTHER_ID))) == [("name-taken-by-other-build", "blocker")]
+    result = check_host(kernel, SimulatedPatch(build_id=OTHER_ID).offer(), None, report_only=True)
+    assert summary(result["findings"]) == [("name-taken-by-other-build", "blocker")]
+    assert result["patch"]["state"] == "enabled"
 
 
 def test_a_leftover_is_worth_a_note(bring, find):
