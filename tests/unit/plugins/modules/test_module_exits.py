@@ -86,7 +86,7 @@ def test_check_mode_reaches_the_job(kernel, run, delivered):
 def test_what_the_other_modules_return(kernel, run, delivered):
     run("patch", src="fix.ko", _offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
-        "interface", "kept", "kernel", "leftovers", "patches", "transition"]
+        "interface", "kept", "kernel", "leftovers", "other_tools", "patches", "transition"]
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])
