@@ -112,3 +112,27 @@ def test_a_name_that_the_file_does_not_have_is_an_error_all_the_same(judge):
     with pytest.raises(LivepatchError) as caught:
         judge(name="other")
     assert caught.value.code == "name-differs"
+
+
+def test_patch_tells_a_lacking_interface_and_a_taken_name_among_other_blockers(kernel, bring):
+    kernel.plain_module("fix", taint="OE")
+    with pytest.raises(LivepatchError) as caught:
+        bring(SimulatedPatch(release="5.10.0"))
+    assert blockers(caught.value.details) == ["wrong-release", "name-not-a-livepatch"]
+    os.rmdir(kernel.path("/sys/kernel/livepatch"))
+    with pytest.raises(LivepatchError) as caught:
+        bring(SimulatedPatch(release="5.10.0"))
+    assert blockers(caught.value.details) == ["wrong-release", "livepatch-unsupported", "name-not-a-livepatch"]
+    assert caught.value.details["patch"]["state"] == "absent"
+
+
+def test_patch_refuses_to_take_out_anything_without_an_interface(kernel, bring):
+    os.rmdir(kernel.path("/sys/kernel/livepatch"))
+    with pytest.raises(LivepatchError) as caught:
+        bring(name="fix", state="absent")
+    assert caught.value.code == "livepatch-unsupported"
+
+
+def test_what_is_found_before_and_after_a_load_is_told_once(bring):
+    codes_of_load = codes(bring(SimulatedPatch(opaque=True)))
+    assert codes_of_load.count("tables-opaque") == 1
