@@ -49,8 +49,7 @@ class Documented:
             raise Broken(f"keys other than the documented ones: {sorted(value)}")
         _judge_members(value, self._contains, "")
         try:
-            text = json.dumps(value)
-            text.encode("utf-8")
+            text = json.dumps(value, ensure_ascii=False).encode("utf-8")
         except (TypeError, ValueError) as error:
             raise Broken(f"cannot be sent as JSON: {error}") from error
         if json.loads(text) != value:

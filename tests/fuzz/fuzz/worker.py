@@ -142,7 +142,8 @@ class Worker:
         return counters.inputs < self.share.inputs and counters.failures < _MOST_FAILURES and not self._is_late()
 
     def _is_late(self) -> bool:
-        return self._deadline is not None and time.monotonic() > self._deadline
+        """After the first input: of each kind there shall be one, however busy the machine is."""
+        return self._deadline is not None and self.counters.inputs > 0 and time.monotonic() > self._deadline
 
     def _try(self, data: bytes) -> str | None:
         """Feed one input; return what is wrong, or None."""
