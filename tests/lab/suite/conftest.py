@@ -12,6 +12,8 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
+pytest.register_assert_rewrite("verdicts")
+
 from guest import Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
 

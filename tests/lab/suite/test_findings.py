@@ -9,28 +9,11 @@ import pytest
 from causes import FILES, HEALTHY, STATES, UNREADABLE
 from guest import Guest
 from playbook import task
+from verdicts import assert_finds, assert_kernel_says, codes
 
 
 def named(causes):
     return pytest.mark.parametrize("cause", causes, ids=[cause.name for cause in causes])
-
-
-def codes(result, *levels):
-    return {found["code"] for found in result["findings"] if found["level"] in levels}
-
-
-def assert_finds(result, cause):
-    """The cause is found, at its level, and nothing else stands in the way."""
-    assert {found["level"] for found in result["findings"] if found["code"] == cause.code} == {cause.level}, result
-    expected = {cause.code} if cause.level == "blocker" else set()
-    assert codes(result, "blocker") == expected, result["findings"]
-    assert result["compatible"] is not expected
-
-
-def assert_kernel_says(guest, cause):
-    verdict = guest.insmod(cause.file)
-    assert verdict.says == cause.says, verdict
-    assert cause.log in verdict.log
 
 
 @pytest.fixture(scope="module")

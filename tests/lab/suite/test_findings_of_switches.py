@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cannot be switched back before a reboot, each on a machine of its own: what is found, and what the kernel says."""
+"""What only a reboot switches back, each on a machine of its own: what is found, and what the kernel says."""
 
 from __future__ import annotations
 
 import pytest
 from causes import SWITCHES
-from test_findings import assert_finds, assert_kernel_says
+from verdicts import assert_finds, assert_kernel_says
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=[switch.name for switch in SWITCHES])

@@ -14,10 +14,10 @@ REFUSED_BEFORE_SENDING = [
     ("lab_target", "not-a-livepatch", "not a live patch"),
     ("not_elf", "not-elf", "not_elf"),
     ("truncated", "truncated", "truncated"),
+    ("missing_symbol", "symbol-missing", "lab_no_such_function"),
 ]
 
 REFUSED_BY_THE_KERNEL = [
-    ("missing_symbol", "symbol-missing", "EINVAL"),
     ("callback_refuses", "callback-refused", "ENODEV"),
 ]
 
