@@ -14,7 +14,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from fuzz import originals, targets
-from fuzz.elf_strategies import module_images
+from fuzz.made_up import module_images
 from fuzz.mutations import Mutator
 from fuzz.targets import Target
 from fuzz.worker import MAX_SECONDS, Share, Worker, keep_failure
@@ -66,12 +66,12 @@ def jobs(seed: int) -> list[Job]:
     archives = Mutator(originals.compressed_originals(), seed)
     for_program = Mutator(originals.zst_originals(), seed)
     return [
-        Job("description of damaged modules", targets.DESCRIBE, 60, 1, modules),
-        Job("description of made-up modules", targets.DESCRIBE, 7, 6, None, module_images()),
-        Job("damaged archives", targets.UNCOMPRESS, 14.9, 0.3, archives),
-        Job("damaged archives for the program zstd", targets.UNCOMPRESS_BY_PROGRAM, 0.1, 6, for_program),
-        Job("damaged modules on a host", targets.READ_ON_HOST, 16, 0.3, modules),
-        Job("made-up modules on a host", targets.READ_ON_HOST, 2, 6, None, module_images()),
+        Job("description of damaged modules", targets.DESCRIBE, 50, 1, modules),
+        Job("description of made-up modules", targets.DESCRIBE, 20, 1, None, module_images()),
+        Job("damaged archives", targets.UNCOMPRESS, 11.9, 0.3, archives),
+        Job("damaged archives for the program zstd", targets.UNCOMPRESS_BY_PROGRAM, 0.1, 5, for_program),
+        Job("damaged modules on a host", targets.READ_ON_HOST, 10, 0.4, modules),
+        Job("made-up modules on a host", targets.READ_ON_HOST, 8, 0.8, None, module_images()),
     ]
 
 

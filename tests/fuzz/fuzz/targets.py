@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.lookup.patch_file import RETURN
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf_file import ElfError, ElfFile
+from ansible_collections.kernel.livepatch.plugins.module_utils._module_file import ModuleFile
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _compression
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._patch_file import describe_image
@@ -70,19 +72,43 @@ def _judge_uncompressed(uncompress: t.Callable[[], bytes | None]) -> bool:
     return True
 
 
+_ON_HOST_ATTRIBUTES = (
+    *("modinfo", "build_id", "struct_size", "has_versions", "crcs", "orc_unwind", "orc_header"),
+    *("elf", "symbols", "traceable"),
+)
+_ON_HOST_SYMBOLS = ("init_module", "cleanup_module", "klp_enable_patch", "new_cmdline", "a", "")
+
+
 def _read_on_host(data: bytes) -> bool:
+    """Use all that a file offers, as the checks do; what cannot be read of it does not keep from the rest."""
     try:
-        _use_elf_file(ElfFile(data))
+        file = ModuleFile(data)
+    except ElfError:
+        return False
+    understood = [_use(file, name) for name in _ON_HOST_ATTRIBUTES]
+    return all(understood)
+
+
+def _use(file: ModuleFile, name: str) -> bool:
+    try:
+        if name == "elf":
+            _use_elf_file(file.elf)
+        elif name == "symbols":
+            for symbol in _ON_HOST_SYMBOLS:
+                file.elf.symbols(symbol)
+            file.elf.has_symbols()
+        elif name == "traceable":
+            for symbol in _ON_HOST_SYMBOLS:
+                for found in file.elf.symbols(symbol):
+                    file.traceable(found)
+        else:
+            json.dumps(getattr(file, name))
     except ElfError:
         return False
     return True
 
 
 def _use_elf_file(elf: ElfFile) -> None:
-    """Call all that it offers, as the checks do."""
-    elf.has_symbols()
-    for name in ("init_module", "cleanup_module", "klp_enable_patch", "a", ""):
-        elf.symbols(name)
     for section in elf.sections:
         if elf.section(section.name) not in elf.named(section.name):
             raise Broken("the first section of a name is not among those of the name")

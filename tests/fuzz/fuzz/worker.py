@@ -24,7 +24,7 @@ from fuzz.targets import Target
 
 # Of processor time, so that other work on the machine does not count.
 MAX_SECONDS = 2.0
-_ROUND = 500  # hypothesis slows down when it has to remember more
+_ROUND = 1000  # hypothesis slows down when it has to remember more
 _LENGTH = struct.Struct("<Q")
 _LARGEST_INPUT = 8 * 1024 * 1024
 _MOST_FAILURES = 10
