@@ -158,14 +158,21 @@ class ElfFile:
             found.sort(key=lambda symbol: order[id(symbol)])
         return [_symbol(symbol) for symbol in found if symbol[3] != SHN_UNDEF]
 
+    @once
+    def _relocation_sections(self):
+        """{index of a section: its relocation sections}; a file can have thousands of both."""
+        found = {}
+        for section in self.sections:
+            if section.type == SHT_RELA:
+                found.setdefault(section.info, []).append(section)
+        return found
+
     def relocations(self, target):
         """The relocations of a section (those with addends, which all machines with live patching use)."""
         symbols = self._symbols
         shift = self._layout.symbol_shift
         mask = (1 << shift) - 1
-        for section in self.sections:
-            if section.type != SHT_RELA or section.info != target.index:
-                continue
+        for section in self._relocation_sections.get(target.index, ()):
             for place, info, addend in self._entries(section, self._layout.rela):
                 if info >> shift >= len(symbols):
                     raise ElfError(f"section {section.name} has a relocation to nowhere")

@@ -140,3 +140,11 @@ def test_names_without_an_end_are_an_error():
     writer.section("n" * 2000, b"")
     with pytest.raises(ElfError, match="name"):
         ElfFile(writer.image())
+
+
+def test_thousands_of_lists_of_places_are_read_soon():
+    writer = ElfWriter()
+    writer.symbols([("show", 64, 3)])
+    for _list in range(9000):
+        writer.section("__mcount_loc", b"")
+    assert everything(writer.image()) is False
