@@ -16,7 +16,8 @@ LARGEST = 64 << 20  # bytes, uncompressed; the largest of Debian's has 25 MB
 VERSION_ENTRY = 64  # struct modversion_info: an unsigned long, and the rest for the name
 EM_X86_64 = 62
 
-# Where the compiler lists the places that ftrace can change (include/asm-generic/vmlinux.lds.h, MCOUNT_REC).
+# Where the compiler lists the places that ftrace can change (include/asm-generic/vmlinux.lds.h, MCOUNT_REC). On x86 the
+# second one has the paddings in front of functions instead (CONFIG_CALL_PADDING).
 TRACE_LISTS = ("__mcount_loc", "__patchable_function_entries")
 
 
@@ -112,7 +113,7 @@ class ModuleFile:
     def _trace_places(self):
         """{(section, offset)} of every place that ftrace can change."""
         places = set()
-        for name in TRACE_LISTS:
+        for name in TRACE_LISTS[:1] if self._machine == EM_X86_64 else TRACE_LISTS:
             for section in self.elf.named(name):
                 for relocation in self.elf.relocations(section):
                     places.add((relocation.symbol.section, relocation.symbol.value + relocation.addend))

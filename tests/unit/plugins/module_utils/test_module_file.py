@@ -60,7 +60,12 @@ def place_and_function(machine, place, size=100):
     writer = ElfWriter(machine=machine, order="<" if machine == EM_X86_64 else ">")
     writer.section(".text", bytes(128))
     table = writer.symbols([("show", 64, TEXT), ("text", 0, TEXT)], size)
-    writer.relocations(writer.section("__patchable_function_entries", bytes(8)), table, [(0, 2, place)])
+    paddings = writer.section("__patchable_function_entries", bytes(8))
+    if machine == EM_X86_64:  # which has another list, and in this one what ftrace cannot change
+        writer.relocations(writer.section("__mcount_loc", bytes(8)), table, [(0, 2, place)])
+        writer.relocations(paddings, table, [(0, 2, 64)])
+    else:
+        writer.relocations(paddings, table, [(0, 2, place)])
     module = ModuleFile(writer.image())
     return module.traceable(module.elf.symbols("show")[0])
 
