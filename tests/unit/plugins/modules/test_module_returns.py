@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What patch_check returns is what its documentation says, to the last key."""
+
+import pytest
+import yaml
+
+from ansible_collections.kernel.livepatch.plugins.modules import patch_check
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
+
+RETURN = yaml.safe_load(patch_check.RETURN)
+OLD = SimulatedPatch("old", build_id="22" * 20)
+EVERY_TASK_HAS = {"changed", "failed", "msg"}
+ALLOWED = {"str": (str,), "bool": (bool,), "int": (int,), "float": (float,), "dict": (dict,), "list": (list,)}
+
+
+def undocumented(value, documented, where):
+    """The keys of a result that the documentation lacks, those it has that are not there, and those of another type."""
+    for key in sorted(set(value) ^ set(documented)):
+        yield f"{where}{key}"
+    for key in set(value) & set(documented):
+        entry, inner = documented[key], value[key]
+        if inner is not None and not isinstance(inner, ALLOWED[entry["type"]]):
+            yield f"{where}{key}: {type(inner).__name__}"
+        for one in inner if isinstance(inner, list) else [inner]:
+            if isinstance(one, dict):
+                yield from undocumented(one, entry["contains"], f"{where}{key}.")
+
+
+@pytest.fixture
+def lived_in(kernel, run, tmp_path):
+    """A host with an enabled patch and a task that is asleep in its function."""
+    path = tmp_path / "old.ko"
+    path.write_bytes(OLD.image)
+    assert run("patch", src="old.ko", _offer=OLD.offer(str(path)))[0] == 0
+    kernel.put("/proc/1/task/1/stack", "")
+    kernel.hold(7)
+    kernel.put("/proc/7/task/7/stack", "[<0>] cmdline_proc_show+0x1c/0x30\n")
+    return kernel
+
+
+@pytest.mark.parametrize("report_only", [False, True])
+def test_a_result_with_everything_in_it_is_documented(lived_in, run, report_only):
+    fix = SimulatedPatch(replace=True, symtab=False)
+    result = run("patch_check", src="fix.ko", _offer=fix.offer(), report_only=report_only)[1]
+    assert result["forecast"]["replaces"] == ["old"]
+    assert result["forecast"]["rollback"]["reasons"] and result["forecast"]["sleepers"]
+    documented = {key: entry for key, entry in RETURN.items() if key != "code" or not report_only}
+    told = {key: value for key, value in result.items() if key not in EVERY_TASK_HAS}
+    assert list(undocumented(told, documented, "")) == []
+
+
+def test_the_result_of_a_host_without_a_build_is_documented(kernel, run):
+    offer = dict(SimulatedPatch(release="5.10.0").offer(), kind="bundle")
+    code, result = run("patch_check", src="patches", _offer=offer)
+    assert (code, result["patch"]["state"]) == (0, "uncovered")
+    documented = {key: entry for key, entry in RETURN.items() if key != "code"}
+    told = {key: value for key, value in result.items() if key not in EVERY_TASK_HAS}
+    assert list(undocumented(told, documented, "")) == []
