@@ -18,6 +18,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import w
 # The kernel drops its reference to a disabled patch within milliseconds, unless it keeps it for ever.
 RELEASE_SECONDS = 5
 MOST_NAMES = 5
+# Parameters that the kernel itself takes for every module (unknown_module_param_cb in kernel/module/main.c).
+KERNELS_OWN = frozenset(("async_probe", "dyndbg"))
 
 
 def _transition(question):
@@ -65,7 +67,7 @@ def _is_free(host, name):
 
 def _parameters(question):
     known = question.description["parameters"]
-    for parameter in sorted(set(question.parameters) - set(known)):
+    for parameter in sorted(set(question.parameters).difference(known, KERNELS_OWN)):
         yield finding("unknown-parameter", parameter, file=question.description["file"], parameter=parameter,
                       known=", ".join(sorted(known)) or "none")
 

@@ -137,6 +137,11 @@ def test_an_unknown_parameter_is_named_with_the_known_ones(bring):
     assert "no module parameter cuont (it has: count, text)" in error.message
 
 
+def test_the_parameters_that_every_module_has_are_known(kernel, bring):
+    assert bring(SimulatedPatch(), params={"dyndbg": "+p", "async_probe": True})["patch"]["state"] == "enabled"
+    assert kernel.loads == [("fix", "async_probe=Y dyndbg=+p")]
+
+
 def test_an_unknown_parameter_can_be_ignored_and_is_still_told(kernel, bring):
     result = bring(SimulatedPatch(), params={"cuont": 1}, ignore_findings=["unknown-parameter"])
     assert result["patch"]["state"] == "enabled"
