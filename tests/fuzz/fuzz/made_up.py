@@ -67,7 +67,7 @@ class _Decisions:
         return self.below(13) if self.below(2) == 0 else self.one_of(_EDGES)
 
     def some_bytes(self, most: int) -> bytes:
-        return bytes(self.below(256) for _ in range(self.below(most + 1)))
+        return bytes(self.below(256) for _time in range(self.below(most + 1)))
 
 
 @dataclasses.dataclass
@@ -105,12 +105,12 @@ def _module(decide: _Decisions) -> bytes:
     shape = _Shape(*decide.one_of(_MACHINES))
     strings = b"\0" + b"\0".join(name.encode("latin-1") for name in _SYMBOLS) + (b"" if decide.rarely() else b"\0")
     sections = [_Section("", 0, 0, b"")]
-    sections += [_section(decide, shape) for _ in range(1 + decide.below(7))]
-    for _ in range(decide.below(4)):
+    sections += [_section(decide, shape) for _time in range(1 + decide.below(7))]
+    for _time in range(decide.below(4)):
         target = 1 + decide.below(len(sections) - 1)
         sections.append(_relocations_of(decide, shape, target, sections[target]))
     if not decide.rarely():
-        sections.append(_Section(".modinfo", 1, 2, _modinfo(decide)))
+        sections.append(_Section(".modinfo", 1, 2, _modinfo(decide, shape)))
         name = decide.one_of((b"f/x", b"", b"\xff")) if decide.rarely() else b"fix"
         sections.append(_Section(".gnu.linkonce.this_module", 1, 3, bytes(3 * shape.word) + name + bytes(120)))
     if not decide.rarely():
@@ -126,9 +126,7 @@ def _section(decide: _Decisions, shape: _Shape) -> _Section:
     if kind in _RELOCATIONS:
         content = _relocations(decide, shape, _RELOCATIONS[kind], 40)
     else:
-        content = decide.one_of((_words, _words, _note, lambda *_: _modinfo(decide), lambda *_: decide.some_bytes(80)))(
-            decide, shape
-        )
+        content = decide.one_of((_words, _words, _note, _modinfo, _anything))(decide, shape)
     section = _Section(decide.one_of(_NAMES), kind, decide.one_of(_FLAGS), content, decide.number(), decide.number())
     if decide.rarely():
         section.offset = decide.number()
@@ -140,7 +138,7 @@ def _section(decide: _Decisions, shape: _Shape) -> _Section:
 def _words(decide: _Decisions, shape: _Shape) -> bytes:
     """Tables: zeros with some numbers among them."""
     words = [0] * decide.below(60)
-    for _ in range(decide.below(5) if words else 0):
+    for _time in range(decide.below(5) if words else 0):
         words[decide.below(len(words))] = decide.number()
     return b"".join(shape.pack("W", number) for number in words)
 
@@ -155,7 +153,7 @@ def _relocations(decide: _Decisions, shape: _Shape, layout: str, words: int) -> 
     """Pointers at the places of members, to the beginnings of sections and near them."""
     shift = 32 if shape.word == 8 else 8
     entries = []
-    for _ in range(decide.below(13) if words else 0):
+    for _time in range(decide.below(13) if words else 0):
         place = decide.below(words) * shape.word
         info = decide.below(13) << shift | decide.one_of((1, 1, 2, 4, 257, 38, 22, 0))
         addend = decide.below(13) if decide.below(2) else decide.below(256) - 40
@@ -169,7 +167,7 @@ def _symbols(decide: _Decisions, shape: _Shape, strings: bytes, count: int) -> b
     """A symbol for each section first, so that relocations find something, and then named ones."""
     names = [index + 1 for index, byte in enumerate(strings[:-1]) if byte == 0]
     entries = [(0, 0, 0, 0, 0)] + [(0, 3, index, 0, 0) for index in range(1, count)]
-    for _ in range(decide.below(11)):
+    for _time in range(decide.below(11)):
         name = decide.number() if decide.rarely() else decide.one_of(names)
         info = decide.one_of((0x10, 0x11, 0x12, 0x20, 1, 2, 0xFF))
         entries.append((name, info, decide.one_of(_SYMBOL_SECTIONS), decide.number(), decide.number()))
@@ -180,8 +178,12 @@ def _symbols(decide: _Decisions, shape: _Shape, strings: bytes, count: int) -> b
     return b"".join(packed)
 
 
-def _modinfo(decide: _Decisions) -> bytes:
-    entries = [decide.one_of(_MODINFO) for _ in range(decide.below(7))]
+def _anything(decide: _Decisions, _shape: _Shape) -> bytes:
+    return decide.some_bytes(80)
+
+
+def _modinfo(decide: _Decisions, _shape: _Shape) -> bytes:
+    entries = [decide.one_of(_MODINFO) for _time in range(decide.below(7))]
     return "\0".join(entries).encode("latin-1") + decide.one_of((b"\0", b"", b"\0\0"))
 
 
@@ -193,7 +195,7 @@ def _note(decide: _Decisions, shape: _Shape) -> bytes:
 def _element(decide: _Decisions, depth: int) -> bytes:
     """DER with a right or a wrong length."""
     tag = decide.one_of((0x30, 0x30, 0x31, 0x02, 0x06, 0x04, 0xA0, 0x80, 0))
-    inner = [_element(decide, depth - 1) for _ in range(decide.below(4))] if depth else [decide.some_bytes(8)]
+    inner = [_element(decide, depth - 1) for _time in range(decide.below(4))] if depth else [decide.some_bytes(8)]
     value = b"".join(inner)
     size = decide.below(128) if decide.rarely() else min(len(value), 127)
     long_form = bytes((0x84,)) + decide.number().to_bytes(8, "big")[4:]
@@ -203,7 +205,7 @@ def _element(decide: _Decisions, depth: int) -> bytes:
 def _signature(decide: _Decisions) -> bytes:
     message = _element(decide, 5)
     kind = decide.one_of((2, 2, 2, 1, 0))
-    others = [decide.below(13) if decide.rarely() else 0 for _ in range(4)]
+    others = [decide.below(13) if decide.rarely() else 0 for _time in range(4)]
     size = decide.number() & 0xFFFFFFFF if decide.rarely() else len(message)
     trailer = struct.pack(">BBBBB3xI", others[0], others[1], kind, others[2], others[3], size)
     return message + trailer + (_MAGIC[1:] if decide.rarely() else _MAGIC)

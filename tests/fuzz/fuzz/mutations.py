@@ -67,7 +67,7 @@ def _copy_field(data: bytearray, original: Original, _all: list[Original], choic
 
 
 def _swap_or_copy_header(data: bytearray, original: Original, _all: list[Original], choice: random.Random) -> None:
-    first, second = (choice.choice(original.fields.headers) for _ in range(2))
+    first, second = (choice.choice(original.fields.headers) for _time in range(2))
     one, other = (bytes(data[field.offset : field.offset + field.size]) for field in (first, second))
     if len(one) == len(other) == first.size:
         data[first.offset : first.offset + first.size] = other

@@ -112,16 +112,6 @@ class Worker:
     def _one_round(self, strategy: st.SearchStrategy[bytes], number: int, inputs: int) -> None:
         smallest: list[tuple[bytes, str]] = []
 
-        @seed(f"{self.share.seed}/{number}")
-        @settings(
-            max_examples=inputs,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate, Phase.shrink),
-            verbosity=Verbosity.quiet,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(strategy)
         def examine(data: bytes) -> None:
             if self._is_late():
                 raise _TimeIsOver
@@ -130,8 +120,17 @@ class Worker:
                 smallest[:] = [(data, reason)]
                 raise Failed(reason)
 
+        options = settings(
+            max_examples=inputs,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )
+        examine_all = seed(f"{self.share.seed}/{number}")(options(given(strategy)(examine)))
         try:
-            examine()
+            examine_all()
         except Failed:
             self._keep(*smallest[0])
         except _TimeIsOver:
