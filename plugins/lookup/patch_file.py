@@ -209,10 +209,18 @@ _list:
       sample: []
     signature:
       description: >-
-        C(signer), C(key_id), C(serial), C(hash) and C(algorithm) of the module's signature, or V(none) without one.
-        It is not verified, since only the host's kernel has the keys.
+        C(signer), C(key_id), C(issuer), C(serial), C(certificates) (whether any come with it), C(hash) and
+        C(algorithm) of the module's signature, or V(none) without one. It is not verified, since only the host's
+        kernel has the keys.
       type: dict
-      sample: {"signer": "Example key", "key_id": null, "serial": "66f54e15", "hash": "sha256", "algorithm": "rsa"}
+      sample:
+        signer: Example key
+        key_id: null
+        issuer: 311430120603550403130b4578616d706c65206b6579
+        serial: 66f54e15
+        certificates: false
+        hash: sha256
+        algorithm: rsa
     orc:
       description: >-
         Whether there is data for reliable stack traces (C(unwind)), and the fingerprint of its format (C(header),

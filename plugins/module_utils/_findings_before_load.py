@@ -73,8 +73,8 @@ BEFORE_A_LOAD = {
         "the kernel trusts."),
     "signature-key-unknown": (
         "blocker", True,
-        "{file} is signed by {signer}, which is none of the keys that this kernel shows, and it takes modules signed "
-        "with a trusted key only ({policy}): enrol the key, or sign with one that the kernel trusts."),
+        "{file} is signed with a key ({signer}) that this kernel does not have, and it takes modules signed with a "
+        "trusted key only ({policy}): enrol the key, or sign with one that the kernel trusts."),
     "locked-down": (
         "blocker", False,
         "{file} is not signed and this kernel is locked down ({policy}): sign it with a key that the kernel trusts."),

@@ -110,6 +110,10 @@ class Host:
         """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""
         _syscalls.finit_module(descriptor, parameters)
 
+    def search_key(self, keyring, description):
+        """Search a keyring of the kernel for an asymmetric key; raises OSError with the kernel's errno."""
+        _syscalls.search_key(keyring, description)
+
     def delete_module(self, name):
         """Remove a module without waiting and never by force; raises OSError with the kernel's errno."""
         _syscalls.delete_module(name)

@@ -9,15 +9,15 @@ import zlib
 
 # The running kernel's own word first, then where distributions put the file.
 PLACES = ("/proc/config.gz", "/boot/config-{release}", "/lib/modules/{release}/config")
-OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
+ANY_OPTION = "CONFIG_"
 
 
-def kernel_config(host):
-    """{option: value}, as {"CONFIG_MODULES": "y"}, without what is not set; None where no file of it can be read."""
+def kernel_config(host, *options):
+    """{option: value} of those options that are set, as {"CONFIG_X86": "y"}; None where no file of it can be read."""
     for place in PLACES:
-        options = dict(OPTION.findall(_text(host, place.format(release=host.release()))))
-        if options:
-            return options
+        text = _text(host, place.format(release=host.release()))
+        if ANY_OPTION in text:
+            return dict(re.findall(rf"^({'|'.join(options)})=(.*)$", text, re.MULTILINE))
     return None
 
 

@@ -1,43 +1,46 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The keys that the kernel shows, and whether one of them can have signed a module.
+"""Whether the kernel has the key that a module is signed with: asked of the kernel, since it shows no whole keys.
 
-/proc/keys has a line for each (Documentation/security/keys/core.rst; x509_key_preparse in
-crypto/asymmetric_keys/x509_public_key.c makes the description: the certificate's subject, and the identifier of its
-key, or its serial number where it has no such identifier):
-
-    18f57b61 I------     1 perm 1f030000     0     0 asymmetri SUBJECT: IDENTIFIER: X509.rsa 371a5bb8 []
+A search for a key by its exact identifier fails with ENOKEY where there is none, and where there is one with EACCES,
+because nobody but the kernel may find it (keyring_search_iterator() in security/keys/keyring.c). The kernel looks for
+it in the same way itself: find_asymmetric_key() in crypto/asymmetric_keys/asymmetric_type.c.
 """
 
+import errno
 import re
-from collections import namedtuple
 
-Key = namedtuple("Key", "subject identifier")
-LINE = re.compile(r"^(?:\S+\s+){7}asymmetri\s+(.*)$", re.MULTILINE)
-CERTIFICATE = re.compile(r"(?P<subject>.*): (?P<identifier>[0-9a-f]+): \S+")
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 
-
-def shown_keys(host):
-    """The keys in the kernel's keyrings, trusted or not; None where it shows none to this process."""
-    keys = [_key(text) for text in LINE.findall(host.read_or("/proc/keys", ""))]
-    return keys or None
+# Where a module's key is looked for (mod_verify_sig() in kernel/module/signing.c); the first is in every such kernel.
+KEYRINGS = (".builtin_trusted_keys", ".secondary_trusted_keys", ".machine", ".platform")
+LINE = re.compile(r"^([0-9a-f]+)\s+(?:\S+\s+){6}keyring\s+(\S+):", re.MULTILINE)
+ABSENT = (errno.ENOKEY,)
+PRESENT = (errno.EACCES, errno.EKEYEXPIRED, errno.EKEYREVOKED)
 
 
-def _key(text):
-    match = CERTIFICATE.match(text)
-    return Key(*match.groups()) if match else Key(None, None)  # whoever added it gave it a description of their own
+def has_signer(host, signature):
+    """Whether the kernel has the key of a signature as the description has it; None where that cannot be told.
 
-
-def may_have_signed(key, signature):
-    """Whether a key can be the one of a signature as the description has it; True in doubt.
-
-    A signature names its key by identifier, or by its issuer and serial number. The kernel shows no issuer: that of a
-    certificate that signed itself is its subject, of which the kernel makes `NAME` or `ORGANISATION: NAME`.
+    With certificates of its own, a signature can be trusted by way of a key that it does not name.
     """
-    signer = signature["signer"]
-    if key.subject is None or not (signer or signature["key_id"]):
-        return True
-    if key.identifier in (signature["key_id"], signature["serial"]):
-        return True
-    return bool(signer) and (key.subject == signer or key.subject.endswith(f": {signer}"))
+    identifier = signature["key_id"] or (signature["issuer"] and signature["serial"] + signature["issuer"])
+    keyrings = {name: int(serial, 16) for serial, name in LINE.findall(host.read_or("/proc/keys", ""))}
+    if not identifier or signature["certificates"] or KEYRINGS[0] not in keyrings:
+        return None
+    try:
+        return any(_has(host, keyrings[name], identifier) for name in KEYRINGS if name in keyrings)
+    except (OSError, LivepatchError):  # a seccomp filter or a security module stands before it
+        return None
+
+
+def _has(host, keyring, identifier):
+    try:
+        host.search_key(keyring, f"ex:{identifier}")
+    except OSError as error:
+        if error.errno in ABSENT:
+            return False
+        if error.errno not in PRESENT:
+            raise
+    return True

@@ -11,16 +11,17 @@ import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 
-# uname -m: (finit_module, delete_module)
+# uname -m: (finit_module, delete_module, keyctl)
 NUMBERS = {
-    "x86_64": (313, 176),
-    "aarch64": (273, 106),
-    "riscv64": (273, 106),
-    "loongarch64": (273, 106),
-    "ppc64": (353, 129),
-    "ppc64le": (353, 129),
-    "s390x": (344, 129),
+    "x86_64": (313, 176, 250),
+    "aarch64": (273, 106, 219),
+    "riscv64": (273, 106, 219),
+    "loongarch64": (273, 106, 219),
+    "ppc64": (353, 129, 271),
+    "ppc64le": (353, 129, 271),
+    "s390x": (344, 129, 280),
 }
+KEYCTL_SEARCH = 10  # include/uapi/linux/keyctl.h
 
 
 def finit_module(descriptor, parameters):
@@ -34,6 +35,14 @@ def delete_module(name):
     """Remove a module; O_NONBLOCK and never O_TRUNC, which would rip out code in use. Raises OSError."""
     number = _numbers()[1]
     _call(number, ctypes.c_char_p(name.encode("utf-8")), ctypes.c_uint(os.O_NONBLOCK))
+
+
+def search_key(keyring, description):
+    """Search a keyring, given by its serial number, for an asymmetric key, and link it nowhere. Raises OSError."""
+    number = _numbers()[2]
+    _call(
+        number, ctypes.c_int(KEYCTL_SEARCH), ctypes.c_int32(keyring), ctypes.c_char_p(b"asymmetric"),
+        ctypes.c_char_p(description.encode("ascii")), ctypes.c_int(0))
 
 
 def _numbers():
@@ -50,6 +59,6 @@ def _numbers():
 def _call(number, *arguments):
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
-    if libc.syscall(ctypes.c_long(number), *arguments) != 0:
+    if libc.syscall(ctypes.c_long(number), *arguments) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

@@ -46,7 +46,7 @@ options:
       - Codes of blockers to load the patch in spite of. They stay in RV(findings).
       - V(unknown-parameter), a parameter that the module does not have and the kernel would ignore.
       - V(replaces-foreign-patch), fixes of a patch that something else has loaded would go.
-      - V(signature-key-unknown), signed with a key that the kernel does not show.
+      - V(signature-key-unknown), signed with a key that the kernel does not have.
       - V(orc-mismatch), data for unwinding stacks in another format than the kernel's.
       - V(object-would-be-refused), a module that is not loaded now could not be loaded while the patch is enabled.
       - Other blockers cannot be ignored, because the kernel would refuse the patch all the same, or because it must

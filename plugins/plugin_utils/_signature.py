@@ -47,10 +47,11 @@ class _Element(t.NamedTuple):
     value: bytes
 
 
-def read_signature(data: bytes) -> dict[str, str | None] | None:
-    """Return {signer, key_id, serial, hash, algorithm} of a module's bytes, or None when it is not signed.
+def read_signature(data: bytes) -> dict[str, t.Any] | None:
+    """Return {signer, key_id, issuer, serial, certificates, hash, algorithm} of a module's bytes; None when not signed.
 
-    `key_id` and `serial` are hex digits; a value that the signature does not tell is None.
+    `key_id`, `issuer` (the content of its DER name) and `serial` are hex digits; a value that the signature does not
+    tell is None. `certificates`: whether certificates come with the signature.
     Raises PatchFileError: corrupt-signature.
     """
     if not data.endswith(_MAGIC):
@@ -69,7 +70,9 @@ def read_signature(data: bytes) -> dict[str, str | None] | None:
         return {
             "signer": signer.decode("utf-8", errors="replace"),
             "key_id": data[start + signer_size : end - size].hex(),
+            "issuer": None,
             "serial": None,
+            "certificates": False,
             "hash": _X509_HASHES.get(hash_number),
             "algorithm": _X509_ALGORITHMS.get(algorithm),
         }
@@ -83,10 +86,11 @@ def _corrupt(reason: str) -> PatchFileError:
     return PatchFileError("corrupt-signature", f"has a damaged signature ({reason}); sign or copy the file again")
 
 
-def _read_pkcs7(der: bytes) -> dict[str, str | None]:
+def _read_pkcs7(der: bytes) -> dict[str, t.Any]:
     message = _one(_one(der, _SEQUENCE), _CONTEXT_0, skip=1)
-    # SignedData ends with the signers, after optional certificates and revocation lists.
-    signers = [element.value for element in _elements(_one(message, _SEQUENCE)) if element.tag == _SET][-1:]
+    # SignedData ends with the signers, after optional certificates ([0]) and revocation lists.
+    parts = list(_elements(_one(message, _SEQUENCE)))
+    signers = [element.value for element in parts if element.tag == _SET][-1:]
     if not signers:
         raise _corrupt("it names no signer")
     signer = list(_elements(_one(signers[0], _SEQUENCE)))
@@ -95,24 +99,26 @@ def _read_pkcs7(der: bytes) -> dict[str, str | None]:
     algorithms = [_one(element.value, _OID) for element in signer[2:] if element.tag == _SEQUENCE]
     if len(algorithms) < 2:
         raise _corrupt("it names no algorithm")
-    name, key_id, serial = _signer_identity(signer[1])
+    name, key_id, issuer, serial = _signer_identity(signer[1])
     digest, signing = _dotted(algorithms[0]), _dotted(algorithms[1])
     return {
         "signer": name,
         "key_id": key_id,
+        "issuer": issuer,
         "serial": serial,
+        "certificates": any(element.tag == _CONTEXT_0 for element in parts),
         "hash": _HASHES.get(digest, digest),
         "algorithm": next((word for prefix, word in _ALGORITHMS if signing.startswith(prefix)), signing),
     }
 
 
-def _signer_identity(identity: _Element) -> tuple[str | None, str | None, str | None]:
-    """Name, key identifier and serial number: a signature has the first and the last, or only the second."""
+def _signer_identity(identity: _Element) -> tuple[str | None, str | None, str | None, str | None]:
+    """Name, key identifier, issuer and serial number: a signature has only the second, or the others."""
     if identity.tag == _KEY_IDENTIFIER:
-        return None, identity.value.hex(), None
+        return None, identity.value.hex(), None, None
     issuer = _one(identity.value, _SEQUENCE)
     serial = _one(identity.value, _INTEGER, skip=1)
-    return _common_name(issuer), None, serial.hex()
+    return _common_name(issuer), None, issuer.hex(), serial.hex()
 
 
 def _common_name(name: bytes) -> str | None:

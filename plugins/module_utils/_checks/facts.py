@@ -8,7 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import i
 from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import demanded_by
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel_config import kernel_config
-from ansible_collections.kernel.livepatch.plugins.module_utils._keys import shown_keys
+from ansible_collections.kernel.livepatch.plugins.module_utils._keys import has_signer
 from ansible_collections.kernel.livepatch.plugins.module_utils._kprobes import placed_kprobes
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_names
 from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions 
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
-    "keys": "This kernel takes signed modules only and shows no key (/proc/keys)",
+    "signer_known": "This kernel takes signed modules only, and does not tell whether it has the key of this one",
     "strict_types": "This kernel's configuration is not found (/proc/config.gz, /boot/config-*, /lib/modules/*/config)",
     "in_tree": "This host has no list of this kernel's modules (modules.dep below /lib/modules)",
     "sample": "None of this very kernel's own modules can be read on this host (below /lib/modules)",
@@ -93,9 +93,10 @@ class Facts:
         return symbol_versions(self.host, self.in_tree, self.sample, built_against(self.description))
 
     @once
-    def keys(self):
-        """The keys that the kernel shows (see _keys.shown_keys); none where it does not matter who signed the file."""
-        return shown_keys(self.host) if self.description["signature"] and demanded_by(self.host) else []
+    def signer_known(self):
+        """Whether the kernel has the key that the file is signed with; True where that does not matter."""
+        signature = self.description["signature"]
+        return has_signer(self.host, signature) if signature and demanded_by(self.host) else True
 
     @once
     def strict_types(self):
@@ -105,7 +106,5 @@ class Facts:
         """
         if not self.description["btf"]:
             return False
-        options = kernel_config(self.host)
-        return options and (
-            options.get("CONFIG_DEBUG_INFO_BTF_MODULES") == "y"
-            and options.get("CONFIG_MODULE_ALLOW_BTF_MISMATCH") != "y")
+        options = kernel_config(self.host, "CONFIG_DEBUG_INFO_BTF_MODULES", "CONFIG_MODULE_ALLOW_BTF_MISMATCH")
+        return None if options is None else options == {"CONFIG_DEBUG_INFO_BTF_MODULES": "y"}

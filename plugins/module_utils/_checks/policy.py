@@ -13,7 +13,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import (
     may_load_modules,
     modules_disabled,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._keys import may_have_signed
 
 
 def permission(host, modules=True):
@@ -41,12 +40,11 @@ def _unsigned(question):
 
 
 def _signing_key(question):
-    policy = demanded_by(question.host)
-    signature = question.description["signature"]
-    if policy and signature and not any(may_have_signed(key, signature) for key in question.facts.keys):
+    if not question.facts.signer_known:
+        signature = question.description["signature"]
         yield finding(
-            "signature-key-unknown", question.description["name"], file=question.description["file"], policy=policy,
-            signer=signature["signer"] or f"the key {signature['key_id']}")
+            "signature-key-unknown", question.description["name"], file=question.description["file"],
+            policy=demanded_by(question.host), signer=signature["signer"] or signature["key_id"] or signature["serial"])
 
 
 def _blacklisted(question):
@@ -70,7 +68,7 @@ CHECKS = (
     Check(("livepatch-unsupported",), "change", (), _interface),
     Check(("not-permitted", "module-loading-disabled"), "change", (), _permission),
     Check(("signature-missing", "locked-down"), "load", (), _unsigned),
-    Check(("signature-key-unknown",), "load", ("keys",), _signing_key),
+    Check(("signature-key-unknown",), "load", ("signer_known",), _signing_key),
     Check(("module-blacklisted",), "load", (), _blacklisted),
     Check(("ftrace-disabled", "ftrace-dead"), "load", (), _ftrace),
     Check(("btf-strict",), "fit", ("strict_types",), _types),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two system calls, seen where they would enter the kernel: nothing here reaches it."""
+"""The system calls, seen where they would enter the kernel: nothing here reaches it."""
 
 import ctypes
 import errno
@@ -15,8 +15,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
 
 # Of include/uapi/asm-generic/unistd.h and arch/*/kernel/syscalls/syscall*.tbl.
 NUMBERS = [
-    ("x86_64", 313, 176), ("aarch64", 273, 106), ("riscv64", 273, 106), ("loongarch64", 273, 106),
-    ("ppc64", 353, 129), ("ppc64le", 353, 129), ("s390x", 344, 129),
+    ("x86_64", 313, 176, 250), ("aarch64", 273, 106, 219), ("riscv64", 273, 106, 219), ("loongarch64", 273, 106, 219),
+    ("ppc64", 353, 129, 271), ("ppc64le", 353, 129, 271), ("s390x", 344, 129, 280),
 ]
 O_NONBLOCK = 0o4000
 O_TRUNC = 0o1000
@@ -44,16 +44,19 @@ def on(monkeypatch, machine):
     monkeypatch.setattr(_syscalls.os, "uname", lambda: Uname(machine))
 
 
-@pytest.mark.parametrize("machine, finit_module, delete_module", NUMBERS)
-def test_numbers_and_arguments(monkeypatch, entered, machine, finit_module, delete_module):
+@pytest.mark.parametrize("machine, finit_module, delete_module, keyctl", NUMBERS)
+def test_numbers_and_arguments(monkeypatch, entered, machine, finit_module, delete_module, keyctl):
     on(monkeypatch, machine)
     Host().finit_module(5, 'text="two words"')
     Host().delete_module("fix")
-    assert entered == [[finit_module, 5, b'text="two words"', 0], [delete_module, b"fix", O_NONBLOCK]]
+    Host().search_key(7, "ex:0a0b")
+    assert entered == [
+        [finit_module, 5, b'text="two words"', 0], [delete_module, b"fix", O_NONBLOCK],
+        [keyctl, 10, 7, b"asymmetric", b"ex:0a0b", 0]]
 
 
 def test_no_architecture_is_untested():
-    assert sorted(_syscalls.NUMBERS) == sorted(machine for machine, _finit, _delete in NUMBERS)
+    assert sorted(_syscalls.NUMBERS) == sorted(machine for machine, _finit, _delete, _keyctl in NUMBERS)
 
 
 def test_a_module_is_never_removed_by_force(monkeypatch, entered):

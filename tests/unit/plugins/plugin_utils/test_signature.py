@@ -16,6 +16,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._signature import
 MAGIC = b"~Module signature appended~\n"
 MODULE = b"\x7fELF" + bytes(100)
 SERIAL = "0x5f3a01"
+# O=Example, CN=Example key: a set of one pair of an object identifier and a text each.
+ISSUER = b"\x31\x10\x30\x0e\x06\x03\x55\x04\x0a\x0c\x07Example\x31\x14\x30\x12\x06\x03\x55\x04\x03\x0c\x0bExample key"
 
 
 def trailer(size, id_type=2, algorithm=0, digest=0, signer=0, key_id=0) -> bytes:
@@ -32,9 +34,10 @@ def key(request, tmp_path_factory):
     return directory, "ecdsa" if request.param == "ec" else "rsa"
 
 
-def sign(directory, *options: str) -> bytes:
+def sign(directory, *options: str, certificates: bool = False) -> bytes:
     (directory / "module").write_bytes(MODULE)
-    command = ["openssl", "cms", "-sign", "-binary", "-noattr", "-nocerts", "-outform", "DER", "-in", "module"]
+    command = ["openssl", "cms", "-sign", "-binary", "-noattr", "-outform", "DER", "-in", "module"]
+    command += [] if certificates else ["-nocerts"]
     keys = ["-signer", "cert.pem", "-inkey", "key.pem"]
     return subprocess.run([*command, *keys, *options], cwd=directory, check=True, capture_output=True).stdout
 
@@ -46,7 +49,9 @@ def test_a_signature_tells_its_signer(key, digest):
     assert read_signature(MODULE + der + trailer(len(der))) == {
         "signer": "Example key",
         "key_id": None,
+        "issuer": ISSUER.hex(),
         "serial": "5f3a01",
+        "certificates": False,
         "hash": digest,
         "algorithm": algorithm,
     }
@@ -59,7 +64,21 @@ def test_a_signature_by_key_identifier_has_no_name(key):
     command = ["openssl", "x509", "-in", "cert.pem", "-noout", "-ext", "subjectKeyIdentifier"]
     shown = subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout
     key_id = shown.splitlines()[1].strip().replace(":", "").lower()
-    assert found == {"signer": None, "key_id": key_id, "serial": None, "hash": "sha256", "algorithm": algorithm}
+    assert found == {
+        "signer": None,
+        "key_id": key_id,
+        "issuer": None,
+        "serial": None,
+        "certificates": False,
+        "hash": "sha256",
+        "algorithm": algorithm,
+    }
+
+
+def test_certificates_that_come_with_a_signature_are_told(key):
+    directory, _algorithm = key
+    der = sign(directory, "-md", "sha256", certificates=True)
+    assert read_signature(MODULE + der + trailer(len(der)))["certificates"] is True
 
 
 def test_signatures_of_older_kernels_are_read():
@@ -68,7 +87,9 @@ def test_signatures_of_older_kernels_are_read():
     assert read_signature(data) == {
         "signer": "Example key",
         "key_id": "0a0b0c0d",
+        "issuer": None,
         "serial": None,
+        "certificates": False,
         "hash": "sha256",
         "algorithm": "rsa",
     }
