@@ -91,7 +91,7 @@ def test_no_more_modules_are_read_than_it_takes(kernel, monkeypatch):
 
 def test_when_the_time_is_over_no_more_modules_are_read(kernel, monkeypatch):
     put_modules(kernel, one={"module_layout": 1}, two={"seq_printf": 2}, three={"dup": 3})
-    kernel.now = iter([0, 0.05, 0.099, 0.11]).__next__
+    kernel.now = iter([0, 0.1, 0.199, 0.21]).__next__
     assert read_paths(kernel, monkeypatch, ("absent",)) == ["one.ko", "two.ko"]
 
 
