@@ -16,6 +16,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import Pa
 
 # Larger than any module of a distribution (the largest have some 30 MiB), small enough for a controller's memory.
 MAX_IMAGE_SIZE = 256 * 1024 * 1024
+# Tools that compress in parallel make a stream of some 64 KiB and more.
+_MAX_MEMBERS = 10_000
+_PIECE = 64 * 1024
 _XZ_MEMORY = 256 * 1024 * 1024
 _ZSTD_STDIN = "/*stdin*\\ : "
 _ZSTD_SECONDS = 60
@@ -37,18 +40,37 @@ def _corrupt(reason: object) -> PatchFileError:
     return PatchFileError("corrupt-compression", f"cannot be uncompressed ({text}); copy or build the file again")
 
 
-def _members(data: bytes, decompressor: t.Callable[[], t.Any]) -> bytes:
-    """Uncompress concatenated streams, with an upper bound on what comes out."""
+def _feed_bounded(stream: t.Any, piece: bytes, most: int) -> bytes:
+    return stream.decompress(piece, most)
+
+
+def _feed_unbounded(stream: t.Any, piece: bytes, _most: int) -> bytes:
+    return stream.decompress(piece)
+
+
+def _members(
+    data: bytes,
+    decompressor: t.Callable[[], t.Any],
+    feed: t.Callable[[t.Any, bytes, int], bytes] = _feed_bounded,
+    piece_size: int = _PIECE,
+) -> bytes:
+    """Uncompress concatenated streams, with an upper bound on what comes out, and on how many there are."""
     output = bytearray()
-    while data:
+    position = 0
+    for _member in range(_MAX_MEMBERS + 1):
+        if position == len(data):
+            return bytes(output)
         stream = decompressor()
-        output += stream.decompress(data, MAX_IMAGE_SIZE + 1 - len(output))
-        if len(output) > MAX_IMAGE_SIZE:
-            raise _too_large()
-        if not stream.eof:
-            raise _corrupt("it ends too early")
-        data = stream.unused_data
-    return bytes(output)
+        while not stream.eof:
+            # Not all that is left: what lies behind a stream's end is given back as a copy.
+            piece = data[position : position + piece_size]
+            if not piece:
+                raise _corrupt("it ends too early")
+            output += feed(stream, piece, MAX_IMAGE_SIZE + 1 - len(output))
+            if len(output) > MAX_IMAGE_SIZE:
+                raise _too_large()
+            position += len(piece) - len(stream.unused_data)
+    raise _corrupt(f"it has more than {_MAX_MEMBERS} parts")
 
 
 def _gunzip(data: bytes) -> bytes:
@@ -77,22 +99,10 @@ def _unzstd_with_library(data: bytes) -> bytes | None:
     except ImportError:
         return None
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << _ZSTD_WINDOW_BITS)
-    output = bytearray()
-    position = 0
     try:
-        while position < len(data):
-            frame = decompressor.decompressobj()
-            while not frame.eof:
-                piece = data[position : position + _ZSTD_PIECE]
-                if not piece:
-                    raise _corrupt("it ends too early")
-                output += frame.decompress(piece)
-                if len(output) > MAX_IMAGE_SIZE:
-                    raise _too_large()
-                position += len(piece) - len(frame.unused_data)
+        return _members(data, decompressor.decompressobj, _feed_unbounded, _ZSTD_PIECE)
     except zstandard.ZstdError as error:
         raise _corrupt(error) from error
-    return bytes(output)
 
 
 def _unzstd_with_program(data: bytes) -> bytes | None:

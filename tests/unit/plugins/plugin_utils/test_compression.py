@@ -10,6 +10,7 @@ import lzma
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -18,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._compression impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._patch_file import describe, image
 
+SECONDS = 1.5
 PLAIN = b"\x7fELF" + bytes(range(256)) * 40
 
 
@@ -43,6 +45,18 @@ def test_the_first_bytes_tell_the_compression(build_module, tmp_path, kind):
 def test_streams_one_after_the_other_are_one_file(kind):
     compress = COMPRESSORS[kind]
     assert uncompress(compress(PLAIN[:1000]) + compress(PLAIN[1000:])) == (PLAIN, kind)
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+def test_streams_without_end_are_refused_soon(kind):
+    stream = COMPRESSORS[kind](b"a")
+    assert uncompress(stream * 500) == (b"a" * 500, kind)
+    data = stream * 100_000
+    started = time.process_time()
+    with pytest.raises(PatchFileError, match="parts") as caught:
+        uncompress(data)
+    assert caught.value.code == "corrupt-compression"
+    assert time.process_time() - started < SECONDS
 
 
 @pytest.mark.parametrize("kind", COMPRESSED)
