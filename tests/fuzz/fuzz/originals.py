@@ -26,6 +26,8 @@ _NAMES = (
     *("extended_versions", "klp_build", "kpatch_build", "livepatch_symbols", "plain", "source_allocated"),
     *("source_callbacks", "source_literals", "source_several", "source_simple", "source_statics"),
 )
+# Small enough to be read; damage makes them worse.
+_HOSTILE = (("hostile_arrays", "-DCOUNT=60"), ("hostile_counts", "-DCOUNT=100"), ("hostile_shared", "-DCOUNT=60"))
 _ON_32_BITS = ("klp_build", "kpatch_build", "plain", "source_simple")
 _MAGIC = b"~Module signature appended~\n"
 # A patch of the lab is 250 KB with what debuggers need, and 20 KB without.
@@ -38,6 +40,7 @@ def elf_originals() -> list[Original]:
         directory = Path(name)
         compiled = [_compile(directory, source, X86_FLAGS) for source in _NAMES]
         compiled += [_compile(directory, source, ("-m32",)) for source in _ON_32_BITS]
+        compiled += [_compile(directory, source, (*X86_FLAGS, flag)) for source, flag in _HOSTILE]
         signed = [_with_signature(directory, data) for _name, data in compiled[:2]]
         named = [*compiled, *zip(("signed", "signed too"), signed, strict=True), *_lab_patches(directory)]
     return [Original(name, data, find_fields(data)) for name, data in named]
