@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (c) 2026, the kernel.livepatch authors
 /*
- * A patch with what makes the way back harder: callbacks, which count in the parameter `calls`, and a shadow variable.
+ * A patch with what makes the way back harder: callbacks, which count in the parameter `calls`, and a shadow variable. It
+ * replaces other patches.
  * /proc/cmdline reads "side effects 1", the number of times that it was read.
  */
 #include <linux/livepatch.h>
@@ -48,5 +49,6 @@ static struct klp_object objects[] = {
 	{ }
 };
 
+#define REPLACES
 MODULE_DESCRIPTION("Has callbacks and a shadow variable");
 #include "enable_objects.h"

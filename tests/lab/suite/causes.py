@@ -98,7 +98,7 @@ def load(*names: str) -> str:
 HOLD = ("insmod $FILES/lab_holder.ko"
         " && until test $(cat /sys/module/lab_holder/parameters/held_by) = original; do sleep 0.1; done")
 DISABLE = "echo 0 >/sys/kernel/livepatch/{0}/enabled && until test ! -e /sys/kernel/livepatch/{0}; do sleep 0.1; done"
-PROBE = "insmod $FILES/lab_kprobe.ko post_handler={0}"
+PROBE = "insmod $FILES/lab_kprobe.ko "
 UNPROBE = "rmmod lab_kprobe"
 STORE = "/var/lib/kernel-livepatch"
 
@@ -120,8 +120,8 @@ STATES = [
     Cause("cmdline_v1", "ftrace-disabled", "blocker", EBUSY, "failed to register ftrace handler for function",
           made_by="sysctl -q kernel.ftrace_enabled=0", undone_by="sysctl -q kernel.ftrace_enabled=1"),
     Cause("cmdline_v1", "ftrace-busy", "blocker", EBUSY, "failed to register ftrace handler for function",
-          made_by=PROBE.format(1), undone_by=UNPROBE),
-    Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE.format(0), undone_by=UNPROBE),
+          made_by=PROBE + "post_handler=1", undone_by=UNPROBE),
+    Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=5", undone_by=UNPROBE),
     Cause("cmdline_v1", "no-space", "blocker", LOADS, why="the tool has to keep the file, and the kernel has not",
           made_by=f"mkdir -p {STORE} && mount -t tmpfs -o size=64k none {STORE}", undone_by=f"umount {STORE}"),
 ]

@@ -77,6 +77,6 @@ def start(lab, tmp_path):
 
 
 def one_task(playbooks, guest):
-    def run_one(module, *flags, play_keywords=None, **options):
+    def run_one(module, /, *flags, play_keywords=None, **options):
         return playbooks.run([task(module, module, **options)], guest.name, *flags, **(play_keywords or {}))
     return run_one

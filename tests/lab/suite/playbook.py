@@ -34,7 +34,7 @@ class Outcome(t.NamedTuple):
         return next(iter(self.results.values()))
 
 
-def task(name: str, module: str, **options: t.Any) -> dict:
+def task(name: str, module: str, /, **options: t.Any) -> dict:
     """A task with a module of this collection."""
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
     return {"name": name, f"kernel.livepatch.{module}": plain}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from causes import FILES, HEALTHY, STATES, UNREADABLE
+from causes import FILES, HEALTHY, PROBE, STATES, UNREADABLE
 from guest import Guest
 from playbook import task
 from verdicts import assert_finds, assert_kernel_says, codes
@@ -71,9 +71,9 @@ def test_what_is_wrong_on_the_host_is_found(play, all_files, guest, patches, cau
 
 
 def test_everything_that_stands_in_the_way_is_told_at_once(play, all_files, guest, patches):
-    """Two causes in the file and one in what is loaded."""
-    guest.run_with_files("insmod $FILES/cmdline_v1.ko")
+    """One cause is in the file, and one on the host."""
+    guest.run_with_files(PROBE + "post_handler=1")
     outcome = play("patch_check", src=patches["not_gpl"])
     assert outcome.code == 2, outcome.output
-    assert codes(outcome.result, "blocker") == {"license-not-gpl", "name-taken-by-other-build"}
+    assert codes(outcome.result, "blocker") == {"license-not-gpl", "ftrace-busy"}
     assert outcome.trips == ["ssh"]

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from causes import EINVAL, EPERM, HOLD, STORE, load
+from causes import EINVAL, EPERM, HOLD, PROBE, STORE, load
 from guest import Guest
 from verdicts import codes
 
+HITS = "/sys/module/lab_kprobe/parameters/hits"
 TARGET_PLACE = "/lib/modules/$(uname -r)/updates"
 
 
@@ -17,7 +18,8 @@ TARGET_PLACE = "/lib/modules/$(uname -r)/updates"
 def files(machines, patches):
     """The files that the tests' commands use, on the first machine."""
     names = (
-        "cmdline_v1", "cmdline_v2", "holder_fix", "lab_holder", "lab_target", "needs_module", "states_v1", "target_fix")
+        "cmdline_v1", "cmdline_v2", "holder_fix", "lab_holder", "lab_kprobe", "lab_target", "needs_module", "states_v1",
+        "target_fix")
     Guest(machines[0]).put(patches[name] for name in names)
 
 
@@ -44,7 +46,9 @@ def test_what_would_be_replaced_comes_back_where_the_host_keeps_its_file(check, 
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     result = check("cmdline_v2")
     assert result["forecast"]["replaces"] == ["cmdline_v1"]
-    assert result["forecast"]["rollback"] == {"possible": True, "to": ["cmdline_v1"], "reasons": []}
+    assert result["forecast"]["rollback"]["possible"] is True
+    assert result["forecast"]["rollback"]["to"] == ["cmdline_v1"]
+    assert reasons(result) == {"rollback-gap": "note"}
     guest.insmod("cmdline_v2")
     guest.wait("test $(cat /sys/kernel/livepatch/cmdline_v2/transition) = 0")
     assert guest.live_patches() == ["cmdline_v2"]
@@ -57,16 +61,26 @@ def test_what_somebody_else_loaded_cannot_be_brought_back(check, guest):
     assert reasons(result)["rollback-file-missing"] == "blocker"
 
 
-@pytest.mark.parametrize(("file", "expected"), [
-    ("no_exit", {"rollback-not-removable": "blocker"}),
-    ("side_effects", {"rollback-callbacks": "warning", "rollback-shadow-variables": "warning"}),
-    ("states_v2", {"rollback-states": "warning"}),
-])
-def test_what_stands_against_the_way_back(check, file, expected):
-    result = check(file)
-    assert reasons(result) == expected
-    assert result["compatible"] is True
-    assert result["forecast"]["rollback"]["possible"] is ("blocker" not in expected.values())
+def test_what_stands_against_the_way_back_to_an_earlier_patch(check, play, patches):
+    assert set(reasons(check("no_exit"))) == {"rollback-not-removable"}
+    assert set(reasons(check("side_effects"))) == {"rollback-shadow-variables"}
+    assert play("patch", src=patches["cmdline_v2"]).code == 0
+    assert set(reasons(check("states_v2"))) == {"rollback-states"}
+    assert set(reasons(check("side_effects"))) == {"rollback-shadow-variables", "rollback-callbacks"}
+
+
+def test_a_kprobe_inside_a_patched_function_is_no_longer_hit_and_one_at_its_entry_is(check, guest):
+    for offset, warned in ((5, {"function-probed"}), (0, set())):
+        guest.run_with_files(f"{PROBE} offset={offset}")
+        guest.read("/proc/cmdline")
+        before = int(guest.read(HITS))
+        assert before > 0
+        assert codes(check("cmdline_v1"), "warning") == warned
+        guest.run_with_files(load("cmdline_v1"))
+        after_load = int(guest.read(HITS))
+        guest.read("/proc/cmdline")
+        assert (int(guest.read(HITS)) > after_load) is not bool(warned)
+        guest.clean()
 
 
 def test_a_task_that_would_hold_the_transition_does(check, guest):
@@ -123,13 +137,14 @@ def test_without_the_right_to_load_nothing_else_is_in_the_way(play, files, patch
 
 def test_another_tool_is_named_from_its_files_alone(check, guest):
     """The files are made up and empty: kpatch itself is not on the machine."""
-    link, modules = "/etc/systemd/system/multi-user.target.wants/kpatch.service", "/var/lib/kpatch"
+    unit, modules = "/etc/systemd/system/kpatch.service", "/var/lib/kpatch"
+    link = "/etc/systemd/system/multi-user.target.wants/kpatch.service"
     guest.run(f"mkdir -p $(dirname {link}) {modules}/$(uname -r)"
-              f" && touch {modules}/$(uname -r)/theirs.ko && ln -sf /usr/lib/systemd/system/kpatch.service {link}")
+              f" && touch {unit} {modules}/$(uname -r)/theirs.ko && ln -sf {unit} {link}")
     try:
         assert "other-tool-active" in codes(check("cmdline_v1"), "warning")
     finally:
-        guest.run(f"rm -r {link} {modules}")
+        guest.run(f"rm -r {link} {unit} {modules}")
     assert "other-tool-active" not in codes(check("cmdline_v1"), "warning")
 
 
