@@ -16,9 +16,12 @@ MOST_REASONS = 3  # in one message
 
 
 def absent_objects(question):
-    """The names of the modules that the patch is for and that are not loaded, in the file's order."""
-    names = [entry["name"] for entry in question.description["objects"]]
-    return [name for name in names if name is not None and name not in question.facts.present]
+    """The names of the modules that the patch is for and that are not loaded, in the file's order.
+
+    Without those that no module is ever called, which is a finding by itself (`object-name-impossible`).
+    """
+    names = [entry["name"] for entry in question.description["objects"] if entry["name"] and "-" not in entry["name"]]
+    return [name for name in names if name not in question.facts.present]
 
 
 def _absent(question):

@@ -71,7 +71,7 @@ def _object_names(question):
 
 
 def _opaque(question):
-    if question.description["opaque"]:
+    if question.description["opaque"] and question.description["symtab"]:  # nothing can be told of a stripped file
         yield finding("tables-opaque", question.description["name"], file=question.description["file"])
 
 
@@ -87,5 +87,5 @@ CHECKS = (
     Check(("module-stripped",), "load", (), _stripped),
     Check(("duplicate-object", "duplicate-function"), "load", (), _duplicates),
     Check(("object-name-impossible",), "load", (), _object_names),
-    Check(("tables-opaque",), "load", (), _opaque),
+    Check(("tables-opaque",), "fit", (), _opaque),
 )

@@ -71,10 +71,22 @@ def test_an_object_that_no_module_is_called_is_worth_a_warning(find):
         ("object-name-impossible", "warning", "nf-tables")]
 
 
+def test_a_name_that_no_module_has_is_not_called_absent_as_well(kernel):
+    patch = SimulatedPatch(objects={"nf-tables": ["start"], "nf_tables": ["start"]})
+    found = check_host(kernel, patch.offer(), None, report_only=True)["findings"]
+    assert [entry["subject"] for entry in found if entry["code"] == "object-absent"] == ["nf_tables"]
+
+
 def test_the_hints_of_an_opaque_file_are_not_held_against_it(find):
     patch = SimulatedPatch(objects={"nf-tables": ["start", "start"]}, opaque=True)
     patch.description["objects"].append({"name": None, "callbacks": [], "functions": []})
     assert codes(find(patch)) == ["tables-opaque"]
+
+
+@pytest.mark.parametrize("described, code", [
+    ({"symtab": False}, "module-stripped"), ({"arch": "s390x"}, "wrong-architecture")])
+def test_a_file_that_cannot_be_read_for_a_graver_reason_is_not_called_opaque(find, described, code):
+    assert codes(find(SimulatedPatch(opaque=True, **described))) == [code]
 
 
 def test_a_file_for_another_kernel_is_read_all_the_same(find):
