@@ -76,7 +76,7 @@ HEALTHY = {
     "holder_fix": {"object-unknown"},
     "klp_symbol": set(),
     "no_orc": {"orc-missing"},
-    "object_with_dash": {"object-name-impossible", "object-unknown"},
+    "object_with_dash": {"object-name-impossible"},
     "second_of_two": set(),
     "side_effects": set(),
     "signed_elsewhere": set(),
