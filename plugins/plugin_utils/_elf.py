@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import struct
 import typing as t
 
@@ -48,6 +49,7 @@ _MAX_SECTION_NAMES = 4 * 1024 * 1024
 _MAX_SYMBOL_NAMES = 16 * 1024 * 1024
 # KSYM_NAME_LEN is 512 since Linux 6.1; names of livepatch symbols and sections have an object's name in addition.
 _MAX_STRING = 1024
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,64}")
 
 
 class Section(t.NamedTuple):
@@ -61,6 +63,11 @@ class Section(t.NamedTuple):
     size: int
     link: int
     info: int
+
+    @property
+    def shown(self) -> str:
+        """Its name for messages, or its number where the name is not plain: it can hold what controls a terminal."""
+        return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.index}"
 
     @property
     def is_data(self) -> bool:
@@ -192,13 +199,13 @@ class ModuleImage:
         for section in self._relocation_sections.get(target.index, []):
             layout = self._relocation_layout(section)
             if section.size % layout.size:
-                raise _malformed(f"section {section.name} has a part of an entry")
+                raise _malformed(f"section {section.shown} has a part of an entry")
             self._relocations_read += section.size // layout.size
             if self._relocations_read > _MAX_RELOCATIONS:
                 raise too_complex()
             for offset, info, *addend in layout.iter_unpack(self.contents(section)):
                 if offset >= target.size or info >> shift >= len(symbols):
-                    raise _malformed(f"section {section.name} has a relocation to nowhere")
+                    raise _malformed(f"section {section.shown} has a relocation to nowhere")
                 value = addend[0] if addend else self.number(target, offset, self.word)
                 yield Relocation(offset, info & mask, symbols[info >> shift], value)
 

@@ -180,3 +180,18 @@ def test_an_orc_header_larger_than_any_real_one_is_refused(build_module, tmp_pat
         command = ["objcopy", "--add-section", f".orc_header={tmp_path / 'header'}", build_module("plain")]
         subprocess.run([*command, tmp_path / "with_header.ko"], check=True)
         assert describe_or_refuse((tmp_path / "with_header.ko").read_bytes()) == code
+
+
+def test_a_message_has_nothing_in_it_that_controls_a_terminal(build_module):
+    data = build_module("source_several").read_bytes()
+    nowhere = with_section(data, ".rela.data", struct.pack("<QQq", 0, 99_999 << 32 | 1, 0))
+    message = refusal(nowhere)
+    assert "section .rela.data has a relocation to nowhere" in message
+    index = ModuleImage(data).section(".rela.data").index
+    assert f"section number {index} has" in refusal(nowhere.replace(b".rela.data", b".rela\x1b[7m1"))
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(PatchFileError) as caught:
+        describe_image(data, "fix.ko", "none")
+    return caught.value.message
