@@ -100,6 +100,10 @@ HOLD = ("insmod $FILES/lab_holder.ko"
 DISABLE = "echo 0 >/sys/kernel/livepatch/{0}/enabled && until test ! -e /sys/kernel/livepatch/{0}; do sleep 0.1; done"
 PROBE = "insmod $FILES/lab_kprobe.ko "
 UNPROBE = "rmmod lab_kprobe"
+ATTACH = ("python3 $FILES/attach_bpf.py cmdline_proc_show >/dev/null 2>&1 & echo $! >/run/attach_bpf.pid;"
+          " timeout 60 sh -c 'until grep -q \"^cmdline_proc_show.* D \" /sys/kernel/tracing/enabled_functions;"
+          " do sleep 0.1; done'")
+DETACH = "kill $(cat /run/attach_bpf.pid)"
 STORE = "/var/lib/kernel-livepatch"
 
 # The cause is in what the guest does, and a command undoes it or the next test's clean guest does.
@@ -122,6 +126,7 @@ STATES = [
     Cause("cmdline_v1", "ftrace-busy", "blocker", EBUSY, "failed to register ftrace handler for function",
           made_by=PROBE + "post_handler=1", undone_by=UNPROBE),
     Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=5", undone_by=UNPROBE),
+    Cause("cmdline_v1", "function-attached", "warning", LOADS, made_by=ATTACH, undone_by=DETACH),
     Cause("cmdline_v1", "no-space", "blocker", LOADS, why="the tool has to keep the file, and the kernel has not",
           made_by=f"mkdir -p {STORE} && mount -t tmpfs -o size=64k none {STORE}", undone_by=f"umount {STORE}"),
 ]

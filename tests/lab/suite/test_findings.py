@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from causes import FILES, HEALTHY, PROBE, STATES, UNREADABLE
 from guest import Guest
@@ -18,9 +20,9 @@ def named(causes):
 
 @pytest.fixture(scope="module")
 def all_files(machines, patches):
-    """The first machine, with every file of the lab."""
+    """The first machine, with every file of the lab and the program that attaches one of BPF."""
     guest = Guest(machines[0])
-    guest.put(patches.values())
+    guest.put([*patches.values(), Path(__file__).with_name("attach_bpf.py")])
     return guest
 
 
@@ -43,6 +45,11 @@ def test_what_the_kernel_takes_has_no_blocker(checked, guest, file, warnings):
     assert codes(result, "blocker") == set()
     assert codes(result, "warning") == warnings
     assert guest.insmod(file).says == ""
+
+
+def test_a_machine_without_a_crash_kernel_is_a_note(checked, guest):
+    assert guest.read("/sys/kernel/kexec_crash_loaded") == "0\n"
+    assert codes(checked["cmdline_v1"], "note") == {"crash-dump-not-armed"}
 
 
 @named(FILES)
