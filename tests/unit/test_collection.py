@@ -10,6 +10,7 @@ text that breaks it.
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
 import sys
 from pathlib import Path
@@ -151,6 +152,16 @@ def test_every_module_is_in_the_action_group():
 
 def test_helpers_are_private():
     assert [name for name in HELPERS if not Path(name).name.startswith("_")] == []
+
+
+def test_what_git_ignores_is_in_no_built_collection():
+    ignored = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
+    lines = (CHECKOUT / ".gitignore").read_text(encoding="utf-8").split()
+    # A pattern that does not begin with a slash holds in every directory.
+    places = lines + [f"tests/{line}" for line in lines if not line.startswith("/")]
+    made = [place.strip("/").replace("*", "x") for place in places]
+    assert len(made) > len(lines)
+    assert [name for name in made if not any(fnmatch.fnmatch(name, pattern) for pattern in ignored)] == []
 
 
 def test_nothing_is_looked_for_in_vain():
