@@ -14,6 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
 CHUNK = 1 << 20
 LARGEST = 64 << 20  # bytes, uncompressed; the largest of Debian's has 25 MB
 VERSION_ENTRY = 64  # struct modversion_info: an unsigned long, and the rest for the name
+ORC_HEADER = 20  # bytes
 EM_X86_64 = 62
 
 # Where the compiler lists the places that ftrace can change (include/asm-generic/vmlinux.lds.h, MCOUNT_REC). On x86 the
@@ -106,8 +107,11 @@ class ModuleFile:
 
     @once
     def orc_header(self):
-        """The digest of that data's format as hex, or None."""
-        return self._bytes(".orc_header").hex() or None
+        """The digest of that data's format as hex, or None; once, where the linker has put those of several objects
+        together."""
+        contents = self._bytes(".orc_header")
+        parts = dict.fromkeys(contents[start:start + ORC_HEADER] for start in range(0, len(contents), ORC_HEADER))
+        return b"".join(parts).hex() or None
 
     @once
     def _trace_places(self):

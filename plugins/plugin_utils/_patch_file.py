@@ -36,7 +36,9 @@ _STATE_CALLS = frozenset({"klp_get_state", "klp_get_prev_state"})
 _NOTE_HEADER = 12
 _NT_GNU_BUILD_ID = 3
 _MAX_BUILD_ID = 64  # in bytes; linkers write 8 to 20
-_MAX_ORC_HEADER = 64  # in bytes; the kernel's has 20
+_ORC_HEADER = 20  # in bytes
+_MAX_ORC_FORMATS = 3  # there is one in a file that was built in one go
+_MAX_ORC_HEADERS = 10_000
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -110,7 +112,7 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
         "klp_symbols": read_klp_symbols(elf),
         "klp_relocations": read_klp_relocations(elf),
         "signature": read_signature(data),
-        "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _hex(elf, ".orc_header")},
+        "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _orc_header(elf)},
         "btf": elf.section(".BTF") is not None,
     }
 
@@ -163,13 +165,26 @@ def _is_removable(elf: ModuleImage) -> bool:
     return "cleanup_module" in defined or "init_module" not in defined
 
 
-def _hex(elf: ModuleImage, name: str) -> str | None:
-    section = elf.section(name)
+def _orc_header(elf: ModuleImage) -> str | None:
+    """The digest of the format of the data for unwinding, as hex.
+
+    Where objtool works on each object and not on the module (without CONFIG_X86_KERNEL_IBT), the linker puts one behind
+    the other, so each is taken once.
+    """
+    section = elf.section(".orc_header")
     if section is None:
         return None
-    if section.size > _MAX_ORC_HEADER:
-        raise PatchFileError("malformed-elf", f"has a damaged section {name}; copy or build the file again")
-    return bytes(elf.contents(section)).hex()
+    if section.size > _ORC_HEADER * _MAX_ORC_HEADERS:
+        raise _damaged(".orc_header")
+    contents = bytes(elf.contents(section))
+    parts = dict.fromkeys(contents[start : start + _ORC_HEADER] for start in range(0, len(contents), _ORC_HEADER))
+    if len(parts) > _MAX_ORC_FORMATS:
+        raise _damaged(".orc_header")
+    return b"".join(parts).hex()
+
+
+def _damaged(section: str) -> PatchFileError:
+    return PatchFileError("malformed-elf", f"has a damaged section {section}; copy or build the file again")
 
 
 def _build_id(elf: ModuleImage) -> str | None:

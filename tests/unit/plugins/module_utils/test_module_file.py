@@ -33,6 +33,11 @@ def test_all_that_it_tells():
     assert module.crcs == {"module_layout": 1, "a" * 55: 2}
 
 
+def test_of_a_module_of_several_objects_the_unwinders_format_is_told_once():
+    assert ModuleFile(simulated_module(orc_header="ab" * 60)).orc_header == "ab" * 20
+    assert ModuleFile(simulated_module(orc_header="ab" * 20 + "cd" * 20)).orc_header == "ab" * 20 + "cd" * 20
+
+
 def test_what_it_does_not_tell():
     module = ModuleFile(simulated_module(crcs=False, orc=False, build_id=None))
     assert (module.has_versions, module.orc_unwind, module.orc_header, module.build_id) == (False, False, None, None)

@@ -175,8 +175,8 @@ def test_a_build_id_larger_than_any_real_one_is_none(build_module):
 
 
 def test_an_orc_header_larger_than_any_real_one_is_refused(build_module, tmp_path):
-    for size, code in ((20, None), (1000, "malformed-elf")):
-        (tmp_path / "header").write_bytes(bytes(size))
+    for header, code in ((bytes(20), None), (bytes(range(256)), "malformed-elf"), (bytes(250_000), "malformed-elf")):
+        (tmp_path / "header").write_bytes(header)
         command = ["objcopy", "--add-section", f".orc_header={tmp_path / 'header'}", build_module("plain")]
         subprocess.run([*command, tmp_path / "with_header.ko"], check=True)
         assert describe_or_refuse((tmp_path / "with_header.ko").read_bytes()) == code

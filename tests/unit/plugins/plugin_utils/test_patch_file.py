@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 
 import pytest
 
@@ -68,6 +69,15 @@ def test_identity(build_module):
         "removable": False,
     }
     assert {key: description[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("objects", [1, 2, 40])
+def test_of_a_module_of_several_objects_the_unwinders_format_is_told_once(build_module, tmp_path, objects):
+    (tmp_path / "header").write_bytes(bytes(range(20)) * objects)
+    module = tmp_path / "with_header.ko"
+    subprocess.run(
+        ["objcopy", "--add-section", f".orc_header={tmp_path / 'header'}", build_module("plain"), module], check=True)
+    assert describe(module)["orc"]["header"] == bytes(range(20)).hex()
 
 
 def test_what_a_module_does_not_say_is_null(build_module):
