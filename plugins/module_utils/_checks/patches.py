@@ -67,7 +67,9 @@ def _is_free(host, name):
 
 def _parameters(question):
     known = question.description["parameters"]
-    for parameter in sorted(set(question.parameters).difference(known, KERNELS_OWN)):
+    spelled = {name.replace("-", "_") for name in known}  # - and _ are equal to parameq() in kernel/params.c
+    unknown = {name for name in question.parameters if name.replace("-", "_") not in spelled}
+    for parameter in sorted(unknown - KERNELS_OWN):
         yield finding("unknown-parameter", parameter, file=question.description["file"], parameter=parameter,
                       known=", ".join(sorted(known)) or "none")
 
@@ -128,7 +130,7 @@ CHECKS = (
     Check(("name-taken-by-other-build",), "always", (), _name_taken),
     Check(("name-not-a-livepatch",), "load", (), _ordinary_module),
     Check(("name-pinned", "leftover-loaded"), "load", (), _leftover),
-    Check(("unknown-parameter",), "change", (), _parameters),
+    Check(("unknown-parameter",), "load", (), _parameters),
     Check(("states-incompatible", "states-unknown"), "fit", (), _states),
     Check(("functions-taken-over",), "fit", (), _taken_over),
     Check(("replaces-foreign-patch", "functions-dropped", "replace-unknown"), "fit", (), _replaced),

@@ -29,7 +29,7 @@ def _interface(question):
 
 
 def _permission(question):
-    return permission(question.host)
+    return permission(question.host, modules=question.loads())
 
 
 def _unsigned(question):

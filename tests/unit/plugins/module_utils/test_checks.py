@@ -91,6 +91,18 @@ def test_with_module_loading_switched_off_a_patch_is_still_disabled(kernel, inte
     assert interface.state("fix") == "disabled"
 
 
+@pytest.mark.parametrize("direction", ["enabling", "disabling"])
+def test_with_module_loading_switched_off_what_is_loaded_already_is_still_enabled(kernel, bring, direction):
+    kernel.hold(7, directions=(direction,))
+    bring(SimulatedPatch(), on_stall="wait")
+    if direction == "disabling":
+        bring(name="fix", state="disabled", on_stall="wait")
+    kernel.let_go(7)
+    kernel.put("/proc/sys/kernel/modules_disabled", "1\n")
+    result = bring(SimulatedPatch(), params={"cuont": 1})  # parameters are for a load
+    assert (result["patch"]["previous_state"], result["patch"]["state"]) == (direction, "enabled")
+
+
 @pytest.mark.parametrize("wanted, other_state", [("enabled", "absent"), ("absent", "enabled")])
 def test_another_patch_in_transition_is_named(kernel, interface, bring, wanted, other_state):
     if wanted == "absent":
@@ -135,6 +147,12 @@ def test_an_unknown_parameter_is_named_with_the_known_ones(bring):
     error = failure(bring, SimulatedPatch(), params={"cuont": 1})
     assert error.code == "unknown-parameter"
     assert "no module parameter cuont (it has: count, text)" in error.message
+
+
+def test_a_dash_in_a_parameter_is_an_underscore_as_it_is_to_the_kernel(kernel, bring):
+    patch = SimulatedPatch(parameters={"log_level": "int", "dry-run": "bool"})
+    assert bring(patch, params={"log-level": 1, "dry_run": True})["findings"] == []
+    assert kernel.loads == [("fix", "dry_run=Y log-level=1")]
 
 
 def test_the_parameters_that_every_module_has_are_known(kernel, bring):
