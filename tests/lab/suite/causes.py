@@ -101,7 +101,7 @@ DISABLE = "echo 0 >/sys/kernel/livepatch/{0}/enabled && until test ! -e /sys/ker
 PROBE = "insmod $FILES/lab_kprobe.ko "
 UNPROBE = "rmmod lab_kprobe"
 ATTACH = ("python3 $FILES/attach_bpf.py cmdline_proc_show >/dev/null 2>&1 & echo $! >/run/attach_bpf.pid;"
-          " timeout 60 sh -c 'until grep -q \"^cmdline_proc_show.* D \" /sys/kernel/tracing/enabled_functions;"
+          " timeout 60 sh -c 'until grep -q \"^cmdline_proc_show.* D\" /sys/kernel/tracing/enabled_functions;"
           " do sleep 0.1; done'")
 DETACH = "kill $(cat /run/attach_bpf.pid)"
 STORE = "/var/lib/kernel-livepatch"
