@@ -70,12 +70,12 @@ class Facts:
     @once
     def hooked(self):
         """What ftrace redirects (see _ftrace.hooked_functions); nothing where nothing is replaced at once."""
-        return hooked_functions(self.host) if self.replaced else {}
+        return hooked_functions(self.host) if len(self.replaced) > 0 else {}
 
     @once
     def kprobes(self):
         """Every armed kprobe (see _kprobes.placed_kprobes); none where nothing is replaced at once."""
-        return placed_kprobes(self.host) if self.replaced else []
+        return placed_kprobes(self.host) if len(self.replaced) > 0 else []
 
     @once
     def in_tree(self):

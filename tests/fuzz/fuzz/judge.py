@@ -67,11 +67,11 @@ def _judge_type(value: t.Any, documented: dict[str, t.Any], where: str) -> None:
     if value is None and "V(none)" in documented["description"]:
         return
     # bool is an int in Python, and another type in JSON.
-    if type(value) is not _TYPES[documented["type"]]:
+    if value.__class__ is not _TYPES[documented["type"]]:
         raise Broken(f"{where} is {type(value).__name__}, and documented as {documented['type']}")
     if documented["type"] == "list":
         for index, entry in enumerate(value):
-            if type(entry) is not _TYPES[documented["elements"]]:
+            if entry.__class__ is not _TYPES[documented["elements"]]:
                 raise Broken(f"{where}[{index}] is {type(entry).__name__}, and documented as {documented['elements']}")
             if "contains" in documented:
                 _judge_members(entry, documented["contains"], f"{where}[{index}].")

@@ -88,6 +88,7 @@ HEALTHY = {
     "with_params": set(),
 }
 
+
 def load(*names: str) -> str:
     """Commands that insert patches by hand, and wait for each transition."""
     return " && ".join(
