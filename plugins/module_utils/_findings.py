@@ -87,10 +87,16 @@ def check_ignorable(codes):
     ignorable = sorted(code for code, (_level, may, _message) in FINDINGS.items() if may)
     for code in codes:
         if code not in ignorable:
-            what = "must never be ignored" if code in FINDINGS else "is not a finding"
             raise LivepatchError(
                 "finding-not-ignorable",
-                f"ignore_findings: {code} {what}; what can be ignored is: {', '.join(ignorable)}.")
+                f"ignore_findings: {code} {_why_not(code)}; what can be ignored is: {', '.join(ignorable)}.")
+
+
+def _why_not(code):
+    if code not in FINDINGS:
+        return "is not a finding"
+    level = FINDINGS[code][0]
+    return "must never be ignored" if level == "blocker" else f"is a {level} and stands in the way of nothing"
 
 
 def standing_blockers(findings, ignored=()):

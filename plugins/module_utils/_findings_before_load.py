@@ -39,7 +39,7 @@ BEFORE_A_LOAD = {
     "unknown-parameter": (
         "blocker", True,
         "{file} has no module parameter {parameter} (it has: {known}), and the kernel would ignore it: correct "
-        "params."),
+        "params, or name this code in ignore_findings."),
     "functions-taken-over": (
         "warning", False,
         "{file} takes functions over from {others} and does not replace it: make sure that it is the later version."),
@@ -74,7 +74,8 @@ BEFORE_A_LOAD = {
     "signature-key-unknown": (
         "blocker", True,
         "{file} is signed with a key ({signer}) that this kernel does not have, and it takes modules signed with a "
-        "trusted key only ({policy}): enrol the key, or sign with one that the kernel trusts."),
+        "trusted key only ({policy}): enrol the key, sign with one that the kernel trusts, or let the kernel judge by "
+        "naming this code in ignore_findings."),
     "locked-down": (
         "blocker", False,
         "{file} is not signed and this kernel is locked down ({policy}): sign it with a key that the kernel trusts."),
@@ -110,7 +111,7 @@ BEFORE_A_LOAD = {
     "replaces-foreign-patch": (
         "blocker", True,
         "{file} would replace {other}, which this collection did not load, and does not contain {functions} of it: "
-        "make sure that these fixes may go."),
+        "where these fixes may go, name this code in ignore_findings."),
     "functions-dropped": (
         "warning", False,
         "{file} would replace {other} and does not contain {functions} of it: make sure that it is the later version."),
@@ -148,7 +149,7 @@ BEFORE_A_LOAD = {
     "orc-mismatch": (
         "blocker", True,
         "{file} has data for unwinding its stacks in another format than this kernel's, which would misread them: "
-        "rebuild it against the running kernel."),
+        "rebuild it against the running kernel, or name this code in ignore_findings if its author says that it fits."),
     "btf-strict": (
         "warning", False,
         "{file} carries type information (.BTF), and this kernel refuses a module where it does not fit exactly: build "
@@ -171,7 +172,8 @@ BEFORE_A_LOAD = {
     "object-would-be-refused": (
         "blocker", True,
         "The module {object} is not loaded, and while {name} is enabled the kernel would refuse to load it, because "
-        "{why}: build the patch against the running kernel."),
+        "{why}: build the patch against the running kernel, or, where {object} is never wanted, name this code in "
+        "ignore_findings."),
     "object-unknown": (
         "warning", False,
         "The module {object}, which {file} is for, is not loaded and {why}, so the patch may change nothing in it: "

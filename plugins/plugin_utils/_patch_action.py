@@ -76,10 +76,13 @@ class PatchAction(ActionBase):
             path = Path.cwd() / expanded
             if path.exists():
                 return path
+            places = (
+                "" if path == Path(expanded) else
+                f", neither beside the playbook, nor in a directory files/, nor in {Path.cwd()}")
             raise TaskError(
                 "no-such-file",
-                f"src {source} is not on the controller, neither beside the playbook, nor in a directory files/, nor "
-                f"in {Path.cwd()}: correct it, or say remote_src if it is on the host.") from error
+                f"src {source} is not on the controller{places}: correct it, or, if it is a file on the host, use the "
+                "module with remote_src.") from error
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         arguments = dict(self._task.args, _offer=offer.argument(release) if offer else None)

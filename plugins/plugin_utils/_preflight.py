@@ -93,6 +93,11 @@ def _failure(answer: Mapping[str, t.Any]) -> tuple[str | None, str]:
     code = answer.get("code")
     # Since 2.19 Ansible says "Task failed:" before what went wrong.
     message = str(answer.get("msg") or "no reason given").strip().removeprefix("Task failed: ")
+    # Where no module ran, as without sudo, Ansible sends the reader to what was printed; the last line of it tells why.
+    printed = str(answer.get("module_stderr") or answer.get("module_stdout") or "").split("\n")
+    last = next((line.strip() for line in reversed(printed) if line.strip()), None)
+    if last and not code:
+        message = f"{message.splitlines()[0]} ({last})"
     return (code if isinstance(code, str) else None), message
 
 

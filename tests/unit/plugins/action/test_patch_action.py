@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -159,7 +160,15 @@ def test_a_missing_file_says_so(action):
     module._find_needle = mock.Mock(side_effect=AnsibleError("Could not find or access 'fix.ko'"))
     result = module.run(task_vars={})
     assert result["code"] == "no-such-file"
-    assert "src fix.ko is not on the controller" in result["msg"]
+    assert result["msg"] == (
+        f"src fix.ko is not on the controller, neither beside the playbook, nor in a directory files/, nor in "
+        f"{Path.cwd()}: correct it, or, if it is a file on the host, use the module with remote_src.")
+
+
+def test_a_missing_file_with_its_whole_path_was_looked_for_there_only(action):
+    module = action({"src": "/no/such/fix.ko"}, [])
+    module._find_needle = mock.Mock(side_effect=AnsibleError("Could not find or access '/no/such/fix.ko'"))
+    assert module.run(task_vars={})["msg"].startswith("src /no/such/fix.ko is not on the controller: correct it")
 
 
 def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, tmp_path, monkeypatch):

@@ -133,3 +133,19 @@ def test_a_forecast_that_makes_no_sense_is_left_out(forecast):
 @pytest.mark.parametrize("failure", [{"failed": True}, {"failed": True, "msg": None, "code": 3}])
 def test_a_failure_without_words_is_a_failure(failure):
     assert SUMMARIZE({"a": failure})["problems"] == {"a": "no reason given"}
+
+
+@pytest.mark.parametrize("printed", [
+    {"module_stderr": "/bin/sh: 1: sudo: not found\n", "module_stdout": ""},
+    {"module_stderr": "", "module_stdout": "Welcome\n/bin/sh: 1: sudo: not found\r\n\n"},
+])
+def test_where_no_module_ran_the_last_line_printed_says_why(printed):
+    failure = {"failed": True, "rc": 127, "msg": "MODULE FAILURE\nSee stdout/stderr for the exact error", **printed}
+    summary = SUMMARIZE({"a": failure})
+    assert summary["problems"] == {"a": "MODULE FAILURE (/bin/sh: 1: sudo: not found)"}
+    assert summary["lines"][0] == "could not be checked: a: MODULE FAILURE (/bin/sh: 1: sudo: not found)"
+
+
+def test_what_is_printed_beside_a_failure_with_a_code_is_left_out():
+    failure = {"failed": True, "code": "host-busy", "msg": "Another run goes on.", "module_stderr": "a warning\n"}
+    assert SUMMARIZE({"a": failure})["problems"] == {"a": "host-busy: Another run goes on."}

@@ -51,7 +51,8 @@ def test_what_the_kernel_would_refuse_the_module_for(kernel, bring, function, wh
     assert findings[1:] == ([] if why is None else [(
         "object-would-be-refused", "blocker",
         f"The module target is not loaded, and while fix is enabled the kernel would refuse to load it, because {why}: "
-        "build the patch against the running kernel.")])
+        "build the patch against the running kernel, or, where target is never wanted, name this code in "
+        "ignore_findings.")])
 
 
 def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(kernel, bring):

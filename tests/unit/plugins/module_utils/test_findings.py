@@ -25,6 +25,7 @@ def test_a_row_of_the_table(code):
     assert level in ("blocker", "warning", "note")
     assert level == "blocker" or not ignorable
     assert message.endswith((".", "{why}")) and "  " not in message
+    assert ("ignore_findings" in message) == ignorable
 
 
 def test_what_can_be_ignored_are_few_blockers():
