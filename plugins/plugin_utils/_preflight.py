@@ -133,17 +133,18 @@ def _cohorts(
 
 def _by_code(findings: Mapping[str, Sequence[Mapping[str, t.Any]]]) -> list[dict[str, t.Any]]:
     """The findings of hosts, each code once: the worst level first, then what the most hosts have."""
-    found: dict[tuple[str, str], dict[str, t.Any]] = {}
+    # Dicts for their order and their speed: one host can answer with many thousands of messages.
+    found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
     for host, entries in findings.items():
         for entry in entries:
-            group = found.setdefault(
-                (entry["level"], entry["code"]),
-                {"code": entry["code"], "level": entry["level"], "messages": [], "hosts": []})
-            for key, value in (("messages", entry["message"]), ("hosts", host)):
-                if value not in group[key]:
-                    group[key].append(value)
+            messages, hosts = found.setdefault((entry["level"], entry["code"]), ({}, {}))
+            messages[entry["message"]] = None
+            hosts[host] = None
+    groups = [
+        {"code": code, "level": level, "messages": list(messages), "hosts": list(hosts)}
+        for (level, code), (messages, hosts) in found.items()]
     return sorted(
-        found.values(), key=lambda group: (LEVELS.index(group["level"]), -len(group["hosts"]), group["code"]))
+        groups, key=lambda group: (LEVELS.index(group["level"]), -len(group["hosts"]), group["code"]))
 
 
 def _by_failure(answers: Mapping[str, t.Any], hosts: Sequence[str]) -> list[dict[str, t.Any]]:

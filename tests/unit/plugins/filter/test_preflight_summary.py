@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.filter.preflight_summary import FilterModule
@@ -64,6 +66,15 @@ def test_a_code_comes_once_with_its_hosts_and_messages():
         ("warning", "w", ["b"], ["About w."]), ("note", "n", ["a"], ["About n."])]
     assert summary["lines"][1] == "  blocker x on a, b: One. (and 1 other message)"
     assert summary["problems"]["a"] == "x: One. Also: x."
+
+
+def test_a_host_with_very_many_messages_does_not_hold_up_the_summary():
+    messages = [f"{number}" for number in range(60_000)]
+    began = time.process_time()
+    [group] = SUMMARIZE({"a": answer(*(found("blocker", "x", message) for message in messages))})["cohorts"][0][
+        "findings"]
+    assert time.process_time() - began < 5  # seconds; a look at each message for each message takes a minute
+    assert group["messages"] == messages
 
 
 def test_only_a_few_of_many_hosts_are_named():
