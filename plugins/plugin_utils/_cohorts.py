@@ -8,8 +8,6 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible.errors import AnsibleError
-
 
 class Cohort(t.NamedTuple):
     """What the hosts of a cohort have in common; two hosts are in one cohort when their Cohorts are equal.
@@ -44,23 +42,24 @@ def cohort_of(kernel: str, arch: str, names: Sequence[str], variables: Mapping[s
 
 
 def _value(name: str, variables: Mapping[str, t.Any]) -> str | None:
-    """A variable, or else a fact, as text; a dot leads into a dict; None for what is not there."""
-    first, *rest = name.split(".")
-    facts = _get(variables, "ansible_facts")
-    for place, key in ((variables, first), (facts, first), (facts, first.removeprefix("ansible_"))):
-        value = _get(place, key)
-        for step in rest:
-            value = _get(value, step)
-        if value is not None:
-            return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    """A variable, or else a fact, as text; a dot leads into a dict; None for what is not there.
+
+    A variable whose template fails is not there either, however it fails: that is up to the filters and lookups in it.
+    """
+    path = name.split(".")
+    for places in (path, ["ansible_facts", *path], ["ansible_facts", path[0].removeprefix("ansible_"), *path[1:]]):
+        try:
+            found = _text(variables, places)
+        except Exception:
+            continue
+        if found is not None:
+            return found
     return None
 
 
-def _get(place: t.Any, key: str) -> t.Any:
-    """An entry, None where there is none; a variable whose template fails is not there either."""
-    if not isinstance(place, Mapping):
+def _text(place: t.Any, keys: Sequence[str]) -> str | None:
+    for key in keys:
+        place = place.get(key) if isinstance(place, Mapping) else None
+    if place is None:
         return None
-    try:
-        return place.get(key)
-    except AnsibleError:
-        return None
+    return ", ".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)

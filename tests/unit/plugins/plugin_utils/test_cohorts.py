@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 from ansible.errors import AnsibleUndefinedVariable
+from jinja2 import UndefinedError
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._cohorts import Cohort, cohort_names, cohort_of
 
@@ -42,10 +43,11 @@ def test_a_value_is_a_variable_or_a_fact(name, value):
     assert cohort_of(*KERNEL, [name], variables).values == ((name, value),)
 
 
-def test_a_variable_that_cannot_be_templated_is_not_there():
+@pytest.mark.parametrize("failure", [AnsibleUndefinedVariable, ZeroDivisionError, UndefinedError])
+def test_a_variable_that_cannot_be_templated_is_not_there(failure):
     class Undefined(Mapping):
         def __getitem__(self, key):
-            raise AnsibleUndefinedVariable(key)
+            raise failure(key)
 
         def __iter__(self):
             return iter(())
@@ -54,6 +56,16 @@ def test_a_variable_that_cannot_be_templated_is_not_there():
             return 0
 
     assert cohort_of(*KERNEL, ["ring"], Undefined()).values == (("ring", None),)
+    assert cohort_of(*KERNEL, ["ring.deeper"], {"ring": Undefined()}).values == (("ring.deeper", None),)
+
+
+def test_a_value_that_fails_when_it_is_looked_at_is_not_there():
+    class Marker:  # what Ansible 2.19 gives for a template with something undefined in it
+        def __str__(self):
+            raise UndefinedError
+
+    variables = {"ring": [Marker()], "site": Marker(), "ansible_facts": {"site": "fra"}}
+    assert cohort_of(*KERNEL, ["ring", "site"], variables).values == (("ring", None), ("site", "fra"))
 
 
 def test_hosts_are_alike_when_their_cohorts_are_equal():
