@@ -32,6 +32,13 @@ options:
     type: dict
 """
 
+    OPERATOR = r"""
+options:
+  _operator:
+    description: Filled in by the controller's half; not for playbooks.
+    type: dict
+"""
+
     TRANSITION = r"""
 options:
   transition_timeout:

@@ -23,7 +23,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host_file import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none, unsupported
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id, module_name
-from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
 from ansible_collections.kernel.livepatch.plugins.module_utils._parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._plan import reached, steps
@@ -34,16 +33,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
     stack_diff,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED
 
 # offer: see _choice, None without src. timeout: seconds. params: a dict.
 Wish = namedtuple("Wish", "offer name state timeout on_stall ignore_findings params")
 
 
-def bring_patch(host, wish, check_mode=False):
-    """Bring one patch to `wish.state`; returns a dict of `changed`, `patch`, `findings`, `blockers` and `diff`.
+def bring_patch(host, wish, check_mode=False, told=None):
+    """Bring one patch to `wish.state`; `told` is what the controller says of itself, see _operator.py.
 
-    Raises Needs when the controller has to tell or send something first, and LivepatchError.
+    Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers` and `diff`. Raises Needs when the
+    controller has to tell or send something first, and LivepatchError.
     """
     if wish.name is not None:
         wish = wish._replace(name=module_name(wish.name))
@@ -59,13 +60,13 @@ def bring_patch(host, wish, check_mode=False):
     task = _Task(host, interface, store, wish, description, line)
     if not steps(task.previous, wish.state):
         if wish.state == "absent" and not check_mode:
-            task.forget_files()
+            task.forget_files(told)
         return task.unchanged()
     findings = task.check()
     if check_mode:
         return task.forecast(findings)
-    with change_lock(host):
-        return task.change()
+    with transaction(host, "patch", told) as recorded:
+        return task.change(recorded)
 
 
 class _Task:
@@ -105,10 +106,10 @@ class _Task:
     def _question(self):
         return Question(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
 
-    def forget_files(self):
+    def forget_files(self, told):
         """What is absent by itself, after a reboot for one, leaves its files."""
         if self.store.keeps(self.name):
-            with change_lock(self.host):
+            with transaction(self.host, "patch", told):
                 self.store.forget(self.name)
 
     def unchanged(self):
@@ -145,8 +146,11 @@ class _Task:
         else:
             raise Needs(file=self.description["sha256"])
 
-    def change(self):
-        """Take the steps; another run may have moved the patch before this one had the lock, so look again."""
+    def change(self, recorded):
+        """Take the steps, in the transaction `recorded`.
+
+        Another run may have moved the patch before this one had the lock, so look again.
+        """
         self.before = self.interface.patches()
         self.previous = self.state()
         if not steps(self.previous, self.wish.state):
@@ -155,23 +159,42 @@ class _Task:
         self.have_image()
         change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
         try:
+            recorded.begin([self._planned()], self.before)
             self._run(change)
         except (LivepatchError, OSError) as failure:
-            error = known_error(failure)
-            state = self.interface.state(self.name)
-            error.details.setdefault("findings", joined(findings, change.findings))
-            error.details.setdefault("patch", self.result(state, change))
-            error.details.setdefault("changed", state != self.previous or bool(change.replaced))
-            if state == "absent":
-                self.store.forget(self.name)
-            raise error from failure
+            raise self._failed(known_error(failure), findings, change, recorded) from failure
         if self.wish.state == "absent":
             self.store.forget(self.name)
         after = self.interface.patches()
-        answer = self.answer(self.interface.state(self.name), joined(findings, change.findings), after)
+        state = self.interface.state(self.name)
+        outcome = "left-going" if state in ("enabling", "disabling") else "done"
+        unwritten = self._end(recorded, outcome, state, change, after)
+        answer = self.answer(state, joined(findings, change.findings) + unwritten, after)
         answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
-        answer["blockers"] = change.blockers
+        answer.update(blockers=change.blockers, transaction=recorded.id)
         return answer
+
+    def _planned(self):
+        """What the journal is told of this patch before the change."""
+        return {
+            "name": self.name, "sha256": self.description["sha256"] if self.description else None,
+            "build_id": self.build_id(), "previous_state": self.previous, "wanted_state": self.wish.state,
+        }
+
+    def _failed(self, error, findings, change, recorded):
+        """The error of a change, with what became of the patch in its details."""
+        state = self.interface.state(self.name)
+        if state == "absent":
+            self.store.forget(self.name)
+        unwritten = self._end(recorded, "failed", state, change, self.interface.patches(), error.code)
+        error.details.setdefault("patch", self.result(state, change))
+        error.details.setdefault("changed", state != self.previous or bool(change.replaced))
+        error.details.update(findings=joined(findings, change.findings) + unwritten, transaction=recorded.id)
+        return error
+
+    def _end(self, recorded, outcome, state, change, after, code=None):
+        patches = [{"name": self.name, "state": state, "transition_seconds": change.seconds}]
+        return recorded.end(outcome, patches, after, code=code, replaces=change.replaced)
 
     def _run(self, change):
         if "load" in steps(self.previous, self.wish.state):
@@ -191,6 +214,7 @@ class _Task:
         after = self.before if after is None else after
         return {
             "changed": state != self.previous,
+            "transaction": None,
             "patch": self.result(state),
             "findings": findings,
             "blockers": [],
@@ -211,6 +235,7 @@ class _Task:
 
 def _uncovered(host, wish):
     return {
-        "changed": False, "findings": [uncovered_note(host, wish.offer, wish.name)], "blockers": [],
+        "changed": False, "transaction": None, "blockers": [],
+        "findings": [uncovered_note(host, wish.offer, wish.name)],
         "patch": patch_result(host, wish.name, state="uncovered", previous_state="uncovered"),
     }

@@ -70,6 +70,10 @@ FINDINGS = {
     "replaced-module-kept": (
         "warning", False,
         "The replaced patch {other} has no effect any more, but its module stays loaded: {why}"),
+    "journal-end-missing": (
+        "warning", False,
+        "The change is over and the journal could not take a record of its end ({why}), so that patch_info calls "
+        "{transaction} interrupted: make the journal writable."),
     "module-kept": (
         "warning", False,
         "The patch {name} has no effect any more, but its module stays loaded: {why}"),

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The seam between this collection and a kernel: files below one root, a clock, and two system calls."""
+"""The seam between this collection and a kernel: files below one root, clocks, users, and system calls."""
 
 import errno
 import os
+import pwd
 import time
 
 from ansible_collections.kernel.livepatch.plugins.module_utils import _syscalls
@@ -102,6 +103,21 @@ class Host:
     def now(self):
         """Seconds on a clock that only moves forward."""
         return time.monotonic()
+
+    def wall_clock(self):
+        """Seconds since 1970 in UTC, by a clock that can be set."""
+        return time.time()
+
+    def user_id(self):
+        """Whose rights this process has."""
+        return os.geteuid()
+
+    def user_name(self, uid):
+        """What a user is called here; the number as text for one without a name."""
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except (KeyError, OverflowError):
+            return str(uid)
 
     def sleep(self, seconds):
         time.sleep(seconds)

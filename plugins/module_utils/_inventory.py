@@ -4,6 +4,7 @@
 """The job of the module `patch_info`: all that a host can tell, also without root as far as the kernel lets it."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import describe_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter, interface_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import may_load_modules, running_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, loaded_module
@@ -15,13 +16,14 @@ def host_inventory(host):
     """Everything there is to know about live patches on this host; nothing is changed.
 
     Shape: `kernel`, `interface`, `patches` (oldest first), `transition` (None, or `name`, `state` and `blockers`),
-    `leftovers`, `kept`, `other_tools`.
+    `leftovers`, `kept`, `other_tools`, `changing`, `journal` and `journal_unreadable` (see history).
     """
     interface = interface_name(host)
     inventory = {
         "kernel": running_kernel(host), "interface": interface,
         "patches": [], "transition": None, "leftovers": [], "kept": _kept(host),
         "other_tools": other_tools(host),
+        **history(host),
     }
     if interface != "livepatch":
         return inventory

@@ -100,15 +100,14 @@ def leftovers(host, shown):
 def remove_module(host, name):
     """Take a disabled patch's module out once nothing refers to it; returns whether it was there.
 
-    Raises LivepatchError: not-a-livepatch, module-pinned, module-in-use, module-busy, not-permitted.
+    Raises LivepatchError: not-a-livepatch, module-busy, not-permitted, and those of wait_until_released.
     """
     module = loaded_module(host, name)
     if module is None:
         return False
     if not is_livepatch(module):
         raise LivepatchError("not-a-livepatch", f"The loaded module {name} is not a live patch, so it is left alone.")
-    if not wait_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
-        raise _still_referenced(host, name)
+    wait_until_released(host, name)
     try:
         host.delete_module(name)
     except OSError as error:
@@ -117,6 +116,12 @@ def remove_module(host, name):
         code, why = REFUSALS.get(error.errno, ("removal-refused", error.strerror))
         raise LivepatchError(code, f"The kernel refuses to remove the module {name}: {why}.") from error
     return True
+
+
+def wait_until_released(host, name):
+    """Wait until nothing refers to a disabled patch's module; raises LivepatchError: module-pinned, module-in-use."""
+    if not wait_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
+        raise _still_referenced(host, name)
 
 
 def _refcnt(host, name):

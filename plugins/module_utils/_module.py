@@ -7,13 +7,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._errors import Li
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
 
-# Options that mean the same in several modules. `_offer` is filled in by the action plugin, see _choice.py.
+# Options that mean the same in several modules. `_offer` and `_operator` are filled in by the action plugins, see
+# _choice.py and _operator.py.
 SOURCE_OPTIONS = {
     "src": {"type": "path"},
     "remote_src": {"type": "bool", "default": False},
     "name": {"type": "str"},
     "_offer": {"type": "dict"},
 }
+OPERATOR_OPTION = {"_operator": {"type": "dict"}}
 TRANSITION_OPTIONS = {
     "transition_timeout": {"type": "int", "default": 90},
     "on_stall": {"type": "str", "choices": ["reverse", "wait", "force"], "default": "reverse"},

@@ -53,10 +53,11 @@ def write_private(path, write):
                 "no-space", f"There is no space for the patch file below {directory}: make room and run again."
             ) from error
         raise
-    _sync_directory(directory)
+    sync_directory(directory)
 
 
-def _sync_directory(directory):
+def sync_directory(directory):
+    """Have on the disk which names a directory has; raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -23,6 +23,7 @@ requirements:
 extends_documentation_fragment:
   - kernel.livepatch._source
   - kernel.livepatch._source.transition
+  - kernel.livepatch._source.operator
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
 attributes:
@@ -65,6 +66,8 @@ notes:
   - Replaced patches are taken out of memory when a cumulative patch has replaced them.
   - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, until a task
     makes the patch absent.
+  - Each change is written into the host's journal before it begins and after it has ended; a host whose journal cannot
+    be written is not changed.
   - M(kernel.livepatch.patch_check) makes the same checks, and changes nothing.
 seealso:
   - module: kernel.livepatch.patch_check
@@ -160,6 +163,22 @@ patch:
       description: How long the transition took, from the load to the last task; V(none) when there was none.
       type: float
       sample: 1.482
+transaction:
+  description: What the change is called in the host's journal; V(none) where there was nothing to change.
+  returned: success, or when a change has failed that had begun
+  type: str
+  sample: 20261121T091653.123456Z-9f3c2a1b
+holder:
+  description: >-
+    Who is changing the host, as RV(kernel.livepatch.patch_info#module:livepatch.changing) has it; V(none) where that
+    cannot be told.
+  returned: when RV(code) is V(host-busy)
+  type: dict
+  sample:
+    transaction: 20261121T091653.123456Z-9f3c2a1b
+    since: "2026-11-21T09:16:53Z"
+    pid: 4711
+    who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
 findings:
   description: What the checks have found, blockers first to last in the order of the checks.
   returned: when the checks ran
@@ -241,6 +260,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._bring import Wish, bring_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+    OPERATOR_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
     offer,
@@ -257,6 +277,7 @@ def main():
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
             **TRANSITION_OPTIONS,
+            **OPERATOR_OPTION,
         ),
         supports_check_mode=True,
     )
@@ -270,7 +291,8 @@ def main():
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
     )
-    run_job(module, lambda host: bring_patch(host, wish, check_mode=module.check_mode))
+    run_job(module, lambda host: bring_patch(
+        host, wish, check_mode=module.check_mode, told=options["_operator"]))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Returns the running kernel, its live-patching interface, the patches with their objects and functions in stack
-    order, the transition that is going on with the tasks that hold it, what is left of patches that are gone, and
-    which other live-patch tools are on the host.
+    order, the transition that is going on with the tasks that hold it, what is left of patches that are gone, which
+    other live-patch tools are on the host, who is changing it, and the last changes out of its journal.
   - Reads only, with one exception. During a transition, root asks the kernel through dynamic debug why tasks hold it,
     for 2.5 seconds at most, and puts the setting back.
   - Without root, what only root may read is V(none), and nobody is named as holding a transition.
@@ -245,6 +245,184 @@ livepatch:
           description: What it does when it is at work.
           type: str
           sample: at each boot it loads every patch below /var/lib/kpatch for the running kernel
+    changing:
+      description: Who is changing the host at this moment; null when nobody is, or without root.
+      type: dict
+      contains:
+        transaction:
+          description: What the change is called in the journal once it has begun.
+          type: str
+          sample: 20261121T091653.123456Z-9f3c2a1b
+        since:
+          description: When it took the host, in UTC.
+          type: str
+          sample: "2026-11-21T09:16:53Z"
+        pid:
+          description: The process on the host.
+          type: int
+          sample: 4711
+        who:
+          description: Who runs it, for people to read; none of it is proof.
+          type: dict
+          contains:
+            controller_user:
+              description: The user on the controller, by the controller's own word; null for a run without one.
+              type: str
+              sample: alice
+            controller_node:
+              description: What the controller is called, by its own word; null for a run without one.
+              type: str
+              sample: control1
+            user:
+              description: The user who logged in to the host.
+              type: str
+              sample: deploy
+            address:
+              description: The address that the login came from, or null where it is not known.
+              type: str
+              sample: 192.0.2.7
+    journal:
+      description: >-
+        The last 20 changes that this collection has made, newest first; null where this user may not read them.
+      type: list
+      elements: dict
+      contains:
+        transaction:
+          description: What the change is called, as in the result of the task that made it.
+          type: str
+          sample: 20261121T091653.123456Z-9f3c2a1b
+        action:
+          description: V(patch) or V(rollback), for the module that made it.
+          type: str
+          sample: patch
+        outcome:
+          description: >-
+            V(done), V(failed), V(running), V(left-going) for a transition that was left going as asked for, or
+            V(interrupted) for a change whose end is not in the journal and whose process is gone.
+          type: str
+          sample: done
+        code:
+          description: Why it failed, or null.
+          type: str
+          sample: transition-stalled
+        began:
+          description: When it began, in UTC.
+          type: str
+          sample: "2026-11-21T09:16:53Z"
+        ended:
+          description: When it ended, in UTC, or null.
+          type: str
+          sample: "2026-11-21T09:16:55Z"
+        seconds:
+          description: How long it took, or null.
+          type: float
+          sample: 1.731
+        boot_id:
+          description: The boot that it was made in.
+          type: str
+          sample: 2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11
+        kernel:
+          description: The release of the kernel that it was made on.
+          type: str
+          sample: 6.1.0-56-amd64
+        who:
+          description: Who made it, for people to read; none of it is proof.
+          type: dict
+          contains:
+            controller_user:
+              description: The user on the controller, by the controller's own word; null for a run without one.
+              type: str
+              sample: alice
+            controller_node:
+              description: What the controller is called, by its own word; null for a run without one.
+              type: str
+              sample: control1
+            user:
+              description: The user who logged in to the host.
+              type: str
+              sample: deploy
+            address:
+              description: The address that the login came from, or null where it is not known.
+              type: str
+              sample: 192.0.2.7
+        patches:
+          description: What was to be done with which patch, and what came of it.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The patch's name.
+              type: str
+              sample: livepatch_cve_2026_1000
+            build_id:
+              description: The build-id, or null.
+              type: str
+              sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+            sha256:
+              description: The digest of its uncompressed file, or null where the host does not keep that.
+              type: str
+              sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+            previous_state:
+              description: The state before.
+              type: str
+              sample: absent
+            wanted_state:
+              description: The state that was asked for.
+              type: str
+              sample: enabled
+            state:
+              description: The state after, or null where the change has no end.
+              type: str
+              sample: enabled
+            transition_seconds:
+              description: How long its transition took, or null.
+              type: float
+              sample: 1.482
+        replaces:
+          description: The patches that it has replaced.
+          type: list
+          elements: str
+          sample: []
+        before:
+          description: The patches that were enabled before, oldest first; null where that cannot be read.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The patch's name.
+              type: str
+              sample: livepatch_cve_2026_1000
+            build_id:
+              description: The build-id, or null.
+              type: str
+              sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+            sha256:
+              description: The digest of its uncompressed file, or null where the host does not keep that.
+              type: str
+              sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+        after:
+          description: The patches that were enabled after it, oldest first; null where the change has no end.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The patch's name.
+              type: str
+              sample: livepatch_cve_2026_1000
+            build_id:
+              description: The build-id, or null.
+              type: str
+              sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+            sha256:
+              description: The digest of its uncompressed file, or null where the host does not keep that.
+              type: str
+              sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+    journal_unreadable:
+      description: >-
+        How many lines of the journal, back to the oldest change that is shown, are damaged; null where this user may
+        not read it.
+      type: int
+      sample: 0
 """
 
 from ansible.module_utils.basic import AnsibleModule

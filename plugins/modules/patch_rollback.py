@@ -14,10 +14,13 @@ description:
     after the other, the newest first; a transition that is going on is turned round or waited for.
   - Modules of patches that have no effect any more are removed too. What the kernel holds for ever after a forced
     transition is reported, and not fought.
+  - All of it is one change in the host's journal, written there before it begins and after it has ended; a host whose
+    journal cannot be written is not changed.
 requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source.transition
+  - kernel.livepatch._source.operator
   - kernel.livepatch._attributes
 attributes:
   check_mode:
@@ -57,6 +60,22 @@ rolled_back:
       description: How long it took until no task ran its code; V(none) when it had no effect before.
       type: float
       sample: 0.021
+transaction:
+  description: What the change is called in the host's journal; V(none) where there was nothing to change.
+  returned: success, or when a change has failed that had begun
+  type: str
+  sample: 20261121T091653.123456Z-9f3c2a1b
+holder:
+  description: >-
+    Who is changing the host, as RV(kernel.livepatch.patch_info#module:livepatch.changing) has it; V(none) where that
+    cannot be told.
+  returned: when RV(code) is V(host-busy)
+  type: dict
+  sample:
+    transaction: 20261121T091653.123456Z-9f3c2a1b
+    since: "2026-11-21T09:16:53Z"
+    pid: 4711
+    who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
 findings:
   description: What is worth knowing about what was done.
   returned: success
@@ -98,6 +117,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+    OPERATOR_OPTION,
     TRANSITION_OPTIONS,
     run_job,
     transition_seconds,
@@ -107,12 +127,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import 
 
 def main():
     module = AnsibleModule(
-        argument_spec=dict(to={"type": "str", "required": True, "choices": ["original"]}, **TRANSITION_OPTIONS),
+        argument_spec=dict(
+            to={"type": "str", "required": True, "choices": ["original"]}, **TRANSITION_OPTIONS, **OPERATOR_OPTION),
         supports_check_mode=True,
     )
     seconds = transition_seconds(module)
     run_job(module, lambda host: roll_back_to_original(
-        host, seconds, module.params["on_stall"], check_mode=module.check_mode))
+        host, seconds, module.params["on_stall"], check_mode=module.check_mode, told=module.params["_operator"]))
 
 
 if __name__ == "__main__":

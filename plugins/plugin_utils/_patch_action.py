@@ -18,10 +18,13 @@ from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._offer import Offer
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import execute, operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._parse_cache import ParseCache, is_digest
 
 # A description, a file of the host read, a file sent: a host that asks for more than these is not making progress.
 MOST_ANSWERS = 3
+# The modules that change a host, and are told who does; those that look take no such option.
+CHANGING = ("patch",)
 
 
 class PatchAction(ActionBase):
@@ -85,10 +88,10 @@ class PatchAction(ActionBase):
                 "module with remote_src.") from error
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
-        arguments = dict(self._task.args, _offer=offer.argument(release) if offer else None)
-        result = self._execute_module(module_args=arguments, task_vars=task_vars)
-        result.get("invocation", {}).get("module_args", {}).pop("_offer", None)
-        return result
+        internal: dict[str, t.Any] = {"_offer": offer.argument(release) if offer else None}
+        if self._task.action.rpartition(".")[2] in CHANGING:
+            internal["_operator"] = operator()
+        return execute(self, task_vars, **internal)
 
     def _answer(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
         """Give the host what it needs; it is not trusted, and gets nothing but what it was offered."""

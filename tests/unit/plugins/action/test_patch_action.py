@@ -18,7 +18,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import Pa
 
 DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
                "size": 3, "build_id": "bb", "objects": [], "padding": "x"}
-DONE = {"changed": True, "invocation": {"module_args": {"src": "fix.ko", "_offer": {"builds": []}}}}
+OPERATOR = {"user": "alice", "node": "control1"}
+DONE = {"changed": True, "invocation": {"module_args": {
+    "src": "fix.ko", "_offer": {"builds": []}, "_operator": OPERATOR}}}
 
 
 class ScriptedCache:
@@ -48,9 +50,10 @@ class ScriptedCache:
 @pytest.fixture
 def action(tmp_path, monkeypatch):
     """Build an action for some options on a host that answers with `answers`, in turn."""
-    def build(options, answers, cache=None):
+    def build(options, answers, cache=None, name="patch"):
+        monkeypatch.setattr(_patch_action, "operator", lambda: OPERATOR)
         monkeypatch.setattr(_patch_action, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
-        task = mock.Mock(args=options, async_val=0, check_mode=False, diff=False)
+        task = mock.Mock(action=f"kernel.livepatch.{name}", args=options, async_val=0, check_mode=False, diff=False)
         connection = mock.Mock()
         connection._shell.join_path = lambda *parts: "/".join(parts)
         module = ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
@@ -75,10 +78,17 @@ def test_one_call_when_the_host_needs_nothing(action):
     assert module._execute_module.call_count == 1
     assert module._transfer_file.call_count == 0
     assert sent(module, 0) == {
-        "src": "fix.ko", "_offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}}
+        "src": "fix.ko", "_offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "_operator": OPERATOR}
 
 
-def test_the_offer_is_not_shown_to_the_user(action):
+@pytest.mark.parametrize("name", ["patch_check", "patch_verify"])
+def test_a_module_that_only_looks_is_not_told_who_asks(action, name):
+    module = action({"src": "fix.ko"}, [dict(DONE)], name=name)
+    module.run(task_vars={})
+    assert sorted(sent(module, 0)) == ["_offer", "src"]
+
+
+def test_what_is_no_option_for_playbooks_is_not_shown_to_the_user(action):
     result = action({"src": "fix.ko"}, [dict(DONE)]).run(task_vars={})
     assert result["invocation"]["module_args"] == {"src": "fix.ko"}
 
@@ -138,7 +148,7 @@ def test_a_source_that_is_no_path_is_refused(action, source):
 def test_a_name_alone_offers_nothing(action):
     module = action({"name": "fix", "state": "absent"}, [dict(DONE)])
     module.run(task_vars={})
-    assert sent(module, 0) == {"name": "fix", "state": "absent", "_offer": None}
+    assert sent(module, 0) == {"name": "fix", "state": "absent", "_offer": None, "_operator": OPERATOR}
 
 
 def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):

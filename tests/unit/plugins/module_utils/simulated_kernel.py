@@ -31,6 +31,9 @@ FUNCTIONS = (
 )
 SYMBOL = "{:016x} t {}\n"
 MODULES = "/lib/modules/6.1.0-56-amd64"
+PID = 4711  # of the process that asks, as this kernel shows it; the name in the middle is its worst
+STAT = f"{PID} (py) S 1 (3) S 1 {' '.join('0' for _field in range(17))} 12345 0\n"
+START = 1795252613.25  # the wall clock at 0: 2026-11-21T09:16:53Z
 SETTLE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 FREE_SECONDS = 0.05
@@ -61,6 +64,7 @@ class SimulatedKernel(Host):
         for path, text in (
             ("/proc/sys/kernel/osrelease", "6.1.0-56-amd64"), ("/proc/sys/kernel/modules_disabled", "0"),
             ("/proc/self/status", "Name:\tpython3\nCapEff:\t000001ffffffffff\n"), ("/proc/modules", ""),
+            ("/proc/self/stat", STAT), (f"/proc/{PID}/stat", STAT),
             ("/sys/kernel/tracing/enabled_functions", ""), ("/proc/1/task/1/patch_state", "-1"), ("/dev/kmsg", ""),
             ("/proc/1/task/1/stack", "[<0>] ep_poll+0x2a0/0x390\n"), (DYNDBG, DYNDBG_SITES),
             ("/proc/kallsyms", "".join(
@@ -79,6 +83,15 @@ class SimulatedKernel(Host):
 
     def now(self):
         return self.clock
+
+    def wall_clock(self):
+        return START + self.clock
+
+    def user_id(self):
+        return 0
+
+    def user_name(self, uid):
+        return {0: "root", 1000: "deploy"}.get(uid, str(uid))
 
     def sleep(self, seconds):
         """Advance the clock; what is due by then happens, in order."""

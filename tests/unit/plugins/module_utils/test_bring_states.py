@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils import _bring
+from ansible_collections.kernel.livepatch.plugins.module_utils import _transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
@@ -57,9 +57,11 @@ def test_every_state_is_reached_from_every_other(kernel, interface, bring, start
 def test_an_enabled_patch_is_told_in_full(bring):
     result = bring(FIX)
     seconds = result["patch"].pop("transition_seconds")
+    assert result["transaction"].startswith("20261121T091653.250000Z-")
     assert 0.5 <= seconds < 0.6
     assert result == {
         "changed": True,
+        "transaction": result["transaction"],
         "patch": {
             "name": "fix", "state": "enabled", "previous_state": "absent", "kernel": "6.1.0-56-amd64",
             "sha256": FIX.sha256, "build_id": "aa" * 20, "replaces": [],
@@ -163,14 +165,14 @@ def test_check_mode_of_nothing_to_do(bring):
 
 
 def test_another_run_may_win_the_race_to_the_lock(kernel, interface, bring, monkeypatch):
-    real_lock = _bring.change_lock
+    real_lock = _transaction.change_lock
 
-    def lock_after_another_run(host):
-        monkeypatch.setattr(_bring, "change_lock", real_lock)
+    def lock_after_another_run(host, change):
+        monkeypatch.setattr(_transaction, "change_lock", real_lock)
         bring(FIX)
-        return real_lock(host)
+        return real_lock(host, change)
 
-    monkeypatch.setattr(_bring, "change_lock", lock_after_another_run)
+    monkeypatch.setattr(_transaction, "change_lock", lock_after_another_run)
     result = bring(FIX)
     assert (result["changed"], result["patch"]["previous_state"]) == (False, "enabled")
     assert interface.state("fix") == "enabled"
@@ -180,15 +182,15 @@ def test_another_run_may_win_the_race_to_the_lock(kernel, interface, bring, monk
 def test_another_run_may_take_a_patch_out_before_this_one_has_the_lock(kernel, interface, bring, monkeypatch):
     kernel.hold(7)
     bring(FIX, timeout=1, on_stall="wait")
-    real_lock = _bring.change_lock
+    real_lock = _transaction.change_lock
 
-    def lock_after_another_run(host):
-        monkeypatch.setattr(_bring, "change_lock", real_lock)
+    def lock_after_another_run(host, change):
+        monkeypatch.setattr(_transaction, "change_lock", real_lock)
         kernel.let_go(7)
         bring(name="fix", state="absent")
-        return real_lock(host)
+        return real_lock(host, change)
 
-    monkeypatch.setattr(_bring, "change_lock", lock_after_another_run)
+    monkeypatch.setattr(_transaction, "change_lock", lock_after_another_run)
     result = bring(FIX)
     assert (result["changed"], result["patch"]["previous_state"]) == (True, "absent")
     assert interface.state("fix") == "enabled"

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One change at a time, by processes of their own: a lock between descriptors of one process would prove little."""
 
+import fcntl
+import json
 import os
 import signal
 import stat
@@ -10,19 +12,25 @@ import stat
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
+from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock, running_change
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_kernel import PID
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
+
+LOCK = "/run/kernel-livepatch/lock"
+WHO = {"controller_user": "alice", "controller_node": "control1", "user": "deploy", "address": "192.0.2.7"}
+CHANGE = {"transaction": "20261121T091653.250000Z-9f3c2a1b", "since": "2026-11-21T09:16:53Z", "who": WHO}
+OTHER = dict(CHANGE, transaction="20261121T101653.250000Z-00000000")
 
 
 class Holder:
-    """A process of its own that holds the lock until it is killed."""
+    """A process of its own that does `hold`, a context, until it is killed."""
 
-    def __init__(self, host):
+    def __init__(self, hold):
         ready, tell = os.pipe()
         self._process = os.fork()
         if self._process == 0:
             try:
-                with change_lock(host):
+                with hold():
                     os.write(tell, b"x")
                     signal.pause()
             finally:
@@ -41,40 +49,127 @@ class Holder:
 
 @pytest.fixture
 def holder(kernel):
-    """Another process that holds the lock."""
-    process = Holder(kernel)
+    """Another process that holds the lock, and is PID on the simulated kernel."""
+    process = Holder(lambda: change_lock(kernel, CHANGE))
     yield process
     process.kill()
 
 
-def test_a_second_change_is_refused_at_once(kernel, holder):
-    with pytest.raises(LivepatchError) as caught, change_lock(kernel):
+def gone(kernel):
+    """The simulated kernel's process PID has ended."""
+    os.unlink(kernel.path(f"/proc/{PID}/stat"))
+
+
+def busy(kernel):
+    with pytest.raises(LivepatchError) as caught, change_lock(kernel, OTHER):
         raise AssertionError("two processes hold the lock")
     assert caught.value.code == "host-busy"
+    return caught.value
+
+
+def test_a_second_change_is_refused_at_once_and_told_by_whom(kernel, holder):
+    error = busy(kernel)
+    assert error.message == (
+        "This host is being changed by alice@control1 since 2026-11-21T09:16:53Z (transaction "
+        f"20261121T091653.250000Z-9f3c2a1b, pid {PID}): wait until it has ended.")
+    assert error.details == {"holder": dict(CHANGE, pid=PID)}
     assert kernel.now() == 0
 
 
 def test_the_lock_dies_with_its_holder(kernel, holder):
     holder.kill()
-    with change_lock(kernel):
-        pass
+    with change_lock(kernel, OTHER):
+        assert running_change(kernel) == dict(OTHER, pid=PID)
+    assert running_change(kernel) is None
 
 
-def test_it_is_free_after_a_change_that_failed(kernel):
-    with pytest.raises(ZeroDivisionError), change_lock(kernel):
+def test_who_holds_it_can_be_seen_without_being_in_the_way(kernel, holder):
+    assert running_change(kernel) == dict(CHANGE, pid=PID)
+    holder.kill()
+    descriptor = os.open(kernel.path(LOCK), os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(descriptor)
+
+
+def a_process_that_starts_now(kernel):
+    text = kernel.read(f"/proc/{PID}/stat")
+    kernel.put(f"/proc/{PID}/stat", text.replace(" 12345 ", " 12346 "))
+
+
+def a_zombie(kernel):
+    text = kernel.read(f"/proc/{PID}/stat")
+    assert ") S 1 0" in text
+    kernel.put(f"/proc/{PID}/stat", text.replace(") S 1 0", ") Z 1 0"))
+
+
+@pytest.mark.parametrize("fate", [gone, a_process_that_starts_now, a_zombie])
+def test_what_a_killed_holder_has_left_is_not_told(kernel, holder, fate):
+    holder.kill()
+    fate(kernel)
+    assert "alice" in kernel.read(LOCK)
+    assert running_change(kernel) is None
+
+
+def test_who_has_not_yet_said_so_is_not_mistaken_for_who_was_killed(kernel, holder):
+    holder.kill()
+    gone(kernel)
+
+    def hold():
+        fcntl.flock(os.open(kernel.path(LOCK), os.O_RDWR), fcntl.LOCK_EX)
+        return open(os.devnull, encoding="utf-8")
+
+    silent = Holder(hold)
+    error = busy(kernel)
+    silent.kill()
+    assert error.message == (
+        "This host is being changed by another run of this collection: wait until it has ended.")
+    assert error.details == {"holder": None}
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "null", "1", '"x"', "{}", '{"pid": 4711}', '{"pid": 4711, "started": 12345}',
+    '{"pid": 4711, "started": 12345, "who": null}', '{"pid": 4711, "started": 12345, "who": {}}',
+    '{"pid": null, "started": null, "who": {}, "transaction": "x", "since": "x"}', b"\xff\xfe\x00",
+])
+def test_half_a_text_tells_nothing(kernel, text):
+    kernel.put(LOCK, text)
+    assert running_change(kernel) is None
+
+
+def test_a_user_who_may_not_see_it_is_told_nothing(kernel, holder):
+    kernel.forbidden = ("/run/kernel-livepatch",)
+    assert running_change(kernel) is None
+
+
+def test_a_lock_that_can_say_nothing_holds_all_the_same(kernel, monkeypatch):
+    def pwrite(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with change_lock(kernel, CHANGE):
+        descriptor = os.open(kernel.path(LOCK), os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+
+
+def test_it_is_free_and_empty_after_a_change_that_failed(kernel):
+    with pytest.raises(ZeroDivisionError), change_lock(kernel, CHANGE):
+        assert json.loads(kernel.read(LOCK))["who"] == WHO
         raise ZeroDivisionError
-    with change_lock(kernel):
+    assert kernel.read(LOCK) == ""
+    with change_lock(kernel, CHANGE):
         pass
 
 
 def test_the_lock_is_private_and_no_link_is_followed(kernel, tmp_path):
-    with change_lock(kernel):
+    with change_lock(kernel, CHANGE):
         pass
-    lock = kernel.path("/run/kernel-livepatch/lock")
+    lock = kernel.path(LOCK)
     assert stat.S_IMODE(os.stat(lock).st_mode) == 0o600
     os.unlink(lock)
     os.symlink(str(tmp_path / "elsewhere"), lock)
-    with pytest.raises(OSError), change_lock(kernel):
+    with pytest.raises(OSError), change_lock(kernel, CHANGE):
         raise AssertionError("a link was followed")
     assert not (tmp_path / "elsewhere").exists()
 
@@ -83,7 +178,9 @@ def test_a_busy_host_is_not_changed(kernel, interface, bring, holder):
     with pytest.raises(LivepatchError) as caught:
         bring(SimulatedPatch())
     assert caught.value.code == "host-busy"
+    assert caught.value.details["holder"]["who"] == WHO
     assert (interface.state("fix"), kernel.loads) == ("absent", [])
+    assert not kernel.exists("/var/lib/kernel-livepatch")
 
 
 def test_a_busy_host_can_be_asked_what_would_change(bring, holder):

@@ -17,7 +17,8 @@ def test_a_kernel_without_patches(kernel):
     inventory = host_inventory(kernel)
     assert inventory.pop("kernel")["release"] == "6.1.0-56-amd64"
     assert inventory == {
-        "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": []}
+        "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
+        "changing": None, "journal": [], "journal_unreadable": 0}
 
 
 def test_a_patch_with_its_module(kernel, bring):

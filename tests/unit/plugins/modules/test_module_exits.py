@@ -24,7 +24,7 @@ def delivered(tmp_path):
 def test_a_result(kernel, run, delivered):
     code, result = run("patch", src="fix.ko", _offer=delivered)
     assert code == 0
-    assert sorted(result) == ["blockers", "changed", "diff", "findings", "patch"]
+    assert sorted(result) == ["blockers", "changed", "diff", "findings", "patch", "transaction"]
     assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
     assert run("patch", src="fix.ko", _offer=delivered)[1]["changed"] is False
 
@@ -86,11 +86,12 @@ def test_check_mode_reaches_the_job(kernel, run, delivered):
 def test_what_the_other_modules_return(kernel, run, delivered):
     run("patch", src="fix.ko", _offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
-        "interface", "kept", "kernel", "leftovers", "other_tools", "patches", "transition"]
+        "changing", "interface", "journal", "journal_unreadable", "kept", "kernel", "leftovers", "other_tools",
+        "patches", "transition"]
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])
     rolled_back = run("patch_rollback", to="original")[1]
-    assert sorted(rolled_back) == ["blockers", "changed", "diff", "findings", "rolled_back"]
+    assert sorted(rolled_back) == ["blockers", "changed", "diff", "findings", "rolled_back", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
