@@ -17,6 +17,7 @@ import functools
 import io
 import re
 import struct
+import sys
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, too_complex
@@ -260,8 +261,8 @@ class ModuleImage:
 def _open(data: bytes) -> ELFFile:
     if not HAS_ELFTOOLS:
         raise PatchFileError(
-            "pyelftools-missing", "cannot be read without the Python library pyelftools; install it on the controller"
-        )
+            "pyelftools-missing",
+            f"cannot be read without the Python library pyelftools; install it on the controller, for {sys.executable}")
     if not data.startswith(b"\x7fELF"):
         raise PatchFileError("not-elf", "is not an ELF file; give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)")
     try:

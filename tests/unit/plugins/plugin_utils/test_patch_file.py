@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
+import sys
 
 import pytest
 
@@ -218,6 +220,6 @@ def test_unreadable_paths_are_refused_at_once(tmp_path):
 
 def test_a_missing_library_is_named(build_module, monkeypatch):
     monkeypatch.setattr(_elf, "HAS_ELFTOOLS", False)
-    with pytest.raises(PatchFileError, match="pyelftools") as caught:
+    with pytest.raises(PatchFileError, match=f"pyelftools; install it .* for {re.escape(sys.executable)}") as caught:
         describe(build_module("plain"))
     assert caught.value.code == "pyelftools-missing"
