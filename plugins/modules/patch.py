@@ -90,6 +90,11 @@ EXAMPLES = r"""
     src: /usr/lib/kernel-livepatch/livepatch-cve-2026-1234.ko.xz
     remote_src: true
 
+- name: Load it although a module that no host ever uses could not be loaded meanwhile
+  kernel.livepatch.patch:
+    src: patches/
+    ignore_findings: [object-would-be-refused]
+
 - name: Take the patch out again
   kernel.livepatch.patch:
     name: livepatch_cve_2026_1234
