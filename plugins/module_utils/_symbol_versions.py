@@ -6,6 +6,8 @@
 The kernel does not show them. All modules of one build agree on them, so each import of one tells the version.
 """
 
+import re
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf_file import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import loaded_own
@@ -18,6 +20,7 @@ LISTS = (
     "/boot/symvers-{release}.zst", "{directory}/symvers.gz", "{directory}/symvers.xz", "{directory}/symvers.zst",
 )
 CRC_FIELD = len("0x00000000")
+MODULE = re.compile(rb"(?:[^\t\n]*/)?([^\t\n]*)")  # with the directory that it is built in
 BUDGET = 0.2  # seconds for reading modules; 20 of them take a quarter of it, where they are not compressed
 
 # Live patches alone import these, so no module of the kernel tells their versions.
@@ -42,8 +45,8 @@ def symbol_versions(host, tree, sample, wanted):
         return {}
     for path in LISTS:
         text = _list(host, path.format(directory=tree.directory, release=host.release()))
-        if text and all(_listed(text, name) in (None, crc) for name, crc in sample.crcs.items()):
-            return _known({name: _listed(text, name) for name in wanted}, wanted)
+        if text and all(_listed(text, tree, name) in (None, crc) for name, crc in sample.crcs.items()):
+            return _known({name: _listed(text, tree, name) for name in wanted}, wanted)
     return _known(_of_modules(host, tree, sample, wanted), wanted)
 
 
@@ -61,14 +64,19 @@ def _list(host, path):
         return None
 
 
-def _listed(text, name):
-    """The CRC in a line `0xCRC TAB NAME TAB MODULE TAB ...` (Documentation/kbuild/modules.rst), or None."""
+def _listed(text, tree, name):
+    """The CRC in a line `0xCRC TAB NAME TAB MODULE TAB ...` (Documentation/kbuild/modules.rst), or None.
+
+    None as well for a symbol of a module in whose place another one is installed, a driver from elsewhere for one: its
+    symbols are not those of the list.
+    """
     key = f"\t{name}\t".encode()
     at = text.find(key)
     while at >= 0:
         crc = text[max(at - CRC_FIELD, 0):at]
         if crc.startswith(b"0x"):  # else it is the name of a module
-            return int(crc, 16)
+            exporter = MODULE.match(text, at + len(key)).group(1).decode("utf-8", "replace")
+            return int(crc, 16) if exporter == "vmlinux" or tree.own(exporter) else None
         at = text.find(key, at + 1)
     return None
 

@@ -77,6 +77,14 @@ def test_a_kernel_without_the_interface_is_one_finding_among_others(kernel, judg
     assert result["patch"]["state"] == "absent"
 
 
+def test_what_a_kernel_without_the_interface_does_not_export_is_no_other_finding(kernel, judge):
+    os.rmdir(kernel.path("/sys/kernel/livepatch"))
+    kernel.put("/proc/kallsyms", kernel.read("/proc/kallsyms").replace("klp_enable_patch", "something_else") + "\n")
+    imports = [{"name": name, "crc": None, "weak": False} for name in ("klp_enable_patch", "one", "none")]
+    assert blockers(judge(SimulatedPatch(imports=imports[:2]))) == ["livepatch-unsupported"]
+    assert blockers(judge(SimulatedPatch(imports=imports))) == ["livepatch-unsupported", "symbol-not-exported"]
+
+
 def test_an_enabled_patch_is_compared_with_its_file(kernel, judge, bring):
     bring(FIX)
     assert judge()["compatible"] is True

@@ -59,6 +59,14 @@ def test_a_list_that_differs_from_the_kernels_own_modules_is_passed_over(kernel)
     assert versions(kernel) == {"module_layout": MODULE_LAYOUT, "seq_printf": 0x9999}
 
 
+def test_a_list_tells_nothing_of_a_module_that_another_one_is_installed_in_place_of(kernel):
+    put_modules(kernel, one={"module_layout": MODULE_LAYOUT})
+    lines = "0x00000001\tof_one\tdrivers/one/one\tEXPORT_SYMBOL\t\n0x00000002\tof_two\tdrivers/two\tEXPORT_SYMBOL\t\n"
+    kernel.put(f"{BASE}/build/Module.symvers", LIST + lines)
+    kernel.put(f"{BASE}/modules.dep", "kernel/one.ko:\nupdates/two.ko:\nkernel/three.ko: updates/two.ko\n")
+    assert versions(kernel, ("of_one", "of_two", "dup")) == {"of_one": 1, "dup": 8}
+
+
 def test_a_list_that_cannot_be_read_is_passed_over(kernel):
     put_modules(kernel, one={"module_layout": MODULE_LAYOUT})
     kernel.put("/boot/symvers-6.1.0-56-amd64.gz", gzip.compress(LIST.encode("utf-8"))[:-20])
