@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What patch_check returns is what its documentation says, to the last key."""
+"""What patch_check, and patch_info of a journal, return is what their documentation says, to the last key."""
 
 import pytest
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.modules import patch_check
+from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
+from ansible_collections.kernel.livepatch.plugins.modules import patch_check, patch_info
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 RETURN = yaml.safe_load(patch_check.RETURN)
@@ -58,3 +59,19 @@ def test_the_result_of_a_host_without_a_build_is_documented(kernel, run):
     documented = {key: entry for key, entry in RETURN.items() if key != "code"}
     told = {key: value for key, value in result.items() if key not in EVERY_TASK_HAS}
     assert list(undocumented(told, documented, "")) == []
+
+
+def test_a_journal_and_a_running_change_are_documented(lived_in, run):
+    lived_in.hold(7, directions=("disabling",))
+    assert run("patch_rollback", to="original")[0] == 1
+    who = {"controller_user": "alice", "controller_node": "control1", "user": "deploy", "address": "192.0.2.7"}
+    with change_lock(lived_in, {"transaction": "x", "since": "2026-11-21T09:16:53Z", "who": who}):
+        livepatch = run("patch_info")[1]["livepatch"]
+        busy = run("patch", name="old", state="absent")[1]
+    assert busy["holder"] == livepatch["changing"]
+    assert [entry["outcome"] for entry in livepatch["journal"]] == ["failed", "done"]
+    assert all(livepatch["journal"][0][key] for key in ("before", "patches", "code", "after"))
+    documented = yaml.safe_load(patch_info.RETURN)["livepatch"]["contains"]
+    keys = ("changing", "journal", "journal_unreadable")
+    assert list(undocumented(
+        {key: livepatch[key] for key in keys}, {key: documented[key] for key in keys}, "")) == []
