@@ -151,7 +151,9 @@ class _Task:
 
         Another run may have moved the patch before this one had the lock, so look again.
         """
-        self.before = self.interface.patches()
+        before, self.before = self.before, self.interface.patches()
+        if self.before != before:
+            self.facts = Facts(self.host, self.description)  # what was read before holds no more
         self.previous = self.state()
         if not steps(self.previous, self.wish.state):
             return self.unchanged()

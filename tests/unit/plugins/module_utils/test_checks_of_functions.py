@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._bring import _Task
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import catalogue, functions
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question
@@ -211,3 +212,17 @@ def test_what_the_kernel_hides_is_named_and_no_blocker(kernel, findings, path, u
     found = findings({"vmlinux": ["listed"]})
     assert [(one["code"], one["level"], one["message"].partition("before the load: ")[2]) for one in found] == [
         ("not-checked", "note", f"{codes_in_words}.") for codes_in_words in unchecked]
+
+
+def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew(kernel, interface, bring, monkeypatch):
+    patch = SimulatedPatch(objects={"vmlinux": ["function_1"]})
+    bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
+
+    def change(task, *arguments, unhindered=_Task.change):
+        interface.turn("other", False)
+        kernel.sleep(1)  # the transition
+        kernel.sleep(1)  # and its directory goes
+        return unhindered(task, *arguments)
+
+    monkeypatch.setattr(_Task, "change", change)
+    assert bring(patch)["patch"]["state"] == "enabled"
