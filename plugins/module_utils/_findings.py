@@ -47,7 +47,7 @@ FINDINGS = {
         "The module {object} is loaded and {name} does not patch it."),
     "object-absent": (
         "note", False,
-        "The module {object} is not loaded; {name} will patch it when it is."),
+        "The module {object} is not loaded, so {name} changes nothing in it until it is."),
     "task-left-behind": (
         "blocker", False,
         "{count} tasks still run the code from before {name}."),

@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_module import simulated_module
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.test_build_checks import told
 
-NOTE = ("object-absent", "note", "The module target is not loaded; fix will patch it when it is.")
+NOTE = ("object-absent", "note", "The module target is not loaded, so fix changes nothing in it until it is.")
 
 
 def put(kernel, symbols, traced, name="target"):
