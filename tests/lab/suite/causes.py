@@ -23,7 +23,10 @@ EKEYREJECTED = "Key was rejected by service"
 
 
 class Cause(t.NamedTuple):
-    """`file` is a patch of the lab; `made_by` are commands that make the cause on a guest and `undone_by` others."""
+    """`file` is a patch of the lab; `made_by` are commands that make the cause on a guest and `undone_by` others.
+
+    `kernels` are those of the lab that it is about, all of them when there are none.
+    """
 
     file: str
     code: str
@@ -33,6 +36,7 @@ class Cause(t.NamedTuple):
     made_by: str = ""
     undone_by: str = ""
     why: str = ""
+    kernels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -47,7 +51,10 @@ FILES = [
     Cause("no_vermagic", "no-vermagic", "blocker", LOADS, "bad vermagic: kernel tainted", why="forced loading"),
     Cause("no_versions", "no-versions", "blocker", LOADS, why="forced loading, with the taint F"),
     Cause("other_vermagic", "vermagic-mismatch", "blocker", ENOEXEC, "version magic '"),
-    Cause("larger_struct_module", "struct-module-size", "blocker", LOADS, why="6.1 does not compare; 6.12 does"),
+    Cause("larger_struct_module", "struct-module-size", "blocker", LOADS, why="it does not compare",
+          kernels=("5.10", "6.1")),
+    Cause("larger_struct_module", "struct-module-size", "blocker", ENOEXEC, "section size must match",
+          kernels=("6.12",)),
     Cause("other_symbol_version", "symbol-version-mismatch", "blocker", EINVAL, "about version of symbol seq_printf"),
     Cause("other_module_layout", "symbol-version-mismatch", "blocker", ENOEXEC, "version of symbol module_layout"),
     Cause("unknown_import", "symbol-not-exported", "blocker", ENOENT, "Unknown symbol seq_lab_no (err -2)"),
@@ -126,7 +133,11 @@ STATES = [
           made_by="sysctl -q kernel.ftrace_enabled=0", undone_by="sysctl -q kernel.ftrace_enabled=1"),
     Cause("cmdline_v1", "ftrace-busy", "blocker", EBUSY, "failed to register ftrace handler for function",
           made_by=PROBE + "post_handler=1", undone_by=UNPROBE),
-    Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=5", undone_by=UNPROBE),
+    # Behind the call of ftrace, before which kernels with X86_KERNEL_IBT have an endbr64.
+    Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=5", undone_by=UNPROBE,
+          kernels=("5.10", "6.1")),
+    Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=9", undone_by=UNPROBE,
+          kernels=("6.12",)),
     Cause("cmdline_v1", "function-attached", "warning", LOADS, made_by=ATTACH, undone_by=DETACH),
     Cause("cmdline_v1", "no-space", "blocker", LOADS, why="the tool has to keep the file, and the kernel has not",
           made_by=f"mkdir -p {STORE} && mount -t tmpfs -o size=64k none {STORE}", undone_by=f"umount {STORE}"),

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import statistics
-
 from playbook import task
 
 TIMES = 7
 
 
 def test_patch_check_adds_less_than_a_ping(playbooks, guest, patches, capsys):
-    """Medians of tasks in turn, so that what else the machine does meets both alike."""
+    """The shortest of several tasks in turn: what else the machine does can only make one longer."""
     tasks = [{"name": "connect", "ansible.builtin.ping": None}]
     for number in range(TIMES):
         tasks += [
@@ -22,7 +20,7 @@ def test_patch_check_adds_less_than_a_ping(playbooks, guest, patches, capsys):
     outcome = playbooks.run(tasks, guest.name)
     assert outcome.code == 0, outcome.output
     ping, check = (
-        statistics.median(outcome.seconds[f"{kind} {number}"] for number in range(TIMES)) for kind in ("ping", "check"))
+        min(outcome.seconds[f"{kind} {number}"] for number in range(TIMES)) for kind in ("ping", "check"))
     with capsys.disabled():
         print(f"\nping {ping:.2f} s, patch_check {check:.2f} s, which is {check - ping:.2f} s more")
     assert check - ping < ping

@@ -15,7 +15,16 @@ from verdicts import assert_finds, assert_kernel_says, codes
 
 
 def named(causes):
-    return pytest.mark.parametrize("cause", causes, ids=[cause.name for cause in causes])
+    return pytest.mark.parametrize("cause", causes, ids=[cause.name for cause in causes], indirect=True)
+
+
+@pytest.fixture
+def cause(request):
+    """A cause, where it is about the kernel under test."""
+    kernel = request.config.getoption("--kernel")
+    if request.param.kernels and kernel not in request.param.kernels:
+        pytest.skip(f"it is not about {kernel}")
+    return request.param
 
 
 @pytest.fixture(scope="module")
