@@ -23,6 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host_file import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none, unsupported
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id, module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._lock import refuse_while_busy
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
 from ansible_collections.kernel.livepatch.plugins.module_utils._parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._plan import reached, steps
@@ -62,9 +63,9 @@ def bring_patch(host, wish, check_mode=False, told=None):
         if wish.state == "absent" and not check_mode:
             task.forget_files(told)
         return task.unchanged()
-    findings = task.check()
     if check_mode:
-        return task.forecast(findings)
+        return task.forecast(task.check())
+    task.check_before_lock()
     with transaction(host, "patch", told) as recorded:
         return task.change(recorded)
 
@@ -102,6 +103,15 @@ class _Task:
         if blockers:
             raise refusal(blockers, findings=findings, patch=self.result(self.previous))
         return findings
+
+    def check_before_lock(self):
+        """Refuse what the checks refuse; where a transition is in the way, tell of the run that waits for its end."""
+        try:
+            self.check()
+        except LivepatchError as error:
+            if any(found["code"] == "transition-running" for found in error.details.get("findings", ())):
+                refuse_while_busy(self.host)
+            raise
 
     def _question(self):
         return Question(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)

@@ -56,6 +56,13 @@ def running_change(host):
         return None
 
 
+def refuse_while_busy(host):
+    """Raise LivepatchError `host-busy` where another change can be seen to go on."""
+    holder = running_change(host)
+    if holder:
+        raise _busy(holder)
+
+
 def _process(host, process):
     """`pid` and `started` of a process, which no two of one boot share; neither where there is none.
 

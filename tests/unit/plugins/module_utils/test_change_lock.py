@@ -183,5 +183,21 @@ def test_a_busy_host_is_not_changed(kernel, interface, bring, holder):
     assert not kernel.exists("/var/lib/kernel-livepatch")
 
 
+def test_a_transition_that_another_run_waits_for_is_told_as_that_run(kernel, bring):
+    kernel.hold(7)
+    bring(SimulatedPatch("other"), on_stall="wait")
+    process = Holder(lambda: change_lock(kernel, CHANGE))
+    with pytest.raises(LivepatchError) as caught:
+        bring(SimulatedPatch())
+    with pytest.raises(LivepatchError) as forecast:
+        bring(SimulatedPatch(), check_mode=True)
+    process.kill()
+    gone(kernel)
+    with pytest.raises(LivepatchError) as left:
+        bring(SimulatedPatch())
+    assert [each.value.code for each in (caught, forecast, left)] == [
+        "host-busy", "transition-running", "transition-running"]
+
+
 def test_a_busy_host_can_be_asked_what_would_change(bring, holder):
     assert bring(SimulatedPatch(), check_mode=True)["changed"] is True
