@@ -34,6 +34,14 @@ def run_job(module, job):
     module.exit_json(**result)
 
 
+def warn_uncovered(module, result):
+    """The result of a job; Ansible shows no more than "ok" of it, so a host without a build would pass for patched."""
+    for found in result["findings"]:
+        if found["code"] == "uncovered":
+            module.warn(found["message"])
+    return result
+
+
 def transition_seconds(module):
     """The option transition_timeout; ends the module where it is not a number of seconds to wait."""
     seconds = module.params["transition_timeout"]

@@ -15,6 +15,7 @@ description:
     code, and compares the functions that the kernel says it patches with those in the file.
   - Works with patches made by kpatch-build, by klp-build, or written as module source, on kernels with the livepatch
     interface.
+  - A host for which a bundle has no build is warned about and left as it is, and does not fail.
   - A load that fails or stalls ends with the host as it was, or with an error that says exactly what could not be
     undone.
 requirements:
@@ -271,6 +272,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
     offer,
     run_job,
     transition_seconds,
+    warn_uncovered,
 )
 
 
@@ -296,8 +298,8 @@ def main():
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
     )
-    run_job(module, lambda host: bring_patch(
-        host, wish, check_mode=module.check_mode, told=options["_operator"]))
+    run_job(module, lambda host: warn_uncovered(module, bring_patch(
+        host, wish, check_mode=module.check_mode, told=options["_operator"])))
 
 
 if __name__ == "__main__":

@@ -251,7 +251,12 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._compatibility import check_host
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import SOURCE_OPTIONS, offer, run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+    SOURCE_OPTIONS,
+    offer,
+    run_job,
+    warn_uncovered,
+)
 
 
 def main():
@@ -261,7 +266,12 @@ def main():
     # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
     if not options["src"]:
         module.fail_json(msg="src is missing: name a patch file or a bundle.", code="bad-option")
-    run_job(module, lambda host: check_host(host, offer(module), options["name"], options["report_only"]))
+
+    def job(host):
+        result = check_host(host, offer(module), options["name"], options["report_only"])
+        return result if options["report_only"] else warn_uncovered(module, result)
+
+    run_job(module, job)
 
 
 if __name__ == "__main__":

@@ -27,11 +27,14 @@ def kernel(tmp_path, monkeypatch):
 def run(monkeypatch, capsys):
     """run(plugin, options): the module's exit code and its result, as Ansible reads it from standard output."""
     from ansible.module_utils import basic
+    from ansible.module_utils.common import warnings
 
     def run_module(plugin, check_mode=False, **options):
         arguments = {"ANSIBLE_MODULE_ARGS": dict(options, _ansible_check_mode=check_mode)}
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode("utf-8"))
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        # A module has a process of its own on a host, and so its own warnings.
+        warnings._global_warnings.clear()
         module = importlib.import_module(f"ansible_collections.kernel.livepatch.plugins.modules.{plugin}")
         with pytest.raises(SystemExit) as ended:
             module.main()

@@ -95,3 +95,18 @@ def test_what_the_other_modules_return(kernel, run, delivered):
     assert sorted(rolled_back) == ["blockers", "changed", "diff", "findings", "rolled_back", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
+
+
+@pytest.mark.parametrize("plugin, options, warned", [
+    ("patch", {}, True), ("patch", {"check_mode": True}, True), ("patch_check", {}, True),
+    ("patch_check", {"report_only": True}, False),
+])
+def test_a_host_without_a_build_does_not_pass_for_patched(kernel, run, plugin, options, warned):
+    offer = dict(SimulatedPatch(release="5.10.0").offer(), kind="bundle")
+    code, result = run(plugin, src="patches", _offer=offer, **options)
+    assert (code, result["patch"]["state"], result["changed"]) == (0, "uncovered", False)
+    assert ("The bundle has no build of" in str(result.get("warnings"))) is warned
+
+
+def test_a_host_with_a_build_is_warned_about_nothing(kernel, run, delivered):
+    assert "warnings" not in run("patch", src="fix.ko", _offer=delivered)[1]
