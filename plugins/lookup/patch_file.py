@@ -116,7 +116,7 @@ _list:
       type: bool
       sample: true
     parameters:
-      description: The module's parameters and their types.
+      description: The module's parameters and their types; the type of one with functions of its own is empty.
       type: dict
       sample: {"debug": "bool"}
     format:

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._compression import MAX_IMAGE_SIZE, uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import SHN_UNDEF, ModuleImage
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, too_complex
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats import find_live_patch
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._imports import (
     has_versions,
@@ -36,6 +36,7 @@ _STATE_CALLS = frozenset({"klp_get_state", "klp_get_prev_state"})
 _NOTE_HEADER = 12
 _NT_GNU_BUILD_ID = 3
 _MAX_BUILD_ID = 64  # in bytes; linkers write 8 to 20
+_MAX_PARAMETERS = 10_000
 _ORC_HEADER = 20  # in bytes
 _MAX_ORC_FORMATS = 3  # there is one in a file that was built in one go
 _MAX_ORC_HEADERS = 10_000
@@ -130,8 +131,22 @@ def _identity(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
         "license": modinfo.first("license"),
         "depends": modinfo.depends,
         "livepatch": modinfo.livepatch,
-        "parameters": modinfo.parameters,
+        "parameters": _parameters(elf, modinfo),
     }
+
+
+def _parameters(elf: ModuleImage, modinfo: Modinfo) -> dict[str, str]:
+    """Types of the module's parameters by name.
+
+    That of one with functions of its own (module_param_cb in include/linux/moduleparam.h) stands nowhere and is "".
+    """
+    section = elf.section("__param")
+    names = {
+        symbol.name.removeprefix("__param_"): "" for symbol in elf.symbols
+        if section and symbol.section == section.index and symbol.name.startswith("__param_")}
+    if len(names) > _MAX_PARAMETERS:
+        raise too_complex()
+    return {**names, **modinfo.parameters}
 
 
 def _patch(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:

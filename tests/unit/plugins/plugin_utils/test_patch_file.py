@@ -73,6 +73,11 @@ def test_identity(build_module):
     assert {key: description[key] for key in expected} == expected
 
 
+def test_a_parameter_with_functions_of_its_own_is_known_without_a_type(build_module):
+    known = describe(build_module("plain"))["parameters"]
+    assert describe(build_module("plain", "-DPARAMETER"))["parameters"] == {**known, "level": ""}
+
+
 @pytest.mark.parametrize("objects", [1, 2, 40])
 def test_of_a_module_of_several_objects_the_unwinders_format_is_told_once(build_module, tmp_path, objects):
     (tmp_path / "header").write_bytes(bytes(range(20)) * objects)
