@@ -55,8 +55,9 @@ def suffixed_symbols(host, names):
 
     Linux 6.2 to 6.10 built with Clang's LTO finds such a symbol by NAME (kernel/kallsyms.c, cleanup_symbol_name).
     """
-    text = host.read_bytes_or(KALLSYMS, b"") if names else b""
-    return {name for name in names if b" " + name.encode() + b".llvm." in text}
+    before = host.read_bytes_or(KALLSYMS, b"").split(b".llvm.")[:-1] if names else []
+    suffixed = {part[part.rfind(b" ") + 1:] for part in before}
+    return {name for name in names if name.encode() in suffixed}
 
 
 def _lines_with(text, part):

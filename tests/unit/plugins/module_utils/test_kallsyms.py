@@ -4,6 +4,7 @@
 """Symbols by name, out of lines as kernels from 5.10 to 7.2 print them."""
 
 import os
+import time
 
 import pytest
 
@@ -116,5 +117,9 @@ def test_hidden_addresses_and_no_symbol_are_told_apart(kernel):
 def test_symbols_that_a_linker_has_given_a_suffix(kernel):
     kernel.put(KALLSYMS, "0 t show.llvm.123\n0 t other.isra.0\n0 t unshow.llvm.7\n")
     assert suffixed_symbols(kernel, {"show", "other", "how"}) == {"show"}
+    kernel.put(KALLSYMS, "".join(f"0 t function_{number}\n" for number in range(100_000)) + "0 t show.llvm.1.llvm.2\n")
+    began = time.process_time()
+    assert suffixed_symbols(kernel, {"show", *(f"missing_{number}" for number in range(20_000))}) == {"show"}
+    assert time.process_time() - began < 5  # seconds; a look for each name takes a minute
     kernel.forbidden = (KALLSYMS,)
     assert suffixed_symbols(kernel, set()) == suffixed_symbols(kernel, {"show"}) == set()
