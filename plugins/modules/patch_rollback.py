@@ -23,6 +23,12 @@ extends_documentation_fragment:
   - kernel.livepatch._source.operator
   - kernel.livepatch._attributes
 attributes:
+  action:
+    description: Has a part that runs on the controller.
+    support: full
+  async:
+    description: Can be run in the background with C(async).
+    support: full
   check_mode:
     support: full
   diff_mode:
