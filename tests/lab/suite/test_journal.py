@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of a host that is changed, killed in the middle of it, asked by two at once, and full."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from guest import STORE
+from playbook import Playbooks, task
+
+JOURNAL = f"{STORE}/journal.jsonl"
+LOCK = "/run/kernel-livepatch/lock"
+RELEASE = "echo 1 > /sys/module/lab_holder/parameters/release"
+
+
+@pytest.fixture
+def held(guest, patches):
+    """The guest, with a thread inside lab_hold()."""
+    guest.load(patches["lab_holder"])
+    guest.wait("test $(cat /sys/module/lab_holder/parameters/held_by) = original")
+    return guest
+
+
+@pytest.fixture
+def play_beside(lab, machines, guest, tmp_path):
+    """Start a task while others run: play_beside(module, ...) -> a future of its outcome."""
+    playbooks = Playbooks(tmp_path / "beside", lab.write_inventory(machines, "beside"))
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda module, **options: pool.submit(playbooks.run, [task(module, module, **options)], guest.name)
+        guest.run(f"! test -e /sys/module/lab_holder || {RELEASE}")  # what is still waited for can end
+
+
+@pytest.fixture
+def full(guest):
+    """fill(): let the host's directory be on a file system without room for another file."""
+    def fill():
+        guest.run(f"mkdir /root/kept && cp -a {STORE}/. /root/kept && rm /root/kept/journal.jsonl && "
+                  f"mount -t tmpfs -o size=4m,mode=700 none {STORE} && cp -a /root/kept/. {STORE} && "
+                  f"! dd if=/dev/zero of={STORE}/fill bs=4k 2>/dev/null")
+    yield fill
+    guest.run(f"rm -rf /root/kept; ! mountpoint -q {STORE} || umount {STORE}")
+
+
+def test_a_change_is_in_the_journal_with_who_made_it_and_what_it_came_to(play, guest, patches):
+    assert play("patch", "--check", src=patches["cmdline_v1"]).result["transaction"] is None
+    assert guest.run(f"test -e {JOURNAL} || echo none") == "none\n"
+    first = play("patch", src=patches["cmdline_v1"]).result
+    assert play("patch", src=patches["cmdline_v1"]).result["transaction"] is None
+    second = play("patch_rollback", to="original").result
+    again = play("patch_rollback", to="original")
+    assert (again.result["transaction"], again.trips) == (None, ["ssh"])
+    livepatch = play("patch_info").result["livepatch"]
+    back, there = livepatch["journal"]
+    assert [there["transaction"], back["transaction"]] == [first["transaction"], second["transaction"]]
+    stack = [{"name": "cmdline_v1", "build_id": first["patch"]["build_id"], "sha256": first["patch"]["sha256"]}]
+    assert (there["before"], there["after"], back["before"], back["after"]) == ([], stack, stack, [])
+    assert (there["outcome"], back["outcome"], back["action"]) == ("done", "done", "rollback")
+    assert there["patches"] == [{
+        **stack[0], "previous_state": "absent", "wanted_state": "enabled", "state": "enabled",
+        "transition_seconds": first["patch"]["transition_seconds"]}]
+    assert there["seconds"] > there["patches"][0]["transition_seconds"]
+    assert there["who"] == back["who"] == {
+        "controller_user": getpass.getuser(), "controller_node": platform.node(), "user": "root",
+        "address": guest.run("echo ${SSH_CONNECTION%% *}").strip()}
+    assert there["boot_id"] == livepatch["kernel"]["boot_id"]
+    assert (livepatch["changing"], livepatch["journal_unreadable"]) == (None, 0)
+
+
+def test_the_journal_is_lines_that_only_root_reads(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    assert guest.run(f"stat -c '%a %U' {STORE} {JOURNAL}") == "700 root\n600 root\n"
+    assert [json.loads(line)["event"] for line in guest.read(JOURNAL).splitlines()] == ["begin", "end"]
+    seen = play("patch_info", play_keywords={"vars": {"ansible_user": "operator"}}).result["livepatch"]
+    assert (seen["journal"], seen["journal_unreadable"], seen["changing"]) == (None, None, None)
+
+
+def test_a_run_that_is_killed_is_interrupted_and_the_next_one_goes_on(play, play_beside, held, patches):
+    killed = play_beside("patch", src=patches["holder_fix"], transition_timeout=300)
+    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 1")
+    livepatch = play("patch_info").result["livepatch"]
+    changing = livepatch["changing"]
+    assert [(entry["outcome"], entry["transaction"]) for entry in livepatch["journal"]] == [
+        ("running", changing["transaction"])]
+    busy = play("patch", src=patches["cmdline_v1"]).result
+    assert (busy["code"], busy["holder"]) == ("host-busy", changing)
+    assert f"by {getpass.getuser()}@{platform.node()} since {changing['since']} " in busy["msg"]
+    held.run(f"kill -9 {changing['pid']}")
+    assert killed.result().code == 2
+    assert changing["transaction"] in held.read(LOCK)
+    livepatch = play("patch_info").result["livepatch"]
+    assert livepatch["changing"] is None
+    assert livepatch["transition"]["name"] == "holder_fix"
+    interrupted = livepatch["journal"][0]
+    assert (interrupted["outcome"], interrupted["ended"], interrupted["after"]) == ("interrupted", None, None)
+    on = play("patch", src=patches["holder_fix"], transition_timeout=3, on_stall="wait").result["patch"]
+    assert (on["previous_state"], on["state"]) == ("enabling", "enabling")
+    back = play("patch", name="holder_fix", state="absent").result["patch"]
+    assert (back["previous_state"], back["state"]) == ("enabling", "absent")
+    journal = play("patch_info").result["livepatch"]["journal"]
+    assert [entry["outcome"] for entry in journal] == ["done", "left-going", "interrupted"]
+
+
+def test_a_full_disk_is_no_place_for_a_change(play, guest, patches, full):
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    full()
+    for refused in (play("patch", name="cmdline_v1", state="absent"), play("patch_rollback", to="original")):
+        assert (refused.code, refused.result["code"]) == (2, "journal-unwritable"), refused.output
+        assert "No space left on device" in refused.result["msg"]
+        assert refused.result.get("changed") is False
+    assert guest.read("/sys/kernel/livepatch/cmdline_v1/enabled") == "1\n"
+
+
+def test_a_failed_change_tells_its_transaction(play, held, patches):
+    failed = play("patch", src=patches["holder_fix"], transition_timeout=3).result
+    entry = play("patch_info").result["livepatch"]["journal"][0]
+    assert (entry["outcome"], entry["code"], entry["transaction"]) == (
+        "failed", "transition-stalled", failed["transaction"])
+    assert (entry["before"], entry["after"]) == ([], [])
+    assert entry["patches"][0]["state"] == "absent"
