@@ -191,6 +191,10 @@ BEFORE_A_LOAD = {
         "A kprobe sits inside {object}:{function} ({places}) and will not be hit any more once the function is "
         "replaced: move it to the entry, where it goes on being hit."),
     # the machine around the kernel
+    "read-only": (
+        "blocker", False,
+        "The file system of {path}, where this host keeps patches and the journal of changes, is mounted read-only: "
+        "mount it writable."),
     "no-space": (
         "blocker", False,
         "The file system of {path} has {free} free and keeping {file} takes {wanted}: make room."),

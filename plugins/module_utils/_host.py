@@ -79,10 +79,17 @@ class Host:
 
         Bytes, and files, None where the file system does not count them.
         """
+        status = self._file_system(path)
+        return status.f_bfree * status.f_frsize, status.f_ffree if status.f_files else None
+
+    def is_read_only(self, path):
+        """Whether that file system is mounted so that nobody can write to it."""
+        return bool(self._file_system(path).f_flag & os.ST_RDONLY)
+
+    def _file_system(self, path):
         while not self.exists(path):
             path = os.path.dirname(path)
-        status = os.statvfs(self.path(path))
-        return status.f_bfree * status.f_frsize, status.f_ffree if status.f_files else None
+        return os.statvfs(self.path(path))
 
     def write(self, path, text):
         """One write(2) to an existing kernel file, as sysfs wants it; raises OSError."""

@@ -6,6 +6,7 @@
 All of them are about vmlinux and the modules that are loaded; for the others see absent_objects.py.
 """
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import traceable_functions
@@ -62,9 +63,10 @@ def _traceable(question):
         if not any((entry, alias) in listed for alias in names[entry, name]):
             yield finding("function-not-traceable", _subject(entry, name), object=entry, function=name)
     if unlisted - told:
+        hidden = "This kernel hides the addresses of its symbols (kernel.kptr_restrict)"
         yield finding(
             "not-checked", "function-not-traceable", codes="function-not-traceable",
-            why="This kernel hides the addresses of its symbols (kernel.kptr_restrict)")
+            why=SOURCES["symbols"] if facts.symbols is None else hidden)
 
 
 def _hooks(question):

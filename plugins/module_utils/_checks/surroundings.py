@@ -18,6 +18,11 @@ COPIES = 3  # while it is loaded: the file's pages, the kernel's copy of them, t
 SPARE_MEMORY = 16 * MIB
 
 
+def _writable(question):
+    if question.host.is_read_only(DIRECTORY):
+        yield finding("read-only", DIRECTORY, path=DIRECTORY)
+
+
 def _space(question):
     described = question.description
     if Store(question.host).has(described["sha256"]):
@@ -55,6 +60,7 @@ def _other_tools(question):
 
 
 CHECKS = (
+    Check(("read-only",), "change", (), _writable),
     Check(("no-space",), "load", (), _space),
     Check(("little-memory",), "load", (), _memory),
     Check(("crash-dump-not-armed",), "load", (), _crash_dump),

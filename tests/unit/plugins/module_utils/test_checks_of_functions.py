@@ -133,6 +133,9 @@ def test_where_addresses_are_hidden_another_name_is_not_ruled_out(kernel, findin
     assert found["message"] == (
         "This kernel hides the addresses of its symbols (kernel.kptr_restrict), so this was not checked before the "
         "load: function-not-traceable.")
+    os.unlink(kernel.path(KALLSYMS))
+    assert {one["message"].partition(",")[0] for one in findings({"vmlinux": ["alias"]})} == {
+        "This kernel does not show its symbols (/proc/kallsyms)"}
 
 
 def test_a_missing_function_is_not_called_untraceable_as_well(findings):

@@ -94,6 +94,12 @@ def test_a_file_system_that_does_not_count_files_has_no_number_of_them(host, mon
     assert host.free_space("/") == (10 * 512, None)
 
 
+@pytest.mark.parametrize("flags, expected", [(os.ST_RDONLY | os.ST_NOSUID, True), (os.ST_NOSUID, False)])
+def test_a_file_system_that_is_mounted_read_only_is_told(host, monkeypatch, flags, expected):
+    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((4096, 512, 100, 10, 5, 0, 0, 0, flags, 255)))
+    assert host.is_read_only("/var/lib/kernel-livepatch/patches") is expected
+
+
 def test_the_clock_moves_forward_by_what_was_slept(host):
     before = host.now()
     host.sleep(0.01)

@@ -46,6 +46,14 @@ def test_a_file_that_is_kept_already_takes_no_space(kernel, bring, monkeypatch):
     assert bring(SimulatedPatch())["patch"]["state"] == "enabled"
 
 
+def test_a_file_system_that_cannot_be_written_is_told_before_a_change_and_only_then(kernel, bring, monkeypatch):
+    bring(SimulatedPatch("other"))
+    monkeypatch.setattr(kernel, "is_read_only", lambda path: path == "/var/lib/kernel-livepatch/patches")
+    with pytest.raises(LivepatchError, match="journal of changes, is mounted read-only: mount it writable"):
+        bring(SimulatedPatch())
+    assert bring(SimulatedPatch("other"))["changed"] is False
+
+
 @pytest.mark.parametrize("kib, expected", [(16 * 1024, ["little-memory"]), (17 * 1024, []), (None, [])])
 def test_little_memory_is_told(kernel, bring, kib, expected):
     if kib:
