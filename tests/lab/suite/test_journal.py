@@ -106,6 +106,26 @@ def test_a_run_that_is_killed_is_interrupted_and_the_next_one_goes_on(play, play
     assert [entry["outcome"] for entry in journal] == ["done", "left-going", "interrupted"]
 
 
+def test_a_host_that_is_reset_in_the_middle_knows_that_it_was(start, patches, lab, tmp_path):
+    guest, play = start()
+    guest.load(patches["lab_holder"])
+    guest.wait("test $(cat /sys/module/lab_holder/parameters/held_by) = original")
+    beside = Playbooks(tmp_path / "beside", lab.write_inventory([guest.machine], "reset"))
+    with ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(
+            beside.run, [task("patch", "patch", src=patches["holder_fix"], transition_timeout=300)], guest.name)
+        guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 1")
+        guest.machine.reset()
+        guest.machine.wait_for_ssh()
+        livepatch = play("patch_info").result["livepatch"]
+        assert lost.result().code != 0
+    assert [entry["outcome"] for entry in livepatch["journal"]] == ["interrupted"]
+    assert livepatch["journal"][0]["boot_id"] != livepatch["kernel"]["boot_id"]
+    assert (livepatch["changing"], livepatch["patches"], livepatch["journal_unreadable"]) == (None, [], 0)
+    assert play("patch", src=patches["cmdline_v1"]).result["changed"] is True
+    assert [entry["outcome"] for entry in play("patch_info").result["livepatch"]["journal"]] == ["done", "interrupted"]
+
+
 def test_a_full_disk_is_no_place_for_a_change(play, guest, patches, full):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     full()
