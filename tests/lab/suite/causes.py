@@ -46,7 +46,9 @@ class Cause(t.NamedTuple):
 # The cause is in the file.
 FILES = [
     Cause("wrong_release", "wrong-release", "blocker", LOADS, why="it passes over the release where the CRCs match"),
-    Cause("other_arch", "wrong-architecture", "blocker", ENOEXEC, "Invalid architecture in ELF header: 183"),
+    Cause("other_arch", "wrong-architecture", "blocker", ENOEXEC, kernels=("5.10",)),
+    Cause("other_arch", "wrong-architecture", "blocker", ENOEXEC, "Invalid architecture in ELF header: 183",
+          kernels=("6.1", "6.12")),
     Cause("lab_target", "not-a-livepatch", "blocker", LOADS, why="it is a good module"),
     Cause("no_vermagic", "no-vermagic", "blocker", LOADS, "bad vermagic: kernel tainted", why="forced loading"),
     Cause("no_versions", "no-versions", "blocker", LOADS, why="forced loading, with the taint F"),
@@ -65,7 +67,10 @@ FILES = [
     Cause("missing_klp_symbol", "symbol-missing", "blocker", EINVAL, "symbol 'saved_command_lime' not found"),
     Cause("ambiguous_function", "symbol-ambiguous", "blocker", EINVAL, "ambiguity for symbol 'full_scans_show'"),
     Cause("third_of_two", "sympos-out-of-range", "blocker", EINVAL, "symbol position 3 for symbol 'full_scans_show'"),
-    Cause("notrace_function", "function-not-traceable", "blocker", EINVAL, "find location for function 'sched_clock'"),
+    Cause("notrace_function", "function-not-traceable", "blocker", EINVAL, "ftrace filter for function 'sched_clock'",
+          kernels=("5.10",)),
+    Cause("notrace_function", "function-not-traceable", "blocker", EINVAL, "find location for function 'sched_clock'",
+          kernels=("6.1", "6.12")),
     Cause("duplicate_function", "duplicate-function", "blocker", EEXIST, "cannot create duplicate filename"),
 ]
 
@@ -138,7 +143,10 @@ STATES = [
           kernels=("5.10", "6.1")),
     Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=9", undone_by=UNPROBE,
           kernels=("6.12",)),
-    Cause("cmdline_v1", "function-attached", "warning", LOADS, made_by=ATTACH, undone_by=DETACH),
+    Cause("cmdline_v1", "ftrace-busy", "blocker", EBUSY, "failed to register ftrace handler for function",
+          made_by=ATTACH, undone_by=DETACH, kernels=("5.10",)),
+    Cause("cmdline_v1", "function-attached", "warning", LOADS, made_by=ATTACH, undone_by=DETACH,
+          kernels=("6.1", "6.12")),
     Cause("cmdline_v1", "no-space", "blocker", LOADS, why="the tool has to keep the file, and the kernel has not",
           made_by=f"mkdir -p {STORE} && mount -t tmpfs -o size=64k none {STORE}", undone_by=f"umount {STORE}"),
 ]
