@@ -120,10 +120,6 @@ BEFORE_A_LOAD = {
         "Whether {file} replaces the enabled {others}, and what it keeps of it, is decided when it is loaded: ask its "
         "author."),
     # how it was built, compared with the kernel's own modules
-    "vermagic-mismatch": (
-        "blocker", False,
-        "{file} is built for '{have}' and this kernel's own modules for '{want}': build it with the running kernel's "
-        "configuration."),
     "no-versions": (
         "blocker", False,
         "{file} has no symbol versions (__versions), which this kernel compares, and only forced loading would take "
@@ -132,13 +128,19 @@ BEFORE_A_LOAD = {
         "blocker", False,
         "{file} is built with a struct module of {have} bytes and this kernel's own modules with one of {want}: build "
         "it with the running kernel's configuration."),
+    # What these three are judged by are files on the disk, and the kernel judges again by what it runs.
+    "vermagic-mismatch": (
+        "blocker", True,
+        "{file} is built for '{have}' and this kernel's own modules for '{want}': build it with the running kernel's "
+        "configuration, or name this code in ignore_findings to leave it to the kernel."),
     "symbol-version-mismatch": (
-        "blocker", False,
+        "blocker", True,
         "{file} was built with other versions (CRCs) than this kernel's of {symbols}: rebuild it against the running "
-        "kernel."),
+        "kernel, or name this code in ignore_findings to leave it to the kernel."),
     "symbol-not-exported": (
-        "blocker", False,
-        "Nothing on this host exports {symbols}, which {file} needs: rebuild it against the running kernel."),
+        "blocker", True,
+        "Nothing on this host exports {symbols}, which {file} needs: rebuild it against the running kernel, or name "
+        "this code in ignore_findings to leave it to the kernel."),
     "dependency-not-loaded": (
         "blocker", False,
         "{file} needs {symbols} of the module {module}, which is not loaded: modprobe {module} first."),

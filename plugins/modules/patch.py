@@ -50,6 +50,10 @@ options:
       - V(replaces-foreign-patch), fixes of a patch that something else has loaded would go.
       - V(signature-key-unknown), signed with a key that the kernel does not have.
       - V(orc-mismatch), data for unwinding stacks in another format than the kernel's.
+      - V(vermagic-mismatch), built with another configuration. Files on the host's disk speak for this and the next
+        two, and the kernel judges again by itself.
+      - V(symbol-version-mismatch), built against other versions of the kernel's symbols.
+      - V(symbol-not-exported), in need of a symbol that nothing exports.
       - V(object-would-be-refused), a module that is not loaded now could not be loaded while the patch is enabled.
       - Other blockers cannot be ignored, because the kernel would refuse the patch all the same, or because it must
         never be loaded, such as a build for another kernel release.
