@@ -38,7 +38,7 @@ class ElfWriter:
             offsets.append(len(names))
             names += name.encode("utf-8") + b"\0"
         table = bytes(24 if self.word == 8 else 16)
-        for at, (_name, value, section) in zip(reversed(offsets), entries, strict=True):
+        for at, (_name, value, section) in zip(reversed(offsets), entries):
             if self.word == 8:
                 table += self.pack("IBBHQQ", at, 2, 0, section, value, size)
             else:
@@ -62,7 +62,7 @@ class ElfWriter:
         sections = [*self._sections, (b".shstrtab", SHT_STRTAB, names, 0, 0)]
         head = 64 if self.word == 8 else 52
         body, headers = b"", b""
-        for offset, (_name, kind, contents, link, info) in zip(offsets, sections, strict=True):
+        for offset, (_name, kind, contents, link, info) in zip(offsets, sections):
             layout = "IIQQQQIIQQ" if self.word == 8 else "IIIIIIIIII"
             headers += self.pack(
                 layout, offset, kind, SHF_ALLOC, 0, head + len(body), len(contents), link, info, 1, 0)
