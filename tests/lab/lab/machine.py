@@ -141,6 +141,21 @@ class Machine:
         # Or sshd might still answer from before.
         self._monitor.wait_for_event("RESET")
 
+    def restart(self, kernel_words: str = "", image: Image | None = None) -> None:
+        """Cut the power and start again on the same disk, with other words on the kernel's command line.
+
+        With another kernel's image, its kernel and initramfs are started on this machine's disk, as after an update of
+        the kernel; the disk has no modules for it besides those that the initramfs loads. `wait_for_ssh` tells when the
+        machine is back, on the same port.
+        """
+        self.disconnect()
+        # Not killed: QEMU has a part of the disk in its own memory. For the machine it is a power cut all the same.
+        self._monitor.execute("quit")
+        self._children.wait(self._process)
+        self._monitor.close()
+        self._monitor = Monitor(self.qemu_log)
+        self._start(None, incoming=False, kernel_words=kernel_words, kernel=image)
+
     def disconnect(self) -> None:
         """End the shared connections: the machine at their other end will not know them."""
         for user in ("root", "operator"):
@@ -156,9 +171,12 @@ class Machine:
             self._process = None
         self._monitor.close()
 
-    def _start(self, memory: tuple[Path, bool] | None, incoming: bool, kernel_words: str = "") -> None:
+    def _start(
+        self, memory: tuple[Path, bool] | None, incoming: bool, kernel_words: str = "", kernel: Image | None = None
+    ) -> None:
         descriptor = self._monitor.remote.fileno()
-        words = qemu.command(self.image, self.disk, self.console_log, descriptor, memory, incoming, kernel_words)
+        words = qemu.command(
+            kernel or self.image, self.disk, self.console_log, descriptor, memory, incoming, kernel_words, self.ssh_port)
         self._process = self._children.start(words, self.qemu_log, pass_fds=[descriptor])
         self._monitor.connect()
         network = self._monitor.execute("human-monitor-command", {"command-line": "info usernet"})

@@ -33,14 +33,14 @@ def version() -> str:
 
 def command(
     image: Image, disk: Path, console_log: Path, monitor: int, memory: tuple[Path, bool] | None, incoming: bool,
-    kernel_words: str = "",
+    kernel_words: str = "", port: int = 0,
 ) -> list[str]:
     """Return the command line.
 
     `monitor` is the descriptor of QEMU's end of the control connection, `memory` a file that holds the machine's memory
     and whether the machine may change it; `incoming` has the machine wait for a saved state; `kernel_words` end the
     kernel's command line. QEMU itself chooses the port that leads to the machine's sshd, so no other process can take
-    it in between.
+    it in between; `port` is that of a machine that starts again.
     """
     backend = f"size={MEMORY_MIB}M,id=memory"
     if memory is None:
@@ -53,7 +53,7 @@ def command(
         "-kernel", str(image.vmlinuz), "-initrd", str(image.initrd),
         "-append", f"{KERNEL_COMMAND_LINE} {kernel_words}".rstrip(),
         "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
-        "-netdev", "user,id=net,hostfwd=tcp:127.0.0.1:0-:22", "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", "virtio-net-pci,netdev=net,romfile=",
         "-chardev", f"file,id=console,path={_escaped(console_log)},append=on", "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
         *(["-incoming", "defer"] if incoming else []),

@@ -81,6 +81,10 @@ class Lab:
         self._machines.remove(machine)
         self._record_machines()
 
+    def image_of(self, kernel: str) -> Image:
+        """Return the image of another of the lab's kernels, made when it is missing, for Machine.restart."""
+        return cached_image(find_kernel(kernel), self._keys, self._cache, self._children, self._progress)
+
     def write_inventory(self, machines: list[Machine], name: str = "inventory") -> Path:
         """Write an Ansible inventory of the machines and return its path, which ends in NAME.yml."""
         return write_inventory(machines, self.kernel.group, self._keys, self.run.directory / f"{name}.yml")

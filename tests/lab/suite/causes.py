@@ -82,12 +82,14 @@ UNREADABLE = [
 
 # Patches that the kernel takes, each with the warnings that it gets on a kernel without patches and lab modules.
 HEALTHY = {
+    "cmdline_cumulative_1": set(),
     "cmdline_v1": set(),
     "cmdline_v1_rebuilt": set(),
     "cmdline_v2": set(),
     "holder_fix": {"object-unknown"},
     "klp_symbol": set(),
     "no_orc": {"orc-missing"},
+    "panic_soon": set(),
     "object_with_dash": {"object-name-impossible"},
     "second_of_two": set(),
     "side_effects": set(),

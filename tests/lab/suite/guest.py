@@ -9,6 +9,7 @@ import re
 import shlex
 import tarfile
 import tempfile
+import time
 import typing as t
 from pathlib import Path
 
@@ -21,7 +22,7 @@ STORE = "/var/lib/kernel-livepatch"
 # shell's own words where possible, because starting a process takes a while on an emulated machine.
 CLEAN = f"""
 cd /sys/module
-! test -e lab_holder || echo 1 >lab_holder/parameters/release
+if test -e lab_holder; then echo 1 >lab_holder/parameters/release; echo 1 >lab_holder/parameters/late_release; fi
 while read module rest; do modules="$modules $module"; done </proc/modules
 for module in $modules; do
     read taint <$module/taint
@@ -96,6 +97,35 @@ class Guest:
                     archive.add(file, arcname=file.name)
             self.machine.push(Path(bundle.name), "/root/files.tar")
         self.run(f"mkdir -p {FILES} && tar -C {FILES} --no-same-owner -xf /root/files.tar && rm /root/files.tar")
+
+    def boot_id(self) -> str:
+        return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def wait_for_new_boot(self, boot_id: str, seconds: int = 180) -> None:
+        """Wait until sshd answers out of another boot than `boot_id`, whatever ends that one."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.machine.disconnect()
+            self.machine.wait_for_ssh(seconds)
+            answer = self.machine.ssh("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60)
+            if answer.returncode == 0 and answer.stdout.strip() != boot_id:
+                return
+        raise AssertionError(f"{self.name} did not start again within {seconds} s")
+
+    def reboot(self) -> None:
+        """Shut down cleanly and start again."""
+        boot_id = self.boot_id()
+        self.machine.ssh("systemctl reboot", check=False)
+        self.wait_for_new_boot(boot_id)
+
+    def reset(self) -> None:
+        """Cut the power and start again."""
+        self.machine.reset()
+        self.machine.wait_for_ssh()
+
+    def read_soon(self, path: str) -> None:
+        """Have the guest itself read a file in a second, which may well be the last thing that it does."""
+        self.run(f"systemd-run --quiet --on-active=1 --timer-property=AccuracySec=100ms cat {shlex.quote(path)}")
 
     def run_with_files(self, command: str) -> str:
         return self.run(f"FILES={FILES}; " + command)
