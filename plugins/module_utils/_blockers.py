@@ -5,8 +5,10 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._dyndbg import blocking_reasons
 from ansible_collections.kernel.livepatch.plugins.module_utils._tasks import describe_task, frames, tasks
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import shortened
 
 IDLE = "-1"
+MOST_TASKS = 3  # in one message
 
 
 def left_behind(host, target):
@@ -55,12 +57,10 @@ def _blocker(host, pid, tid, reasons, functions):
 
 
 def blockers_sentence(blockers):
-    """Who holds the transition, in words for an error: at most three tasks by name."""
+    """Who holds the transition, in words for an error."""
     if not blockers:
         return "no task that can be seen (an idle CPU can hold it)"
-    words = [_blocker_words(blocker) for blocker in blockers[:3]]
-    more = len(blockers) - len(words)
-    return ", ".join(words) + (f" and {more} more" if more else "")
+    return shortened([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
 
 
 def _blocker_words(blocker):

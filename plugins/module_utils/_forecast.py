@@ -7,6 +7,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings import 
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import kept_in_memory_by
 from ansible_collections.kernel.livepatch.plugins.module_utils._sleepers import sleepers
 from ansible_collections.kernel.livepatch.plugins.module_utils._states import state_clash
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import shortened
 
 SAMPLES = 3
 MOST_TASKS = 3
@@ -58,9 +59,7 @@ def _findings_on(asleep):
 
 
 def _were(tasks):
-    more = len(tasks) - MOST_TASKS
-    names = ", ".join(tasks[:MOST_TASKS]) + (f" and {more} more" if more > 0 else "")
-    return names + (" was" if len(tasks) == 1 else " were")
+    return shortened(tasks, MOST_TASKS) + (" was" if len(tasks) == 1 else " were")
 
 
 def _sleepers(question):

@@ -38,6 +38,11 @@ def loaded_names(host):
     return [line.split()[0] for line in host.read_or("/proc/modules", "").splitlines()]
 
 
+def present_objects(host):
+    """The objects of code that are there now, as live patches call them: "vmlinux" and the loaded modules."""
+    return {"vmlinux"}.union(loaded_names(host))
+
+
 def loaded_module(host, name):
     """What the kernel tells of a module, None when it is not loaded.
 

@@ -8,8 +8,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings import 
 from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import hooked_functions, live_patched
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import (
     loaded_module,
-    loaded_names,
     module_build_id,
+    present_objects,
 )
 
 # A patch may be kept in spite of these: a later one has taken a function over, which is what stacking is for.
@@ -62,7 +62,7 @@ def _functions(host, interface, patch, description, hooked):
     claimed = listed if description is None or description["opaque"] else function_keys(description["objects"])
     loaded = {entry["name"]: entry["patched"] for entry in patch["objects"]}
     newer = _newer_owners(interface, patch["name"])
-    present = {"vmlinux"}.union(loaded_names(host))
+    present = present_objects(host)
     wanted = {(entry, function) for entry, function, _sympos in listed | claimed if entry in present}
     patched = {} if hooked is None else live_patched(host, hooked, wanted)
     functions = []

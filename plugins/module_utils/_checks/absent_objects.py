@@ -11,6 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf_file import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._module_file import module_file
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import shortened
 
 MOST_REASONS = 3  # in one message
 
@@ -53,9 +54,8 @@ def _file_findings(question, name, path):
         yield _unknown(question, name, f"has a damaged file ({path})")
         return
     if reasons:
-        more = len(reasons) - MOST_REASONS
-        why = ", ".join(reasons[:MOST_REASONS]) + (f" and {more} more" if more > 0 else "")
-        yield finding("object-would-be-refused", name, object=name, name=question.description["name"], why=why)
+        yield finding("object-would-be-refused", name, object=name, name=question.description["name"],
+                      why=shortened(reasons, MOST_REASONS))
 
 
 def _reasons(description, name, module):

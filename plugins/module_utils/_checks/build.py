@@ -10,6 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions 
     OF_LIVE_PATCHES,
     built_against,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import shortened
 
 MOST_NAMES = 12  # in one message
 PROOF = "__ksymtab_klp_enable_patch"  # shown by a kernel that shows its exports by these names
@@ -38,7 +39,7 @@ def _versions(question):
     differing = [
         name for name, crc in built_against(question.description).items() if name in known and crc != known[name]]
     if differing:
-        yield _finding(question, "symbol-version-mismatch", symbols=listed(differing))
+        yield _finding(question, "symbol-version-mismatch", symbols=shortened(differing, MOST_NAMES))
 
 
 def _exports(question):
@@ -62,10 +63,10 @@ def _exports(question):
     for module in sorted(set(exporters.values()) - loaded - {None}):
         needed = [name for name in missing if exporters[name] == module]
         yield finding("dependency-not-loaded", module, file=question.description["file"], module=module,
-                      symbols=listed(needed))
+                      symbols=shortened(needed, MOST_NAMES))
     unknown = [name for name in missing if exporters[name] is None or exporters[name] in loaded]
     if unknown:
-        yield _finding(question, "symbol-not-exported", symbols=listed(unknown))
+        yield _finding(question, "symbol-not-exported", symbols=shortened(unknown, MOST_NAMES))
 
 
 def _exported(symbols, name):
@@ -83,12 +84,6 @@ def _unwinding(question):
         yield _finding(question, "orc-missing")
     elif sample.orc_header and have["header"] and sample.orc_header != have["header"]:
         yield _finding(question, "orc-mismatch")
-
-
-def listed(names):
-    """Names for a message, not more than one can read."""
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _finding(question, code, **facts):

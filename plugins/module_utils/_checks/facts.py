@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import de
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel_config import kernel_config
 from ansible_collections.kernel.livepatch.plugins.module_utils._keys import has_signer
 from ansible_collections.kernel.livepatch.plugins.module_utils._kprobes import placed_kprobes
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_names
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import present_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
 from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions import built_against, symbol_versions
 
@@ -51,8 +51,7 @@ class Facts:
 
     @once
     def present(self):
-        """The objects of code that are there now: "vmlinux" and the loaded modules."""
-        return {"vmlinux"}.union(loaded_names(self.host))
+        return present_objects(self.host)
 
     @once
     def replaced(self):

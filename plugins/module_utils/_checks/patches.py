@@ -14,6 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._states import state_clash
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import function_keys
 from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import shortened
 
 # The kernel drops its reference to a disabled patch within milliseconds, unless it keeps it for ever.
 RELEASE_SECONDS = 5
@@ -116,13 +117,8 @@ def _replaced(question):
         dropped = sorted(function_keys(patch["objects"]) - claimed)
         if dropped:
             code = "functions-dropped" if question.kept[patch["name"]] else "replaces-foreign-patch"
-            yield finding(code, patch["name"], file=described["file"], other=patch["name"], functions=_listed(dropped))
-
-
-def _listed(functions):
-    more = len(functions) - MOST_NAMES
-    names = ", ".join(f"{entry}:{function}" for entry, function, _sympos in functions[:MOST_NAMES])
-    return names + (f" and {more} more" if more > 0 else "")
+            functions = shortened([f"{entry}:{function}" for entry, function, _sympos in dropped], MOST_NAMES)
+            yield finding(code, patch["name"], file=described["file"], other=patch["name"], functions=functions)
 
 
 CHECKS = (

@@ -7,26 +7,12 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.check_mode import codes, told
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_kernel import MODULES
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_module import simulated_module
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 SYMBOL = "0000000000000000 {} {}\n"
 ORC = {"unwind": True, "header": "ab" * 20}
-
-
-def told(bring, **described):
-    """(code, level, message) of the findings on a patch."""
-    try:
-        findings = bring(SimulatedPatch(**described), check_mode=True)["findings"]
-    except LivepatchError as error:
-        findings = error.details["findings"]
-    return [(found["code"], found["level"], found["message"]) for found in findings]
-
-
-def codes(bring, **described):
-    return [code for code, _level, _message in told(bring, **described)]
 
 
 def build(kernel, **sample):

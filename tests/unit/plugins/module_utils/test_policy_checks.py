@@ -10,6 +10,7 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.check_mode import codes, told
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 LOCKDOWN = "/sys/kernel/security/lockdown"
@@ -31,19 +32,6 @@ SIGNER = {
 BY_IDENTIFIER = dict(SIGNER, signer=None, key_id="00aabb", issuer=None, serial=None)
 STRICT = "CONFIG_DEBUG_INFO_BTF_MODULES=y\n# CONFIG_MODULE_ALLOW_BTF_MISMATCH is not set\n"
 LENIENT = "CONFIG_DEBUG_INFO_BTF_MODULES=y\nCONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n"
-
-
-def told(bring, **described):
-    """(code, level, message) of what is found in check mode, whether it is refused or not."""
-    try:
-        findings = bring(SimulatedPatch(**described), check_mode=True)["findings"]
-    except LivepatchError as error:
-        findings = error.details["findings"]
-    return [(found["code"], found["level"], found["message"]) for found in findings]
-
-
-def codes(bring, **described):
-    return [code for code, _level, _message in told(bring, **described)]
 
 
 def enforce(kernel, keyring=None, answers=()):
