@@ -34,23 +34,37 @@ class Change:
         self.replaced = []
         self.findings = []
         self.blockers = []
+        self._store = None
+        self._sha256 = None
         self._image = None
         self._parameters = ""
         self._before = []
         self._started = None
 
-    def load_from(self, descriptor, parameters):
-        """The image to load, as a descriptor whose bytes were checked, and the module's parameters as one line."""
-        self._image = descriptor
+    def load_kept(self, store, sha256, parameters):
+        """Which of the host's kept files `run` loads, with the module's parameters as one line."""
+        self._store = store
+        self._sha256 = sha256
         self._parameters = parameters
 
     def run(self, current, wanted):
-        """Take the steps between two states; stops before the next one when a transition was left going."""
-        self._before = self._enabled()
-        self._started = self.host.now()
-        for step in steps(current, wanted):
-            if not getattr(self, step)():
-                return
+        """Take the steps between two states; stops before the next one when a transition was left going.
+
+        The file is opened before anything is changed, and its bytes are checked and loaded through one descriptor.
+        """
+        planned = steps(current, wanted)
+        if "load" in planned:
+            self._image = self._store.open(self._sha256)
+        try:
+            self._before = self._enabled()
+            self._started = self.host.now()
+            for step in planned:
+                if not getattr(self, step)():
+                    return
+        finally:
+            if self._image is not None:
+                os.close(self._image)
+                self._image = None
 
     def load(self):
         """Insert the module; the kernel returns as soon as the transition has begun."""

@@ -5,10 +5,12 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings_before_load import BEFORE_A_LOAD
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings_of_drift import DRIFT
 
 # code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
 FINDINGS = {
     **BEFORE_A_LOAD,
+    **DRIFT,
     # what patch_verify finds
     "nothing-enabled": (
         "blocker", False,
@@ -70,6 +72,25 @@ FINDINGS = {
     "replaced-module-kept": (
         "warning", False,
         "The replaced patch {other} has no effect any more, but its module stays loaded: {why}"),
+    "trial-not-begun": (
+        "warning", False,
+        "{name} is enabled already and not on trial, so trial has no effect: bring it to state absent first, or accept "
+        "it."),
+    "earlier-file-missing": (
+        "blocker", False,
+        "This host keeps no file of {name} (build-id {build}), so it cannot be loaded again: bring it in with patch "
+        "and its file, or use to: original."),
+    "journal-begin-missing": (
+        "warning", False,
+        "The journal could take no record before the change ({why}), which was made all the same, because the way back "
+        "is always open: make the journal writable."),
+    "ledger-not-written": (
+        "warning", False,
+        "What holds after this change could not be written ({why}), so that the next boot may load what was taken out: "
+        "make /var/lib/kernel-livepatch writable and run again."),
+    "ledger-not-read": (
+        "warning", False,
+        "What was accepted, on trial or quarantined here could not be read, and counts as nothing now: {why}"),
     "journal-end-missing": (
         "warning", False,
         "The change is over and the journal could not take a record of its end ({why}), so that patch_info calls "

@@ -101,6 +101,18 @@ BEFORE_A_LOAD = {
     "leftover-loaded": (
         "note", False,
         "A disabled {name} is still loaded; it is taken out first."),
+    "quarantined": (
+        "blocker", True,
+        "This very build of {name} is in quarantine since {since}: when this host crashed, {why}. Find out what the "
+        "crash was before it is loaded again, or name this code in ignore_findings."),
+    "trial-running": (
+        "blocker", False,
+        "The patch {other} is on trial here since {since}, and its end would take back what is loaded meanwhile: bring "
+        "{other} to state accepted or absent first."),
+    "trial-without-way-back": (
+        "blocker", False,
+        "{file} may replace {other}, and this host keeps no file of {other} to load it again at the end of a trial: "
+        "load without trial, or bring {other} in with this collection first."),
     "already-enabled": ("note", False, "{name} is enabled already."),
     "states-incompatible": (
         "blocker", False,

@@ -12,6 +12,13 @@ import json
 import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import private_directory, sync_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._shapes import (
+    MAYBE_NUMBER,
+    MAYBE_TEXT,
+    NUMBER,
+    TEXT,
+    fits,
+)
 
 DIRECTORY = "/var/lib/kernel-livepatch"
 CURRENT = f"{DIRECTORY}/journal.jsonl"
@@ -19,11 +26,7 @@ OLDER = f"{DIRECTORY}/journal.jsonl.1"
 LIMIT = 512 * 1024  # bytes of one file
 SCHEMA = 1  # of a record; another one was written by another version of the collection
 
-TEXT = str
-NUMBER = (int, float)
-MAYBE_TEXT = (str, type(None))
-MAYBE_NUMBER = (int, float, type(None))
-STACK = [{"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT}]
+STACK = [{"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT, "parameters": TEXT, "accepted": bool}]
 WHO = {"controller_user": MAYBE_TEXT, "controller_node": MAYBE_TEXT, "user": MAYBE_TEXT, "address": MAYBE_TEXT}
 
 # What a record holds, by its event: key to type, a list of such, or a table of such. `time` and `since` are UTC.
@@ -119,13 +122,5 @@ def _record(line):
         return None
     event = record.get("event")
     shape = SHAPES.get(event) if isinstance(event, str) else None
-    return record if shape and _fits(record, shape) else None
+    return record if shape and fits(record, shape) else None
 
-
-def _fits(value, shape):
-    if isinstance(shape, dict):
-        return isinstance(value, dict) and all(
-            key in value and _fits(value[key], inner) for key, inner in shape.items())
-    if isinstance(shape, list):
-        return isinstance(value, list) and all(_fits(entry, shape[0]) for entry in value)
-    return isinstance(value, shape)

@@ -18,17 +18,18 @@ TOLD = ("transaction", "since", "pid", "who")  # what is told of a holder
 
 
 @contextmanager
-def change_lock(host, change):
+def change_lock(host, change, wait=False):
     """Hold the host's lock; `change` is a dict of `transaction`, `since` and `who`.
 
-    Raises LivepatchError `host-busy` at once when another change has it; its details tell in `holder` which.
+    Raises LivepatchError `host-busy` at once when another change has it, unless this shall `wait` for its end; its
+    details tell in `holder` which.
     """
     private_directory(host.path(DIRECTORY))
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(host.path(LOCK), flags, 0o600)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise _busy(running_change(host)) from error
         try:

@@ -1,135 +1,145 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the module `patch_rollback`: take live patches out of a running kernel, newest first."""
+"""The job of the module `patch_rollback`: bring a host back to the stack of patches that it had before."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
+from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import (
-    leftovers,
-    module_build_id,
-    wait_until_released,
+from ansible_collections.kernel.livepatch.plugins.module_utils._journal import newest_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
+    accepted_here,
+    empty_ledger,
+    entry_of_layer,
+    read_ledger,
+    same_build,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._report import stack_diff
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, wait_until_released
+from ansible_collections.kernel.livepatch.plugins.module_utils._report import claimed_objects, stack_diff
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, same_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 
 
-def roll_back_to_original(host, timeout, on_stall, check_mode=False, told=None):
-    """Disable and remove every live patch; `told` is what the controller says of itself, see _operator.py.
+def roll_back(host, to, timeout, on_stall, check_mode=False, told=None):
+    """Bring the kernel back to `to`: `previous`, `original`, or what was there before the transaction of that name.
 
-    Returns a dict of `changed`, `transaction`, `rolled_back` (a list of `name` and `transition_seconds`), `findings`,
-    `blockers` and `diff`. Raises LivepatchError; its details tell in `rolled_back` what was taken out before.
+    `told` is what the controller says of itself, see _operator.py. Returns a dict of `changed`, `transaction`, `target`
+    (names), `rolled_back` and `brought_back` (each a list of `name` and `transition_seconds`), `findings`, `blockers`
+    and `diff`. Raises LivepatchError; its details tell what was taken out and brought back before.
     """
     interface = interface_adapter(host)
     before = interface.patches()
-    done = {"changed": False, "transaction": None, "rolled_back": [], "findings": [], "blockers": []}
-    names = _names(host, interface)
-    if not names:
-        return dict(done, diff=stack_diff(host, before, before))
+    target = target_of(host, to)
+    done = {"changed": False, "transaction": None, "target": names_of(target), "rolled_back": [], "brought_back": [],
+            "findings": [], "blockers": [], "diff": stack_diff(host, before, before)}
+    way = WayBack(host, interface, target, timeout, on_stall)
+    idle = _without_effect(host, interface)
+    if not (idle or _has_work(host, way, _ledger(host))):
+        return done
     blockers = list(permission(host))
     if blockers:
         raise refusal(blockers)
+    way.check()
     if check_mode:
-        forecast = [{"name": name, "transition_seconds": None} for name in _names(host, interface, held=False)]
-        return dict(done, changed=bool(forecast), rolled_back=forecast, diff=stack_diff(host, before, []))
-    with transaction(host, "rollback", told) as recorded:
+        return dict(done, **_forecast(host, way, idle, before))
+    with transaction(host, "rollback", told, way_back=True) as recorded:
         before = interface.patches()
-        changes = [Change(host, interface, name, timeout, on_stall) for name in _names(host, interface)]
-        if _names(host, interface, held=False):
-            _begin(recorded, changes, before)
-        _take_all_out(changes, done, recorded)
+        way = WayBack(host, interface, target, timeout, on_stall)
+        if not _has_work(host, way, recorded.ledger):
+            idle = _without_effect(host, interface)
+            held = list(_held(host, idle))
+            if len(held) == len(idle):
+                return dict(done, findings=held)
+        done.update(take_way(host, interface, way, recorded, _accepted(host, target, recorded.ledger, recorded)))
+    del done["arrived"]
     return dict(done, diff=stack_diff(host, before, interface.patches()))
 
 
-def _take_all_out(changes, done, recorded):
-    """Take the patches out in this order, up to the first whose transition is left going."""
-    outcome = "done"
-    for change in changes:
-        if recorded.id is None:
-            # Nothing but modules that the kernel holds, perhaps for ever: no change, unless it lets go of one.
-            if not _released(change, done):
-                continue
-            _begin(recorded, changes, change.interface.patches())
+def target_of(host, to):
+    """The stack to go back to, as LAYERs; raises LivepatchError `no-previous`, `transaction-unknown`."""
+    if to == "original":
+        return []
+    for begin, end in _changes(host):
+        undone = begin["action"] == "patch" and not (end and same_stack(begin["before"], end["after"]))
+        if begin["kernel"] == host.release() and (begin["transaction"] == to or (to == "previous" and undone)):
+            return begin["before"]
+    if to == "previous":
+        raise LivepatchError(
+            "no-previous",
+            "The journal has no change of the live patches of this kernel that could be taken back: name a transaction "
+            "of patch_info's journal, or use to: original.")
+    raise LivepatchError(
+        "transaction-unknown",
+        f"The journal has no change called {to} of this kernel: take one from the journal that patch_info returns.")
+
+
+def _changes(host):
+    """The journal's changes, newest first: what was written before each, and after it (None where it has no end)."""
+    ends = {}
+    for record in newest_records(host):
+        if record is None:
+            continue
+        if record["event"] == "end":
+            ends[record["transaction"]] = record
+        else:
+            yield record, ends.pop(record["transaction"], None)
+
+
+def _ledger(host):
+    """A host whose ledger cannot be read can go back all the same; its change notes that."""
+    try:
+        return read_ledger(host)
+    except LivepatchError:
+        return empty_ledger()
+
+
+def _has_work(host, way, ledger):
+    """Whether a patch goes or comes, the next boot would load another one, or a trial is still going on."""
+    accepted = {entry["sha256"] for entry in accepted_here(host, ledger)}
+    wanted = {layer["sha256"] for layer in way.target if layer["accepted"]}
+    return bool(way.going() or way.coming() or accepted != wanted or ledger["trial"])
+
+
+def _accepted(host, target, ledger, recorded):
+    """What the next boots load: the target's accepted patches, and for other kernels what they loaded before."""
+    release = host.release()
+    elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
+    here = [next((entry for entry in accepted_here(host, ledger) if same_build(entry, layer)), None)
+            or dict(entry_of_layer(host, layer, recorded.name), since=recorded.now())
+            for layer in target if layer["accepted"]]
+    return elsewhere + here
+
+
+def _without_effect(host, interface):
+    shown = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
+    return leftovers(host, shown)
+
+
+def _held(host, idle):
+    """A finding for each module without effect that the kernel does not let go of, perhaps for ever."""
+    for module in idle:
         try:
-            going_on = _take_out(change, done)
+            wait_until_released(host, module["name"])
         except LivepatchError as error:
-            error.details.update(
-                findings=error.details["findings"] + _end(recorded, "failed", changes, error.code),
-                transaction=recorded.id)
-            raise
-        if not going_on:
-            outcome = "left-going"
-            break
-    if recorded.id:
-        done["transaction"] = recorded.id
-        done["findings"] += _end(recorded, outcome, changes)
+            yield finding("module-kept", module["name"], name=module["name"], why=error.message)
 
 
-def _begin(recorded, changes, before):
-    recorded.begin([{
-        "name": change.name, "sha256": None, "build_id": module_build_id(change.host, change.name),
-        "previous_state": change.interface.state(change.name), "wanted_state": "absent",
-    } for change in changes], before)
+def _forecast(host, way, idle, before):
+    """What the way would come to, with nothing changed."""
+    out = way.going() + [module["name"] for module in idle if not module["refcnt"]]
+    back = way.coming()
+    there = {patch["name"]: patch for patch in before}
+    descriptions = {layer["name"]: Store(host).description(layer["sha256"]) for layer in back}
+    after = [{"name": layer["name"], "state": "enabled", "objects": claimed_objects(descriptions[layer["name"]])}
+             if layer["name"] in descriptions else there[layer["name"]] for layer in way.target]
+    return {
+        "changed": bool(out or back), "rolled_back": [_not_yet(name) for name in out],
+        "brought_back": [_not_yet(layer["name"]) for layer in back], "diff": stack_diff(host, before, after)}
 
 
-def _end(recorded, outcome, changes, code=None):
-    patches = [{"name": change.name, "state": change.interface.state(change.name),
-                "transition_seconds": change.seconds} for change in changes]
-    return recorded.end(outcome, patches, changes[0].interface.patches(), code=code)
-
-
-def _released(change, done):
-    """Whether the kernel lets go of a module without effect; notes in `done` when it does not."""
-    try:
-        wait_until_released(change.host, change.name)
-    except LivepatchError as error:
-        done["findings"].append(_kept(change, error))
-        return False
-    return True
-
-
-def _kept(change, error):
-    return finding("module-kept", change.name, name=change.name, why=error.message)
-
-
-def _take_out(change, done):
-    """Take one patch out and note in `done` what came of it; returns False when its transition was left going."""
-    previous = change.interface.state(change.name)
-    try:
-        change.run(previous, "absent")
-    except (LivepatchError, OSError) as failure:
-        error = known_error(failure)
-        state = change.interface.state(change.name)
-        if state != "disabled":
-            error.details.update(
-                changed=done["changed"] or state != previous, rolled_back=done["rolled_back"],
-                findings=done["findings"] + change.findings)
-            raise error from failure
-        # Without effect already, so it must not keep the other patches in effect.
-        done["findings"].append(_kept(change, error))
-    state = change.interface.state(change.name)
-    done["changed"] = done["changed"] or state != previous
-    done["findings"] += change.findings
-    done["blockers"] += change.blockers
-    if state not in ("absent", "disabled"):
-        return False
-    if state != previous:
-        done["rolled_back"].append({"name": change.name, "transition_seconds": change.seconds})
-    if state == "absent":
-        Store(change.host).forget(change.name)
-    return True
-
-
-def _names(host, interface, held=True):
-    """What there is to take out: the patch in transition first, then newest first, then modules without effect.
-
-    `held` counts in those modules that the kernel refers to, as it does for ever after a forced transition.
-    """
-    newest_first = [patch for patch in reversed(interface.patches()) if patch["state"] != "disabled"]
-    moving_first = sorted(newest_first, key=lambda patch: patch["state"] == "enabled")
-    names = [patch["name"] for patch in moving_first]
-    return names + [module["name"] for module in leftovers(host, names) if held or not module["refcnt"]]
+def _not_yet(name):
+    return {"name": name, "transition_seconds": None}

@@ -99,27 +99,18 @@ class Store:
                 return description
         return None
 
-    def keeps(self, name):
-        """Whether any file of a patch is kept."""
-        return any(description["name"] == name for description in self.descriptions())
-
-    def forget(self, name):
-        """Remove every kept file of a patch."""
-        for description in self.descriptions():
-            if description["name"] == name:
-                self._drop(description["sha256"])
+    def drop(self, sha256):
+        """Remove a kept file and its description."""
+        for kind in ("json", "ko"):
+            if os.path.lexists(self._path(sha256, kind)):
+                os.unlink(self._path(sha256, kind))
 
     def _be_private(self):
         private_directory(os.path.dirname(self.directory))
         private_directory(self.directory)
 
-    def _drop(self, sha256):
-        for kind in ("json", "ko"):
-            if os.path.lexists(self._path(sha256, kind)):
-                os.unlink(self._path(sha256, kind))
-
     def _damaged(self, sha256, why):
-        self._drop(sha256)
+        self.drop(sha256)
         return LivepatchError(
             "kept-file-damaged",
             f"The host's copy of the patch file was damaged ({why}) and has been dropped: run again, and it is sent "

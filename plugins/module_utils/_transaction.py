@@ -1,46 +1,57 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One change on one host: the host's lock while it lasts, and the two records that the journal has of it."""
+"""One change on one host: the lock while it lasts, the two records that the journal has of it, and the ledger."""
 
 import binascii
 import os
 import time
 from contextlib import contextmanager
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._journal import CURRENT, append_record
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._operator import operator
+from ansible_collections.kernel.livepatch.plugins.module_utils._retention import clear_out
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
 
 @contextmanager
-def transaction(host, action, told=None):
-    """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`.
+def transaction(host, action, told=None, way_back=False, wait=False):
+    """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`.
 
-    `action` is `patch` or `rollback`, `told` what the controller says of itself, see _operator.py.
+    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `told` is what the controller says of itself, see
+    _operator.py. The way back is open on a host whose records can be neither read nor written, too. `wait` for another
+    change's end instead of refusing.
     """
     seconds = host.wall_clock()
     name = _name(seconds)
     who = operator(host, told)
-    with change_lock(host, {"transaction": name, "since": _written(seconds), "who": who}):
-        yield Transaction(host, action, name, who)
+    with change_lock(host, {"transaction": name, "since": written(seconds), "who": who}, wait):
+        yield Transaction(host, action, name, who, way_back)
 
 
 class Transaction:
-    """What is written about one change; `id` is None until it has begun, and there is no change before that."""
+    """What is written about one change; `id` is None until it has begun, and there is no change before that.
 
-    def __init__(self, host, action, name, who):
+    `name` is what `id` will be. `ledger` is what holds in this boot (see _ledger.py); change it with `keep`.
+    """
+
+    def __init__(self, host, action, name, who, way_back):
         self.id = None
+        self.name = name
         self._host = host
         self._action = action
-        self._name = name
         self._who = who
-        self._digests = {}
+        self._way_back = way_back
+        self._unwritten = []
         self._started = None
+        self.ledger = settled(host, self._read(), self.now())
 
     def begin(self, patches, before):
         """Write that a change begins; raises LivepatchError `journal-unwritable`, and then nothing may be changed.
@@ -49,54 +60,82 @@ class Transaction:
         interface's list of patches.
         """
         kept = Store(self._host).descriptions()
-        self._digests = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in kept if entry["build_id"]}
+        digests = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in kept if entry["build_id"]}
         self._started = self._host.now()
         record = {
-            "transaction": self._name, "time": self._now(), "action": self._action, "who": self._who,
+            "transaction": self.name, "time": self.now(), "action": self._action, "who": self._who,
             "boot_id": self._host.read_or("/proc/sys/kernel/random/boot_id"), "kernel": self._host.release(),
-            "patches": [dict(patch, sha256=patch["sha256"] or self._digest(patch)) for patch in patches],
-            "before": self._enabled(before),
+            "patches": [dict(patch, sha256=patch["sha256"] or digests.get((patch["name"], patch["build_id"])))
+                        for patch in patches],
+            "before": running_stack(self._host, before, self.ledger),
         }
         try:
             append_record(self._host, "begin", record)
         except OSError as error:
-            raise LivepatchError(
-                "journal-unwritable",
-                f"The journal {CURRENT} cannot be written ({error.strerror or error}), and nothing is changed without "
-                "a record of it: make that possible and run again.") from error
-        self.id = self._name
+            if not self._way_back:
+                raise LivepatchError(
+                    "journal-unwritable",
+                    f"The journal {CURRENT} cannot be written ({error.strerror or error}), and nothing is brought in "
+                    "without a record of it: make that possible and run again.") from error
+            self._unwritten.append(finding("journal-begin-missing", self.name, why=error.strerror or error))
+        self.id = self.name
+
+    def keep(self, **changes):
+        """Change the ledger and have it on the disk; raises LivepatchError `no-space`, OSError.
+
+        On the way back it is only noted, for `end`, that it could not be written.
+        """
+        ledger = dict(self.ledger, **changes)
+        try:
+            write_ledger(self._host, ledger)
+        except (LivepatchError, OSError) as error:
+            if not self._way_back:
+                raise
+            self._note("ledger-not-written", error)
+        self.ledger = ledger
 
     def end(self, outcome, patches, after, code=None, replaces=()):
         """Write how the change ended, which is over by now; returns the findings of that, none when it went well.
 
         `outcome` is `done`, `left-going`, or `failed` with a `code`; `patches` are dicts of `name`, `state` and
-        `transition_seconds`; `after` is the interface's list of patches.
+        `transition_seconds`; `after` is the interface's list of patches. Files that nothing needs any more go.
         """
         if self.id is None:
+            clear_out(self._host, self.ledger)
             return []
         record = {
-            "transaction": self.id, "time": self._now(), "outcome": outcome, "code": code,
+            "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code,
             "seconds": round(self._host.now() - self._started, 3), "patches": patches,
-            "replaces": list(replaces), "after": self._enabled(after),
+            "replaces": list(replaces), "after": running_stack(self._host, after, self.ledger),
         }
         try:
             append_record(self._host, "end", record)
         except (LivepatchError, OSError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            return [finding("journal-end-missing", self.id, transaction=self.id, why=why)]
-        return []
+            self._note("journal-end-missing", error, transaction=self.id)
+        else:
+            clear_out(self._host, self.ledger)
+        return self._unwritten
 
-    def _enabled(self, patches):
-        """Who of the interface's patches is enabled, oldest first: `name`, `build_id`, `sha256` of the kept file."""
-        loaded = [{"name": patch["name"], "build_id": module_build_id(self._host, patch["name"])}
-                  for patch in patches if patch["state"] == "enabled"]
-        return [dict(patch, sha256=self._digest(patch)) for patch in loaded]
+    def again(self):
+        """One more change under the same lock."""
+        return Transaction(self._host, self._action, _name(self._host.wall_clock()), self._who, self._way_back)
 
-    def _digest(self, patch):
-        return self._digests.get((patch["name"], patch["build_id"]))
+    def now(self):
+        """The time, as the records have it."""
+        return written(self._host.wall_clock())
 
-    def _now(self):
-        return _written(self._host.wall_clock())
+    def _read(self):
+        try:
+            return read_ledger(self._host)
+        except LivepatchError as error:
+            if not self._way_back:
+                raise
+            self._note("ledger-not-read", error)
+            return empty_ledger()
+
+    def _note(self, code, error, **facts):
+        why = getattr(error, "strerror", None) or str(error)
+        self._unwritten.append(finding(code, self.name, why=why, **facts))
 
 
 def _name(seconds):
@@ -104,7 +143,3 @@ def _name(seconds):
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
     microseconds = int(seconds % 1 * 1e6)
     return f"{stamp}.{microseconds:06d}Z-{binascii.hexlify(os.urandom(4)).decode('ascii')}"
-
-
-def _written(seconds):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -36,16 +36,31 @@ options:
   state:
     description:
       - The state to bring the patch to.
-      - V(enabled) is loaded, with every task on the new code, until the patch is taken out or the host reboots.
+      - V(enabled) is loaded, with every task on the new code, until the patch is taken out or the host reboots. A patch
+        that is accepted already stays so.
+      - V(accepted) is enabled and loaded again at each boot of the same kernel release. The controller closes its
+        connection and comes back over a new one before the host accepts, so that a patch that shuts everybody out is
+        never accepted; one that is not loaded yet is loaded on trial for that.
       - V(disabled) is not in effect. A patch that was enabled stays loaded as a module, which the kernel does not
         enable again; one that is absent stays absent.
       - V(absent) is not in effect, and its module is not loaded.
     type: str
     default: enabled
-    choices: [enabled, disabled, absent]
+    choices: [accepted, enabled, disabled, absent]
+  trial:
+    description:
+      - Seconds from when the patch is enabled that it has to be accepted in. When they run out, the host goes back by
+        itself to the patches that it had before, whether or not anybody can still reach it.
+      - The way back is armed before the patch is loaded. Until the patch is enabled, it is due after
+        O(transition_timeout) and these seconds.
+      - 0 is no trial. With O(state=accepted), a patch that has to be loaded first is on trial for 300 seconds then.
+      - Of use where the patch is loaded; one that is enabled already is not put on trial.
+    type: int
+    default: 0
   ignore_findings:
     description:
       - Codes of blockers to load the patch in spite of. They stay in RV(findings).
+      - V(quarantined), this very build was there, and not accepted, when the host crashed.
       - V(unknown-parameter), a parameter that the module does not have and the kernel would ignore.
       - V(replaces-foreign-patch), fixes of a patch that something else has loaded would go.
       - V(signature-key-unknown), signed with a key that the kernel does not have.
@@ -60,6 +75,10 @@ options:
     type: list
     elements: str
     default: []
+  _fresh:
+    description: Filled in by the controller's half; not for playbooks.
+    type: bool
+    default: false
   params:
     description:
       - Parameters for the patch's module, used when it is loaded. Those of a patch that is enabled already are not
@@ -69,10 +88,14 @@ options:
     default: {}
 notes:
   - Replaced patches are taken out of memory when a cumulative patch has replaced them.
-  - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, until a task
-    makes the patch absent.
-  - Each change is written into the host's journal before it begins and after it has ended; a host whose journal cannot
-    be written is not changed.
+  - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, for as long as
+    the next boot loads it or a way back needs it, which are the starting points of the last five changes.
+  - Each change is written into the host's journal before it begins and after it has ended. Nothing is brought in on a
+    host whose journal cannot be written; what is in can be taken out all the same.
+  - The first load installs and starts the unit C(kernel-livepatch.service) where the host has systemd. It loads what
+    is accepted at boot, and records whether the host went down cleanly. Without systemd nothing is loaded at boot.
+  - A patch that was loaded and not accepted when its host crashed is quarantined and not loaded again, unless
+    O(ignore_findings) names V(quarantined).
   - M(kernel.livepatch.patch_check) makes the same checks, and changes nothing.
 seealso:
   - module: kernel.livepatch.patch_check
@@ -100,6 +123,16 @@ EXAMPLES = r"""
     src: patches/
     ignore_findings: [object-would-be-refused]
 
+- name: Load it for ten minutes, after which the host goes back by itself
+  kernel.livepatch.patch:
+    src: patches/
+    trial: 600
+
+- name: Keep it, also after a reboot, if the host can still be reached over a new connection
+  kernel.livepatch.patch:
+    src: patches/
+    state: accepted
+
 - name: Take the patch out again
   kernel.livepatch.patch:
     name: livepatch_cve_2026_1234
@@ -118,8 +151,8 @@ patch:
       sample: livepatch_cve_2026_1234
     state:
       description: >-
-        V(enabled), V(disabled) or V(absent); V(enabling) or V(disabling) while a transition was left going;
-        V(uncovered) when the bundle has no build for the host.
+        V(accepted), V(enabled), V(disabled) or V(absent); V(enabling) or V(disabling) while a transition was left
+        going; V(uncovered) when the bundle has no build for the host.
       type: str
       sample: enabled
     previous_state:
@@ -279,14 +312,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
     warn_uncovered,
 )
 
+LONGEST_TRIAL = 30 * 24 * 3600  # seconds
+
 
 def main():
     module = AnsibleModule(
         argument_spec=dict(
             SOURCE_OPTIONS,
-            state={"type": "str", "choices": ["enabled", "disabled", "absent"], "default": "enabled"},
+            state={"type": "str", "choices": ["accepted", "enabled", "disabled", "absent"], "default": "enabled"},
+            trial={"type": "int", "default": 0},
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
+            _fresh={"type": "bool", "default": False},
             **TRANSITION_OPTIONS,
             **OPERATOR_OPTION,
         ),
@@ -296,11 +333,18 @@ def main():
     # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
     if not options["src"] and (options["state"] == "enabled" or not options["name"]):
         module.fail_json(
-            msg="src is missing: name a patch file or a bundle; a name alone is enough for state disabled or absent.",
+            msg="src is missing: name a patch file or a bundle; a name alone is enough for state disabled or absent, "
+                "and to accept what is enabled.",
+            code="bad-option")
+    if not 0 <= options["trial"] <= LONGEST_TRIAL or (options["trial"] and options["state"] in ("disabled", "absent")):
+        module.fail_json(
+            msg=f"trial is {options['trial']}: give 0 for none, or up to {LONGEST_TRIAL} seconds, where state is "
+                "enabled or accepted.",
             code="bad-option")
     wish = Wish(
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
+        trial=options["trial"], fresh=options["_fresh"],
     )
     run_job(module, lambda host: warn_uncovered(module, bring_patch(
         host, wish, check_mode=module.check_mode, told=options["_operator"])))

@@ -5,17 +5,23 @@
 
 DOCUMENTATION = r"""
 module: patch_rollback
-short_description: Take live patches out of the running kernel
+short_description: Bring a running kernel back to the live patches that it had before
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Brings the running kernel back to code without live patches. Patches are disabled and their modules removed one
-    after the other, the newest first; a transition that is going on is turned round or waited for.
-  - Modules of patches that have no effect any more are removed too. What the kernel holds for ever after a forced
-    transition is reported, and not fought.
-  - All of it is one change in the host's journal, written there before it begins and after it has ended; a host whose
-    journal cannot be written is not changed.
+  - Brings the running kernel back to the live patches that it had before a change, or to none. What was replaced or
+    taken out is loaded again from the files that the host keeps, with the parameters that it had, so that this needs
+    nothing of the controller but the word.
+  - Where an earlier patch replaces the later ones, it is loaded over them, and there is no moment without either.
+    Otherwise the patches that go are disabled and removed first, the newest first, and the others loaded in their order.
+  - Nothing is changed before everything that has to come back has been checked as for a load, and afterwards the
+    kernel is asked whether it runs what was to be reached.
+  - What the next boot loads goes back too, to what of it was accepted then. A trial that is going on is over.
+  - A transition that is going on is turned round or waited for. Modules of patches that have no effect any more are
+    removed. What the kernel holds for ever after a forced transition is reported, and not fought.
+  - All of it is one change in the host's journal. On a host whose journal cannot be written it is made all the same,
+    with a warning.
 requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
@@ -37,15 +43,22 @@ options:
   to:
     description:
       - What to go back to.
+      - V(previous) is what there was before the newest change by M(kernel.livepatch.patch) that brought a patch in or
+        took one out. Doing it again changes nothing.
       - V(original) is the code that the kernel was booted with, without any live patch.
+      - The name of a transaction is what there was before that change. RV(kernel.livepatch.patch#module:transaction)
+        returns it, and RV(kernel.livepatch.patch_info#module:livepatch.journal) lists the last ones. The files for
+        the starting points of the last five changes are kept.
     type: str
-    required: true
-    choices: [original]
+    default: previous
 seealso:
   - module: kernel.livepatch.patch
 """
 
 EXAMPLES = r"""
+- name: Undo the last change of the live patches
+  kernel.livepatch.patch_rollback:
+
 - name: Take every live patch out
   kernel.livepatch.patch_rollback:
     to: original
@@ -66,6 +79,26 @@ rolled_back:
       description: How long it took until no task ran its code; V(none) when it had no effect before.
       type: float
       sample: 0.021
+brought_back:
+  description: What was loaded again, in that order. In check mode, what would be.
+  returned: when the host was looked at
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The patch's name.
+      type: str
+      sample: livepatch_cve_2026_1000
+    transition_seconds:
+      description: How long it took until every task ran its code; null in check mode.
+      type: float
+      sample: 1.482
+target:
+  description: The names of the patches that were to be enabled in the end, oldest first.
+  returned: success
+  type: list
+  elements: str
+  sample: [livepatch_cve_2026_1000]
 transaction:
   description: What the change is called in the host's journal; V(none) where there was nothing to change.
   returned: success, or when a change has failed that had begun
@@ -128,18 +161,19 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
     run_job,
     transition_seconds,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back_to_original
+from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
 
 
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            to={"type": "str", "required": True, "choices": ["original"]}, **TRANSITION_OPTIONS, **OPERATOR_OPTION),
+            to={"type": "str", "default": "previous"}, **TRANSITION_OPTIONS, **OPERATOR_OPTION),
         supports_check_mode=True,
     )
     seconds = transition_seconds(module)
-    run_job(module, lambda host: roll_back_to_original(
-        host, seconds, module.params["on_stall"], check_mode=module.check_mode, told=module.params["_operator"]))
+    run_job(module, lambda host: roll_back(
+        host, module.params["to"], seconds, module.params["on_stall"], check_mode=module.check_mode,
+        told=module.params["_operator"]))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._acceptance import both, connect_anew
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._offer import Offer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import execute, operator
@@ -47,12 +48,20 @@ class PatchAction(ActionBase):
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
-        result = self._call(offer, release, task_vars)
+        result = self._converse(offer, release, task_vars)
+        if not _waits_for_new_connection(result):
+            return result
+        connect_anew(self._connection)
+        return both(result, self._converse(offer, release, task_vars, _fresh=True))
+
+    def _converse(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
+        """Run the module and answer what it asks, until it has a result."""
+        result = self._call(offer, release, task_vars, **internal)
         for _answer in range(MOST_ANSWERS):
-            if "needs" not in result:
+            if "needs" not in result or (not internal and _waits_for_new_connection(result)):
                 return result
             self._answer(result["needs"], offer, task_vars)
-            result = self._call(offer, release, task_vars)
+            result = self._call(offer, release, task_vars, **internal)
         if "needs" in result:
             raise _unasked("it asks again for what it was given")
         return result
@@ -87,8 +96,8 @@ class PatchAction(ActionBase):
                 f"src {source} is not on the controller{places}: correct it, or, if it is a file on the host, use the "
                 "module with remote_src.") from error
 
-    def _call(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
-        internal: dict[str, t.Any] = {"_offer": offer.argument(release) if offer else None}
+    def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
+        internal["_offer"] = offer.argument(release) if offer else None
         if self._task.action.rpartition(".")[2] in CHANGING:
             internal["_operator"] = operator()
         return execute(self, task_vars, **internal)
@@ -136,6 +145,10 @@ class PatchAction(ActionBase):
         self._transfer_file(str(image), target)
         self._fixup_perms2((directory, target), execute=False)
         return target
+
+
+def _waits_for_new_connection(result: dict) -> bool:
+    return isinstance(result.get("needs"), dict) and "fresh" in result["needs"]
 
 
 def _unasked(why: str) -> TaskError:

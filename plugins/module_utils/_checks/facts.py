@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import hooked_functions, traceable_functions
 from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import in_tree_modules, sample_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
@@ -10,13 +11,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import de
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel_config import kernel_config
 from ansible_collections.kernel.livepatch.plugins.module_utils._keys import has_signer
 from ansible_collections.kernel.livepatch.plugins.module_utils._kprobes import placed_kprobes
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import present_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
 from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions import built_against, symbol_versions
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
     "signer_known": "This kernel takes signed modules only, and does not tell whether it has the key of this one",
+    "ledger": "This user may not read what this host has accepted, on trial and in quarantine",
     "strict_types": "This kernel's configuration is not found (/proc/config.gz, /boot/config-*, /lib/modules/*/config)",
     "in_tree": "This host has no list of this kernel's modules (modules.dep below /lib/modules)",
     "sample": "None of this very kernel's own modules can be read on this host (below /lib/modules)",
@@ -34,6 +38,14 @@ class Facts:
     def __init__(self, host, description):
         self.host = host
         self.description = description
+
+    @once
+    def ledger(self):
+        """What is accepted, on trial and quarantined here (see _ledger.py); raises LivepatchError `ledger-damaged`."""
+        try:
+            return settled(self.host, read_ledger(self.host), written(self.host.wall_clock()))
+        except PermissionError:
+            return None
 
     @once
     def symbols(self):

@@ -5,6 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import quarantine_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import (
     is_livepatch,
     kept_in_memory_by,
@@ -19,6 +20,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._words import sho
 # The kernel drops its reference to a disabled patch within milliseconds, unless it keeps it for ever.
 RELEASE_SECONDS = 5
 MOST_NAMES = 5
+QUARANTINED = {
+    "crashed-on-trial": "it was loaded and not accepted",
+    "crashed-after-boot": "it had been loaded at boot shortly before",
+}
 # Parameters that the kernel itself takes for every module (unknown_module_param_cb in kernel/module/main.c).
 KERNELS_OWN = frozenset(("async_probe", "dyndbg"))
 
@@ -121,7 +126,25 @@ def _replaced(question):
             yield finding(code, patch["name"], file=described["file"], other=patch["name"], functions=functions)
 
 
+def _quarantined(question):
+    """A build that was there when this host crashed."""
+    held = quarantine_of(question.facts.ledger, question.description)
+    if held:
+        name = question.description["name"]
+        yield finding("quarantined", name, file=question.description["file"], since=held["since"],
+                      why=QUARANTINED[held["why"]] if held["why"] in QUARANTINED else held["why"])
+
+
+def _trial(question):
+    """One patch on trial at a time: at its end the host goes back to what was there before."""
+    trial = question.facts.ledger["trial"]
+    if trial and trial["name"] != question.description["name"]:
+        yield finding("trial-running", trial["name"], other=trial["name"], since=trial["since"])
+
+
 CHECKS = (
+    Check(("quarantined",), "load", ("ledger",), _quarantined),
+    Check(("trial-running",), "load", ("ledger",), _trial),
     Check(("transition-running",), "change", (), _transition),
     Check(("name-taken-by-other-build",), "always", (), _name_taken),
     Check(("name-not-a-livepatch",), "load", (), _ordinary_module),

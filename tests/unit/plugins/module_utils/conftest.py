@@ -32,7 +32,7 @@ def bring(kernel, tmp_path):
 
     def job(patch=None, state="enabled", check_mode=False, **options):
         wish = {"offer": None, "name": None, "state": state, "timeout": 3, "on_stall": "reverse",
-                "ignore_findings": [], "params": {}}
+                "ignore_findings": [], "params": {}, "trial": 0, "fresh": False}
         if patch:
             delivered = tmp_path / f"{patch.sha256}.ko"
             delivered.write_bytes(patch.image)

@@ -117,14 +117,20 @@ def test_what_no_module_can_be_called_is_refused(bring, name):
     assert caught.value.code == "bad-name"
 
 
-def test_the_file_is_kept_until_the_patch_is_absent(kernel, bring):
+def test_the_file_is_kept_for_the_way_back_until_five_changes_are_newer(kernel, bring):
     kept = f"/var/lib/kernel-livepatch/patches/{FIX.sha256}.ko"
     bring(FIX)
     assert kernel.read_bytes(kept) == FIX.image
     bring(FIX, state="disabled")
     assert kernel.exists(kept)
     bring(FIX, state="absent")
-    assert kernel.names("/var/lib/kernel-livepatch/patches") == []
+    other = SimulatedPatch("other", objects={"vmlinux": ["one"]})
+    for state in ("enabled", "absent", "enabled"):
+        bring(other, state=state)
+        assert kernel.exists(kept)
+    bring(other, state="absent")
+    assert not kernel.exists(kept)
+    assert len(kernel.names("/var/lib/kernel-livepatch/patches")) == 2
 
 
 @pytest.mark.parametrize("wanted, after, objects", [
@@ -167,10 +173,10 @@ def test_check_mode_of_nothing_to_do(bring):
 def test_another_run_may_win_the_race_to_the_lock(kernel, interface, bring, monkeypatch):
     real_lock = _transaction.change_lock
 
-    def lock_after_another_run(host, change):
+    def lock_after_another_run(host, change, wait):
         monkeypatch.setattr(_transaction, "change_lock", real_lock)
         bring(FIX)
-        return real_lock(host, change)
+        return real_lock(host, change, wait)
 
     monkeypatch.setattr(_transaction, "change_lock", lock_after_another_run)
     result = bring(FIX)
@@ -184,11 +190,11 @@ def test_another_run_may_take_a_patch_out_before_this_one_has_the_lock(kernel, i
     bring(FIX, timeout=1, on_stall="wait")
     real_lock = _transaction.change_lock
 
-    def lock_after_another_run(host, change):
+    def lock_after_another_run(host, change, wait):
         monkeypatch.setattr(_transaction, "change_lock", real_lock)
         kernel.let_go(7)
         bring(name="fix", state="absent")
-        return real_lock(host, change)
+        return real_lock(host, change, wait)
 
     monkeypatch.setattr(_transaction, "change_lock", lock_after_another_run)
     result = bring(FIX)
@@ -199,15 +205,6 @@ def test_another_run_may_take_a_patch_out_before_this_one_has_the_lock(kernel, i
 def test_a_refused_load_leaves_no_file(kernel, bring):
     with pytest.raises(LivepatchError):
         bring(SimulatedPatch(refused=("EINVAL", [])))
-    assert kernel.names("/var/lib/kernel-livepatch/patches") == []
-
-
-def test_what_was_absent_by_itself_leaves_no_file(kernel, bring):
-    bring(FIX)
-    bring(name="fix", state="disabled")
-    kernel.sleep(1)
-    kernel.delete_module("fix")
-    assert bring(name="fix", state="absent")["changed"] is False
     assert kernel.names("/var/lib/kernel-livepatch/patches") == []
 
 

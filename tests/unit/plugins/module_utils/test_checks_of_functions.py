@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._bring import _Task
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import catalogue, functions
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question
+from ansible_collections.kernel.livepatch.plugins.module_utils._one_patch import OnePatch
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 KALLSYMS = "/proc/kallsyms"
@@ -221,11 +221,11 @@ def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew
     patch = SimulatedPatch(objects={"vmlinux": ["function_1"]})
     bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
-    def change(task, *arguments, unhindered=_Task.change):
+    def change(task, *arguments, unhindered=OnePatch.change):
         interface.turn("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
         return unhindered(task, *arguments)
 
-    monkeypatch.setattr(_Task, "change", change)
+    monkeypatch.setattr(OnePatch, "change", change)
     assert bring(patch)["patch"]["state"] == "enabled"

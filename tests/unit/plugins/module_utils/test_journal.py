@@ -23,7 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._journal import (
 BEGIN = {
     "transaction": "1", "time": "2026-11-21T09:16:53Z", "boot_id": None, "kernel": "6.1.0-56-amd64", "action": "patch",
     "who": {"controller_user": "alice", "controller_node": "control1", "user": "root", "address": None},
-    "before": [{"name": "old", "build_id": None, "sha256": None}],
+    "before": [{"name": "old", "build_id": None, "sha256": None, "parameters": "", "accepted": False}],
     "patches": [{
         "name": "fix", "sha256": None, "build_id": None, "previous_state": "absent", "wanted_state": "enabled"}],
 }

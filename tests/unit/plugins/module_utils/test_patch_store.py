@@ -147,7 +147,6 @@ def test_a_description_of_another_version_of_the_collection_is_not_used(kernel, 
 def test_a_damaged_description_is_none(kernel, kept, content):
     kernel.put(DESCRIPTION, content)
     assert kept.descriptions() == []
-    assert kept.keeps("fix") is False
 
 
 def test_what_others_could_have_written_is_not_given_out(kernel, kept):
@@ -208,10 +207,10 @@ def test_a_build_without_an_id_is_never_taken_for_another(store):
     assert store.of_build("fix", None) is None
 
 
-def test_forgetting_a_patch_removes_all_its_builds_and_no_other_patch(kernel, kept):
-    for patch in (SimulatedPatch(build_id="cc" * 20), SimulatedPatch("other")):
-        kept.put(io.BytesIO(patch.image), patch.description)
-    kept.forget("fix")
+def test_a_dropped_file_goes_with_its_description_and_no_other(kernel, kept):
+    other = SimulatedPatch("other")
+    kept.put(io.BytesIO(other.image), other.description)
+    kept.drop(FIX.sha256)
     assert [description["name"] for description in kept.descriptions()] == ["other"]
     assert len(kernel.names(DIRECTORY)) == 2
 

@@ -14,12 +14,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._errors import Li
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._journal import CURRENT, LIMIT, append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
-from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back_to_original
+from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 FIX = SimulatedPatch()
-STACK = [{"name": "fix", "build_id": FIX.build_id, "sha256": FIX.sha256}]
+BUILD = {"name": "fix", "build_id": FIX.build_id, "sha256": FIX.sha256}
+STACK = [dict(BUILD, parameters="", accepted=False)]
 
 
 class KilledError(BaseException):
@@ -74,7 +75,7 @@ def test_a_change_is_told_in_full(kernel, bring):
         "boot_id": "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11", "kernel": "6.1.0-56-amd64",
         "who": {"controller_user": None, "controller_node": None, "user": "root", "address": None},
         "patches": [dict(
-            STACK[0], previous_state="absent", wanted_state="enabled", state="enabled",
+            BUILD, previous_state="absent", wanted_state="enabled", state="enabled",
             transition_seconds=result["patch"]["transition_seconds"])],
         "replaces": [], "before": [], "after": STACK,
     }]}
@@ -125,7 +126,7 @@ def test_what_changes_nothing_is_not_written(kernel, bring):
     assert bring(FIX)["transaction"] is None
     assert bring(name="fix", state="absent", check_mode=True)["transaction"] is None
     assert bring(name="other", state="absent")["transaction"] is None
-    assert roll_back_to_original(kernel, 3, "reverse", check_mode=True)["transaction"] is None
+    assert roll_back(kernel, "original", 3, "reverse", check_mode=True)["transaction"] is None
     failure(bring, SimulatedPatch("wrong", release="5.10.0"))
     assert kernel.read_bytes(CURRENT) == before
 
@@ -160,7 +161,7 @@ def test_a_killed_change_is_interrupted_and_the_next_one_goes_on(kernel, bring, 
     entry = newest(kernel)
     assert (entry["outcome"], entry["ended"], entry["after"], entry["seconds"]) == ("interrupted", None, None, None)
     assert entry["patches"] == [dict(
-        STACK[0], previous_state="absent", wanted_state="enabled", state=None, transition_seconds=None)]
+        BUILD, previous_state="absent", wanted_state="enabled", state=None, transition_seconds=None)]
     assert bring(FIX)["changed"] is True
     assert outcomes(kernel) == [("done", None), ("interrupted", None)]
 
@@ -187,18 +188,20 @@ def test_without_a_journal_nothing_is_changed(kernel, interface, bring, monkeypa
     fill_disk(monkeypatch)
     error = failure(bring, FIX)
     assert (error.code, error.details["changed"], error.details["transaction"]) == ("journal-unwritable", False, None)
-    assert "(No space left on device), and nothing is changed without a record of it" in error.message
+    assert "(No space left on device), and nothing is brought in without a record of it" in error.message
     assert (kernel.loads, kernel.writes, interface.state("fix")) == ([], [], "absent")
     assert kernel.names("/var/lib/kernel-livepatch/patches") == []
 
 
-def test_without_a_journal_nothing_is_taken_out(kernel, interface, bring, monkeypatch):
+@pytest.mark.parametrize("back", [
+    lambda _kernel, bring: bring(name="fix", state="absent"),
+    lambda kernel, _bring: roll_back(kernel, "original", 3, "reverse")])
+def test_without_a_journal_the_way_back_is_open(kernel, interface, bring, monkeypatch, back):
     bring(FIX)
-    kernel.writes.clear()
     fill_disk(monkeypatch)
-    assert failure(bring, name="fix", state="absent").code == "journal-unwritable"
-    assert failure(roll_back_to_original, kernel, 3, "reverse").code == "journal-unwritable"
-    assert (interface.state("fix"), kernel.writes) == ("enabled", [])
+    result = back(kernel, bring)
+    assert [found["code"] for found in result["findings"]] == ["journal-begin-missing", "journal-end-missing"]
+    assert (result["changed"], interface.state("fix")) == (True, "absent")
 
 
 def test_an_end_that_cannot_be_written_is_a_warning_of_what_was_done(kernel, bring, monkeypatch):
@@ -211,7 +214,7 @@ def test_an_end_that_cannot_be_written_is_a_warning_of_what_was_done(kernel, bri
     assert outcomes(kernel) == [("interrupted", None)]
     with monkeypatch.context() as patched:
         fill_disk(patched, calls=1)
-        rolled_back = roll_back_to_original(kernel, 3, "reverse")
+        rolled_back = roll_back(kernel, "original", 3, "reverse")
     assert [found["code"] for found in rolled_back["findings"]] == ["journal-end-missing"]
 
 
@@ -239,7 +242,7 @@ def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, brin
 def test_a_rollback_is_one_change(kernel, bring):
     bring(FIX)
     bring(SimulatedPatch("later", build_id="cc" * 20))
-    result = roll_back_to_original(kernel, 3, "reverse", told={"user": "alice", "node": "control1"})
+    result = roll_back(kernel, "original", 3, "reverse", told={"user": "alice", "node": "control1"})
     entry = newest(kernel)
     assert (entry["transaction"], entry["action"], entry["outcome"]) == (result["transaction"], "rollback", "done")
     assert [(patch["name"], patch["previous_state"], patch["wanted_state"], patch["state"], patch["sha256"] is None)
@@ -258,16 +261,16 @@ def test_a_rollback_that_is_held_says_so(kernel, bring, on_stall, outcome, code)
     bring(FIX)
     kernel.hold(7, directions=("disabling",))
     if code:
-        told = failure(roll_back_to_original, kernel, 3, on_stall).details
+        told = failure(roll_back, kernel, "original", 3, on_stall).details
     else:
-        told = roll_back_to_original(kernel, 3, on_stall)
+        told = roll_back(kernel, "original", 3, on_stall)
     assert (newest(kernel)["outcome"], newest(kernel)["code"]) == (outcome, code)
     assert newest(kernel)["transaction"] == told["transaction"]
 
 
 def test_a_module_that_the_kernel_holds_for_ever_is_no_change_each_time(kernel):
     kernel.plain_module("pinned", taint="OEK", refcnt=1)
-    result = roll_back_to_original(kernel, 3, "reverse")
+    result = roll_back(kernel, "original", 3, "reverse")
     assert (result["transaction"], [found["code"] for found in result["findings"]]) == (None, ["module-kept"])
     assert journal(kernel) == []
 
@@ -275,7 +278,7 @@ def test_a_module_that_the_kernel_holds_for_ever_is_no_change_each_time(kernel):
 def test_a_module_that_the_kernel_lets_go_of_is_taken_out_with_a_record(kernel):
     kernel.plain_module("pinned", taint="OEK", refcnt=1)
     kernel.at(kernel.now() + 5, lambda: kernel.put("/sys/module/pinned/refcnt", "0\n"))
-    result = roll_back_to_original(kernel, 3, "reverse")
+    result = roll_back(kernel, "original", 3, "reverse")
     assert (result["changed"], result["findings"]) == (True, [])
     assert newest(kernel)["transaction"] == result["transaction"]
     assert kernel.names("/sys/module") == []

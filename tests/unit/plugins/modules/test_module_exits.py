@@ -86,13 +86,14 @@ def test_check_mode_reaches_the_job(kernel, run, delivered):
 def test_what_the_other_modules_return(kernel, run, delivered):
     run("patch", src="fix.ko", _offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
-        "changing", "interface", "journal", "journal_unreadable", "kept", "kernel", "leftovers", "other_tools",
-        "patches", "transition"]
+        "accepted", "boot", "changing", "drift", "interface", "journal", "journal_unreadable", "kept", "kernel",
+        "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])
     rolled_back = run("patch_rollback", to="original")[1]
-    assert sorted(rolled_back) == ["blockers", "changed", "diff", "findings", "rolled_back", "transaction"]
+    assert sorted(rolled_back) == [
+        "blockers", "brought_back", "changed", "diff", "findings", "rolled_back", "target", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
 

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an earlier boot has left behind: a patch that was there when its host crashed is not loaded again."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import was_clean
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import same_build
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+ON_TRIAL = "crashed-on-trial"
+AFTER_BOOT = "crashed-after-boot"
+
+
+def settled(host, ledger, now):
+    """The ledger as it holds in this boot; nothing is written. `now` is the time for what is quarantined, as text.
+
+    After a crash, what was loaded and not accepted is quarantined. Where there was nothing like that, it is what had
+    been loaded at boot too short a time before; one suspect at a time, for what is quarantined is not loaded again.
+    """
+    boot_id = host.read_or(BOOT_ID)
+    if ledger["boot_id"] in (None, boot_id):
+        return dict(ledger, boot_id=boot_id)
+    suspects, why = _suspects(host, ledger)
+    accepted = [entry for entry in ledger["accepted"] if not _among(entry, suspects)]
+    earlier = [entry for entry in ledger["quarantined"] if not _among(entry, suspects)]
+    quarantined = [{
+        "name": entry["name"], "build_id": entry["build_id"], "sha256": entry["sha256"], "why": why, "since": now,
+        "transaction": entry["transaction"]} for entry in suspects]
+    return {
+        "boot_id": boot_id, "watched": False, "loaded": [], "trial": None, "booted": {"proven": False, "patches": []},
+        "accepted": accepted, "quarantined": earlier + quarantined}
+
+
+def _suspects(host, ledger):
+    if not ledger["watched"] or was_clean(host, ledger["boot_id"]):
+        return [], None
+    on_trial = [entry for entry in ledger["loaded"] if not _among(entry, ledger["accepted"])]
+    booted = [] if ledger["booted"]["proven"] else ledger["booted"]["patches"]
+    return (on_trial, ON_TRIAL) if on_trial else (booted, AFTER_BOOT)
+
+
+def _among(entry, entries):
+    return any(same_build(entry, other) for other in entries)

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host does with live patches by itself when it starts, a while after that, and when it goes down."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import record_clean_shutdown, switched_off
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm_proof
+from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import accepted_here, read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import loaded_now
+from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
+
+TRANSITION_SECONDS = 30  # sshd waits for this; what takes longer goes on by itself
+PROVEN_SECONDS = 600  # that a host has to run with what was loaded at boot before a crash is no longer blamed on it
+
+
+def boot(host):
+    """Load the accepted patches of the running kernel, oldest first; raises LivepatchError with the first that fails.
+
+    Does nothing in a boot that has been looked at before, or with kernel_livepatch=off on the kernel command line.
+    """
+    if read_ledger(host)["boot_id"] == host.read_or(BOOT_ID) or switched_off(host):
+        return
+    with transaction(host, "boot") as recorded:
+        recorded.keep(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
+        if accepted_here(host, recorded.ledger):
+            _load(host, recorded)
+
+
+def prove(host):
+    """The host has run for long enough with what was loaded at boot."""
+    with transaction(host, "boot", wait=True) as recorded:
+        if recorded.ledger["booted"]["patches"]:
+            recorded.keep(booted=dict(recorded.ledger["booted"], proven=True))
+
+
+def shut_down(host):
+    """The host goes down as it should, so that nothing is blamed for it."""
+    record_clean_shutdown(host)
+
+
+def _load(host, recorded):
+    interface = interface_adapter(host)
+    before = interface.patches()
+    stack = running_stack(host, before, recorded.ledger)
+    wanted = accepted_here(host, recorded.ledger)
+    missing = [entry for entry in wanted if entry["name"] not in {layer["name"] for layer in stack}]
+    recorded.begin([
+        {"name": entry["name"], "sha256": entry["sha256"], "build_id": entry["build_id"],
+         "previous_state": interface.state(entry["name"]), "wanted_state": "accepted"} for entry in missing], before)
+    recorded.keep(loaded=wanted_loaded(wanted), booted={"proven": False, "patches": wanted_loaded(missing)})
+    arm_proof(host, PROVEN_SECONDS)
+    way = WayBack(host, interface, [dict(entry, accepted=True) for entry in missing], TRANSITION_SECONDS, "wait")
+    code, outcome = None, "done"
+    try:
+        if not way.bring_in_all():
+            outcome = "left-going"
+    except LivepatchError as error:
+        code, outcome = error.code, "failed"
+        raise
+    finally:
+        recorded.keep(loaded=loaded_now(interface, recorded.ledger))
+        seconds = {done["name"]: done["transition_seconds"] for done in way.brought_back}
+        recorded.end(outcome, [
+            {"name": entry["name"], "state": interface.state(entry["name"]),
+             "transition_seconds": seconds.get(entry["name"])} for entry in missing], interface.patches(), code=code)
+
+
+def wanted_loaded(entries):
+    """Accepted entries as the ledger has what is loaded."""
+    return [{key: value for key, value in entry.items() if key != "since"} for entry in entries]

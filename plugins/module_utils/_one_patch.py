@@ -1,0 +1,251 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One patch on its way from the state it is in to the state it shall be in: the task of the module `patch`."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question, state_in_question
+from ansible_collections.kernel.livepatch.plugins.module_utils._compatibility import findings_on
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import (
+    finding,
+    joined,
+    refusal,
+    standing_blockers,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import replaced_patches
+from ansible_collections.kernel.livepatch.plugins.module_utils._host_file import open_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import accepted_here, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._lock import refuse_while_busy
+from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._plan import reached, steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import (
+    Precautions,
+    entry_of,
+    ledger_now,
+    without,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
+    claimed_objects,
+    forecast_stack,
+    patch_result,
+    stack_diff,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._trial import SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED
+
+IN_THE_KERNEL = {"accepted": "enabled"}  # the kernel knows of no acceptance
+
+
+class OnePatch:
+    """One run of the job, after the build is known; `wish` is _bring.Wish, `line` its parameters."""
+
+    def __init__(self, host, interface, store, wish, description, line):
+        self.host = host
+        self.interface = interface
+        self.store = store
+        self.wish = wish
+        self.description = description
+        self.name = description["name"] if description else wish.name
+        self.line = line
+        self.wanted = IN_THE_KERNEL.get(wish.state, wish.state)
+        self.facts = Facts(host, description)  # for both looks, before the lock and after it: they are dear to read
+        self.ledger = ledger_now(host, way_back=self.wanted != "enabled")
+        self.before = interface.patches() if interface else []
+        self.previous = self.state()
+        self.loaded_build = module_build_id(host, self.name)
+        self.was_accepted = self.previous == "enabled" and self.is_accepted()
+
+    def state(self):
+        """The patch's state now; raises LivepatchError `name-not-a-livepatch` where no check is going to tell it."""
+        if self.wanted == "enabled":
+            return state_in_question(self.host, self.interface, self.name)
+        return self.interface.state(self.name)
+
+    def steps(self):
+        """The steps that the kernel has to take."""
+        return steps(self.previous, self.wanted)
+
+    def is_accepted(self):
+        """Whether the next boot of this kernel loads this build, or with a name alone, the one that is loaded."""
+        build = {"name": self.name, "build_id": self.build_id(),
+                 "sha256": self.description["sha256"] if self.description else ""}
+        return any(same_build(entry, build) for entry in accepted_here(self.host, self.ledger))
+
+    def is_accepted_anywhere(self):
+        """Whether a boot of whatever kernel would load a patch of this name."""
+        return any(entry["name"] == self.name for entry in self.ledger["accepted"])
+
+    def on_trial(self):
+        """Whether this patch is the one on trial."""
+        return bool(self.ledger["trial"]) and self.ledger["trial"]["name"] == self.name
+
+    def check(self):
+        """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
+        if self.wanted == "enabled":
+            findings = findings_on(self._question()) + self._without_way_back()
+        else:
+            findings = list(permission(self.host, modules="remove" in self.steps()))
+        blockers = standing_blockers(findings, self.wish.ignore_findings)
+        if blockers:
+            raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+        return findings
+
+    def check_before_lock(self):
+        """Refuse what the checks refuse; where a transition is in the way, tell of the run that waits for its end."""
+        try:
+            self.check()
+        except LivepatchError as error:
+            if any(found["code"] == "transition-running" for found in error.details.get("findings", ())):
+                refuse_while_busy(self.host)
+            raise
+
+    def unchanged(self):
+        """There is nothing to do; what is enabled is compared with its file all the same."""
+        findings = []
+        if self.wanted == "enabled":
+            findings = findings_on(self._question())
+            blockers = standing_blockers(findings, TOLERATED)
+            if blockers:
+                raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+        return self.answer(self.previous, findings)
+
+    def forecast(self, findings):
+        """What a change would come to, with nothing changed."""
+        state = reached(self.previous, self.wanted)
+        after = forecast_stack(self.before, self.name, state, self.description)
+        answer = self.answer(state, findings, after)
+        if state == "enabled":
+            answer["patch"].update(state=self.wish.state, replaces=replaced_patches(self._question()),
+                                   objects=claimed_objects(self.description))
+        return answer
+
+    def change(self, recorded):
+        """Take the steps, in the transaction `recorded`.
+
+        Another run may have moved the patch before this one had the lock, so look again.
+        """
+        before, self.before = self.before, self.interface.patches()
+        if self.before != before:
+            self.facts = Facts(self.host, self.description)  # what was read before holds no more
+        self.ledger = recorded.ledger
+        self.previous = self.state()
+        if not self.steps():
+            return self.unchanged()
+        findings = self.check()
+        self._have_image()
+        change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
+        precautions = Precautions(self.host, recorded, self.wish.timeout, self._trial_seconds())
+        try:
+            recorded.begin([self.planned()], self.before)
+            self._run(change, precautions, recorded)
+        except (LivepatchError, OSError) as failure:
+            raise self._failed(known_error(failure), findings, change, precautions, recorded) from failure
+        state = self.interface.state(self.name)
+        outcome = "left-going" if state in ("enabling", "disabling") else "done"
+        unwritten = self._end(recorded, outcome, state, change, precautions)
+        answer = self.answer(state, joined(findings, change.findings) + unwritten, self.interface.patches())
+        answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
+        answer.update(blockers=change.blockers, transaction=recorded.id)
+        return answer
+
+    def planned(self):
+        """What the journal is told of this patch before the change."""
+        return {
+            "name": self.name, "sha256": self.description["sha256"] if self.description else None,
+            "build_id": self.build_id(), "previous_state": self.previous, "wanted_state": self.wish.state,
+        }
+
+    def answer(self, state, findings, after=None):
+        """The task's result; `after` is the stack of patches when something changed or would."""
+        after = self.before if after is None else after
+        return {
+            "changed": state != self.previous,
+            "transaction": None,
+            "patch": self.result(state),
+            "findings": findings,
+            "blockers": [],
+            "diff": stack_diff(self.host, self.before, after),
+        }
+
+    def result(self, state, change=None):
+        """The `patch` of a result, for a state in the kernel, or `accepted`."""
+        patch = self.interface.patch(self.name) if self.interface else None
+        return patch_result(
+            self.host, self.name, state="accepted" if state == "enabled" and self.is_accepted() else state,
+            previous_state="accepted" if self.was_accepted else self.previous,
+            sha256=self.description["sha256"] if self.description else None, build_id=self.build_id(),
+            objects=patch["objects"] if patch else [], replaces=change.replaced if change else [])
+
+    def build_id(self):
+        """Of the file where one is known, else of what is loaded."""
+        return self.description["build_id"] if self.description else self.loaded_build
+
+    def _question(self):
+        return Question(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
+
+    def _trial_seconds(self):
+        return self.wish.trial or (SECONDS if self.wish.state == "accepted" else 0)
+
+    def _without_way_back(self):
+        """A trial is no trial where the host could not load again what the patch replaces."""
+        if not self._trial_seconds() or "load" not in self.steps() or self.description["replace"] is False:
+            return []
+        stack = running_stack(self.host, self.before, self.ledger)
+        return [finding("trial-without-way-back", layer["name"], file=self.description["file"], other=layer["name"])
+                for layer in stack if layer["name"] != self.name and not layer["sha256"]]
+
+    def _have_image(self):
+        """Have the image in the store when the plan loads it; raises Needs when it has to be sent."""
+        if "load" not in self.steps() or self.store.has(self.description["sha256"]):
+            return
+        offer = self.wish.offer
+        if offer["kind"] == "host":
+            with open_image(self.host.path(offer["path"])) as stream:
+                self.store.put(stream, self.description)
+        elif offer.get("delivered"):
+            with open(offer["delivered"], "rb") as stream:
+                self.store.put(stream, self.description)
+        else:
+            raise Needs(file=self.description["sha256"])
+
+    def _run(self, change, precautions, recorded):
+        if self.wanted != "enabled":
+            recorded.keep(**without_patch(recorded.ledger, self.name))
+        elif "load" in self.steps():
+            change.load_kept(self.store, self.description["sha256"], self.line)
+            precautions.take(entry_of(self.description, self.line, recorded.name),
+                             running_stack(self.host, self.before, recorded.ledger))
+        change.run(self.previous, self.wanted)
+        if self.wanted == "enabled" and self.interface.state(self.name) == "enabled":
+            change.verify(self.description)
+
+    def _failed(self, error, findings, change, precautions, recorded):
+        """The error of a change, with what became of the patch in its details."""
+        state = self.interface.state(self.name)
+        unwritten = self._end(recorded, "failed", state, change, precautions, error.code)
+        error.details.setdefault("patch", self.result(state, change))
+        error.details.setdefault("changed", state != self.previous or bool(change.replaced))
+        error.details.update(findings=joined(findings, change.findings) + unwritten, transaction=recorded.id)
+        return error
+
+    def _end(self, recorded, outcome, state, change, precautions, code=None):
+        after = self.interface.patches()
+        if recorded.id:
+            precautions.settle(after)
+            self.ledger = recorded.ledger
+        patches = [{"name": self.name, "state": state, "transition_seconds": change.seconds}]
+        return recorded.end(outcome, patches, after, code=code, replaces=change.replaced)
+
+
+def without_patch(ledger, name):
+    """What changes in a ledger before a patch goes: no boot and no trial's end brings it in again."""
+    trial = ledger["trial"]
+    return {
+        "accepted": without(ledger["accepted"], name),
+        "trial": dict(trial, back_to=without(trial["back_to"], name)) if trial else None,
+    }

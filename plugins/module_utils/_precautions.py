@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on the disk and armed before a patch is brought in, so that the host finds back without anybody's help."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm, disarm, watch
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
+from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
+
+
+def entry_of(description, parameters, transaction):
+    """What the ledger has of a patch that is about to be loaded; `parameters` is one line."""
+    return {
+        "name": description["name"], "build_id": description["build_id"], "sha256": description["sha256"],
+        "release": description["release"], "parameters": parameters, "transaction": transaction}
+
+
+class Precautions:
+    """Those of one change; `seconds` is the trial's length, 0 for none, `timeout` what the transition may take."""
+
+    def __init__(self, host, recorded, timeout, seconds=0):
+        self.host = host
+        self.recorded = recorded
+        self.timeout = timeout
+        self.seconds = seconds
+
+    def take(self, entry, back_to):
+        """Before a load: the patch is in the ledger, somebody watches how this boot ends, and a trial is armed.
+
+        Raises LivepatchError with nothing armed and the ledger as it was.
+        """
+        earlier = self.recorded.ledger
+        try:
+            self._take(entry, back_to)
+        except BaseException:
+            self.recorded.keep(**earlier)
+            if self.seconds:
+                disarm(self.host, self.recorded.name)
+            raise
+
+    def _take(self, entry, back_to):
+        ledger = self.recorded.ledger
+        changes = {"loaded": [one for one in ledger["loaded"] if one["name"] != entry["name"]] + [entry]}
+        if self.seconds:
+            changes["trial"] = {
+                "transaction": self.recorded.name, "name": entry["name"], "since": self.recorded.now(),
+                "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to}
+        self.recorded.keep(**changes)  # first of all: what is started now reads it
+        words = program(self.host, prove=bool(self.seconds))
+        self.recorded.keep(watched=watch(self.host, words) or bool(self.seconds))
+        if self.seconds:
+            arm(self.host, self.recorded.name, [*words, "end-trial"])
+
+    def settle(self, patches):
+        """After a change: the ledger is what the kernel has now; a trial begins to count, or is over with its patch."""
+        ledger = self.recorded.ledger
+        states = {patch["name"]: patch["state"] for patch in patches if patch["state"] != "disabled"}
+        changes = {"loaded": [entry for entry in ledger["loaded"] if entry["name"] in states]}
+        trial = ledger["trial"]
+        if trial and trial["name"] not in states:
+            changes["trial"] = None
+        elif trial and trial["transaction"] == self.recorded.name and states[trial["name"]] == "enabled":
+            changes["trial"] = dict(trial, ends=self._end())
+        self.recorded.keep(**changes)
+        if trial and not self.recorded.ledger["trial"]:
+            disarm(self.host, trial["transaction"])
+
+    def _end(self):
+        return self.host.now() + self.seconds
+
+
+def ledger_now(host, way_back=False):
+    """The ledger as it holds in this boot, for a look; raises LivepatchError `ledger-damaged`, but not on the way back.
+
+    One that this user may not read counts as empty: whoever may not read it may not change anything either.
+    """
+    try:
+        return settled(host, read_ledger(host), written(host.wall_clock()))
+    except LivepatchError:
+        if not way_back:
+            raise
+    except PermissionError:
+        pass
+    return empty_ledger()
+
+
+def without(entries, name):
+    """Entries but those of one name, whatever their build and release."""
+    return [entry for entry in entries if entry["name"] != name]
+
+
+def accepted_with(ledger, stack, entry, now):
+    """The ledger's `accepted` with one more: in the order of the running stack, without what it has replaced."""
+    release = entry["release"]
+    elsewhere = [one for one in ledger["accepted"] if one["release"] != release]
+    known = [one for one in ledger["accepted"] if one["release"] == release and not same_build(one, entry)]
+    known.append(dict(entry, since=now))
+    ordered = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
+    return elsewhere + [one for one in ordered if one]

@@ -1,0 +1,20 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether what was read from a file has the shape that was written: shapes are data."""
+
+TEXT = str
+NUMBER = (int, float)
+MAYBE_TEXT = (str, type(None))
+MAYBE_NUMBER = (int, float, type(None))
+
+
+def fits(value, shape):
+    """Whether a value has a shape: a type or types, [shape of each entry], {key: shape}, or (None, shape)."""
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(key in value and fits(value[key], inner) for key, inner in shape.items())
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(entry, shape[0]) for entry in value)
+    if isinstance(shape, tuple) and shape[0] is None:
+        return value is None or fits(value, shape[1])
+    return isinstance(value, shape)

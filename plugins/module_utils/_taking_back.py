@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back as one change: journalled, in the ledger before and after, and the end of a trial that is going on."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import disarm
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import entry_of_layer
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, module_build_id
+
+
+def take_way(host, interface, way, recorded, accepted):
+    """Go `way` (a WayBack) in the transaction `recorded`; `accepted` is what the ledger has as accepted from now on.
+
+    Returns a dict of `arrived`, `changed`, `transaction`, `rolled_back`, `brought_back`, `findings` and `blockers`.
+    Raises LivepatchError, whose details have the same.
+    """
+    coming = way.coming()
+    names = way.going()
+    idle = [module["name"] for module in leftovers(host, {patch["name"] for patch in interface.patches()})]
+    recorded.begin(
+        [_planned(host, interface, name, "absent") for name in [*names, *idle] if name not in _names(coming)]
+        + [dict(_planned(host, interface, layer["name"], "enabled"), sha256=layer["sha256"],
+                build_id=layer["build_id"]) for layer in coming], interface.patches())
+    recorded.keep(accepted=accepted, loaded=recorded.ledger["loaded"] + [
+        entry_of_layer(host, layer, recorded.name) for layer in coming])
+    everything = [*names, *idle, *_names(coming)]
+    try:
+        way.check()
+        arrived = way.go()
+    except LivepatchError as error:
+        findings = _end(interface, recorded, everything, way, "failed", error.code)
+        error.details["findings"] = error.details.get("findings", []) + findings
+        error.details["transaction"] = recorded.id
+        raise
+    if arrived:
+        end_of_trial(host, recorded)
+    way.findings += _end(interface, recorded, everything, way, "done" if arrived else "left-going")
+    return {"arrived": arrived, "changed": way.changed, "transaction": recorded.id, "rolled_back": way.rolled_back,
+            "brought_back": way.brought_back, "findings": way.findings, "blockers": way.blockers}
+
+
+def end_of_trial(host, recorded, **changes):
+    """End the trial that may be going on, with other changes of the ledger.
+
+    The ledger goes first, so that what is still armed finds nothing to do.
+    """
+    trial = recorded.ledger["trial"]
+    if trial or changes:
+        recorded.keep(trial=None, **changes)
+    if trial:
+        disarm(host, trial["transaction"])
+
+
+def loaded_now(interface, ledger):
+    """The ledger's `loaded` without what the kernel has no more."""
+    there = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
+    return [entry for entry in ledger["loaded"] if entry["name"] in there]
+
+
+def _end(interface, recorded, names, way, outcome, code=None):
+    recorded.keep(loaded=loaded_now(interface, recorded.ledger))
+    seconds = {done["name"]: done["transition_seconds"] for done in way.rolled_back + way.brought_back}
+    patches = [{"name": name, "state": interface.state(name), "transition_seconds": seconds.get(name)}
+               for name in names]
+    return recorded.end(outcome, patches, interface.patches(), code=code)
+
+
+def _planned(host, interface, name, wanted):
+    return {"name": name, "sha256": None, "build_id": module_build_id(host, name),
+            "previous_state": interface.state(name), "wanted_state": wanted}
+
+
+def _names(layers):
+    return [layer["name"] for layer in layers]
