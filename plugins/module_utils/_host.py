@@ -6,9 +6,10 @@
 import errno
 import os
 import pwd
+import sys
 import time
 
-from ansible_collections.kernel.livepatch.plugins.module_utils import _syscalls
+from ansible_collections.kernel.livepatch.plugins.module_utils import _commands, _syscalls
 
 BLOCK = 1 << 16  # bytes
 GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
@@ -74,6 +75,15 @@ class Host:
     def exists(self, path):
         return os.path.exists(self.path(path))
 
+    def status(self, path):
+        """What lstat(2) says of a path; raises OSError."""
+        return os.lstat(self.path(path))
+
+    def resolved(self, path):
+        """A path with every symbolic link in it followed."""
+        real = os.path.realpath(self.path(path))
+        return real if self.root == "/" else os.path.join("/", os.path.relpath(real, self.root))
+
     def free_space(self, path):
         """What root can still fill of the file system that a path is in, or its first parent that exists would be.
 
@@ -126,8 +136,27 @@ class Host:
         except (KeyError, OverflowError):
             return str(uid)
 
+    def interpreter(self):
+        """The path of the Python that runs this; None where it does not know."""
+        return sys.executable or None
+
     def sleep(self, seconds):
         time.sleep(seconds)
+
+    def run(self, words, seconds):
+        """Run a command to its end; returns its exit status (minus a signal's number) and all that it printed.
+
+        `words` begin with an absolute path; there is no shell. Raises OSError where it cannot be started, and
+        LivepatchError `command-timed-out` when it takes longer than that, after which it has been killed.
+        """
+        return _commands.run(words, seconds)
+
+    def spawn(self, words):
+        """Start a process that has nothing of this one, and outlives it and its login; returns its number.
+
+        Raises OSError where it cannot be started.
+        """
+        return _commands.spawn(words)
 
     def finit_module(self, descriptor, parameters):
         """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""

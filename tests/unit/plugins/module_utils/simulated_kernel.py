@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import struct
 from pathlib import Path
 
@@ -43,7 +44,8 @@ class SimulatedKernel(Host):
     """A host without a kernel. Tests script it with `hold`, `at`, `say` and `plain_module`, and look at `loads`.
 
     `now()` starts at 0. `forbidden` are paths that this process may not read, `removal_errno` is what delete_module
-    fails with.
+    fails with. `commands` are those that were run and `spawned` those that were started, as lists of words; `answer`
+    gives the status and the output of one. What is not in `owners`, as a user and a mode, is root's alone.
     """
 
     def __init__(self, directory):
@@ -52,6 +54,10 @@ class SimulatedKernel(Host):
         self.loads = []
         self.forbidden = ()
         self.removal_errno = None
+        self.commands = []
+        self.spawned = []
+        self.answer = lambda words: (0, "ready" if words[-1] == "ready" else "")
+        self.owners = {}
         self.writes = []
         self._events = []
         self._holders = {}
@@ -67,6 +73,7 @@ class SimulatedKernel(Host):
             ("/proc/self/stat", STAT), (f"/proc/{PID}/stat", STAT),
             ("/sys/kernel/tracing/enabled_functions", ""), ("/proc/1/task/1/patch_state", "-1"), ("/dev/kmsg", ""),
             ("/proc/1/task/1/stack", "[<0>] ep_poll+0x2a0/0x390\n"), (DYNDBG, DYNDBG_SITES),
+            ("/usr/bin/python3", ""), ("/proc/cmdline", "quiet\n"),
             ("/proc/kallsyms", "".join(
                 SYMBOL.format(number, line.replace(" ", "\t")) for number, line in enumerate(FUNCTIONS, start=1))),
             ("/sys/kernel/tracing/available_filter_functions", "".join(f"{line}\n" for line in FUNCTIONS)),
@@ -99,6 +106,24 @@ class SimulatedKernel(Host):
         while self._events and self._events[0][0] <= self.clock:
             self._events.pop(0)[1]()
         self._complete_if_nothing_holds()
+
+    def interpreter(self):
+        return "/usr/bin/python3"
+
+    def status(self, path):
+        real = super().status(path)
+        uid, mode = self.owners.get(path, (0, stat.S_IMODE(real.st_mode) & 0o755))
+        return os.stat_result((stat.S_IFMT(real.st_mode) | mode, 0, 0, 1, uid, 0, 0, 0, 0, 0))
+
+    def run(self, words, seconds):
+        self.commands.append(words)
+        return self.answer(words)
+
+    def spawn(self, words):
+        self.spawned.append(words)
+        pid = 5000 + len(self.spawned)
+        self.put(f"/proc/{pid}/stat", STAT.replace(str(PID), str(pid)))
+        return pid
 
     def read_bytes(self, path):
         if path.startswith(tuple(self.forbidden)):

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a boot ended cleanly, by a mark that is left while the host goes down; and the switch for the next boot.
+
+    /var/lib/kernel-livepatch/clean-shutdown      the boot_id of the boot that ended so
+"""
+
+import os
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._journal import DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import (
+    private_directory,
+    sync_directory,
+    write_private,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import Systemd
+
+MARK = f"{DIRECTORY}/clean-shutdown"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+SWITCH = "kernel_livepatch=off"  # on the kernel command line: nothing is loaded at boot
+
+
+def switched_off(host):
+    """Whether this boot was told to load no live patch."""
+    return SWITCH in host.read_or("/proc/cmdline", "").split()
+
+
+def was_clean(host, boot_id):
+    """Whether that boot ended as it should; False where nothing is known of it."""
+    return bool(boot_id) and host.read_or(MARK) == boot_id
+
+
+def record_clean_shutdown(host):
+    """Leave the mark for this boot, if the host goes down; who merely stops the service gets none.
+
+    Raises LivepatchError `no-space`, `directory-not-private`, and OSError.
+    """
+    if Systemd.runs(host) and not Systemd(host).goes_down():
+        return
+    private_directory(host.path(DIRECTORY))
+    write_private(host.path(MARK), lambda stream: stream.write(host.read(BOOT_ID).encode("ascii") + b"\n"))
+
+
+def withdraw(host):
+    """Take the mark for this boot away again, because the host runs on; raises OSError."""
+    if was_clean(host, host.read_or(BOOT_ID)):
+        os.unlink(host.path(MARK))
+        sync_directory(host.path(DIRECTORY))

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host without systemd: a trial is ended by a process of its own, which also sees how the boot ends meanwhile."""
+
+import json
+import signal
+from contextlib import suppress
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import record_clean_shutdown, withdraw
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._lock import DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import private_directory, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._processes import process_identity
+
+PROCESS = f"{DIRECTORY}/trial-process"  # `transaction`, and `pid` and `started` of the last process that was armed
+ALONE = "alone"  # what `end-trial` is told when nobody starts it again
+GOING_DOWN = 10  # seconds that a host may take to kill what it has sent SIGTERM
+TRY_AGAIN = 5
+
+
+class Daemon:
+    """The adapter; see _init_system.py for what is asked of one."""
+
+    name = "none"
+
+    def __init__(self, host):
+        self.host = host
+
+    @staticmethod
+    def runs(_host):
+        return True
+
+    def arm(self, transaction, words):
+        try:
+            pid = self.host.spawn([*words, ALONE])
+        except OSError as error:
+            raise _not_armed(error.strerror) from error
+        process = process_identity(self.host, pid)
+        if not process:
+            raise _not_armed("it has ended at once")
+        text = json.dumps(dict(process, transaction=transaction), sort_keys=True).encode("utf-8")
+        private_directory(self.host.path(DIRECTORY))
+        write_private(self.host.path(PROCESS), lambda stream: stream.write(text))
+
+    def disarm(self, transaction):
+        """The process ends by itself when it next looks at the ledger."""
+
+    def armed(self, transaction):
+        try:
+            noted = json.loads(self.host.read_or(PROCESS, ""))
+            process = process_identity(self.host, noted["pid"])
+            return bool(process) and noted == dict(process, transaction=transaction)
+        except (ValueError, LookupError, TypeError):
+            return False
+
+    def arm_proof(self, words, seconds):
+        """Nothing has been loaded at boot."""
+
+    def watch(self, words):
+        return False
+
+    def boot_part(self):
+        return {"installed": False, "enabled": False}
+
+
+def stand_alone(host, job):
+    """Do `job(host)` until it succeeds; whoever goes down meanwhile leaves the mark of a clean shutdown.
+
+    What goes wrong is told in the kernel's log, because a process without a terminal has nobody else to tell.
+    """
+    shutdown = _Shutdown(host)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, shutdown.begins)
+    signal.signal(signal.SIGALRM, shutdown.is_called_off)
+    while True:
+        try:
+            job(host)
+            break
+        except Exception as failure:  # the way back has to be tried again whatever is the matter
+            _tell(host, failure)
+            host.sleep(TRY_AGAIN)
+    while shutdown.is_near:
+        host.sleep(1)
+
+
+class _Shutdown:
+    def __init__(self, host):
+        self.host = host
+        self.is_near = False
+
+    def begins(self, _number, _frame):
+        """SIGTERM, which a host that goes down sends to all; an operator can send it, too."""
+        self.is_near = True
+        signal.alarm(GOING_DOWN)
+        with suppress(LivepatchError, OSError):
+            record_clean_shutdown(self.host)
+
+    def is_called_off(self, _number, _frame):
+        """This process lives on, so the host does not go down."""
+        self.is_near = False
+        with suppress(OSError):
+            withdraw(self.host)
+
+
+def _tell(host, failure):
+    error = known_error(failure) if isinstance(failure, (LivepatchError, OSError)) else failure
+    with suppress(OSError):
+        host.write("/dev/kmsg", f"<3>kernel-livepatch: {error}\n")
+
+
+def _not_armed(why):
+    return LivepatchError(
+        "trial-not-armed",
+        f"The process that would end the trial does not run ({why}), so nothing is loaded: run again, or load it "
+        "without a trial.")

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mark of a clean shutdown: who leaves it, and for which boot."""
+
+import os
+import stat
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import (
+    BOOT_ID,
+    MARK,
+    record_clean_shutdown,
+    was_clean,
+    withdraw,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_systemd import SimulatedSystemd
+
+BOOT = "8f3c6a5e-0d1b-4b57-9a53-2f6c1de0a7b4"
+
+
+def test_a_boot_that_left_no_mark_is_not_known_to_have_ended_well(kernel):
+    assert not was_clean(kernel, BOOT)
+    assert not was_clean(kernel, None)
+
+
+def test_the_mark_is_for_one_boot(kernel):
+    kernel.put(BOOT_ID, f"{BOOT}\n")
+    record_clean_shutdown(kernel)
+    assert was_clean(kernel, BOOT)
+    assert not was_clean(kernel, BOOT.replace("8f3c", "0000"))
+    assert stat.S_IMODE(os.stat(kernel.path(MARK)).st_mode) == 0o600
+
+
+def test_the_mark_is_taken_back_in_its_own_boot_alone(kernel):
+    kernel.put(BOOT_ID, f"{BOOT}\n")
+    withdraw(kernel)
+    record_clean_shutdown(kernel)
+    kernel.put(BOOT_ID, f"{BOOT.replace('8f3c', '0000')}\n")
+    withdraw(kernel)
+    assert was_clean(kernel, BOOT)
+    kernel.put(BOOT_ID, f"{BOOT}\n")
+    withdraw(kernel)
+    assert not was_clean(kernel, BOOT)
+
+
+def test_a_service_that_is_stopped_on_a_host_that_runs_on_leaves_no_mark(kernel):
+    kernel.put(BOOT_ID, f"{BOOT}\n")
+    systemd = SimulatedSystemd(kernel)
+    for state in ("running", "degraded", "starting", ""):
+        systemd.state = state
+        record_clean_shutdown(kernel)
+        assert not was_clean(kernel, BOOT)
+    systemd.state = "stopping"
+    record_clean_shutdown(kernel)
+    assert was_clean(kernel, BOOT)
