@@ -8,6 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._lock import runn
 from ansible_collections.kernel.livepatch.plugins.module_utils._operator import UNKNOWN
 
 MOST = 20  # entries
+LAYER = ("name", "build_id", "sha256", "parameters", "accepted")  # what is told of each patch before and after
 
 
 def history(host):
@@ -76,7 +77,7 @@ def _patches(wanted, reached):
 
 
 def _stack(patches):
-    return patches and [_picked(patch, ("name", "build_id", "sha256")) for patch in patches]
+    return patches and [_picked(patch, LAYER) for patch in patches]
 
 
 def _picked(told, keys):

@@ -13,6 +13,8 @@ description:
   - Returns the running kernel, its live-patching interface, the patches with their objects and functions in stack
     order, the transition that is going on with the tasks that hold it, what is left of patches that are gone, which
     other live-patch tools are on the host, who is changing it, and the last changes out of its journal.
+  - Returns what the host keeps beyond a reboot, which is what is accepted, what is quarantined and what the next boot
+    loads, the patch that is on trial, and under RV(livepatch.drift) where all that differs from what is there.
   - Reads only, with one exception. During a transition, root asks the kernel through dynamic debug why tasks hold it,
     for 2.5 seconds at most, and puts the setting back.
   - Without root, what only root may read is V(none), and nobody is named as holding a transition.
@@ -37,6 +39,11 @@ EXAMPLES = r"""
 - name: Show which functions are patched
   ansible.builtin.debug:
     msg: "{{ host.livepatch.patches | map(attribute='objects') }}"
+
+- name: Fail where the host is not as it should be
+  ansible.builtin.assert:
+    that: host.livepatch.drift | rejectattr('level', 'equalto', 'note') | length == 0
+    fail_msg: "{{ host.livepatch.drift | map(attribute='message') | join(' ') }}"
 """
 
 RETURN = r"""
@@ -113,9 +120,11 @@ livepatch:
           type: str
           sample: livepatch_cve_2026_1234
         state:
-          description: V(enabled), V(disabled), V(enabling) or V(disabling).
+          description: >-
+            V(accepted), V(enabled), V(disabled), V(enabling) or V(disabling). Accepted is what is enabled and what the
+            next boot of this kernel loads; without root it is V(enabled).
           type: str
-          sample: enabled
+          sample: accepted
         replace:
           description: Whether it replaces all others; null before Linux 6.11, which does not tell.
           type: bool
@@ -292,7 +301,9 @@ livepatch:
           type: str
           sample: 20261121T091653.123456Z-9f3c2a1b
         action:
-          description: V(patch) or V(rollback), for the module that made it.
+          description: >-
+            V(patch) or V(accept) by M(kernel.livepatch.patch), V(rollback) by M(kernel.livepatch.patch_rollback), and
+            V(trial) or V(boot) by the host itself, at a trial's end and at boot.
           type: str
           sample: patch
         outcome:
@@ -400,6 +411,14 @@ livepatch:
               description: The digest of its uncompressed file, or null where the host does not keep that.
               type: str
               sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+            parameters:
+              description: The parameters that it was loaded with by this collection, as one line.
+              type: str
+              sample: count=3
+            accepted:
+              description: Whether it was accepted.
+              type: bool
+              sample: true
         after:
           description: The patches that were enabled after it, oldest first; null where the change has no end.
           type: list
@@ -417,12 +436,174 @@ livepatch:
               description: The digest of its uncompressed file, or null where the host does not keep that.
               type: str
               sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+            parameters:
+              description: The parameters that it was loaded with by this collection, as one line.
+              type: str
+              sample: count=3
+            accepted:
+              description: Whether it was accepted.
+              type: bool
+              sample: true
     journal_unreadable:
       description: >-
         How many lines of the journal, back to the oldest change that is shown, are damaged; null where this user may
         not read it.
       type: int
       sample: 0
+    accepted:
+      description: >-
+        What is loaded at each boot of its kernel, oldest first; null without root, and where the file that says so is
+        damaged, as for the next three.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        sha256:
+          description: The digest of its uncompressed file.
+          type: str
+          sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+        build_id:
+          description: The file's build-id, or null.
+          type: str
+          sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        release:
+          description: The kernel release that it is for, and that it is loaded on.
+          type: str
+          sample: 6.1.0-56-amd64
+        parameters:
+          description: The parameters that it is loaded with, as one line.
+          type: str
+          sample: count=3
+        transaction:
+          description: The change that loaded it first.
+          type: str
+          sample: 20261121T091653.123456Z-9f3c2a1b
+        since:
+          description: When it was accepted, in UTC.
+          type: str
+          sample: "2026-11-21T09:21:07Z"
+        kept:
+          description: Whether the host has its file.
+          type: bool
+          sample: true
+    boot:
+      description: What loads patches at boot, and which ones; null as for RV(livepatch.accepted).
+      type: dict
+      contains:
+        init:
+          description: V(systemd), or V(none) where nothing is loaded at boot.
+          type: str
+          sample: systemd
+        installed:
+          description: Whether the unit C(kernel-livepatch.service) is on the host.
+          type: bool
+          sample: true
+        enabled:
+          description: Whether it is started at boot.
+          type: bool
+          sample: true
+        switched_off:
+          description: Whether the running kernel was booted with C(kernel_livepatch=off).
+          type: bool
+          sample: false
+        patches:
+          description: >-
+            The patches that the next boot of this kernel loads, in that order, unless its command line has
+            C(kernel_livepatch=off).
+          type: list
+          elements: str
+          sample: [livepatch_cve_2026_1234]
+    quarantined:
+      description: The builds that are not loaded again; null as for RV(livepatch.accepted).
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1000
+        sha256:
+          description: The digest of its uncompressed file.
+          type: str
+          sample: 9a8d3e5c6f7a8b9c0d4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b
+        build_id:
+          description: The file's build-id, or null.
+          type: str
+          sample: d8c7b6a5f4e3d2c15d7c0b0ec5b1c2d6b7e1f0a9
+        why:
+          description: >-
+            V(crashed-on-trial), the host crashed while it was enabled and not accepted, or V(crashed-after-boot), the
+            host crashed soon after it had been loaded at boot.
+          type: str
+          sample: crashed-on-trial
+        transaction:
+          description: The change that loaded it, or null.
+          type: str
+          sample: 20261121T084211.654321Z-1b9f3c2a
+        since:
+          description: >-
+            When that was noticed, in UTC; null until the boot after the crash, or the first change in it, has noted it.
+          type: str
+          sample: "2026-11-21T08:45:30Z"
+    trial:
+      description: The trial that is going on; null when there is none, and as for RV(livepatch.accepted).
+      type: dict
+      contains:
+        transaction:
+          description: The change that began it.
+          type: str
+          sample: 20261121T091653.123456Z-9f3c2a1b
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        since:
+          description: When it began, in UTC.
+          type: str
+          sample: "2026-11-21T09:16:53Z"
+        seconds:
+          description: How long it lasts from when the patch was enabled.
+          type: int
+          sample: 300
+        seconds_left:
+          description: >-
+            After how many seconds the host goes back by itself. Until the patch is enabled, what the transition may
+            take is a part of it.
+          type: int
+          sample: 187
+        back_to:
+          description: The patches that are enabled then, oldest first.
+          type: list
+          elements: str
+          sample: [livepatch_cve_2026_1000]
+    drift:
+      description: >-
+        What should be there and is not, and what is there and should not; empty when all is well, null without root.
+        During a change, nothing is said of what is not enabled. The codes are in the guide to codes.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: The stable name of what was found.
+          type: str
+          sample: accepted-not-loaded
+        level:
+          description: V(warning) or V(note).
+          type: str
+          sample: warning
+        subject:
+          description: What it is about.
+          type: str
+          sample: livepatch_cve_2026_1234
+        message:
+          description: What is wrong and what to do.
+          type: str
+          sample: >-
+            livepatch_cve_2026_1234 is accepted for this kernel and not enabled: the kernel was booted with
+            kernel_livepatch=off; boot without it, or bring the patch to state accepted again.
 """
 
 from ansible.module_utils.basic import AnsibleModule

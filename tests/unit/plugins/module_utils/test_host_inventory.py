@@ -18,7 +18,9 @@ def test_a_kernel_without_patches(kernel):
     assert inventory.pop("kernel")["release"] == "6.1.0-56-amd64"
     assert inventory == {
         "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
-        "changing": None, "journal": [], "journal_unreadable": 0}
+        "changing": None, "journal": [], "journal_unreadable": 0, "accepted": [], "quarantined": [], "trial": None,
+        "drift": [],
+        "boot": {"installed": False, "enabled": False, "switched_off": False, "init": "none", "patches": []}}
 
 
 def test_a_patch_with_its_module(kernel, bring):

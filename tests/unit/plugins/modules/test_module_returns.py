@@ -1,11 +1,13 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What patch_check, and patch_info of a journal, return is what their documentation says, to the last key."""
+"""What patch_check, and patch_info of a journal and a ledger, return is what their documentation says, to the last
+key."""
 
 import pytest
 import yaml
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.modules import patch_check, patch_info
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
@@ -27,6 +29,13 @@ def undocumented(value, documented, where):
         for one in inner if isinstance(inner, list) else [inner]:
             if isinstance(one, dict):
                 yield from undocumented(one, entry["contains"], f"{where}{key}.")
+
+
+def undocumented_info(livepatch, keys):
+    """The same for some keys of what patch_info returns."""
+    documented = yaml.safe_load(patch_info.RETURN)["livepatch"]["contains"]
+    return list(undocumented(
+        {key: livepatch[key] for key in keys}, {key: documented[key] for key in keys}, ""))
 
 
 @pytest.fixture
@@ -71,7 +80,19 @@ def test_a_journal_and_a_running_change_are_documented(lived_in, run):
     assert busy["holder"] == livepatch["changing"]
     assert [entry["outcome"] for entry in livepatch["journal"]] == ["failed", "done"]
     assert all(livepatch["journal"][0][key] for key in ("before", "patches", "code", "after"))
-    documented = yaml.safe_load(patch_info.RETURN)["livepatch"]["contains"]
-    keys = ("changing", "journal", "journal_unreadable")
-    assert list(undocumented(
-        {key: livepatch[key] for key in keys}, {key: documented[key] for key in keys}, "")) == []
+    assert undocumented_info(livepatch, ("changing", "journal", "journal_unreadable")) == []
+
+
+def test_what_the_ledger_tells_is_documented(kernel, run):
+    build = {"name": "old", "build_id": OLD.build_id, "sha256": OLD.sha256}
+    entry = dict(build, release=kernel.release(), parameters="", transaction="x", since="2026-11-21T09:16:53Z")
+    kernel.put("/proc/sys/kernel/random/boot_id", "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11\n")
+    write_ledger(kernel, dict(
+        empty_ledger(), boot_id="2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11", accepted=[entry],
+        quarantined=[dict(build, why="crashed-on-trial", transaction=None, since="2026-11-21T09:16:53Z")],
+        trial={"transaction": "x", "name": "old", "since": "2026-11-21T09:16:53Z", "seconds": 300, "ends": 310.0,
+               "back_to": [dict(build, parameters="", accepted=True)]}))
+    livepatch = run("patch_info")[1]["livepatch"]
+    keys = ("accepted", "boot", "quarantined", "trial", "drift")
+    assert all(livepatch[key] for key in keys)
+    assert undocumented_info(livepatch, keys) == []
