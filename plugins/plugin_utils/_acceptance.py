@@ -10,7 +10,7 @@ from ansible.plugins.connection import ConnectionBase
 
 def connect_anew(connection: ConnectionBase) -> None:
     """Have the next call make a connection of its own, so that it proves that the host still takes new ones."""
-    if type(connection).reset is ConnectionBase.reset:  # it has nothing that would outlive a close
+    if getattr(connection.reset, "__func__", None) is ConnectionBase.reset:  # it has nothing that would outlive a close
         connection.close()
     else:
         connection.reset()

@@ -131,8 +131,8 @@ def _quarantined(question):
     held = quarantine_of(question.facts.ledger, question.description)
     if held:
         name = question.description["name"]
-        yield finding("quarantined", name, file=question.description["file"], since=held["since"],
-                      why=QUARANTINED[held["why"]] if held["why"] in QUARANTINED else held["why"])
+        yield finding("quarantined", name, name=name, since=held["since"],
+                      why=QUARANTINED.get(held["why"], held["why"]))
 
 
 def _trial(question):

@@ -10,10 +10,12 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.connection import ConnectionBase
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _patch_action
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._acceptance import connect_anew
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
 
 DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
@@ -189,3 +191,57 @@ def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, 
     module._find_needle = mock.Mock(side_effect=AnsibleError("not found"))
     assert module.run(task_vars={})["changed"] is True
     assert sent(module, 0)["_offer"]["builds"] == [DESCRIPTION]
+
+
+ENABLED = {"changed": True, "needs": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
+           "patch": {"previous_state": "absent", "state": "enabled", "replaces": ["old"], "transition_seconds": 1.5},
+           "diff": {"before": "no live patch\n", "after": "fix: enabled\n"}}
+ACCEPTED = {"changed": True, "transaction": "T2", "findings": ["a", "b"], "blockers": [],
+            "patch": {"previous_state": "enabled", "state": "accepted", "replaces": [], "transition_seconds": None},
+            "diff": {"before": "fix: enabled\n", "after": "fix: enabled\n"}}
+
+
+def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action):
+    module = action({"src": "fix.ko", "state": "accepted"}, [ENABLED, ACCEPTED])
+    calls = mock.Mock()
+    calls.attach_mock(module._execute_module, "module")
+    calls.attach_mock(module._connection.reset, "reset")
+    result = module.run(task_vars={})
+    assert [name for name, _words, _options in calls.mock_calls] == ["module", "reset", "module"]
+    assert ["_fresh" in sent(module, call) for call in (0, 1)] == [False, True]
+    assert result["patch"] == {
+        "previous_state": "absent", "state": "accepted", "replaces": ["old"], "transition_seconds": 1.5}
+    assert (result["changed"], result["transaction"], result["findings"]) == (True, "T1", ["a", "b"])
+    assert result["diff"] == {"before": "no live patch\n", "after": "fix: enabled\n"}
+    assert "needs" not in result
+
+
+def test_a_host_that_is_not_reached_any_more_is_unreachable(action):
+    module = action({"src": "fix.ko", "state": "accepted"}, [ENABLED, AnsibleConnectionFailure("no route")])
+    with pytest.raises(AnsibleConnectionFailure):
+        module.run(task_vars={})
+
+
+def test_an_acceptance_that_fails_has_changed_what_the_load_changed(action):
+    failed = {"failed": True, "code": "task-left-behind", "msg": "Tasks.", "findings": ["b"], "changed": False}
+    result = action({"src": "fix.ko", "state": "accepted"}, [ENABLED, failed]).run(task_vars={})
+    assert (result["failed"], result["changed"], result["findings"]) == (True, True, ["a", "b"])
+
+
+def test_a_host_that_wants_one_new_connection_after_the_other_is_not_trusted(action):
+    result = action({"src": "fix.ko", "state": "accepted"}, [ENABLED] * 9).run(task_vars={})
+    assert result["code"] == "host-not-trusted"
+
+
+def test_a_connection_that_lasts_no_longer_than_a_call_is_only_closed():
+    class Plain(ConnectionBase):
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+        transport = _connect = exec_command = put_file = fetch_file = None
+
+    connection = Plain.__new__(Plain)
+    connect_anew(connection)
+    assert connection.closed

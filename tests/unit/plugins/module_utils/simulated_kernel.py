@@ -205,6 +205,16 @@ class SimulatedKernel(Host):
     def let_go(self, tid):
         del self._holders[tid]
 
+    def forget_all(self):
+        """Every patch and module is gone, as after a reboot."""
+        for name in self.names("/sys/module"):
+            shutil.rmtree(self.path(f"/sys/module/{name}"))
+        for name in self.names(LIVEPATCH):
+            shutil.rmtree(self.path(f"{LIVEPATCH}/{name}"))
+        self.put("/proc/modules", "")
+        self._patches, self._moving, self._events = {}, None, []
+        self._show_hooks()
+
     def plain_module(self, name, build_id="bb" * 20, taint="", refcnt=0):
         """A loaded module; `taint` with a K makes it a live patch."""
         base = f"/sys/module/{name}"
