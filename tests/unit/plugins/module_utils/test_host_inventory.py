@@ -4,6 +4,7 @@
 """What patch_info tells, with root and without."""
 
 import os
+import shutil
 
 import pytest
 
@@ -78,6 +79,35 @@ def test_without_root_it_tells_what_it_may_and_asks_the_kernel_nothing(kernel, b
 def test_the_other_tools_on_the_host_are_told(kernel):
     kernel.put("/usr/bin/kcarectl", "")
     assert [(tool["name"], tool["active"]) for tool in host_inventory(kernel)["other_tools"]] == [("KernelCare", False)]
+
+
+def test_the_life_of_a_patch_on_a_host_without_systemd(kernel, bring):
+    """As the changes themselves write ledger and journal; in test_drift.py those are written by hand."""
+    def told():
+        inventory = host_inventory(kernel)
+        return ([(patch["name"], patch["state"]) for patch in inventory["patches"]],
+                [found["code"] for found in inventory["drift"]])
+
+    later = SimulatedPatch("later", build_id="cc" * 20, replace=True)
+    kernel.put("/proc/sys/kernel/random/boot_id", "first\n")
+    bring(FIX)
+    assert told() == ([("fix", "enabled")], ["enabled-not-accepted"])
+    bring(FIX, state="accepted", fresh=True)
+    assert told() == ([("fix", "accepted")], ["boot-part-missing"])
+    bring(later, trial=300)
+    assert told() == ([("later", "enabled")], ["on-trial", "boot-part-missing"])
+    assert host_inventory(kernel)["trial"]["back_to"] == ["fix"]
+    for number, _command in enumerate(kernel.spawned, start=1):
+        shutil.rmtree(kernel.path(f"/proc/{5000 + number}"))
+    assert told() == ([("later", "enabled")], ["on-trial", "trial-not-guarded", "boot-part-missing"])
+    bring(later, state="accepted", fresh=True)
+    assert told() == ([("later", "accepted")], ["boot-part-missing"])
+    bring(name="later", state="absent")
+    assert told() == ([], [])
+    assert [(entry["action"], [(layer["name"], layer["accepted"]) for layer in entry["after"]])
+            for entry in host_inventory(kernel)["journal"]] == [
+        ("patch", []), ("accept", [("later", True)]), ("patch", [("later", False)]), ("accept", [("fix", True)]),
+        ("patch", [("fix", False)])]
 
 
 @pytest.mark.parametrize("directory", ["kpatch", "kgraft", "none"])
