@@ -98,6 +98,18 @@ def test_what_this_collection_has_loaded_was_not_loaded_by_hand(kernel, known):
     assert ("loaded-by-hand", "fix") not in told(kernel)
 
 
+def test_a_build_without_a_build_id_is_known_by_its_name(kernel):
+    unknown = dict(entry(FIX), build_id=None)
+    load(kernel, FIX)
+    os.unlink(kernel.path("/sys/module/fix/notes/.note.gnu.build-id"))
+    assert told(kernel) == [("loaded-by-hand", "fix")]
+    remember(kernel, loaded=[unknown])
+    assert told(kernel) == [("enabled-not-accepted", "fix")]
+    keep(kernel, FIX)
+    remember(kernel, accepted=[unknown])
+    assert told(kernel) == []
+
+
 def test_another_build_under_a_known_name_was_loaded_by_hand(kernel):
     load(kernel, REBUILT)
     remember(kernel, loaded=[entry(FIX, since=None)])
