@@ -5,6 +5,8 @@
 
 import re
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
+
 LONGEST = 64  # characters of each part
 MOST_PARENTS = 16
 NO_LOGIN = str(2**32 - 1)  # what /proc/PID/loginuid says of what no login has started
@@ -32,7 +34,7 @@ def printable(text):
     """A short text without anything that controls a terminal; None for what is no text, or empty."""
     if not isinstance(text, str) or not text:
         return None
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:LONGEST])
+    return legible(text[:LONGEST])
 
 
 def spoken(who):

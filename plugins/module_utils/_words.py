@@ -1,10 +1,15 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How messages are worded."""
+"""How texts are worded for people to read."""
 
 
 def shortened(words, most):
     """A list of words for a message, not more of them than one can read: the first `most`, and how many more."""
     more = len(words) - most
     return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def legible(text):
+    """A text of somebody else's without anything that controls a terminal: `?` for each such letter."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -11,6 +11,7 @@ import re
 import stat
 import typing as t
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._compression import MAX_IMAGE_SIZE, uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import SHN_UNDEF, ModuleImage
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, too_complex
@@ -89,13 +90,14 @@ def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
 def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]:
     """Return the description of a module's uncompressed bytes.
 
+    Whoever made the file chose its texts, and they come up in messages: none of them can control a terminal.
     Raises PatchFileError.
     """
     elf = ModuleImage(data)
     modinfo = Modinfo(elf)
     imports = read_imports(elf)
     names = [entry["name"] for entry in imports]
-    return {
+    return _legible({
         "schema": SCHEMA,
         "file": file,
         "compression": compression,
@@ -115,7 +117,16 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
         "signature": read_signature(data),
         "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _orc_header(elf)},
         "btf": elf.section(".BTF") is not None,
-    }
+    })
+
+
+def _legible(value: t.Any) -> t.Any:
+    """The same value with all its texts legible."""
+    if isinstance(value, str):
+        return legible(value)
+    if isinstance(value, dict):
+        return {legible(key): _legible(inner) for key, inner in value.items()}
+    return [_legible(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _identity(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:

@@ -191,6 +191,34 @@ def test_a_message_has_nothing_in_it_that_controls_a_terminal(build_module):
     assert f"section number {index} has" in refusal(nowhere.replace(b".rela.data", b".rela\x1b[7m1"))
 
 
+def test_a_description_has_nothing_in_it_that_controls_a_terminal(build_module):
+    data = build_module("source_several").read_bytes()
+    hostile = {
+        b"license=GPL": b"license=\x1b[m", b"version=2.1": b"version=\r\n1",
+        b"vermagic=6.1.0-56": b"vermagic=6.1.0\xe2\x80\xae", b"parmtype=debug:bool": b"parmtype=de\x07ug:b\x08ol",
+        b"optional_helper": b"optional\xc2\x9b\x1bhelp"}
+    for plain, text in hostile.items():
+        assert plain in data and len(plain) == len(text)
+        data = data.replace(plain, text)
+    signer = b"Acme\x1b[2J"
+    trailer = struct.pack(">BBBBB3xI", 1, 4, 1, len(signer), 0, 4)
+    description = describe_image(data + signer + bytes(4) + trailer + b"~Module signature appended~\n", "x.ko", "none")
+    assert description["license"] == "?[m"
+    assert description["version"] == "??1"
+    assert description["release"] == "6.1.0?-amd64"
+    assert description["parameters"]["de?ug"] == "b?ol"
+    assert description["signature"]["signer"] == "Acme?[2J"
+    assert "optional??help" in [entry["name"] for entry in description["imports"]]
+    assert all(text.isprintable() for text in texts(description))
+
+
+def texts(value) -> list[str]:
+    if isinstance(value, dict):
+        return [text for part in (*value, *value.values()) for text in texts(part)]
+    return [text for part in value for text in texts(part)] if isinstance(value, (list, tuple)) else (
+        [value] if isinstance(value, str) else [])
+
+
 def refusal(data: bytes) -> str:
     with pytest.raises(PatchFileError) as caught:
         describe_image(data, "fix.ko", "none")
