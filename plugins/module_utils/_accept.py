@@ -5,9 +5,10 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import refusal, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal, standing_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import boot_part, watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import remove_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import accepted_with, entry_of, without
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
@@ -43,6 +44,7 @@ def _accept(task, recorded):
     if blockers:
         raise refusal(blockers, findings=findings)
     watched = watch(task.host, program(task.host))
+    findings += _remove_replaced(task, recorded.ledger)
     ledger = recorded.ledger
     entry = next((one for one in ledger["loaded"] if same_build(one, task.description)), None) or entry_of(
         task.description, task.line, recorded.name)
@@ -59,10 +61,21 @@ def _accept(task, recorded):
     return findings
 
 
+def _remove_replaced(task, ledger):
+    """Take out the modules of what was replaced after a run had left the transition going."""
+    names = [entry["name"] for entry in ledger["loaded"] if entry["name"] != task.name]
+    for name in names:
+        if task.interface.state(name) == "disabled":
+            try:
+                remove_module(task.host, name)
+            except LivepatchError as error:
+                yield finding("replaced-module-kept", name, other=name, why=error.message)
+
+
 def accepted_again(task):
     """Whether what makes an accepted patch come back at boot is still in place; where it is not, accepting mends it."""
     part = boot_part(task.host)
-    return part["enabled"] or part["init"] == "none"
+    return part["installed"] or part["init"] == "none"  # an operator may have disabled it, and means it
 
 
 def forget(task, told, check_mode):

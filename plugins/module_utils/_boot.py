@@ -22,13 +22,17 @@ def boot(host):
     """Load the accepted patches of the running kernel, oldest first; raises LivepatchError with the first that fails.
 
     Does nothing in a boot that has been looked at before, or with kernel_livepatch=off on the kernel command line.
+    Returns what was done as a sentence, or None.
     """
     if read_ledger(host)["boot_id"] == host.read_or(BOOT_ID) or switched_off(host):
-        return
+        return None
     with transaction(host, "boot") as recorded:
         recorded.keep(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
+        said = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
+                for one in recorded.ledger["quarantined"]]
         if accepted_here(host, recorded.ledger):
-            _load(host, recorded)
+            said.append(_load(host, recorded))
+        return " ".join(said)
 
 
 def prove(host):
@@ -49,6 +53,8 @@ def _load(host, recorded):
     stack = running_stack(host, before, recorded.ledger)
     wanted = accepted_here(host, recorded.ledger)
     missing = [entry for entry in wanted if entry["name"] not in {layer["name"] for layer in stack}]
+    if not missing:
+        return "All accepted live patches are loaded already."
     recorded.begin([
         {"name": entry["name"], "sha256": entry["sha256"], "build_id": entry["build_id"],
          "previous_state": interface.state(entry["name"]), "wanted_state": "accepted"} for entry in missing], before)
@@ -68,6 +74,8 @@ def _load(host, recorded):
         recorded.end(outcome, [
             {"name": entry["name"], "state": interface.state(entry["name"]),
              "transition_seconds": seconds.get(entry["name"])} for entry in missing], interface.patches(), code=code)
+
+    return f"Loaded the accepted live patches: {', '.join(seconds)}."
 
 
 def wanted_loaded(entries):

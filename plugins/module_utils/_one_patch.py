@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One patch on its way from the state it is in to the state it shall be in: the task of the module `patch`."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import describe_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
@@ -37,6 +38,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._trial import SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED
+from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
 
 IN_THE_KERNEL = {"accepted": "enabled"}  # the kernel knows of no acceptance
 
@@ -53,12 +55,19 @@ class OnePatch:
         self.name = description["name"] if description else wish.name
         self.line = line
         self.wanted = IN_THE_KERNEL.get(wish.state, wish.state)
-        self.facts = Facts(host, description)  # for both looks, before the lock and after it: they are dear to read
+        self.facts = None
         self.ledger = ledger_now(host, way_back=self.wanted != "enabled")
-        self.before = interface.patches() if interface else []
-        self.previous = self.state()
+        self.before = None
+        self.look()
         self.loaded_build = module_build_id(host, self.name)
         self.was_accepted = self.previous == "enabled" and self.is_accepted()
+
+    def look(self):
+        """Look at the kernel, once more where something may have changed since; the facts are dear to read."""
+        before, self.before = self.before, self.interface.patches() if self.interface else []
+        if self.before != before:
+            self.facts = Facts(self.host, self.description)
+        self.previous = self.state()
 
     def state(self):
         """The patch's state now; raises LivepatchError `name-not-a-livepatch` where no check is going to tell it."""
@@ -96,13 +105,31 @@ class OnePatch:
         return findings
 
     def check_before_lock(self):
-        """Refuse what the checks refuse; where a transition is in the way, tell of the run that waits for its end."""
+        """Refuse what the checks refuse; the end of another patch's transition is waited for."""
         try:
             self.check()
         except LivepatchError as error:
-            if any(found["code"] == "transition-running" for found in error.details.get("findings", ())):
-                refuse_while_busy(self.host)
-            raise
+            blockers = standing_blockers(error.details.get("findings", ()), self.wish.ignore_findings)
+            if {found["code"] for found in blockers} != {"transition-running"}:
+                raise
+        if not self._is_free():
+            self._wait_for_other()
+            self.look()
+            self.check()
+
+    def _is_free(self):
+        return self.interface is None or self.interface.in_transition() in (None, self.name)
+
+    def _wait_for_other(self):
+        """Raises LivepatchError `host-busy`, or `transition-running` with the tasks that hold it."""
+        refuse_while_busy(self.host)
+        other = self.interface.in_transition()
+        if wait_until(self.host, self._is_free, self.wish.timeout):
+            return
+        patch = self.interface.patch(other)
+        error = refusal([finding("transition-running", other, other=other)], patch=self.result(self.previous))
+        error.details["blockers"] = describe_blockers(self.host, patch) if patch else []
+        raise error
 
     def unchanged(self):
         """There is nothing to do; what is enabled is compared with its file all the same."""
@@ -129,11 +156,8 @@ class OnePatch:
 
         Another run may have moved the patch before this one had the lock, so look again.
         """
-        before, self.before = self.before, self.interface.patches()
-        if self.before != before:
-            self.facts = Facts(self.host, self.description)  # what was read before holds no more
         self.ledger = recorded.ledger
-        self.previous = self.state()
+        self.look()
         if not self.steps():
             return self.unchanged()
         findings = self.check()
@@ -227,6 +251,8 @@ class OnePatch:
     def _failed(self, error, findings, change, precautions, recorded):
         """The error of a change, with what became of the patch in its details."""
         state = self.interface.state(self.name)
+        if state == self.previous and recorded.id and self.wanted != "enabled":  # turned round, and kept as before
+            recorded.keep(accepted=self.ledger["accepted"], trial=self.ledger["trial"])
         unwritten = self._end(recorded, "failed", state, change, precautions, error.code)
         error.details.setdefault("patch", self.result(state, change))
         error.details.setdefault("changed", state != self.previous or bool(change.replaced))

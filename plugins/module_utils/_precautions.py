@@ -5,7 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm, disarm, watch
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm, boot_part, disarm, watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
@@ -50,7 +50,9 @@ class Precautions:
                 "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to}
         self.recorded.keep(**changes)  # first of all: what is started now reads it
         words = program(self.host, prove=bool(self.seconds))
-        self.recorded.keep(watched=watch(self.host, words) or bool(self.seconds))
+        # Without an init system it is what waits for the trial's end that sees how the boot ends.
+        alone = bool(self.seconds) and boot_part(self.host)["init"] == "none"
+        self.recorded.keep(watched=watch(self.host, words) or alone)
         if self.seconds:
             arm(self.host, self.recorded.name, [*words, "end-trial"])
 

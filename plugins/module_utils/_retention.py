@@ -7,6 +7,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._journal import n
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
 MOST_CHANGES = 5  # of the newest ones, whose starting points stay within reach
+GO_BACK_TO = ("patch", "rollback")  # what the host does by itself, as often as it has to, pushes none of these out
 
 
 def clear_out(host, ledger):
@@ -32,6 +33,6 @@ def _of_journal(host):
             yield from record["after"]
             continue
         yield from record["before"]
-        left -= 1
+        left -= record["action"] in GO_BACK_TO
         if not left:
             return

@@ -22,6 +22,7 @@ def take_way(host, interface, way, recorded, accepted):
         [_planned(host, interface, name, "absent") for name in [*names, *idle] if name not in _names(coming)]
         + [dict(_planned(host, interface, layer["name"], "enabled"), sha256=layer["sha256"],
                 build_id=layer["build_id"]) for layer in coming], interface.patches())
+    earlier = recorded.ledger["accepted"]
     recorded.keep(accepted=accepted, loaded=recorded.ledger["loaded"] + [
         entry_of_layer(host, layer, recorded.name) for layer in coming])
     everything = [*names, *idle, *_names(coming)]
@@ -29,6 +30,8 @@ def take_way(host, interface, way, recorded, accepted):
         way.check()
         arrived = way.go()
     except LivepatchError as error:
+        if not way.changed:
+            recorded.keep(accepted=earlier)
         findings = _end(interface, recorded, everything, way, "failed", error.code)
         error.details["findings"] = error.details.get("findings", []) + findings
         error.details["transaction"] = recorded.id

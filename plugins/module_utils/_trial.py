@@ -11,35 +11,47 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._errors import Li
 from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger, same_build
-from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
 
 SECONDS = 300  # of the trial on the way from `absent` to `accepted` when nothing else is asked for
 TRANSITION_SECONDS = 90
 LOOK_AGAIN = 10  # seconds; the end can be moved, or the trial accepted, meanwhile
+FIRST_PAUSE, LONGEST_PAUSE = 2, 300  # seconds, between two tries
 
 
 def end_trial(host):
     """Wait for the end of the trial that is going on, and bring the host back to what ran before.
 
-    Returns when there is no trial in this boot any more. Raises LivepatchError when the host could not be brought back;
-    the trial is then still on, and whoever runs this has to try again.
+    Tries for as long as it takes, less and less often, and without the lock in between, so that an operator can help.
+    Returns, when there is no trial in this boot any more, what came of it as a sentence, None where it was no matter of
+    this. Raises LivepatchError where the trial is over and what ran before could not be loaded again.
     """
+    pause = FIRST_PAUSE
     while _is_due(host):
-        with transaction(host, "trial", way_back=True, wait=True) as recorded:
-            trial = recorded.ledger["trial"]
-            if trial is None or trial["ends"] > host.now():
-                continue  # accepted, taken back or begun anew, by whoever had the lock
-            arrived = _take_back(host, recorded, trial)
-        if not arrived:
-            _wait_for_transition(host, interface_adapter(host))
+        said, failure = None, None
+        try:
+            said = _end(host)
+        except (LivepatchError, OSError) as error:
+            failure = error
+        if read_ledger(host)["trial"] is None:
+            if failure:
+                raise failure
+            return said
+        host.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return None
 
 
-def _wait_for_transition(host, interface):
-    """Without the lock, so that an operator can turn it round, or force it, meanwhile."""
-    wait_until(host, lambda: interface.in_transition() is None, TRANSITION_SECONDS)
+def _end(host):
+    with transaction(host, "trial", way_back=True, wait=True) as recorded:
+        trial = recorded.ledger["trial"]
+        if not trial or trial["ends"] > host.now():
+            return None  # whoever had the lock has accepted it, or taken it back, or begun another
+        _take_back(host, recorded, trial)
+        return (f"The trial of {trial['name']} was over and nobody had accepted it: this host is back at "
+                f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
 
 
 def _is_due(host):
@@ -55,10 +67,10 @@ def _is_due(host):
 
 
 def _take_back(host, recorded, trial):
-    """Whether the host is back; where what ran before cannot be loaded again, at least the trial's patch goes."""
+    """Bring the host back; where what ran before cannot be loaded again, at least the trial's patch goes."""
     interface = interface_adapter(host)
     try:
-        return _go(host, interface, recorded, trial["back_to"])
+        _go(host, interface, recorded, trial["back_to"])
     except LivepatchError:
         stack = running_stack(host, interface.patches(), recorded.ledger)
         still_there = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
@@ -70,4 +82,4 @@ def _take_back(host, recorded, trial):
 
 def _go(host, interface, recorded, target):
     way = WayBack(host, interface, target, TRANSITION_SECONDS, "wait")
-    return take_way(host, interface, way, recorded, recorded.ledger["accepted"])["arrived"]
+    take_way(host, interface, way, recorded, recorded.ledger["accepted"])

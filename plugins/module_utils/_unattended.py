@@ -21,28 +21,33 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import re
 
 
 def main(words, host=None):
-    """Do what the words say; returns the exit status, 1 after an error, which is one line on standard error."""
+    """Do what the words say; returns the exit status, 1 after an error, which is one line on standard error.
+
+    What a command returns, if anything, is what it has to tell.
+    """
     command = COMMANDS.get(" ".join(words))
     if command is None:
         sys.stderr.write(f"usage: program.pyz {' | '.join(sorted(COMMANDS))}\n")
         return 2
     try:
-        command(host or Host())
+        said = command(host or Host())
     except (LivepatchError, OSError) as failure:
         error = known_error(failure)
         sys.stderr.write(f"{error.code}: {error.message}\n")
         return 1
+    if said:
+        sys.stdout.write(f"{said}\n")
     return 0
 
 
 def _ready(host):
     read_ledger(host)
-    sys.stdout.write("ready\n")
+    return "ready"
 
 
 def _boot_now(host):
     withdraw(host)  # a soft reboot ends all processes and leaves the kernel, with its patches, as it is
-    _boot.boot(host)
+    return _boot.boot(host)
 
 
 COMMANDS = {

@@ -204,6 +204,7 @@ class SimulatedKernel(Host):
 
     def let_go(self, tid):
         del self._holders[tid]
+        self.put(f"/proc/{tid}/task/{tid}/patch_state", "-1\n")
 
     def forget_all(self):
         """Every patch and module is gone, as after a reboot."""

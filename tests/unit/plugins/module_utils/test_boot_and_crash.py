@@ -7,9 +7,16 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot import boot, prove
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import PATH, empty_ledger, read_ledger, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
+    PATH,
+    empty_ledger,
+    read_ledger,
+    same_build,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)
@@ -98,6 +105,17 @@ def test_what_does_not_verify_is_not_accepted(host, bring):
     assert error.code == "task-left-behind"
     assert (read_ledger(host)["accepted"], read_ledger(host)["trial"]["name"]) == ([], "v1")
     assert history(host)["journal"][0]["code"] == "task-left-behind"
+
+
+def test_what_was_replaced_after_a_transition_was_left_going_goes_when_it_is_accepted(host, bring):
+    bring(V1)
+    host.hold(7)
+    bring(V2, timeout=1, on_stall="wait")
+    host.let_go(7)
+    host.sleep(2)
+    assert host.names("/sys/module") == ["v1", "v2"]
+    accept(bring, V2)
+    assert host.names("/sys/module") == ["v2"]
 
 
 def test_an_accepted_patch_is_loaded_at_boot_with_its_parameters(host, interface, bring):
@@ -216,13 +234,37 @@ def test_absent_is_absent_at_the_next_boot_too(host, bring):
     assert bring(name="v1", state="absent")["changed"] is False
 
 
+@pytest.mark.parametrize("take_out", [
+    lambda _host, bring: bring(name="v1", state="absent"),
+    lambda host, _bring: roll_back(host, "original", 3, "reverse")])
+def test_a_removal_that_was_turned_round_leaves_the_patch_accepted(host, interface, bring, take_out):
+    accept(bring, V1)
+    host.hold(7, directions=("disabling",))
+    assert failure(take_out, host, bring).code == "transition-stalled"
+    assert (interface.state("v1"), names(read_ledger(host)["accepted"])) == ("enabled", ["v1"])
+    host.let_go(7)
+    take_out(host, bring)
+    assert read_ledger(host)["accepted"] == []
+
+
+def test_a_crash_while_an_accepted_patch_is_taken_out_does_not_load_it_again(host, interface, bring, monkeypatch):
+    accept(bring, V1)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(Change, "settle_off", lambda _change: 1 / 0)  # stands for the host's end
+        bring(name="v1", state="absent")
+    reboot(host, clean=False)
+    boot(host)
+    assert (interface.state("v1"), [one["why"] for one in read_ledger(host)["quarantined"]]) == (
+        "absent", ["crashed-on-trial"])
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 2}', '{"schema": 1, "boot_id": 7}'])
 def test_a_damaged_ledger_brings_nothing_in_and_lets_everything_out(host, interface, bring, content):
     bring(V1)
     host.put(PATH, content)
     assert failure(bring, ONE).code == "ledger-damaged"
     result = bring(name="v1", state="absent")
-    assert ("ledger-not-read", "absent") == (result["findings"][0]["code"], interface.state("v1"))
+    assert (result["findings"][0]["code"], interface.state("v1")) == ("ledger-not-read", "absent")
 
 
 @pytest.mark.parametrize("one, other, same", [

@@ -112,7 +112,27 @@ def test_another_patch_in_transition_is_named(kernel, interface, bring, wanted, 
     error = failure(bring, SimulatedPatch(), state=wanted)
     assert error.code == "transition-running"
     assert "the transition of the patch slow" in error.message
+    assert [blocker["comm"] for blocker in error.details["blockers"]] == ["worker"]
     assert (interface.state("fix"), interface.state("slow")) == (other_state, "enabling")
+
+
+@pytest.mark.parametrize("wanted", ["enabled", "absent"])
+def test_another_transition_that_ends_in_time_is_waited_for(kernel, interface, bring, wanted):
+    if wanted == "absent":
+        bring(SimulatedPatch())
+    kernel.hold(7)
+    bring(SimulatedPatch("slow"), on_stall="wait")
+    kernel.at(kernel.now() + 2, lambda: kernel.let_go(7))
+    assert bring(SimulatedPatch(), state=wanted)["changed"] is True
+    assert (interface.state("fix"), interface.state("slow")) == (wanted, "enabled")
+
+
+def test_what_stands_against_a_patch_anyway_is_told_without_waiting_for_a_transition(kernel, bring):
+    kernel.hold(7)
+    bring(SimulatedPatch("slow"), on_stall="wait")
+    before = kernel.now()
+    failure(bring, SimulatedPatch(release="6.1.0-57-amd64"))
+    assert kernel.now() == before
 
 
 @pytest.mark.parametrize("state", ["enabled", "enabling", "disabling"])
