@@ -14,7 +14,8 @@ description:
     taken out is loaded again from the files that the host keeps, with the parameters that it had, so that this needs
     nothing of the controller but the word.
   - Where an earlier patch replaces the later ones, it is loaded over them, and there is no moment without either.
-    Otherwise the patches that go are disabled and removed first, the newest first, and the others loaded in their order.
+    Otherwise the patches that go are disabled and removed first, the newest first, and then the others are loaded in
+    their order.
   - Nothing is changed before everything that has to come back has been checked as for a load, and afterwards the
     kernel is asked whether it runs what was to be reached.
   - What the next boot loads goes back too, to what of it was accepted then. A trial that is going on is over.

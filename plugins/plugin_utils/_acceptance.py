@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: accepting a patch takes two calls of the module, the second over a connection that is made after the load."""
+"""PRIVATE: accepting a patch takes two calls of the module, the second over a connection made after the load."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def both(load: dict, acceptance: dict) -> dict:
         return result
     result["blockers"] = _joined(load, acceptance, "blockers")
     result["transaction"] = load.get("transaction") or acceptance.get("transaction")
-    result["patch"] = dict(
-        acceptance["patch"], **{key: load["patch"][key] for key in ("previous_state", "replaces", "transition_seconds")})
+    first = {key: load["patch"][key] for key in ("previous_state", "replaces", "transition_seconds")}
+    result["patch"] = dict(acceptance["patch"], **first)
     result["diff"] = dict(acceptance["diff"], before=load["diff"]["before"])
     return result
 

@@ -186,7 +186,7 @@ def test_a_crash_soon_after_boot_is_blamed_on_what_was_loaded_then(host, interfa
 
 
 @pytest.mark.parametrize("proven, clean", [(True, False), (False, True)])
-def test_a_patch_that_has_proven_itself_or_a_clean_shutdown_is_blamed_for_nothing(host, interface, bring, proven, clean):
+def test_what_has_proven_itself_or_was_shut_down_cleanly_is_not_blamed(host, interface, bring, proven, clean):
     accept(bring, V1)
     reboot(host)
     boot(host)
