@@ -29,6 +29,7 @@ NAME = re.compile(r"[^A-Za-z0-9_.-]")  # what is not taken over into a unit's na
 
 # ExecStart's - keeps the service active, and with it ExecStop, when a patch could not be loaded. No default
 # dependencies, or it could not be before what belongs to basic.target. Without the ledger nothing is started at all.
+# Only a shutdown stops it: stopped by hand or by rescue mode, it would take the clean shutdown after that for a crash.
 TEXT = """\
 # Written by the Ansible collection kernel.livepatch. Keep it from loading anything with `systemctl disable`.
 [Unit]
@@ -36,6 +37,8 @@ Description=Load the accepted kernel live patches
 ConditionPathExists={ledger}
 ConditionKernelCommandLine=!kernel_livepatch=off
 DefaultDependencies=no
+IgnoreOnIsolate=yes
+RefuseManualStop=yes
 RequiresMountsFor=/var/lib/kernel-livepatch
 After=local-fs.target systemd-modules-load.service sys-kernel-debug.mount sys-kernel-tracing.mount
 Before=ssh.service sshd.service multi-user.target
