@@ -5,6 +5,8 @@
 
 import re
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
+
 PF_KTHREAD = 0x00200000
 STATE_FIELD = 0  # of the fields behind the command name in /proc/PID/stat (field 3 of all)
 FLAGS_FIELD = 6  # field 9 of all
@@ -20,12 +22,12 @@ def tasks(host):
 
 
 def describe_task(host, pid, tid):
-    """Shape: `pid`, `tid`, `comm`, `kthread`; None when it has ended."""
+    """Shape: `pid`, `tid`, `comm` (any user can call a task what they like), `kthread`; None when it has ended."""
     comm = host.read_or(f"/proc/{pid}/task/{tid}/comm")
     stat = _stat(host, pid, tid)
     if comm is None or stat is None:
         return None
-    return {"pid": pid, "tid": tid, "comm": comm, "kthread": bool(int(stat[FLAGS_FIELD]) & PF_KTHREAD)}
+    return {"pid": pid, "tid": tid, "comm": legible(comm), "kthread": bool(int(stat[FLAGS_FIELD]) & PF_KTHREAD)}
 
 
 def is_running(host, pid, tid):

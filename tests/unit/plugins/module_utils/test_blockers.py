@@ -41,6 +41,11 @@ def test_a_thread_of_the_kernel_with_an_odd_name(kernel):
     assert describe_blockers(kernel, ENABLING) == [blocker(comm="a) R (b", kthread=True)]
 
 
+def test_a_task_s_name_controls_nobody_s_terminal(kernel):
+    task(kernel, 10, 10, 0, comm="\x1b[2Jgone")
+    assert describe_blockers(kernel, ENABLING) == [blocker(comm="?[2Jgone")]
+
+
 def test_the_stack_names_the_patched_function_where_the_kernel_gives_no_reason(kernel):
     task(kernel, 10, 10, 0, stack="[<0>] msleep+0x2d/0x40\n[<0>] held_in+0x1c/0x30 [mod]\n[<0>] 0xffffffffc0a00000\n")
     assert describe_blockers(kernel, ENABLING) == [
