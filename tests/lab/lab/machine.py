@@ -116,10 +116,18 @@ class Machine:
         if result.returncode != 0:
             raise LabError("push-failed", f"Could not copy {local} to {remote} on {self.name}: {result.stderr.strip()}")
 
+    def answers(self) -> bool:
+        """Whether sshd answers now; QEMU takes the connection whatever listens, so only sshd's greeting counts."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.ssh_port), timeout=2) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
     def wait_for_ssh(self, timeout: float = SSH_TIMEOUT) -> None:
         """Return when sshd answers; raises LabError `machine-ended` or `machine-silent`."""
         deadline = time.monotonic() + timeout
-        while not self._sshd_answers():
+        while not self.answers():
             if self._process is None or self._process.poll() is not None:
                 raise LabError("machine-ended", f"{self.name} ended before sshd answered; {end_of(self.qemu_log)}")
             if time.monotonic() > deadline:
@@ -175,8 +183,8 @@ class Machine:
         self, memory: tuple[Path, bool] | None, incoming: bool, kernel_words: str = "", kernel: Image | None = None
     ) -> None:
         descriptor = self._monitor.remote.fileno()
-        words = qemu.command(
-            kernel or self.image, self.disk, self.console_log, descriptor, memory, incoming, kernel_words, self.ssh_port)
+        files = (kernel or self.image, self.disk, self.console_log)
+        words = qemu.command(*files, descriptor, memory, incoming, kernel_words, self.ssh_port)
         self._process = self._children.start(words, self.qemu_log, pass_fds=[descriptor])
         self._monitor.connect()
         network = self._monitor.execute("human-monitor-command", {"command-line": "info usernet"})
@@ -194,11 +202,3 @@ class Machine:
             return answer.get("status") == "completed"
 
         self._monitor.wait_until(finished, what, INCOMING_TIMEOUT)
-
-    def _sshd_answers(self) -> bool:
-        """QEMU takes the connection whether or not sshd listens, so only sshd's greeting counts."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.ssh_port), timeout=2) as connection:
-                return connection.recv(4) == b"SSH-"
-        except OSError:
-            return False

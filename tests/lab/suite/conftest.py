@@ -6,22 +6,48 @@
 from __future__ import annotations
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-pytest.register_assert_rewrite("verdicts")
+for checks in ("verdicts", "wholeness"):
+    pytest.register_assert_rewrite(checks)
 
-from guest import Guest  # noqa: E402
+from guest import RELEASE, Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
+from results import Results, Row  # noqa: E402
 
 from lab import Lab  # noqa: E402
+
+RESULTS = pytest.StashKey[Results]()
 
 
 def pytest_addoption(parser):
     parser.addoption("--kernel", default="6.1", help="which of the lab's kernels to test on")
+    parser.addoption("--exhaustive", action="store_true", help="also the tests that go through every step of a change")
+    parser.addoption("--results", type=Path, help="write what was seen into this file, as a table for a page")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "exhaustive: takes many minutes; runs with --exhaustive only")
+    config.stash[RESULTS] = Results()
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--exhaustive"):
+        for item in items:
+            if item.get_closest_marker("exhaustive"):
+                item.add_marker(pytest.mark.skip(reason="needs --exhaustive"))
+
+
+def pytest_sessionfinish(session):
+    path = session.config.getoption("--results")
+    if path:
+        session.config.stash[RESULTS].write(path)
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +87,29 @@ def play(playbooks, guest):
 
 
 @pytest.fixture
+def held(guest, patches):
+    """The guest, with a thread inside lab_hold()."""
+    guest.hold(patches["lab_holder"])
+    return guest
+
+
+@pytest.fixture
+def beside(lab, tmp_path):
+    """Start a task on a guest while others run: beside(guest, module, ...) -> a future of its outcome."""
+    guests = []
+
+    def start_one(guest, module, /, **options):
+        guests.append(guest)
+        directory = tmp_path / f"beside{len(guests)}"
+        playbooks = Playbooks(directory, lab.write_inventory([guest.machine], f"beside{len(guests)}"))
+        return pool.submit(playbooks.run, [task(module, module, **options)], guest.name)
+    with ThreadPoolExecutor() as pool:
+        yield start_one
+        for guest in guests:  # what is still waited for can end
+            guest.run(f"! test -e /sys/module/lab_holder || {RELEASE}")
+
+
+@pytest.fixture
 def start(lab, tmp_path):
     """Start a machine for one test alone: start() -> the guest, and what `play` is for it."""
     started = []
@@ -74,6 +123,18 @@ def start(lab, tmp_path):
     yield start_one
     for machine in started:
         lab.end(machine)
+
+
+@pytest.fixture
+def seen(request, lab):
+    """Add a row to the table of results: seen(case, what was seen); the seconds are those since the last one."""
+    began = [time.monotonic()]
+
+    def add(case: str, what: str) -> None:
+        began.append(time.monotonic())
+        row = Row(case, lab.image.release, what, began[-1] - began[-2])
+        request.config.stash[RESULTS].rows.append(row)
+    return add
 
 
 def one_task(playbooks, guest):

@@ -17,10 +17,24 @@ from pathlib import Path
 FILES = "/root/files"
 
 STORE = "/var/lib/kernel-livepatch"
+RUN = "/run/kernel-livepatch"
+UNIT = "kernel-livepatch.service"
+# For pgrep -f and pkill -f, which must not find the shell that runs them.
+PROGRAM = f"{STORE}/[p]rogram.pyz"
 
-# Brings a guest back to a kernel without patches by hand, newest patch first, one transition after the other. In the
-# shell's own words where possible, because starting a process takes a while on an emulated machine.
+HOLDER = "/sys/module/lab_holder/parameters"
+RELEASE = f"echo 1 > {HOLDER}/release"
+HOLD = f"echo 0 > {HOLDER}/release"
+RELEASE_LATE = f"echo 1 > {HOLDER}/late_release"
+HOLD_LATE = f"echo 0 > {HOLDER}/late_release"
+
+# Brings a guest back to a kernel without patches by hand: first whoever waits for a trial's end, then the patches,
+# newest first, one transition after the other. In the shell's own words where possible, because starting a process
+# takes a while on an emulated machine. The collection's program and its unit stay, as on a host that has had a patch.
 CLEAN = f"""
+pkill -9 -f {PROGRAM}
+systemctl stop 'kernel-livepatch-*.timer' 'kernel-livepatch-*.service' 2>/dev/null
+systemctl reset-failed
 cd /sys/module
 if test -e lab_holder; then echo 1 >lab_holder/parameters/release; echo 1 >lab_holder/parameters/late_release; fi
 while read module rest; do modules="$modules $module"; done </proc/modules
@@ -37,7 +51,7 @@ for module in $modules; do
     rmmod $module
 done
 for module in lab_target lab_holder lab_kprobe; do ! test -e $module || rmmod $module; done
-rm -rf {STORE}
+rm -rf {STORE}/journal* {STORE}/ledger* {STORE}/clean* {STORE}/patches {RUN}
 test -z "$(ls /sys/kernel/livepatch)"
 """
 
@@ -80,6 +94,15 @@ class Guest:
         lines = [line.split() for line in self.read("/sys/kernel/tracing/enabled_functions").splitlines()]
         return any(words[0] == function and "I" in words for words in lines)
 
+    def version(self) -> str:
+        """The word that the patches of /proc/cmdline add to it; empty without them."""
+        return self.read("/proc/cmdline").partition(" livepatch=")[2].strip()
+
+    def guards(self) -> list[str]:
+        """What waits on the guest for the end of a trial: units of systemd."""
+        lines = self.run("systemctl list-units --all --plain --no-legend 'kernel-livepatch-trial-*'").splitlines()
+        return [line.split()[0] for line in lines]
+
     def kept_files(self) -> list[str]:
         return self.run(f"ls {STORE}/patches 2>/dev/null || true").split()
 
@@ -88,6 +111,18 @@ class Guest:
         self.machine.push(local, f"/root/{local.name}")
         self.run(f"insmod /root/{local.name}")
         return local.stem
+
+    def hold(self, lab_holder: Path) -> None:
+        """Insert the module lab_holder, and wait until a thread is inside lab_hold()."""
+        self.load(lab_holder)
+        self.wait_for_thread("original")
+
+    def wait_for_thread(self, version: str, whose: str = "held_by") -> None:
+        """Wait until the thread is in this version of lab_hold()."""
+        self.wait(f"test $(cat {HOLDER}/{whose}) = {version}")
+
+    def wait_for_transition(self, name: str) -> None:
+        self.wait(f"test $(cat /sys/kernel/livepatch/{name}/transition) = 1")
 
     def put(self, files: t.Iterable[Path]) -> None:
         """Copy files to the directory FILES, all at once."""
@@ -100,6 +135,10 @@ class Guest:
 
     def boot_id(self) -> str:
         return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def wait_until_back(self, name: str, seconds: int = 120) -> None:
+        """Wait until a patch is gone by itself, and so is who took it out."""
+        self.wait(f"test ! -e /sys/module/{name} -a ! -s {RUN}/lock", seconds)
 
     def wait_for_new_boot(self, boot_id: str, seconds: int = 180) -> None:
         """Wait until sshd answers out of another boot than `boot_id`, whatever ends that one."""

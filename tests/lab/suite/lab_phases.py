@@ -1,13 +1,14 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs on a guest, in each of its Pythons: ends or stops a process of the collection before the step of a number.
+"""Runs on a guest, in each of its Pythons: ends a process of the collection before the step of a number, or stops it.
 
-A step is something that a process changes: a file of the collection, a patch in sysfs, a module, another program. Python
-reports each one before it happens (sys.addaudithook). The plan is a file, which a reset does not take away:
+A step is something that a process changes: a file of the collection, a patch in sysfs, a module, another program.
+Python reports each one before it happens (sys.addaudithook). The plan is a file, which a reset does not take away:
 
     {"who": "module", "at": 7, "how": "kill"}       `who`: module, or the command of the unattended program
-                                                    `how`: kill (SIGKILL) or stop (SIGSTOP); `at` 0: only the trace
+                                                    `how`: kill (SIGKILL), stop (SIGSTOP), or reset (as a power cut
+                                                    of the whole guest); `at` 0: only the trace
 
 Without a plan nothing happens here. Each step is a line of TRACE, whichever process takes it.
 """
@@ -116,12 +117,27 @@ class Hook:
             number = len(trace.readlines())
         if (self.plan["who"], self.plan["at"]) != (who, number):
             return
+        _spoil_plan()
         if self.plan["how"] == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.plan["how"] == "reset":
+            with open("/proc/sysrq-trigger", "w", encoding="utf-8") as trigger:
+                trigger.write("b")
         with open(STOPPED + ".new", "w", encoding="utf-8") as stopped:
             stopped.write(f"{os.getpid()}\n")
         os.rename(STOPPED + ".new", STOPPED)
         os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _spoil_plan():
+    """Have the plan carried out once, also over a reset.
+
+    In place and by fdatasync, which leaves on its way whatever the collection has not yet forced to the disk.
+    """
+    descriptor = os.open(PLAN, os.O_WRONLY)
+    os.write(descriptor, b"#")
+    os.fdatasync(descriptor)
+    os.close(descriptor)
 
 
 def install():
@@ -129,6 +145,6 @@ def install():
     try:
         with open(PLAN, encoding="utf-8") as stream:
             plan = json.load(stream)
-    except OSError:
+    except (OSError, ValueError):  # none, or one that was carried out
         return
     sys.addaudithook(Hook(plan))

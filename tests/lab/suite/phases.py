@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends or stops the collection on a guest at each of its steps; what does it there is lab_phases.py."""
+"""Ends or stops the collection on a guest at a step, or the guest with it; what does it there is lab_phases.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Phases:
         guest.run(f"echo 'import {HOOK.stem}; {HOOK.stem}.install()' >{PACKAGES}/{HOOK.stem}.pth")
 
     def plan(self, who: str, at: int = 0, how: str = "kill") -> None:
-        """End or stop `who` before its step `at`, counted from 1; with 0, only keep the trace."""
+        """Once, `how` (kill, stop, reset) before step `at` of `who`, counted from 1; with 0, only keep the trace."""
         text = json.dumps({"who": who, "at": at, "how": how})
         self.guest.run(f"rm -rf {DIRECTORY} && echo {shlex.quote(text)} >{PLAN} && sync {PLAN}")
 

@@ -54,24 +54,37 @@ class Playbooks:
 
     def run(self, tasks: list[dict], host: str, *flags: str, **play: t.Any) -> Outcome:
         """Run tasks on one machine; `flags` go to ansible-playbook, `play` holds keywords of the play."""
-        file = self._directory / "play.yml"
-        playbook = [{"name": "Suite", "hosts": host, "gather_facts": False, "tasks": tasks, **play}]
-        file.write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
-        return self.run_playbook(str(file), *flags)
+        return self.run_playbook(self._written(tasks, host, **play), *flags)
+
+    def begin(self, tasks: list[dict], host: str) -> subprocess.Popen[bytes]:
+        """Start tasks on one machine, in a process group of their own that a test can kill."""
+        files = {name: self._directory / name for name in ("outcomes", "trips")}
+        with open(self._directory / "begun", "wb") as output:
+            return subprocess.Popen(
+                self._command(self._written(tasks, host)), env=self._environment(files), stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
     def run_playbook(self, playbook: str, *flags: str, start: Path | None = None) -> Outcome:
         """Run a playbook by its path, or by its name in the collection, from the directory `start`."""
         files = {name: self._directory / name for name in ("outcomes", "trips")}
         for file in files.values():
             file.write_text("", encoding="utf-8")
-        program = Path(sys.executable).parent / "ansible-playbook"
         done = subprocess.run(
-            [str(program), "-i", str(self._inventory), *flags, playbook], cwd=start,
+            self._command(playbook, *flags), cwd=start,
             env=self._environment(files), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         entries = [json.loads(line) for line in files["outcomes"].read_text(encoding="utf-8").splitlines()]
         return Outcome(
             done.returncode, done.stdout, {entry["task"]: entry["result"] for entry in entries},
             files["trips"].read_text(encoding="utf-8").split(), {entry["task"]: entry["seconds"] for entry in entries})
+
+    def _written(self, tasks: list[dict], host: str, **play: t.Any) -> str:
+        file = self._directory / "play.yml"
+        playbook = [{"name": "Suite", "hosts": host, "gather_facts": False, "tasks": tasks, **play}]
+        file.write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
+        return str(file)
+
+    def _command(self, playbook: str, *flags: str) -> list[str]:
+        return [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self._inventory), *flags, playbook]
 
     def _environment(self, files: dict[str, Path]) -> dict[str, str]:
         return {

@@ -8,32 +8,12 @@ from __future__ import annotations
 import getpass
 import json
 import platform
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from guest import STORE
-from playbook import Playbooks, task
+from guest import RUN, STORE
 
 JOURNAL = f"{STORE}/journal.jsonl"
-LOCK = "/run/kernel-livepatch/lock"
-RELEASE = "echo 1 > /sys/module/lab_holder/parameters/release"
-
-
-@pytest.fixture
-def held(guest, patches):
-    """The guest, with a thread inside lab_hold()."""
-    guest.load(patches["lab_holder"])
-    guest.wait("test $(cat /sys/module/lab_holder/parameters/held_by) = original")
-    return guest
-
-
-@pytest.fixture
-def play_beside(lab, machines, guest, tmp_path):
-    """Start a task while others run: play_beside(module, ...) -> a future of its outcome."""
-    playbooks = Playbooks(tmp_path / "beside", lab.write_inventory(machines, "beside"))
-    with ThreadPoolExecutor(1) as pool:
-        yield lambda module, **options: pool.submit(playbooks.run, [task(module, module, **options)], guest.name)
-        guest.run(f"! test -e /sys/module/lab_holder || {RELEASE}")  # what is still waited for can end
+LOCK = f"{RUN}/lock"
 
 
 @pytest.fixture
@@ -80,9 +60,9 @@ def test_the_journal_is_lines_that_only_root_reads(play, guest, patches):
     assert (seen["journal"], seen["journal_unreadable"], seen["changing"]) == (None, None, None)
 
 
-def test_a_run_that_is_killed_is_interrupted_and_the_next_one_goes_on(play, play_beside, held, patches):
-    killed = play_beside("patch", src=patches["holder_fix"], transition_timeout=300)
-    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 1")
+def test_a_run_that_is_killed_is_interrupted_and_the_next_one_goes_on(play, beside, held, patches):
+    killed = beside(held, "patch", src=patches["holder_fix"], transition_timeout=300)
+    held.wait_for_transition("holder_fix")
     livepatch = play("patch_info").result["livepatch"]
     changing = livepatch["changing"]
     assert [(entry["outcome"], entry["transaction"]) for entry in livepatch["journal"]] == [
@@ -106,19 +86,14 @@ def test_a_run_that_is_killed_is_interrupted_and_the_next_one_goes_on(play, play
     assert [entry["outcome"] for entry in journal] == ["done", "left-going", "interrupted"]
 
 
-def test_a_host_that_is_reset_in_the_middle_knows_that_it_was(start, patches, lab, tmp_path):
+def test_a_host_that_is_reset_in_the_middle_knows_that_it_was(start, beside, patches):
     guest, play = start()
-    guest.load(patches["lab_holder"])
-    guest.wait("test $(cat /sys/module/lab_holder/parameters/held_by) = original")
-    beside = Playbooks(tmp_path / "beside", lab.write_inventory([guest.machine], "reset"))
-    with ThreadPoolExecutor(1) as pool:
-        lost = pool.submit(
-            beside.run, [task("patch", "patch", src=patches["holder_fix"], transition_timeout=300)], guest.name)
-        guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 1")
-        guest.machine.reset()
-        guest.machine.wait_for_ssh()
-        livepatch = play("patch_info").result["livepatch"]
-        assert lost.result().code != 0
+    guest.hold(patches["lab_holder"])
+    lost = beside(guest, "patch", src=patches["holder_fix"], transition_timeout=300)
+    guest.wait_for_transition("holder_fix")
+    guest.reset()
+    livepatch = play("patch_info").result["livepatch"]
+    assert lost.result().code != 0
     assert [entry["outcome"] for entry in livepatch["journal"]] == ["interrupted"]
     assert livepatch["journal"][0]["boot_id"] != livepatch["kernel"]["boot_id"]
     assert (livepatch["changing"], livepatch["patches"], livepatch["journal_unreadable"]) == (None, [], 0)

@@ -6,18 +6,8 @@
 from __future__ import annotations
 
 import pytest
-
-RELEASE = "echo 1 > /sys/module/lab_holder/parameters/release"
-HOLD = "echo 0 > /sys/module/lab_holder/parameters/release"
-HELD = "/sys/module/lab_holder/parameters/held_by"
-
-
-@pytest.fixture
-def held(guest, patches):
-    """The guest, with a thread inside lab_hold()."""
-    guest.load(patches["lab_holder"])
-    guest.wait(f"test $(cat {HELD}) = original")
-    return guest
+from guest import HOLD, HOLD_LATE, HOLDER, RELEASE, RELEASE_LATE
+from wholeness import assert_whole, codes
 
 
 def assert_names_the_holder(blockers):
@@ -39,7 +29,7 @@ def test_a_stalled_load_is_turned_round_and_says_who_held_it(play, held, patches
     assert outcome.result["patch"]["state"] == "absent"
     assert held.live_patches() == []
     assert not held.has_module("holder_fix")
-    assert held.read(HELD) == "original\n"
+    assert held.read(f"{HOLDER}/held_by") == "original\n"
     assert held.run("grep livepatch/transition.c /proc/dynamic_debug/control") == debugging
 
 
@@ -49,7 +39,7 @@ def test_a_released_load_succeeds(play, held, patches):
     outcome = play("patch", src=patches["holder_fix"])
     assert outcome.code == 0, outcome.output
     held.run(HOLD)
-    held.wait(f"test $(cat {HELD}) = fixed")
+    held.wait_for_thread("fixed")
 
 
 def test_a_load_left_going_is_finished_by_the_next_run(play, held, patches):
@@ -72,7 +62,7 @@ def test_a_stalled_removal_is_turned_round(play, held, patches):
     held.run(RELEASE)
     assert play("patch", src=patches["holder_fix"]).code == 0
     held.run(HOLD)
-    held.wait(f"test $(cat {HELD}) = fixed")
+    held.wait_for_thread("fixed")
     outcome = play("patch", name="holder_fix", state="absent", transition_timeout=3)
     assert outcome.result["code"] == "transition-stalled"
     assert outcome.result["patch"]["state"] == "enabled"
@@ -87,3 +77,102 @@ def test_a_forced_load_is_done_and_says_what_it_costs(play, held, patches):
     assert outcome.result["patch"]["state"] == "enabled"
     assert "transition-forced" in [found["code"] for found in outcome.result["findings"]]
     assert held.read("/sys/kernel/livepatch/holder_fix/transition") == "0\n"
+
+
+def test_a_load_that_waits_for_another_transition_is_told_what_it_waits_for(play, beside, held, patches, seen):
+    going = beside(held, "patch", src=patches["holder_fix"], transition_timeout=60)
+    held.wait_for_transition("holder_fix")
+    busy = play("patch", src=patches["cmdline_v1"])
+    assert (busy.code, busy.result["code"]) == (2, "host-busy"), busy.output
+    assert "holder_fix" in busy.result["msg"] or busy.result["holder"]
+    held.run(RELEASE)
+    assert going.result().code == 0
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    assert_whole(held, play, "patch done", "patch done")
+    seen("two runs at once", "the second one is told who changes the host, at once")
+
+
+def test_a_load_waits_for_a_transition_that_nobody_waits_for(play, beside, held, patches, seen):
+    held.load(patches["holder_fix"])
+    held.wait_for_transition("holder_fix")
+    waiting = beside(held, "patch", src=patches["cmdline_v1"], transition_timeout=60)
+    held.wait("test -s /run/kernel-livepatch/lock")
+    held.run(RELEASE)
+    outcome = waiting.result()
+    assert outcome.code == 0, outcome.output
+    assert held.live_patches() == ["cmdline_v1", "holder_fix"]
+    seen("a load while another transition runs", "waits for it, and then loads")
+
+
+def test_a_load_waits_no_longer_than_its_budget(play, held, patches, seen):
+    held.load(patches["holder_fix"])
+    held.wait_for_transition("holder_fix")
+    outcome = play("patch", src=patches["cmdline_v1"], transition_timeout=3)
+    assert (outcome.code, outcome.result["code"]) == (2, "transition-running"), outcome.output
+    assert "holder_fix" in outcome.result["msg"]
+    assert outcome.seconds["patch"] < 20
+    seen("a load while another transition runs on and on", "reported when its time was over, with what it waits for")
+
+
+@pytest.fixture
+def held_both_ways(held, patches, beside):
+    """A guest on which a load of holder_fix can end in neither direction; gives the load's future."""
+    going = beside(held, "patch", src=patches["holder_fix"], transition_timeout=8)
+    held.wait_for_transition("holder_fix")
+    held.wait("test $(cat /proc/$(pgrep -x lab_late_holder)/patch_state) = 1")
+    held.run(HOLD_LATE)
+    held.wait_for_thread("fixed", "late_held_by")
+    return going
+
+
+def test_a_transition_that_is_held_both_ways_is_reported_exactly(play, held, held_both_ways, patches, seen):
+    failed = held_both_ways.result()
+    assert (failed.code, failed.result["code"]) == (2, "reverse-stalled"), failed.output
+    assert [(found["comm"], found["function"]) for found in failed.result["blockers"]] == [
+        ("lab_late_holder", "patched_lab_hold")]
+    assert failed.result["patch"]["state"] == "disabling"
+    livepatch = play("patch_info").result["livepatch"]
+    assert (livepatch["transition"]["name"], livepatch["changing"]) == ("holder_fix", None)
+    assert [blocker["comm"] for blocker in livepatch["transition"]["blockers"]] == ["lab_late_holder"]
+    assert (livepatch["journal"][0]["outcome"], livepatch["journal"][0]["code"]) == ("failed", "reverse-stalled")
+    held.run(RELEASE_LATE)
+    done = play("patch", name="holder_fix", state="absent")
+    assert (done.code, done.result["patch"]["previous_state"]) == (0, "disabling"), done.output
+    assert_whole(held, play, "patch done", "patch failed")
+    seen("a transition held in both directions, reversed", "an exact report; the next run ends it")
+
+
+def test_a_transition_that_is_held_both_ways_goes_on_where_it_can(play, held, held_both_ways, patches, seen):
+    assert held_both_ways.result().result["code"] == "reverse-stalled"
+    held.run(RELEASE)
+    on = play("patch", src=patches["holder_fix"])
+    assert (on.code, on.result["patch"]["state"]) == (0, "enabled"), on.output
+    assert_whole(held, play, "patch done", "patch failed")
+    seen("a transition held in both directions, then wanted again", "turned round again by the next run, and enabled")
+
+
+def test_a_removal_is_left_going(play, held, patches, seen):
+    held.run(RELEASE)
+    assert play("patch", src=patches["holder_fix"]).code == 0
+    held.run(HOLD)
+    held.wait_for_thread("fixed")
+    off = play("patch", name="holder_fix", state="absent", transition_timeout=3, on_stall="wait")
+    assert (off.code, off.result["patch"]["state"]) == (0, "disabling"), off.output
+    held.run(RELEASE)
+    assert play("patch", name="holder_fix", state="absent").result["patch"]["state"] == "absent"
+    assert_whole(held, play, "patch done", "patch left-going", "patch done")
+    seen("a held removal, left going", "reported; the next run ends it")
+
+
+def test_a_forced_removal_says_what_it_costs(start, patches, seen):
+    guest, play = start()
+    guest.hold(patches["lab_holder"])
+    guest.run(RELEASE)
+    assert play("patch", src=patches["holder_fix"]).code == 0
+    guest.run(HOLD)
+    guest.wait_for_thread("fixed")
+    off = play("patch", name="holder_fix", state="disabled", transition_timeout=3, on_stall="force")
+    assert (off.code, off.result["patch"]["state"]) == (0, "disabled"), off.output
+    assert "transition-forced" in codes(off.result["findings"])
+    assert_whole(guest, play, "patch done", "patch done")
+    seen("a held removal, forced", "off at once, with what it costs")

@@ -26,8 +26,8 @@ Hub -1 (net):
 """
 
 
-def command(memory=None, incoming=False, disk="/run/lab1.qcow2"):
-    return qemu.command(Image(Path("/image")), Path(disk), Path("/run/lab1.console"), 7, memory, incoming)
+def command(memory=None, incoming=False, disk="/run/lab1.qcow2", **more):
+    return qemu.command(Image(Path("/image")), Path(disk), Path("/run/lab1.console"), 7, memory, incoming, **more)
 
 
 def value_of(words, option):
@@ -40,6 +40,10 @@ def test_emulation_is_asked_for_by_name():
 
 def test_port_is_local_and_left_to_qemu():
     assert "hostfwd=tcp:127.0.0.1:0-:22" in value_of(command(), "-netdev")
+
+
+def test_a_machine_that_starts_again_keeps_its_port():
+    assert "hostfwd=tcp:127.0.0.1:35561-:22" in value_of(command(port=35561), "-netdev")
 
 
 def test_saved_memory_is_not_written_to_by_those_who_resume():

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
+
+The steps are learnt from an undisturbed run. Without --exhaustive, one scenario is ended at the steps around the load.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from guest import RUN
+from phases import Phases
+from wholeness import assert_whole
+
+TRIAL = {"trial": 3, "transition_timeout": 6}
+V1 = {"src": "cmdline_v1"}
+C1, C2 = {"src": "cmdline_cumulative_1"}, {"src": "cmdline_cumulative_2"}
+AROUND_THE_LOAD = ("finit_module", "after finit_module", "write /var/lib/kernel-livepatch/journal.jsonl")
+
+
+class Scenario(t.NamedTuple):
+    """Tasks that come before (module, options), the task that is ended, and the patches with their states after it."""
+
+    before: tuple[tuple[str, dict], ...]
+    change: tuple[str, dict]
+    after: dict[str, str]
+
+
+SCENARIOS = {
+    "load": Scenario((), ("patch", V1), {"cmdline_v1": "enabled"}),
+    "trial": Scenario((), ("patch", {**V1, **TRIAL}), {"cmdline_v1": "enabled"}),
+    "accept": Scenario((), ("patch", {**V1, **TRIAL, "state": "accepted"}), {"cmdline_v1": "accepted"}),
+    "replace": Scenario(
+        (("patch", {**C1, "state": "accepted"}),), ("patch", {**C2, **TRIAL}), {"cmdline_cumulative_2": "enabled"}),
+    "remove": Scenario(
+        (("patch", {**V1, "state": "accepted"}),), ("patch", {"name": "cmdline_v1", "state": "absent"}), {}),
+    "rollback": Scenario(
+        (("patch", {**C1, "state": "accepted"}), ("patch", C2)), ("patch_rollback", {}),
+        {"cmdline_cumulative_1": "accepted"}),
+}
+
+
+def scenarios():
+    """All of them for --exhaustive, the trial alone without."""
+    return [pytest.param(name, marks=() if name == "trial" else pytest.mark.exhaustive) for name in SCENARIOS]
+
+
+class Stage:
+    """A guest, brought to where a scenario begins again and again."""
+
+    def __init__(self, scenario, guest, play, patches, exhaustive):
+        self.guest = guest
+        self.phases = Phases(guest)
+        self.scenario = scenario
+        self._play = play
+        self._patches = patches
+        self._exhaustive = exhaustive
+
+    def run(self, step, **more):
+        """Run a task of the scenario."""
+        module, options = step
+        return self._play(module, **self.options(options), **more)
+
+    def options(self, options):
+        return {**options, "src": self._patches[options["src"]]} if "src" in options else options
+
+    def info(self):
+        return self._play("patch_info").result["livepatch"]
+
+    def begin(self):
+        """Bring the guest to where the scenario begins."""
+        self.phases.no_plan()
+        self.guest.clean()
+        for step in self.scenario.before:
+            outcome = self.run(step)
+            assert outcome.code == 0, outcome.output
+        self.stack = self.patches()
+
+    def patches(self):
+        """The patches of the kernel with their states."""
+        return {patch["name"]: patch["state"] for patch in self.info()["patches"]}
+
+    def steps(self):
+        """Number and text of the steps to try, from an undisturbed run."""
+        self.begin()
+        self.phases.plan("module")
+        assert self.run(self.scenario.change).code == 0
+        found = list(enumerate(self.phases.steps("module"), 1))
+        assert self.patches() == self.scenario.after
+        assert len(found) > 5, found
+        return found if self._exhaustive else [
+            (number, text) for number, text in found if text.startswith(AROUND_THE_LOAD)]
+
+    def at_each_step(self, attempt, seen, what, came_of_it):
+        """Call attempt(number) for each step; fails with all that went wrong, by step."""
+        steps = self.steps()
+        wrong = []
+        for number, text in steps:
+            try:
+                self.begin()
+                attempt(number)
+            except AssertionError as error:
+                wrong.append(f"step {number}, {text}: {error}")
+        assert not wrong, "\n".join(wrong)
+        seen(f"{what}, before each of {len(steps)} steps", came_of_it)
+
+    def wait_until_quiet(self):
+        """Wait until the trial, where one is on, has been taken back, and nobody changes the guest."""
+        if self.scenario.change[1].get("trial"):
+            self.guest.wait(
+                "! grep -q '\"trial\": {' /var/lib/kernel-livepatch/ledger.json 2>/dev/null", 60)
+        self.guest.wait(f"test ! -s {RUN}/lock || ! kill -0 $(sed 's/.*\"pid\": \\([0-9]*\\).*/\\1/' {RUN}/lock)")
+
+    def assert_back_or_done(self):
+        """After a change that was ended, and a trial's end: where it began, or where it was to end."""
+        now = self.patches()
+        if self.scenario.change[1].get("trial") and "accepted" not in self.scenario.after.values():
+            assert now == self.stack, now
+        self.outcomes("done", "interrupted")
+
+    def outcomes(self, *allowed):
+        """Of the journal; fails where one is not allowed, and where more than one change was interrupted."""
+        told = [entry["outcome"] for entry in self.info()["journal"]]
+        assert set(told) <= set(allowed) and told.count("interrupted") <= 1, told
+        return told
+
+    def assert_goes_on(self, **more):
+        """The same task again ends where it would have ended undisturbed."""
+        outcome = self.run(self.scenario.change, **more)
+        assert outcome.code == 0, outcome.output
+        livepatch = self.info()
+        assert {patch["name"]: patch["state"] for patch in livepatch["patches"]} == self.scenario.after
+        told = [f"{entry['action']} {entry['outcome']}" for entry in livepatch["journal"]]
+        assert_whole(self.guest, self._play, *told)
+
+
+@pytest.fixture
+def stage(request, guest, play, patches):
+    """stage(name of the scenario)"""
+    made = []
+
+    def make(name):
+        made.append(Stage(SCENARIOS[name], guest, play, patches, request.config.getoption("--exhaustive")))
+        return made[0]
+    yield make
+    for one in made:
+        one.phases.no_plan()
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_kill(stage, seen, name):
+    here = stage(name)
+
+    def attempt(number):
+        here.phases.plan("module", number, "kill")
+        assert here.run(here.scenario.change).code != 0
+        here.wait_until_quiet()
+        here.assert_back_or_done()
+        here.assert_goes_on()
+    here.at_each_step(attempt, seen, f"kill -9 of the module ({name})", "back at the trial's end; the next run goes on")
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_cut(stage, seen, beside, name):
+    here = stage(name)
+
+    def attempt(number):
+        here.phases.plan("module", number, "stop")
+        module, options = here.scenario.change
+        lost = beside(here.guest, module, **here.options(options))
+        process = here.phases.wait_for_stop()
+        here.guest.machine.disconnect()
+        assert lost.result().code == 4
+        here.guest.run(f"kill -CONT {process}")
+        here.guest.wait(f"test ! -e /proc/{process}")
+        here.wait_until_quiet()
+        here.outcomes("done")
+        here.assert_back_or_done()
+        here.assert_goes_on()
+    here.at_each_step(attempt, seen, f"ssh connection cut ({name})", "the change ends by itself; the next run goes on")
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_reset(stage, seen, beside, name):
+    here = stage(name)
+
+    def attempt(number):
+        boot_id = here.guest.boot_id()
+        here.phases.plan("module", number, "reset")
+        module, options = here.scenario.change
+        lost = beside(here.guest, module, **here.options(options))
+        here.guest.wait_for_new_boot(boot_id)
+        assert lost.result().code != 0
+        livepatch = here.info()
+        assert (livepatch["trial"], livepatch["transition"], livepatch["changing"]) == (None, None, None)
+        assert [patch["name"] for patch in livepatch["patches"]] == livepatch["boot"]["patches"]
+        assert {patch["name"] for patch in livepatch["patches"]} <= {*here.stack, *here.scenario.after}
+        assert {entry["name"] for entry in livepatch["quarantined"]} <= {*here.scenario.after, "cmdline_cumulative_2"}
+        here.outcomes("done", "interrupted")
+        if here.scenario.change[0] == "patch" and "src" in options:
+            here.assert_goes_on(ignore_findings=["quarantined"])
+    here.at_each_step(attempt, seen, f"power cut ({name})", "up again without what was not accepted")

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trials: the host goes back by itself, whatever has become of whoever began it."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from guest import HOLD, PROGRAM, RELEASE
+from playbook import Playbooks, task
+from wholeness import assert_whole, codes
+
+SYSTEMD = "/run/systemd/system"  # where sd_booted(3) looks
+
+
+@pytest.fixture
+def without_systemd(guest):
+    """The guest, which passes for one without systemd: simulated, since Debian's own init stays what it is."""
+    guest.run(f"mv {SYSTEMD} {SYSTEMD}.away")
+    yield guest
+    guest.run(f"mv {SYSTEMD}.away {SYSTEMD}")
+
+
+@pytest.fixture
+def begin(lab, guest, tmp_path):
+    """Start a task that a test kills: begin(module, ...) -> the process of ansible-playbook, in a group of its own."""
+    playbooks = Playbooks(tmp_path / "begun", lab.write_inventory([guest.machine], "begun"))
+    return lambda module, **options: playbooks.begin([task(module, module, **options)], guest.name)
+
+
+def test_a_trial_ends_by_itself(play, guest, patches, seen):
+    before = guest.read("/proc/cmdline")
+    on = play("patch", src=patches["cmdline_v1"], trial=10)
+    assert on.code == 0, on.output
+    assert on.result["patch"]["state"] == "enabled"
+    livepatch = assert_whole(guest, play, "patch done")
+    trial = livepatch["trial"]
+    assert (trial["name"], trial["transaction"], trial["seconds"], trial["back_to"]) == (
+        "cmdline_v1", on.result["transaction"], 10, [])
+    assert 0 < trial["seconds_left"] <= 10
+    assert "on-trial" in codes(livepatch["drift"])
+    assert len(guest.guards()) == 1
+    guest.wait_until_back("cmdline_v1")
+    assert guest.read("/proc/cmdline") == before
+    livepatch = assert_whole(guest, play, "trial done", "patch done")
+    assert (livepatch["trial"], livepatch["quarantined"], guest.guards()) == (None, [], [])
+    seen("a trial that nobody accepts", "taken out by the host itself when its time was over")
+
+
+def test_a_host_that_a_patch_cuts_off_comes_back_by_itself(play, guest, beside, patches, seen):
+    # Whether its connection survives until the host is back is up to the timing of TCP.
+    cut_off = beside(guest, "patch", src=patches["drop_network"], trial=20, transition_timeout=20)
+    while guest.machine.answers():
+        assert not cut_off.done(), cut_off.result().output
+    guest.machine.wait_for_ssh(120)
+    guest.wait_until_back("drop_network")
+    livepatch = assert_whole(guest, play, "trial done", "patch done")
+    assert (livepatch["patches"], livepatch["quarantined"]) == ([], [])
+    seen("a patch on trial that drops all network traffic", "nothing reaches the host; back by itself after the trial")
+
+
+def test_what_ran_before_runs_again_with_no_moment_without_either(play, guest, patches, seen):
+    assert play("patch", src=patches["cmdline_cumulative_1"], state="accepted").result["patch"]["state"] == "accepted"
+    gaps = "while read line </proc/cmdline; do case $line in *livepatch=c*) ;; *) echo $line >>/run/gaps ;; esac; done"
+    guest.run(f"rm -f /run/gaps; systemd-run --quiet --unit=gaps sh -c '{gaps}'")
+    try:
+        on = play("patch", src=patches["cmdline_cumulative_2"], trial=5)
+        assert (on.code, on.result["patch"]["replaces"]) == (0, ["cmdline_cumulative_1"]), on.output
+        guest.wait_until_back("cmdline_cumulative_2")
+    finally:
+        guest.run("systemctl stop gaps")
+    assert guest.version() == "c1"
+    assert guest.run("cat /run/gaps 2>/dev/null || true") == ""
+    livepatch = assert_whole(guest, play, "trial done", "patch done", "accept done", "patch done")
+    assert [(patch["name"], patch["state"]) for patch in livepatch["patches"]] == [("cmdline_cumulative_1", "accepted")]
+    assert livepatch["boot"]["patches"] == ["cmdline_cumulative_1"]
+    assert codes(livepatch["drift"]) == set()
+    seen("v1 accepted, v2 on trial and not accepted", "v1 runs again, with no moment without either")
+
+
+def test_a_stacked_patch_goes_and_the_one_below_stays(play, guest, patches):
+    assert play("patch", src=patches["with_params"], params={"text": "below", "number": 3}).code == 0
+    assert play("patch", src=patches["cmdline_v1"], trial=5).code == 0
+    guest.wait_until_back("cmdline_v1")
+    assert guest.version() == "below:3"
+    assert_whole(guest, play, "trial done", "patch done", "patch done")
+
+
+def test_a_replaced_patch_comes_back_with_its_parameters(play, guest, patches):
+    assert play("patch", src=patches["with_params"], params={"text": "two words", "number": 3}).code == 0
+    on = play("patch", src=patches["cmdline_v2"], trial=5)
+    assert (on.code, on.result["patch"]["replaces"]) == (0, ["with_params"]), on.output
+    guest.wait_until_back("cmdline_v2")
+    assert guest.version() == "two words:3"
+    assert_whole(guest, play, "trial done", "patch done", "patch done")
+
+
+@pytest.mark.parametrize("released", [False, True], ids=["held", "released"])
+def test_a_controller_that_is_killed_mid_transition_is_not_needed(play, begin, held, patches, seen, released):
+    run = begin("patch", src=patches["holder_fix"], transition_timeout=8, trial=6)
+    held.wait_for_transition("holder_fix")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    if released:
+        held.run(RELEASE)
+    held.wait_until_back("holder_fix")
+    if released:
+        assert_whole(held, play, "trial done", "patch done")
+        seen("controller killed mid-transition, transition released", "enabled, then taken out when the trial was over")
+    else:
+        livepatch = assert_whole(held, play, "patch failed")
+        assert livepatch["journal"][0]["code"] == "transition-stalled"
+        assert livepatch["trial"] is None
+        seen("controller killed mid-transition, transition held", "turned round by the host itself")
+
+
+def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, seen):
+    held.run(RELEASE)
+    assert play("patch", src=patches["holder_fix"], trial=3).code == 0
+    held.run(HOLD)
+    held.wait_for_thread("fixed")
+    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0")
+    assert play("patch_info").result["livepatch"]["transition"]["name"] == "holder_fix"
+    held.run(RELEASE)
+    held.wait_until_back("holder_fix")
+    assert_whole(held, play, "trial done", "patch done")
+    seen("a trial's end whose transition is held", "waits for the task, and is back once that lets go")
+
+
+def test_a_killed_way_back_is_begun_again(play, held, patches, seen):
+    held.run(RELEASE)
+    assert play("patch", src=patches["holder_fix"], trial=3).code == 0
+    held.run(HOLD)
+    held.wait_for_thread("fixed")
+    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0")
+    held.run(f"pkill -9 -f '{PROGRAM} end-trial'")
+    held.run(RELEASE)
+    held.wait_until_back("holder_fix")
+    livepatch = play("patch_info").result["livepatch"]
+    assert livepatch["trial"] is None
+    assert {"trial interrupted", "trial done"} >= {
+        f"{entry['action']} {entry['outcome']}" for entry in livepatch["journal"][:-1]}
+    seen("kill -9 of what ends a trial", "started again, and the host is back")
+
+
+def test_a_trial_needs_no_systemd(play, without_systemd, patches, seen):
+    guest = without_systemd
+    on = play("patch", src=patches["cmdline_v1"], trial=10)
+    assert on.code == 0, on.output
+    assert guest.run(f"pgrep -f '{PROGRAM} end-trial' | wc -l") == "1\n"
+    livepatch = assert_whole(guest, play, "patch done")
+    assert livepatch["boot"]["init"] == "none"
+    assert "trial-not-guarded" not in codes(livepatch["drift"])
+    guest.machine.disconnect()
+    guest.wait_until_back("cmdline_v1")
+    assert_whole(guest, play, "trial done", "patch done")
+    guest.wait(f"! pgrep -f {PROGRAM} >/dev/null")
+    seen("a trial without systemd (simulated)", "taken out by a process of its own when its time was over")
+
+
+def test_an_accepted_trial_needs_no_systemd_either(play, without_systemd, patches):
+    guest = without_systemd
+    assert play("patch", src=patches["cmdline_v1"], trial=60).code == 0
+    assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
+    guest.wait(f"! pgrep -f {PROGRAM} >/dev/null")
+    livepatch = assert_whole(guest, play, "accept done", "patch done")
+    assert livepatch["trial"] is None
+    assert "boot-part-missing" in codes(livepatch["drift"])
+
+
+def test_a_trial_leaves_room_for_nothing_else(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v1"], trial=300).code == 0
+    refused = play("patch", src=patches["second_of_two"])
+    assert (refused.code, refused.result["code"]) == (2, "trial-running"), refused.output
+    assert play("patch_rollback").code == 0
+    assert_whole(guest, play, "rollback done", "patch done")
+    assert (guest.live_patches(), guest.guards()) == ([], [])
+
+
+def test_a_trial_that_is_taken_out_is_over(play, guest, patches):
+    assert play("patch", src=patches["cmdline_v1"], trial=300).code == 0
+    assert play("patch", name="cmdline_v1", state="absent").code == 0
+    livepatch = assert_whole(guest, play, "patch done", "patch done")
+    assert (livepatch["trial"], guest.guards()) == (None, [])
+
+
+def test_a_trial_that_is_refused_leaves_nothing_armed(play, held, patches):
+    outcome = play("patch", src=patches["holder_fix"], transition_timeout=3, trial=300)
+    assert outcome.result["code"] == "transition-stalled"
+    livepatch = assert_whole(held, play, "patch failed")
+    assert (livepatch["trial"], held.guards()) == (None, [])
