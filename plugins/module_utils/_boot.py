@@ -7,9 +7,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import record_clean_shutdown, switched_off
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
-from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm_proof
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm, arm_proof, armed
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import accepted_here, read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import loaded_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
@@ -24,7 +25,11 @@ def boot(host):
     Does nothing in a boot that has been looked at before, or with kernel_livepatch=off on the kernel command line.
     Returns what was done as a sentence, or None.
     """
-    if read_ledger(host)["boot_id"] == host.read_or(BOOT_ID) or switched_off(host):
+    ledger = read_ledger(host)
+    if ledger["boot_id"] == host.read_or(BOOT_ID):
+        _arm_again(host, ledger["trial"])
+        return None
+    if switched_off(host):
         return None
     with transaction(host, "boot") as recorded:
         recorded.keep(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
@@ -33,6 +38,12 @@ def boot(host):
         if accepted_here(host, recorded.ledger):
             said.append(_load(host, recorded))
         return " ".join(said)
+
+
+def _arm_again(host, trial):
+    """A soft reboot leaves the kernel and its patches as they are, and ends all processes."""
+    if trial and not armed(host, trial["transaction"]):
+        arm(host, trial["transaction"], [*this_program(host), "end-trial"])
 
 
 def prove(host):

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._operator import UNKNOWN, spoken
 from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import private_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._processes import process_identity
 
 DIRECTORY = "/run/kernel-livepatch"
 LOCK = f"{DIRECTORY}/lock"
@@ -33,7 +34,7 @@ def change_lock(host, change, wait=False):
         except BlockingIOError as error:
             raise _busy(running_change(host)) from error
         try:
-            _note(descriptor, dict(change, **_process(host, "self")))
+            _note(descriptor, dict(change, **process_identity(host, "self")))
             yield
         finally:
             os.ftruncate(descriptor, 0)
@@ -49,7 +50,7 @@ def running_change(host):
     """
     try:
         holder = json.loads(host.read_or(LOCK, ""))
-        if _process(host, holder["pid"]) != {"pid": holder["pid"], "started": holder["started"]}:
+        if process_identity(host, holder["pid"]) != {"pid": holder["pid"], "started": holder["started"]}:
             return None
         holder["who"] = {key: holder["who"].get(key) for key in UNKNOWN}
         return {key: holder[key] for key in TOLD}
@@ -62,18 +63,6 @@ def refuse_while_busy(host):
     holder = running_change(host)
     if holder:
         raise _busy(holder)
-
-
-def _process(host, process):
-    """`pid` and `started` of a process, which no two of one boot share; neither where there is none.
-
-    Source: fields 1 and 22 of /proc/PID/stat in proc(5).
-    """
-    number, _parenthesis, rest = host.read_or(f"/proc/{process}/stat", "").rpartition(")")
-    fields = rest.split()
-    if len(fields) < 20 or fields[0] in ("Z", "X"):
-        return {}
-    return {"pid": int(number.split()[0]), "started": int(fields[19])}
 
 
 def _note(descriptor, holder):

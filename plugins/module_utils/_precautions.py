@@ -9,6 +9,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init_system impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial
 
 
 def entry_of(description, parameters, transaction):
@@ -63,12 +64,11 @@ class Precautions:
         changes = {"loaded": [entry for entry in ledger["loaded"] if entry["name"] in states]}
         trial = ledger["trial"]
         if trial and trial["name"] not in states:
-            changes["trial"] = None
-        elif trial and trial["transaction"] == self.recorded.name and states[trial["name"]] == "enabled":
+            end_of_trial(self.host, self.recorded, **changes)
+            return
+        if trial and trial["transaction"] == self.recorded.name and states[trial["name"]] == "enabled":
             changes["trial"] = dict(trial, ends=self._end())
         self.recorded.keep(**changes)
-        if trial and not self.recorded.ledger["trial"]:
-            disarm(self.host, trial["transaction"])
 
     def _end(self):
         return self.host.now() + self.seconds

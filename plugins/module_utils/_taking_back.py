@@ -4,7 +4,7 @@
 """The way back as one change: journalled, in the ledger before and after, and the end of a trial that is going on."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import disarm
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import boot_part, disarm
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import entry_of_layer
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, module_build_id
 
@@ -49,6 +49,9 @@ def end_of_trial(host, recorded, **changes):
     The ledger goes first, so that what is still armed finds nothing to do.
     """
     trial = recorded.ledger["trial"]
+    if trial:
+        # Without an init system, what waited for the trial's end was all that could see how this boot ends.
+        changes.setdefault("watched", recorded.ledger["watched"] and boot_part(host)["init"] != "none")
     if trial or changes:
         recorded.keep(trial=None, **changes)
     if trial:

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accepted, rebooted, crashed: what a simulated host does by itself at its next boot."""
 
+import contextlib
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
@@ -206,6 +208,24 @@ def test_the_one_on_trial_is_blamed_and_not_what_was_loaded_at_boot(host, bring)
     boot(host)
     ledger = read_ledger(host)
     assert (names(ledger["quarantined"]), names(ledger["accepted"])) == (["one"], ["v1"])
+
+
+@pytest.mark.parametrize("up, times", [("failed", 1), ("active", 0)])
+def test_a_soft_reboot_arms_a_trial_again_that_nobody_waits_for(host, bring, up, times):
+    bring(V1, trial=60)
+    host.commands.clear()
+    host.answer = lambda words: (0, f"ActiveState={up}")
+    with contextlib.suppress(LivepatchError):
+        boot(host)
+    assert [words[-1] for words in host.commands].count("end-trial") == times
+
+
+def test_where_nobody_watches_any_more_nobody_is_blamed(kernel, bring):
+    kernel.put(BOOT_ID, "boot-1\n")
+    bring(V1, trial=60)
+    assert read_ledger(kernel)["watched"] is True
+    bring(V1, state="accepted", fresh=True)
+    assert read_ledger(kernel)["watched"] is False
 
 
 def test_where_nobody_watched_nobody_is_blamed(kernel, bring):
