@@ -3,20 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host without systemd: a trial is ended by a process of its own, which also sees how the boot ends meanwhile."""
 
-import json
 import signal
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import record_clean_shutdown, withdraw
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
-from ansible_collections.kernel.livepatch.plugins.module_utils._lock import DIRECTORY
-from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import private_directory, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._guard import is_guarded
 from ansible_collections.kernel.livepatch.plugins.module_utils._processes import process_identity
+from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
 
-PROCESS = f"{DIRECTORY}/trial-process"  # `transaction`, and `pid` and `started` of the last process that was armed
 ALONE = "alone"  # what `end-trial` is told when nobody starts it again
 GOING_DOWN = 10  # seconds that a host may take to kill what it has sent SIGTERM
+SECONDS = 60  # for Python to read all that it needs
 TRY_AGAIN = 5
+ERROR, NOTICE = 3, 5  # levels of the kernel's log; syslog(2)
 
 
 class Daemon:
@@ -36,23 +36,16 @@ class Daemon:
             pid = self.host.spawn([*words, ALONE])
         except OSError as error:
             raise _not_armed(error.strerror) from error
-        process = process_identity(self.host, pid)
-        if not process:
-            raise _not_armed("it has ended at once")
-        text = json.dumps(dict(process, transaction=transaction), sort_keys=True).encode("utf-8")
-        private_directory(self.host.path(DIRECTORY))
-        write_private(self.host.path(PROCESS), lambda stream: stream.write(text))
+        wait_until(
+            self.host, lambda: self.armed(transaction) or not process_identity(self.host, pid), SECONDS)
+        if not self.armed(transaction):
+            raise _not_armed("it has ended at once, or takes too long")
 
     def disarm(self, transaction):
         """The process ends by itself when it next looks at the ledger."""
 
     def armed(self, transaction):
-        try:
-            noted = json.loads(self.host.read_or(PROCESS, ""))
-            process = process_identity(self.host, noted["pid"])
-            return bool(process) and noted == dict(process, transaction=transaction)
-        except (ValueError, LookupError, TypeError):
-            return False
+        return is_guarded(self.host, transaction)
 
     def arm_proof(self, words, seconds):
         """Nothing has been loaded at boot."""
@@ -67,7 +60,7 @@ class Daemon:
 def stand_alone(host, job):
     """Do `job(host)` until it succeeds; whoever goes down meanwhile leaves the mark of a clean shutdown.
 
-    What goes wrong is told in the kernel's log, because a process without a terminal has nobody else to tell.
+    What comes of it is told in the kernel's log, because a process without a terminal has nobody else to tell.
     """
     shutdown = _Shutdown(host)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -75,10 +68,10 @@ def stand_alone(host, job):
     signal.signal(signal.SIGALRM, shutdown.is_called_off)
     while True:
         try:
-            job(host)
+            _tell(host, NOTICE, job(host))
             break
         except Exception as failure:  # the way back has to be tried again whatever is the matter
-            _tell(host, failure)
+            _tell(host, ERROR, failure)
             host.sleep(TRY_AGAIN)
     while shutdown.is_near:
         host.sleep(1)
@@ -103,10 +96,12 @@ class _Shutdown:
             withdraw(self.host)
 
 
-def _tell(host, failure):
-    error = known_error(failure) if isinstance(failure, (LivepatchError, OSError)) else failure
-    with suppress(OSError):
-        host.write("/dev/kmsg", f"<3>kernel-livepatch: {error}\n")
+def _tell(host, level, said):
+    if isinstance(said, OSError):
+        said = known_error(said)
+    if said:
+        with suppress(OSError):
+            host.write("/dev/kmsg", f"<{level}>kernel-livepatch: {said}\n")
 
 
 def _not_armed(why):

@@ -17,7 +17,8 @@ INIT_SYSTEMS = (Systemd, Daemon)  # the first that runs; the last always does
 def arm(host, transaction, words):
     """Have `words` run now, and again until they succeed, whatever becomes of whoever asks for it.
 
-    They are to wait for the trial's end by themselves. Raises LivepatchError `trial-not-armed`.
+    They are to wait for the end of the trial that the ledger has by now. Returns when they do, with all that they need
+    in memory; raises LivepatchError `trial-not-armed`.
     """
     _adapter(host).arm(transaction, words)
 

@@ -13,9 +13,11 @@ import re
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._guard import is_guarded
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import PATH as LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import sync_directory, write_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._processes import process_identity
+from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
 
 RUNNING = "/run/systemd/system"  # a directory where systemd is the init system; sd_booted(3)
 UNITS = "/etc/systemd/system"
@@ -23,7 +25,7 @@ UNIT = "kernel-livepatch.service"
 WANTED = f"{UNITS}/multi-user.target.wants/{UNIT}"  # what `systemctl enable` makes
 PROVE = "kernel-livepatch-prove"
 DIRECTORIES = ("/usr/bin", "/bin")  # of systemd's programs
-SECONDS = 60  # for systemd to answer
+SECONDS = 60  # for systemd to answer, and for Python to read all that it needs
 UP = ("active", "activating", "reloading")  # a service that waits for its restart is activating
 NAME = re.compile(r"[^A-Za-z0-9_.-]")  # what is not taken over into a unit's name
 
@@ -79,14 +81,14 @@ class Systemd:
     def arm(self, transaction, words):
         try:
             status, said = self._run("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *words)
-            running = status == 0 and self._is_up(_trial(transaction))
+            armed = status == 0 and wait_until(self.host, lambda: is_guarded(self.host, transaction), SECONDS)
         except (LivepatchError, OSError) as error:
-            running, said = False, str(error)
-        if not running:
+            armed, said = False, str(error)
+        if not armed:
             raise LivepatchError(
                 "trial-not-armed",
                 f"systemd does not run what would end the trial ({_last_line(said)}), so nothing is loaded: see "
-                f"`systemctl status {_trial(transaction)}`, or load it without a trial.")
+                f"`journalctl -u {_trial(transaction)}`, or load it without a trial.")
 
     def disarm(self, transaction):
         unit = f"{_trial(transaction)}.service"

@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils import _boot, _tr
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import withdraw
 from ansible_collections.kernel.livepatch.plugins.module_utils._daemon import ALONE, stand_alone
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._guard import begin_to_guard
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger
 
@@ -50,11 +51,16 @@ def _boot_now(host):
     return _boot.boot(host)
 
 
+def _end_trial(host):
+    begin_to_guard(host)
+    return _trial.end_trial(host)
+
+
 COMMANDS = {
     "ready": _ready,
     "boot": _boot_now,
     "prove": _boot.prove,
     "shutdown": _boot.shut_down,
-    "end-trial": _trial.end_trial,
-    f"end-trial {ALONE}": lambda host: stand_alone(host, _trial.end_trial),
+    "end-trial": _end_trial,
+    f"end-trial {ALONE}": lambda host: stand_alone(host, _end_trial),
 }

@@ -15,6 +15,7 @@ import stat
 import struct
 from pathlib import Path
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._guard import begin_to_guard
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_module import simulated_module
 
@@ -45,7 +46,8 @@ class SimulatedKernel(Host):
 
     `now()` starts at 0. `forbidden` are paths that this process may not read, `removal_errno` is what delete_module
     fails with. `commands` are those that were run and `spawned` those that were started, as lists of words; `answer`
-    gives the status and the output of one. What is not in `owners`, as a user and a mode, is root's alone.
+    gives the status and the output of one. What ends trials is at once on its guard. What is not in `owners`, as a
+    user and a mode, is root's alone.
     """
 
     def __init__(self, directory):
@@ -117,12 +119,16 @@ class SimulatedKernel(Host):
 
     def run(self, words, seconds):
         self.commands.append(words)
-        return self.answer(words)
+        status, output = self.answer(words)
+        if words[-1] == "end-trial" and status == 0:
+            self._guard(PID)
+        return status, output
 
     def spawn(self, words):
         self.spawned.append(words)
         pid = 5000 + len(self.spawned)
         self.put(f"/proc/{pid}/stat", STAT.replace(str(PID), str(pid)))
+        self._guard(pid)
         return pid
 
     def read_bytes(self, path):
@@ -239,6 +245,12 @@ class SimulatedKernel(Host):
             for function, sympos in functions:
                 if patch["defect"] != "unlisted":
                     Path(self.path(f"{base}/{entry}/{function},{sympos or 1}")).mkdir()
+
+    def _guard(self, pid):
+        """That process has begun to wait for the end of the trial that is on."""
+        self.put("/proc/self/stat", self.read(f"/proc/{pid}/stat"))
+        begin_to_guard(self)
+        self.put("/proc/self/stat", STAT)
 
     def _write_enabled(self, name, wanted):
         if wanted == (self.read(f"{LIVEPATCH}/{name}/enabled") == "1"):

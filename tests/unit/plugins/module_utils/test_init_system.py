@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init_system impo
     disarm,
     watch,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_kernel import PID
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_systemd import (
     UNIT,
@@ -31,10 +32,19 @@ PROGRAM = ["/usr/bin/python3", "-I", "-B", "/var/lib/kernel-livepatch/program.py
 END = [*PROGRAM, "end-trial"]
 
 
+TRIAL = {"transaction": ID, "name": "fix", "since": "2026-11-21T09:16:53Z", "seconds": 300, "ends": 390, "back_to": []}
+
+
 @pytest.fixture
-def systemd(kernel):
-    kernel.put("/var/lib/kernel-livepatch/ledger.json", "{}")
-    return SimulatedSystemd(kernel)
+def host(kernel):
+    """A simulated host whose ledger has a trial."""
+    write_ledger(kernel, dict(empty_ledger(), boot_id="x", trial=TRIAL))
+    return kernel
+
+
+@pytest.fixture
+def systemd(host):
+    return SimulatedSystemd(host)
 
 
 def test_a_trial_runs_from_its_beginning_and_again_when_it_is_killed(kernel, systemd):
@@ -63,11 +73,13 @@ def test_a_trial_that_systemd_does_not_start_is_not_armed(kernel, systemd, said)
     assert f"({said or 'it says nothing'})" in raised.value.message
 
 
-def test_a_trial_that_systemd_says_to_have_started_is_looked_at(kernel, systemd):
-    kernel.answer = lambda words: (0, "ActiveState=failed" if "show" in words else "")
+def test_a_trial_is_armed_when_what_ends_it_says_that_it_waits(kernel, systemd):
+    """Not when systemd says so: what has not been read into memory by then may never be."""
+    write_ledger(kernel, dict(empty_ledger(), accepted=[], trial=dict(TRIAL, transaction="another")))
     with pytest.raises(LivepatchError, match="nothing is loaded") as raised:
         arm(kernel, ID, END)
     assert raised.value.code == "trial-not-armed"
+    assert kernel.now() >= 60
 
 
 def test_a_trial_is_not_armed_without_systemds_programs(kernel, systemd):
@@ -104,6 +116,7 @@ def test_a_systemd_that_does_not_answer_is_no_reason_to_fail_when_a_trial_is_ove
 
 
 def test_what_an_id_has_that_no_unit_may_be_called_is_replaced(kernel, systemd):
+    write_ledger(kernel, dict(empty_ledger(), trial=dict(TRIAL, transaction="a/b c%d")))
     arm(kernel, "a/b c%d", END)
     assert list(systemd.units) == ["kernel-livepatch-trial-a_b_c_d.service"]
 
@@ -192,37 +205,44 @@ def test_the_switch_is_a_word_of_the_kernels_command_line(kernel, line, expected
     assert boot_part(kernel) == {"init": "none", "installed": False, "enabled": False, "switched_off": expected}
 
 
-def test_without_systemd_a_trial_has_a_process_of_its_own(kernel):
-    arm(kernel, ID, END)
-    assert kernel.spawned == [[*END, "alone"]]
-    assert kernel.commands == []
-    assert armed(kernel, ID)
-    assert not armed(kernel, ID.replace("9f3c", "0000"))
+def test_without_systemd_a_trial_has_a_process_of_its_own(host):
+    arm(host, ID, END)
+    assert host.spawned == [[*END, "alone"]]
+    assert host.commands == []
+    assert armed(host, ID)
+    assert not armed(host, ID.replace("9f3c", "0000"))
 
 
-def test_a_process_that_is_gone_or_another_one_is_not_armed(kernel):
-    arm(kernel, ID, END)
-    line = kernel.read("/proc/5001/stat")
-    kernel.put("/proc/5001/stat", line.replace(" 12345 ", " 99999 "))
-    assert not armed(kernel, ID)
-    kernel.put("/proc/5001/stat", line)
-    assert armed(kernel, ID)
-    os.unlink(kernel.path("/proc/5001/stat"))
-    assert not armed(kernel, ID)
+def test_a_process_that_is_gone_or_another_one_is_not_armed(host):
+    arm(host, ID, END)
+    line = host.read("/proc/5001/stat")
+    host.put("/proc/5001/stat", line.replace(" 12345 ", " 99999 "))
+    assert not armed(host, ID)
+    host.put("/proc/5001/stat", line)
+    assert armed(host, ID)
+    os.unlink(host.path("/proc/5001/stat"))
+    assert not armed(host, ID)
 
 
-def test_a_process_that_does_not_start_or_stay_is_no_way_back(kernel, monkeypatch):
-    monkeypatch.setattr(kernel, "spawn", lambda words: 4999)
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"pid": {}}'])
+def test_what_is_not_a_note_of_a_process_guards_nothing(host, text):
+    host.put("/run/kernel-livepatch/trial-process", text)
+    assert not armed(host, ID)
+
+
+def test_a_process_that_does_not_start_or_stay_is_no_way_back(host, monkeypatch):
+    monkeypatch.setattr(host, "spawn", lambda words: 4999)
     with pytest.raises(LivepatchError, match="ended at once") as raised:
-        arm(kernel, ID, END)
+        arm(host, ID, END)
     assert raised.value.code == "trial-not-armed"
+    assert host.now() == 0
 
     def missing(words):
         raise FileNotFoundError(2, "No such file or directory", words[0])
 
-    monkeypatch.setattr(kernel, "spawn", missing)
+    monkeypatch.setattr(host, "spawn", missing)
     with pytest.raises(LivepatchError, match="No such file") as raised:
-        arm(kernel, ID, END)
+        arm(host, ID, END)
     assert raised.value.code == "trial-not-armed"
 
 

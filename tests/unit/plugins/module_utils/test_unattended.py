@@ -12,8 +12,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils import _boot, _da
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import BOOT_ID, MARK, was_clean
 from ansible_collections.kernel.livepatch.plugins.module_utils._daemon import stand_alone
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._guard import is_guarded
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import COMMANDS, main
 
+TRIAL = {"transaction": "T1", "name": "fix", "since": "2026-11-21T09:16:53Z", "seconds": 1, "ends": 2, "back_to": []}
 BOOT = "8f3c6a5e-0d1b-4b57-9a53-2f6c1de0a7b4"
 
 
@@ -75,7 +78,21 @@ def test_boot_in_the_same_kernel_takes_the_mark_away_first(kernel, done):
 def test_all_other_commands_are_there():
     assert COMMANDS["prove"] is _boot.prove
     assert COMMANDS["shutdown"] is _boot.shut_down
-    assert COMMANDS["end-trial"] is _trial.end_trial
+
+
+def test_what_ends_a_trial_says_that_it_waits_before_it_does(kernel, monkeypatch, capsys):
+    write_ledger(kernel, dict(empty_ledger(), trial=TRIAL))
+    monkeypatch.setattr(_trial, "end_trial", lambda host: f"guarded: {is_guarded(host, 'T1')}")
+    assert not is_guarded(kernel, "T1")
+    assert main(["end-trial"], kernel) == 0
+    assert capsys.readouterr().out == "guarded: True\n"
+
+
+def test_a_full_disk_does_not_keep_from_ending_a_trial(kernel, done):
+    write_ledger(kernel, dict(empty_ledger(), trial=TRIAL))
+    kernel.put("/run/kernel-livepatch", "a file where a directory has to be")
+    assert main(["end-trial"], kernel) == 0
+    assert done == ["end_trial"]
 
 
 def test_alone_is_the_same_job_as_a_process_of_its_own(kernel, done, signals):
@@ -94,11 +111,13 @@ def test_what_fails_alone_is_told_to_the_kernels_log_and_tried_again(kernel, sig
         attempts.append(host.now())
         if len(attempts) < 3:
             raise failure
+        return "Back."
 
     stand_alone(kernel, job)
     assert attempts == [0, 5, 10]
     told = [text for path, text in kernel.writes if path == "/dev/kmsg"]
-    assert len(told) == 2
+    assert len(told) == 3
+    assert told[2] == "<5>kernel-livepatch: Back.\n"
     assert told[0].startswith("<3>kernel-livepatch: ")
     assert said in told[0]
 
