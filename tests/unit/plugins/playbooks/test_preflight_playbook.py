@@ -5,19 +5,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-import typing as t
-from pathlib import Path
 
 import pytest
 import yaml
 
-COLLECTION = Path(__file__).resolve().parents[4]
-SIMULATED = Path(__file__).parent / "simulated_check" / "patch_check.py"
 KERNEL = "6.1.0-56-amd64"
 
 
@@ -40,45 +32,14 @@ FAILED = {"failed": True, "msg": "fix.ko is not an ELF file.", "code": "not-elf"
 ALL = {"good": GOOD, "blocked": BLOCKED, "uncovered": UNCOVERED, "gone": "lost", "broken": FAILED}
 
 
-class Run(t.NamedTuple):
-    """The end of a run: the exit code, what was printed, the lines of the last summary, the failed hosts."""
-
-    code: int
-    output: str
-    lines: list[str]
-    failed: list[str]
-
-
-@pytest.fixture(scope="session")
-def collections(tmp_path_factory):
-    """A collection tree in which everything is this collection's own except patch_check, which is simulated."""
-    root = tmp_path_factory.mktemp("collections")
-    tree = root / "ansible_collections" / "kernel" / "livepatch"
-    (tree / "plugins" / "action").mkdir(parents=True)
-    for name in ("roles", "playbooks", "galaxy.yml", "plugins/filter", "plugins/plugin_utils", "plugins/modules"):
-        (tree / name).symlink_to(COLLECTION / name)
-    (tree / "plugins" / "action" / "patch_check.py").symlink_to(SIMULATED)
-    return root
-
-
 @pytest.fixture
-def preflight(collections, tmp_path):
-    """Run the playbook: preflight({host: answer}, variables={...}); `play` takes its place where it is given."""
-    def run(answers, *flags, variables=None, play="kernel.livepatch.preflight", inventory=None, settings=None):
-        hosts = {host: {"simulated_answer": told} for host, told in answers.items()}
-        (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, **(inventory or {})}}))
-        (tmp_path / "ansible.cfg").write_text(f"[defaults]\n{settings or ''}\n")
+def preflight(play):
+    """Run the playbook: preflight({host: answer}, variables={...}); `playbook` takes its place where it is given."""
+    def run(answers, *flags, variables=None, playbook="kernel.livepatch.preflight", **options):
         given = {"livepatch_src": "patches", **(variables or {})}
         variables = {name: value for name, value in given.items() if value is not None}
-        program = Path(sys.executable).with_name("ansible-playbook")
-        done = subprocess.run(
-            [str(program), "-i", "hosts.yml", "-e", json.dumps(variables), *flags, play], cwd=tmp_path, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_CONFIG="ansible.cfg",
-                     ANSIBLE_NOCOLOR="1", ANSIBLE_LOCALHOST_WARNING="0"))
-        summaries = re.findall(r"^ok: \[[^]]*\] => (\{\n.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
-        failed = re.findall(r"^(\S+) .*\bfailed=[1-9]", done.stdout, re.MULTILINE)
-        return Run(done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed)
+        hosts = {host: {"patch_check": told} for host, told in answers.items()}
+        return play(playbook, hosts, *flags, variables=variables, **options)
     return run
 
 
@@ -158,7 +119,7 @@ def test_the_options_reach_the_check(preflight):
 
 
 def test_the_implicit_localhost_is_a_host_too(preflight):
-    run = preflight({}, variables={"livepatch_hosts": "localhost", "simulated_answer": BLOCKED})
+    run = preflight({}, variables={"livepatch_hosts": "localhost", "simulated_patch_check": BLOCKED})
     assert (run.code, run.failed, run.lines[-1]) == (2, ["localhost"], "1 host: 1 blocked")
 
 
@@ -190,7 +151,7 @@ def test_a_role_in_a_play_of_ones_own_goes_on_with_the_good_hosts(preflight, tmp
     roles = [{"role": "kernel.livepatch.preflight"}]
     play = {"name": "Own", "hosts": "all", "gather_facts": False, "roles": roles, "tasks": tasks}
     (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
-    run = preflight(ALL, play="own.yml")
+    run = preflight(ALL, playbook="own.yml")
     assert run.code == 2
     went_on = re.findall(r"^ok: \[(\w+)\] => \{\n    \"msg\": \"went on\"", run.output, re.MULTILINE)
     assert sorted(went_on) == ["good", "uncovered"]
@@ -200,6 +161,6 @@ def test_in_a_play_in_batches_the_last_summary_has_all_hosts(preflight, tmp_path
     roles = [{"role": "kernel.livepatch.preflight"}]
     play = {"name": "Own", "hosts": "all", "gather_facts": False, "roles": roles, "serial": 1}
     (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
-    run = preflight({"one": GOOD, "two": GOOD}, play="own.yml")
+    run = preflight({"one": GOOD, "two": GOOD}, playbook="own.yml")
     assert "1 compatible, 1 without an answer" in run.output
     assert (run.code, run.lines[-1]) == (0, "2 hosts: 2 compatible")

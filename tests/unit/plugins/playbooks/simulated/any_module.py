@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SIMULATED: stands in for patch_check in tests of playbooks without hosts; the inventory says who answers what."""
+"""SIMULATED: stands in for a module in tests of playbooks without hosts; the inventory says who answers what."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from ansible.plugins.action import ActionBase
 
 
 class ActionModule(ActionBase):
-    """Returns the host's variable `simulated_answer`, and what it was called with; `lost` as a lost connection does."""
+    """Returns the host's variable `simulated_MODULE`, and how it was called; `lost` as a lost connection does."""
 
     _supports_check_mode = True
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        answer = task_vars["simulated_answer"]
+        module = self._task.action.rpartition(".")[2]
+        answer = task_vars[f"simulated_{module}"]
         if answer == "lost":
             raise AnsibleConnectionFailure("Connection refused")
-        return dict(result, changed=False, called_with=dict(self._task.args), **answer)
+        called = {"called_with": dict(self._task.args), "called_in_check_mode": self._task.check_mode}
+        return {**result, "changed": False, **called, **answer}

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a playbook by ansible-playbook on this ansible-core; what the modules answer on each host is simulated."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+COLLECTION = Path(__file__).resolve().parents[4]
+SIMULATED = Path(__file__).parent / "simulated" / "any_module.py"
+MODULES = ("patch_check", "patch_info", "patch_rollback", "patch_verify")
+
+
+class Run(t.NamedTuple):
+    """The end of a run: exit code, output, the lines of the last summary, the failed hosts, and what is an artifact."""
+
+    code: int
+    output: str
+    lines: list[str]
+    failed: list[str]
+    stats: dict[str, t.Any]
+
+
+@pytest.fixture(scope="session")
+def collections(tmp_path_factory):
+    """A collection tree in which everything is this collection's own except the modules, which are simulated."""
+    root = tmp_path_factory.mktemp("collections")
+    tree = root / "ansible_collections" / "kernel" / "livepatch"
+    (tree / "plugins" / "action").mkdir(parents=True)
+    for name in ("roles", "playbooks", "galaxy.yml", "plugins/filter", "plugins/plugin_utils", "plugins/module_utils",
+                 "plugins/modules"):
+        (tree / name).symlink_to(COLLECTION / name)
+    for name in MODULES:
+        (tree / "plugins" / "action" / f"{name}.py").symlink_to(SIMULATED)
+    return root
+
+
+@pytest.fixture
+def play(collections, tmp_path):
+    """Run a playbook: play("kernel.livepatch.status", {host: {module: answer}}, variables={...})."""
+    def run(playbook, answers, *flags, variables=None, inventory=None, settings=None):
+        hosts = {
+            host: {f"simulated_{module}": told for module, told in modules.items()} for host, modules in answers.items()}
+        (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, **(inventory or {})}}))
+        (tmp_path / "ansible.cfg").write_text(f"[defaults]\nshow_custom_stats = true\n{settings or ''}\n")
+        program = Path(sys.executable).with_name("ansible-playbook")
+        command = [str(program), "-i", "hosts.yml", "-e", json.dumps(variables or {}), *flags, playbook]
+        done = subprocess.run(
+            command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_CONFIG="ansible.cfg",
+                     ANSIBLE_NOCOLOR="1", ANSIBLE_LOCALHOST_WARNING="0"))
+        summaries = re.findall(r"^ok: \[[^]]*\] => (\{\n.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
+        failed = re.findall(r"^(\S+) .*\bfailed=[1-9]", done.stdout, re.MULTILINE)
+        stats = re.search(r"^\tRUN: (.*)$", done.stdout, re.MULTILINE)
+        return Run(
+            done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed,
+            json.loads(stats.group(1)) if stats else {})
+    return run
