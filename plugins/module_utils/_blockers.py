@@ -63,6 +63,27 @@ def blockers_sentence(blockers):
     return shortened([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
 
 
+# Reason, whether it is a kernel thread: what an operator can do about such a task.
+HELP = {
+    ("running", False): "stop or pause what keeps it busy in the kernel",
+    ("running", True): "stop the load that keeps this kernel thread busy",
+    ("asleep-in-function", False): "stop or restart the service that it belongs to",
+    ("asleep-in-function", True): "end what this kernel thread waits for, or ask for a patch without that function",
+    ("unreliable-stack", False): "end tracing and probes, and unload modules from outside the kernel's tree",
+    ("unreliable-stack", True): "end tracing and probes, and unload modules from outside the kernel's tree",
+    ("unknown", False): "look at its stack in blockers, and stop it",
+    ("unknown", True): "look at its stack in blockers for what it waits for",
+}
+
+
+def what_helps(blockers):
+    """What to do about who holds a transition, as a sentence about the first of them."""
+    if not blockers:
+        return "Run again when the host is less busy."
+    first = blockers[0]
+    return f"For {first['comm']}, {HELP[first['reason'], first['kthread']]}; then run again."
+
+
 def _blocker_words(blocker):
     why = {
         "running": "running",

@@ -5,7 +5,11 @@
 
 import os
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import blockers_sentence, describe_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import (
+    blockers_sentence,
+    describe_blockers,
+    what_helps,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal, standing_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._kmsg import KernelLog
@@ -105,13 +109,12 @@ class Change:
         return self._settle("disabled")
 
     def verify(self, description):
-        """Compare the enabled patch with its file; where they differ, take it out again and raise the difference."""
+        """Compare the enabled patch with its file; raises LivepatchError with the first difference."""
         findings, _functions = verify_patch(self.host, self.interface, self.name, description, tasks=False)
         self.findings.extend(findings)
         blockers = standing_blockers(findings, TOLERATED)
         if blockers:
-            error = refusal(blockers)
-            raise LivepatchError(error.code, f"{error.message} {self._take_back()}")
+            raise refusal(blockers)
 
     def _enabled(self):
         # A replaced patch is shown as disabled for a moment before its directory goes.
@@ -169,8 +172,8 @@ class Change:
         raise LivepatchError(
             "transition-stalled",
             f"The transition of {self.name} was not over after {self.timeout} s, held by "
-            f"{blockers_sentence(self.blockers)}, and was turned round. {self._back_again(back)}",
-            blockers=self.blockers)
+            f"{blockers_sentence(self.blockers)}, and was turned round. {self._back_again(back)} "
+            f"{what_helps(self.blockers)}", blockers=self.blockers)
 
     def _came_too_late(self, wanted, request):
         """Whether the kernel refused `request` only because the transition has come to its end meanwhile."""
@@ -188,8 +191,8 @@ class Change:
         return LivepatchError(
             "reverse-stalled",
             f"The transition of {self.name} was not over after {self.timeout} s, and turning it round was not either: "
-            f"it is still {self.interface.state(self.name)}, held by {blockers_sentence(blockers)}; release them and "
-            "run again.", blockers=blockers)
+            f"it is still {self.interface.state(self.name)}, held by {blockers_sentence(blockers)}. "
+            f"{what_helps(blockers)}", blockers=blockers)
 
     def _back_again(self, back):
         """What the host is back at after a transition was turned round, as a sentence."""
@@ -200,18 +203,6 @@ class Change:
         except LivepatchError as error:
             return error.message
         return "The patch is out again."
-
-    def _take_back(self):
-        """Take out a patch that is enabled and not as its file says; returns what came of it, as sentences."""
-        try:
-            self.run("enabled", "absent")
-        except LivepatchError as error:
-            return f"Taking it out again failed: {error.message}"
-        state = self.interface.state(self.name)
-        if state != "absent":
-            return f"Taking it out again was left going: it is {state}."
-        lost = f" The patches it had replaced are gone with it: {', '.join(self.replaced)}." if self.replaced else ""
-        return f"The patch was taken out again.{lost}"
 
     def _remove_replaced(self, name):
         try:

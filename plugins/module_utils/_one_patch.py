@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings import 
     standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import replaced_patches
+from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._host_file import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import accepted_here, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id
@@ -35,7 +36,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
     patch_result,
     stack_diff,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._trial import SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
@@ -238,15 +239,41 @@ class OnePatch:
             raise Needs(file=self.description["sha256"])
 
     def _run(self, change, precautions, recorded):
+        stack = running_stack(self.host, self.before, recorded.ledger)
         if self.wanted != "enabled":
             recorded.keep(**without_patch(recorded.ledger, self.name))
         elif "load" in self.steps():
             change.load_kept(self.store, self.description["sha256"], self.line)
-            precautions.take(entry_of(self.description, self.line, recorded.name),
-                             running_stack(self.host, self.before, recorded.ledger))
+            precautions.take(entry_of(self.description, self.line, recorded.name), stack)
         change.run(self.previous, self.wanted)
         if self.wanted == "enabled" and self.interface.state(self.name) == "enabled":
-            change.verify(self.description)
+            try:
+                change.verify(self.description)
+            except LivepatchError as error:
+                raise LivepatchError(error.code, f"{error.message} {self._take_back(change, stack)}") from error
+
+    def _take_back(self, change, stack):
+        """Take out a patch that is enabled and not as its file says; returns what came of it, as sentences."""
+        lost = []
+        way = WayBack(self.host, self.interface, stack, self.wish.timeout, self.wish.on_stall)
+        try:
+            way.check()
+        except LivepatchError:  # what it has replaced cannot be loaded again
+            rest = [layer for layer in running_stack(self.host, self.interface.patches(), self.ledger)
+                    if layer["name"] != self.name]
+            lost = [name for name in names_of(stack) if name not in names_of(rest)]
+            way = WayBack(self.host, self.interface, rest, self.wish.timeout, self.wish.on_stall)
+        try:
+            if not way.go():
+                return f"Taking it out again was left going: it is {self.interface.state(self.name)}."
+        except LivepatchError as error:
+            return f"Taking it out again failed: {error.message}"
+        finally:
+            change.findings += way.findings
+        if lost:
+            return f"The patch was taken out again. The patches it had replaced are gone with it: {', '.join(lost)}."
+        change.replaced = []
+        return "The patch was taken out again" + (", and what it had replaced is back." if way.brought_back else ".")
 
     def _failed(self, error, findings, change, precautions, recorded):
         """The error of a change, with what became of the patch in its details."""

@@ -10,6 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import 
     describe_blockers,
     left_behind,
     tasks_are_readable,
+    what_helps,
 )
 
 ENABLING = {"state": "enabling", "objects": [{"name": "vmlinux", "functions": [{"name": "held_in", "sympos": 1}]}]}
@@ -39,6 +40,13 @@ def test_every_thread_that_is_not_where_the_transition_goes(kernel):
 def test_a_thread_of_the_kernel_with_an_odd_name(kernel):
     task(kernel, 10, 10, 0, comm="a) R (b", flags=0x00208040)
     assert describe_blockers(kernel, ENABLING) == [blocker(comm="a) R (b", kthread=True)]
+
+
+@pytest.mark.parametrize("reason", ["running", "unreliable-stack", "asleep-in-function", "unknown"])
+@pytest.mark.parametrize("kthread", [False, True])
+def test_there_is_something_to_do_about_every_blocker(reason, kthread):
+    words = what_helps([blocker(reason=reason, kthread=kthread), blocker(comm="other")])
+    assert words.startswith("For worker, ") and words.endswith("; then run again.")
 
 
 def test_a_task_s_name_controls_nobody_s_terminal(kernel):

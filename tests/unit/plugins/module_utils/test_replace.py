@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cumulative patches: the later one replaces the earlier ones, whose modules are then taken out."""
 
+import os
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
@@ -71,10 +73,22 @@ def test_a_replaced_module_that_stays_is_a_warning(two_patches, bring):
     assert two_patches.names("/sys/module") == ["cumulative", "first", "second"]
 
 
-def test_the_way_back_brings_no_replaced_patch_back(two_patches, interface, bring):
+def test_the_way_back_brings_the_replaced_patches_back(two_patches, interface, bring):
     broken = SimulatedPatch("cumulative", replace=True, defect="unhooked")
     with pytest.raises(LivepatchError) as caught:
         bring(broken)
+    assert caught.value.code == "function-not-hooked"
+    assert caught.value.message.endswith("The patch was taken out again, and what it had replaced is back.")
+    assert (caught.value.details["changed"], caught.value.details["patch"]["replaces"]) == (False, [])
+    assert [patch["name"] for patch in interface.patches()] == ["first", "second"]
+
+
+def test_the_way_back_brings_no_patch_back_whose_file_is_gone(kernel, two_patches, interface, bring):
+    for name in kernel.names("/var/lib/kernel-livepatch/patches"):
+        os.unlink(kernel.path(f"/var/lib/kernel-livepatch/patches/{name}"))
+    broken = SimulatedPatch("cumulative", replace=True, defect="unhooked")
+    with pytest.raises(LivepatchError) as caught:
+        bring(broken, ignore_findings=["replaces-foreign-patch"])
     assert caught.value.code == "function-not-hooked"
     assert caught.value.message.endswith(
         "The patch was taken out again. The patches it had replaced are gone with it: first, second.")

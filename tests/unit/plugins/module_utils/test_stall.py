@@ -8,6 +8,8 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
+HELP = (
+    " For worker, end what this kernel thread waits for, or ask for a patch without that function; then run again.")
 FIX = SimulatedPatch()
 ENABLING, DISABLING = ("enabling",), ("disabling",)
 HOLDER = {
@@ -28,7 +30,7 @@ def test_a_held_load_is_turned_round_and_leaves_nothing(kernel, interface, bring
     assert error.code == "transition-stalled"
     assert error.message == (
         "The transition of fix was not over after 3 s, held by worker (pid 7) asleep in cmdline_proc_show, and was "
-        "turned round. The patch is out again.")
+        "turned round. The patch is out again." + HELP)
     assert error.details["blockers"] == [HOLDER]
     assert error.details["changed"] is False
     assert error.details["patch"]["state"] == "absent"
@@ -41,7 +43,7 @@ def test_a_held_removal_is_turned_round_and_stays_enabled(kernel, interface, bri
     kernel.hold(7, directions=DISABLING)
     error = failure(bring, name="fix", state="absent")
     assert error.code == "transition-stalled"
-    assert error.message.endswith("and was turned round. The patch is enabled as before.")
+    assert error.message.endswith("and was turned round. The patch is enabled as before." + HELP)
     assert (error.details["changed"], error.details["patch"]["state"]) == (False, "enabled")
     assert interface.state("fix") == "enabled"
 
@@ -178,6 +180,7 @@ def test_an_idle_cpu_can_hold_a_transition_and_is_not_seen(kernel, bring):
     kernel.forbidden = ("/proc/7/",)
     error = failure(bring, FIX)
     assert "held by no task that can be seen (an idle CPU can hold it), and was turned round" in error.message
+    assert error.message.endswith("Run again when the host is less busy.")
     assert error.details["blockers"] == []
 
 
@@ -188,7 +191,7 @@ def test_a_load_that_cannot_be_taken_out_after_it_was_turned_round_says_so(kerne
     assert error.code == "transition-stalled"
     assert error.message.endswith(
         "was turned round. The kernel refuses to remove the module fix: the kernel does not permit it: see "
-        "CAP_SYS_MODULE and kernel.modules_disabled.")
+        "CAP_SYS_MODULE and kernel.modules_disabled." + HELP)
     assert (error.details["changed"], interface.state("fix")) == (True, "disabled")
 
 
