@@ -7,9 +7,9 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CHECK = $(PYTHON) -B tests/check
 .DEFAULT_GOAL := help
 
-demo test units fuzz lint sanity kernel docs clean: | python
+demo test units fuzz lint sanity kernel kernel-all docs clean: | python
 	@$(CHECK) $@
-.PHONY: demo test units fuzz lint sanity kernel docs clean python help
+.PHONY: demo test units fuzz lint sanity kernel kernel-all docs clean python help
 
 demo: ## boot machines, patch their running kernel, show it, take it back
 test: ## everything below: units, lint, sanity and the real kernels
@@ -18,6 +18,7 @@ fuzz: ## 200,000 damaged files to everything that reads patch files; test has th
 lint: ## ruff, yamllint, ansible-lint, antsibull-docs, antsibull-changelog, vermin
 sanity: ## ansible-test sanity on the newest and the oldest ansible-core, and lint
 kernel: ## the suite that patches real kernels in virtual machines
+kernel-all: ## all of that suite: a change ended before each of its steps, in an hour or two, with a table of what was seen
 docs: ## build the documentation pages
 clean: ## remove the caches: Python environments, logs, images of machines
 
@@ -27,4 +28,4 @@ python:
 
 help:
 	@echo "Usage: make TARGET (each installs what it needs)"
-	@sed -n 's/^\([a-z]*\): ## /  \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\): ## /  \1\t/p' $(MAKEFILE_LIST)

@@ -16,7 +16,7 @@ from check.documentation import build_docs
 from check.errors import CheckError
 from check.fuzzing import run_fuzz, run_short_fuzz
 from check.lint import run_lint
-from check.on_kernels import clean_lab, run_demo, run_kernel
+from check.on_kernels import clean_lab, run_all_of_kernel, run_demo, run_kernel
 from check.paths import cache_dir
 from check.run import Run, say
 from check.sanity import run_sanity
@@ -29,6 +29,7 @@ CHECKS = {
     "lint": (run_lint,),
     "sanity": (run_lint, run_sanity),
     "kernel": (run_kernel,),
+    "kernel-all": (run_all_of_kernel,),
     "test": (run_units, run_short_fuzz, run_lint, run_sanity, run_kernel),
 }
 

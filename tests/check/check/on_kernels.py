@@ -13,7 +13,7 @@ from check.environments import NEWEST_CORE
 from check.packages import as_root
 from check.paths import CHECKOUT
 from check.pytest_command import pytest_command
-from check.run import Run
+from check.run import Run, say
 
 LAB = CHECKOUT / "tests" / "lab"
 # Passed on when sudo drops the rest of the environment.
@@ -22,9 +22,14 @@ PASSED_ON = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 def run_kernel(run: Run) -> None:
     """Run the suite that patches real kernels."""
-    programs = _prepare(run)
-    command = pytest_command(run, "kernel", programs, "--verbose", str(LAB / "suite"))
-    run.check("kernel", "Real kernels", **_shown(run, command))
+    _run_suite(run, "Real kernels", minutes=40)
+
+
+def run_all_of_kernel(run: Run) -> None:
+    """Run it with what takes long: a change that is ended before each of its steps. Leaves a table of what was seen."""
+    results = run.directory / "results.rst"
+    _run_suite(run, "Real kernels, exhaustively", "--exhaustive", "--results", str(results), minutes=180)
+    say(f"What was seen is in {results}")
 
 
 def run_demo(run: Run) -> int:
@@ -37,6 +42,12 @@ def run_demo(run: Run) -> int:
 def clean_lab(run: Run) -> int:
     """Let the lab remove its images and saved machines, and return its exit code."""
     return run.command("Lab caches", as_root(sys.executable, "-B", str(LAB), "clean")).returncode
+
+
+def _run_suite(run: Run, title: str, *options: str, minutes: int) -> None:
+    programs = _prepare(run)
+    command = pytest_command(run, "kernel", programs, "--verbose", *options, str(LAB / "suite"))
+    run.check("kernel", title, **dict(_shown(run, command), minutes=minutes))
 
 
 def _prepare(run: Run) -> Path:
