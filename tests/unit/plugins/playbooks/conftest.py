@@ -49,7 +49,7 @@ def play(collections, tmp_path):
     """Run a playbook: play("kernel.livepatch.status", {host: {module: answer}}, variables={...})."""
     def run(playbook, answers, *flags, variables=None, inventory=None, settings=None):
         hosts = {
-            host: {f"simulated_{module}": told for module, told in modules.items()} for host, modules in answers.items()}
+            host: {f"simulated_{module}": answer for module, answer in told.items()} for host, told in answers.items()}
         (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, **(inventory or {})}}))
         (tmp_path / "ansible.cfg").write_text(f"[defaults]\nshow_custom_stats = true\n{settings or ''}\n")
         program = Path(sys.executable).with_name("ansible-playbook")

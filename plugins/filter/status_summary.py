@@ -1,0 +1,260 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One summary of what runs on all hosts, for use in templates."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: status_summary
+short_description: Sum up by cohort what hosts answered to patch_info
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - Takes the results of M(kernel.livepatch.patch_info) of many hosts and tells, cohort by cohort, which patches are in
+    which state where, what is not as it should be, who is changing hosts, and which hosts gave no answer.
+  - A cohort is the hosts that are alike in kernel release, architecture, and the values of O(cohort_by).
+  - The playbook C(kernel.livepatch.status) uses it. Nothing that a host answers makes it fail.
+positional: hostvars, cohort_by, src, name, fail_on_drift
+options:
+  _input:
+    description:
+      - The result of M(kernel.livepatch.patch_info) of each host, by the host's name.
+      - The results of failed tasks and of unreachable hosts belong there too, and an empty dict where no task ran.
+    type: dict
+    required: true
+  hostvars:
+    description: The variables of the hosts, by the host's name. Needed with O(cohort_by) only.
+    type: dict
+  cohort_by:
+    description:
+      - Names of variables or facts that split cohorts further; a dot leads into a dict.
+      - A list, or a text with commas.
+    type: list
+    elements: str
+  src:
+    description:
+      - A patch file or a bundle on the controller to compare the hosts with; a relative path is below the directory
+        that Ansible was started in.
+      - The filter fails when it cannot be read.
+    type: path
+  name:
+    description: Which patch of O(src) to compare with; all of them without it.
+    type: str
+  fail_on_drift:
+    description: Whether a host that is not as it should be, or where that is not known, is a problem.
+    type: bool
+    default: false
+seealso:
+  - module: kernel.livepatch.patch_info
+"""
+
+EXAMPLES = r"""
+- name: Look at the live patches of each host
+  kernel.livepatch.patch_info:
+  register: answer
+  ignore_unreachable: true
+
+- name: Show what runs where
+  ansible.builtin.debug:
+    msg: "{{ (answers | kernel.livepatch.status_summary(hostvars, 'datacenter', 'patches/')).lines }}"
+  vars:
+    hosts: "{{ ansible_play_hosts_all }}"
+    answers: "{{ dict(hosts | zip(hosts | map('extract', hostvars, 'answer') | map('default', {}))) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: The summary.
+  type: dict
+  contains:
+    ok:
+      description: Whether there are neither problems nor hosts without an answer.
+      type: bool
+    hosts:
+      description: How many hosts there are.
+      type: int
+    counts:
+      description:
+        - How many hosts there are of each verdict.
+        - The verdict is that of the least settled patch, from V(accepted) by V(enabled) and V(on_trial) to
+          V(in_transition). Without any patch in effect it is V(unpatched), and V(unsupported) where this collection
+          cannot live patch the kernel.
+        - V(unchecked) hosts failed to answer, V(lost) ones were unreachable, and on V(unanswered) ones no task ran.
+      type: dict
+    cohorts:
+      description: The cohorts of the hosts that answered, sorted by kernel, architecture and values.
+      type: list
+      elements: dict
+      contains:
+        kernel:
+          description: The kernel release.
+          type: str
+          sample: 6.1.0-56-amd64
+        arch:
+          description: The architecture, as C(uname -m) tells it.
+          type: str
+          sample: x86_64
+        values:
+          description: The value of each name in O(cohort_by), V(none) where a host has none.
+          type: dict
+        title:
+          description: All of that as text.
+          type: str
+          sample: 6.1.0-56-amd64 x86_64, datacenter fra
+        hosts:
+          description: The hosts of the cohort.
+          type: list
+          elements: str
+        counts:
+          description: As RV(_value.counts), of this cohort.
+          type: dict
+        patches:
+          description: Each build of each patch in each state that it is in.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The patch's name.
+              type: str
+              sample: livepatch_cve_2026_1234
+            state:
+              description: >-
+                V(accepted), V(enabled), V(on trial), V(enabling), V(disabling), V(disabled) or V(quarantined).
+              type: str
+              sample: accepted
+            build_id:
+              description: The build's build-id, or V(none).
+              type: str
+              sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+            hosts:
+              description: Where it is in that state.
+              type: list
+              elements: str
+        trials:
+          description: The trials that are going on, each with C(host), C(name) and C(seconds_left).
+          type: list
+          elements: dict
+        transitions:
+          description: >-
+            The transitions that are going on, each with C(host), C(name) and C(held_by), the names of the tasks that
+            hold it.
+          type: list
+          elements: dict
+        changing:
+          description: The hosts that are being changed at this moment, each with C(host), C(who) and C(since).
+          type: list
+          elements: dict
+        unpatched:
+          description: The hosts without a live patch in effect.
+          type: list
+          elements: str
+        unsupported:
+          description: The hosts whose kernel this collection cannot live patch, each with C(host) and C(interface).
+          type: list
+          elements: dict
+        untold:
+          description: The hosts that did not tell what takes root to read.
+          type: list
+          elements: str
+        drift:
+          description: What is not as it should be, each code once, warnings first.
+          type: list
+          elements: dict
+          contains:
+            code:
+              description: The stable name of what was found.
+              type: str
+              sample: accepted-not-loaded
+            level:
+              description: V(warning) or V(note).
+              type: str
+              sample: warning
+            messages:
+              description: What is wrong and what to do, each sentence once.
+              type: list
+              elements: str
+            hosts:
+              description: Where it was found.
+              type: list
+              elements: str
+        builds:
+          description: >-
+            The names of the patches that O(src) has for this kernel, none where the cohort is uncovered; V(none)
+            without O(src).
+          type: list
+          elements: str
+        missing:
+          description: Each build of O(src) for this kernel that is not in effect, with C(name) and C(hosts).
+          type: list
+          elements: dict
+    drifted:
+      description: The hosts where something of level V(warning) was found.
+      type: list
+      elements: str
+    uncovered:
+      description: The hosts that O(src) has no build for, V(none) without O(src).
+      type: list
+      elements: str
+    unchecked:
+      description: The hosts that failed to answer, by code.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: The stable name of what went wrong; V(none) where Ansible failed by itself.
+          type: str
+          sample: host-not-trusted
+        messages:
+          description: What went wrong, each sentence once.
+          type: list
+          elements: str
+        hosts:
+          description: Where it went wrong.
+          type: list
+          elements: str
+    lost:
+      description: The hosts that could not be reached, in the shape of RV(_value.unchecked).
+      type: list
+      elements: dict
+    unanswered:
+      description: The hosts without any result.
+      type: list
+      elements: str
+    problems:
+      description: >-
+        One sentence for each host that is lost or failed to answer, and with O(fail_on_drift) for each that is not as
+        it should be, by the host's name.
+      type: dict
+    artifact:
+      description: >-
+        What is worth handing over to a later job, C(ok), C(counts), C(problems) and C(hosts); the last has a few
+        facts of each host by its name.
+      type: dict
+    lines:
+      description: The summary as text, a few names of hosts at a time.
+      type: list
+      elements: str
+"""
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._status import summarize_status
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import builds_of
+
+
+def status_summary(
+        answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
+        cohort_by: str | Sequence[str] | None = None, src: str | None = None, name: str | None = None,
+        fail_on_drift: bool = False) -> dict[str, t.Any]:
+    return summarize_status(answers, hostvars, cohort_by, builds_of(src, name), fail_on_drift)
+
+
+class FilterModule:
+    """The filter of this file's name."""
+
+    def filters(self):
+        return {"status_summary": status_summary}

@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the builds on the controller that a summary compares hosts with."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._lookups import run_cache
+
+
+def builds_of(src: str | None, name: str | None = None) -> list[dict[str, t.Any]] | None:
+    """The descriptions of a patch file or a bundle, all or those of one patch; None where no src is named.
+
+    A relative path is below the directory that Ansible was started in. Raises AnsibleFilterError.
+    """
+    if not src:
+        return None
+    path = Path(os.path.expanduser(src))
+    try:
+        builds = read_bundle(path, run_cache()).builds if path.is_dir() else [run_cache().describe(path)]
+    except PatchFileError as error:
+        raise AnsibleFilterError(error.message) from None
+    wanted = name and name.replace("-", "_")  # as the kernel calls a module
+    found = [build for build in builds if wanted in (None, "", build["name"])]
+    if not found:
+        names = ", ".join(sorted({build["name"] for build in builds}))
+        raise AnsibleFilterError(f"{src} has no patch called {name}: it has {names}.")
+    return found

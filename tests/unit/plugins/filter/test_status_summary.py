@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that sums up what runs where; nothing in an answer breaks it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.kernel.livepatch.plugins.filter.status_summary import FilterModule
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._status import summarize_status
+
+SUMMARIZE = FilterModule().filters()["status_summary"]
+KERNEL = "6.1.0-56-amd64"
+TRIAL = {"name": "fix", "seconds_left": 187}
+
+
+def found(code, level="warning", message=None):
+    return {"level": level, "code": code, "subject": "fix", "message": message or f"About {code}."}
+
+
+def patch(state="accepted", name="fix", build_id="b1"):
+    return {"name": name, "state": state, "build_id": build_id}
+
+
+def answer(*patches, kernel=KERNEL, **more):
+    return {"livepatch": {
+        "kernel": {"release": kernel, "arch": "x86_64"}, "interface": "livepatch", "patches": list(patches),
+        "transition": None, "changing": None, "trial": None, "quarantined": [], "drift": [], **more}}
+
+
+@pytest.mark.parametrize(("told", "verdict"), [
+    (answer(patch("accepted")), "accepted"),
+    (answer(patch("accepted"), patch("enabled", "other")), "enabled"),
+    (answer(patch("accepted"), patch("enabled"), trial=TRIAL), "on_trial"),
+    (answer(patch("enabled", "other"), trial=TRIAL), "enabled"),
+    (answer(patch("enabled"), patch("disabling", "other"), trial=TRIAL), "in_transition"),
+    (answer(patch("disabled")), "unpatched"),
+    (answer(), "unpatched"),
+    (answer(interface="kpatch"), "unsupported"),
+    ({"failed": True, "msg": "bad"}, "unchecked"),
+    ({"unreachable": True, "msg": "gone"}, "lost"),
+    ({}, "unanswered"),
+    ({"skipped": True}, "unanswered"),
+])
+def test_a_host_is_what_its_least_settled_patch_is(told, verdict):
+    summary = SUMMARIZE({"a": told})
+    assert {word for word, count in summary["counts"].items() if count} == {verdict}
+    assert summary["artifact"]["hosts"]["a"]["verdict"] == verdict
+    assert summary["ok"] is (verdict not in ("unchecked", "lost", "unanswered"))
+
+
+def test_no_hosts_are_no_problem_of_the_filter():
+    assert SUMMARIZE({})["lines"] == ["0 hosts: nothing to ask"]
+
+
+def test_builds_are_told_apart_only_where_there_are_several():
+    same = SUMMARIZE({"a": answer(patch()), "b": answer(patch("enabled"))})["lines"]
+    assert same[1:3] == ["  fix accepted on a", "  fix enabled on b"]
+    several = {"a": answer(patch(build_id="123456789abc")), "b": answer(patch(build_id=None))}
+    assert SUMMARIZE(several)["lines"][1:3] == [
+        "  fix (build unknown) accepted on b", "  fix (build 12345678) accepted on a"]
+
+
+def test_a_trial_and_a_transition_are_told_with_their_hosts():
+    lines = SUMMARIZE({
+        "a": answer(patch("enabled"), trial=TRIAL, drift=[found("on-trial", "note")]),
+        "b": answer(patch("enabling"), trial=TRIAL, transition={
+            "name": "fix", "state": "enabling", "blockers": [{"comm": "nginx"}, {"comm": "a\x1bb"}]}),
+        "c": answer(patch("disabling"), transition={"name": "fix", "state": "disabling", "blockers": []})})["lines"]
+    assert lines[1:-1] == [
+        "  fix on trial on a (goes back in 187 s)", "  fix enabling on b (held by nginx, a?b)",
+        "  fix disabling on c"]
+
+
+@pytest.mark.parametrize(("who", "name"), [
+    ({"controller_user": "alice", "controller_node": "control1"}, "alice on control1"),
+    ({"controller_user": None, "controller_node": "control1"}, "somebody on control1"),
+    ({"controller_user": None, "controller_node": None}, "the host itself"), (None, "the host itself"),
+    ({"controller_user": "\x1b[2J", "controller_node": None}, "?[2J"),
+])
+def test_who_is_changing_a_host_is_told(who, name):
+    summary = SUMMARIZE({"a": answer(changing={"since": "2026-11-21T09:16:53Z", "who": who})})
+    assert f"  being changed at this moment: a (by {name}, since 2026-11-21T09:16:53Z)" in summary["lines"]
+
+
+def test_what_is_quarantined_is_told_beside_what_runs():
+    summary = SUMMARIZE({"a": answer(patch(name="new"), quarantined=[{"name": "old", "build_id": "b0"}])})
+    assert summary["lines"][:3] == [
+        f"{KERNEL} x86_64: 1 host: 1 accepted", "  new accepted on a", "  old quarantined on a"]
+
+
+def test_drift_comes_by_code_with_its_hosts_and_the_hosts_are_named_in_the_sum():
+    summary = SUMMARIZE({
+        "a": answer(drift=[found("n", "note"), found("x", message="One.")]), "b": answer(drift=[found("x")]),
+        "c": answer(drift=[found("n", "note")])})
+    assert summary["lines"][2:] == [
+        "  warning x on a, b: One. (and 1 other message)", "  note n on a, c: About n.",
+        "3 hosts: 3 without a live patch; 2 hosts are not as they should be: a, b"]
+    assert (summary["ok"], summary["problems"], summary["drifted"]) == (True, {}, ["a", "b"])
+
+
+def test_drift_is_a_problem_where_that_is_asked_for_also_where_it_is_not_known():
+    told = {"a": answer(drift=[found("x"), found("y"), found("n", "note")]), "b": answer(drift=None),
+            "c": answer(drift=[found("n", "note")])}
+    summary = SUMMARIZE(told, fail_on_drift=True)
+    assert summary["problems"] == {
+        "a": "x: About x. Also: y.",
+        "b": "Whether the host is as it should be is not known, because it tells that to root only: use become."}
+    assert summary["ok"] is False
+    assert any(line.startswith("  not known on b: what is accepted") for line in summary["lines"])
+
+
+def test_a_cohort_needs_the_variables_of_its_hosts():
+    hostvars = {"a": {"ring": "early"}, "b": {"ring": "late"}}
+    summary = SUMMARIZE({"b": answer(), "a": answer(), "c": answer(kernel="5.10.0-1-amd64")}, hostvars, "ring")
+    assert [(one["kernel"], one["values"], one["hosts"]) for one in summary["cohorts"]] == [
+        ("5.10.0-1-amd64", {"ring": None}, ["c"]), (KERNEL, {"ring": "early"}, ["a"]),
+        (KERNEL, {"ring": "late"}, ["b"])]
+
+
+@pytest.mark.parametrize(("told", "missing"), [
+    (answer(patch()), []), (answer(patch("enabled")), []), (answer(patch("enabled"), trial=TRIAL), []),
+    (answer(patch(build_id=None)), []),
+    (answer(patch(build_id="b2")), ["a"]), (answer(patch("enabling")), ["a"]), (answer(patch("disabled")), ["a"]),
+    (answer(patch(name="other")), ["a"]), (answer(), ["a"]), (answer(interface="none"), []),
+])
+def test_a_build_is_missing_where_it_is_not_in_effect(told, missing):
+    builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1"}]
+    summary = summarize_status({"a": told}, builds=builds)
+    assert [one["hosts"] for one in summary["cohorts"][0]["missing"]] == [missing] * bool(missing)
+    assert summary["uncovered"] == []
+
+
+@pytest.mark.parametrize("other", [{"release": "6.1.0-55-amd64"}, {"arch": "aarch64"}])
+def test_a_host_is_uncovered_where_no_build_is_for_its_kernel_and_that_is_no_problem(other):
+    builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1", **other}]
+    summary = summarize_status({"a": answer(), "gone": {"unreachable": True, "msg": "gone"}}, builds=builds)
+    assert (summary["uncovered"], list(summary["problems"])) == (["a"], ["gone"])
+    assert "covered" not in summary["artifact"]["hosts"]["gone"]
+
+
+@pytest.mark.parametrize("name", [None, "", "fix-it", "fix_it"])
+def test_the_builds_are_those_of_a_file_or_of_one_patch_of_it(build_module, name):
+    file = build_module("source_simple", '-DNAME="fix_it"')
+    summary = SUMMARIZE({"a": answer()}, src=str(file), name=name)
+    assert summary["cohorts"][0]["builds"] == ["fix_it"]
+
+
+def test_a_source_that_cannot_be_read_or_has_no_such_patch_is_an_error(build_module, tmp_path):
+    with pytest.raises(AnsibleFilterError, match="nowhere"):
+        SUMMARIZE({"a": answer()}, src=str(tmp_path / "nowhere"))
+    file = build_module("source_simple", '-DNAME="fix_it"')
+    with pytest.raises(AnsibleFilterError, match="has no patch called other: it has fix_it"):
+        SUMMARIZE({"a": answer()}, src=str(file), name="other")
+
+
+@pytest.mark.parametrize("odd", [
+    {}, [], None, {"kernel": {}}, {"kernel": []}, {"kernel": {"release": KERNEL, "arch": None}}, {"interface": 1},
+    {"patches": None}, {"patches": [1]}, {"patches": [{"name": "fix"}]}, {"patches": [patch("quarantined")]},
+    {"patches": [patch(["accepted"])]}, {"patches": [patch(name=1)]}, {"drift": {}}, {"drift": [{"code": "x"}]},
+    {"quarantined": [1]}, {"trial": {"name": "fix"}}, {"trial": []}, {"trial": {"name": "fix", "seconds_left": "1"}},
+    {"transition": "x"}, {"changing": []},
+])
+def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
+    told = {"livepatch": {**answer()["livepatch"], **odd} if isinstance(odd, dict) and odd else odd}
+    summary = SUMMARIZE({"a": told, "b": answer()})
+    assert summary["problems"] == {
+        "a": "host-not-trusted: The host's answer makes no sense: find out who is in control of it."}
+    assert summary["counts"]["unpatched"] == 1
+
+
+@pytest.mark.parametrize("odd", [
+    answer(patch(build_id={}, name="a\x1bb")), answer(transition={}), answer(transition={"blockers": [1]}),
+    answer(changing={"who": [1]}), answer(kernel="6.1\x07"), answer(interface="\x1b"),
+    answer(quarantined=None, drift=None),
+])
+def test_odd_texts_are_shown_without_what_controls_a_terminal(odd):
+    lines = SUMMARIZE({"a": odd})["lines"]
+    assert all(line.isprintable() for line in lines)
+    assert lines[-1].startswith("1 host: 1 ")

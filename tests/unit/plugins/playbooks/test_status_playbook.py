@@ -1,0 +1,155 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook status, run by ansible-playbook on this ansible-core; the hosts' answers are simulated."""
+
+from __future__ import annotations
+
+import pytest
+
+KERNEL = "6.1.0-56-amd64"
+WARNING = {"code": "loaded-by-hand", "level": "warning", "subject": "fix", "message": "About loaded-by-hand."}
+NOTE = {"code": "enabled-not-accepted", "level": "note", "subject": "fix", "message": "About enabled-not-accepted."}
+FAILED = {"failed": True, "msg": "/proc/version cannot be read.", "code": "unreadable"}
+
+
+def answer(state=None, *drift, kernel=KERNEL, **more):
+    """What patch_info returns for a host, as far as the summary reads it."""
+    patches = [{"name": "fix", "state": state, "build_id": "b1"}] if state else []
+    told = {
+        "kernel": {"release": kernel, "arch": "x86_64"}, "interface": "livepatch", "patches": patches,
+        "transition": None, "changing": None, "trial": None, "quarantined": [], "drift": list(drift)}
+    return {"livepatch": {**told, **more}}
+
+
+ALL = {
+    "kept": answer("accepted"),
+    "odd": answer("enabled", WARNING),
+    "trying": answer("enabled", trial={"name": "fix", "seconds_left": 187}),
+    "bare": answer(kernel="5.10.0-1-amd64"),
+    "gone": "lost",
+    "broken": FAILED,
+}
+
+
+@pytest.fixture
+def status(play):
+    """Run the playbook: status({host: answer}, variables={...})."""
+    def run(answers, *flags, **options):
+        hosts = {host: {"patch_info": told} for host, told in answers.items()}
+        return play("kernel.livepatch.status", hosts, *flags, **options)
+    return run
+
+
+def test_every_kind_of_host_is_in_the_summary_and_those_that_told_nothing_fail(status):
+    run = status(ALL)
+    assert run.lines == [
+        "5.10.0-1-amd64 x86_64: 1 host: 1 without a live patch",
+        "  no live patch on bare",
+        "6.1.0-56-amd64 x86_64: 3 hosts: 1 accepted, 1 enabled, 1 on trial",
+        "  fix accepted on kept",
+        "  fix enabled on odd",
+        "  fix on trial on trying (goes back in 187 s)",
+        "  warning loaded-by-hand on odd: About loaded-by-hand.",
+        "could not be asked: broken: unreadable: /proc/version cannot be read.",
+        "lost, unreachable: gone: Connection refused",
+        "6 hosts: 1 accepted, 1 enabled, 1 on trial, 1 without a live patch, "
+        "1 that could not be asked, 1 lost; 1 host is not as it should be: odd",
+    ]
+    assert (run.code, sorted(run.failed)) == (2, ["broken", "gone"])
+
+
+def test_the_exit_code_is_zero_where_every_host_has_told(status):
+    run = status({"kept": ALL["kept"], "odd": ALL["odd"]})
+    assert (run.code, run.failed) == (0, [])
+
+
+@pytest.mark.parametrize("word", [True, "true", "yes"])
+def test_drift_fails_its_hosts_where_that_is_asked_for_and_notes_are_no_drift(status, word):
+    told = {"noted": answer("enabled", NOTE), "odd": ALL["odd"], "unasked": answer("enabled", drift=None)}
+    run = status(told, variables={"livepatch_fail_on_drift": word})
+    assert (run.code, sorted(run.failed)) == (2, ["odd", "unasked"])
+    assert "loaded-by-hand: About loaded-by-hand." in run.output
+
+
+@pytest.mark.parametrize("word", [False, "false", "no", ""])
+def test_drift_is_no_failure_otherwise(status, word):
+    run = status({"odd": ALL["odd"]}, variables={"livepatch_fail_on_drift": word})
+    assert (run.code, run.lines[-1]) == (0, "1 host: 1 enabled; 1 host is not as it should be: odd")
+
+
+def test_later_jobs_get_a_few_facts_of_each_host(status):
+    run = status(ALL)
+    kept = run.stats["livepatch_status"]
+    assert kept["hosts"]["odd"] == {
+        "verdict": "enabled", "kernel": KERNEL, "arch": "x86_64", "patches": [{"name": "fix", "state": "enabled"}],
+        "quarantined": [], "drift": ["loaded-by-hand"]}
+    assert kept["hosts"]["gone"] == {"verdict": "lost"}
+    assert (kept["ok"], kept["counts"]["accepted"]) == (False, 1)
+    assert kept["problems"] == {"broken": "unreadable: /proc/version cannot be read.", "gone": "Connection refused"}
+
+
+@pytest.mark.parametrize("told", ["lost", FAILED])
+def test_a_summary_comes_also_where_no_host_gave_a_result(status, told):
+    run = status({"one": told, "two": told})
+    assert (run.code, sorted(run.failed)) == (2, ["one", "two"])
+    assert run.lines[-1] == f"2 hosts: 2 {'lost' if told == 'lost' else 'that could not be asked'}"
+
+
+@pytest.mark.parametrize("hosts", ["kept,bare", ["kept", "bare"]])
+def test_hosts_are_a_text_or_a_list(status, hosts):
+    run = status(ALL, variables={"livepatch_hosts": hosts})
+    assert (run.code, run.lines[-1]) == (0, "2 hosts: 1 accepted, 1 without a live patch")
+
+
+def test_cohorts_are_split_by_variables(status):
+    run = status(
+        {"a": answer("accepted"), "b": answer()}, variables={"livepatch_cohort_by": "ring"},
+        inventory={"children": {"early": {"hosts": {"a": {}}, "vars": {"ring": "early"}}}})
+    assert [line for line in run.lines if line.startswith(KERNEL)] == [
+        f"{KERNEL} x86_64, without ring: 1 host: 1 without a live patch",
+        f"{KERNEL} x86_64, ring early: 1 host: 1 accepted"]
+
+
+def test_answers_of_a_survey_that_were_left_empty_mean_the_defaults(status):
+    empty = dict.fromkeys((
+        "livepatch_hosts", "livepatch_src", "livepatch_name", "livepatch_cohort_by", "livepatch_fail_on_drift"), "")
+    run = status({"kept": ALL["kept"]}, variables=empty)
+    assert (run.code, run.lines[-1]) == (0, "1 host: 1 accepted")
+
+
+def test_a_source_tells_who_is_uncovered_and_who_does_not_run_it(status, build_module, tmp_path):
+    (tmp_path / "patches").mkdir()
+    build = build_module("source_simple", '-DNAME="fix"')
+    (tmp_path / "patches" / "any.ko").write_bytes(build.read_bytes())
+    kept = answer(patches=[{"name": "fix", "state": "accepted", "build_id": None}])
+    hosts = {"kept": kept, "idle": answer(), "bare": ALL["bare"]}
+    run = status(hosts, variables={"livepatch_src": "patches"})
+    assert (run.code, run.lines) == (0, [
+        "5.10.0-1-amd64 x86_64: 1 host: 1 without a live patch; uncovered: no build for this kernel",
+        "  no live patch on bare",
+        "6.1.0-56-amd64 x86_64: 2 hosts: 1 accepted, 1 without a live patch",
+        "  fix accepted on kept",
+        "  no live patch on idle",
+        "  not in effect, though there is a build: fix on idle",
+        "3 hosts: 1 accepted, 2 without a live patch; 1 uncovered, which is no failure: no build for that kernel",
+    ])
+    covered = {host: facts["covered"] for host, facts in run.stats["livepatch_status"]["hosts"].items()}
+    assert covered == {"kept": True, "idle": True, "bare": False}
+
+
+def test_a_source_that_is_not_there_is_named(status):
+    run = status({"kept": ALL["kept"]}, variables={"livepatch_src": "nowhere/"})
+    assert run.code == 2
+    assert "nowhere" in run.output
+
+
+def test_settings_of_others_do_not_break_the_summary(status):
+    run = status(ALL, settings="any_errors_fatal = true\nstrategy = free")
+    assert (run.code, sorted(run.failed)) == (2, ["broken", "gone"])
+    assert run.lines[-1].startswith("6 hosts: 1 accepted")
+
+
+def test_check_mode_is_the_same(status):
+    run = status({"kept": ALL["kept"]}, "-v", "--check")
+    assert (run.code, run.lines[-1]) == (0, "1 host: 1 accepted")
