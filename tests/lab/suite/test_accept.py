@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from wholeness import assert_whole, codes
 
 
@@ -31,6 +32,7 @@ def test_from_absent_to_accepted_in_one_task(play, guest, patches, seen):
     seen("state: accepted from absent", "loaded on trial, accepted over a new connection, nothing left armed")
 
 
+@pytest.mark.exhaustive
 def test_acceptance_ends_a_trial(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"], trial=300).code == 0
     outcome = accepted(guest, play, patches, name="cmdline_v1")
@@ -39,6 +41,7 @@ def test_acceptance_ends_a_trial(play, guest, patches):
     assert (livepatch["trial"], guest.guards(), guest.version()) == (None, [], "v1")
 
 
+@pytest.mark.exhaustive
 def test_a_host_that_no_new_connection_reaches_accepts_nothing(play, guest, patches, seen):
     lost = play("patch", src=patches["drop_network"], state="accepted", trial=30, transition_timeout=20)
     assert lost.code in (2, 4), lost.output
@@ -49,6 +52,7 @@ def test_a_host_that_no_new_connection_reaches_accepts_nothing(play, guest, patc
     seen("state: accepted for a patch that drops all network traffic", "never accepted; back by itself")
 
 
+@pytest.mark.exhaustive
 def test_check_mode_accepts_nothing(play, guest, patches):
     forecast = play("patch", "--check", src=patches["cmdline_v1"], state="accepted").result
     assert (forecast["changed"], forecast["patch"]["state"]) == (True, "accepted")
@@ -59,6 +63,7 @@ def test_check_mode_accepts_nothing(play, guest, patches):
     assert assert_whole(guest, play, "patch done")["accepted"] == []
 
 
+@pytest.mark.exhaustive
 def test_what_is_absent_is_accepted_no_more(play, guest, patches):
     accepted(guest, play, patches, src=patches["cmdline_v1"])
     assert play("patch", name="cmdline_v1", state="absent").code == 0
@@ -66,6 +71,7 @@ def test_what_is_absent_is_accepted_no_more(play, guest, patches):
     assert (livepatch["accepted"], livepatch["boot"]["patches"], codes(livepatch["drift"])) == ([], [], set())
 
 
+@pytest.mark.exhaustive
 def test_a_replacing_patch_takes_the_place_of_what_it_replaces(play, guest, patches):
     accepted(guest, play, patches, src=patches["cmdline_v1"])
     accepted(guest, play, patches, src=patches["second_of_two"])
@@ -77,6 +83,7 @@ def test_a_replacing_patch_takes_the_place_of_what_it_replaces(play, guest, patc
     assert codes(livepatch["drift"]) == set()
 
 
+@pytest.mark.exhaustive
 def test_a_patch_that_another_one_covers_is_not_accepted(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     assert play("patch", src=patches["with_params"]).code == 0

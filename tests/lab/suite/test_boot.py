@@ -39,6 +39,7 @@ def test_an_accepted_patch_is_loaded_before_sshd_starts(start, patches, seen):
     seen("reboot with two accepted patches", "both loaded, in their order, before sshd started")
 
 
+@pytest.mark.exhaustive
 def test_a_reboot_forgets_what_was_on_trial_and_blames_nobody(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_cumulative_1"])
@@ -71,6 +72,7 @@ def test_a_patch_that_panics_on_trial_is_quarantined(start, patches, seen):
     seen("a patch on trial that panics", "host is up again; the patch is quarantined, the accepted one runs")
 
 
+@pytest.mark.exhaustive
 def test_a_patch_that_panics_soon_after_boot_is_not_loaded_again(start, patches, seen):
     guest, play = start()
     accept(play, patches["panic_soon"])
@@ -89,6 +91,7 @@ def test_a_patch_that_panics_soon_after_boot_is_not_loaded_again(start, patches,
     seen("a crash soon after an accepted patch was loaded at boot", "not loaded again: quarantined")
 
 
+@pytest.mark.exhaustive
 def test_a_proven_patch_survives_a_crash(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_v1"])
@@ -102,6 +105,7 @@ def test_a_proven_patch_survives_a_crash(start, patches, seen):
     seen("a power cut long after an accepted patch was loaded at boot", "loaded again")
 
 
+@pytest.mark.exhaustive
 def test_a_power_cut_with_an_accepted_patch_blames_nobody(start, patches, seen):
     """It was accepted in the boot that the crash ended, so it had run before, and nobody had loaded it at boot."""
     guest, play = start()
@@ -131,6 +135,7 @@ def test_a_word_on_the_kernels_command_line_switches_it_off(start, patches, seen
     seen("boot with kernel_livepatch=off", "nothing is loaded, and drift says why; loaded again without the word")
 
 
+@pytest.mark.exhaustive
 def test_another_kernel_gets_nothing(start, lab, patches, request, seen):
     other = lab.image_of("6.1" if request.config.getoption("--kernel") == "6.12" else "6.12")
     guest, play = start()
@@ -153,6 +158,7 @@ def test_another_kernel_gets_nothing(start, lab, patches, request, seen):
          "nothing is loaded, and drift says why; loaded again on its own kernel")
 
 
+@pytest.mark.exhaustive
 def test_a_host_with_nothing_to_do_starts_nothing(start, patches, seen):
     guest, play = start()
     assert play("patch", src=patches["cmdline_v1"]).code == 0

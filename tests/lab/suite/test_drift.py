@@ -18,6 +18,7 @@ def drift(play):
     return lambda: [(found["code"], found["subject"]) for found in play("patch_info").result["livepatch"]["drift"]]
 
 
+@pytest.mark.exhaustive
 def test_what_is_enabled_and_not_accepted(play, guest, patches, drift):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     assert drift() == [("enabled-not-accepted", "cmdline_v1")]
@@ -34,6 +35,7 @@ def test_what_is_accepted_and_not_loaded(play, guest, patches, drift, seen):
     seen("an accepted patch taken out by hand", "accepted-not-loaded, until patch brings it back")
 
 
+@pytest.mark.exhaustive
 def test_another_build_than_the_accepted_one(play, guest, patches, drift, seen):
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     guest.run(OUT.format("cmdline_v1"))
@@ -46,6 +48,7 @@ def test_another_build_than_the_accepted_one(play, guest, patches, drift, seen):
     seen("another build than the accepted one loaded by hand", "other-build-than-accepted, until patch mends it")
 
 
+@pytest.mark.exhaustive
 def test_what_somebody_else_has_loaded(play, guest, patches, drift, seen):
     guest.load(patches["cmdline_v1"])
     guest.wait("test $(cat /sys/kernel/livepatch/cmdline_v1/transition) = 0")
@@ -55,6 +58,7 @@ def test_what_somebody_else_has_loaded(play, guest, patches, drift, seen):
     seen("a patch loaded by hand", "loaded-by-hand, until it is accepted")
 
 
+@pytest.mark.exhaustive
 def test_what_somebody_else_has_taken_out(play, guest, patches, drift):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     guest.run(OUT.format("cmdline_v1"))
@@ -63,6 +67,7 @@ def test_what_somebody_else_has_taken_out(play, guest, patches, drift):
     assert drift() == [("enabled-not-accepted", "cmdline_v1")]
 
 
+@pytest.mark.exhaustive
 def test_what_was_only_enabled_is_gone_after_a_reboot(start, patches, seen):
     guest, play = start()
     assert play("patch", src=patches["cmdline_v1"]).code == 0
@@ -76,6 +81,7 @@ def test_what_was_only_enabled_is_gone_after_a_reboot(start, patches, seen):
     seen("reboot with a patch that is enabled and not accepted", "not loaded: gone-after-reboot, until patch loads it")
 
 
+@pytest.mark.exhaustive
 def test_a_file_that_the_next_boot_needs_is_missed(play, guest, patches, drift):
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     guest.run("rm /var/lib/kernel-livepatch/patches/*.ko")
@@ -84,6 +90,7 @@ def test_a_file_that_the_next_boot_needs_is_missed(play, guest, patches, drift):
     assert [code for code, _subject in drift()] == ["accepted-file-missing", "boot-part-missing"]
 
 
+@pytest.mark.exhaustive
 def test_the_boot_part_is_put_back(play, guest, patches, drift):
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     guest.run("systemctl --quiet disable kernel-livepatch.service")
@@ -92,6 +99,7 @@ def test_the_boot_part_is_put_back(play, guest, patches, drift):
     assert drift() == []
 
 
+@pytest.mark.exhaustive
 def test_a_damaged_ledger_is_told(play, guest, patches, drift):
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     guest.run("echo '{' >/var/lib/kernel-livepatch/ledger.json")

@@ -10,7 +10,8 @@ import json
 import platform
 
 import pytest
-from guest import RUN, STORE
+from guest import PROGRAM, RUN, STORE
+from wholeness import codes
 
 JOURNAL = f"{STORE}/journal.jsonl"
 LOCK = f"{RUN}/lock"
@@ -101,14 +102,31 @@ def test_a_host_that_is_reset_in_the_middle_knows_that_it_was(start, beside, pat
     assert [entry["outcome"] for entry in play("patch_info").result["livepatch"]["journal"]] == ["done", "interrupted"]
 
 
-def test_a_full_disk_is_no_place_for_a_change(play, guest, patches, full):
+def test_a_full_disk_is_no_place_for_a_load_and_does_not_keep_a_patch_in(play, guest, patches, full, seen):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     full()
-    for refused in (play("patch", name="cmdline_v1", state="absent"), play("patch_rollback", to="original")):
-        assert (refused.code, refused.result["code"]) == (2, "journal-unwritable"), refused.output
-        assert "No space left on device" in refused.result["msg"]
-        assert refused.result.get("changed") is False
-    assert guest.read("/sys/kernel/livepatch/cmdline_v1/enabled") == "1\n"
+    refused = play("patch", src=patches["second_of_two"])
+    assert refused.code == 2, refused.output
+    assert refused.result["code"] in ("no-space", "journal-unwritable")
+    assert guest.live_patches() == ["cmdline_v1"]
+    out = play("patch", name="cmdline_v1", state="absent")
+    assert out.code == 0, out.output
+    assert "journal-begin-missing" in codes(out.result["findings"])
+    assert guest.live_patches() == []
+    seen("a full disk", "nothing is loaded; what is in can be taken out, with a warning")
+
+
+@pytest.mark.exhaustive
+def test_a_full_disk_does_not_keep_a_trial_going(play, guest, patches, full, seen):
+    assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
+    assert play("patch", src=patches["cmdline_cumulative_2"], trial=10).code == 0
+    full()
+    guest.wait_until_back("cmdline_cumulative_2")
+    assert guest.version() == "c1"
+    guest.run(f"rm {STORE}/fill")
+    guest.wait(f"! pgrep -f '{PROGRAM} end-trial'")
+    assert play("patch_info").result["livepatch"]["trial"] is None
+    seen("a full disk at a trial's end", "what ran before runs again")
 
 
 def test_a_failed_change_tells_its_transaction(play, held, patches):

@@ -18,7 +18,7 @@ from wholeness import assert_whole
 TRIAL = {"trial": 3, "transition_timeout": 6}
 V1 = {"src": "cmdline_v1"}
 C1, C2 = {"src": "cmdline_cumulative_1"}, {"src": "cmdline_cumulative_2"}
-AROUND_THE_LOAD = ("finit_module", "after finit_module", "write /var/lib/kernel-livepatch/journal.jsonl")
+AROUND_THE_LOAD = ("finit_module", "after finit_module")
 
 
 class Scenario(t.NamedTuple):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from wholeness import assert_whole, codes
 
 
@@ -50,6 +51,7 @@ def test_a_replaced_stack_comes_back_in_its_order(play, guest, patches, seen):
     seen("rollback of a patch that replaced a stack of three", "the stack is back, in its order, with its parameters")
 
 
+@pytest.mark.exhaustive
 def test_back_to_where_a_transaction_began(play, guest, patches):
     assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
     point = play("patch", src=patches["second_of_two"]).result["transaction"]
@@ -64,6 +66,7 @@ def test_back_to_where_a_transaction_began(play, guest, patches):
     assert_whole(guest, play, "rollback done", *["patch done"] * 3)
 
 
+@pytest.mark.exhaustive
 def test_what_the_next_boot_loads_goes_back_too(play, guest, patches):
     assert play("patch", src=patches["cmdline_cumulative_1"], state="accepted").code == 0
     assert play("patch", src=patches["cmdline_cumulative_2"], state="accepted").code == 0
@@ -77,6 +80,7 @@ def test_what_the_next_boot_loads_goes_back_too(play, guest, patches):
     assert (livepatch["accepted"], codes(livepatch["drift"])) == ([], set())
 
 
+@pytest.mark.exhaustive
 def test_check_mode_goes_nowhere(play, guest, patches):
     assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
     assert play("patch", src=patches["cmdline_cumulative_2"]).code == 0
@@ -86,6 +90,7 @@ def test_check_mode_goes_nowhere(play, guest, patches):
     assert_whole(guest, play, "patch done", "patch done")
 
 
+@pytest.mark.exhaustive
 def test_a_file_that_is_gone_is_told_before_anything_is_changed(play, guest, patches):
     assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
     digest, = [file for file in guest.kept_files() if file.endswith(".ko")]
@@ -97,6 +102,7 @@ def test_a_file_that_is_gone_is_told_before_anything_is_changed(play, guest, pat
     assert play("patch_rollback", to="original").code == 0
 
 
+@pytest.mark.exhaustive
 def test_what_was_forced_is_reported_and_not_fought(start, patches, seen):
     guest, play = start()
     guest.hold(patches["lab_holder"])

@@ -104,6 +104,7 @@ def test_a_load_waits_for_a_transition_that_nobody_waits_for(play, beside, held,
     seen("a load while another transition runs", "waits for it, and then loads")
 
 
+@pytest.mark.exhaustive
 def test_a_load_waits_no_longer_than_its_budget(play, held, patches, seen):
     held.load(patches["holder_fix"])
     held.wait_for_transition("holder_fix")
@@ -142,6 +143,7 @@ def test_a_transition_that_is_held_both_ways_is_reported_exactly(play, held, hel
     seen("a transition held in both directions, reversed", "an exact report; the next run ends it")
 
 
+@pytest.mark.exhaustive
 def test_a_transition_that_is_held_both_ways_goes_on_where_it_can(play, held, held_both_ways, patches, seen):
     assert held_both_ways.result().result["code"] == "reverse-stalled"
     held.run(RELEASE)
@@ -151,6 +153,7 @@ def test_a_transition_that_is_held_both_ways_goes_on_where_it_can(play, held, he
     seen("a transition held in both directions, then wanted again", "turned round again by the next run, and enabled")
 
 
+@pytest.mark.exhaustive
 def test_a_removal_is_left_going(play, held, patches, seen):
     held.run(RELEASE)
     assert play("patch", src=patches["holder_fix"]).code == 0
@@ -164,6 +167,7 @@ def test_a_removal_is_left_going(play, held, patches, seen):
     seen("a held removal, left going", "reported; the next run ends it")
 
 
+@pytest.mark.exhaustive
 def test_a_forced_removal_says_what_it_costs(start, patches, seen):
     guest, play = start()
     guest.hold(patches["lab_holder"])

@@ -81,6 +81,7 @@ def test_what_ran_before_runs_again_with_no_moment_without_either(play, guest, p
     seen("v1 accepted, v2 on trial and not accepted", "v1 runs again, with no moment without either")
 
 
+@pytest.mark.exhaustive
 def test_a_stacked_patch_goes_and_the_one_below_stays(play, guest, patches):
     assert play("patch", src=patches["with_params"], params={"text": "below", "number": 3}).code == 0
     assert play("patch", src=patches["cmdline_v1"], trial=5).code == 0
@@ -89,6 +90,7 @@ def test_a_stacked_patch_goes_and_the_one_below_stays(play, guest, patches):
     assert_whole(guest, play, "trial done", "patch done", "patch done")
 
 
+@pytest.mark.exhaustive
 def test_a_replaced_patch_comes_back_with_its_parameters(play, guest, patches):
     assert play("patch", src=patches["with_params"], params={"text": "two words", "number": 3}).code == 0
     on = play("patch", src=patches["cmdline_v2"], trial=5)
@@ -98,7 +100,8 @@ def test_a_replaced_patch_comes_back_with_its_parameters(play, guest, patches):
     assert_whole(guest, play, "trial done", "patch done", "patch done")
 
 
-@pytest.mark.parametrize("released", [False, True], ids=["held", "released"])
+@pytest.mark.parametrize("released", [
+    pytest.param(False, id="held"), pytest.param(True, id="released", marks=pytest.mark.exhaustive)])
 def test_a_controller_that_is_killed_mid_transition_is_not_needed(play, begin, held, patches, seen, released):
     run = begin("patch", src=patches["holder_fix"], transition_timeout=8, trial=6)
     held.wait_for_transition("holder_fix")
@@ -117,6 +120,7 @@ def test_a_controller_that_is_killed_mid_transition_is_not_needed(play, begin, h
         seen("controller killed mid-transition, transition held", "turned round by the host itself")
 
 
+@pytest.mark.exhaustive
 def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, seen):
     held.run(RELEASE)
     assert play("patch", src=patches["holder_fix"], trial=3).code == 0
@@ -130,6 +134,7 @@ def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, see
     seen("a trial's end whose transition is held", "waits for the task, and is back once that lets go")
 
 
+@pytest.mark.exhaustive
 def test_a_killed_way_back_is_begun_again(play, held, patches, seen):
     held.run(RELEASE)
     assert play("patch", src=patches["holder_fix"], trial=3).code == 0
@@ -161,6 +166,7 @@ def test_a_trial_needs_no_systemd(play, without_systemd, patches, seen):
     seen("a trial without systemd (simulated)", "taken out by a process of its own when its time was over")
 
 
+@pytest.mark.exhaustive
 def test_an_accepted_trial_needs_no_systemd_either(play, without_systemd, patches):
     guest = without_systemd
     assert play("patch", src=patches["cmdline_v1"], trial=60).code == 0
@@ -171,6 +177,7 @@ def test_an_accepted_trial_needs_no_systemd_either(play, without_systemd, patche
     assert "boot-part-missing" in codes(livepatch["drift"])
 
 
+@pytest.mark.exhaustive
 def test_a_trial_leaves_room_for_nothing_else(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"], trial=300).code == 0
     refused = play("patch", src=patches["second_of_two"])
@@ -180,6 +187,7 @@ def test_a_trial_leaves_room_for_nothing_else(play, guest, patches):
     assert (guest.live_patches(), guest.guards()) == ([], [])
 
 
+@pytest.mark.exhaustive
 def test_a_trial_that_is_taken_out_is_over(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"], trial=300).code == 0
     assert play("patch", name="cmdline_v1", state="absent").code == 0
@@ -187,6 +195,7 @@ def test_a_trial_that_is_taken_out_is_over(play, guest, patches):
     assert (livepatch["trial"], guest.guards()) == (None, [])
 
 
+@pytest.mark.exhaustive
 def test_a_trial_that_is_refused_leaves_nothing_armed(play, held, patches):
     outcome = play("patch", src=patches["holder_fix"], transition_timeout=3, trial=300)
     assert outcome.result["code"] == "transition-stalled"

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host does by itself, killed or ended by a power cut before each of its steps: a trial's end, and a boot."""
+
+from __future__ import annotations
+
+import pytest
+from guest import STORE
+from phases import Phases
+from wholeness import codes
+
+pytestmark = pytest.mark.exhaustive
+
+TRIAL_IS_ON = f"grep -q '\"trial\": {{' {STORE}/ledger.json"
+
+
+@pytest.fixture
+def phases(guest):
+    the_phases = Phases(guest)
+    yield the_phases
+    the_phases.no_plan()
+
+
+def enable(play, file, **options):
+    outcome = play("patch", src=file, **options)
+    assert outcome.code == 0, outcome.output
+
+
+def told(livepatch):
+    return [f"{entry['action']} {entry['outcome']}" for entry in livepatch["journal"]]
+
+
+def at_each_step(steps, attempt):
+    """Call attempt(number) for each step; fails with all that went wrong, by step."""
+    assert len(steps) > 5, steps
+    wrong = []
+    for number, text in enumerate(steps, 1):
+        try:
+            attempt(number)
+        except AssertionError as error:
+            wrong.append(f"step {number}, {text}: {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("how", ["kill", "reset"])
+def test_the_end_of_a_trial(play, guest, phases, patches, seen, how):
+    def on_trial(number):
+        phases.no_plan()
+        guest.clean()
+        enable(play, patches["cmdline_cumulative_1"], state="accepted")
+        phases.plan("end-trial", number, how)
+        boot_id = guest.boot_id()
+        enable(play, patches["cmdline_cumulative_2"], trial=1, transition_timeout=6)
+        return boot_id
+
+    def attempt(number):
+        boot_id = on_trial(number)
+        if how == "reset":
+            guest.wait_for_new_boot(boot_id)
+        guest.wait(f"! {TRIAL_IS_ON} && ! pgrep -f '[p]rogram.pyz end-trial'")
+        livepatch = play("patch_info").result["livepatch"]
+        assert guest.version() == "c1"
+        assert [(patch["name"], patch["state"]) for patch in livepatch["patches"]] == [
+            ("cmdline_cumulative_1", "accepted")]
+        assert (livepatch["trial"], livepatch["transition"]) == (None, None)
+        assert told(livepatch).count("trial interrupted") <= 1 and "trial failed" not in told(livepatch)
+        assert codes(livepatch["drift"]) <= {"in-quarantine", "gone-after-reboot"}
+        assert {entry["name"] for entry in livepatch["quarantined"]} <= {"cmdline_cumulative_2"}
+
+    on_trial(0)
+    guest.wait(f"! {TRIAL_IS_ON} && ! pgrep -f '[p]rogram.pyz end-trial'")
+    steps = phases.steps("end-trial")
+    at_each_step(steps, attempt)
+    seen(f"{'kill -9 of' if how == 'kill' else 'power cut at'} a trial's end, before each of its {len(steps)} steps",
+         "the accepted patch runs, and the trial is over")
+
+
+@pytest.mark.parametrize("how", ["kill", "reset"])
+def test_the_boot(play, guest, phases, patches, seen, how):
+    def boot(number):
+        phases.no_plan()
+        guest.clean()
+        enable(play, patches["cmdline_v1"], state="accepted")
+        phases.plan("boot", number, how)
+        guest.reboot()
+
+    def attempt(number):
+        boot(number)
+        phases.no_plan()
+        livepatch = play("patch_info").result["livepatch"]
+        assert livepatch["transition"] is None
+        loaded = [patch["name"] for patch in livepatch["patches"]]
+        if not loaded:
+            assert codes(livepatch["drift"]) & {"accepted-not-loaded", "in-quarantine"}, livepatch
+        assert told(livepatch).count("boot interrupted") <= 1
+        enable(play, patches["cmdline_v1"], state="accepted", ignore_findings=["quarantined"])
+        assert guest.version() == "v1"
+        assert codes(play("patch_info").result["livepatch"]["drift"]) == set()
+
+    boot(0)
+    steps = phases.steps("boot")
+    at_each_step(steps, attempt)
+    seen(f"{'kill -9 of' if how == 'kill' else 'power cut at'} the load at boot, before each of its {len(steps)} steps",
+         "the host is up, and drift tells what is missing; patch mends it")
