@@ -214,6 +214,9 @@ class OnePatch:
         return Question(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
 
     def _trial_seconds(self):
+        """What is accepted already, and was only gone, needs nobody's word any more."""
+        if self.is_accepted():
+            return 0
         return self.wish.trial or (SECONDS if self.wish.state == "accepted" else 0)
 
     def _without_way_back(self):

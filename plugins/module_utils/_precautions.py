@@ -44,17 +44,16 @@ class Precautions:
 
     def _take(self, entry, back_to):
         ledger = self.recorded.ledger
-        changes = {"loaded": [one for one in ledger["loaded"] if one["name"] != entry["name"]] + [entry]}
-        if self.seconds:
-            changes["trial"] = {
-                "transaction": self.recorded.name, "name": entry["name"], "since": self.recorded.now(),
-                "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to}
-        self.recorded.keep(**changes)  # first of all: what is started now reads it
+        loaded = [one for one in ledger["loaded"] if one["name"] != entry["name"]] + [entry]
+        self.recorded.keep(loaded=loaded)  # first of all: what is started now reads the ledger
         words = program(self.host, prove=bool(self.seconds))
         # Without an init system it is what waits for the trial's end that sees how the boot ends.
         alone = bool(self.seconds) and boot_part(self.host)["init"] == "none"
         self.recorded.keep(watched=watch(self.host, words) or alone)
         if self.seconds:
+            self.recorded.keep(trial={
+                "transaction": self.recorded.name, "name": entry["name"], "since": self.recorded.now(),
+                "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to})
             arm(self.host, self.recorded.name, [*words, "end-trial"])
 
     def settle(self, patches):

@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils import _precautions
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot import boot, prove
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
@@ -77,6 +78,23 @@ def test_accepting_takes_a_second_call_over_a_new_connection(host, bring):
     again = bring(V1, state="accepted")
     assert (again["changed"], again["patch"]["previous_state"]) == (False, "accepted")
     assert "needs" not in again
+
+
+@pytest.mark.parametrize("wanted", ["accepted", "enabled"])
+def test_what_is_accepted_and_gone_is_loaded_again_without_a_trial(host, interface, bring, wanted):
+    accept(bring, V1)
+    reboot(host)
+    result = bring(V1, state=wanted, trial=60)
+    assert (result["changed"], result["patch"]["previous_state"], result["patch"]["state"]) == (
+        True, "absent", "accepted")
+    assert ("needs" in result, read_ledger(host)["trial"], interface.state("v1")) == (False, None, "enabled")
+
+
+def test_starting_the_unit_arms_no_trial(host, bring, monkeypatch):
+    seen = []
+    monkeypatch.setattr(_precautions, "watch", lambda *_words: seen.append(read_ledger(host)["trial"]) or True)
+    bring(V1, trial=60)
+    assert seen == [None]
 
 
 def test_enabled_is_content_with_accepted(host, bring):
