@@ -23,9 +23,10 @@ def take_way(host, interface, way, recorded, accepted):
         + [dict(_planned(host, interface, layer["name"], "enabled"), sha256=layer["sha256"],
                 build_id=layer["build_id"]) for layer in coming], interface.patches())
     earlier = recorded.ledger["accepted"]
-    recorded.keep(accepted=accepted, loaded=recorded.ledger["loaded"] + [
+    staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in _names(coming)]
+    recorded.keep(accepted=accepted, loaded=staying + [
         entry_of_layer(host, layer, recorded.name) for layer in coming])
-    everything = [*names, *idle, *_names(coming)]
+    everything = list(dict.fromkeys([*names, *idle, *_names(coming)]))
     try:
         way.check()
         arrived = way.go()
