@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 KERNEL = "6.1.0-56-amd64"
 WARNING = {"code": "loaded-by-hand", "level": "warning", "subject": "fix", "message": "About loaded-by-hand."}
@@ -34,10 +35,10 @@ ALL = {
 
 @pytest.fixture
 def status(play):
-    """Run the playbook: status({host: answer}, variables={...})."""
-    def run(answers, *flags, **options):
+    """Run the playbook: status({host: answer}, variables={...}); `playbook` takes its place where it is given."""
+    def run(answers, *flags, playbook="kernel.livepatch.status", **options):
         hosts = {host: {"patch_info": told} for host, told in answers.items()}
-        return play("kernel.livepatch.status", hosts, *flags, **options)
+        return play(playbook, hosts, *flags, **options)
     return run
 
 
@@ -153,3 +154,14 @@ def test_settings_of_others_do_not_break_the_summary(status):
 def test_check_mode_is_the_same(status):
     run = status({"kept": ALL["kept"]}, "-v", "--check")
     assert (run.code, run.lines[-1]) == (0, "1 host: 1 accepted")
+
+
+def test_what_a_host_told_before_it_was_lost_is_not_told_again(status, tmp_path):
+    fail = {"name": "Fail", "ansible.builtin.fail": {"msg": "Bad"}, "when": "inventory_hostname == 'odd'"}
+    between = {"name": "Between", "hosts": "all", "gather_facts": False, "tasks": [fail]}
+    look = {"name": "Look", "ansible.builtin.import_playbook": "kernel.livepatch.status"}
+    (tmp_path / "own.yml").write_text(yaml.safe_dump([look, between, look]))
+    run = status({"kept": ALL["kept"], "odd": ALL["odd"]}, playbook="own.yml")
+    assert "2 hosts: 1 accepted, 1 enabled" in run.output
+    assert run.lines[-2:] == [
+        "without an answer, not asked or lost before: odd", "2 hosts: 1 accepted, 1 without an answer"]

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: from the answers of all hosts to patch_rollback, and then to patch_verify, to one summary."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
+    NO_SENSE,
+    Failure,
+    are_findings,
+    are_named,
+    by_code,
+    by_failure,
+    by_verdict,
+    failure_of,
+    failure_sentence,
+    grouped,
+    is_list,
+    without_result,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback_lines import rollback_lines
+
+# What can be said of a host. `planned` is what check mode says; the last four are not where they should be.
+VERDICTS = ("rolled_back", "planned", "unchanged", "left_going", "failed", "lost", "unanswered")
+ARRIVED = VERDICTS[:3]
+UNFINISHED = "transition-unfinished"
+# Of what patch_verify fails with, this is as it should be: nothing is enabled where nothing was to be reached, which
+# is compared all the same, and a stack whose later patch has taken a function over.
+TOLERATED = ("nothing-enabled", "function-overridden")
+NOT_VERIFIED = (None, "What runs after the way back was not verified: run again.")
+
+
+class Judged(t.NamedTuple):
+    """A host's verdict, why it is not where it should be, and what was done: names, out, back in, and enabled now."""
+
+    verdict: str
+    failure: Failure | None = None
+    out: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = ()
+
+
+def summarize_rollback(
+        answers: Mapping[str, t.Any], proofs: Mapping[str, t.Any] | None = None,
+        check_mode: bool = False) -> dict[str, t.Any]:
+    """The summary that the filter `rollback_summary` documents.
+
+    `answers`, `proofs`: what each host's patch_rollback and patch_verify returned, or that it failed or was
+    unreachable; nothing where it did not run. Nothing that a host answers makes this fail.
+    """
+    judged = {host: judge(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
+    hosts = by_verdict({host: one.verdict for host, one in judged.items()}, VERDICTS)
+    problems = {host: failure_sentence(one.failure) for host, one in judged.items() if one.failure}
+    arrived = {host: one for host, one in judged.items() if one.verdict in ARRIVED}
+    summary = {
+        "ok": not any(hosts[verdict] for verdict in VERDICTS[3:]),
+        "hosts": len(judged),
+        "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
+        "arrived": [
+            {"verdict": one.verdict, "out": list(one.out), "back": list(one.back), "enabled": list(one.enabled),
+             "hosts": alike}
+            for one, alike in sorted(
+                grouped(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
+        "findings": by_code({
+            host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
+        **{verdict: by_failure({host: judged[host].failure for host in hosts[verdict]}) for verdict in VERDICTS[3:6]},
+        "unanswered": hosts["unanswered"],
+        "unproven": [host for host, answer in answers.items() if needs_proof(answer, check_mode)],
+        "problems": problems,
+    }
+    facts = {
+        host: {"verdict": one.verdict, **({"enabled": list(one.enabled)} if one.verdict in ARRIVED else {})}
+        for host, one in judged.items()}
+    artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
+    return dict(summary, artifact=artifact, lines=rollback_lines(summary))
+
+
+def needs_proof(answer: t.Any, check_mode: bool = False) -> bool:
+    """Whether patch_verify is to tell what runs now: after a way back, and where there was none to go."""
+    if without_result(answer) == "unchecked":
+        return _has_no_previous(answer)
+    return without_result(answer) is None and _makes_sense(answer) and not (check_mode or _unfinished(answer))
+
+
+def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judged:
+    nothing = without_result(answer)
+    if nothing == "unanswered":
+        return Judged("unanswered")
+    if nothing == "lost":
+        return Judged("lost", failure_of(answer))
+    if nothing == "unchecked":
+        # A host on which nothing was ever changed, and nothing is enabled, is where it should be.
+        if not _has_no_previous(answer) or without_result(proof) == "unanswered":
+            return Judged("failed", failure_of(answer))
+        found = _disproof((), proof)
+        if found is None:
+            return Judged("unchanged")
+        return found if found.verdict == "lost" else Judged("failed", failure_of(answer))
+    if not _makes_sense(answer):
+        return Judged("failed", NO_SENSE)
+    if _unfinished(answer):
+        return Judged("left_going", _failure(_unfinished(answer)[0]))
+    target = _texts(answer["target"])
+    if not check_mode:
+        found = _disproof(target, proof)
+        if found:
+            return found
+    out, back = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
+    went = "planned" if check_mode else "rolled_back"
+    # What only ends a trial, or lets the next boot load something else, has a transaction and no change of the kernel.
+    return Judged(went if answer["changed"] or answer.get("transaction") else "unchanged", None, out, back, target)
+
+
+def _disproof(target: tuple[str, ...], proof: t.Any) -> Judged | None:
+    """What speaks against a host's running `target` and nothing else; None where it is proven."""
+    nothing = without_result(proof)
+    if nothing == "unanswered":
+        return Judged("failed", NOT_VERIFIED)
+    if nothing == "lost":
+        return Judged("lost", failure_of(proof))
+    if not (are_findings(proof.get("findings")) and is_list(proof.get("patches"))):
+        return Judged("failed", failure_of(proof))
+    blockers = [entry for entry in proof["findings"] if entry["level"] == "blocker"]
+    standing = [entry for entry in blockers if entry["code"] not in TOLERATED]
+    if standing:
+        return Judged("failed", _failure(standing[0]))
+    if nothing and not blockers:
+        return Judged("failed", failure_of(proof))
+    enabled = _texts(proof["patches"])
+    if sorted(enabled) == sorted(target):
+        return None
+    return Judged("failed", (
+        "stack-differs",
+        f"After the way back the kernel has other patches enabled ({', '.join(enabled) or 'none'}) than were to be "
+        f"reached ({', '.join(target) or 'none'}): find out what else changes this host, and run again."))
+
+
+def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+    return (
+        isinstance(answer.get("changed"), bool) and are_findings(answer.get("findings"))
+        and is_list(answer.get("target")) and all(isinstance(name, str) for name in answer["target"])
+        and all(are_named(answer.get(key)) for key in ("rolled_back", "brought_back")))
+
+
+def _has_no_previous(answer: Mapping[str, t.Any]) -> bool:
+    return answer.get("code") == "no-previous"
+
+
+def _unfinished(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
+    return [entry for entry in answer["findings"] if entry["code"] == UNFINISHED]
+
+
+def _findings(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
+    return answer["findings"] if are_findings(answer.get("findings")) else []
+
+
+def _failure(entry: Mapping[str, t.Any]) -> Failure:
+    return legible(entry["code"]), legible(entry["message"])
+
+
+def _texts(names: t.Iterable[t.Any]) -> tuple[str, ...]:
+    return tuple(legible(str(name)) for name in names)
