@@ -81,13 +81,3 @@ def test_a_replacing_patch_takes_the_place_of_what_it_replaces(play, guest, patc
     livepatch = assert_whole(guest, play, *["accept done", "patch done"] * 3)
     assert livepatch["boot"]["patches"] == ["cmdline_v2"]
     assert codes(livepatch["drift"]) == set()
-
-
-@pytest.mark.exhaustive
-def test_a_patch_that_another_one_covers_is_not_accepted(play, guest, patches):
-    assert play("patch", src=patches["cmdline_v1"]).code == 0
-    assert play("patch", src=patches["with_params"]).code == 0
-    outcome = play("patch", name="cmdline_v1", state="accepted")
-    assert (outcome.code, outcome.result["code"]) == (2, "function-overridden"), outcome.output
-    livepatch = assert_whole(guest, play, "accept failed", "patch done", "patch done")
-    assert livepatch["accepted"] == []

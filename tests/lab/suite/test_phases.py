@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from guest import RUN
 from phases import Phases
-from wholeness import assert_whole
+from wholeness import assert_settled, states
 
 TRIAL = {"trial": 3, "transition_timeout": 6}
 V1 = {"src": "cmdline_v1"}
@@ -59,16 +59,13 @@ class Stage:
         self._patches = patches
         self._exhaustive = exhaustive
 
-    def run(self, step, **more):
+    def run(self, step):
         """Run a task of the scenario."""
         module, options = step
-        return self._play(module, **self.options(options), **more)
+        return self._play(module, **self.options(options))
 
     def options(self, options):
         return {**options, "src": self._patches[options["src"]]} if "src" in options else options
-
-    def info(self):
-        return self._play("patch_info").result["livepatch"]
 
     def begin(self):
         """Bring the guest to where the scenario begins."""
@@ -77,22 +74,21 @@ class Stage:
         for step in self.scenario.before:
             outcome = self.run(step)
             assert outcome.code == 0, outcome.output
-        self.stack = self.patches()
-
-    def patches(self):
-        """The patches of the kernel with their states."""
-        return {patch["name"]: patch["state"] for patch in self.info()["patches"]}
 
     def steps(self):
         """Number and text of the steps to try, from an undisturbed run."""
         self.begin()
+        self.stack = states(self.settled())
         self.phases.plan("module")
         assert self.run(self.scenario.change).code == 0
         found = list(enumerate(self.phases.steps("module"), 1))
-        assert self.patches() == self.scenario.after
+        assert states(self.settled()) == self.scenario.after
         assert len(found) > 5, found
         return found if self._exhaustive else [
             (number, text) for number, text in found if text.startswith(AROUND_THE_LOAD)]
+
+    def settled(self):
+        return assert_settled(self.guest, self._play)
 
     def at_each_step(self, attempt, seen, what, came_of_it):
         """Call attempt(number) for each step; fails with all that went wrong, by step."""
@@ -114,27 +110,24 @@ class Stage:
                 "! grep -q '\"trial\": {' /var/lib/kernel-livepatch/ledger.json 2>/dev/null", 60)
         self.guest.wait(f"test ! -s {RUN}/lock || ! kill -0 $(sed 's/.*\"pid\": \\([0-9]*\\).*/\\1/' {RUN}/lock)")
 
-    def assert_back_or_done(self):
-        """After a change that was ended, and a trial's end: where it began, or where it was to end."""
-        now = self.patches()
-        if self.scenario.change[1].get("trial") and "accepted" not in self.scenario.after.values():
-            assert now == self.stack, now
-        self.outcomes("done", "interrupted")
+    def assert_told(self, *allowed):
+        """After a change that was ended, and a trial's end: it is back where it began, and the journal tells it so.
 
-    def outcomes(self, *allowed):
-        """Of the journal; fails where one is not allowed, and where more than one change was interrupted."""
-        told = [entry["outcome"] for entry in self.info()["journal"]]
+        `allowed` are outcomes; no more than one change can be interrupted. Returns what patch_info says.
+        """
+        livepatch = self.settled()
+        told = [entry["outcome"] for entry in livepatch["journal"]]
         assert set(told) <= set(allowed) and told.count("interrupted") <= 1, told
-        return told
+        if self.scenario.change[1].get("trial") and "accepted" not in self.scenario.after.values():
+            assert states(livepatch) == self.stack
+        return livepatch
 
     def assert_goes_on(self, **more):
         """The same task again ends where it would have ended undisturbed."""
-        outcome = self.run(self.scenario.change, **more)
+        module, options = self.scenario.change
+        outcome = self.run((module, {**options, **more}))
         assert outcome.code == 0, outcome.output
-        livepatch = self.info()
-        assert {patch["name"]: patch["state"] for patch in livepatch["patches"]} == self.scenario.after
-        told = [f"{entry['action']} {entry['outcome']}" for entry in livepatch["journal"]]
-        assert_whole(self.guest, self._play, *told)
+        assert states(self.settled()) == self.scenario.after
 
 
 @pytest.fixture
@@ -158,7 +151,7 @@ def test_kill(stage, seen, name):
         here.phases.plan("module", number, "kill")
         assert here.run(here.scenario.change).code != 0
         here.wait_until_quiet()
-        here.assert_back_or_done()
+        here.assert_told("done", "interrupted")
         here.assert_goes_on()
     here.at_each_step(attempt, seen, f"kill -9 of the module ({name})", "back at the trial's end; the next run goes on")
 
@@ -177,8 +170,7 @@ def test_cut(stage, seen, beside, name):
         here.guest.run(f"kill -CONT {process}")
         here.guest.wait(f"test ! -e /proc/{process}")
         here.wait_until_quiet()
-        here.outcomes("done")
-        here.assert_back_or_done()
+        here.assert_told("done")
         here.assert_goes_on()
     here.at_each_step(attempt, seen, f"ssh connection cut ({name})", "the change ends by itself; the next run goes on")
 
@@ -194,12 +186,11 @@ def test_reset(stage, seen, beside, name):
         lost = beside(here.guest, module, **here.options(options))
         here.guest.wait_for_new_boot(boot_id)
         assert lost.result().code != 0
-        livepatch = here.info()
-        assert (livepatch["trial"], livepatch["transition"], livepatch["changing"]) == (None, None, None)
-        assert [patch["name"] for patch in livepatch["patches"]] == livepatch["boot"]["patches"]
-        assert {patch["name"] for patch in livepatch["patches"]} <= {*here.stack, *here.scenario.after}
+        livepatch = here.assert_told("done", "interrupted")
+        assert livepatch["trial"] is None
+        assert list(states(livepatch)) == livepatch["boot"]["patches"]
+        assert set(states(livepatch)) <= {*here.stack, *here.scenario.after}
         assert {entry["name"] for entry in livepatch["quarantined"]} <= {*here.scenario.after, "cmdline_cumulative_2"}
-        here.outcomes("done", "interrupted")
         if here.scenario.change[0] == "patch" and "src" in options:
             here.assert_goes_on(ignore_findings=["quarantined"])
     here.at_each_step(attempt, seen, f"power cut ({name})", "up again without what was not accepted")

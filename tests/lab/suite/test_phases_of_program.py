@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from guest import STORE
 from phases import Phases
-from wholeness import codes
+from wholeness import assert_settled, changes, codes, states
 
 pytestmark = pytest.mark.exhaustive
 
@@ -25,10 +25,6 @@ def phases(guest):
 def enable(play, file, **options):
     outcome = play("patch", src=file, **options)
     assert outcome.code == 0, outcome.output
-
-
-def told(livepatch):
-    return [f"{entry['action']} {entry['outcome']}" for entry in livepatch["journal"]]
 
 
 def at_each_step(steps, attempt):
@@ -59,12 +55,10 @@ def test_the_end_of_a_trial(play, guest, phases, patches, seen, how):
         if how == "reset":
             guest.wait_for_new_boot(boot_id)
         guest.wait(f"! {TRIAL_IS_ON} && ! pgrep -f '[p]rogram.pyz end-trial'")
-        livepatch = play("patch_info").result["livepatch"]
-        assert guest.version() == "c1"
-        assert [(patch["name"], patch["state"]) for patch in livepatch["patches"]] == [
-            ("cmdline_cumulative_1", "accepted")]
-        assert (livepatch["trial"], livepatch["transition"]) == (None, None)
-        assert told(livepatch).count("trial interrupted") <= 1 and "trial failed" not in told(livepatch)
+        livepatch = assert_settled(guest, play)
+        assert (guest.version(), states(livepatch)) == ("c1", {"cmdline_cumulative_1": "accepted"})
+        assert livepatch["trial"] is None
+        assert changes(livepatch).count("trial interrupted") <= 1 and "trial failed" not in changes(livepatch)
         assert codes(livepatch["drift"]) <= {"in-quarantine", "gone-after-reboot"}
         assert {entry["name"] for entry in livepatch["quarantined"]} <= {"cmdline_cumulative_2"}
 
@@ -88,12 +82,10 @@ def test_the_boot(play, guest, phases, patches, seen, how):
     def attempt(number):
         boot(number)
         phases.no_plan()
-        livepatch = play("patch_info").result["livepatch"]
-        assert livepatch["transition"] is None
-        loaded = [patch["name"] for patch in livepatch["patches"]]
-        if not loaded:
+        livepatch = assert_settled(guest, play)
+        if not livepatch["patches"]:
             assert codes(livepatch["drift"]) & {"accepted-not-loaded", "in-quarantine"}, livepatch
-        assert told(livepatch).count("boot interrupted") <= 1
+        assert changes(livepatch).count("boot interrupted") <= 1
         enable(play, patches["cmdline_v1"], state="accepted", ignore_findings=["quarantined"])
         assert guest.version() == "v1"
         assert codes(play("patch_info").result["livepatch"]["drift"]) == set()
