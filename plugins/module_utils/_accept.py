@@ -3,16 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accepting a patch that is enabled, so that it is loaded at each boot of this kernel, and the end of that."""
 
+from contextlib import suppress
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import refusal, standing_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import boot_part, watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import same_build
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import remove_module
-from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import accepted_with, entry_of, without
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_module, remove_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import (
+    accepted_with,
+    entry_of,
+    without_patch,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, loaded_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
 
@@ -23,6 +29,7 @@ def accept(task, told):
     if blockers:
         raise refusal(blockers)
     with transaction(task.host, "accept", told) as recorded:
+        task.ledger = recorded.ledger
         before = task.interface.patches()
         recorded.begin([dict(task.planned(), previous_state="enabled", wanted_state="accepted")], before)
         try:
@@ -44,13 +51,12 @@ def _accept(task, recorded):
     if blockers:
         raise refusal(blockers, findings=findings)
     watched = watch(task.host, program(task.host))
-    findings += _remove_replaced(task, recorded.ledger)
     ledger = recorded.ledger
     entry = next((one for one in ledger["loaded"] if same_build(one, task.description)), None) or entry_of(
         task.description, task.line, recorded.name)
     stack = running_stack(task.host, task.interface.patches(), ledger)
     changes = {
-        "accepted": accepted_with(ledger, stack, entry, recorded.now()),
+        "accepted": accepted_with(ledger, stack, entry, task.description["replace"] is not False, recorded.now()),
         "quarantined": [one for one in ledger["quarantined"] if not same_build(one, entry)],
         "watched": watched,
     }
@@ -61,31 +67,39 @@ def _accept(task, recorded):
     return findings
 
 
-def _remove_replaced(task, ledger):
-    """Take out the modules of what was replaced after a run had left the transition going."""
-    names = [entry["name"] for entry in ledger["loaded"] if entry["name"] != task.name]
-    for name in names:
-        if task.interface.state(name) == "disabled":
-            try:
-                remove_module(task.host, name)
-            except LivepatchError as error:
-                yield finding("replaced-module-kept", name, other=name, why=error.message)
-
-
-def accepted_again(task):
+def has_boot_part(task):
     """Whether what makes an accepted patch come back at boot is still in place; where it is not, accepting mends it."""
     part = boot_part(task.host)
     return part["installed"] or part["init"] == "none"  # an operator may have disabled it, and means it
 
 
+def forget_gone(task, told):
+    """Tidy up what ended without this collection: a transition that was left going, a run that was killed, a person.
+
+    Modules of patches that were replaced then go, and the ledger remembers nothing as loaded that is not.
+    """
+    states = {entry["name"]: task.interface.state(entry["name"]) for entry in task.ledger["loaded"]}
+    gone = [name for name, state in states.items() if state in ("absent", "disabled") and name != task.name]
+    if not gone:
+        return
+    with suppress(LivepatchError), transaction(task.host, "patch", told, way_back=True) as recorded:
+        for name in gone:
+            module = loaded_module(task.host, name)
+            if module and not module["refcnt"]:
+                remove_module(task.host, name)
+        recorded.keep_at_last(loaded=loaded_now(task.interface, recorded.ledger))
+
+
 def forget(task, told, check_mode):
-    """Have a patch that is not enabled, and not to be, out of what the next boots load."""
+    """Have a patch that is not enabled, and not to be, out of what boots load and a trial's end brings back."""
     answer = dict(task.answer(task.previous, []), changed=True)
     if check_mode:
         return answer
     with transaction(task.host, "patch", told, way_back=True) as recorded:
         recorded.begin([task.planned()], task.interface.patches())
-        recorded.keep(accepted=without(recorded.ledger["accepted"], task.name))
+        if task.on_trial():
+            end_of_trial(task.host, recorded)
+        recorded.keep(**without_patch(recorded.ledger, task.name))
         return dict(answer, findings=_end(task, recorded, "done", None), transaction=recorded.id)
 
 

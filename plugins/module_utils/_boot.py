@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the host does with live patches by itself when it starts, a while after that, and when it goes down."""
 
+import contextlib
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import record_clean_shutdown, switched_off
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
@@ -31,7 +33,7 @@ def boot(host):
         return None
     if switched_off(host):
         return None
-    with transaction(host, "boot") as recorded:
+    with transaction(host, "boot", wait=True) as recorded:
         recorded.keep(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
         said = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
                 for one in recorded.ledger["quarantined"]]
@@ -70,17 +72,17 @@ def _load(host, recorded):
         {"name": entry["name"], "sha256": entry["sha256"], "build_id": entry["build_id"],
          "previous_state": interface.state(entry["name"]), "wanted_state": "accepted"} for entry in missing], before)
     recorded.keep(loaded=wanted_loaded(wanted), booted={"proven": False, "patches": wanted_loaded(missing)})
-    arm_proof(host, PROVEN_SECONDS)
     way = WayBack(host, interface, [dict(entry, accepted=True) for entry in missing], TRANSITION_SECONDS, "wait")
-    code, outcome = None, "done"
+    code, outcome = None, "failed"
     try:
-        if not way.bring_in_all():
-            outcome = "left-going"
+        outcome = "done" if way.bring_in_all() else "left-going"
     except LivepatchError as error:
-        code, outcome = error.code, "failed"
+        code = error.code
         raise
     finally:
-        recorded.keep(loaded=loaded_now(interface, recorded.ledger))
+        with contextlib.suppress(LivepatchError, OSError):  # without it, a later crash is blamed on these patches
+            arm_proof(host, PROVEN_SECONDS)
+        recorded.keep_at_last(loaded=loaded_now(interface, recorded.ledger))
         seconds = {done["name"]: done["transition_seconds"] for done in way.brought_back}
         recorded.end(outcome, [
             {"name": entry["name"], "state": interface.state(entry["name"]),

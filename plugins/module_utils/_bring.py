@@ -5,7 +5,12 @@
 
 from collections import namedtuple
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._accept import accept, accepted_again, forget
+from ansible_collections.kernel.livepatch.plugins.module_utils._accept import (
+    accept,
+    forget,
+    forget_gone,
+    has_boot_part,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import check_ignorable, finding, refusal
@@ -60,12 +65,14 @@ def bring_patch(host, wish, check_mode=False, told=None):
 
 def _at_rest(task, check_mode, told):
     """The kernel has the patch where it is wanted; what the next boot does with it may be another matter."""
+    if not check_mode:
+        forget_gone(task, told)
     if task.wish.state in ("disabled", "absent"):
-        return forget(task, told, check_mode) if task.is_accepted_anywhere() else task.unchanged()
-    if task.wish.state == "accepted" and not (task.is_accepted() and accepted_again(task)):
+        return forget(task, told, check_mode) if task.is_to_come() or task.on_trial() else task.unchanged()
+    if task.wish.state == "accepted" and not (task.is_accepted() and has_boot_part(task)):
         if check_mode:
             return dict(task.answer("accepted", task.unchanged()["findings"]), changed=True)
-        return accept(task, told) if task.wish.fresh else _to_be_accepted(task, task.unchanged())
+        return accept(task, told) if task.wish.fresh else dict(task.unchanged(), needs=_new_connection(task))
     answer = task.unchanged()
     if task.wish.trial and not task.is_accepted() and not task.on_trial():
         answer["findings"].append(finding("trial-not-begun", task.name, name=task.name))
@@ -73,10 +80,15 @@ def _at_rest(task, check_mode, told):
 
 
 def _to_be_accepted(task, answer):
-    """Whoever is to accept an enabled patch has to show first that new connections still reach the host."""
+    """What has just been loaded is accepted in a second call."""
     if task.wish.state == "accepted" and answer["patch"]["state"] == "enabled":
-        answer["needs"] = {"fresh": task.name}
+        answer["needs"] = _new_connection(task)
     return answer
+
+
+def _new_connection(task):
+    """Whoever is to accept an enabled patch has to show first that new connections still reach the host."""
+    return {"fresh": task.name}
 
 
 def _kept_build(host, store, name):

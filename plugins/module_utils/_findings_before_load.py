@@ -111,8 +111,8 @@ BEFORE_A_LOAD = {
         "{other} to state accepted or absent first."),
     "trial-without-way-back": (
         "blocker", False,
-        "{file} may replace {other}, and this host keeps no file of {other} to load it again at the end of a trial: "
-        "load without trial, or bring {other} in with this collection first."),
+        "{file} may replace {other}, and {why}, so that a trial's end could not load {other} again: load without "
+        "a trial, or make that possible first."),
     "already-enabled": ("note", False, "{name} is enabled already."),
     "states-incompatible": (
         "blocker", False,

@@ -22,22 +22,24 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._stack import (
     running_stack,
     same_stack,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._states import state_clash
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
-# A file that ran here before may be loaded again in spite of what can be ignored; the others are about what the way
-# back itself puts aside first.
-IGNORED = frozenset(("transition-running", "name-taken-by-other-build", "trial-running")).union(
-    code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable)
+# A file that ran here before may be loaded again in spite of what can be ignored, but not what a crash speaks against.
+IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
+# What the way back itself puts aside first, and what stands in the way of a file that has to be written only.
+PASSING = frozenset((
+    "transition-running", "name-taken-by-other-build", "trial-running", "states-incompatible", "read-only", "no-space"))
 
 
 class WayBack:
     """The way to `target`, a list of LAYERs (see _ledger.py), oldest first.
 
-    After `go`: `rolled_back` and `brought_back` (each a list of `name` and `transition_seconds`), `changed`,
-    `findings` and `blockers`.
+    `ignored` are codes of blockers that what comes back may have. After `go`: `rolled_back` and `brought_back` (each a
+    list of `name` and `transition_seconds`), `changed`, `findings` and `blockers`.
     """
 
-    def __init__(self, host, interface, target, timeout, on_stall):
+    def __init__(self, host, interface, target, timeout, on_stall, ignored=IGNORABLE | PASSING):
         self.host = host
         self.interface = interface
         self.target = target
@@ -47,6 +49,7 @@ class WayBack:
         self.findings = []
         self.blockers = []
         self._options = (timeout, on_stall)
+        self._ignored = ignored
         self._store = Store(host)
 
     def going(self):
@@ -66,14 +69,20 @@ class WayBack:
             self._check(layer)
 
     def bring_in_all(self):
-        """Check and load every patch of the target, and take nothing out; False where a transition was left going.
+        """Check and load every patch of the target that can be, and take nothing out.
 
-        Raises LivepatchError.
+        False where a transition was left going. Raises LivepatchError, in the end, with the first that failed.
         """
+        failures = []
         for layer in self.target:
-            self._check(layer)
-            if not self._bring_in(layer):
-                return False
+            try:
+                self._check(layer)
+                if not self._bring_in(layer):
+                    return False
+            except LivepatchError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return True
 
     def go(self):
@@ -112,7 +121,7 @@ class WayBack:
         description = self._described(layer)
         state = state_in_question(self.host, self.interface, layer["name"])
         question = Question(self.host, self.interface, description, state, {}, Facts(self.host, description))
-        blockers = standing_blockers(findings_on(question), IGNORED)
+        blockers = standing_blockers(findings_on(question), self._ignored)
         if blockers:
             raise refusal(blockers)
 
@@ -125,8 +134,12 @@ class WayBack:
         return running_stack(self.host, patches, empty_ledger())
 
     def _goes_over(self, out, back):
-        """Whether the first that comes replaces all that go, so that there is no moment without either."""
-        return bool(self._described(back[0])["replace"]) and not set(names_of(out)) & set(names_of(back))
+        """Whether the first that comes can replace all that go, so that there is no moment without either."""
+        first = self._described(back[0])
+        if not first["replace"] or set(names_of(out)) & set(names_of(back)):
+            return False
+        kept = [self._store.description(layer["sha256"]) for layer in out if layer["sha256"]]
+        return not any(state_clash(first, description) for description in kept if description)
 
     def _settle_transition(self):
         """The kernel moves one patch at a time, so one that moves has to arrive somewhere first."""
@@ -157,9 +170,17 @@ class WayBack:
         change.load_kept(self._store, layer["sha256"], layer["parameters"])
         going = self._run(change, "enabled", self.brought_back)
         if going:
-            change.verify(self._described(layer))
+            self._verify(change, layer)
         self.rolled_back += [{"name": name, "transition_seconds": change.seconds} for name in change.replaced]
         return going
+
+    def _verify(self, change, layer):
+        try:
+            change.verify(self._described(layer))
+        except LivepatchError as error:
+            gone = self._take_out(layer["name"])
+            became = "was taken out again" if gone else f"is {self.interface.state(layer['name'])}"
+            raise LivepatchError(error.code, f"{error.message} The patch {became}.") from error
 
     def _change(self, name):
         timeout, on_stall = self._options

@@ -8,6 +8,7 @@
 The journal tells what was done; the ledger tells what holds now, and what the next boot acts on.
 """
 
+import contextlib
 import json
 import os
 
@@ -84,6 +85,12 @@ def write_ledger(host, ledger):
     if host.read_bytes_or(PATH) != text:
         private_directory(host.path(DIRECTORY))
         write_private(path, lambda stream: stream.write(text))
+
+
+def set_aside(host):
+    """Keep a ledger that cannot be read beside the one that takes its place."""
+    with contextlib.suppress(OSError):
+        os.rename(host.path(PATH), host.path(f"{PATH}.damaged"))
 
 
 def same_build(one, other):

@@ -28,7 +28,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._precautions impo
     Precautions,
     entry_of,
     ledger_now,
-    without,
+    without_patch,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
     claimed_objects,
@@ -84,11 +84,14 @@ class OnePatch:
         """Whether the next boot of this kernel loads this build, or with a name alone, the one that is loaded."""
         build = {"name": self.name, "build_id": self.build_id(),
                  "sha256": self.description["sha256"] if self.description else ""}
+        if self.on_trial():
+            return False
         return any(same_build(entry, build) for entry in accepted_here(self.host, self.ledger))
 
-    def is_accepted_anywhere(self):
-        """Whether a boot of whatever kernel would load a patch of this name."""
-        return any(entry["name"] == self.name for entry in self.ledger["accepted"])
+    def is_to_come(self):
+        """Whether a boot of whatever kernel, or a trial's end, would load a patch of this name."""
+        back_to = self.ledger["trial"]["back_to"] if self.ledger["trial"] else []
+        return any(entry["name"] == self.name for entry in self.ledger["accepted"] + back_to)
 
     def on_trial(self):
         """Whether this patch is the one on trial."""
@@ -162,6 +165,8 @@ class OnePatch:
         if not self.steps():
             return self.unchanged()
         findings = self.check()
+        if self.wish.trial and "load" not in self.steps() and not self.on_trial():
+            findings.append(finding("trial-not-begun", self.name, name=self.name))
         self._have_image()
         change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
         precautions = Precautions(self.host, recorded, self.wish.timeout, self._trial_seconds())
@@ -214,8 +219,9 @@ class OnePatch:
         return Question(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
 
     def _trial_seconds(self):
-        """What is accepted already, and was only gone, needs nobody's word any more."""
-        if self.is_accepted():
+        """What is accepted already, with the same parameters, and was only gone, needs nobody's word any more."""
+        if self.is_accepted() and any(
+                entry["name"] == self.name and entry["parameters"] == self.line for entry in self.ledger["accepted"]):
             return 0
         return self.wish.trial or (SECONDS if self.wish.state == "accepted" else 0)
 
@@ -224,8 +230,10 @@ class OnePatch:
         if not self._trial_seconds() or "load" not in self.steps() or self.description["replace"] is False:
             return []
         stack = running_stack(self.host, self.before, self.ledger)
-        return [finding("trial-without-way-back", layer["name"], file=self.description["file"], other=layer["name"])
-                for layer in stack if layer["name"] != self.name and not layer["sha256"]]
+        forced = self.wish.on_stall == "force" and "on_stall: force may keep its module in memory for ever"
+        return [finding("trial-without-way-back", layer["name"], file=self.description["file"], other=layer["name"],
+                        why=forced or "this host keeps no file of it")
+                for layer in stack if layer["name"] != self.name and (forced or not layer["sha256"])]
 
     def _have_image(self):
         """Have the image in the store when the plan loads it; raises Needs when it has to be sent."""
@@ -282,7 +290,7 @@ class OnePatch:
         """The error of a change, with what became of the patch in its details."""
         state = self.interface.state(self.name)
         if state == self.previous and recorded.id and self.wanted != "enabled":  # turned round, and kept as before
-            recorded.keep(accepted=self.ledger["accepted"], trial=self.ledger["trial"])
+            recorded.keep_at_last(accepted=self.ledger["accepted"], trial=self.ledger["trial"])
         unwritten = self._end(recorded, "failed", state, change, precautions, error.code)
         error.details.setdefault("patch", self.result(state, change))
         error.details.setdefault("changed", state != self.previous or bool(change.replaced))
@@ -296,12 +304,3 @@ class OnePatch:
             self.ledger = recorded.ledger
         patches = [{"name": self.name, "state": state, "transition_seconds": change.seconds}]
         return recorded.end(outcome, patches, after, code=code, replaces=change.replaced)
-
-
-def without_patch(ledger, name):
-    """What changes in a ledger before a patch goes: no boot and no trial's end brings it in again."""
-    trial = ledger["trial"]
-    return {
-        "accepted": without(ledger["accepted"], name),
-        "trial": dict(trial, back_to=without(trial["back_to"], name)) if trial else None,
-    }

@@ -37,7 +37,7 @@ class Precautions:
         try:
             self._take(entry, back_to)
         except BaseException:
-            self.recorded.keep(**earlier)
+            self.recorded.keep_at_last(**earlier)
             if self.seconds:
                 disarm(self.host, self.recorded.name)
             raise
@@ -55,6 +55,8 @@ class Precautions:
                 "transaction": self.recorded.name, "name": entry["name"], "since": self.recorded.now(),
                 "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to})
             arm(self.host, self.recorded.name, [*words, "end-trial"])
+        elif ledger["trial"] and ledger["trial"]["name"] == entry["name"]:  # of an earlier load
+            end_of_trial(self.host, self.recorded)
 
     def settle(self, patches):
         """After a change: the ledger is what the kernel has now; a trial begins to count, or is over with its patch."""
@@ -67,7 +69,7 @@ class Precautions:
             return
         if trial and trial["transaction"] == self.recorded.name and states[trial["name"]] == "enabled":
             changes["trial"] = dict(trial, ends=self._end())
-        self.recorded.keep(**changes)
+        self.recorded.keep_at_last(**changes)
 
     def _end(self):
         return self.host.now() + self.seconds
@@ -93,11 +95,24 @@ def without(entries, name):
     return [entry for entry in entries if entry["name"] != name]
 
 
-def accepted_with(ledger, stack, entry, now):
-    """The ledger's `accepted` with one more: in the order of the running stack, without what it has replaced."""
+def accepted_with(ledger, stack, entry, replaces, now):
+    """The ledger's `accepted` with one more; what does not run now stays, unless this one replaces it.
+
+    Those come first, and then those that run, in the order of the stack.
+    """
     release = entry["release"]
     elsewhere = [one for one in ledger["accepted"] if one["release"] != release]
-    known = [one for one in ledger["accepted"] if one["release"] == release and not same_build(one, entry)]
+    known = [one for one in ledger["accepted"] if one["release"] == release and one["name"] != entry["name"]]
     known.append(dict(entry, since=now))
-    ordered = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
-    return elsewhere + [one for one in ordered if one]
+    running = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
+    running = [one for one in running if one]
+    return elsewhere + ([] if replaces else [one for one in known if one not in running]) + running
+
+
+def without_patch(ledger, name):
+    """What changes in a ledger before a patch goes: no boot and no trial's end brings it in again."""
+    trial = ledger["trial"]
+    return {
+        "accepted": without(ledger["accepted"], name),
+        "trial": dict(trial, back_to=without(trial["back_to"], name)) if trial else None,
+    }

@@ -17,9 +17,14 @@ import zipfile
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._journal import DIRECTORY
-from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import private_directory, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import (
+    private_directory,
+    sync_directory,
+    write_private,
+)
 
 PROGRAM = f"{DIRECTORY}/program.pyz"
+UNTRIED = f"{PROGRAM}.new"
 FLAGS = ("-I", "-B")  # nothing from the environment or a user's directories, and no compiled files left behind
 PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")  # a distribution's own, whatever version that has
 PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path that needs no quotes anywhere
@@ -47,11 +52,9 @@ def program(host, prove=False):
     """
     words = _words(_interpreter(host))
     content = f"#!{' '.join(words[:-1])}\n".encode("ascii") + _archive(_sources())
-    new = host.read_bytes_or(PROGRAM) != content
-    if new:
-        private_directory(host.path(DIRECTORY))
-        write_private(host.path(PROGRAM), lambda stream: stream.write(content))
-    if new or prove:
+    if host.read_bytes_or(PROGRAM) != content:
+        _install(host, words, content)
+    elif prove:
         _try(host, words)
     return words
 
@@ -65,13 +68,25 @@ def _words(interpreter):
     return [interpreter, *FLAGS, PROGRAM]
 
 
+def _install(host, words, content):
+    """Put the program in the place of an earlier one, which boots rely on, when it has been seen to work."""
+    private_directory(host.path(DIRECTORY))
+    write_private(host.path(UNTRIED), lambda stream: stream.write(content))
+    try:
+        _try(host, [*words[:-1], UNTRIED])
+    except LivepatchError:
+        os.unlink(host.path(UNTRIED))
+        raise
+    os.rename(host.path(UNTRIED), host.path(PROGRAM))
+    sync_directory(host.path(DIRECTORY))
+
+
 def _try(host, words):
     try:
         said = host.run([*words, "ready"], SECONDS)[1]
     except (LivepatchError, OSError) as error:
         said = str(error)
     if said != "ready":
-        os.unlink(host.path(PROGRAM))  # or it would not be tried again
         raise LivepatchError(
             "program-unusable",
             f"{words[0]} cannot run this collection's program on this host "

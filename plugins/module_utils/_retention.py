@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which patch files a host keeps: what the next boot loads, and what it can be asked to go back to."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._journal import newest_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._past_changes import moved_the_stack, past_changes
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
 MOST_CHANGES = 5  # of the newest ones, whose starting points stay within reach
-GO_BACK_TO = ("patch", "rollback")  # what the host does by itself, as often as it has to, pushes none of these out
 
 
 def clear_out(host, ledger):
@@ -25,14 +24,12 @@ def _of_ledger(ledger):
 
 
 def _of_journal(host):
+    """The stacks before and after the newest changes; what failed, or the host did by itself, pushes none of these out.
+    """
     left = MOST_CHANGES
-    for record in newest_records(host):
-        if record is None:
-            continue
-        if record["event"] == "end":
-            yield from record["after"]
-            continue
-        yield from record["before"]
-        left -= record["action"] in GO_BACK_TO
+    for begin, end in past_changes(host):
+        yield from begin["before"]
+        yield from end["after"] if end else []
+        left -= moved_the_stack(begin, end)
         if not left:
             return

@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of the module `patch_rollback`: bring a host back to the stack of patches that it had before."""
 
+import contextlib
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
-from ansible_collections.kernel.livepatch.plugins.module_utils._journal import newest_records
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
     accepted_here,
     empty_ledger,
@@ -17,8 +19,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
     same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, wait_until_released
+from ansible_collections.kernel.livepatch.plugins.module_utils._past_changes import moved_the_stack, past_changes
+from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import claimed_objects, stack_diff
-from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, same_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
@@ -45,27 +49,39 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, told=None):
         raise refusal(blockers)
     way.check()
     if check_mode:
-        return dict(done, **_forecast(host, way, idle, before))
+        return dict(done, **_forecast(host, way, idle, before, _has_work(host, way, _ledger(host))))
     with transaction(host, "rollback", told, way_back=True) as recorded:
-        before = interface.patches()
+        before, target = interface.patches(), target_of(host, to)
         way = WayBack(host, interface, target, timeout, on_stall)
-        if not _has_work(host, way, recorded.ledger):
+        work = _has_work(host, way, recorded.ledger)
+        if not work:
             idle = _without_effect(host, interface)
             held = list(_held(host, idle))
             if len(held) == len(idle):
                 return dict(done, findings=held)
-        done.update(take_way(host, interface, way, recorded, _accepted(host, target, recorded.ledger, recorded)))
+        done.update(_take(host, interface, way, recorded), target=names_of(target))
+        done["changed"] = done["changed"] or work
     del done["arrived"]
     return dict(done, diff=stack_diff(host, before, interface.patches()))
+
+
+def _take(host, interface, way, recorded):
+    trial = recorded.ledger["trial"]
+    changes = {"accepted": _accepted(host, way, recorded),
+               "trial": dict(trial, back_to=way.target) if trial else None}  # should this be left going half way
+    if way.coming():
+        with contextlib.suppress(LivepatchError, OSError):  # then nobody sees how this boot ends
+            changes["watched"] = watch(host, program(host))
+    return take_way(host, interface, way, recorded, **changes)
 
 
 def target_of(host, to):
     """The stack to go back to, as LAYERs; raises LivepatchError `no-previous`, `transaction-unknown`."""
     if to == "original":
         return []
-    for begin, end in _changes(host):
-        undone = begin["action"] == "patch" and not (end and same_stack(begin["before"], end["after"]))
-        if begin["kernel"] == host.release() and (begin["transaction"] == to or (to == "previous" and undone)):
+    for begin, end in past_changes(host):
+        meant = begin["transaction"] == to or (to == "previous" and moved_the_stack(begin, end))
+        if meant and begin["kernel"] == host.release():
             return begin["before"]
     if to == "previous":
         raise LivepatchError(
@@ -75,18 +91,6 @@ def target_of(host, to):
     raise LivepatchError(
         "transaction-unknown",
         f"The journal has no change called {to} of this kernel: take one from the journal that patch_info returns.")
-
-
-def _changes(host):
-    """The journal's changes, newest first: what was written before each, and after it (None where it has no end)."""
-    ends = {}
-    for record in newest_records(host):
-        if record is None:
-            continue
-        if record["event"] == "end":
-            ends[record["transaction"]] = record
-        else:
-            yield record, ends.pop(record["transaction"], None)
 
 
 def _ledger(host):
@@ -99,19 +103,29 @@ def _ledger(host):
 
 def _has_work(host, way, ledger):
     """Whether a patch goes or comes, the next boot would load another one, or a trial is still going on."""
-    accepted = {entry["sha256"] for entry in accepted_here(host, ledger)}
-    wanted = {layer["sha256"] for layer in way.target if layer["accepted"]}
-    return bool(way.going() or way.coming() or accepted != wanted or ledger["trial"])
+    gone = [entry for entry in accepted_here(host, ledger) if not _among(entry, way.target)]
+    return bool(way.going() or way.coming() or gone or ledger["trial"])
 
 
-def _accepted(host, target, ledger, recorded):
-    """What the next boots load: the target's accepted patches, and for other kernels what they loaded before."""
-    release = host.release()
+def _accepted(host, way, recorded):
+    """What the next boots load: what of the target is accepted now, or has to come back and was accepted then.
+
+    For other kernels it is what they loaded before.
+    """
+    ledger, release = recorded.ledger, host.release()
     elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
-    here = [next((entry for entry in accepted_here(host, ledger) if same_build(entry, layer)), None)
-            or dict(entry_of_layer(host, layer, recorded.name), since=recorded.now())
-            for layer in target if layer["accepted"]]
+    now, coming = accepted_here(host, ledger), way.coming()
+    here = []
+    for layer in way.target:
+        known = next((entry for entry in now if same_build(entry, layer)), None)
+        if known is None and layer["accepted"] and _among(layer, coming):
+            known = dict(entry_of_layer(host, layer, recorded.name), since=recorded.now())
+        here += [known] if known else []
     return elsewhere + here
+
+
+def _among(entry, layers):
+    return any(same_build(entry, layer) for layer in layers)
 
 
 def _without_effect(host, interface):
@@ -128,7 +142,7 @@ def _held(host, idle):
             yield finding("module-kept", module["name"], name=module["name"], why=error.message)
 
 
-def _forecast(host, way, idle, before):
+def _forecast(host, way, idle, before, work):
     """What the way would come to, with nothing changed."""
     out = way.going() + [module["name"] for module in idle if not module["refcnt"]]
     back = way.coming()
@@ -137,7 +151,7 @@ def _forecast(host, way, idle, before):
     after = [{"name": layer["name"], "state": "enabled", "objects": claimed_objects(descriptions[layer["name"]])}
              if layer["name"] in descriptions else there[layer["name"]] for layer in way.target]
     return {
-        "changed": bool(out or back), "rolled_back": [_not_yet(name) for name in out],
+        "changed": bool(out or work), "rolled_back": [_not_yet(name) for name in out],
         "brought_back": [_not_yet(layer["name"]) for layer in back], "diff": stack_diff(host, before, after)}
 
 

@@ -7,6 +7,7 @@
     /var/lib/kernel-livepatch/patches/SHA256.json   its description; written last, so it marks a complete pair
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -59,6 +60,8 @@ class Store:
         try:
             descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise  # the file may be good all the same
             raise self._damaged(sha256, error.strerror) from error
         try:
             status = os.fstat(descriptor)

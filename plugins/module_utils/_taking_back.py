@@ -9,8 +9,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import en
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, module_build_id
 
 
-def take_way(host, interface, way, recorded, accepted):
-    """Go `way` (a WayBack) in the transaction `recorded`; `accepted` is what the ledger has as accepted from now on.
+def take_way(host, interface, way, recorded, **changes):
+    """Go `way` (a WayBack) in the transaction `recorded`; `changes` are what the ledger has from now on.
 
     Returns a dict of `arrived`, `changed`, `transaction`, `rolled_back`, `brought_back`, `findings` and `blockers`.
     Raises LivepatchError, whose details have the same.
@@ -22,17 +22,16 @@ def take_way(host, interface, way, recorded, accepted):
         [_planned(host, interface, name, "absent") for name in [*names, *idle] if name not in _names(coming)]
         + [dict(_planned(host, interface, layer["name"], "enabled"), sha256=layer["sha256"],
                 build_id=layer["build_id"]) for layer in coming], interface.patches())
-    earlier = recorded.ledger["accepted"]
+    earlier = {key: recorded.ledger[key] for key in changes}
     staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in _names(coming)]
-    recorded.keep(accepted=accepted, loaded=staying + [
-        entry_of_layer(host, layer, recorded.name) for layer in coming])
+    recorded.keep(loaded=staying + [entry_of_layer(host, layer, recorded.name) for layer in coming], **changes)
     everything = list(dict.fromkeys([*names, *idle, *_names(coming)]))
     try:
         way.check()
         arrived = way.go()
     except LivepatchError as error:
         if not way.changed:
-            recorded.keep(accepted=earlier)
+            recorded.keep(**earlier)
         findings = _end(interface, recorded, everything, way, "failed", error.code)
         error.details["findings"] = error.details.get("findings", []) + findings
         error.details["transaction"] = recorded.id

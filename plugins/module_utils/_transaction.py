@@ -12,7 +12,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._journal import CURRENT, append_record
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, write_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
+    empty_ledger,
+    read_ledger,
+    set_aside,
+    write_ledger,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._operator import operator
 from ansible_collections.kernel.livepatch.plugins.module_utils._retention import clear_out
@@ -22,18 +27,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._store import Sto
 
 
 @contextmanager
-def transaction(host, action, told=None, way_back=False, wait=False):
+def transaction(host, action, told=None, way_back=False, wait=False, remembered=None):
     """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`.
 
     `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `told` is what the controller says of itself, see
     _operator.py. The way back is open on a host whose records can be neither read nor written, too. `wait` for another
-    change's end instead of refusing.
+    change's end instead of refusing. `remembered` is a ledger to go by on the way back where the host's cannot be read.
     """
     seconds = host.wall_clock()
     name = _name(seconds)
     who = operator(host, told)
     with change_lock(host, {"transaction": name, "since": written(seconds), "who": who}, wait):
-        yield Transaction(host, action, name, who, way_back)
+        yield Transaction(host, action, name, who, way_back, remembered)
 
 
 class Transaction:
@@ -42,13 +47,14 @@ class Transaction:
     `name` is what `id` will be. `ledger` is what holds in this boot (see _ledger.py); change it with `keep`.
     """
 
-    def __init__(self, host, action, name, who, way_back):
+    def __init__(self, host, action, name, who, way_back, remembered):
         self.id = None
         self.name = name
         self._host = host
         self._action = action
         self._who = who
         self._way_back = way_back
+        self._remembered = remembered
         self._unwritten = []
         self._started = None
         self.ledger = settled(host, self._read(), self.now())
@@ -71,13 +77,10 @@ class Transaction:
         }
         try:
             append_record(self._host, "begin", record)
-        except OSError as error:
+        except (LivepatchError, OSError) as error:
             if not self._way_back:
-                raise LivepatchError(
-                    "journal-unwritable",
-                    f"The journal {CURRENT} cannot be written ({error.strerror or error}), and nothing is brought in "
-                    "without a record of it: make that possible and run again.") from error
-            self._unwritten.append(finding("journal-begin-missing", self.name, why=error.strerror or error))
+                raise _unwritable(error) from error
+            self._note("journal-begin-missing", error)
         self.id = self.name
 
     def keep(self, **changes):
@@ -85,14 +88,20 @@ class Transaction:
 
         On the way back it is only noted, for `end`, that it could not be written.
         """
+        if self._way_back:
+            self.keep_at_last(**changes)
+            return
         ledger = dict(self.ledger, **changes)
-        try:
-            write_ledger(self._host, ledger)
-        except (LivepatchError, OSError) as error:
-            if not self._way_back:
-                raise
-            self._note("ledger-not-written", error)
+        write_ledger(self._host, ledger)
         self.ledger = ledger
+
+    def keep_at_last(self, **changes):
+        """Like `keep`, for what holds already whether or not it can be written; that is only noted, for `end`."""
+        self.ledger = dict(self.ledger, **changes)
+        try:
+            write_ledger(self._host, self.ledger)
+        except (LivepatchError, OSError) as error:
+            self._note("ledger-not-written", error)
 
     def end(self, outcome, patches, after, code=None, replaces=()):
         """Write how the change ended, which is over by now; returns the findings of that, none when it went well.
@@ -118,7 +127,8 @@ class Transaction:
 
     def again(self):
         """One more change under the same lock."""
-        return Transaction(self._host, self._action, _name(self._host.wall_clock()), self._who, self._way_back)
+        name = _name(self._host.wall_clock())
+        return Transaction(self._host, self._action, name, self._who, self._way_back, self.ledger)
 
     def now(self):
         """The time, as the records have it."""
@@ -127,15 +137,30 @@ class Transaction:
     def _read(self):
         try:
             return read_ledger(self._host)
-        except LivepatchError as error:
+        except (LivepatchError, OSError) as error:
             if not self._way_back:
                 raise
             self._note("ledger-not-read", error)
-            return empty_ledger()
+            if isinstance(error, LivepatchError):
+                set_aside(self._host)
+            return self._remembered or empty_ledger()
 
     def _note(self, code, error, **facts):
-        why = getattr(error, "strerror", None) or str(error)
-        self._unwritten.append(finding(code, self.name, why=why, **facts))
+        noted = finding(code, self.name, why=_why(error), **facts)
+        self._unwritten += [] if noted in self._unwritten else [noted]
+
+
+def _unwritable(error):
+    if isinstance(error, LivepatchError):
+        return error
+    return LivepatchError(
+        "journal-unwritable",
+        f"The journal {CURRENT} cannot be written ({_why(error)}), and nothing is brought in without a record of it: "
+        "make that possible and run again.")
+
+
+def _why(error):
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _name(seconds):

@@ -8,11 +8,11 @@ Nothing here needs whoever began the trial: the deadline is in the ledger, and t
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import IGNORABLE, PASSING, WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import take_way
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 
 SECONDS = 300  # of the trial on the way from `absent` to `accepted` when nothing else is asked for
@@ -25,61 +25,77 @@ def end_trial(host):
     """Wait for the end of the trial that is going on, and bring the host back to what ran before.
 
     Tries for as long as it takes, less and less often, and without the lock in between, so that an operator can help.
-    Returns, when there is no trial in this boot any more, what came of it as a sentence, None where it was no matter of
-    this. Raises LivepatchError where the trial is over and what ran before could not be loaded again.
+    What is on the disk when this begins is gone by where it cannot be read any more. Returns, when there is no trial in
+    this boot any more, what came of it as a sentence, None where it was no matter of this. Raises LivepatchError where
+    the trial is over and what ran before could not be loaded again.
     """
+    known = read_ledger(host)
     pause = FIRST_PAUSE
-    while _is_due(host):
-        said, failure = None, None
+    while True:
+        known = _when_due(host, known)
+        if known is None:
+            return None
+        over, said, failure = False, None, None
         try:
-            said = _end(host)
+            over, said = _end(host, known)
         except (LivepatchError, OSError) as error:
             failure = error
-        if read_ledger(host)["trial"] is None:
+        if over or _now(host, known)["trial"] is None:
             if failure:
                 raise failure
             return said
         host.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
-    return None
 
 
-def _end(host):
-    with transaction(host, "trial", way_back=True, wait=True) as recorded:
-        trial = recorded.ledger["trial"]
-        if not trial or trial["ends"] > host.now():
-            return None  # whoever had the lock has accepted it, or taken it back, or begun another
-        _take_back(host, recorded, trial)
-        return (f"The trial of {trial['name']} was over and nobody had accepted it: this host is back at "
-                f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
+def _now(host, known):
+    """The ledger, or where it cannot be read, what is known of it."""
+    try:
+        return read_ledger(host)
+    except (LivepatchError, OSError):
+        return known
 
 
-def _is_due(host):
-    """Wait until a trial's time is over; False where there is none."""
+def _when_due(host, known):
+    """Wait until a trial's time is over; returns the ledger then, None where there is no trial."""
     while True:
-        ledger = read_ledger(host)
-        if ledger["trial"] is None or ledger["boot_id"] != host.read_or(BOOT_ID):
-            return False
-        left = ledger["trial"]["ends"] - host.now()
+        known = _now(host, known)
+        if known["trial"] is None or known["boot_id"] != host.read_or(BOOT_ID):
+            return None
+        left = known["trial"]["ends"] - host.now()
         if left <= 0:
-            return True
+            return known
         host.sleep(min(left, LOOK_AGAIN))
 
 
+def _end(host, known):
+    """Whether the trial is over, and what there is to say of that."""
+    with transaction(host, "trial", way_back=True, wait=True, remembered=known) as recorded:
+        trial = recorded.ledger["trial"]
+        if not trial or trial["ends"] > host.now():
+            return False, None  # whoever had the lock has accepted it, or taken it back, or begun another
+        return _take_back(host, recorded, trial), (
+            f"The trial of {trial['name']} was over and nobody had accepted it: this host is back at "
+            f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
+
+
 def _take_back(host, recorded, trial):
-    """Bring the host back; where what ran before cannot be loaded again, at least the trial's patch goes."""
+    """Whether the host is back; where what ran before cannot be loaded again, at least the trial's patch goes."""
     interface = interface_adapter(host)
     try:
-        _go(host, interface, recorded, trial["back_to"])
+        return _go(host, interface, recorded, trial["back_to"])
     except LivepatchError:
         stack = running_stack(host, interface.patches(), recorded.ledger)
         still_there = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
         if len(still_there) == len(stack) and interface.in_transition() is None:
+            if interface.state(trial["name"]) in ("absent", "disabled"):  # it has gone by itself: nothing to try again
+                end_of_trial(host, recorded)
             raise
         _go(host, interface, recorded.again(), still_there)
         raise
 
 
 def _go(host, interface, recorded, target):
-    way = WayBack(host, interface, target, TRANSITION_SECONDS, "wait")
-    take_way(host, interface, way, recorded, recorded.ledger["accepted"])
+    ignored = IGNORABLE | PASSING | {"quarantined"}
+    way = WayBack(host, interface, target, TRANSITION_SECONDS, "wait", ignored)
+    return take_way(host, interface, way, recorded)["arrived"]

@@ -138,7 +138,8 @@ def _quarantined(question):
 def _trial(question):
     """One patch on trial at a time: at its end the host goes back to what was there before."""
     trial = question.facts.ledger["trial"]
-    if trial and trial["name"] != question.description["name"]:
+    name = question.description["name"]
+    if trial and trial["name"] != name and any(patch["name"] == trial["name"] for patch in question.patches):
         yield finding("trial-running", trial["name"], other=trial["name"], since=trial["since"])
 
 

@@ -35,7 +35,8 @@ def at(kernel, path, target=None):
 
 def test_the_program_is_installed_for_root_alone_and_tried(kernel):
     assert program(kernel) == WORDS == this_program(kernel)
-    assert kernel.commands == [[*WORDS, "ready"]]
+    assert kernel.commands == [[*WORDS[:-1], f"{PROGRAM}.new", "ready"]]
+    assert kernel.names("/var/lib/kernel-livepatch") == ["program.pyz"]
     assert stat.S_IMODE(os.stat(kernel.path(PROGRAM)).st_mode) == 0o600
 
 
@@ -65,6 +66,16 @@ def test_a_program_that_does_not_run_is_told_and_not_kept(kernel, status, said):
     assert f"({said.split(chr(10))[-1] or 'it says nothing'})" in error.message
     assert not os.path.exists(kernel.path(PROGRAM))
     assert refusal(kernel, prove=True).code == "program-unusable"
+
+
+def test_a_program_that_does_not_run_takes_the_place_of_none_that_does(kernel):
+    program(kernel)
+    works = kernel.read_bytes(PROGRAM)
+    at(kernel, "/opt/python/bin/python3.12")
+    kernel.answer = lambda words: (1, "SyntaxError: no")
+    assert refusal(kernel).code == "program-unusable"
+    assert kernel.read_bytes(PROGRAM) == works
+    assert kernel.names("/var/lib/kernel-livepatch") == ["program.pyz"]
 
 
 def test_a_python_that_does_not_start_is_told(kernel):
