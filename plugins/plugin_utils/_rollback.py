@@ -82,9 +82,11 @@ def summarize_rollback(
 
 def needs_proof(answer: t.Any, check_mode: bool = False) -> bool:
     """Whether patch_verify is to tell what runs now: after a way back, and where there was none to go."""
-    if without_result(answer) == "unchecked":
-        return _has_no_previous(answer)
-    return without_result(answer) is None and _makes_sense(answer) and not (check_mode or _unfinished(answer))
+    if without_result(answer) in ("unanswered", "lost"):
+        return False
+    if _has_no_previous(answer):
+        return True
+    return not (answer.get("failed") or check_mode) and _makes_sense(answer) and not _unfinished(answer)
 
 
 def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judged:
@@ -93,14 +95,14 @@ def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judge
         return Judged("unanswered")
     if nothing == "lost":
         return Judged("lost", failure_of(answer))
-    if nothing == "unchecked":
+    if _has_no_previous(answer):
         # A host on which nothing was ever changed, and nothing is enabled, is where it should be.
-        if not _has_no_previous(answer) or without_result(proof) == "unanswered":
-            return Judged("failed", failure_of(answer))
         found = _disproof((), proof)
         if found is None:
             return Judged("unchanged")
-        return found if found.verdict == "lost" else Judged("failed", failure_of(answer))
+        return found if found.verdict == "lost" else Judged("failed", failure_of({**answer, "failed": True}))
+    if nothing:
+        return Judged("failed", failure_of(answer))
     if not _makes_sense(answer):
         return Judged("failed", NO_SENSE)
     if _unfinished(answer):
