@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accepting a patch that is enabled, so that it is loaded at each boot of this kernel, and the end of that."""
 
+import os
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
@@ -18,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._precautions impo
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import UNIT, UNITS
 from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, loaded_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
@@ -70,7 +72,8 @@ def _accept(task, recorded):
 def has_boot_part(task):
     """Whether what makes an accepted patch come back at boot is still in place; where it is not, accepting mends it."""
     part = boot_part(task.host)
-    return part["installed"] or part["init"] == "none"  # an operator may have disabled it, and means it
+    # An operator may have disabled or masked it, and means it.
+    return part["installed"] or part["init"] == "none" or os.path.lexists(task.host.path(f"{UNITS}/{UNIT}"))
 
 
 def forget_gone(task, told):

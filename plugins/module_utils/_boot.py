@@ -71,11 +71,11 @@ def _load(host, recorded):
     recorded.begin([
         {"name": entry["name"], "sha256": entry["sha256"], "build_id": entry["build_id"],
          "previous_state": interface.state(entry["name"]), "wanted_state": "accepted"} for entry in missing], before)
-    recorded.keep(loaded=wanted_loaded(wanted), booted={"proven": False, "patches": wanted_loaded(missing)})
-    way = WayBack(host, interface, [dict(entry, accepted=True) for entry in missing], TRANSITION_SECONDS, "wait")
+    recorded.keep(loaded=[_as_loaded(entry) for entry in wanted if entry not in missing])
+    way = WayBack(host, interface, missing, TRANSITION_SECONDS, "wait")
     code, outcome = None, "failed"
     try:
-        outcome = "done" if way.bring_in_all() else "left-going"
+        outcome = "done" if way.bring_in_all(lambda entry: _remember(recorded, entry)) else "left-going"
     except LivepatchError as error:
         code = error.code
         raise
@@ -91,6 +91,13 @@ def _load(host, recorded):
     return f"Loaded the accepted live patches: {', '.join(seconds)}."
 
 
-def wanted_loaded(entries):
-    """Accepted entries as the ledger has what is loaded."""
-    return [{key: value for key, value in entry.items() if key != "since"} for entry in entries]
+def _remember(recorded, entry):
+    """Should the host crash from now on, this patch is a suspect, and those are that were loaded before it."""
+    ledger, entry = recorded.ledger, _as_loaded(entry)
+    recorded.keep(loaded=[*ledger["loaded"], entry], booted=dict(
+        ledger["booted"], patches=[*ledger["booted"]["patches"], entry]))
+
+
+def _as_loaded(entry):
+    """An accepted entry as the ledger has what is loaded."""
+    return {key: value for key, value in entry.items() if key != "since"}

@@ -68,8 +68,8 @@ class WayBack:
         for layer in self.coming():
             self._check(layer)
 
-    def bring_in_all(self):
-        """Check and load every patch of the target that can be, and take nothing out.
+    def bring_in_all(self, before):
+        """Check and load every patch of the target that can be, and take nothing out; calls `before(layer)` each time.
 
         False where a transition was left going. Raises LivepatchError, in the end, with the first that failed.
         """
@@ -77,6 +77,7 @@ class WayBack:
         for layer in self.target:
             try:
                 self._check(layer)
+                before(layer)
                 if not self._bring_in(layer):
                     return False
             except LivepatchError as error:

@@ -133,6 +133,7 @@ def test_what_was_replaced_after_a_transition_was_left_going_goes_when_it_is_acc
     bring(V2, timeout=1, on_stall="wait")
     host.let_go(7)
     host.sleep(2)
+    host.sleep(1)  # by now the simulated kernel has let go of the first
     assert host.names("/sys/module") == ["v1", "v2"]
     accept(bring, V2)
     assert host.names("/sys/module") == ["v2"]
@@ -203,6 +204,27 @@ def test_a_crash_soon_after_boot_is_blamed_on_what_was_loaded_then(host, interfa
     ledger = read_ledger(host)
     assert interface.state("v1") == "absent"
     assert (ledger["accepted"], [one["why"] for one in ledger["quarantined"]]) == ([], ["crashed-after-boot"])
+
+
+def test_a_crash_in_a_load_at_boot_is_not_blamed_on_what_was_not_loaded_yet(host, bring, monkeypatch):
+    accept(bring, V1)
+    accept(bring, ONE)
+    reboot(host)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(Change, "load", lambda _change: 1 / 0)  # stands for the host's end
+        boot(host)
+    reboot(host, "boot-3", clean=False)
+    boot(host)
+    assert (names(read_ledger(host)["quarantined"]), names(read_ledger(host)["accepted"])) == (["v1"], ["one"])
+
+
+def test_one_patch_that_cannot_be_loaded_at_boot_keeps_no_other_out(host, interface, bring):
+    accept(bring, ONE)
+    accept(bring, SimulatedPatch("other", build_id="44" * 20, objects={"vmlinux": ["other"]}))
+    reboot(host)
+    host.put(f"/var/lib/kernel-livepatch/patches/{ONE.sha256}.ko", "damaged")
+    assert failure(boot, host).code == "kept-file-damaged"
+    assert (interface.state("one"), interface.state("other")) == ("absent", "enabled")
 
 
 @pytest.mark.parametrize("proven, clean", [(True, False), (False, True)])
