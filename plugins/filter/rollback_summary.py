@@ -29,7 +29,7 @@ options:
   proofs:
     description:
       - The result of M(kernel.livepatch.patch_verify), without O(kernel.livepatch.patch_verify#module:src), of each
-        host that RV(_value.unproven) names.
+        host where M(kernel.livepatch.patch_rollback) succeeded, or failed with the code V(no-previous).
     type: dict
   check_mode:
     description: Whether M(kernel.livepatch.patch_rollback) ran in check mode, where there is nothing to verify.
@@ -155,10 +155,6 @@ _value:
       elements: dict
     unanswered:
       description: The hosts without any result.
-      type: list
-      elements: str
-    unproven:
-      description: The hosts whose verdict needs a result of M(kernel.livepatch.patch_verify).
       type: list
       elements: str
     problems:

@@ -70,7 +70,6 @@ def summarize_rollback(
             host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
         **{verdict: by_failure({host: judged[host].failure for host in hosts[verdict]}) for verdict in VERDICTS[3:6]},
         "unanswered": hosts["unanswered"],
-        "unproven": [host for host, answer in answers.items() if needs_proof(answer, check_mode)],
         "problems": problems,
     }
     facts = {
@@ -78,15 +77,6 @@ def summarize_rollback(
         for host, one in judged.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=rollback_lines(summary))
-
-
-def needs_proof(answer: t.Any, check_mode: bool = False) -> bool:
-    """Whether patch_verify is to tell what runs now: after a way back, and where there was none to go."""
-    if without_result(answer) in ("unanswered", "lost"):
-        return False
-    if _has_no_previous(answer):
-        return True
-    return not (answer.get("failed") or check_mode) and _makes_sense(answer) and not _unfinished(answer)
 
 
 def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judged:

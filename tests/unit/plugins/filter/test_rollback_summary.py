@@ -89,15 +89,6 @@ def test_hosts_on_which_the_same_was_done_are_one_line_and_the_most_come_first()
     assert [len(group["hosts"]) for group in summary["arrived"]] == [12, 1]
 
 
-def test_who_needs_a_proof_is_told():
-    answers = {
-        "went": went(["new"]), "same": went(), "never": NO_PREVIOUS, "lost": LOST, "none": {}, "odd": {"changed": 1},
-        "going": went(["new"], [], [], found("transition-unfinished", "warning")),
-        "failed": {"failed": True, "code": "x", "msg": "x"}}
-    assert SUMMARIZE(answers)["unproven"] == ["went", "same", "never"]
-    assert SUMMARIZE(answers, check_mode=True)["unproven"] == ["never"]
-
-
 def test_what_is_worth_knowing_is_told_of_hosts_that_went_back():
     answers = {"a": went(["new"], [], [], found("module-kept", "warning"))}
     summary = SUMMARIZE(answers, {"a": proof()})

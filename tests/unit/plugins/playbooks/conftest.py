@@ -21,13 +21,14 @@ MODULES = ("patch_check", "patch_info", "patch_rollback", "patch_verify")
 
 
 class Run(t.NamedTuple):
-    """The end of a run: exit code, output, the lines of the last summary, the failed hosts, and what is an artifact."""
+    """The end of a run: exit code, output, lines of the last summary, failed hosts, artifacts, and where it ran."""
 
     code: int
     output: str
     lines: list[str]
     failed: list[str]
     stats: dict[str, t.Any]
+    directory: Path
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +49,9 @@ def collections(tmp_path_factory):
 def play(collections, tmp_path):
     """Run a playbook: play("kernel.livepatch.status", {host: {module: answer}}, variables={...})."""
     def run(playbook, answers, *flags, variables=None, inventory=None, settings=None):
-        hosts = {
-            host: {f"simulated_{module}": answer for module, answer in told.items()} for host, told in answers.items()}
+        # Not in the inventory: Ansible trusts the templates in that, and would put what comes of them in their place.
+        (tmp_path / "answers.json").write_text(json.dumps(answers))
+        hosts = {host: {} for host in answers if host != "localhost"}  # which Ansible has anyway
         (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, **(inventory or {})}}))
         (tmp_path / "ansible.cfg").write_text(f"[defaults]\nshow_custom_stats = true\n{settings or ''}\n")
         program = Path(sys.executable).with_name("ansible-playbook")
@@ -63,5 +65,5 @@ def play(collections, tmp_path):
         stats = re.search(r"^\tRUN: (.*)$", done.stdout, re.MULTILINE)
         return Run(
             done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed,
-            json.loads(stats.group(1)) if stats else {})
+            json.loads(stats.group(1)) if stats else {}, tmp_path)
     return run

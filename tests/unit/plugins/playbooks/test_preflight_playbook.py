@@ -119,7 +119,7 @@ def test_the_options_reach_the_check(preflight):
 
 
 def test_the_implicit_localhost_is_a_host_too(preflight):
-    run = preflight({}, variables={"livepatch_hosts": "localhost", "simulated_patch_check": BLOCKED})
+    run = preflight({"localhost": BLOCKED}, variables={"livepatch_hosts": "localhost"})
     assert (run.code, run.failed, run.lines[-1]) == (2, ["localhost"], "1 host: 1 blocked")
 
 
