@@ -10,6 +10,8 @@ from guest import STORE
 from phases import Phases
 from wholeness import assert_settled, changes, codes, states
 
+from lab.errors import LabError
+
 pytestmark = pytest.mark.exhaustive
 
 TRIAL_IS_ON = f"grep -q '\"trial\": {{' {STORE}/ledger.json"
@@ -34,7 +36,7 @@ def at_each_step(steps, attempt):
     for number, text in enumerate(steps, 1):
         try:
             attempt(number)
-        except AssertionError as error:
+        except (AssertionError, LabError) as error:
             wrong.append(f"step {number}, {text}: {error}")
     assert not wrong, "\n".join(wrong)
 
