@@ -107,7 +107,7 @@ class Stage:
         seen(f"{what}, before each of {len(steps)} steps", came_of_it)
 
     def wait_until_quiet(self):
-        """Wait until the trial, where one is on, has been taken back, and neither kernel nor process changes patches."""
+        """Wait until the trial, where one is on, is over, and neither the kernel nor a process changes patches."""
         if self.on_trial:
             self.guest.wait(f"! grep -q '\"trial\": {{' {STORE}/ledger.json 2>/dev/null")
         self.guest.wait("! grep -q 1 /sys/kernel/livepatch/*/transition 2>/dev/null")
