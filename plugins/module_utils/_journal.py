@@ -123,4 +123,3 @@ def _record(line):
     event = record.get("event")
     shape = SHAPES.get(event) if isinstance(event, str) else None
     return record if shape and fits(record, shape) else None
-
