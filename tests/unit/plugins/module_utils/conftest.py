@@ -28,16 +28,6 @@ def interface(kernel):
 @pytest.fixture
 def bring(kernel, tmp_path):
     """bring(patch, state): what the module `patch` does, with the image of a SimulatedPatch delivered."""
-    from ansible_collections.kernel.livepatch.plugins.module_utils._bring import Wish, bring_patch
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import bringer
 
-    def job(patch=None, state="enabled", check_mode=False, **options):
-        wish = {"offer": None, "name": None, "state": state, "timeout": 3, "on_stall": "reverse",
-                "ignore_findings": [], "params": {}, "trial": 0, "fresh": False}
-        if patch:
-            delivered = tmp_path / f"{patch.sha256}.ko"
-            delivered.write_bytes(patch.image)
-            wish["offer"] = patch.offer(str(delivered))
-        wish.update(options)
-        return bring_patch(kernel, Wish(**wish), check_mode=check_mode)
-
-    return job
+    return bringer(kernel, tmp_path)

@@ -20,13 +20,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
     same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import (
+    BOOT_ID,
+    ONE,
+    V1,
+    V2,
+    accept,
+    failure,
+    reboot,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
-
-V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)
-V2 = SimulatedPatch("v2", build_id="22" * 20, replace=True)
-ONE = SimulatedPatch("one", build_id="33" * 20, objects={"vmlinux": ["one"]})
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
-MARK = "/var/lib/kernel-livepatch/clean-shutdown"
 
 
 @pytest.fixture
@@ -39,29 +42,8 @@ def host(kernel):
     return kernel
 
 
-def accept(bring, patch):
-    bring(patch, state="accepted")
-    return bring(patch, state="accepted", fresh=True)
-
-
-def reboot(kernel, boot_id="boot-2", clean=True, release=None):
-    """Every patch and module is gone."""
-    if clean:
-        kernel.put(MARK, kernel.read(BOOT_ID) + "\n")
-    kernel.forget_all()
-    kernel.put(BOOT_ID, f"{boot_id}\n")
-    if release:
-        kernel.put("/proc/sys/kernel/osrelease", release)
-
-
 def names(entries):
     return [entry["name"] for entry in entries]
-
-
-def failure(call, *arguments, **options):
-    with pytest.raises(LivepatchError) as caught:
-        call(*arguments, **options)
-    return caught.value
 
 
 def test_accepting_takes_a_second_call_over_a_new_connection(host, bring):

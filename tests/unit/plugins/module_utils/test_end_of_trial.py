@@ -10,12 +10,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._errors import Li
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
-from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._trial import end_trial
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import V1, V2, failure, stack
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
-V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)
-V2 = SimulatedPatch("v2", build_id="22" * 20, replace=True)
 OTHER = SimulatedPatch("other", build_id="33" * 20, objects={"vmlinux": ["one"]})
 
 
@@ -24,17 +23,6 @@ def host(kernel):
     """A simulated kernel that knows which boot it is."""
     kernel.put("/proc/sys/kernel/random/boot_id", "boot-1\n")
     return kernel
-
-
-def stack(kernel, interface):
-    kernel.sleep(1)  # what was replaced is gone by then
-    return names_of(running_stack(kernel, interface.patches(), empty_ledger()))
-
-
-def failure(call, *arguments, **options):
-    with pytest.raises(LivepatchError) as caught:
-        call(*arguments, **options)
-    return caught.value
 
 
 def test_the_way_back_is_armed_before_the_load(host, bring, monkeypatch):

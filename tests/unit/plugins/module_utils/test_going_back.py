@@ -7,17 +7,19 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import (
+    ONE,
+    TWO,
+    V1,
+    V2,
+    accept,
+    failure,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
-
-V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)
-V2 = SimulatedPatch("v2", build_id="22" * 20, replace=True)
-ONE = SimulatedPatch("one", build_id="33" * 20, objects={"vmlinux": ["one"]})
-TWO = SimulatedPatch("two", build_id="44" * 20, objects={"vmlinux": ["other"]})
 
 
 def names(entries):
@@ -31,12 +33,6 @@ def enabled(kernel, interface):
 
 def back(kernel, to="previous", **options):
     return roll_back(kernel, to, 3, "reverse", **options)
-
-
-def failure(call, *arguments, **options):
-    with pytest.raises(LivepatchError) as caught:
-        call(*arguments, **options)
-    return caught.value
 
 
 def test_a_cumulative_patch_comes_back_over_the_later_one(kernel, interface, bring):
@@ -143,8 +139,7 @@ def test_a_patch_that_moves_is_brought_to_rest_first(kernel, interface, bring):
 def test_what_the_next_boot_loads_goes_back_too(kernel, interface, bring):
     kernel.put("/proc/sys/kernel/random/boot_id", "boot-1\n")
     for patch in (V1, V2):
-        bring(patch, state="accepted")
-        bring(patch, state="accepted", fresh=True)
+        accept(bring, patch)
     assert names(read_ledger(kernel)["accepted"]) == ["v2"]
     back(kernel)
     ledger = read_ledger(kernel)
