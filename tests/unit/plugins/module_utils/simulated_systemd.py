@@ -43,6 +43,11 @@ class SimulatedSystemd:
         return [words[1] if words[0].endswith("systemctl") else words[0].rpartition("/")[2]
                 for words in self.kernel.commands if "systemctl" in words[0] or "systemd-run" in words[0]]
 
+    def stop_all(self):
+        """Nothing runs any more, as after a reboot."""
+        self.units.clear()
+        self.timers.clear()
+
     def _systemd_run(self, words):
         split = words.index("--")
         options = dict(word.partition("=")[::2] for word in words[:split])
