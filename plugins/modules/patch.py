@@ -40,27 +40,32 @@ options:
         that is accepted already stays so.
       - V(accepted) is enabled and loaded again at each boot of the same kernel release. The controller closes its
         connection and comes back over a new one before the host accepts, so that a patch that shuts everybody out is
-        never accepted; one that is not loaded yet is loaded on trial for that.
+        never accepted; a patch that is not loaded yet is loaded on trial for that.
       - V(disabled) is not in effect. A patch that was enabled stays loaded as a module, which the kernel does not
         enable again; one that is absent stays absent.
       - V(absent) is not in effect, and its module is not loaded.
+      - V(disabled) and V(absent) also end an acceptance, for every kernel.
+      - For V(disabled), for V(absent), and for V(accepted) where the patch is enabled, O(name) alone is enough.
     type: str
     default: enabled
     choices: [accepted, enabled, disabled, absent]
   trial:
     description:
-      - Seconds from when the patch is enabled that it has to be accepted in. When they run out, the host goes back by
-        itself to the patches that it had before, whether or not anybody can still reach it.
+      - How many seconds the patch has to be accepted in, counted from when it is enabled, and at most 2592000, which
+        are 30 days. When they run out, the host goes back by itself to the patches that it had before, whether or not
+        anybody can still reach it.
       - The way back is armed before the patch is loaded. Until the patch is enabled, it is due after
         O(transition_timeout) and these seconds.
-      - 0 is no trial. With O(state=accepted), a patch that has to be loaded first is on trial for 300 seconds then.
-      - Of use where the patch is loaded; one that is enabled already is not put on trial.
+      - With V(0) there is no trial, except that with O(state=accepted) a patch that has to be loaded first is on trial
+        for 300 seconds.
+      - A patch that is enabled already is not put on trial.
     type: int
     default: 0
   ignore_findings:
     description:
       - Codes of blockers to load the patch in spite of. They stay in RV(findings).
-      - V(quarantined), this very build was there, and not accepted, when the host crashed.
+      - V(quarantined), this very build was loaded and not accepted, or had just been loaded at boot, when the host
+        crashed.
       - V(unknown-parameter), a parameter that the module does not have and the kernel would ignore.
       - V(replaces-foreign-patch), fixes of a patch that something else has loaded would go.
       - V(signature-key-unknown), signed with a key that the kernel does not have.
@@ -89,13 +94,15 @@ options:
 notes:
   - Replaced patches are taken out of memory when a cumulative patch has replaced them.
   - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, for as long as
-    the next boot loads it or a way back needs it, which are the starting points of the last five changes.
+    the next boot loads it or a way back needs it. The ways back are those to before each of the last five changes that
+    brought a patch in or took one out.
   - Each change is written into the host's journal before it begins and after it has ended. Nothing is brought in on a
     host whose journal cannot be written; what is in can be taken out all the same.
   - The first load installs and starts the unit C(kernel-livepatch.service) where the host has systemd. It loads what
     is accepted at boot, and records whether the host went down cleanly. Without systemd nothing is loaded at boot.
   - A patch that was loaded and not accepted when its host crashed is quarantined and not loaded again, unless
-    O(ignore_findings) names V(quarantined).
+    O(ignore_findings) names V(quarantined). So is an accepted one when the host crashed within ten minutes after it was
+    loaded at boot.
   - M(kernel.livepatch.patch_check) makes the same checks, and changes nothing.
 seealso:
   - module: kernel.livepatch.patch_check
@@ -164,7 +171,8 @@ patch:
       type: str
       sample: 6.1.0-56-amd64
     sha256:
-      description: The digest of the uncompressed file; V(none) when O(src) is not given.
+      description: >-
+        The digest of the uncompressed file; V(none) when O(src) is not given and the patch is not to be accepted.
       type: str
       sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
     build_id:

@@ -14,11 +14,12 @@ description:
     taken out is loaded again from the files that the host keeps, with the parameters that it had, so that this needs
     nothing of the controller but the word.
   - Where an earlier patch replaces the later ones, it is loaded over them, and there is no moment without either.
-    Otherwise the patches that go are disabled and removed first, the newest first, and then the others are loaded in
-    their order.
+    Otherwise the patches that go are disabled and removed before that, the newest first, and then the others are
+    loaded in their order.
   - Nothing is changed before everything that has to come back has been checked as for a load, and afterwards the
     kernel is asked whether it runs what was to be reached.
-  - What the next boot loads goes back too, to what of it was accepted then. A trial that is going on is over.
+  - A patch that goes is no longer accepted, and one that comes back is accepted if it was so then, so that the next
+    boot loads what fits. A trial that is going on is over.
   - A transition that is going on is turned round or waited for. Modules of patches that have no effect any more are
     removed. What the kernel holds for ever after a forced transition is reported, and not fought.
   - All of it is one change in the host's journal. On a host whose journal cannot be written it is made all the same,
@@ -47,18 +48,25 @@ options:
       - V(previous) is what there was before the newest change by M(kernel.livepatch.patch) that brought a patch in or
         took one out. Doing it again changes nothing.
       - V(original) is the code that the kernel was booted with, without any live patch.
-      - The name of a transaction is what there was before that change. RV(kernel.livepatch.patch#module:transaction)
-        returns it, and RV(kernel.livepatch.patch_info#module:livepatch.journal) lists the last ones. The files for
-        the starting points of the last five changes are kept.
+      - The name of a transaction stands for what there was before that change.
+        RV(kernel.livepatch.patch#module:transaction) returns it, and
+        RV(kernel.livepatch.patch_info#module:livepatch.journal) lists the last ones.
+      - The host keeps the files for going back to before each of the last five changes that brought a patch in or took
+        one out.
     type: str
     default: previous
 seealso:
   - module: kernel.livepatch.patch
+  - module: kernel.livepatch.patch_info
 """
 
 EXAMPLES = r"""
 - name: Undo the last change of the live patches
   kernel.livepatch.patch_rollback:
+
+- name: Go back to what there was before one change
+  kernel.livepatch.patch_rollback:
+    to: 20261121T091653.123456Z-9f3c2a1b
 
 - name: Take every live patch out
   kernel.livepatch.patch_rollback:
@@ -77,7 +85,7 @@ rolled_back:
       type: str
       sample: livepatch_cve_2026_1234
     transition_seconds:
-      description: How long it took until no task ran its code; V(none) when it had no effect before.
+      description: How long it took until no task ran its code; V(none) when it had no effect before, and in check mode.
       type: float
       sample: 0.021
 brought_back:
@@ -91,7 +99,7 @@ brought_back:
       type: str
       sample: livepatch_cve_2026_1000
     transition_seconds:
-      description: How long it took until every task ran its code; null in check mode.
+      description: How long it took until every task ran its code; V(none) in check mode.
       type: float
       sample: 1.482
 target:
@@ -118,7 +126,7 @@ holder:
     who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
 findings:
   description: What is worth knowing about what was done.
-  returned: success
+  returned: success, or when a change has failed that had begun
   type: list
   elements: dict
   contains:
