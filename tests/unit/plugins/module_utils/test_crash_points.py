@@ -40,6 +40,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 FILES = (DIRECTORY, "/etc/systemd")  # what is written elsewhere is gone with the process or with the boot
 STEPS = ("write", "finit_module", "delete_module", "run", "spawn")
 LOOKS = ("show", "ready", "is-system-running")  # commands that change nothing
+TURNED_OFF = ("/sys/kernel/livepatch/v1/enabled", "0")
 MOST = 60  # steps; a run that takes more is not looked at to its end, and fails
 
 
@@ -204,6 +205,8 @@ def test_a_power_cut_leaves_a_host_that_boots_into_what_is_accepted(tmp_path, ch
         blamed = quarantined(host.kernel)
         assert set(there) <= {*kept, *blamed}, at  # whatever was loaded and not accepted is a suspect
         assert not set(kept) & set(blamed), at
+        if TURNED_OFF in host.kernel.writes:
+            assert now == [], at  # what was on its way out does not come in again
         host.restart(clean=True)
         assert host.has() == (kept, kept), at
 

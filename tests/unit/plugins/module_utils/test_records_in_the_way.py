@@ -167,8 +167,8 @@ def test_a_file_that_cannot_be_opened_just_now_is_not_dropped(host, bring, monke
         patched.setattr(os, "open", refused)
         boot(host)
     assert history(host)["journal"][0]["outcome"] == "failed"
-    assert bring(ONE)["patch"]["state"] == "accepted"
     assert host.exists(f"{DIRECTORY}/patches/{ONE.sha256}.ko")
+    assert bring(ONE)["patch"]["state"] == "accepted"
 
 
 @pytest.mark.parametrize("back", [
