@@ -82,7 +82,7 @@ def test_a_forced_load_is_done_and_says_what_it_costs(play, held, patches):
 def test_a_load_that_waits_for_another_transition_is_told_what_it_waits_for(play, beside, held, patches, seen):
     going = beside(held, "patch", src=patches["holder_fix"], transition_timeout=60)
     held.wait_for_transition("holder_fix")
-    busy = play("patch", src=patches["cmdline_v1"])
+    busy = play("patch", src=patches["cmdline_v1"], transition_timeout=3)
     assert (busy.code, busy.result["code"]) == (2, "host-busy"), busy.output
     assert "holder_fix" in busy.result["msg"] or busy.result["holder"]
     held.run(RELEASE)
