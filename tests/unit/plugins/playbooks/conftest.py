@@ -21,14 +21,13 @@ MODULES = ("patch_check", "patch_info", "patch_rollback", "patch_verify")
 
 
 class Run(t.NamedTuple):
-    """The end of a run: exit code, output, lines of the last summary, failed hosts, artifacts, and where it ran."""
+    """The end of a run: exit code, output, lines of the last summary, failed hosts, artifacts."""
 
     code: int
     output: str
     lines: list[str]
     failed: list[str]
     stats: dict[str, t.Any]
-    directory: Path
 
 
 @pytest.fixture(scope="session")
@@ -65,5 +64,5 @@ def play(collections, tmp_path):
         stats = re.search(r"^\tRUN: (.*)$", done.stdout, re.MULTILINE)
         return Run(
             done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed,
-            json.loads(stats.group(1)) if stats else {}, tmp_path)
+            json.loads(stats.group(1)) if stats else {})
     return run

@@ -174,9 +174,9 @@ def test_in_a_play_in_batches_the_last_summary_has_all_hosts(rollback, tmp_path)
     assert (run.code, run.lines[-1]) == (0, "2 hosts: 2 rolled back")
 
 
-def test_nothing_that_a_host_says_is_taken_for_a_template(rollback):
-    trap = "{{ lookup('pipe', 'touch trapped') }}"
+def test_nothing_that_a_host_says_is_taken_for_a_template(rollback, tmp_path):
+    trap = f"{{{{ lookup('pipe', 'touch {tmp_path}/trapped') }}}}"
     run = rollback({"a": host(went([trap], [], [trap]), proof(trap)), "b": host({"failed": True, "msg": trap})})
     assert run.lines[:2] == [f"rolled back: a: {trap} out; {trap} is enabled now", f"failed: b: {trap}"]
     assert run.stats["livepatch_rollback"]["problems"]["b"] == trap
-    assert not (run.directory / "trapped").exists()
+    assert not (tmp_path / "trapped").exists()

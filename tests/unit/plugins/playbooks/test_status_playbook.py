@@ -167,8 +167,8 @@ def test_what_a_host_told_before_it_was_lost_is_not_told_again(status, tmp_path)
         "without an answer, not asked or lost before: odd", "2 hosts: 1 accepted, 1 without an answer"]
 
 
-def test_nothing_that_a_host_says_is_taken_for_a_template(status):
-    trap = "{{ lookup('pipe', 'touch trapped') }}"
+def test_nothing_that_a_host_says_is_taken_for_a_template(status, tmp_path):
+    trap = f"{{{{ lookup('pipe', 'touch {tmp_path}/trapped') }}}}"
     drift = {"code": trap, "level": "warning", "subject": trap, "message": trap}
     told = {"a": answer("accepted", drift, kernel=trap), "b": {"failed": True, "msg": trap, "code": trap}}
     run = status(told, variables={"livepatch_fail_on_drift": True})
@@ -176,4 +176,4 @@ def test_nothing_that_a_host_says_is_taken_for_a_template(status):
         f"{trap} x86_64: 1 host: 1 accepted", "  fix accepted on a", f"  warning {trap} on a: {trap}"]
     assert (run.code, sorted(run.failed)) == (2, ["a", "b"])
     assert run.stats["livepatch_status"]["problems"]["b"] == f"{trap}: {trap}"
-    assert not (run.directory / "trapped").exists()
+    assert not (tmp_path / "trapped").exists()
