@@ -120,7 +120,7 @@ def test_disabled_then_enabled_then_absent(play, guest, patches):
     assert "-cmdline_v1: enabled\n-  vmlinux:cmdline_proc_show,1\n+no live patch\n" in gone.output
     assert guest.read("/proc/cmdline") == before
     assert not guest.has_module("cmdline_v1")
-    assert guest.kept_files() == []
+    assert len(guest.kept_files()) == 2  # for the way back
     assert play("patch", name="cmdline_v1", state="absent").result["changed"] is False
 
 
