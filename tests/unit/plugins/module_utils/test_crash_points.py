@@ -9,6 +9,8 @@ journal, a system call, a command. A run dies in the middle of one; what came be
 
 import itertools
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +162,13 @@ def quickly(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
+@pytest.fixture
+def room():
+    """A directory in memory where there is one: these tests make some 40,000 small files."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as directory:
+        yield Path(directory)
+
+
 def each_death(directory, has_systemd, prepare, run):
     """For each step: its number, and a host on which `run` has died there."""
     for at in itertools.count(1):
@@ -176,9 +185,9 @@ def each_death(directory, has_systemd, prepare, run):
 
 @pytest.mark.parametrize("has_systemd", [True, False])
 @pytest.mark.parametrize("change", sorted(CHANGES))
-def test_a_run_that_is_killed_leaves_a_host_that_the_same_run_finishes(tmp_path, change, has_systemd):
+def test_a_run_that_is_killed_leaves_a_host_that_the_same_run_finishes(room, change, has_systemd):
     prepare, run, possible, finished = CHANGES[change]
-    for at, host in each_death(tmp_path, has_systemd, prepare, run):
+    for at, host in each_death(room, has_systemd, prepare, run):
         host.kernel.sleep(5)  # the kernel lives on, and ends its transition
         host.trial_ends()
         now, kept = host.has()
@@ -195,9 +204,9 @@ def test_a_run_that_is_killed_leaves_a_host_that_the_same_run_finishes(tmp_path,
 
 
 @pytest.mark.parametrize("change", sorted(CHANGES))
-def test_a_power_cut_leaves_a_host_that_boots_into_what_is_accepted(tmp_path, change):
+def test_a_power_cut_leaves_a_host_that_boots_into_what_is_accepted(room, change):
     prepare, run, possible, _finished = CHANGES[change]
-    for at, host in each_death(tmp_path, True, prepare, run):
+    for at, host in each_death(room, True, prepare, run):
         there = host.crash()
         now, kept = host.has()
         assert now == kept, at
@@ -212,9 +221,9 @@ def test_a_power_cut_leaves_a_host_that_boots_into_what_is_accepted(tmp_path, ch
 
 
 @pytest.mark.parametrize("change", sorted(CHANGES))
-def test_a_power_cut_without_systemd_is_seen_by_the_next_change(tmp_path, change):
+def test_a_power_cut_without_systemd_is_seen_by_the_next_change(room, change):
     prepare, run = CHANGES[change][:2]
-    for at, host in each_death(tmp_path, False, prepare, run):
+    for at, host in each_death(room, False, prepare, run):
         watched = read_ledger(host.kernel)["watched"]
         kept = accepted(host.kernel)
         there = host.crash()
@@ -237,8 +246,8 @@ def starts(host):
     boot(host.kernel)
 
 
-def test_a_host_that_dies_while_it_boots_blames_what_it_had_begun_to_load(tmp_path):
-    for at, host in each_death(tmp_path, True, about_to_boot, starts):
+def test_a_host_that_dies_while_it_boots_blames_what_it_had_begun_to_load(room):
+    for at, host in each_death(room, True, about_to_boot, starts):
         tried = [name for name, _parameters in host.kernel.loads]
         host.crash()
         blamed = quarantined(host.kernel)
@@ -247,8 +256,8 @@ def test_a_host_that_dies_while_it_boots_blames_what_it_had_begun_to_load(tmp_pa
         assert host.has() == ([name for name in ("v1", "one") if name not in blamed],) * 2, at
 
 
-def test_what_a_killed_boot_has_not_loaded_can_be_loaded_in_the_same_boot(tmp_path):
-    for at, host in each_death(tmp_path, True, about_to_boot, starts):
+def test_what_a_killed_boot_has_not_loaded_can_be_loaded_in_the_same_boot(room):
+    for at, host in each_death(room, True, about_to_boot, starts):
         host.kernel.sleep(5)
         for patch in (V1, ONE):
             assert host.bring(patch, state="accepted")["patch"]["state"] == "accepted", at
