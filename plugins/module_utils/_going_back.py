@@ -80,8 +80,8 @@ class WayBack:
                 before(layer)
                 if not self._bring_in(layer):
                     return False
-            except LivepatchError as error:
-                failures.append(error)
+            except (LivepatchError, OSError) as failure:
+                failures.append(known_error(failure))
         if failures:
             raise failures[0]
         return True

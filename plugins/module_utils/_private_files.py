@@ -56,6 +56,13 @@ def write_private(path, write):
     sync_directory(directory)
 
 
+def sweep(directory):
+    """Remove what a process that was killed while it wrote has left; whoever writes there holds a lock."""
+    for name in os.listdir(directory):
+        if name.startswith(UNFINISHED):
+            os.unlink(os.path.join(directory, name))
+
+
 def sync_directory(directory):
     """Have on the disk which names a directory has; raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -24,7 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._program import p
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import claimed_objects, stack_diff
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import take_way
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import loaded_with, take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 
 
@@ -70,6 +70,7 @@ def _take(host, interface, way, recorded):
     changes = {"accepted": _accepted(host, way, recorded),
                "trial": dict(trial, back_to=way.target) if trial else None}  # should this be left going half way
     if way.coming():
+        recorded.keep(loaded=loaded_with(host, recorded, way.coming()))  # what is started now reads the ledger
         with contextlib.suppress(LivepatchError, OSError):  # then nobody sees how this boot ends
             changes["watched"] = watch(host, program(host))
     return take_way(host, interface, way, recorded, **changes)

@@ -15,8 +15,8 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import (
-    UNFINISHED,
     private_directory,
+    sweep,
     write_private,
 )
 
@@ -121,10 +121,10 @@ class Store:
 
     def _sweep(self):
         """Remove what a run that was killed while it wrote has left; whoever writes holds the host's lock."""
+        sweep(self.directory)
         names = os.listdir(self.directory)
         for name in names:
-            alone = name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names
-            if alone or name.startswith(UNFINISHED):
+            if name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names:
                 os.unlink(os.path.join(self.directory, name))
 
     def _path(self, sha256, kind):

@@ -23,8 +23,7 @@ def take_way(host, interface, way, recorded, **changes):
         + [dict(_planned(host, interface, layer["name"], "enabled"), sha256=layer["sha256"],
                 build_id=layer["build_id"]) for layer in coming], interface.patches())
     earlier = {key: recorded.ledger[key] for key in changes}
-    staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in _names(coming)]
-    recorded.keep(loaded=staying + [entry_of_layer(host, layer, recorded.name) for layer in coming], **changes)
+    recorded.keep(loaded=loaded_with(host, recorded, coming), **changes)
     everything = list(dict.fromkeys([*names, *idle, *_names(coming)]))
     try:
         way.check()
@@ -37,7 +36,7 @@ def take_way(host, interface, way, recorded, **changes):
         error.details["transaction"] = recorded.id
         raise
     if arrived:
-        end_of_trial(host, recorded)
+        end_of_trial(host, recorded, loaded=loaded_now(interface, recorded.ledger))
     way.findings += _end(interface, recorded, everything, way, "done" if arrived else "left-going")
     return {"arrived": arrived, "changed": way.changed, "transaction": recorded.id, "rolled_back": way.rolled_back,
             "brought_back": way.brought_back, "findings": way.findings, "blockers": way.blockers}
@@ -56,6 +55,12 @@ def end_of_trial(host, recorded, **changes):
         recorded.keep(trial=None, **changes)
     if trial:
         disarm(host, trial["transaction"])
+
+
+def loaded_with(host, recorded, coming):
+    """The ledger's `loaded` with LAYERs that are about to be."""
+    staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in _names(coming)]
+    return staying + [entry_of_layer(host, layer, recorded.name) for layer in coming]
 
 
 def loaded_now(interface, ledger):

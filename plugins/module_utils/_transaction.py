@@ -6,7 +6,7 @@
 import binascii
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
@@ -110,7 +110,7 @@ class Transaction:
         `transition_seconds`; `after` is the interface's list of patches. Files that nothing needs any more go.
         """
         if self.id is None:
-            clear_out(self._host, self.ledger)
+            self._clear_out()
             return []
         record = {
             "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code,
@@ -122,13 +122,18 @@ class Transaction:
         except (LivepatchError, OSError) as error:
             self._note("journal-end-missing", error, transaction=self.id)
         else:
-            clear_out(self._host, self.ledger)
+            self._clear_out()
         return self._unwritten
 
     def again(self):
         """One more change under the same lock."""
         name = _name(self._host.wall_clock())
         return Transaction(self._host, self._action, name, self._who, self._way_back, self.ledger)
+
+    def _clear_out(self):
+        """What cannot be removed takes nothing but space."""
+        with suppress(OSError):
+            clear_out(self._host, self.ledger)
 
     def now(self):
         """The time, as the records have it."""

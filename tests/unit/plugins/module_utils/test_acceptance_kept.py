@@ -151,7 +151,6 @@ def test_patches_are_loaded_at_boot_though_nothing_will_prove_them(host, interfa
     assert read_ledger(host)["booted"]["proven"] is False
 
 
-@pytest.mark.xfail(strict=True, reason="only what this collection itself has to tell is put off until the end")
 def test_a_file_that_cannot_be_read_at_boot_keeps_no_other_patch_out(host, interface, bring, systemd, monkeypatch):
     accept(bring, ONE)
     accept(bring, TWO)
