@@ -73,13 +73,15 @@ class Machine:
         self._wait_for_migration("the state is written")
 
     def ssh(
-        self, command: list[str] | str, check: bool = True, user: str = "root", timeout: float = SSH_TIMEOUT
+        self, command: list[str] | str, check: bool = True, user: str = "root", timeout: float = SSH_TIMEOUT,
+        shared: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the machine, a list as its words and a text by the login shell.
 
         Returns its status and both outputs as text; with `check`, raises LabError `ssh-failed` unless the status is 0.
+        Without `shared`, it has a connection of its own.
         """
-        words = [*self.ssh_command(user), "--", command if isinstance(command, str) else shlex.join(command)]
+        words = [*self.ssh_command(user, shared), "--", command if isinstance(command, str) else shlex.join(command)]
         try:
             result = subprocess.run(
                 words,
@@ -99,10 +101,12 @@ class Machine:
             )
         return result
 
-    def ssh_command(self, user: str = "root") -> list[str]:
-        """Return the command that opens a session on the machine."""
+    def ssh_command(self, user: str = "root", shared: bool = True) -> list[str]:
+        """Return the command that opens a session on the machine, in the connection that sessions share or its own."""
         identity = ["-i", str(self._keys.user_private)]
-        return ["ssh", *self.ssh_options(), *identity, "-p", str(self.ssh_port), "-l", user, "127.0.0.1"]
+        # Of an option that is given twice, ssh takes the first.
+        alone = [] if shared else ["-o", "ControlPath=none"]
+        return ["ssh", *alone, *self.ssh_options(), *identity, "-p", str(self.ssh_port), "-l", user, "127.0.0.1"]
 
     def ssh_options(self) -> list[str]:
         """Return the options that ssh, scp and Ansible need besides address, port, user and key."""

@@ -28,6 +28,13 @@ HOLD = f"echo 0 > {HOLDER}/release"
 RELEASE_LATE = f"echo 1 > {HOLDER}/late_release"
 HOLD_LATE = f"echo 0 > {HOLDER}/late_release"
 
+# What the first load on a host installs.
+UNINSTALL = f"""
+systemctl --quiet disable --now {UNIT}
+rm -rf /etc/systemd/system/{UNIT} {STORE}
+systemctl daemon-reload
+"""
+
 # Brings a guest back to a kernel without patches by hand: first whoever waits for a trial's end, then the patches,
 # newest first, one transition after the other. In the shell's own words where possible, because starting a process
 # takes a while on an emulated machine. The collection's program and its unit stay, as on a host that has had a patch.
@@ -144,10 +151,11 @@ class Guest:
         """Wait until sshd answers out of another boot than `boot_id`, whatever ends that one."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.machine.disconnect()
             self.machine.wait_for_ssh(seconds)
-            answer = self.machine.ssh("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60)
+            # Not in the shared connection, which belongs to what may still have to end that boot.
+            answer = self.machine.ssh("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60, shared=False)
             if answer.returncode == 0 and answer.stdout.strip() != boot_id:
+                self.machine.disconnect()
                 return
         raise AssertionError(f"{self.name} did not start again within {seconds} s")
 

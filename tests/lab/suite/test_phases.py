@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from guest import RUN, STORE
+from guest import RUN, STORE, UNINSTALL
 from phases import Phases
 from wholeness import assert_settled, states
 
@@ -71,9 +71,10 @@ class Stage:
         return {**options, "src": self._patches[options["src"]]} if "src" in options else options
 
     def begin(self):
-        """Bring the guest to where the scenario begins."""
+        """Bring the guest to where the scenario begins, as a host that has never had a patch before."""
         self.phases.no_plan()
         self.guest.clean()
+        self.guest.run(UNINSTALL)
         for step in self.scenario.before:
             outcome = self.run(step)
             assert outcome.code == 0, outcome.output
