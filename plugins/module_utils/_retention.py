@@ -3,9 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which patch files a host keeps: what the next boot loads, and what it can be asked to go back to."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._journal import DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._past_changes import moved_the_stack, past_changes
-from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import sweep
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
 MOST_CHANGES = 5  # of the newest ones, whose starting points stay within reach
@@ -18,7 +16,6 @@ def clear_out(host, ledger):
     for description in store.descriptions():
         if description["sha256"] not in needed:
             store.drop(description["sha256"])
-    sweep(host.path(DIRECTORY))
 
 
 def _of_ledger(ledger):

@@ -5,8 +5,9 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import boot_part, disarm
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import entry_of_layer
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import entry_of_layer, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
 
 
 def take_way(host, interface, way, recorded, **changes):
@@ -31,6 +32,8 @@ def take_way(host, interface, way, recorded, **changes):
     except LivepatchError as error:
         if not way.changed:
             recorded.keep(**earlier)
+        elif "accepted" in changes:
+            recorded.keep(accepted=_still_accepted(host, interface, recorded, earlier["accepted"]))
         findings = _end(interface, recorded, everything, way, "failed", error.code)
         error.details["findings"] = error.details.get("findings", []) + findings
         error.details["transaction"] = recorded.id
@@ -40,6 +43,15 @@ def take_way(host, interface, way, recorded, **changes):
     way.findings += _end(interface, recorded, everything, way, "done" if arrived else "left-going")
     return {"arrived": arrived, "changed": way.changed, "transaction": recorded.id, "rolled_back": way.rolled_back,
             "brought_back": way.brought_back, "findings": way.findings, "blockers": way.blockers}
+
+
+def _still_accepted(host, interface, recorded, earlier):
+    """On a way that ended half way, what was accepted stays so where it still runs, or is for other kernels."""
+    stack = running_stack(host, interface.patches(), recorded.ledger)
+    now = recorded.ledger["accepted"]
+    known = now + [entry for entry in earlier if not any(same_build(entry, other) for other in now)]
+    return [entry for entry in known if entry["release"] != host.release()
+            or any(same_build(entry, layer) for layer in stack)]
 
 
 def end_of_trial(host, recorded, **changes):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._journal import CURRENT, append_record
+from ansible_collections.kernel.livepatch.plugins.module_utils._journal import CURRENT, DIRECTORY, append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
     empty_ledger,
     read_ledger,
@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._operator import operator
+from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import sweep
 from ansible_collections.kernel.livepatch.plugins.module_utils._retention import clear_out
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
@@ -57,7 +58,11 @@ class Transaction:
         self._remembered = remembered
         self._unwritten = []
         self._started = None
-        self.ledger = settled(host, self._read(), self.now())
+        earlier = self._read()
+        self.ledger = settled(host, earlier, self.now())
+        if earlier["boot_id"] != self.ledger["boot_id"]:  # and not later: the mark of a clean shutdown is written there
+            with suppress(OSError):
+                sweep(host.path(DIRECTORY))
 
     def begin(self, patches, before):
         """Write that a change begins; raises LivepatchError `journal-unwritable`, and then nothing may be changed.

@@ -289,6 +289,15 @@ def test_a_removal_that_was_turned_round_leaves_the_patch_accepted(host, interfa
     assert read_ledger(host)["accepted"] == []
 
 
+def test_a_rollback_that_ends_half_way_leaves_accepted_what_still_runs(host, interface, bring):
+    accept(bring, ONE)
+    accept(bring, SimulatedPatch("other", build_id="44" * 20, objects={"vmlinux": ["other"]}))
+    host.at(host.now() + 0.6, lambda: host.hold(7, directions=("disabling",)))
+    assert failure(roll_back, host, "original", 3, "reverse").code == "transition-stalled"
+    assert (interface.state("one"), interface.state("other")) == ("enabled", "absent")
+    assert names(read_ledger(host)["accepted"]) == ["one"]
+
+
 def test_a_crash_while_an_accepted_patch_is_taken_out_does_not_load_it_again(host, interface, bring, monkeypatch):
     accept(bring, V1)
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
