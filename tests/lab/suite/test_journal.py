@@ -39,11 +39,12 @@ def test_a_change_is_in_the_journal_with_who_made_it_and_what_it_came_to(play, g
     livepatch = play("patch_info").result["livepatch"]
     back, there = livepatch["journal"]
     assert [there["transaction"], back["transaction"]] == [first["transaction"], second["transaction"]]
-    stack = [{"name": "cmdline_v1", "build_id": first["patch"]["build_id"], "sha256": first["patch"]["sha256"]}]
+    build = {"name": "cmdline_v1", "build_id": first["patch"]["build_id"], "sha256": first["patch"]["sha256"]}
+    stack = [{**build, "parameters": "", "accepted": False}]
     assert (there["before"], there["after"], back["before"], back["after"]) == ([], stack, stack, [])
     assert (there["outcome"], back["outcome"], back["action"]) == ("done", "done", "rollback")
     assert there["patches"] == [{
-        **stack[0], "previous_state": "absent", "wanted_state": "enabled", "state": "enabled",
+        **build, "previous_state": "absent", "wanted_state": "enabled", "state": "enabled",
         "transition_seconds": first["patch"]["transition_seconds"]}]
     assert there["seconds"] > there["patches"][0]["transition_seconds"]
     assert there["who"] == back["who"] == {
