@@ -13,7 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._processes import
 from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
 
 ALONE = "alone"  # what `end-trial` is told when nobody starts it again
-GOING_DOWN = 10  # seconds that a host may take to kill what it has sent SIGTERM
+GOING_DOWN = 60  # seconds; Debian's sendsigs kills what is left 10 s after SIGTERM, and the mark must outlive that
 SECONDS = 60  # for Python to read all that it needs
 TRY_AGAIN = 5
 ERROR, NOTICE = 3, 5  # levels of the kernel's log; syslog(2)
