@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
 
-The steps are learnt from an undisturbed run. Without --exhaustive, one scenario is ended at the steps around the load.
+The steps are learnt from an undisturbed run. Without --exhaustive, one scenario is killed at the steps around the load.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SCENARIOS = {
 
 
 def scenarios():
-    """All of them for --exhaustive, the trial alone without."""
+    """All of them for --exhaustive, the trial alone, and only killed, without."""
     return [pytest.param(name, marks=() if name == "trial" else pytest.mark.exhaustive) for name in SCENARIOS]
 
 
@@ -168,7 +168,8 @@ def test_kill(stage, seen, name):
     here.at_each_step(attempt, seen, f"kill -9 of the module ({name})", "back at the trial's end; the next run goes on")
 
 
-@pytest.mark.parametrize("name", scenarios())
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_cut(stage, seen, beside, name):
     here = stage(name)
 
@@ -187,7 +188,8 @@ def test_cut(stage, seen, beside, name):
     here.at_each_step(attempt, seen, f"ssh connection cut ({name})", "the change ends by itself; the next run goes on")
 
 
-@pytest.mark.parametrize("name", scenarios())
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_reset(stage, seen, beside, name):
     here = stage(name)
 
