@@ -138,7 +138,8 @@ def test_a_transition_that_is_held_both_ways_is_reported_exactly(play, held, hel
     assert (livepatch["journal"][0]["outcome"], livepatch["journal"][0]["code"]) == ("failed", "reverse-stalled")
     held.run(RELEASE_LATE)
     done = play("patch", name="holder_fix", state="absent")
-    assert (done.code, done.result["patch"]["previous_state"]) == (0, "disabling"), done.output
+    # The kernel may have ended it before this run looked; its module is there until it is taken out.
+    assert done.code == 0 and done.result["patch"]["previous_state"] in ("disabling", "disabled"), done.output
     assert_whole(held, play, "patch done", "patch failed")
     seen("a transition held in both directions, reversed", "an exact report; the next run ends it")
 
