@@ -13,7 +13,16 @@ import lab_phases
 from lab_phases import DIRECTORY, PLAN, STOPPED, TRACE
 
 HOOK = Path(lab_phases.__file__)
+AROUND_THE_LOAD = ("finit_module", "after finit_module")
 PACKAGES = "/usr/lib/python3/dist-packages"
+
+
+def first_of_each(steps: list[str]) -> list[tuple[int, str]]:
+    """The phases of a run: the first step of each function, and what is around the load, each with its number."""
+    found: dict[str, tuple[int, str]] = {}
+    for number, text in enumerate(steps, 1):
+        found.setdefault(text if text.startswith(AROUND_THE_LOAD) else text.rpartition("(")[2], (number, text))
+    return sorted(found.values())
 
 
 class Phases:

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host does by itself, killed or ended by a power cut before each of its steps: a trial's end, and a boot."""
+"""What the host does by itself, killed or ended by a power cut at each of its phases: a trial's end, and a boot."""
 
 from __future__ import annotations
 
 import pytest
 from guest import STORE
-from phases import Phases
+from phases import Phases, first_of_each
 from wholeness import assert_settled, changes, codes, states
 
 from lab.errors import LabError
@@ -30,10 +30,10 @@ def enable(play, file, **options):
 
 
 def at_each_step(steps, attempt):
-    """Call attempt(number) for each step; fails with all that went wrong, by step."""
+    """Call attempt(number) for each phase; fails with all that went wrong, by step."""
     assert len(steps) > 5, steps
     wrong = []
-    for number, text in enumerate(steps, 1):
+    for number, text in steps:
         try:
             attempt(number)
         except (AssertionError, LabError) as error:
@@ -66,9 +66,9 @@ def test_the_end_of_a_trial(play, guest, phases, patches, seen, how):
 
     on_trial(0)
     guest.wait(f"! {TRIAL_IS_ON} && ! pgrep -f '[p]rogram.pyz end-trial'")
-    steps = phases.steps("end-trial")
+    steps = first_of_each(phases.steps("end-trial"))
     at_each_step(steps, attempt)
-    seen(f"{'kill -9 of' if how == 'kill' else 'power cut at'} a trial's end, before each of its {len(steps)} steps",
+    seen(f"{'kill -9 of' if how == 'kill' else 'power cut at'} a trial's end, at each of its {len(steps)} phases",
          "the accepted patch runs, and the trial is over")
 
 
@@ -93,7 +93,7 @@ def test_the_boot(play, guest, phases, patches, seen, how):
         assert codes(play("patch_info").result["livepatch"]["drift"]) == set()
 
     boot(0)
-    steps = phases.steps("boot")
+    steps = first_of_each(phases.steps("boot"))
     at_each_step(steps, attempt)
-    seen(f"{'kill -9 of' if how == 'kill' else 'power cut at'} the load at boot, before each of its {len(steps)} steps",
+    seen(f"{'kill -9 of' if how == 'kill' else 'power cut at'} the load at boot, at each of its {len(steps)} phases",
          "the host is up, and drift tells what is missing; patch mends it")
