@@ -24,6 +24,14 @@ from results import Results, Row  # noqa: E402
 from lab import Lab  # noqa: E402
 
 RESULTS = pytest.StashKey[Results]()
+# What a worker of pytest-xdist hands over at its end.
+HANDED_OVER = "results"
+
+# The files that take minutes, longest first, so that the last ones of two workers are short.
+LONG_FILES = (
+    "test_findings", "test_load", "test_boot", "test_stall", "test_journal", "test_trial", "test_forecast", "test_look",
+    "test_rollback", "test_phases",
+)
 
 
 def pytest_addoption(parser):
@@ -38,6 +46,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    order = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
     if not config.getoption("--exhaustive"):
         for item in items:
             if item.get_closest_marker("exhaustive"):
@@ -46,8 +56,16 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_sessionfinish(session):
     path = session.config.getoption("--results")
-    if path:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[HANDED_OVER] = session.config.stash[RESULTS].plain()
+    elif path:
         session.config.stash[RESULTS].write(path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Take the rows of a worker that has ended; one that crashed has none."""
+    node.config.stash[RESULTS].add_plain(getattr(node, "workeroutput", {}).get(HANDED_OVER, []))
 
 
 @pytest.fixture(scope="session")
@@ -129,11 +147,12 @@ def start(lab, tmp_path):
 def seen(request, lab):
     """Add a row to the table of results: seen(case, what was seen); the seconds are those since the last one."""
     began = [time.monotonic()]
+    number = request.session.items.index(request.node)
 
     def add(case: str, what: str) -> None:
         began.append(time.monotonic())
         row = Row(case, lab.image.release, what, began[-1] - began[-2])
-        request.config.stash[RESULTS].rows.append(row)
+        request.config.stash[RESULTS].rows.append((number, row))
     return add
 
 

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the suite on real kernels does around its tests, on tests without machines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SUITE = Path(__file__).resolve().parents[2] / "lab" / "suite"
+OPTIONS = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+
+# In place of the machines of the fixture `lab`.
+NO_LAB = """
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def lab():
+    return SimpleNamespace(image=SimpleNamespace(release="6.1.0-1-amd64"))
+"""
+
+
+def file_of(*cases: str) -> str:
+    return NO_LAB + "".join(f"\n\ndef test_{case}(seen):\n    seen('{case}', 'as documented')\n" for case in cases)
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """run(option...) -> the cells of the table, case by case, of a suite of three files"""
+    for name, cases in {"accept": ("third", "fourth"), "boot": ("first", "second"), "zero": ("fifth",)}.items():
+        (tmp_path / f"test_{name}.py").write_text(file_of(*cases), encoding="utf-8")
+    # In place of a conftest.py that would be found by itself.
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p conftest\n", encoding="utf-8")
+
+    def run(*options):
+        table = tmp_path / "table.rst"
+        command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--results", str(table)]
+        done = subprocess.run(
+            [*command, *options, str(tmp_path)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SUITE)},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        return [line[7:] for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("   * - ")]
+    return run
+
+
+@pytest.mark.parametrize("options", [(), OPTIONS], ids=["one worker", "two workers"])
+def test_the_table_has_what_each_worker_saw_in_the_order_of_the_tests(suite, options):
+    if options:
+        pytest.importorskip("xdist")
+    assert suite(*options) == ["Case", "first", "second", "third", "fourth", "fifth"]
