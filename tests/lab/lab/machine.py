@@ -174,6 +174,15 @@ class Machine:
             words = [*self.ssh_command(user), "-O", "exit"]
             subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
+    def unplug(self) -> None:
+        """Take the network cable out: nothing reaches the machine, which goes on."""
+        self.disconnect()
+        self._plug(False)
+
+    def plug(self) -> None:
+        """Put the network cable in again; `wait_for_ssh` tells when the machine has seen that."""
+        self._plug(True)
+
     def destroy(self) -> None:
         """End the machine; its disk stays where it is."""
         if self._process is not None:
@@ -193,6 +202,9 @@ class Machine:
         self._monitor.connect()
         network = self._monitor.execute("human-monitor-command", {"command-line": "info usernet"})
         self.ssh_port = qemu.forwarded_port(str(network))
+
+    def _plug(self, plugged: bool) -> None:
+        self._monitor.execute("set_link", {"name": qemu.NETWORK, "up": plugged})
 
     def _allow_memory_outside_the_state(self) -> None:
         capability = {"capability": "x-ignore-shared", "state": True}

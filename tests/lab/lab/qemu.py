@@ -22,6 +22,9 @@ HARDWARE = (
     "-rtc", "base=utc,clock=host", "-device", "virtio-rng-pci",
 )
 
+# What QEMU's monitor calls the end of the network that is outside the machine.
+NETWORK = "net"
+
 # panic=1: a machine that crashes starts again after a second, as a server would.
 KERNEL_COMMAND_LINE = "console=ttyS0 root=/dev/vda rw net.ifnames=0 panic=1 quiet"
 
@@ -53,7 +56,8 @@ def command(
         "-kernel", str(image.vmlinuz), "-initrd", str(image.initrd),
         "-append", f"{KERNEL_COMMAND_LINE} {kernel_words}".rstrip(),
         "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
-        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:22", "-device", "virtio-net-pci,netdev=net,romfile=",
+        "-netdev", f"user,id={NETWORK},hostfwd=tcp:127.0.0.1:{port}-:22",
+        "-device", f"virtio-net-pci,netdev={NETWORK},romfile=",
         "-chardev", f"file,id=console,path={_escaped(console_log)},append=on", "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
         *(["-incoming", "defer"] if incoming else []),

@@ -145,13 +145,16 @@ def start(lab, tmp_path):
 
 @pytest.fixture
 def seen(request, lab):
-    """Add a row to the table of results: seen(case, what was seen); the seconds are those since the last one."""
+    """Add a row to the table of results: seen(case, what was seen); the seconds are those since the last one.
+
+    What was seen on other kernels than the suite's own names them: seen(case, what, kernels).
+    """
     began = [time.monotonic()]
     number = request.session.items.index(request.node)
 
-    def add(case: str, what: str) -> None:
+    def add(case: str, what: str, kernels: str = "") -> None:
         began.append(time.monotonic())
-        row = Row(case, lab.image.release, what, began[-1] - began[-2])
+        row = Row(case, kernels or lab.image.release, what, began[-1] - began[-2])
         request.config.stash[RESULTS].rows.append((number, row))
     return add
 

@@ -57,11 +57,15 @@ class Playbooks:
         return self.run_playbook(self._written(tasks, host, **play), *flags)
 
     def begin(self, tasks: list[dict], host: str) -> subprocess.Popen[bytes]:
-        """Start tasks on one machine, in a process group of their own that a test can kill."""
+        """Start tasks on one machine, see `begin_playbook`."""
+        return self.begin_playbook(self._written(tasks, host))
+
+    def begin_playbook(self, playbook: str, *flags: str) -> subprocess.Popen[bytes]:
+        """Start a playbook as `run_playbook` does, in a process group of its own that a test can kill."""
         files = {name: self._directory / name for name in ("outcomes", "trips")}
         with open(self._directory / "begun", "wb") as output:
             return subprocess.Popen(
-                self._command(self._written(tasks, host)), env=self._environment(files), stdin=subprocess.DEVNULL,
+                self._command(playbook, *flags), env=self._environment(files), stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
     def run_playbook(self, playbook: str, *flags: str, start: Path | None = None) -> Outcome:
