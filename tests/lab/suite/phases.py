@@ -25,6 +25,13 @@ def first_of_each(steps: list[str]) -> list[tuple[int, str]]:
     return sorted(found.values())
 
 
+def some_of(phases: list[tuple[int, str]], every: int = 0) -> list[tuple[int, str]]:
+    """Those around the load, and of the others every second with 2, every third with 3..., none with 0."""
+    around = [phase for phase in phases if phase[1].startswith(AROUND_THE_LOAD)]
+    others = [phase for phase in phases if phase not in around]
+    return sorted(around + (others[::every] if every else []))
+
+
 class Phases:
     """The steps of one guest's processes; `who` is `module`, or a command of the unattended program."""
 
