@@ -29,10 +29,8 @@ def run_kernel(run: Run) -> None:
 
 
 def run_all_of_kernel(run: Run) -> None:
-    """Run it with what takes long: a change that is ended before each of its steps. Leaves a table of what was seen."""
-    results = run.directory / "results.rst"
-    _run_suite(run, "Real kernels, exhaustively", "--exhaustive", "--results", str(results), minutes=240)
-    say(f"What was seen is in {results}")
+    """Run it with what takes long: a change that is ended before each of its steps."""
+    _run_suite(run, "Real kernels, exhaustively", "--exhaustive", minutes=240)
 
 
 def run_demo(run: Run) -> int:
@@ -48,9 +46,13 @@ def clean_lab(run: Run) -> int:
 
 
 def _run_suite(run: Run, title: str, *options: str, minutes: int) -> None:
+    """Run the suite. It leaves a table of what was seen, for a page of the documentation."""
     programs = _prepare(run)
-    command = pytest_command(run, "kernel", programs, "--verbose", *_side_by_side(), *options, str(LAB / "suite"))
+    results = run.directory / "results.rst"
+    options = ("--verbose", *_side_by_side(), "--results", str(results), *options)
+    command = pytest_command(run, "kernel", programs, *options, str(LAB / "suite"))
     run.check("kernel", title, **dict(_shown(run, command), minutes=minutes))
+    say(f"    what was seen is in {results}")
 
 
 def _side_by_side() -> tuple[str, ...]:

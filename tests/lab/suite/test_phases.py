@@ -4,8 +4,8 @@
 """A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
 
 The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. Without
---exhaustive, one scenario is killed at the phases around the load; with it, all are killed at each phase, and some are
-cut off or reset at a part of the phases, since a boot takes its time.
+--exhaustive, one scenario is killed at the phases around the load. With it, a load and a trial are ended at each phase,
+and what shares most of its code with them at a part of the phases.
 """
 
 from __future__ import annotations
@@ -46,14 +46,15 @@ SCENARIOS = {
 }
 
 
-# scenario: how many phases to the next that is tried, besides those around the load
-CUT = {"trial": 4, "rollback": 4}
-RESET = {"trial": 2, "replace": 4, "rollback": 4}
+# scenario: how many phases to the next one that is tried, besides those around the load
+KILL = {"load": 1, "trial": 1, "accept": 3, "replace": 2, "remove": 3, "rollback": 2}
+CUT = {"trial": 1, "rollback": 4}
+RESET = {"trial": 1, "rollback": 4}
 
 
 def scenarios():
     """All of them for --exhaustive, the trial alone, and only killed, without."""
-    return [pytest.param(name, marks=() if name == "trial" else pytest.mark.exhaustive) for name in SCENARIOS]
+    return [pytest.param(name, marks=() if name == "trial" else pytest.mark.exhaustive) for name in KILL]
 
 
 class Stage:
@@ -100,7 +101,7 @@ class Stage:
     def settled(self):
         return assert_settled(self.guest, self._play)
 
-    def at_each_step(self, attempt, seen, what, came_of_it, every=1):
+    def at_each_step(self, attempt, seen, what, came_of_it, every):
         """Call attempt(number) for each phase, or `every` so many; fails with all that went wrong, by step."""
         steps = self.steps()
         chosen = some_of(steps, every if self._exhaustive else 0)
@@ -172,7 +173,8 @@ def test_kill(stage, seen, name):
         here.wait_until_quiet()
         here.assert_told("done", "interrupted")
         here.assert_goes_on()
-    here.at_each_step(attempt, seen, f"kill -9 of the module ({name})", "back at the trial's end; the next run goes on")
+    here.at_each_step(
+        attempt, seen, f"kill -9 of the module ({name})", "a trial ends by itself; the next run goes on", KILL[name])
 
 
 @pytest.mark.exhaustive
