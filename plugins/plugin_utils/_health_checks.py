@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the health checks of a rollout, as the operator asks for them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import Values, bad_option, shown, whole
+
+NAME = "health_checks"
+DEFAULT_TIMEOUT, LONGEST_TIMEOUT = 10, 300  # seconds, as in patch_watch
+_LONGEST_NAME = 80
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*")  # systemd.unit(5)
+
+
+def health_checks(values: Values, directory: Path) -> tuple[dict[str, t.Any], ...]:
+    """Each check as {"name", "command" | "url" | "unit" | "tasks", "timeout"}, in seconds; the names are all different.
+
+    `command` is a text or a list of texts, `tasks` an absolute path, which was relative to `directory`.
+    Raises TaskError `bad-option`.
+    """
+    asked = values.parsed(NAME, "[{")
+    checks = []
+    for number, check in enumerate(asked if isinstance(asked, list) else [] if asked is None else [asked], 1):
+        if not isinstance(check, dict):
+            raise bad_option(
+                NAME, f"has {shown(check)} in it" if isinstance(asked, list) else f"is {shown(asked)}",
+                "give a list of dicts such as {unit: nginx.service}, or one as JSON text")
+        checks.append(_check(number, check, directory))
+    names = [check["name"] for check in checks]
+    for name in names:
+        if names.count(name) > 1:
+            raise bad_option(NAME, f"has the name {shown(name)} twice", "give each check a name of its own")
+    return tuple(checks)
+
+
+def _check(number: int, check: dict[str, t.Any], directory: Path) -> dict[str, t.Any]:
+    def wrong(problem: str, right: str) -> Exception:
+        return bad_option(NAME, f"({number}.) {problem}", right)
+
+    kinds = [kind for kind in _KINDS if check.get(kind) is not None]
+    if len(kinds) != 1:
+        raise wrong(
+            f"has {' and '.join(kinds)}" if kinds else f"is {shown(check)}",
+            f"give each check one of {', '.join(_KINDS)}")
+    for key in check:
+        if key not in (*_KINDS, "name", "timeout"):
+            raise wrong(f"has {shown(key)}, which means nothing", f"a check has {', '.join(_KINDS)}, name and timeout")
+    kind = kinds[0]
+    read, right = _KINDS[kind]
+    value = read(check[kind], directory)
+    if value is None:
+        raise wrong(f"has {kind} {shown(check[kind])}", right)
+    name = check.get("name")
+    if name is None or name == "":
+        name = _default_name(kind, value)
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise wrong(f"has the name {shown(name)}", "give a text of one line")
+    timeout = DEFAULT_TIMEOUT if check.get("timeout") in (None, "") else whole(check["timeout"])
+    if timeout is None or not 1 <= timeout <= LONGEST_TIMEOUT:
+        raise wrong(f"has timeout {shown(check['timeout'])}", f"give whole seconds from 1 to {LONGEST_TIMEOUT}")
+    return {"name": name.strip(), kind: value, "timeout": timeout}
+
+
+def _command(value: t.Any, _directory: Path) -> str | list[str] | None:
+    """A command as text, which has words for a program without a shell, or as a list of words."""
+    if isinstance(value, list):
+        words = [str(word) if isinstance(word, (int, float)) and not isinstance(word, bool) else word for word in value]
+        fine = all(isinstance(word, str) and "\0" not in word for word in words) and words and words[0]
+        return words if fine else None
+    try:
+        fine = isinstance(value, str) and "\0" not in value and any(shlex.split(value))
+    except ValueError:
+        return None
+    return value.strip() if fine else None
+
+
+def _url(value: t.Any, _directory: Path) -> str | None:
+    try:
+        parts = urlsplit(value.strip()) if isinstance(value, str) else None
+        fine = parts and parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        return None
+    return value.strip() if fine and not re.search(r"\s", value.strip()) and value.strip().isprintable() else None
+
+
+def _unit(value: t.Any, _directory: Path) -> str | None:
+    return value.strip() if isinstance(value, str) and _UNIT.fullmatch(value.strip()) else None
+
+
+def _tasks(value: t.Any, directory: Path) -> str | None:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        return None
+    path = directory / Path(value.strip()).expanduser()
+    return str(path) if path.is_file() else None
+
+
+_KINDS: dict[str, tuple[Callable[[t.Any, Path], t.Any], str]] = {
+    "command": (_command, "give a program and its arguments, as one text or as a list; there is no shell"),
+    "url": (_url, "give an address that begins with http:// or https://"),
+    "unit": (_unit, "give the name of a systemd unit such as nginx.service"),
+    "tasks": (_tasks, "give a file of tasks that is on the controller, absolute or below where Ansible was started"),
+}
+
+
+def _default_name(kind: str, value: str | list[str]) -> str:
+    if kind == "command":
+        name = " ".join((value if isinstance(value, str) else shlex.join(value)).split())
+    elif kind == "url":
+        name = without_password(value).partition("?")[0]
+    else:
+        name = f"{kind} {Path(value).name if kind == 'tasks' else value}"
+    name = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME - 3] + "..."
+
+
+def without_password(url: str) -> str:
+    """A URL without who logs in, which nobody has to read in a report."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
