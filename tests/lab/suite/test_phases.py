@@ -4,8 +4,8 @@
 """A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
 
 The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. Without
---exhaustive, one scenario is killed at the phases around the load. With it, a load and a trial are ended at each phase,
-and what shares most of its code with them at a part of the phases.
+--exhaustive, one scenario is killed at the phases around the load. With it, all are killed at each phase, a trial is cut off
+and reset at each phase too, and a rollback at a part of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SCENARIOS = {
 
 
 # scenario: how many phases to the next one that is tried, besides those around the load
-KILL = {"load": 1, "trial": 1, "accept": 3, "replace": 2, "remove": 3, "rollback": 2}
+KILL = dict.fromkeys(SCENARIOS, 1)
 CUT = {"trial": 1, "rollback": 4}
 RESET = {"trial": 1, "rollback": 4}
 
