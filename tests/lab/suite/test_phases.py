@@ -4,8 +4,8 @@
 """A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
 
 The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. Without
---exhaustive, one scenario is killed at the phases around the load. With it, all are killed at each phase, a trial is cut
-off and reset at each phase too, and a rollback at a part of them.
+--exhaustive, one scenario is killed at the phases around the load. With it, all are killed at each phase, a trial is
+cut off and reset at each phase too, and a rollback at a part of them.
 """
 
 from __future__ import annotations
