@@ -118,7 +118,7 @@ def test_a_load_waits_no_longer_than_its_budget(play, held, patches, seen):
 @pytest.fixture
 def held_both_ways(held, patches, beside):
     """A guest on which a load of holder_fix can end in neither direction; gives the load's future."""
-    going = beside(held, "patch", src=patches["holder_fix"], transition_timeout=8)
+    going = beside(held, "patch", src=patches["holder_fix"], transition_timeout=15)
     held.wait_for_transition("holder_fix")
     held.wait("test $(cat /proc/$(pgrep -x lab_late_holder)/patch_state) = 1")
     held.run(HOLD_LATE)

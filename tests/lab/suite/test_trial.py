@@ -33,14 +33,14 @@ def begin(lab, guest, tmp_path):
 
 def test_a_trial_ends_by_itself(play, guest, patches, seen):
     before = guest.read("/proc/cmdline")
-    on = play("patch", src=patches["cmdline_v1"], trial=10)
+    on = play("patch", src=patches["cmdline_v1"], trial=20)
     assert on.code == 0, on.output
     assert on.result["patch"]["state"] == "enabled"
     livepatch = assert_whole(guest, play, "patch done")
     trial = livepatch["trial"]
     assert (trial["name"], trial["transaction"], trial["seconds"], trial["back_to"]) == (
-        "cmdline_v1", on.result["transaction"], 10, [])
-    assert 0 < trial["seconds_left"] <= 10
+        "cmdline_v1", on.result["transaction"], 20, [])
+    assert 0 < trial["seconds_left"] <= 20
     assert "on-trial" in codes(livepatch["drift"])
     assert len(guest.guards()) == 1
     guest.wait_until_back("cmdline_v1")
@@ -123,7 +123,7 @@ def test_a_controller_that_is_killed_mid_transition_is_not_needed(play, begin, h
 @pytest.mark.exhaustive
 def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, seen):
     held.run(RELEASE)
-    assert play("patch", src=patches["holder_fix"], trial=3).code == 0
+    assert play("patch", src=patches["holder_fix"], trial=10).code == 0
     held.run(HOLD)
     held.wait_for_thread("fixed")
     held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0")
@@ -137,7 +137,7 @@ def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, see
 @pytest.mark.exhaustive
 def test_a_killed_way_back_is_begun_again(play, held, patches, seen):
     held.run(RELEASE)
-    assert play("patch", src=patches["holder_fix"], trial=3).code == 0
+    assert play("patch", src=patches["holder_fix"], trial=10).code == 0
     held.run(HOLD)
     held.wait_for_thread("fixed")
     held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0")
@@ -153,7 +153,7 @@ def test_a_killed_way_back_is_begun_again(play, held, patches, seen):
 
 def test_a_trial_needs_no_systemd(play, without_systemd, patches, seen):
     guest = without_systemd
-    on = play("patch", src=patches["cmdline_v1"], trial=10)
+    on = play("patch", src=patches["cmdline_v1"], trial=20)
     assert on.code == 0, on.output
     assert guest.run(f"pgrep -f '{PROGRAM} end-trial' | wc -l") == "1\n"
     livepatch = assert_whole(guest, play, "patch done")
