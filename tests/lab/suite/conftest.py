@@ -14,9 +14,10 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-for checks in ("verdicts", "wholeness"):
+for checks in ("verdicts", "wholeness", "fleet_runs"):
     pytest.register_assert_rewrite(checks)
 
+from fleet_fixtures import bundle, fleet, runs, started_fleet  # noqa: E402, F401
 from guest import RELEASE, Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
 from results import Results, Row  # noqa: E402
@@ -29,8 +30,8 @@ HANDED_OVER = "results"
 
 # The files that take minutes, longest first, so that the last ones of two workers are short.
 LONG_FILES = (
-    "test_findings", "test_load", "test_boot", "test_stall", "test_journal", "test_trial", "test_forecast", "test_look",
-    "test_rollback", "test_phases",
+    "test_rollout", "test_findings", "test_load", "test_boot", "test_stall", "test_journal", "test_trial",
+    "test_forecast", "test_look", "test_rollback", "test_phases",
 )
 
 

@@ -1,0 +1,225 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook rollout over a fleet of machines of two kernel releases, where something goes wrong or nothing does.
+
+How each host ended is its own word: /proc/cmdline, sysfs, its ledger and its journal.
+"""
+
+from __future__ import annotations
+
+import pytest
+from fleet import ENABLED, NEW, NO_FTRACE, OLD, UNWELL
+from fleet_runs import assert_ends, failures, kill, states_of_waves
+from guest import HOLD, RELEASE
+
+PATCH = "cmdline_v1"
+HELD = "holder_fix"
+
+
+@pytest.mark.exhaustive
+def test_a_clean_rollout(fleet, runs, bundle, seen):
+    src = bundle(PATCH)
+    done = runs.rollout(src)
+    assert done.code == 0, done.output
+    assert_ends(fleet, done, PATCH, accepted=fleet.names)
+    assert {told.version for told in fleet.tell().values()} == {"v1"}
+    record = done.record
+    assert (record["outcome"], record["ok"], record["failures"], record["breach"]) == ("complete", True, 0, None)
+    assert [sorted(wave["hosts"]) for wave in record["waves"]] == [sorted(wave) for wave in fleet.waves()]
+    for wave in record["waves"]:
+        assert wave["state"] == "passed"
+        assert wave["opened"] <= wave["loaded"] <= wave["closed"]
+        assert [(look["well"], look["failed"]) for look in wave["looks"]] == [(len(wave["hosts"]), 0)] * 4
+        assert wave["looks"][-1]["after"] >= record["options"]["soak"]
+    for name, host in record["hosts"].items():
+        assert [(one["name"], one["state"]) for one in host["functions"]] == [("cmdline_proc_show", "patched")], name
+        assert host["transition_seconds"] is not None and host["trial_ends"] is None
+        assert [check["ok"] for check in host["health"]] == [True]
+    assert fleet.each(lambda guest: guest.guards()) == {name: [] for name in fleet.names}
+    assert done.artifacts["livepatch_rollout"]["ok"] is True
+    seen(f"rollout over {len(fleet.names)} hosts in 3 waves", "accepted everywhere; exit code 0", fleet.kernels)
+
+    before = fleet.tell()
+    again = runs.rollout(src)
+    assert again.code == 0, again.output
+    assert fleet.tell() == before  # the journals have no line more
+    seen("the same rollout again", "changes nothing; exit code 0", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_canary_fails(fleet, runs, bundle, seen):
+    first, second, last = fleet.waves()
+    fleet.run(f"echo 1 >{UNWELL}", first[:1])
+    ended = runs.rollout(bundle(PATCH))
+    assert ended.code == 2, ended.output
+    assert_ends(fleet, ended, PATCH, back=first, untouched=[*second, *last])
+    assert failures(ended) == {first[0]: ("health-check-failed", "look")}
+    assert (ended.record["outcome"], ended.record["breach"]["wave"]) == ("stopped", 1)
+    assert states_of_waves(ended) == ["failed", "skipped", "skipped"]
+    assert all(wave["opened"] is None and wave["looks"] == [] for wave in ended.record["waves"][1:])
+    seen("the health check fails on a canary", "both canaries back, no other host touched; exit code 2", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bundle, seen):
+    first, (fails, lost, *well), last = fleet.waves()
+    fleet.cut_off_when_patched(PATCH, [lost])
+    going = runs.start_rollout(bundle(PATCH))
+    fleet.wait_until_patched(PATCH, first)
+    fleet.run(NO_FTRACE, [fails])
+    ended = going.result()
+    fleet.wait_until_back(PATCH, [lost])
+    assert ended.code == 2, ended.output
+    assert_ends(fleet, ended, PATCH, accepted=first, refused=[fails], lost=[lost], back=well, untouched=last)
+    assert failures(ended) == {fails: ("ftrace-disabled", "load"), lost: (None, "load")}
+    assert ended.record["breach"]["wave"] == 2 and sorted(ended.record["breach"]["failed"]) == sorted([fails, lost])
+    assert states_of_waves(ended) == ["passed", "failed", "skipped"]
+    seen("wave 2: a host fails while another is cut off in the same task",
+         "the wave is back, the one cut off by itself; wave 3 not touched; exit code 2", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_all_of_a_wave_is_lost(fleet, runs, bundle, seen):
+    first, second, last = fleet.waves()
+    fleet.cut_off_when_patched(PATCH, second)
+    ended = runs.rollout(bundle(PATCH))
+    assert ended.code == 2, ended.output
+    fleet.wait_until_back(PATCH, second)
+    assert_ends(fleet, ended, PATCH, accepted=first, lost=second, untouched=last)
+    assert failures(ended) == dict.fromkeys(second, (None, "load"))
+    assert states_of_waves(ended) == ["passed", "failed", "skipped"]
+    seen("wave 2: every host is cut off in the load",
+         "each goes back by itself when its trial is over; wave 3 not touched; exit code 2", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_health_check_fails_during_the_soak(fleet, runs, bundle, seen):
+    first, second, last = fleet.waves()
+    fleet.run(f"echo 3 >{UNWELL}", second[:1])
+    ended = runs.rollout(bundle(PATCH))
+    assert ended.code == 2, ended.output
+    assert_ends(fleet, ended, PATCH, accepted=first, back=second, untouched=last)
+    assert failures(ended) == {second[0]: ("health-check-failed", "look")}
+    looks = ended.record["waves"][1]["looks"]
+    assert [look["failed"] for look in looks[:3]] == [0, 0, 1]
+    seen("wave 2: a health check fails at its third run", "the wave is back, wave 1 stays; exit code 2", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_the_budget_is_breached_in_the_last_wave_and_everything_goes_back(fleet, runs, bundle, seen):
+    first, second, last = fleet.waves()
+    going = runs.start_rollout(bundle(PATCH), failure_budget=1, on_breach="rollback_all")
+    fleet.wait_until_patched(PATCH, first)
+    fails = [second[0], last[0]]
+    fleet.run(NO_FTRACE, fails)
+    ended = going.result()
+    assert ended.code == 2, ended.output
+    assert_ends(fleet, ended, PATCH, refused=fails, back=set(fleet.names) - set(fails))
+    assert failures(ended) == dict.fromkeys(fails, ("ftrace-disabled", "load"))
+    breach = ended.record["breach"]
+    assert (breach["wave"], breach["budget"], breach["action"]) == (3, 1, "rollback_all")
+    assert states_of_waves(ended) == ["passed", "passed", "failed"]
+    seen("one failure allowed, the second one in the last wave, rollback_all",
+         "every host is back, and the next boot loads nothing; exit code 2", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("at_once", [pytest.param(False, id="later"), pytest.param(True, id="at once")])
+def test_a_killed_controller_and_the_rollout_again(fleet, runs, bundle, seen, at_once):
+    first, second, last = fleet.waves()
+    src = bundle(PATCH)
+    process = runs.begin_rollout(src, soak=20)
+    fleet.wait_until_watched(second)
+    kill(process)
+    killed = fleet.tell()
+    assert {name: told.accepted for name, told in killed.items() if told.accepted} == {name: [PATCH] for name in first}
+    assert {killed[name].patches[PATCH] for name in second} == {ENABLED}
+    assert {killed[name].changes for name in last} == {0}
+    if not at_once:
+        fleet.wait_until_back(PATCH, second)
+        assert {(told.version, told.accepted != []) for told in fleet.tell(second).values()} == {("", False)}
+        seen("controller killed while wave 2 soaks", "wave 2 goes back by itself; wave 3 not touched", fleet.kernels)
+    again = runs.rollout(src)
+    assert again.code == 0, again.output
+    assert_ends(fleet, again, PATCH, accepted=fleet.names)
+    assert fleet.tell(first) == {name: killed[name] for name in first}
+    seen(f"the rollout again, {'at once' if at_once else 'after that'}",
+         "wave 1 stays as it is, the others are accepted; exit code 0", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_stalled_host(fleet, runs, bundle, seen):
+    first, second, last = fleet.waves()
+    fleet.hold(second[:1])
+    ended = runs.rollout(bundle(HELD), transition_timeout=8)
+    assert ended.code == 2, ended.output
+    assert_ends(fleet, ended, HELD, accepted=first, refused=second[:1], back=second[1:], untouched=last)
+    assert failures(ended) == {second[0]: ("transition-stalled", "load")}
+    assert [task["comm"] for task in ended.record["hosts"][second[0]]["blockers"]] == ["lab_holder"]
+    fleet.run(HOLD, first)
+    fleet.each(lambda guest: guest.wait_for_thread("fixed"), first)
+    fleet.run(RELEASE, fleet.names)
+    seen("wave 2: a task holds the transition of a host",
+         "turned round there, with the task's name; the wave is back; exit code 2", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_host_whose_transition_ends_in_the_soak(fleet, runs, bundle, seen):
+    _first, (waits, *others), _last = fleet.waves()
+    fleet.hold([waits])
+    going = runs.start_rollout(bundle(HELD), transition_timeout=5, on_stall="wait", soak=20)
+    fleet.wait_until_watched(others)
+    assert fleet.tell([waits])[waits].patches == {HELD: "1 1"}
+    fleet.run(RELEASE, [waits])
+    ended = going.result()
+    assert ended.code == 0, ended.output
+    assert_ends(fleet, ended, HELD, accepted=fleet.names)
+    assert "lab_holder" in ended.output
+    seen("wave 2: a transition is held and let go in the soak", "accepted everywhere; exit code 0", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_bundle_for_some_of_the_kernels(fleet, runs, bundle, seen):
+    ended = runs.rollout(bundle(PATCH, [OLD]))
+    assert ended.code == 0, ended.output
+    assert_ends(fleet, ended, PATCH, accepted=fleet.of(OLD), uncovered=fleet.of(NEW))
+    assert [sorted(wave["hosts"]) for wave in ended.record["waves"]] == [
+        sorted(wave) for wave in fleet.waves([OLD])]
+    assert [patch["cves"] for patch in ended.record["patches"]] == [["CVE-2026-12345"]]
+    seen(f"a bundle without a build for {len(fleet.of(NEW))} of {len(fleet.names)} hosts",
+         "these are uncovered and not touched, the others accepted; exit code 0", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_check_mode_shows_the_plan_and_changes_nothing(fleet, runs, bundle, seen):
+    everything = "cat /proc/modules; find /var/lib /run/ansible /root 2>/dev/null | sort"
+    before = fleet.run(everything, fleet.names)
+    planned = runs.rollout(bundle(PATCH), "--check")
+    assert planned.code == 0, planned.output
+    assert fleet.run(everything, fleet.names) == before
+    assert_ends(fleet, planned, PATCH, untouched=fleet.names)
+    assert (planned.record["outcome"], planned.record["check_mode"]) == ("planned", True)
+    assert [sorted(wave["hosts"]) for wave in planned.record["waves"]] == [sorted(wave) for wave in fleet.waves()]
+    assert all(name in planned.output for name in fleet.names)
+    seen("the rollout in check mode", "the plan; nothing changed on any host; exit code 0", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_host_crashes_during_the_soak(fleet, runs, bundle, seen):
+    first, (crashes, *others), last = fleet.waves()
+    boot_id = fleet[crashes].boot_id()
+    going = runs.start_rollout(bundle(PATCH), soak=20)
+    fleet.wait_until_watched([crashes, *others])
+    fleet[crashes].machine.reset()
+    fleet[crashes].wait_for_new_boot(boot_id, 300)
+    ended = going.result()
+    assert ended.code == 2, ended.output
+    told = fleet.tell()
+    assert {name for name, one in told.items() if one.patches} == set(first)
+    assert {told[name].changes for name in last} == {0}
+    assert list(failures(ended)) == [crashes]
+    assert ended.record["breach"]["wave"] == 2
+    assert "quarantined" in fleet[crashes].read("/var/lib/kernel-livepatch/ledger.json")
+    seen("wave 2: a host crashes in the soak",
+         "it starts without the patch, which is quarantined; the wave is back; exit code 2", fleet.kernels)
