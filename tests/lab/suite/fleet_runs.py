@@ -19,7 +19,7 @@ from playbook import Outcome, Playbooks
 
 # Variables of a rollout, without `livepatch_`: short, for emulated machines that share two cores.
 USUAL = {
-    "waves": WAVES, "soak": 5, "transition_timeout": 20,
+    "waves": WAVES, "soak": 5, "transition_timeout": 15,
     "health_checks": [{"name": "well", "command": HEALTH_CHECK}],
 }
 

@@ -8,6 +8,8 @@ How each host ended is its own word: /proc/cmdline, sysfs, its ledger and its jo
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from fleet import ENABLED, NEW, NO_FTRACE, OLD, UNWELL
 from fleet_runs import assert_ends, failures, kill, states_of_waves
@@ -15,6 +17,11 @@ from guest import HOLD, RELEASE
 
 PATCH = "cmdline_v1"
 HELD = "holder_fix"
+
+
+def seconds_between(first, last):
+    """The seconds from one time of a record to another."""
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
 @pytest.mark.exhaustive
@@ -29,9 +36,9 @@ def test_a_clean_rollout(fleet, runs, bundle, seen):
     assert [sorted(wave["hosts"]) for wave in record["waves"]] == [sorted(wave) for wave in fleet.waves()]
     for wave in record["waves"]:
         assert wave["state"] == "passed"
-        assert wave["opened"] <= wave["loaded"] <= wave["closed"]
+        assert seconds_between(wave["opened"], wave["loaded"]) >= 0
         assert [(look["well"], look["failed"]) for look in wave["looks"]] == [(len(wave["hosts"]), 0)] * 4
-        assert wave["looks"][-1]["after"] >= record["options"]["soak"]
+        assert seconds_between(wave["loaded"], wave["closed"]) >= record["options"]["soak"]
     for name, host in record["hosts"].items():
         assert [(one["name"], one["state"]) for one in host["functions"]] == [("cmdline_proc_show", "patched")], name
         assert host["transition_seconds"] is not None and host["trial_ends"] is None
