@@ -11,7 +11,6 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants
-from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -21,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import Pa
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._offer import Offer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import execute, operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._parse_cache import ParseCache, is_digest
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._sources import find_source
 
 # A description, a file of the host read, a file sent: a host that asks for more than these is not making progress.
 MOST_ANSWERS = 3
@@ -74,27 +74,7 @@ class PatchAction(ActionBase):
             raise TaskError("bad-option", f"src is {source!r}: give the path of a patch file or of a bundle.")
         if boolean(self._task.args.get("remote_src", False), strict=False):
             return Offer.of_host()
-        return Offer.of_controller(self._find(source), self._cache)
-
-    def _find(self, source: str) -> Path:
-        """Where a src is: where every task's files are, or else below the directory that Ansible was started in.
-
-        The last is for this collection's own playbooks, which have no files of the user's beside them.
-        """
-        expanded = os.path.expanduser(source)
-        try:
-            return Path(self._find_needle("files", expanded))
-        except AnsibleError as error:
-            path = Path.cwd() / expanded
-            if path.exists():
-                return path
-            places = (
-                "" if path == Path(expanded) else
-                f", neither beside the playbook, nor in a directory files/, nor in {Path.cwd()}")
-            raise TaskError(
-                "no-such-file",
-                f"src {source} is not on the controller{places}: correct it, or, if it is a file on the host, use the "
-                "module with remote_src.") from error
+        return Offer.of_controller(find_source(self, source), self._cache)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         internal["_offer"] = offer.argument(release) if offer else None

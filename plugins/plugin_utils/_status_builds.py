@@ -12,25 +12,29 @@ from pathlib import Path
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import read_bundle
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._lookups import run_cache
 
 
-def builds_of(src: str | None, name: str | None = None) -> list[dict[str, t.Any]] | None:
-    """The descriptions of a patch file or a bundle, all or those of one patch; None where no src is named.
-
-    A relative path is below the directory that Ansible was started in. Raises AnsibleFilterError.
-    """
-    if not src:
-        return None
-    path = Path(os.path.expanduser(src))
-    try:
-        builds = read_bundle(path, run_cache()).builds if path.is_dir() else [run_cache().describe(path)]
-    except PatchFileError as error:
-        raise AnsibleFilterError(error.message) from None
+def read_builds(path: Path, name: str | None = None) -> list[dict[str, t.Any]]:
+    """The descriptions of a patch file or a bundle, all or those of one patch; raises PatchFileError and TaskError."""
+    builds = read_bundle(path, run_cache()).builds if path.is_dir() else [run_cache().describe(path)]
     wanted = name and name.replace("-", "_")  # as the kernel calls a module
     found = [build for build in builds if wanted in (None, "", build["name"])]
     if not found:
         names = ", ".join(sorted({build["name"] for build in builds}))
-        raise AnsibleFilterError(f"{src} has no patch called {name}: it has {names}.")
+        raise TaskError("no-such-patch", f"{path} has no patch called {name}: it has {names}.")
     return found
+
+
+def builds_of(src: str | None, name: str | None = None) -> list[dict[str, t.Any]] | None:
+    """The same for a filter, of a path below the directory that Ansible was started in; None where no src is named.
+
+    Raises AnsibleFilterError.
+    """
+    if not src:
+        return None
+    try:
+        return read_builds(Path(os.path.expanduser(src)), name)
+    except (PatchFileError, TaskError) as error:
+        raise AnsibleFilterError(error.message) from None

@@ -17,7 +17,9 @@ import pytest
 
 COLLECTION = Path(__file__).resolve().parents[4]
 SIMULATED = Path(__file__).parent / "simulated" / "any_module.py"
+OF_FLEET = SIMULATED.with_name("host_of_fleet.py")
 MODULES = ("patch_check", "patch_info", "patch_rollback", "patch_verify")
+MODULES_OF_ROLLOUT = ("patch", "patch_check", "patch_watch", "patch_rollback", "patch_verify")
 
 
 class Run(t.NamedTuple):
@@ -30,24 +32,37 @@ class Run(t.NamedTuple):
     stats: dict[str, t.Any]
 
 
-@pytest.fixture(scope="session")
-def collections(tmp_path_factory):
-    """A collection tree in which everything is this collection's own except the modules, which are simulated."""
-    root = tmp_path_factory.mktemp("collections")
+def _tree(root, stand_in, modules):
+    """A collection tree in which everything is this collection's own except some modules, which are simulated."""
     tree = root / "ansible_collections" / "kernel" / "livepatch"
     (tree / "plugins" / "action").mkdir(parents=True)
     for name in ("roles", "playbooks", "galaxy.yml", "plugins/filter", "plugins/plugin_utils", "plugins/module_utils",
                  "plugins/modules"):
         (tree / name).symlink_to(COLLECTION / name)
-    for name in MODULES:
-        (tree / "plugins" / "action" / f"{name}.py").symlink_to(SIMULATED)
+    for action in (COLLECTION / "plugins" / "action").glob("*.py"):
+        if action.stem in ("report", "rollout_step"):
+            (tree / "plugins" / "action" / action.name).symlink_to(action)
+    for name in modules:
+        (tree / "plugins" / "action" / f"{name}.py").symlink_to(stand_in)
     return root
+
+
+@pytest.fixture(scope="session")
+def collections(tmp_path_factory):
+    """A collection tree in which the modules answer what the test says."""
+    return _tree(tmp_path_factory.mktemp("collections"), SIMULATED, MODULES)
+
+
+@pytest.fixture(scope="session")
+def fleet_collections(tmp_path_factory):
+    """A collection tree in which the modules are those of simulated hosts that are rolled out to."""
+    return _tree(tmp_path_factory.mktemp("fleet_collections"), OF_FLEET, MODULES_OF_ROLLOUT)
 
 
 @pytest.fixture
 def play(collections, tmp_path):
     """Run a playbook: play("kernel.livepatch.status", {host: {module: answer}}, variables={...})."""
-    def run(playbook, answers, *flags, variables=None, inventory=None, settings=None):
+    def run(playbook, answers, *flags, variables=None, inventory=None, settings=None, tree=collections):
         # Not in the inventory: Ansible trusts the templates in that, and would put what comes of them in their place.
         (tmp_path / "answers.json").write_text(json.dumps(answers))
         hosts = {host: {} for host in answers if host != "localhost"}  # which Ansible has anyway
@@ -57,7 +72,7 @@ def play(collections, tmp_path):
         command = [str(program), "-i", "hosts.yml", "-e", json.dumps(variables or {}), *flags, playbook]
         done = subprocess.run(
             command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_CONFIG="ansible.cfg",
+            env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(tree), ANSIBLE_CONFIG="ansible.cfg",
                      ANSIBLE_NOCOLOR="1", ANSIBLE_LOCALHOST_WARNING="0"))
         summaries = re.findall(r"^ok: \[[^]]*\] => (\{\n.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
         failed = re.findall(r"^(\S+) .*\bfailed=[1-9]", done.stdout, re.MULTILINE)

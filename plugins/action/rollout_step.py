@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_lines import shown
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_steps import STEPS, Call
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._sources import find_source
+
+
+class ActionModule(ActionBase):
+    """Takes one step of a rollout on the controller, for all hosts at once."""
+
+    TRANSFERS_FILES = False
+    BYPASS_HOST_LOOP = True
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
+        result = super().run(tmp, task_vars)
+        _all, arguments = self.validate_argument_spec({
+            "step": {"type": "str", "required": True, "choices": list(STEPS)},
+            "look": {"type": "int", "default": 0},
+            "alone": {"type": "bool", "default": False},
+            "variables": {"type": "dict", "default": {}},
+        })
+        call = Call(
+            variables=task_vars or {}, given=arguments["variables"], look=arguments["look"],
+            alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
+            find=lambda source: find_source(self, source), say=self._say, now=time.time, sleep=time.sleep)
+        try:
+            result.update(STEPS[arguments["step"]](call))
+        except (PatchFileError, TaskError) as error:
+            result.update(failed=True, msg=error.message, code=error.code)
+        return result
+
+    def _say(self, *lines: str) -> None:
+        for line in shown(lines):
+            Display().display(line)

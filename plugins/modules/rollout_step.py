@@ -1,0 +1,91 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The code is in plugins/action/rollout_step.py.
+
+DOCUMENTATION = r"""
+module: rollout_step
+short_description: Take one step of a rollout on the controller
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors (!UNKNOWN)
+description:
+  - What the playbook C(kernel.livepatch.rollout) and the role P(kernel.livepatch.apply#role) are made of, and of no use
+    without them. Each step takes what the hosts of a wave have answered, judges it, says how the rollout stands, and
+    leaves facts on C(localhost) that the next tasks go by.
+  - Runs once for all hosts, on the controller, and contacts none of them.
+extends_documentation_fragment:
+  - kernel.livepatch._attributes
+  - kernel.livepatch._attributes.action
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+options:
+  step:
+    description:
+      - V(check) looks whether the variables and the patch make sense, V(plan) makes the waves, V(open) begins one and
+        asks for approval, V(loaded) takes over what the load came to, V(wait) waits until it is time to look, V(look)
+        takes over what was seen, V(keep) what accepting came to, V(close) ends the wave, V(back) takes over what going
+        back came to, and V(end) sums up.
+    type: str
+    required: true
+    choices: [check, plan, open, loaded, wait, look, keep, close, back, end]
+  look:
+    description: Which of the four looks at a wave it is, counted from 1.
+    type: int
+    default: 0
+  alone:
+    description: Whether all hosts go at once and each stands for itself.
+    type: bool
+    default: false
+  variables:
+    description: The variables of the rollout by their names.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Plan the waves
+  kernel.livepatch.rollout_step:
+    step: plan
+    variables:
+      livepatch_src: patches/
+  delegate_to: localhost
+  delegate_facts: true
+  run_once: true
+"""
+
+RETURN = r"""
+lines:
+  description: The summary for a person.
+  returned: when O(step) is V(end)
+  type: list
+  elements: str
+record:
+  description: >-
+    All that was planned and all that came of it, see
+    R(the guide to reports, ansible_collections.kernel.livepatch.docsite.guide_report).
+  returned: when O(step) is V(end)
+  type: dict
+artifact:
+  description: What later jobs are handed.
+  returned: when O(step) is V(end)
+  type: dict
+problems:
+  description: What each host has to be told that is not where it should be.
+  returned: when O(step) is V(end)
+  type: dict
+verdict:
+  description: Why the rollout did not end well; V(none) where it did.
+  returned: when O(step) is V(end)
+  type: str
+code:
+  description: The stable name of what went wrong.
+  returned: on failure
+  type: str
+  sample: bad-option
+"""

@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: asking a person whether a wave may begin."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
+from ansible.utils.display import Display
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import ALL
+
+YES = ("y", "yes")
+
+
+def ask(question: str) -> bool | None:
+    """Whether the person at the terminal says yes; None where there is no terminal, as in AWX."""
+    try:
+        answer = Display().prompt_until(f"{question} [yes/no]: ", private=False)
+    except AnsiblePromptNoninteractive:
+        return None
+    except AnsiblePromptInterrupt:
+        return False
+    return answer.decode("utf-8", "replace").strip().lower() in YES
+
+
+def is_named(wave: Mapping[str, t.Any], names: Sequence[str]) -> bool:
+    """Whether names of waves, as Options has them, have this one."""
+    return bool({ALL, str(wave["number"]), wave["title"]} & set(names))

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what a record takes over from what hosts answer: bounded, plain, and nothing that controls a terminal."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import failure_of, is_finding, is_list
+
+# One host must not make a record that no browser opens.
+MOST_FINDINGS, MOST_FUNCTIONS, MOST_BLOCKERS, MOST_CHECKS = 30, 500, 20, 50
+LONGEST = 500  # characters
+BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
+
+
+LOST = "host-lost"
+
+
+def lost_of(answer: Mapping[str, t.Any]) -> tuple[str, str]:
+    """The failure of a host that could not be reached."""
+    return LOST, failure_of(answer)[1]
+
+
+def findings_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The findings of an answer, the worst first."""
+    found = [entry for entry in _list(answer, "findings") if is_finding(entry)]
+    found.sort(key=lambda entry: ("blocker", "warning", "note").index(entry["level"]))
+    return [
+        {"code": _short(entry["code"]), "level": str(entry["level"]), "subject": _short(entry.get("subject") or ""),
+         "message": _short(entry["message"])}
+        for entry in found[:MOST_FINDINGS]]
+
+
+def blockers_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The tasks that hold a transition."""
+    tasks = [one for one in _list(answer, "blockers") if isinstance(one, Mapping) and isinstance(one.get("comm"), str)]
+    return [{key: _plain(one.get(key)) for key in BLOCKER_KEYS} for one in tasks[:MOST_BLOCKERS]]
+
+
+def health_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """What became of each health check."""
+    checks = [one for one in _list(answer, "health") if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+    return [
+        {"name": _short(one["name"]), "ok": one.get("ok") is True, "message": _short(one.get("message") or "")}
+        for one in checks[:MOST_CHECKS]]
+
+
+def functions_of(patch: Mapping[str, t.Any], state: str) -> list[dict[str, t.Any]]:
+    """The functions of `patch` in a module's result; `state` is that of those whose object is patched, or would be."""
+    found = []
+    for one in _list(patch, "objects"):
+        if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
+            continue
+        now = state if one.get("patched") or state != "patched" else "pending"
+        found += [
+            {"object": _short(one["name"]), "name": _short(function["name"]), "sympos": _plain(function.get("sympos")),
+             "state": now}
+            for function in _list(one, "functions")
+            if isinstance(function, Mapping) and isinstance(function.get("name"), str)]
+    return found[:MOST_FUNCTIONS]
+
+
+def text_of(answer: Mapping[str, t.Any], key: str) -> str | None:
+    value = answer.get(key)
+    return _short(value) if isinstance(value, str) else None
+
+
+def number_of_seconds(answer: Mapping[str, t.Any], key: str) -> float | None:
+    value = answer.get(key)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def plain(value: t.Any, depth: int = 4) -> t.Any:
+    """A value of JSON without what Ansible adds to it, so that it can be given to a later task as it is."""
+    if isinstance(value, Mapping) and depth:
+        return {str(key): plain(one, depth - 1) for key, one in list(value.items())[:MOST_CHECKS]}
+    if is_list(value) and depth:
+        return [plain(one, depth - 1) for one in value[:MOST_CHECKS]]
+    return _plain(value)
+
+
+def _list(place: Mapping[str, t.Any], key: str) -> list[t.Any]:
+    value = place.get(key)
+    return list(value) if is_list(value) else []
+
+
+def _plain(value: t.Any) -> t.Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else _short(value)
+
+
+def _short(value: t.Any) -> str:
+    text = legible(str(value))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST - 3]}..."

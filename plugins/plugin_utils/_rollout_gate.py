@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the gate: whether a rollout goes on, who is accepted, and who is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import failure_sentence
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import Judged
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import (
+    TOUCHED,
+    Record,
+    fail,
+    failed_hosts,
+    hosts_of_wave,
+    iso,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines import number_of, some
+
+AT_THE_PLAN = 0
+
+
+def judge_budget(record: Record, wave: int) -> bool:
+    """Whether more hosts have failed than may; notes so, once, with the wave it was found in. Returns whether so."""
+    failed = failed_hosts(record)
+    allowed = record["options"]["budget"]["hosts"]
+    if record["breach"] is None and len(failed) > allowed:
+        first = record["hosts"][failed[0]]["failure"]
+        record["breach"] = {
+            "wave": wave, "failed": failed, "budget": allowed, "action": record["options"]["on_breach"],
+            "why": f"{number_of(len(failed), 'host')} failed and {allowed or 'none'} may: {some(failed)} "
+                   f"({failure_sentence((first['code'], first['message']))})"}
+    return record["breach"] is not None
+
+
+def to_look_at(record: Record, wave: Record) -> dict[str, Record]:
+    """The hosts of a wave that are still watched; none once the rollout is stopped."""
+    if record["breach"]:
+        return {}
+    return {
+        name: host for name, host in hosts_of_wave(record, wave).items()
+        if not host["failure"] and host["state"] in ("on_trial", "waiting")}
+
+
+def to_keep(record: Record, wave: Record) -> list[str]:
+    """The hosts that have passed the gate."""
+    return [name for name, host in to_look_at(record, wave).items() if host["state"] == "on_trial"]
+
+
+def to_take_back_now(record: Record, wave: Record) -> dict[str, str]:
+    """The hosts of a wave that failed while others may pass, with the transaction that each goes back to."""
+    if record["breach"]:
+        return {}
+    return _can_go_back({name: host for name, host in hosts_of_wave(record, wave).items() if host["failure"]})
+
+
+def to_take_back(record: Record) -> dict[str, str]:
+    """After a breach, the hosts to take back, each with the transaction that it goes back to."""
+    breach = record["breach"]
+    if not breach or breach["action"] == "hold":
+        return {}
+    return _can_go_back({
+        name: host for name, host in record["hosts"].items()
+        if host["wave"] and not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])})
+
+
+def _can_go_back(hosts: Mapping[str, Record]) -> dict[str, str]:
+    return {
+        name: host["transaction"] for name, host in hosts.items() if host["transaction"] and host["state"] in TOUCHED}
+
+
+def take_back(record: Record, judged: Mapping[str, Judged], now: float) -> None:
+    """Take over what going back came to on each host."""
+    for name, one in judged.items():
+        host = record["hosts"][name]
+        if one.verdict in ("rolled_back", "unchanged"):
+            host.update(state="rolled_back", back_at=iso(now), trial_ends=None, accepted_at=None)
+            host["functions"] = [dict(function, state="absent") for function in host["functions"]]
+        elif one.verdict != "unanswered":
+            # On trial it goes back by itself; accepted, it stays.
+            fail(host, "back", one.failure, "goes_back" if host["trial_ends"] else "unknown")
+
+
+def close(record: Record, wave: Record, now: float) -> bool:
+    """Say how a wave ended; returns whether the next one may begin."""
+    breached = judge_budget(record, wave["number"])
+    wave.update(state="failed" if breached else "passed", closed=iso(now))
+    if breached:
+        wave["why"] = record["breach"]["why"]
+    return not breached
+
+
+def end(record: Record, now: float) -> None:
+    """The rollout is over: whether every host that the patch is for is where it should be."""
+    wanted = ("accepted",) if record["options"]["state"] == "accepted" else ("enabled", "accepted")
+    covered = [host for host in record["hosts"].values() if host["state"] != "uncovered"]
+    for wave in record["waves"]:
+        if wave["state"] == "pending":
+            wave.update(state="skipped", why="the rollout did not come this far")
+    if record["check_mode"]:
+        for wave in record["waves"]:
+            wave.update(state="pending", why=None)
+        record.update(outcome="planned", ok=not record["failures"] and not record["breach"])
+    else:
+        done = all(host["state"] in wanted for host in covered)
+        record.update(outcome="complete" if done else "stopped" if record["breach"] or _waits(record) else "complete",
+                      ok=done)
+    record["ended"] = iso(now)
+
+
+def _waits(record: Record) -> bool:
+    return any(wave["state"] == "waits" for wave in record["waves"])

@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what a person reads while a rollout goes on, and at its end."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import by_failure
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import LOST
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import Record, hosts_of_wave
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines import failure_line, number_of, some
+
+WORDS = {
+    "accepted": "accepted", "enabled": "enabled", "on_trial": "on trial", "waiting": "in transition",
+    "goes_back": "going back by themselves", "rolled_back": "rolled back", "unchanged": "unchanged",
+    "pending": "not reached", "uncovered": "uncovered", "unknown": "in an unknown state",
+}
+ON_BREACH = {
+    "rollback_wave": "the wave is rolled back", "rollback_all": "all waves are rolled back",
+    "hold": "nothing is rolled back",
+}
+
+
+def plan_lines(record: Record) -> list[str]:
+    """What is going to happen, wave by wave, and to whom nothing is."""
+    options = record["options"]
+    names = ", ".join(patch["name"] for patch in record["patches"])
+    done = [name for name, host in record["hosts"].items() if host.get("done")]
+    lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, in {number_of(len(record['waves']), 'wave')}:"]
+    lines += [_planned_wave(record, wave) for wave in record["waves"]]
+    if done:
+        lines.append(f"  {options['state']} already: {some(done)}")
+    uncovered = [name for name, host in record["hosts"].items() if host["state"] == "uncovered"]
+    if uncovered:
+        lines.append(f"  uncovered, which is no failure (there is no build for their kernels): {some(uncovered)}")
+    lines += [f"  cannot be patched: {line}" for line in _failures(record["hosts"])]
+    lines.append(
+        f"  each wave is watched for {options['soak']} s, on trial for {options['trial']} s, then {options['state']}; "
+        f"{number_of(options['budget']['hosts'], 'host')} may fail in all, and when more do, "
+        f"{ON_BREACH[options['on_breach']]}")
+    if record["trial_raised"]:
+        lines.append(f"  the trial is longer than the {options['asked_trial']} s that were asked for: a wave takes so long")
+    lines += [f"  {note}" for note in record["notes"]]
+    if record["breach"]:
+        lines.append(f"nothing is begun: {record['breach']['why']}")
+    return lines
+
+
+def _planned_wave(record: Record, wave: Record) -> str:
+    approval = ", waits for approval" if wave.get("approval") else ""
+    passed = f", {wave['why']}" if wave["state"] == "passed" else ""
+    names = [
+        f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
+        wave["hosts"])
+    return f"  wave {wave['number']}, {wave['title']}: {number_of(len(wave['hosts']), 'host')}{approval}{passed}: {some(names)}"
+
+
+def _heading(record: Record, wave: Record) -> str:
+    return f"wave {wave['number']} of {len(record['waves'])}"
+
+
+def opening_line(record: Record, wave: Record) -> str:
+    hosts = list(hosts_of_wave(record, wave))
+    return f"{_heading(record, wave)} ({wave['title']}): {number_of(len(hosts), 'host')}: {some(hosts)}"
+
+
+def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
+    """How the wave stands: how many are patched, wait (and for which task), failed or are lost."""
+    hosts = hosts_of_wave(record, wave)
+    time = "" if left is None else f"{left} s left: "
+    return f"{_heading(record, wave)}: {time}{', '.join(_parts(hosts)) or 'nothing to do'}"
+
+
+def _parts(hosts: Mapping[str, Record]) -> list[str]:
+    well = {name: host for name, host in hosts.items() if not host["failure"]}
+    waiting = {name: host for name, host in well.items() if host["state"] == "waiting"}
+    failed = {name: host for name, host in hosts.items() if host["failure"]}
+    lost = [name for name, host in failed.items() if host["failure"]["code"] == LOST]
+    others = [name for name in failed if name not in lost]
+    states = [host["state"] for host in well.values()]
+    parts = [f"{states.count(state)} {words}" for state, words in (
+        ("on_trial", "patched and well"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
+    if waiting:
+        parts.append(f"{len(waiting)} waiting ({some([_waits_for(name, host) for name, host in waiting.items()])})")
+    if others:
+        parts.append(f"{len(others)} failed ({some([f'{name}: {_code(failed[name])}' for name in others])})")
+    if lost:
+        parts.append(f"{len(lost)} lost ({some(lost)})")
+    return parts
+
+
+def _waits_for(name: str, host: Record) -> str:
+    tasks = list(dict.fromkeys(f"{one['comm']} {one['tid']}" for one in host["blockers"]))
+    return f"{name} for {', '.join(tasks[:2])}" if tasks else name
+
+
+def _code(host: Record) -> str:
+    return host["failure"]["code"] or "failed"
+
+
+def closing_line(record: Record, wave: Record) -> str:
+    parts = ", ".join(_parts(hosts_of_wave(record, wave)))
+    if wave["state"] == "passed":
+        return f"{_heading(record, wave)} passed: {parts}"
+    return f"{_heading(record, wave)} failed: {parts}; {number_of(record['breach']['budget'], 'host')} may"
+
+
+def waiting_line(record: Record, wave: Record) -> str:
+    return (
+        f"{_heading(record, wave)} ({wave['title']}) waits for approval: run again with livepatch_approved="
+        f"{wave['number']}, which goes on here")
+
+
+def end_lines(record: Record) -> list[str]:
+    """The summary: waves, failures by their cause, and how many hosts stand where."""
+    lines = [f"wave {wave['number']}, {wave['title']}: {_ended(record, wave)}" for wave in record["waves"]]
+    lines += _failures(record["hosts"])
+    lines += _left_on_trial(record)
+    if record["breach"]:
+        lines.append(f"stopped: {record['breach']['why']}; {ON_BREACH[record['breach']['action']]}")
+    return [*lines, sum_line(record)]
+
+
+def _ended(record: Record, wave: Record) -> str:
+    states = [record["hosts"][name]["state"] for name in wave["hosts"]]
+    counts = ", ".join(f"{states.count(state)} {words}" for state, words in WORDS.items() if state in states)
+    state = {"waits": "waits for approval", "skipped": "not begun"}.get(wave["state"], wave["state"])
+    return f"{state}: {counts}"
+
+
+def _failures(hosts: Mapping[str, Record]) -> list[str]:
+    failed = {name: host["failure"] for name, host in hosts.items() if host["failure"]}
+    groups = by_failure({name: (one["code"], one["message"]) for name, one in failed.items()})
+    return [failure_line("failed", group) for group in groups]
+
+
+def _left_on_trial(record: Record) -> list[str]:
+    back = {name: host["trial_ends"] for name, host in record["hosts"].items()
+            if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]}
+    if not back:
+        return []
+    return [f"on trial, and back by themselves until {max(back.values())}: {some(list(back))}"]
+
+
+def sum_line(record: Record) -> str:
+    counts = record["counts"]
+    parts = ", ".join(f"{counts[state]} {words}" for state, words in WORDS.items() if counts.get(state))
+    return f"{number_of(len(record['hosts']), 'host')}: {parts or 'nothing to patch'}"
+
+
+def verdict_sentence(record: Record) -> str:
+    """Why a rollout did not end well, for the last task."""
+    for wave in record["waves"]:
+        if wave["state"] == "waits":
+            return f"{waiting_line(record, wave)}."
+    if record["breach"]:
+        where = f"in wave {record['breach']['wave']}" if record["breach"]["wave"] else "before it began"
+        return f"The rollout was stopped {where}: {record['breach']['why']}. {sum_line(record)}."
+    return f"Not every host that the patch is for is {record['options']['state']}. {sum_line(record)}."
+
+
+def problems(record: Record) -> dict[str, str]:
+    """What each host has to be told that did not end where it should, those aside that were not reached."""
+    told = {}
+    for name, host in record["hosts"].items():
+        if host["failure"]:
+            code, message = host["failure"]["code"], host["failure"]["message"]
+            told[name] = (f"{code}: {message}" if code else message) + f" It is {_now(host)}."
+        elif host["state"] in ("rolled_back", "goes_back", "on_trial", "waiting"):
+            told[name] = f"The rollout was stopped, and this host is {_now(host)}."
+    return told
+
+
+def _now(host: Record) -> str:
+    if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]:
+        return f"on trial, if the patch is on it, and back by itself until {host['trial_ends']}"
+    return WORDS[host["state"]]
+
+
+def shown(lines: Sequence[str]) -> t.Iterator[str]:
+    """Lines as they are shown in the run's output, which has each task's own lines in between."""
+    return (f"==> {line}" for line in lines)

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: from the answers of all hosts to patch_check to the plan of a rollout."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
+    NO_SENSE,
+    cohorts_of,
+    described,
+    failure_of,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._cohorts import Cohort
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._preflight import verdict_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import (
+    findings_of,
+    functions_of,
+    lost_of,
+    text_of,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import Options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import Record, fail, new_host
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import plan_notes, plan_waves
+
+NOT_ASKED = (None, "It was not asked, because an earlier play has lost it.")
+
+
+def patches_of(builds: Sequence[Mapping[str, t.Any]]) -> list[Record]:
+    """What a record tells of the patches behind livepatch_src: each name once, with its builds."""
+    patches: dict[str, Record] = {}
+    for build in builds:
+        said = build.get("metadata") or {}
+        patch = patches.setdefault(
+            build["name"],
+            {"name": build["name"], "summary": said.get("summary"), "advisory": said.get("advisory"),
+             "cves": list(said.get("cves") or []), "builds": []})
+        patch["cves"] += [cve for cve in said.get("cves") or [] if cve not in patch["cves"]]
+        patch["builds"].append({
+            **{key: build[key] for key in ("release", "arch", "sha256", "build_id", "file")},
+            "objects": [
+                {"name": one["name"], "functions": [
+                    {"name": function["name"], "sympos": function["sympos"]} for function in one["functions"]]}
+                for one in build["objects"]]})
+    return list(patches.values())
+
+
+def plan(
+        record: Record, options: Options, answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any],
+        groups: Mapping[str, Sequence[str]]) -> None:
+    """Fill in the hosts, the cohorts and the waves of a record; `answers` are those of patch_check.
+
+    `groups`: the inventory's, with their hosts. Raises TaskError for waves that cannot be made. Nothing that a host
+    answers makes this fail.
+    """
+    record["hosts"] = {name: _planned(answer, options.state) for name, answer in sorted(answers.items())}
+    kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
+    cohorts = cohorts_of(kernels, options.cohort_by, hostvars)
+    record["cohorts"] = [dict(described(cohort), hosts=hosts) for cohort, hosts in cohorts]
+    places: dict[str, Cohort] = {}
+    for cohort, hosts in cohorts:
+        for name in hosts:
+            record["hosts"][name]["cohort"] = str(cohort)
+            if record["hosts"][name]["state"] == "pending" or record["hosts"][name]["done"]:
+                places[name] = cohort
+    waves = plan_waves(options.waves, places, groups.get, list(groups)) if places else []
+    record["notes"] = plan_notes(options.waves, waves, groups.get) if places else []
+    record["waves"] = [
+        {"number": wave.number, "title": wave.title, "hosts": list(wave.hosts), "state": "pending", "opened": None,
+         "loaded": None, "closed": None, "why": None, "looks": []}
+        for wave in waves]
+    for wave in record["waves"]:
+        for name in wave["hosts"]:
+            record["hosts"][name]["wave"] = wave["number"]
+        if all(record["hosts"][name]["done"] for name in wave["hosts"]):
+            wave.update(state="passed", why="its hosts were where they should be before")
+
+
+def _planned(answer: t.Any, wanted: str) -> Record:
+    """What a host's answer to patch_check makes of it; `done` where it is what is wanted already."""
+    host = dict(new_host(), done=False)
+    verdict = verdict_of(answer)
+    if verdict == "lost":
+        fail(host, "check", lost_of(answer), "unchanged")
+    elif verdict == "unchecked":
+        fail(host, "check", failure_of(answer), "unchanged")
+    elif verdict == "unanswered":
+        fail(host, "check", NOT_ASKED, "unchanged")
+    else:
+        _describe(host, answer, verdict, wanted)
+    return host
+
+
+def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, wanted: str) -> None:
+    patch = answer["patch"]
+    host.update(
+        kernel=legible(patch["kernel"]), arch=legible(answer["arch"]), findings=findings_of(answer),
+        patch=text_of(patch, "name"), build_id=text_of(patch, "build_id"), sha256=text_of(patch, "sha256"))
+    if verdict == "uncovered":
+        host["state"] = "uncovered"
+        return
+    effective = patch["state"] in ("enabled", "accepted")
+    host["functions"] = functions_of(patch, "patched" if effective else "absent")
+    if verdict == "blocked":
+        blockers = [entry for entry in host["findings"] if entry["level"] == "blocker"]
+        # The list was bounded, so that it may have lost them.
+        first = blockers[0] if blockers else {"code": NO_SENSE[0], "message": NO_SENSE[1]}
+        fail(host, "check", (first["code"], first["message"]), "unchanged")
+    elif patch["state"] == "accepted" or (effective and wanted == "enabled" and not answer.get("trial")):
+        host.update(state=patch["state"], done=True)
+
+
+def play_of(record: Record) -> tuple[list[str], list[int]]:
+    """The hosts to patch, in the order of the waves, and how many of them each wave has."""
+    waves = [[name for name in wave["hosts"] if not record["hosts"][name]["done"]] for wave in record["waves"]]
+    return [name for wave in waves for name in wave], [len(wave) for wave in waves if wave]

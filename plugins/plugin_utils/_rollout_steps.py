@@ -1,0 +1,264 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the steps of a rollout on the controller, one task each, in the order of STEPS.
+
+Each takes the record of the step before, brings it up to date with what hosts have answered meanwhile, says what a
+person has to know, and returns facts that the next tasks go by: the options of the tasks, and
+
+    hosts, sizes                  the hosts to patch in the order of the waves, and how many of them each wave has
+    end                           whether the play ends here
+    load  {host: true}            who is patched next
+    look  {host: baseline}        who is looked at next
+    keep  {host: true}            who is accepted next
+    patch {host: name}            what the patch is called there
+    back  {host: transaction}     who is taken back next, and to before which change
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_gate as gate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_lines as lines
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_wave as wave_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import ask, is_named
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import trial_seconds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import judge
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import Options, rollout_options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_plan import patches_of, plan, play_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import (
+    Record,
+    failed_hosts,
+    hosts_of_wave,
+    iso,
+    keep,
+    kept,
+    new_record,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import read_builds
+
+# When a wave is looked at, as shares of its soak.
+LOOKS = (0, 0.1, 0.4, 1)
+SAY_EVERY = 60  # seconds
+# For the role apply by itself: all hosts at once, each for itself.
+ALONE = {
+    "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
+    "livepatch_approve": "", "livepatch_approved": ""}
+# The turn of hosts that are all in no wave.
+NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
+
+
+@dataclasses.dataclass
+class Call:
+    """What a step is called with; `look` counts from 1, `say` shows lines, `directory` is where the record is."""
+
+    variables: Mapping[str, t.Any]
+    given: Mapping[str, t.Any]
+    look: int
+    alone: bool
+    check_mode: bool
+    directory: Path
+    find: Callable[[str], Path]
+    say: Callable[..., None]
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def options(self) -> Options:
+        """Raises TaskError."""
+        names = {name: None for name in self.variables if isinstance(name, str) and name.startswith(PREFIX)}
+        return rollout_options({**names, **self.given, **(ALONE if self.alone else {})})
+
+    def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
+        """What each host's task registered under a name; an empty dict where it did not run."""
+        hostvars = self.variables["hostvars"]
+        return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
+
+    def wave(self, record: Record) -> Record:
+        """The wave whose turn it is."""
+        numbers = [record["hosts"][host]["wave"] for host in self.variables["ansible_play_batch"]]
+        return next((record["waves"][number - 1] for number in numbers if number), NOBODY)
+
+
+def _facts(record: Record, **facts: t.Any) -> dict[str, t.Any]:
+    """The facts for the next tasks; `record` is written for the next step."""
+    options = record["options"]
+    of_tasks = {
+        key: options[key] for key in (
+            "src", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
+    checks = options["health_checks"]
+    return {"ansible_facts": {"__livepatch_rollout": {
+        **of_tasks,
+        "health_checks": [check for check in checks if "tasks" not in check],
+        "own": [check["tasks"] for check in checks if "tasks" in check],
+        "end": False, "load": {}, "look": {}, "keep": {}, "patch": {}, "back": {}, **facts}}}
+
+
+def _checked(call: Call) -> dict[str, t.Any]:
+    """Before any host is asked: whether the variables, the patch and the directory of the report make sense."""
+    options = call.options()
+    src = call.find(options.src)
+    read_builds(src, options.name)
+    return {"ansible_facts": {"__livepatch_rollout": {"src": str(src)}}}
+
+
+def _planned(call: Call) -> dict[str, t.Any]:
+    options = call.options()
+    src = call.find(options.src)
+    record = new_record(
+        dict(options.as_record(), src=str(src)), patches_of(read_builds(src, options.name)), operator(),
+        call.check_mode, call.now())
+    hosts = call.variables["ansible_play_batch" if call.alone else "ansible_play_hosts_all"]
+    asked = set(call.variables["ansible_play_hosts"])
+    answers = call.answers("__livepatch_check", hosts)
+    groups = call.variables["groups"]
+    plan(
+        record, options, {host: answers[host] if host in asked else {} for host in hosts}, call.variables["hostvars"],
+        groups)
+    covered = sum(host["state"] != "uncovered" for host in record["hosts"].values())
+    record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial)
+    names, sizes = play_of(record)
+    record["options"]["trial"], record["trial_raised"] = trial_seconds(
+        options, sizes, int(call.variables.get("ansible_forks") or 5))
+    for wave in record["waves"]:
+        wave["approval"] = is_named(wave, options.approve) and not is_named(wave, options.approved)
+    stopped = gate.judge_budget(record, gate.AT_THE_PLAN)
+    call.say(*lines.plan_lines(record))
+    keep(record, call.directory)
+    if stopped or call.check_mode:
+        names, sizes = [], []
+    return _facts(record, hosts=names, sizes=sizes)
+
+
+def _opened(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = call.wave(record)
+    if wave["approval"]:
+        answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
+        if not answer:
+            wave.update(state="waits", why="nobody could be asked" if answer is None else "it was not approved")
+            call.say(lines.waiting_line(record, wave))
+            keep(record, call.directory)
+            return _facts(record, end=True)
+        wave["approval"] = False
+    wave.update(state="open", opened=iso(call.now()))
+    if wave["hosts"]:
+        call.say(lines.opening_line(record, wave))
+    keep(record, call.directory)
+    turn = [] if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
+    return _facts(record, load=dict.fromkeys(turn, True))
+
+
+def _loaded(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = call.wave(record)
+    if not call.check_mode:
+        wave_of.take_loaded(
+            record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
+    wave["loaded_at"] = call.now()
+    return _after(call, record, wave)
+
+
+def _waited(call: Call) -> dict[str, t.Any]:
+    """Wait until the wave is looked at for the `look`-th time, and say how it stands meanwhile."""
+    record = kept(call.directory)
+    wave = call.wave(record)
+    soak = record["options"]["soak"]
+    due = wave["loaded_at"] + soak * LOOKS[call.look - 1]
+    while gate.to_look_at(record, wave) and call.now() < due:
+        call.say(lines.progress_line(record, wave, round(wave["loaded_at"] + soak - call.now())))
+        call.sleep(min(SAY_EVERY, max(0.1, due - call.now())))
+    return {"changed": False}
+
+
+def _looked(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = call.wave(record)
+    watched = list(gate.to_look_at(record, wave))
+    if watched:
+        own = {host: result for host, result in call.answers("__livepatch_own", watched).items() if result}
+        wave_of.take_look(
+            record, wave, call.answers("__livepatch_look", watched), call.now(), own, call.look == len(LOOKS))
+    return _after(call, record, wave)
+
+
+def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    gate.judge_budget(record, wave["number"])
+    if wave["hosts"] and (call.look in (0, len(LOOKS)) or record["breach"]):
+        call.say(lines.progress_line(record, wave))
+    keep(record, call.directory)
+    watched = gate.to_look_at(record, wave)
+    last = call.look == len(LOOKS)
+    return _facts(
+        record, patch={name: host["patch"] for name, host in watched.items()},
+        look={} if last else {name: host["baseline"] or {} for name, host in watched.items()},
+        keep=dict.fromkeys(gate.to_keep(record, wave) if last else [], True))
+
+
+def _kept(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = call.wave(record)
+    turn = gate.to_keep(record, wave)
+    if turn:
+        wave_of.take_kept(record, wave, call.answers("__livepatch_keep", turn), call.now())
+    gate.judge_budget(record, wave["number"])
+    keep(record, call.directory)
+    return _facts(record, back=gate.to_take_back_now(record, wave))
+
+
+def _closed(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = call.wave(record)
+    back = gate.to_take_back_now(record, wave)
+    answers = call.answers("__livepatch_back", back)
+    gate.take_back(record, {name: judge(answers[name]) for name in back}, call.now())
+    go_on = gate.close(record, wave, call.now())
+    if wave["hosts"]:
+        call.say(lines.closing_line(record, wave))
+    keep(record, call.directory)
+    return _facts(record, end=not go_on, back=gate.to_take_back(record))
+
+
+def _taken_back(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    back = gate.to_take_back(record)
+    went, proofs = call.answers("__livepatch_went", back), call.answers("__livepatch_proof", back)
+    gate.take_back(record, {name: judge(went[name], proofs[name]) for name in back}, call.now())
+    keep(record, call.directory)
+    return {"changed": False}
+
+
+def _ended(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    gate.end(record, call.now())
+    record["lines"] = lines.end_lines(record)
+    keep(record, call.directory)
+    return {
+        "changed": False, "lines": record["lines"], "record": record, "artifact": _artifact(record),
+        "problems": lines.problems(record), "verdict": None if record["ok"] else lines.verdict_sentence(record)}
+
+
+def _artifact(record: Record) -> dict[str, t.Any]:
+    """What later jobs are handed: small, some 100 bytes for each host."""
+    return {
+        **{key: record[key] for key in ("id", "started", "ended", "outcome", "ok", "counts", "failures", "breach")},
+        "waves": [
+            {**{key: wave[key] for key in ("number", "title", "state")}, "hosts": len(wave["hosts"])}
+            for wave in record["waves"]],
+        "hosts": {
+            name: {"state": host["state"], "wave": host["wave"],
+                   "failure": host["failure"] and (host["failure"]["code"] or host["failure"]["message"])}
+            for name, host in record["hosts"].items()},
+        "failed": failed_hosts(record),
+    }
+
+
+STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
+    "check": _checked, "plan": _planned, "open": _opened, "loaded": _loaded, "wait": _waited, "look": _looked,
+    "keep": _kept, "close": _closed, "back": _taken_back, "end": _ended,
+}

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what a wave's tasks came to on each of its hosts; each function takes answers over into the record.
+
+`answers` are what a module returned on each host of the wave, or that it failed or was unreachable; nothing where it
+did not run. `now` is in seconds since 1970. Nothing that a host answers makes these fail.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import NO_SENSE, failure_of, without_result
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import (
+    LOST,
+    blockers_of,
+    findings_of,
+    functions_of,
+    health_of,
+    lost_of,
+    number_of_seconds,
+    plain,
+    text_of,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import (
+    Record,
+    fail,
+    hosts_of_wave,
+    iso,
+)
+
+Answers = Mapping[str, t.Any]
+
+# States of a patch in which it is, or may be, in the kernel.
+IN_THE_KERNEL = ("enabled", "accepted", "enabling", "disabling")
+NO_LONGER_COVERED = (
+    "no-longer-covered",
+    "Its kernel is another one than when the rollout was planned, and there is no build for it: run the rollout again.")
+STILL_WAITING = (
+    "transition-unfinished",
+    "The transition of the patch was not over when the wave had been watched for its time.")
+NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout again.")
+
+
+def take_loaded(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
+    """Take over what `patch` came to; `trial` is in seconds."""
+    wave["loaded"] = iso(now)
+    for name, host in hosts_of_wave(record, wave).items():
+        answer = answers.get(name)
+        nothing = without_result(answer)
+        if nothing == "unanswered":
+            fail(host, "load", NOT_RUN, "unchanged")
+            continue
+        if nothing == "lost":
+            host["trial_ends"] = iso(now + trial)
+            fail(host, "load", lost_of(answer), "goes_back")
+            continue
+        _describe_load(host, answer, now, trial)
+
+
+def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial: int) -> None:
+    patch = answer.get("patch") if isinstance(answer.get("patch"), Mapping) else {}
+    state = patch.get("state")
+    host.update(
+        findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"),
+        baseline=plain(answer.get("baseline")))
+    if state in IN_THE_KERNEL:
+        host.update(
+            functions=functions_of(patch, "patched"), loaded_at=iso(now), trial_ends=iso(now + trial),
+            patch=text_of(patch, "name") or host["patch"], sha256=text_of(patch, "sha256") or host["sha256"],
+            transition_seconds=number_of_seconds(patch, "transition_seconds"))
+    if answer.get("failed"):
+        fail(host, "load", failure_of(answer), "goes_back" if state in IN_THE_KERNEL else "unchanged")
+    elif state == "uncovered":
+        fail(host, "load", NO_LONGER_COVERED, "unchanged")
+    elif state in ("enabled", "accepted"):
+        host["state"] = "on_trial"
+    elif state == "enabling":
+        host["state"] = "waiting"
+    else:
+        fail(host, "load", NO_SENSE, "goes_back")
+
+
+def take_look(record: Record, wave: Record, answers: Answers, now: float, own: Answers, last: bool) -> None:
+    """Take over what `patch_watch` saw, and the failures of the operator's own tasks; `last`: the wave's time is over.
+
+    `own`: for each host on which a task of the operator failed, its result.
+    """
+    for name, host in _looked_at(record, wave).items():
+        answer = answers.get(name)
+        nothing = without_result(answer)
+        if nothing == "unanswered":
+            fail(host, "look", NOT_RUN, "goes_back")
+        elif nothing == "lost":
+            fail(host, "look", lost_of(answer), "goes_back")
+        else:
+            _describe_look(host, answer, last)
+        if name in own:
+            _describe_own(host, own[name])
+    _count_look(record, wave, now)
+
+
+def _looked_at(record: Record, wave: Record) -> dict[str, Record]:
+    return {
+        name: host for name, host in hosts_of_wave(record, wave).items()
+        if not host["failure"] and host["state"] in ("on_trial", "waiting")}
+
+
+def _describe_look(host: Record, answer: Mapping[str, t.Any], last: bool) -> None:
+    findings, state = findings_of(answer), answer.get("state")
+    host.update(blockers=blockers_of(answer), health=health_of(answer), findings=_joined(host["findings"], findings))
+    blockers = [entry for entry in findings if entry["level"] == "blocker"]
+    if answer.get("failed"):
+        fail(host, "look", failure_of(answer))
+    elif blockers:
+        fail(host, "look", (blockers[0]["code"], blockers[0]["message"]))
+    elif state in ("enabled", "accepted") and answer.get("well") is True:
+        host["state"] = "on_trial"
+    elif state == "enabling":
+        host["state"] = "waiting"
+        if last:
+            fail(host, "look", STILL_WAITING)
+    else:
+        fail(host, "look", NO_SENSE)
+
+
+def _describe_own(host: Record, result: t.Any) -> None:
+    _code, message = failure_of(result) if isinstance(result, Mapping) else NO_SENSE
+    host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
+    fail(host, "look", ("health-check-failed", f"A task of yours failed: {message}"))
+
+
+def _joined(earlier: list[dict[str, t.Any]], found: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    return [*earlier, *(entry for entry in found if entry not in earlier)]
+
+
+def _count_look(record: Record, wave: Record, now: float) -> None:
+    hosts = list(hosts_of_wave(record, wave).values())
+    failed = [host for host in hosts if host["failure"]]
+    lost = [host for host in failed if host["failure"]["code"] == LOST]
+    wave["looks"].append({
+        "at": iso(now),
+        "well": sum(host["state"] == "on_trial" and not host["failure"] for host in hosts),
+        "waiting": sum(host["state"] == "waiting" and not host["failure"] for host in hosts),
+        "failed": len(failed) - len(lost),
+        "lost": len(lost)})
+
+
+def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> None:
+    """Take over what keeping the patch came to: accepting it, or ending its trial."""
+    wanted = record["options"]["state"]
+    for name, host in _looked_at(record, wave).items():
+        answer = answers.get(name)
+        nothing = without_result(answer)
+        if nothing == "unanswered":
+            fail(host, "accept", NOT_RUN, "goes_back")
+        elif nothing == "lost":
+            # It may have been accepted before the connection broke.
+            fail(host, "accept", lost_of(answer), "unknown")
+        elif answer.get("failed"):
+            fail(host, "accept", failure_of(answer), "goes_back")
+        elif _state(answer) in (wanted, "accepted"):
+            host.update(state=_state(answer), accepted_at=iso(now), trial_ends=None)
+        else:
+            fail(host, "accept", NO_SENSE, "goes_back")
+
+
+def _state(answer: Mapping[str, t.Any]) -> t.Any:
+    patch = answer.get("patch")
+    return patch.get("state") if isinstance(patch, Mapping) else None

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SIMULATED: stands in for the modules on the hosts of a rollout; fleet.json says what goes wrong where.
+
+{host: {"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}}, `how` being ok, or
+
+    check  blocked, lost, unchecked, uncovered, accepted, trial
+    load   failed, lost, stalled, waiting, uncovered
+    look   ill, lost, rebooted, waiting
+    keep   failed, lost
+    back   failed, lost
+
+Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+STEPS = {"patch_check": "check", "patch_watch": "look", "patch_rollback": "back", "patch_verify": "proof"}
+
+
+def finding(code, level="blocker"):
+    return {"code": code, "level": level, "subject": "fix", "message": f"This is {code}."}
+
+
+def failed(code, **more):
+    return {"failed": True, "code": code, "msg": f"This is {code}.", **more}
+
+
+class Host:
+    """One simulated host: how it behaves, and what it runs, which is kept from call to call."""
+
+    def __init__(self, name):
+        self.said = json.loads(Path("fleet.json").read_text())[name]
+        self.file = Path("fleet", name)
+        self.file.parent.mkdir(exist_ok=True)
+        self.state = self.file.read_text() if self.file.exists() else "absent"
+        self.patch = {
+            "name": "fix", "kernel": self.said.get("kernel", "6.1.0-56-amd64"), "build_id": "b1", "sha256": "5" * 64,
+            "objects": [{"name": "vmlinux", "patched": True, "functions": [{"name": "cmdline", "sympos": 1}]}],
+            "replaces": [], "transition_seconds": 1.5}
+
+    def run(self, step, state):
+        self.file.write_text(state)
+        self.state = state
+
+    def how(self, step, earlier):
+        """How it behaves in this call, the `earlier`-th of its kind."""
+        how = self.said.get(step, "ok")
+        return how if isinstance(how, str) else how[min(earlier, len(how) - 1)]
+
+    def check(self, how):
+        state = {"accepted": "accepted", "uncovered": "uncovered", "trial": "enabled"}.get(how, self.state)
+        return {
+            "compatible": how not in ("blocked", "uncovered"), "arch": "x86_64",
+            "findings": [finding("wrong-release")] if how == "blocked" else [],
+            "trial": {"name": "fix", "seconds_left": 50} if how == "trial" else None,
+            "patch": dict(self.patch, state=state)} if how != "unchecked" else failed("host-not-trusted")
+
+    def load(self, how):
+        base = {"findings": [], "blockers": [], "transaction": "t1", "baseline": {"boot_id": "b", "uptime": 7.0}}
+        if how in ("failed", "stalled"):
+            held = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None}]
+            return failed(
+                "transition-stalled" if how == "stalled" else "refused-by-kernel",
+                patch=dict(self.patch, state="absent"), **dict(base, blockers=held if how == "stalled" else []))
+        if how == "uncovered":
+            return {**base, "patch": dict(self.patch, state="uncovered")}
+        self.run("load", "enabled")
+        return {**base, "changed": True, "patch": dict(self.patch, state="enabling" if how == "waiting" else "enabled")}
+
+    def look(self, how):
+        well = {"well": True, "state": "enabled", "findings": [], "blockers": [], "health": []}
+        if how == "ill":
+            return dict(
+                well, well=False, findings=[finding("health-check-failed")],
+                health=[{"name": "web", "ok": False, "message": "503"}])
+        if how == "rebooted":
+            return dict(well, well=False, state="absent", findings=[finding("host-rebooted")])
+        if how == "waiting":
+            held = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None}]
+            return dict(
+                well, well=False, state="enabling", blockers=held,
+                findings=[finding("transition-unfinished", "warning")])
+        return well
+
+    def keep(self, how, wanted):
+        if how == "failed":
+            return failed("not-verified")
+        self.run("keep", wanted)
+        return {"changed": True, "findings": [], "patch": dict(self.patch, state=wanted)}
+
+    def back(self, how):
+        if how == "failed":
+            return failed("transition-stalled")
+        was, _state = self.state, self.run("back", "absent")
+        return {
+            "changed": was != "absent", "findings": [], "target": [],
+            "rolled_back": [{"name": "fix"}] if was != "absent" else [], "brought_back": []}
+
+    def proof(self, _how):
+        return failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")])
+
+
+class ActionModule(ActionBase):
+    """Answers as the host would; `lost` as a lost connection does."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        name = task_vars["inventory_hostname"]
+        module = self._task.action.rpartition(".")[2]
+        step = STEPS.get(module) or ("load" if "trial" in self._task.args else "keep")
+        line = json.dumps({"host": name, "step": step, "args": {key: str(one) for key, one in self._task.args.items()}})
+        calls = Path("calls.jsonl")
+        before = calls.read_text() if calls.exists() else ""
+        earlier = before.count(f'{{"host": "{name}", "step": "{step}"')
+        descriptor = os.open(calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(descriptor, f"{line}\n".encode())
+        os.close(descriptor)
+        host = Host(name)
+        how = host.how(step, earlier)
+        if how == "lost":
+            raise AnsibleConnectionFailure("Connection refused")
+        wanted = (self._task.args.get("state"),) if step == "keep" else ()
+        return {**result, "changed": False, **getattr(host, step)(how, *wanted)}
