@@ -4,8 +4,8 @@
 """A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
 
 The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. Without
---exhaustive, one scenario is killed at the phases around the load. With it, a load, a trial and an acceptance are
-killed at each phase, a trial is cut off at each phase too, and the rest is done at a part of the phases.
+--exhaustive, one scenario is killed at the phases around the load. With it, a load and a trial are killed at
+each phase, a trial is cut off at each phase too, and the rest is done at a part of the phases.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SCENARIOS = {
 
 
 # scenario: how many phases to the next one that is tried, besides those around the load
-KILL = {"load": 1, "trial": 1, "accept": 1, "replace": 4, "remove": 4, "rollback": 4}
+KILL = {"load": 1, "trial": 1, "accept": 3, "replace": 4, "remove": 4, "rollback": 4}
 CUT = {"trial": 1, "rollback": 8}
 RESET = {"trial": 2, "rollback": 8}
 
