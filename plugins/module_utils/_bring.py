@@ -11,8 +11,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._accept import (
     forget_gone,
     has_boot_part,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._baseline import baseline
 from ansible_collections.kernel.livepatch.plugins.module_utils._choice import chosen_description, uncovered_note
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import check_ignorable, finding, refusal
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none, unsupported
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_build_id, module_name
@@ -30,10 +31,21 @@ Wish = namedtuple("Wish", "offer name state timeout on_stall ignore_findings par
 def bring_patch(host, wish, check_mode=False, told=None):
     """Bring one patch to `wish.state`; `told` is what the controller says of itself, see _operator.py.
 
-    Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers` and `diff`; with `needs` too where the
-    patch is enabled and the controller has to come back to have it accepted. Raises Needs when the controller has to
-    tell or send something first, and LivepatchError.
+    Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff` and `baseline` (see
+    _baseline.py); with `needs` too where the patch is enabled and the controller has to come back to have it accepted.
+    Raises Needs when the controller has to tell or send something first, and LivepatchError, which has `baseline` in
+    its details too.
     """
+    before = baseline(host)
+    try:
+        return dict(_bring_patch(host, wish, check_mode, told), baseline=before)
+    except (LivepatchError, OSError) as failure:
+        error = known_error(failure)
+        error.details["baseline"] = before
+        raise error from failure
+
+
+def _bring_patch(host, wish, check_mode, told):
     if wish.name is not None:
         wish = wish._replace(name=module_name(wish.name))
     check_ignorable(wish.ignore_findings)

@@ -146,8 +146,8 @@ class Change:
         self.blockers = blockers
         if self.on_stall == "wait":
             self.findings.append(finding(
-                "transition-unfinished", self.name, name=self.name, seconds=self.timeout,
-                blockers=blockers_sentence(blockers)))
+                "transition-unfinished", self.name, name=self.name, blockers=blockers_sentence(blockers),
+                how=f"was not over after {self.timeout} s and was left going, as asked for by on_stall"))
             return False
         return self._force(wanted) if self.on_stall == "force" else self._turn_round(wanted)
 

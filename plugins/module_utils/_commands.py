@@ -4,32 +4,51 @@
 """Other programs, started by their absolute path, without a shell and without anything of this process."""
 
 import os
+import select
 import signal
 import subprocess
+import time
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 
+MOST_BYTES = 1 << 16  # of an output; a program that prints without end must not fill the memory
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 def run(words, seconds):
     """See Host.run."""
+    end = time.monotonic() + seconds
     process = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=ENVIRONMENT,
         start_new_session=True)
     try:
-        output = process.communicate(timeout=seconds)[0]
+        output = _output(process.stdout.fileno(), end)
+        process.wait(max(0, end - time.monotonic()))
     except subprocess.TimeoutExpired as error:
         raise LivepatchError(
             "command-timed-out",
             f"{' '.join(words)} was stopped because it took longer than {seconds} seconds: find out what holds it and "
             "run again.") from error
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)  # with its children, which could keep the pipe open
+        if process.returncode is None:
+            # With its children, which could keep the pipe open. Its number is its own until it is waited for.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         process.stdout.close()
     return process.returncode, output.decode("utf-8", "replace").rstrip("\n")
+
+
+def _output(descriptor, end):
+    """What is printed until nobody can print any more; raises subprocess.TimeoutExpired."""
+    output = b""
+    while select.select([descriptor], [], [], max(0, end - time.monotonic()))[0]:
+        printed = os.read(descriptor, MOST_BYTES)
+        if not printed:
+            return output
+        output = (output + printed)[-MOST_BYTES:]
+        if time.monotonic() > end:
+            break
+    raise subprocess.TimeoutExpired([], 0)
 
 
 def spawn(words):

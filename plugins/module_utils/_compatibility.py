@@ -11,7 +11,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings import 
 from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import forecast, no_forecast
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import claimed_objects, patch_result
+from ansible_collections.kernel.livepatch.plugins.module_utils._standing import seconds_left, standing
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
 
@@ -19,15 +21,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TO
 def check_host(host, offer, name, report_only=False):
     """Everything that stands for or against bringing a patch to `enabled` on this host; nothing is changed.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `findings` and `forecast`. Raises Needs, and LivepatchError with
-    the first blocker's code unless `report_only`. A host that a bundle has no build for is neither compatible nor an
-    error.
+    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises Needs, and
+    LivepatchError with the first blocker's code unless `report_only`. A host that a bundle has no build for is neither
+    compatible nor an error.
     """
     name = name if name is None else module_name(name)
     description = chosen_description(host, Store(host), offer, name)
+    ledger = ledger_now(host, way_back=True)
     if description is None:
         patch = patch_result(host, name, state="uncovered", previous_state="uncovered")
-        return _result(host, False, patch, [uncovered_note(host, offer, name)], no_forecast())
+        return _result(host, False, patch, [uncovered_note(host, offer, name)], no_forecast(), ledger)
     interface = interface_or_none(host)
     state = state_in_question(host, interface, description["name"])
     question = Question(host, interface, description, state, {}, Facts(host, description))
@@ -36,7 +39,7 @@ def check_host(host, offer, name, report_only=False):
     if not question.changes() and not blockers:
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
     ahead, found = forecast(question)
-    result = _result(host, not blockers, _patch(question), findings + found, ahead)
+    result = _result(host, not blockers, _patch(question, ledger), findings + found, ahead, ledger)
     if blockers and not report_only:
         raise refusal(blockers, **result)
     return result
@@ -51,16 +54,18 @@ def findings_on(question):
     return findings
 
 
-def _result(host, compatible, patch, findings, ahead):
+def _result(host, compatible, patch, findings, ahead, ledger):
+    trial = ledger["trial"]
     return {
         "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(), "findings": findings,
-        "forecast": ahead,
+        "forecast": ahead, "trial": trial and {"name": trial["name"], "seconds_left": seconds_left(host, trial)},
     }
 
 
-def _patch(question):
+def _patch(question, ledger):
     """The patch as it is now, with what its file would patch where it is not loaded."""
-    description, state = question.description, question.state
+    description = question.description
+    state = standing(question.host, ledger, description["name"], question.state)
     shown = None if question.loads() else question.interface.patch(description["name"])
     return patch_result(
         question.host, description["name"], state=state, previous_state=state, sha256=description["sha256"],

@@ -6,11 +6,13 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings_before_load import BEFORE_A_LOAD
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings_of_drift import DRIFT
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings_of_watch import WATCH
 
 # code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
 FINDINGS = {
     **BEFORE_A_LOAD,
     **DRIFT,
+    **WATCH,
     # what patch_verify finds
     "nothing-enabled": (
         "blocker", False,
@@ -63,8 +65,7 @@ FINDINGS = {
     # what happened during a change
     "transition-unfinished": (
         "warning", False,
-        "The transition of {name} was not over after {seconds} s and was left going, as asked for by on_stall: held by "
-        "{blockers}."),
+        "The transition of {name} {how}: held by {blockers}."),
     "transition-forced": (
         "warning", False,
         "The transition of {name} was forced after {seconds} s, as asked for by on_stall: tasks may run old and new "

@@ -144,10 +144,11 @@ class Host:
         time.sleep(seconds)
 
     def run(self, words, seconds):
-        """Run a command to its end; returns its exit status (minus a signal's number) and all that it printed.
+        """Run a command to its end; returns its exit status (minus a signal's number) and the last 64 KiB it printed.
 
-        `words` begin with an absolute path; there is no shell. Raises OSError where it cannot be started, and
-        LivepatchError `command-timed-out` when it takes longer than that, after which it has been killed.
+        `words` begin with a path, or with a name in the system's own directories; there is no shell. Raises OSError
+        where it cannot be started, and LivepatchError `command-timed-out` when it takes longer than that, after which
+        it has been killed.
         """
         return _commands.run(words, seconds)
 

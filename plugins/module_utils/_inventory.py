@@ -21,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._other_tools import other_tools
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._standing import seconds_left
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 
 NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "drift": None}
@@ -109,7 +110,7 @@ def _next_boot(host, seen):
 def _on_trial(host, trial):
     return {
         "transaction": trial["transaction"], "name": trial["name"], "since": trial["since"],
-        "seconds": trial["seconds"], "seconds_left": max(0, round(trial["ends"] - host.now())),
+        "seconds": trial["seconds"], "seconds_left": seconds_left(host, trial),
         "back_to": names_of(trial["back_to"]),
     }
 

@@ -49,9 +49,18 @@ def kernel_build_id(host):
         return None
 
 
+def taint_mask(host):
+    """The kernel's taints as the number that it shows."""
+    return int(host.read_or("/proc/sys/kernel/tainted") or 0)
+
+
 def taints(host):
-    """The kernel's taints, decoded; bits without a name are called by their number."""
-    mask = int(host.read_or("/proc/sys/kernel/tainted") or 0)
+    """The kernel's taints, decoded."""
+    return decoded_taints(taint_mask(host))
+
+
+def decoded_taints(mask):
+    """A list of `letter` and `meaning`; bits without a name are called by their number."""
     found = []
     for bit in range(mask.bit_length()):
         if mask >> bit & 1:

@@ -1,24 +1,32 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel log from a moment on (/dev/kmsg, Documentation/ABI/testing/dev-kmsg)."""
+"""The kernel log (/dev/kmsg, Documentation/ABI/testing/dev-kmsg): from a moment on, or all that there still is."""
 
 import errno
 import os
+import re
+from collections import namedtuple
 
 RECORD_BYTES = 8192
+MOST_RECORDS = 200000  # a kernel that logs without end would be read without end
+PREFIX = re.compile(r"(?P<priority>\d+),(?P<number>\d+),(?P<stamp>\d+),[^;]*;(?P<text>.*)")
+
+# facility: 0 for the kernel's own, and never 0 for what a process writes. level: see syslog(2). number: counts all
+# records of this boot. stamp: seconds on the log's own clock. text: what was logged, the kernel's escapes in it.
+Record = namedtuple("Record", "facility level number stamp text")
 
 
 class KernelLog:
-    """The lines that the kernel logs after this object was made; a context manager.
+    """The lines that the kernel logs after this object was made, or with `whole` all; a context manager.
 
     Where the log cannot be read there are no lines: the log only ever explains what an errno or sysfs has already said.
     """
 
-    def __init__(self, host):
+    def __init__(self, host, whole=False):
         try:
             self._descriptor = os.open(host.path("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            os.lseek(self._descriptor, 0, os.SEEK_END)
+            os.lseek(self._descriptor, 0, os.SEEK_SET if whole else os.SEEK_END)
         except OSError:
             self._descriptor = None
         self.lines = []
@@ -32,7 +40,18 @@ class KernelLog:
 
     def read(self):
         """All lines so far, oldest first, without the record's prefix and continuation fields."""
-        while self._descriptor is not None:
+        self.lines += [line.split(";", 1)[-1] for line in self._raw()]
+        return self.lines
+
+    def records(self):
+        """The Records since the last look, oldest first; None where the log cannot be read."""
+        if self._descriptor is None:
+            return None
+        return [_record(match) for match in map(PREFIX.match, self._raw()) if match]
+
+    def _raw(self):
+        """The records as the kernel writes them, without continuation fields."""
+        for _number in range(MOST_RECORDS if self._descriptor is not None else 0):
             try:
                 record = os.read(self._descriptor, RECORD_BYTES)
             except OSError as error:
@@ -41,10 +60,18 @@ class KernelLog:
                 break
             if not record:
                 break
-            self._add(record.decode("utf-8", "replace"))
-        return self.lines
+            for line in record.decode("utf-8", "replace").splitlines():
+                if not line.startswith(" "):  # " KEY=value" lines belong to the record before them
+                    yield line
 
-    def _add(self, record):
-        for line in record.splitlines():
-            if not line.startswith(" "):  # " KEY=value" lines belong to the record before them
-                self.lines.append(line.split(";", 1)[-1])
+
+def _record(match):
+    priority = int(match.group("priority"))
+    return Record(
+        priority >> 3, priority & 7, int(match.group("number")), int(match.group("stamp")) / 1e6, match.group("text"))
+
+
+def kernel_records(host):
+    """Every Record that the log still has, oldest first; None where it cannot be read."""
+    with KernelLog(host, whole=True) as log:
+        return log.records()

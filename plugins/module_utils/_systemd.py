@@ -148,18 +148,23 @@ class Systemd:
     def _is_up(self, unit):
         return self._shown(f"{unit}.service", "ActiveState") in UP
 
+    def shown(self, unit, keys, seconds=SECONDS):
+        """Some properties of a unit, by name; those that it does not have are missing."""
+        said = self._run("systemctl", "show", f"--property={','.join(keys)}", unit, seconds=seconds)[1]
+        return dict(line.partition("=")[::2] for line in said.splitlines())
+
     def _shown(self, unit, key):
-        return self._run("systemctl", "show", f"--property={key}", unit)[1].partition("=")[2]
+        return self.shown(unit, [key]).get(key, "")
 
     def _ask(self, *words):
         status, said = self._run("systemctl", *words)
         if status:
             raise _not_watched(_last_line(said))
 
-    def _run(self, program, *words):
+    def _run(self, program, *words, seconds=SECONDS):
         paths = [f"{directory}/{program}" for directory in DIRECTORIES]
         path = next((path for path in paths if self.host.exists(path)), paths[0])
-        return self.host.run([path, *words], SECONDS)
+        return self.host.run([path, *words], seconds)
 
 
 def _trial(transaction):

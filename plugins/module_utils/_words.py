@@ -13,3 +13,8 @@ def shortened(words, most):
 def legible(text):
     """A text of somebody else's without anything that controls a terminal: `?` for each such letter."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def bounded(text, most):
+    """The same, and cut where it is longer than so many characters."""
+    return legible(text if len(text) <= most else f"{text[:most - 3]}...")

@@ -109,6 +109,7 @@ seealso:
   - module: kernel.livepatch.patch_info
   - module: kernel.livepatch.patch_verify
   - module: kernel.livepatch.patch_rollback
+  - module: kernel.livepatch.patch_watch
 """
 
 EXAMPLES = r"""
@@ -219,6 +220,29 @@ transaction:
   returned: success, or when a change has failed that had begun
   type: str
   sample: 20261121T091653.123456Z-9f3c2a1b
+baseline:
+  description: >-
+    What the host was like before the task, for O(kernel.livepatch.patch_watch#module:baseline) of a later one. What
+    cannot be read is V(none).
+  returned: success, or when the task has failed on the host
+  type: dict
+  contains:
+    boot_id:
+      description: Which boot it was.
+      type: str
+      sample: 2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11
+    taints:
+      description: The kernel's taints, as the number in C(/proc/sys/kernel/tainted).
+      type: int
+      sample: 12288
+    uptime:
+      description: Seconds on the kernel's clock that stands still while a machine is suspended.
+      type: float
+      sample: 8640.125
+    kernel_log:
+      description: The number of the last record of the kernel log.
+      type: int
+      sample: 1204
 holder:
   description: >-
     Who is changing the host, as RV(kernel.livepatch.patch_info#module:livepatch.changing) has it; V(none) where that

@@ -75,8 +75,8 @@ patch:
       sample: livepatch_cve_2026_1234
     state:
       description: >-
-        V(absent), V(disabled), V(enabled), V(enabling) or V(disabling); V(uncovered) when the bundle has no build for
-        the host.
+        V(absent), V(disabled), V(enabled), V(accepted), V(enabling) or V(disabling); V(uncovered) when the bundle has
+        no build for the host.
       type: str
       sample: absent
     previous_state:
@@ -241,6 +241,19 @@ forecast:
           description: In how many of three looks, within a tenth of a second, it was there.
           type: int
           sample: 3
+trial:
+  description: The trial that is going on, of this or of another patch, or V(none).
+  returned: when the build for the host could be chosen
+  type: dict
+  contains:
+    name:
+      description: The patch that is on trial.
+      type: str
+      sample: livepatch_cve_2025_9876
+    seconds_left:
+      description: Seconds until the host goes back by itself.
+      type: int
+      sample: 541
 code:
   description: The stable name of what stands in the way, or of what went wrong.
   returned: on failure

@@ -20,6 +20,7 @@ def both(load: dict, acceptance: dict) -> dict:
     """The result of a task out of those of its two calls: from what was there first to what is there now."""
     result = dict(acceptance, changed=bool(load.get("changed") or acceptance.get("changed")))
     result["findings"] = _joined(load, acceptance, "findings")
+    result["baseline"] = load.get("baseline")  # the host before it was changed
     if result.get("failed"):
         return result
     result["blockers"] = _joined(load, acceptance, "blockers")

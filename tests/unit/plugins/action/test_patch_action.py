@@ -195,10 +195,10 @@ def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, 
 
 ENABLED = {"changed": True, "needs": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
            "patch": {"previous_state": "absent", "state": "enabled", "replaces": ["old"], "transition_seconds": 1.5},
-           "diff": {"before": "no live patch\n", "after": "fix: enabled\n"}}
+           "diff": {"before": "no live patch\n", "after": "fix: enabled\n"}, "baseline": {"taints": 0}}
 ACCEPTED = {"changed": True, "transaction": "T2", "findings": ["a", "b"], "blockers": [],
             "patch": {"previous_state": "enabled", "state": "accepted", "replaces": [], "transition_seconds": None},
-            "diff": {"before": "fix: enabled\n", "after": "fix: enabled\n"}}
+            "diff": {"before": "fix: enabled\n", "after": "fix: enabled\n"}, "baseline": {"taints": 4096}}
 
 
 def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action):
@@ -213,7 +213,7 @@ def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action)
         "previous_state": "absent", "state": "accepted", "replaces": ["old"], "transition_seconds": 1.5}
     assert (result["changed"], result["transaction"], result["findings"]) == (True, "T1", ["a", "b"])
     assert result["diff"] == {"before": "no live patch\n", "after": "fix: enabled\n"}
-    assert "needs" not in result
+    assert ("needs" in result, result["baseline"]) == (False, {"taints": 0})
 
 
 def test_a_host_that_is_not_reached_any_more_is_unreachable(action):
@@ -226,6 +226,7 @@ def test_an_acceptance_that_fails_has_changed_what_the_load_changed(action):
     failed = {"failed": True, "code": "task-left-behind", "msg": "Tasks.", "findings": ["b"], "changed": False}
     result = action({"src": "fix.ko", "state": "accepted"}, [ENABLED, failed]).run(task_vars={})
     assert (result["failed"], result["changed"], result["findings"]) == (True, True, ["a", "b"])
+    assert result["baseline"] == {"taints": 0}
 
 
 def test_a_host_that_wants_one_new_connection_after_the_other_is_not_trusted(action):

@@ -62,6 +62,7 @@ class SimulatedKernel(Host):
         self.owners = {}
         self.writes = []
         self._events = []
+        self._said = 0
         self._holders = {}
         self._patches = {}
         self._moving = None
@@ -193,10 +194,12 @@ class SimulatedKernel(Host):
         self._events.append((seconds, event))
         self._events.sort(key=lambda entry: entry[0])
 
-    def say(self, *lines):
-        """Log lines as records of /dev/kmsg."""
+    def say(self, *lines, priority=5):
+        """Log lines as records of /dev/kmsg; `priority` is a level, and 8 times a facility that is not the kernel's."""
         with open(self.path("/dev/kmsg"), "a", encoding="utf-8") as log:
-            log.writelines(f"5,42,{int(self.clock * 1e6)},-;{line}\n" for line in lines)
+            for line in lines:
+                log.write(f"{priority},{self._said},{int(self.clock * 1e6)},-;{line}\n")
+                self._said += 1
 
     def hold(self, tid, directions=("enabling",)):
         """Have a kernel thread `worker`, asleep in cmdline_proc_show, hold every such transition until `let_go`."""

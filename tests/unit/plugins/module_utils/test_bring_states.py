@@ -74,7 +74,25 @@ def test_an_enabled_patch_is_told_in_full(bring):
             "before_header": "live patches of 6.1.0-56-amd64", "after_header": "live patches of 6.1.0-56-amd64",
             "before": "no live patch\n", "after": "fix: enabled\n  vmlinux:cmdline_proc_show,1\n",
         },
+        "baseline": {"boot_id": None, "taints": 0, "uptime": 0, "kernel_log": None},
     }
+
+
+def test_the_baseline_is_from_before_the_change_also_where_that_fails(kernel, bring):
+    kernel.put("/proc/sys/kernel/tainted", "4096\n")
+    kernel.say("something")
+    known = {"boot_id": None, "taints": 4096, "uptime": 0, "kernel_log": 0}
+    with pytest.raises(LivepatchError) as caught:
+        bring(SimulatedPatch("bad", refused=("EINVAL", ["no"])))
+    assert caught.value.details["baseline"] == known
+    with pytest.raises(LivepatchError) as caught:
+        bring(SimulatedPatch(license="none"))
+    assert caught.value.details["baseline"] == dict(known, kernel_log=1)
+    assert bring(FIX)["baseline"] == dict(known, kernel_log=1)
+    bundle = dict(SimulatedPatch(release="5.10.0").offer(), kind="bundle")
+    for answer in (bring(FIX), bring(FIX, check_mode=True), bring(offer=bundle)):
+        assert answer["baseline"]["kernel_log"] > 1
+        assert answer["changed"] is False
 
 
 def test_the_second_run_changes_nothing_and_loads_nothing(kernel, bring):

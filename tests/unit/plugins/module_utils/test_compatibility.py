@@ -9,7 +9,9 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._compatibility import check_host
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._inventory import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import accept
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 FIX = SimulatedPatch()
@@ -53,8 +55,31 @@ def test_a_blocker_fails_with_everything_in_the_result(judge):
     assert error.code == "not-a-livepatch"
     assert error.message.endswith("(1 more in findings.)")
     assert blockers(error.details) == ["not-a-livepatch", "wrong-release"]
-    assert sorted(error.details) == ["arch", "changed", "compatible", "findings", "forecast", "patch"]
+    assert sorted(error.details) == ["arch", "changed", "compatible", "findings", "forecast", "patch", "trial"]
     assert (error.details["compatible"], error.details["changed"]) == (False, False)
+
+
+def test_an_accepted_patch_is_called_so_as_by_the_other_modules(kernel, judge, bring):
+    accept(bring, FIX)
+    result = judge()
+    assert (result["patch"]["state"], result["patch"]["previous_state"], result["trial"]) == (
+        "accepted", "accepted", None)
+    assert host_inventory(kernel)["patches"][0]["state"] == "accepted"
+
+
+def test_a_patch_on_trial_is_only_enabled(kernel, judge, bring):
+    bring(FIX, trial=60)
+    kernel.sleep(20)
+    result = judge()
+    assert (result["patch"]["state"], result["trial"]) == ("enabled", {"name": "fix", "seconds_left": 40})
+
+
+def test_another_build_than_the_accepted_one_is_only_enabled(judge, bring):
+    accept(bring, FIX)
+    bring(name="fix", state="disabled")
+    rebuilt = SimulatedPatch(build_id="ab" * 20)
+    bring(rebuilt)
+    assert judge(rebuilt)["patch"]["state"] == "enabled"
 
 
 def test_report_only_returns_the_same_without_failing(judge):

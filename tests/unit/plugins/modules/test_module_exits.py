@@ -24,7 +24,7 @@ def delivered(tmp_path):
 def test_a_result(kernel, run, delivered):
     code, result = run("patch", src="fix.ko", _offer=delivered)
     assert code == 0
-    assert sorted(result) == ["blockers", "changed", "diff", "findings", "patch", "transaction"]
+    assert sorted(result) == ["baseline", "blockers", "changed", "diff", "findings", "patch", "transaction"]
     assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
     assert run("patch", src="fix.ko", _offer=delivered)[1]["changed"] is False
 
@@ -53,7 +53,7 @@ def test_an_error_with_its_details(kernel, run):
 @pytest.mark.parametrize("module, options", [
     ("patch", {"name": "fix", "state": "absent"}), ("patch_check", {"src": "fix.ko", "_offer": FIX.offer()}),
     ("patch_info", {}), ("patch_verify", {}),
-    ("patch_rollback", {"to": "original"})])
+    ("patch_rollback", {"to": "original"}), ("patch_watch", {"name": "fix"})])
 def test_what_a_host_should_not_refuse(kernel, run, module, options, error, sentence):
     def read_bytes(_path):
         raise error
@@ -70,7 +70,7 @@ def test_a_check_that_finds_a_blocker_returns_everything_with_the_error(kernel, 
     code, result = run("patch_check", check_mode=check_mode, src="fix.ko", _offer=FIX.offer())
     assert (code, result["failed"], result["code"], result["compatible"]) == (1, True, "wrong-release", False)
     code, report = run("patch_check", check_mode=check_mode, src="fix.ko", _offer=FIX.offer(), report_only=True)
-    assert (code, sorted(report)) == (0, ["arch", "changed", "compatible", "findings", "forecast", "patch"])
+    assert (code, sorted(report)) == (0, ["arch", "changed", "compatible", "findings", "forecast", "patch", "trial"])
     assert [report[key] == result[key] for key in report] == [True] * len(report)
     assert (report["changed"], kernel.loads, kernel.writes) == (False, [], [])
 
@@ -96,6 +96,20 @@ def test_what_the_other_modules_return(kernel, run, delivered):
         "blockers", "brought_back", "changed", "diff", "findings", "rolled_back", "target", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_is_watched_fails_with_everything_or_only_tells_it(kernel, run, delivered, check_mode):
+    known = run("patch", src="fix.ko", _offer=delivered)[1]["baseline"]
+    code, result = run("patch_watch", check_mode=check_mode, name="fix", baseline=known)
+    assert (code, result["changed"], result["well"], result["state"]) == (0, False, True, "enabled")
+    kernel.say("BUG: sleeping function called from invalid context", priority=3)
+    code, failed = run("patch_watch", check_mode=check_mode, name="fix", baseline=known)
+    assert (code, failed["code"], failed["well"]) == (1, "kernel-warning", False)
+    code, told = run("patch_watch", check_mode=check_mode, name="fix", baseline=known, report_only=True)
+    assert (code, told) == (0, {key: failed[key] for key in told})
+    code, failed = run("patch_watch", name="fix", health_checks=[{"tasks": "mine.yml"}])
+    assert (code, failed["code"]) == (1, "bad-option")
 
 
 @pytest.mark.parametrize("plugin, options, warned", [

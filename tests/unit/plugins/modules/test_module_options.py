@@ -33,6 +33,11 @@ FIX = SimulatedPatch()
     ("patch_check", {"name": "fix"}, "src is missing"),
     ("patch_check", {"src": "fix.ko", "state": "enabled"}, "Unsupported parameters"),
     ("patch_info", {"name": "fix"}, "Unsupported parameters"),
+    ("patch_watch", {}, "missing required arguments: name"),
+    ("patch_watch", {"name": "fix", "baseline": {"taint": 0}}, "Unsupported parameters"),
+    ("patch_watch", {"name": "fix", "health_checks": [{"comand": "true"}]}, "Unsupported parameters"),
+    ("patch_watch", {"name": "fix", "health_checks": [{"unit": "x", "timeout": "soon"}]}, "timeout"),
+    ("patch_watch", {"name": "fix", "health_checks": [{"name": "x"}]}, "health_checks (1.) has nothing to check"),
 ])
 def test_a_wrong_option_is_refused(kernel, run, module, options, words):
     code, result = run(module, **options)

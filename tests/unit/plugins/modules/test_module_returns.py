@@ -1,15 +1,15 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What patch_check, and patch_info of a journal and a ledger, return is what their documentation says, to the last
-key."""
+"""What patch_check and patch_watch, and patch_info of a journal and a ledger, return is what their documentation says,
+to the last key."""
 
 import pytest
 import yaml
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
-from ansible_collections.kernel.livepatch.plugins.modules import patch_check, patch_info
+from ansible_collections.kernel.livepatch.plugins.modules import patch, patch_check, patch_info, patch_watch
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 RETURN = yaml.safe_load(patch_check.RETURN)
@@ -61,6 +61,17 @@ def test_a_result_with_everything_in_it_is_documented(lived_in, run, report_only
     assert list(undocumented(told, documented, "")) == []
 
 
+def test_the_trial_of_another_patch_is_told_and_documented(kernel, run, tmp_path):
+    path = tmp_path / "old.ko"
+    path.write_bytes(OLD.image)
+    assert run("patch", src="old.ko", _offer=OLD.offer(str(path)), trial=60)[0] == 0
+    kernel.sleep(20)
+    result = run("patch_check", src="fix.ko", _offer=SimulatedPatch().offer(), report_only=True)[1]
+    assert (result["patch"]["state"], result["trial"]) == ("absent", {"name": "old", "seconds_left": 40})
+    told = {key: value for key, value in result.items() if key not in EVERY_TASK_HAS}
+    assert list(undocumented(told, {key: RETURN[key] for key in RETURN if key != "code"}, "")) == []
+
+
 def test_the_result_of_a_host_without_a_build_is_documented(kernel, run):
     offer = dict(SimulatedPatch(release="5.10.0").offer(), kind="bundle")
     code, result = run("patch_check", src="patches", _offer=offer)
@@ -96,3 +107,23 @@ def test_what_the_ledger_tells_is_documented(kernel, run):
     keys = ("accepted", "boot", "quarantined", "trial", "drift")
     assert all(livepatch[key] for key in keys)
     assert undocumented_info(livepatch, keys) == []
+
+
+def test_everything_that_is_told_of_a_watched_host_is_documented(lived_in, run, tmp_path):
+    fix = SimulatedPatch(replace=True)
+    path = tmp_path / "fix.ko"
+    path.write_bytes(fix.image)
+    loaded = run("patch", src="fix.ko", _offer=fix.offer(str(path)), trial=60, on_stall="wait")[1]
+    documented = yaml.safe_load(patch.RETURN)["baseline"]["contains"]
+    assert list(undocumented(loaded["baseline"], documented, "")) == []
+    lived_in.say("BUG: x", priority=3)
+    options = {"name": "fix", "baseline": loaded["baseline"], "health_checks": [{"unit": "x"}]}
+    held = run("patch_watch", **options)[1]
+    assert all(held[key] for key in ("blockers", "trial", "health", "kernel_log", "findings"))
+    lived_in.let_go(7)
+    lived_in.sleep(5)
+    free = run("patch_watch", **options)[1]
+    assert free["functions"] and free["verified"] is True
+    for result in (held, free):
+        told = {key: value for key, value in result.items() if key not in EVERY_TASK_HAS}
+        assert list(undocumented(told, yaml.safe_load(patch_watch.RETURN), "")) == []

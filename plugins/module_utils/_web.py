@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seam to web servers: asking for an address, as this host sees it."""
+
+import signal
+from contextlib import contextmanager
+
+from ansible.module_utils.urls import open_url
+
+AGENT = "kernel.livepatch"
+
+
+class TooLong(Exception):
+    """The whole of it has taken too long: a socket's timeout is about the next byte only."""
+
+
+def fetch(url, seconds):
+    """The status (an int) and what the server calls it, after redirects; asked past any proxy, and no body is read.
+
+    Raises TooLong, and whatever Python's libraries raise where there is no answer.
+    """
+    with _at_most(seconds):
+        try:
+            answer = open_url(url, timeout=seconds, use_proxy=False, use_netrc=False, http_agent=AGENT)
+        except OSError as error:
+            status = getattr(error, "code", None)  # urllib's HTTPError is an answer too
+            if not isinstance(status, int):
+                raise
+            return status, str(getattr(error, "reason", ""))
+        try:
+            return answer.getcode(), str(getattr(answer, "msg", ""))
+        finally:
+            answer.close()
+
+
+@contextmanager
+def _at_most(seconds):
+    def ring(_number, _frame):
+        raise TooLong()
+    earlier = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)
