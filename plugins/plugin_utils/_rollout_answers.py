@@ -18,11 +18,23 @@ BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 
 
 LOST = "host-lost"
+# What is said of hosts beyond what they say themselves.
+FAILURES = {
+    LOST: "The host could not be reached.",
+    "no-longer-covered":
+        "Its kernel is another one than when the rollout was planned, and there is no build for it: run the rollout "
+        "again.",
+    "transition-unfinished": "The transition of the patch was not over when the wave had been watched for its time.",
+}
 
 
 def lost_of(answer: Mapping[str, t.Any]) -> tuple[str, str]:
     """The failure of a host that could not be reached."""
-    return LOST, failure_of(answer)[1]
+    return LOST, failure_of(answer)[1] or FAILURES[LOST]
+
+
+def failure_called(code: str) -> tuple[str, str]:
+    return code, FAILURES[code]
 
 
 def findings_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:

@@ -63,7 +63,7 @@ def to_take_back(record: Record) -> dict[str, str]:
         return {}
     return _can_go_back({
         name: host for name, host in record["hosts"].items()
-        if host["wave"] and not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])})
+        if not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])})
 
 
 def _can_go_back(hosts: Mapping[str, Record]) -> dict[str, str]:

@@ -42,7 +42,8 @@ def plan_lines(record: Record) -> list[str]:
         f"{number_of(options['budget']['hosts'], 'host')} may fail in all, and when more do, "
         f"{ON_BREACH[options['on_breach']]}")
     if record["trial_raised"]:
-        lines.append(f"  the trial is longer than the {options['asked_trial']} s that were asked for: a wave takes so long")
+        asked = options["asked_trial"]
+        lines.append(f"  the trial is longer than the {asked} s that were asked for: a wave takes so long")
     lines += [f"  {note}" for note in record["notes"]]
     if record["breach"]:
         lines.append(f"nothing is begun: {record['breach']['why']}")
@@ -55,7 +56,13 @@ def _planned_wave(record: Record, wave: Record) -> str:
     names = [
         f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
         wave["hosts"])
-    return f"  wave {wave['number']}, {wave['title']}: {number_of(len(wave['hosts']), 'host')}{approval}{passed}: {some(names)}"
+    return f"  {_named(wave, len(names))}{approval}{passed}: {some(names)}"
+
+
+def _named(wave: Record, hosts: int) -> str:
+    number = number_of(hosts, "host")
+    title = f"wave {wave['number']} ({wave['title']})"
+    return title if wave["title"] == number else f"{title}, {number}"
 
 
 def _heading(record: Record, wave: Record) -> str:
@@ -64,7 +71,7 @@ def _heading(record: Record, wave: Record) -> str:
 
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
-    return f"{_heading(record, wave)} ({wave['title']}): {number_of(len(hosts), 'host')}: {some(hosts)}"
+    return f"{_heading(record, wave)} ({wave['title']}), {number_of(len(hosts), 'host')}: {some(hosts)}"
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
@@ -116,7 +123,7 @@ def waiting_line(record: Record, wave: Record) -> str:
 
 def end_lines(record: Record) -> list[str]:
     """The summary: waves, failures by their cause, and how many hosts stand where."""
-    lines = [f"wave {wave['number']}, {wave['title']}: {_ended(record, wave)}" for wave in record["waves"]]
+    lines = [f"wave {wave['number']} ({wave['title']}): {_ended(record, wave)}" for wave in record["waves"]]
     lines += _failures(record["hosts"])
     lines += _left_on_trial(record)
     if record["breach"]:

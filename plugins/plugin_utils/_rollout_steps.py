@@ -29,6 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import trial_seconds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import judge
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_plan import patches_of, plan, play_of
@@ -42,6 +43,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
     new_record,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import read_builds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import plan_waves
 
 # When a wave is looked at, as shares of its soak.
 LOOKS = (0, 0.1, 0.4, 1)
@@ -82,7 +84,7 @@ class Call:
     def wave(self, record: Record) -> Record:
         """The wave whose turn it is."""
         numbers = [record["hosts"][host]["wave"] for host in self.variables["ansible_play_batch"]]
-        return next((record["waves"][number - 1] for number in numbers if number), NOBODY)
+        return next((record["waves"][number - 1] for number in numbers if number), dict(NOBODY))
 
 
 def _facts(record: Record, **facts: t.Any) -> dict[str, t.Any]:
@@ -91,7 +93,7 @@ def _facts(record: Record, **facts: t.Any) -> dict[str, t.Any]:
     of_tasks = {
         key: options[key] for key in (
             "src", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
-    checks = options["health_checks"]
+    checks = record["checks"]
     return {"ansible_facts": {"__livepatch_rollout": {
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
@@ -104,6 +106,10 @@ def _checked(call: Call) -> dict[str, t.Any]:
     options = call.options()
     src = call.find(options.src)
     read_builds(src, options.name)
+    groups = call.variables["groups"]
+    plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
+    if options.report_dir:
+        check_report_dir(options.report_dir)
     return {"ansible_facts": {"__livepatch_rollout": {"src": str(src)}}}
 
 
@@ -120,8 +126,11 @@ def _planned(call: Call) -> dict[str, t.Any]:
     plan(
         record, options, {host: answers[host] if host in asked else {} for host in hosts}, call.variables["hostvars"],
         groups)
+    # As they are asked for: the record's options, which end in reports, have no passwords.
+    record["checks"] = list(options.health_checks)
     covered = sum(host["state"] != "uncovered" for host in record["hosts"].values())
-    record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial)
+    record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
+                             report_dir=options.report_dir)
     names, sizes = play_of(record)
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
         options, sizes, int(call.variables.get("ansible_forks") or 5))
@@ -169,7 +178,7 @@ def _waited(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
     wave = call.wave(record)
     soak = record["options"]["soak"]
-    due = wave["loaded_at"] + soak * LOOKS[call.look - 1]
+    due = wave.get("loaded_at", 0) + soak * LOOKS[call.look - 1]
     while gate.to_look_at(record, wave) and call.now() < due:
         call.say(lines.progress_line(record, wave, round(wave["loaded_at"] + soak - call.now())))
         call.sleep(min(SAY_EVERY, max(0.1, due - call.now())))
@@ -188,8 +197,9 @@ def _looked(call: Call) -> dict[str, t.Any]:
 
 
 def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
-    gate.judge_budget(record, wave["number"])
-    if wave["hosts"] and (call.look in (0, len(LOOKS)) or record["breach"]):
+    if gate.judge_budget(record, wave["number"]):
+        return _close(call, record, wave)
+    if wave["hosts"] and call.look in (0, len(LOOKS)):
         call.say(lines.progress_line(record, wave))
     keep(record, call.directory)
     watched = gate.to_look_at(record, wave)
@@ -206,7 +216,8 @@ def _kept(call: Call) -> dict[str, t.Any]:
     turn = gate.to_keep(record, wave)
     if turn:
         wave_of.take_kept(record, wave, call.answers("__livepatch_keep", turn), call.now())
-    gate.judge_budget(record, wave["number"])
+    if gate.judge_budget(record, wave["number"]):
+        return _close(call, record, wave)
     keep(record, call.directory)
     return _facts(record, back=gate.to_take_back_now(record, wave))
 
@@ -214,9 +225,11 @@ def _kept(call: Call) -> dict[str, t.Any]:
 def _closed(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
     wave = call.wave(record)
-    back = gate.to_take_back_now(record, wave)
-    answers = call.answers("__livepatch_back", back)
-    gate.take_back(record, {name: judge(answers[name]) for name in back}, call.now())
+    _take_back(call, record, gate.to_take_back_now(record, wave))
+    return _close(call, record, wave)
+
+
+def _close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     go_on = gate.close(record, wave, call.now())
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
@@ -226,21 +239,28 @@ def _closed(call: Call) -> dict[str, t.Any]:
 
 def _taken_back(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    back = gate.to_take_back(record)
-    went, proofs = call.answers("__livepatch_went", back), call.answers("__livepatch_proof", back)
-    gate.take_back(record, {name: judge(went[name], proofs[name]) for name in back}, call.now())
+    _take_back(call, record, gate.to_take_back(record))
     keep(record, call.directory)
     return {"changed": False}
+
+
+def _take_back(call: Call, record: Record, hosts: Iterable[str]) -> None:
+    went, proofs = call.answers("__livepatch_went", hosts), call.answers("__livepatch_proof", hosts)
+    gate.take_back(record, {name: judge(went[name], proofs[name]) for name in hosts}, call.now())
 
 
 def _ended(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
     gate.end(record, call.now())
     record["lines"] = lines.end_lines(record)
+    record.pop("checks", None)
     keep(record, call.directory)
+    told = {
+        "problems": lines.problems(record), "verdict": None if record["ok"] else lines.verdict_sentence(record),
+        "report_dir": record["options"]["report_dir"]}
     return {
-        "changed": False, "lines": record["lines"], "record": record, "artifact": _artifact(record),
-        "problems": lines.problems(record), "verdict": None if record["ok"] else lines.verdict_sentence(record)}
+        "lines": record["lines"], "record": record, "artifact": _artifact(record),
+        "ansible_facts": {"__livepatch_rollout": told}}
 
 
 def _artifact(record: Record) -> dict[str, t.Any]:

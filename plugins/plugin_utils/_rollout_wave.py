@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import N
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import (
     LOST,
     blockers_of,
+    failure_called,
     findings_of,
     functions_of,
     health_of,
@@ -35,12 +36,6 @@ Answers = Mapping[str, t.Any]
 
 # States of a patch in which it is, or may be, in the kernel.
 IN_THE_KERNEL = ("enabled", "accepted", "enabling", "disabling")
-NO_LONGER_COVERED = (
-    "no-longer-covered",
-    "Its kernel is another one than when the rollout was planned, and there is no build for it: run the rollout again.")
-STILL_WAITING = (
-    "transition-unfinished",
-    "The transition of the patch was not over when the wave had been watched for its time.")
 NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout again.")
 
 
@@ -74,7 +69,7 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
     if answer.get("failed"):
         fail(host, "load", failure_of(answer), "goes_back" if state in IN_THE_KERNEL else "unchanged")
     elif state == "uncovered":
-        fail(host, "load", NO_LONGER_COVERED, "unchanged")
+        fail(host, "load", failure_called("no-longer-covered"), "unchanged")
     elif state in ("enabled", "accepted"):
         host["state"] = "on_trial"
     elif state == "enabling":
@@ -121,7 +116,7 @@ def _describe_look(host: Record, answer: Mapping[str, t.Any], last: bool) -> Non
     elif state == "enabling":
         host["state"] = "waiting"
         if last:
-            fail(host, "look", STILL_WAITING)
+            fail(host, "look", failure_called("transition-unfinished"))
     else:
         fail(host, "look", NO_SENSE)
 
@@ -142,6 +137,7 @@ def _count_look(record: Record, wave: Record, now: float) -> None:
     lost = [host for host in failed if host["failure"]["code"] == LOST]
     wave["looks"].append({
         "at": iso(now),
+        "after": round(now - wave["loaded_at"]),
         "well": sum(host["state"] == "on_trial" and not host["failure"] for host in hosts),
         "waiting": sum(host["state"] == "waiting" and not host["failure"] for host in hosts),
         "failed": len(failed) - len(lost),

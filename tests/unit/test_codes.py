@@ -12,6 +12,7 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import FINDINGS
 from ansible_collections.kernel.livepatch.plugins.module_utils._load_errors import LOGGED, SILENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import REFUSALS
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import FAILURES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"
@@ -58,7 +59,7 @@ def test_the_guide_tells_every_findings_level_and_whether_it_can_be_ignored():
 def test_the_guide_has_every_code_and_no_other():
     returned = set(FINDINGS) | {code for _text, code, _why in LOGGED}
     returned |= {code for code, _why in [*SILENT.values(), *REFUSALS.values()]}
-    returned |= {"load-refused", "removal-refused"}
+    returned |= {"load-refused", "removal-refused", *FAILURES}
     for file in CHECKOUT.glob("plugins/**/*.py"):
         returned |= codes_in_calls(file.read_text(encoding="utf-8"))
     documented = re.findall(r"^``([a-z-]+)``$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)

@@ -9,8 +9,9 @@ import json
 
 import pytest
 
-EIGHT = [f"web{number}" for number in range(1, 9)]
-QUICK = {"livepatch_src": "fix.ko", "livepatch_soak": 0, "livepatch_waves": "canary, 3, 100%"}
+# In the order of digests of these names, of which the first is the canary.
+CANARY, SECOND, THIRD, *LAST = FIVE = ["web2", "web1", "web3", "web4", "web5"]
+QUICK = {"livepatch_src": "fix.ko", "livepatch_soak": 0, "livepatch_waves": "canary, 2, 100%"}
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def rollout(play, fleet_collections, build_module, tmp_path):
     (tmp_path / "fix.ko").write_bytes(build_module("source_simple", '-DNAME="fix"').read_bytes())
 
     def run(hosts, *flags, playbook="kernel.livepatch.rollout", inventory=None, **variables):
-        hosts = {host: {} for host in hosts} if isinstance(hosts, list) else hosts
+        hosts = well(hosts) if isinstance(hosts, list) else hosts
         (tmp_path / "fleet.json").write_text(json.dumps(hosts))
         (tmp_path / "calls.jsonl").unlink(missing_ok=True)
         return play(
@@ -42,6 +43,10 @@ def runs(tmp_path):
     return lambda: {file.name: file.read_text() for file in (tmp_path / "fleet").glob("*")}
 
 
+def well(hosts):
+    return {host: {} for host in hosts}
+
+
 def states(run):
     return {name: host["state"] for name, host in run.stats["livepatch_rollout"]["hosts"].items()}
 
@@ -50,13 +55,78 @@ def waves(run):
     return [wave["state"] for wave in run.stats["livepatch_rollout"]["waves"]]
 
 
-def of_wave(run, number):
-    return [name for name, host in run.stats["livepatch_rollout"]["hosts"].items() if host["wave"] == number]
-
-
 def test_a_clean_rollout_accepts_every_host(rollout, runs):
-    run = rollout(EIGHT)
+    run = rollout({**well(FIVE), "old1": {"check": "uncovered", "kernel": "5.10.0-1-amd64"}})
     assert run.code == 0, run.output
-    assert runs() == dict.fromkeys(EIGHT, "accepted")
-    assert (waves(run), set(states(run).values())) == (["passed"] * 3, {"accepted"})
-    assert run.lines[-1] == "8 hosts: 8 accepted"
+    assert runs() == dict.fromkeys(FIVE, "accepted")
+    assert (waves(run), run.lines[-1]) == (["passed"] * 3, "6 hosts: 5 accepted, 1 uncovered")
+
+
+def test_one_fails_while_another_is_cut_off_in_the_same_task_and_no_later_wave_is_touched(rollout, calls, runs):
+    run = rollout({**well(FIVE), SECOND: {"load": "failed"}, THIRD: {"load": "lost"}})
+    assert (run.code, waves(run)) == (2, ["passed", "failed", "skipped"])
+    assert sorted(calls("load")) == sorted([CANARY, SECOND, THIRD])
+    assert runs() == {CANARY: "accepted"}
+    assert sorted(run.failed) == sorted([SECOND, THIRD, "localhost"])
+    assert states(run) == {
+        CANARY: "accepted", SECOND: "unchanged", THIRD: "goes_back", **dict.fromkeys(LAST, "pending")}
+
+
+def test_a_wave_that_is_lost_as_a_whole_ends_in_a_rollback_of_all(rollout, calls, runs):
+    run = rollout(
+        {**well(FIVE), SECOND: {"look": "lost", "back": "lost"}, THIRD: {"look": "lost"}},
+        livepatch_on_breach="rollback_all")
+    assert (run.code, waves(run)) == (2, ["passed", "failed", "skipped"])
+    assert sorted(calls("back")) == sorted([CANARY, SECOND, THIRD])
+    assert (states(run)[CANARY], states(run)[SECOND], states(run)[THIRD]) == ("rolled_back", "goes_back", "rolled_back")
+    assert runs()[CANARY] == "absent"
+
+
+def test_every_host_lost_before_it_begins_is_one_clear_end(rollout, calls):
+    run = rollout({host: {"check": "lost"} for host in FIVE})
+    assert (run.code, calls("load"), sorted(run.failed)) == (2, [], sorted(FIVE))
+    assert run.lines[-1] == "5 hosts: 5 unchanged"
+
+
+def test_check_mode_shows_the_plan_and_changes_nothing(rollout, calls, runs):
+    run = rollout(FIVE, "--check")
+    assert (run.code, calls("load"), runs()) == (0, [], {}), run.output
+    assert "==>   wave 1 (canary), 1 host: " in run.output
+
+
+def test_without_a_terminal_a_wave_that_waits_for_approval_ends_the_rollout(rollout, calls):
+    run = rollout(FIVE, livepatch_approve="2")
+    assert (run.code, run.failed, calls("load")) == (2, ["localhost"], [CANARY])
+    assert "run again with livepatch_approved=2" in run.output
+
+
+def test_tasks_of_ones_own_are_a_health_check(rollout, runs, tmp_path):
+    (tmp_path / "own.yml").write_text(
+        f"- name: Look at it\n  ansible.builtin.assert: {{that: inventory_hostname != '{THIRD}', fail_msg: ill}}\n")
+    run = rollout(FIVE, livepatch_health_checks=[{"tasks": "own.yml"}], livepatch_failure_budget="20%")
+    assert (run.code, waves(run), sorted(run.failed)) == (2, ["passed"] * 3, ["localhost", THIRD])
+    assert runs() == {**dict.fromkeys(FIVE, "accepted"), THIRD: "absent"}
+
+
+@pytest.mark.parametrize(("variables", "said"), [
+    ({"livepatch_src": ""}, "No livepatch_src is given"), ({"livepatch_src": "nowhere"}, "is not on the controller"),
+    ({"livepatch_soak": "ages"}, "livepatch_soak is 'ages'"), ({"livepatch_wavse": "1"}, "write livepatch_waves"),
+    ({"livepatch_waves": "canary, stagin"}, "neither canary nor a number"),
+])
+def test_variables_that_make_no_sense_are_one_error(rollout, tmp_path, variables, said):
+    run = rollout(FIVE[:2], **variables)
+    assert (run.code, said in run.output) == (2, True), run.output
+    assert not (tmp_path / "calls.jsonl").exists()
+
+
+def test_apply_patches_all_at_once_and_each_host_stands_for_itself(rollout, runs):
+    run = rollout(
+        {**well(FIVE), SECOND: {"look": "ill"}, "old1": {"check": "uncovered"}},
+        playbook="kernel.livepatch.apply", livepatch_waves=None)
+    assert (run.code, run.failed) == (2, [SECOND])
+    assert runs() == {**dict.fromkeys(FIVE, "accepted"), SECOND: "absent"}
+
+
+def test_apply_has_nothing_to_do_where_no_host_is_covered(rollout):
+    run = rollout({"old1": {"check": "uncovered"}}, playbook="kernel.livepatch.apply")
+    assert (run.code, run.lines[-1:]) == (0, ["1 host: 1 uncovered"]), run.output

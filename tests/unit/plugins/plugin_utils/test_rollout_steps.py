@@ -1,0 +1,255 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rollout does when hosts fail, step by step; the hosts are simulated, and the clock is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rollout_of_simulated_hosts import ANSWERS, Rollout
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_steps
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
+
+SIX = [f"web{number}" for number in range(1, 7)]
+# In the order of digests of these names, of which the first is the canary.
+CANARY, SECOND, THIRD, *LAST = ["web2", "web6", "web1", "web3", "web4", "web5"]
+
+
+@pytest.fixture
+def rollout(build_module, tmp_path):
+    """rollout({host: how it behaves}, **variables): six hosts in waves of 1, 2 and 3, if nothing else is said."""
+    def begin(hosts=None, **more):
+        file = build_module("source_simple", '-DNAME="fix"')
+        options = {"livepatch_waves": "canary, 50%, 100%", **more}
+        return Rollout({**{name: {} for name in SIX}, **(hosts or {})}, tmp_path, file, **options)
+    return begin
+
+
+def states(record):
+    return {name: host["state"] for name, host in record["hosts"].items()}
+
+
+def waves(record):
+    return [wave["state"] for wave in record["waves"]]
+
+
+def on(rollout, step):
+    return [host for one, host in rollout.calls if one == step]
+
+
+def test_a_clean_rollout(rollout):
+    run = rollout()
+    record = run.run()
+    assert [wave["hosts"] for wave in record["waves"]] == [[CANARY], [SECOND, THIRD], LAST]
+    assert (record["ok"], record["outcome"], waves(record)) == (True, "complete", ["passed"] * 3)
+    assert set(states(record).values()) == {"accepted"}
+    assert (run.ended["ansible_facts"]["__livepatch_rollout"]["verdict"], record["breach"]) == (None, None)
+    assert [len(wave["looks"]) for wave in record["waves"]] == [4, 4, 4]
+    assert record["waves"][0]["looks"][-1] == {
+        "at": record["waves"][0]["closed"], "well": 1, "waiting": 0, "failed": 0, "lost": 0, "after": 100}
+    host = record["hosts"][CANARY]
+    assert (host["transaction"], host["transition_seconds"], host["functions"][0]["state"]) == ("t1", 1.5, "patched")
+    json.dumps(record)
+
+
+@pytest.mark.parametrize(("step", "how"), [
+    (step, how) for step in ("load", "look") for how in ANSWERS[step] if how not in ("ok", "waiting")])
+def test_a_canary_that_fails_is_the_last_that_is_patched(rollout, step, how):
+    run = rollout({CANARY: {step: how}})
+    record = run.run()
+    assert (record["ok"], record["outcome"], waves(record)) == (False, "stopped", ["failed", "skipped", "skipped"])
+    assert set(on(run, "load")) == {CANARY} and on(run, "keep") == []
+    assert record["breach"]["failed"] == [CANARY]
+    assert CANARY in run.ended["ansible_facts"]["__livepatch_rollout"]["problems"]
+    assert "in wave 1" in run.ended["ansible_facts"]["__livepatch_rollout"]["verdict"]
+
+
+def test_a_breach_takes_back_the_wave_and_leaves_those_before(rollout):
+    run = rollout({LAST[0]: {"look": ["ok", "ok", "ill"]}})
+    record = run.run()
+    assert sorted(on(run, "back")) == sorted(LAST)
+    assert states(record) == {
+        CANARY: "accepted", SECOND: "accepted", THIRD: "accepted", **dict.fromkeys(LAST, "rolled_back")}
+    assert on(run, "look").count(LAST[1]) == 3
+    assert record["hosts"][LAST[0]]["health"] == [{"name": "web", "ok": False, "message": "503"}]
+
+
+def test_a_breach_can_take_back_everything(rollout):
+    run = rollout({LAST[0]: {"look": "ill"}}, livepatch_on_breach="rollback_all")
+    record = run.run()
+    assert sorted(on(run, "back")) == SIX and set(states(record).values()) == {"rolled_back"}
+
+
+def test_a_breach_can_hold(rollout):
+    run = rollout({LAST[0]: {"look": "ill"}}, livepatch_on_breach="hold")
+    record = run.run()
+    assert on(run, "back") == [] and set(states(record).values()) == {"accepted", "on_trial"}
+    assert "back by itself until" in run.ended["ansible_facts"]["__livepatch_rollout"]["problems"][LAST[0]]
+
+
+def test_within_the_budget_those_that_fail_go_back_and_the_others_are_accepted(rollout):
+    run = rollout(
+        {CANARY: {"look": "ill"}, SECOND: {"load": "stalled"}, LAST[0]: {"keep": "failed"}}, livepatch_failure_budget=3)
+    record = run.run()
+    assert (waves(record), record["breach"], record["outcome"], record["ok"]) == (
+        ["passed"] * 3, None, "complete", False)
+    assert states(record) == {
+        CANARY: "rolled_back", SECOND: "unchanged", THIRD: "accepted", LAST[0]: "rolled_back", LAST[1]: "accepted",
+        LAST[2]: "accepted"}
+    assert on(run, "back") == [CANARY, LAST[0]]
+    assert record["hosts"][SECOND]["blockers"][0]["comm"] == "nginx"
+
+
+def test_the_budget_counts_over_all_waves_and_a_lost_host_is_a_failed_one(rollout):
+    ways = {CANARY: {"load": "failed"}, THIRD: {"look": "lost"}, LAST[0]: {"load": "lost"}}
+    run = rollout(ways, livepatch_failure_budget="34%")
+    record = run.run()
+    assert record["options"]["budget"] == {"asked": "34%", "hosts": 2}
+    assert waves(record) == ["passed", "passed", "failed"]
+    assert states(record)[LAST[0]] == "goes_back" and record["hosts"][LAST[0]]["trial_ends"]
+    assert states(record)[LAST[1]] == "rolled_back"
+
+
+def test_a_whole_wave_that_is_lost_stops_the_rollout(rollout):
+    run = rollout({SECOND: {"load": "lost"}, THIRD: {"load": "lost"}})
+    record = run.run()
+    assert waves(record) == ["passed", "failed", "skipped"]
+    assert states(record)[SECOND] == states(record)[THIRD] == "goes_back"
+    assert on(run, "load") == [CANARY, SECOND, THIRD]
+
+
+def test_one_fails_while_another_is_cut_off_in_the_same_task(rollout):
+    run = rollout({SECOND: {"load": "failed"}, THIRD: {"load": "lost"}})
+    assert waves(run.run()) == ["passed", "failed", "skipped"]
+
+
+def test_a_host_that_cannot_be_taken_back_is_told_to_go_back_by_itself(rollout):
+    record = rollout({CANARY: {"look": "ill", "back": "lost"}}).run()
+    assert states(record)[CANARY] == "goes_back"
+
+
+def test_what_was_accepted_and_cannot_be_taken_back_is_in_nobodys_hands(rollout):
+    record = rollout(
+        {CANARY: {"back": "failed"}, SECOND: {"look": "ill"}}, livepatch_on_breach="rollback_all").run()
+    assert (states(record)[CANARY], record["hosts"][CANARY]["failure"]["step"]) == ("unknown", "back")
+
+
+def test_a_transition_that_goes_on_is_waited_for_and_said_who_holds_it(rollout):
+    run = rollout({CANARY: {"load": "waiting", "look": ["waiting", "waiting", "ok"]}})
+    assert run.run()["ok"]
+    assert f"wave 1 of 3: 100 s left: 1 waiting ({CANARY} for nginx 8)" in run.said
+
+
+def test_a_transition_that_goes_on_when_the_time_is_over_is_a_failure(rollout):
+    run = rollout({CANARY: {"load": "waiting", "look": "waiting"}})
+    record = run.run()
+    assert record["hosts"][CANARY]["failure"]["code"] == "transition-unfinished"
+    assert states(record)[CANARY] == "rolled_back"
+
+
+@pytest.mark.parametrize("how", ["lost", "blocked", "unchecked", "unanswered", "nonsense"])
+def test_a_host_that_fails_before_the_rollout_counts_and_is_in_no_wave(rollout, how):
+    run = rollout({SECOND: {"check": how}})
+    record = run.run()
+    assert (waves(record), record["breach"]["wave"], on(run, "load")) == (["skipped"] * 3, 0, [])
+    record = rollout({SECOND: {"check": how}}, livepatch_failure_budget=1).run()
+    assert (waves(record), states(record)[SECOND], record["ok"]) == (["passed"] * 3, "unchanged", False)
+
+
+def test_uncovered_hosts_are_counted_and_have_not_failed(rollout):
+    run = rollout({"old1": {"check": "uncovered", "kernel": "5.10.0-1-amd64"}})
+    record = run.run()
+    assert (record["ok"], states(record)["old1"], record["hosts"]["old1"]["wave"]) == (True, "uncovered", None)
+    assert "  uncovered, which is no failure (there is no build for their kernels): old1" in run.said
+
+
+def test_a_fleet_without_a_covered_host_is_no_failure(rollout):
+    run = rollout({name: {"check": "uncovered"} for name in SIX})
+    record = run.run()
+    assert (record["ok"], record["waves"], on(run, "load")) == (True, [], [])
+
+
+def test_each_cohort_has_its_canary(rollout):
+    record = rollout({LAST[1]: {"kernel": "6.12.1"}}).run()
+    assert sorted(record["waves"][0]["hosts"]) == sorted([CANARY, LAST[1]])
+
+
+def test_check_mode_plans_and_ends_there(rollout):
+    run = rollout(check_mode=True)
+    record = run.run()
+    assert (record["outcome"], record["ok"], waves(record), on(run, "load")) == ("planned", True, ["pending"] * 3, [])
+    assert set(states(record).values()) == {"pending"}
+
+
+def test_a_second_run_goes_on_where_the_first_has_stopped(rollout):
+    first = {CANARY: {"check": "accepted"}, SECOND: {"check": "accepted"}, THIRD: {"check": "trial"}}
+    run = rollout(first)
+    record = run.run()
+    assert [wave["hosts"] for wave in record["waves"]] == [[CANARY], [SECOND, THIRD], LAST]
+    assert on(run, "load") == [THIRD, *LAST] and record["ok"]
+    assert record["waves"][0]["state"] == "passed"
+
+
+def test_everything_accepted_already_is_nothing_to_do(rollout):
+    run = rollout({name: {"check": "accepted"} for name in SIX})
+    record = run.run()
+    assert (record["ok"], on(run, "load"), waves(record)) == (True, [], ["passed"] * 3)
+
+
+def test_short_of_accepting(rollout):
+    record = rollout({CANARY: {"check": "enabled"}}, livepatch_state="enabled").run()
+    assert (set(states(record).values()), record["ok"]) == ({"enabled"}, True)
+
+
+def test_named_groups_are_waves(rollout):
+    groups = {"staging": ["web5", "web3", "gone"]}
+    record = rollout(groups=groups, livepatch_waves=["group staging", "100%"]).run()
+    assert sorted(record["waves"][0]["hosts"]) == ["web3", "web5"]
+
+
+@pytest.mark.parametrize(("answer", "state"), [(True, "passed"), (False, "waits"), (None, "waits")])
+def test_a_wave_that_waits_for_approval(rollout, monkeypatch, answer, state):
+    asked = []
+    monkeypatch.setattr(_rollout_steps, "ask", lambda question: asked.append(question) or answer)
+    run = rollout(livepatch_approve="2")
+    record = run.run()
+    assert (waves(record)[1], len(asked), record["ok"]) == (state, 1, bool(answer))
+    if not answer:
+        assert (record["outcome"], on(run, "load"), waves(record)[2]) == ("stopped", [CANARY], "skipped")
+        assert "livepatch_approved=2" in run.ended["ansible_facts"]["__livepatch_rollout"]["verdict"]
+
+
+def test_a_wave_that_is_approved_beforehand_asks_nobody(rollout, monkeypatch):
+    monkeypatch.setattr(_rollout_steps, "ask", pytest.fail)
+    assert rollout(livepatch_approve="all", livepatch_approved="1, 2, 3").run()["ok"]
+
+
+def test_each_host_for_itself(rollout):
+    run = rollout({CANARY: {"look": "ill"}, SECOND: {"load": "lost"}}, alone=True)
+    record = run.run()
+    assert len(record["waves"]) == 1 and record["breach"] is None
+    assert states(record)[CANARY] == "rolled_back" and states(record)[THIRD] == "accepted"
+    assert sorted(run.ended["ansible_facts"]["__livepatch_rollout"]["problems"]) == sorted([CANARY, SECOND])
+
+
+def test_a_task_of_the_operators_own_that_fails_is_a_failed_health_check(rollout):
+    record = rollout({CANARY: {"own": {"failed": True, "msg": "the service is down"}}}).run()
+    assert record["hosts"][CANARY]["failure"] == {
+        "code": "health-check-failed", "message": "A task of yours failed: the service is down", "step": "look"}
+
+
+def test_a_wave_is_watched_for_its_time(rollout):
+    run = rollout()
+    begin = run.clock
+    run.run()
+    assert run.clock - begin == pytest.approx(300)
+    assert "wave 3 of 3: 60 s left: 3 patched and well" in run.said
+
+
+def test_steps_without_a_plan_say_what_to_use(tmp_path, rollout):
+    run = rollout()
+    with pytest.raises(TaskError, match="use the playbook"):
+        _rollout_steps.STEPS["open"](run._call([CANARY]))
