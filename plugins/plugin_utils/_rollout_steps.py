@@ -27,9 +27,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_l
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_wave as wave_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import ask, is_named
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import trial_seconds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import judge
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_plan import patches_of, plan, play_of
@@ -234,7 +235,17 @@ def _close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
     keep(record, call.directory)
+    _report_so_far(call, record)
     return _facts(record, end=not go_on, back=gate.to_take_back(record))
+
+
+def _report_so_far(call: Call, record: Record) -> None:
+    """Leave a report after each wave: a run that is killed leaves no artifact."""
+    if record["options"]["report_dir"]:
+        try:
+            write_report({key: record[key] for key in record if key != "checks"}, record["options"]["report_dir"])
+        except (OSError, TaskError) as error:  # the hosts come first: this must not end the rollout
+            call.say(f"no report for now: {error}")
 
 
 def _taken_back(call: Call) -> dict[str, t.Any]:

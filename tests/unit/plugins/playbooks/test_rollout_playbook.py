@@ -55,11 +55,15 @@ def waves(run):
     return [wave["state"] for wave in run.stats["livepatch_rollout"]["waves"]]
 
 
-def test_a_clean_rollout_accepts_every_host(rollout, runs):
-    run = rollout({**well(FIVE), "old1": {"check": "uncovered", "kernel": "5.10.0-1-amd64"}})
+def test_a_clean_rollout_accepts_every_host_and_reports(rollout, runs, tmp_path):
+    hosts = {**well(FIVE), "old1": {"check": "uncovered", "kernel": "5.10.0-1-amd64"}}
+    run = rollout(hosts, livepatch_report_dir="reports")
     assert run.code == 0, run.output
     assert runs() == dict.fromkeys(FIVE, "accepted")
-    assert (waves(run), run.lines[-1]) == (["passed"] * 3, "6 hosts: 5 accepted, 1 uncovered")
+    assert (waves(run), "6 hosts: 5 accepted, 1 uncovered" in run.output) == (["passed"] * 3, True)
+    reports = sorted((tmp_path / "reports").iterdir())
+    assert [file.suffix for file in reports] == [".html", ".json"]
+    assert json.loads(reports[1].read_text())["counts"] == {"accepted": 5, "uncovered": 1}
 
 
 def test_one_fails_while_another_is_cut_off_in_the_same_task_and_no_later_wave_is_touched(rollout, calls, runs):

@@ -253,3 +253,18 @@ def test_steps_without_a_plan_say_what_to_use(tmp_path, rollout):
     run = rollout()
     with pytest.raises(TaskError, match="use the playbook"):
         _rollout_steps.STEPS["open"](run._call([CANARY]))
+
+
+def test_each_wave_leaves_a_report_and_one_that_cannot_be_written_ends_no_rollout(rollout, tmp_path, monkeypatch):
+    run = rollout(livepatch_report_dir=str(tmp_path / "reports"), livepatch_health_checks=[{"url": "http://u:pw@h/"}])
+    run.run()
+    report = next((tmp_path / "reports").glob("*.json")).read_text()
+    assert [wave["state"] for wave in json.loads(report)["waves"]] == ["passed"] * 3 and "pw" not in report
+    run = rollout(livepatch_report_dir=str(tmp_path / "gone"))
+    monkeypatch.setattr(_rollout_steps, "write_report", _no_space)
+    assert run.run()["ok"]
+    assert "no report for now: [Errno 28] No space left on device" in run.said
+
+
+def _no_space(record, directory):
+    raise OSError(28, "No space left on device")
