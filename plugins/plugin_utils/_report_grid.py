@@ -84,8 +84,12 @@ def grid(record: Record) -> Grid:
 
 def _pattern(host: Record) -> Pattern:
     return tuple(
-        ((str(one.get("object")), str(one.get("name")), int(one.get("sympos") or 0)), str(one.get("state")))
+        ((str(one.get("object")), str(one.get("name")), _number(one.get("sympos"))), str(one.get("state")))
         for one in host.get("functions") or ())
+
+
+def _number(sympos: t.Any) -> int:
+    return sympos if isinstance(sympos, int) else 0
 
 
 def _columns(
@@ -139,6 +143,8 @@ def _row(record: Record, name: str, number: int, host: Record, cells: Sequence[s
 
 def _title(record: Record, host: Record) -> str:
     """Which group a host belongs to: its wave if there are waves, and its cohort."""
+    if record["kind"] == "rollback":
+        return state_word(record, host).words
     cohort = host.get("cohort") or "kernel not known"
     if not record.get("waves"):
         return cohort

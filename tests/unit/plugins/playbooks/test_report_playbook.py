@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reports of the playbooks and of the role, on this ansible-core; what hosts answer is simulated."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils import example_records as examples
+
+KERNEL = "6.1.0-56-amd64"
+WENT = {
+    "changed": True, "transaction": "t1", "target": [], "findings": [], "rolled_back": [{"name": "fix"}],
+    "brought_back": []}
+NOTHING = {"failed": True, "code": "nothing-enabled", "msg": "No live patch is enabled.", "patches": [], "findings": [
+    {"code": "nothing-enabled", "level": "blocker", "subject": "6.1", "message": "No live patch is enabled."}]}
+
+
+def info(state, **more):
+    """What patch_info returns for a host, as far as a record reads it."""
+    patches = [{"name": "fix", "state": state, "build_id": "b1", "objects": [
+        {"name": "vmlinux", "patched": True, "functions": [{"name": "one", "sympos": 1}]}]}]
+    return {"patch_info": {"livepatch": {
+        "kernel": {"release": KERNEL, "arch": "x86_64"}, "interface": "livepatch", "patches": patches,
+        "transition": None, "changing": None, "trial": None, "quarantined": [], "drift": [], **more}}}
+
+
+@pytest.fixture
+def reports(tmp_path):
+    """Read what is in the directory for reports: by kind of file, one text of each."""
+    def read(directory="reports"):
+        files = sorted((tmp_path / directory).iterdir())
+        assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+        assert len(files) == len({file.suffix for file in files})
+        return {file.suffix: file.read_text(encoding="utf-8") for file in files}
+    return read
+
+
+def test_status_writes_a_report_where_that_is_asked_for(play, reports):
+    run = play("kernel.livepatch.status", {"a": info("accepted"), "b": {"patch_info": "lost"}},
+               variables={"livepatch_report_dir": "reports"})
+    found = reports()
+    record = json.loads(found[".json"])
+    assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".html", ".json"])
+    assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "lost"}
+    assert record["kind"] == "status"
+    assert "livepatch-status-" in run.output  # where it is
+    assert ">one<" in found[".html"]
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+def test_rollback_writes_a_report_in_check_mode_too(play, reports, flags):
+    run = play("kernel.livepatch.rollback", {"a": {"patch_rollback": WENT, "patch_verify": NOTHING}}, *flags,
+               variables={"livepatch_report_dir": "reports", "livepatch_rollback_to": "original"})
+    record = json.loads(reports()[".json"])
+    assert (run.code, record["kind"], record["options"]) == (0, "rollback", {"to": "original"})
+    assert (record["check_mode"], record["hosts"]["a"]["state"]) == (bool(flags), "planned" if flags else "rolled_back")
+
+
+@pytest.mark.parametrize("playbook, answers", [
+    ("status", info("accepted")), ("rollback", {"patch_rollback": WENT, "patch_verify": NOTHING})])
+@pytest.mark.parametrize("variables", [{}, {"livepatch_report_dir": ""}])
+def test_there_is_no_report_otherwise(play, tmp_path, playbook, answers, variables):
+    run = play(f"kernel.livepatch.{playbook}", {"a": answers}, variables=variables)
+    assert (run.code, list(tmp_path.glob("**/*.html"))) == (0, [])
+
+
+def test_a_directory_that_cannot_be_used_stops_a_rollback_before_it_begins(play, tmp_path):
+    (tmp_path / "reports").write_text("a file")
+    run = play("kernel.livepatch.rollback", {"a": {"patch_rollback": WENT, "patch_verify": NOTHING}}, "-v",
+               variables={"livepatch_report_dir": "reports"})
+    assert run.code == 2
+    assert "cannot be used (File exists)" in run.output and "report-dir-unusable" in run.output
+    assert "called_with" not in run.output  # no host was asked for anything
+
+
+def own(tmp_path, record):
+    """A playbook of one's own that uses the role; the record is a fact of a host, as playbooks have it."""
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    tasks = [
+        {"name": "Read", "ansible.builtin.set_fact": {
+            "made": "{{ lookup('ansible.builtin.file', 'record.json') | from_json }}"}},
+        {"name": "Report", "ansible.builtin.include_role": {"name": "kernel.livepatch.report"}, "vars": {
+            "livepatch_report_dir": "reports", "livepatch_report_record": "{{ made }}"}}]
+    play = {"name": "Own", "hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}
+    (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
+    return "own.yml"
+
+
+def test_the_role_writes_a_record_once_for_all_hosts_and_without_becoming_root(play, reports, tmp_path):
+    record = examples.rollout(8, breach_in=1, stalled=1)
+    run = play(own(tmp_path, record), {"a": {}, "b": {}}, settings="[privilege_escalation]\nbecome_exe=/nonexistent")
+    assert (run.code, json.loads(reports()[".json"])) == (0, record)
+    assert run.output.count("livepatch-rollout-20261121T160211Z-1a2b3c.html") == 1
+
+
+def test_nothing_in_a_record_is_taken_for_a_template(play, reports, tmp_path):
+    trap = f"{{{{ lookup('pipe', 'touch {tmp_path}/trapped') }}}}"
+    answer = info("accepted", drift=[{"code": trap, "level": "warning", "subject": trap, "message": trap}])
+    run = play("kernel.livepatch.status", {"a": answer}, variables={"livepatch_report_dir": "reports"})
+    assert (run.code, json.loads(reports()[".json"])["hosts"]["a"]["findings"][0]["message"]) == (0, trap)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_a_record_that_is_none_is_refused(play, tmp_path):
+    run = play(own(tmp_path, {"kind": "rollout", "id": "../../x"}), {"a": {}})
+    assert run.code == 2
+    assert "give one that a playbook of this collection has made" in run.output
