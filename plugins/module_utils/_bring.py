@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._parameters impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._trial_again import move_trial
 
 # offer: see _choice, None without src. timeout: seconds. params: a dict. trial: seconds, 0 for none. fresh: whether the
 # controller has come back over a new connection since the patch was enabled.
@@ -85,8 +86,10 @@ def _at_rest(task, check_mode, told):
         if check_mode:
             return dict(task.answer("accepted", task.unchanged()["findings"]), changed=True)
         return accept(task, told) if task.wish.fresh else dict(task.unchanged(), needs=_new_connection(task))
+    if task.moves_trial():
+        return move_trial(task, told, check_mode)
     answer = task.unchanged()
-    if task.wish.trial and not task.is_accepted() and not task.on_trial():
+    if task.wish.trial and not task.is_accepted():
         answer["findings"].append(finding("trial-not-begun", task.name, name=task.name))
     return answer
 

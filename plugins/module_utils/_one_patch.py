@@ -97,6 +97,14 @@ class OnePatch:
         """Whether this patch is the one on trial."""
         return bool(self.ledger["trial"]) and self.ledger["trial"]["name"] == self.name
 
+    def moves_trial(self):
+        """Whether the trial that this patch is on begins anew, or ends and leaves the patch enabled."""
+        return self.wish.state == "enabled" and "load" not in self.steps() and self.on_trial()
+
+    def precautions(self, recorded):
+        """Those of this patch's change."""
+        return Precautions(self.host, recorded, self.wish.timeout, self._trial_seconds(), again=self.moves_trial())
+
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wanted == "enabled":
@@ -169,7 +177,7 @@ class OnePatch:
             findings.append(finding("trial-not-begun", self.name, name=self.name))
         self._have_image()
         change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
-        precautions = Precautions(self.host, recorded, self.wish.timeout, self._trial_seconds())
+        precautions = self.precautions(recorded)
         try:
             recorded.begin([self.planned()], self.before)
             self._run(change, precautions, recorded)
@@ -180,7 +188,7 @@ class OnePatch:
         unwritten = self._end(recorded, outcome, state, change, precautions)
         answer = self.answer(state, joined(findings, change.findings) + unwritten, self.interface.patches())
         answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
-        answer.update(blockers=change.blockers, transaction=recorded.id)
+        answer.update(blockers=change.blockers, transaction=precautions.begun)
         return answer
 
     def planned(self):
@@ -256,6 +264,7 @@ class OnePatch:
         elif "load" in self.steps():
             change.load_kept(self.store, self.description["sha256"], self.line)
             precautions.take(entry_of(self.description, self.line, recorded.name), stack)
+        precautions.prolong()
         change.run(self.previous, self.wanted)
         if self.wanted == "enabled" and self.interface.state(self.name) == "enabled":
             try:
@@ -300,7 +309,7 @@ class OnePatch:
     def _end(self, recorded, outcome, state, change, precautions, code=None):
         after = self.interface.patches()
         if recorded.id:
-            precautions.settle(after)
+            precautions.settle(after, done=outcome == "done")
             self.ledger = recorded.ledger
         patches = [{"name": self.name, "state": state, "transition_seconds": change.seconds}]
         return recorded.end(outcome, patches, after, code=code, replaces=change.replaced)

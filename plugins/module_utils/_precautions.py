@@ -5,7 +5,13 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm, boot_part, disarm, watch
+from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import (
+    arm,
+    armed,
+    boot_part,
+    disarm,
+    watch,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
@@ -20,13 +26,19 @@ def entry_of(description, parameters, transaction):
 
 
 class Precautions:
-    """Those of one change; `seconds` is the trial's length, 0 for none, `timeout` what the transition may take."""
+    """Those of one change; `seconds` is the trial's length, 0 for none, `timeout` what the transition may take.
 
-    def __init__(self, host, recorded, timeout, seconds=0):
+    `again`: nothing is loaded, and the trial that is on begins anew with `seconds`, or is over with 0.
+    `begun` is the change that has begun the trial, which is what to go back to the start of.
+    """
+
+    def __init__(self, host, recorded, timeout, seconds=0, again=False):
         self.host = host
         self.recorded = recorded
         self.timeout = timeout
         self.seconds = seconds
+        self.again = again
+        self.begun = recorded.ledger["trial"]["transaction"] if again else recorded.name
 
     def take(self, entry, back_to):
         """Before a load: the patch is in the ledger, somebody watches how this boot ends, and a trial is armed.
@@ -58,16 +70,38 @@ class Precautions:
         elif ledger["trial"] and ledger["trial"]["name"] == entry["name"]:  # of an earlier load
             end_of_trial(self.host, self.recorded)
 
-    def settle(self, patches):
-        """After a change: the ledger is what the kernel has now; a trial begins to count, or is over with its patch."""
+    def prolong(self):
+        """Before the patch of a trial is kept on trial: the end is not due meanwhile, and somebody waits for it.
+
+        Raises LivepatchError with the trial as it was.
+        """
+        earlier = self.recorded.ledger["trial"]
+        if not (self.again and self.seconds):
+            return
+        self.recorded.keep(trial=dict(
+            earlier, since=self.recorded.now(), seconds=self.seconds, ends=self._end() + self.timeout))
+        try:
+            if not armed(self.host, self.begun):
+                arm(self.host, self.begun, [*program(self.host, prove=True), "end-trial"])
+        except BaseException:
+            self.recorded.keep_at_last(trial=earlier)
+            raise
+
+    def settle(self, patches, done=True):
+        """After a change: the ledger is what the kernel has now; a trial begins to count, or is over with its patch.
+
+        `done`: whether the change came to what it was for.
+        """
         ledger = self.recorded.ledger
         states = {patch["name"]: patch["state"] for patch in patches if patch["state"] != "disabled"}
         changes = {"loaded": [entry for entry in ledger["loaded"] if entry["name"] in states]}
         trial = ledger["trial"]
-        if trial and trial["name"] not in states:
+        state = states.get(trial["name"]) if trial else None
+        kept = state == "enabled" and done and self.again and not self.seconds
+        if trial and (state is None or kept):
             end_of_trial(self.host, self.recorded, **changes)
             return
-        if trial and trial["transaction"] == self.recorded.name and states[trial["name"]] == "enabled":
+        if trial and trial["transaction"] == self.begun and state == "enabled":
             changes["trial"] = dict(trial, ends=self._end())
         self.recorded.keep_at_last(**changes)
 

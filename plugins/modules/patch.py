@@ -58,7 +58,9 @@ options:
         O(transition_timeout) and these seconds.
       - With V(0) there is no trial, except that with O(state=accepted) a patch that has to be loaded first is on trial
         for 300 seconds.
-      - A patch that is enabled already is not put on trial.
+      - A patch that is enabled already is not put on trial. One that is on trial, and asked for again with
+        O(state=enabled), is on trial anew for these seconds, and at their end the host goes back to what it would have
+        gone back to. With V(0) the trial is over, and the patch stays enabled.
     type: int
     default: 0
   ignore_findings:
@@ -216,7 +218,10 @@ patch:
       type: float
       sample: 1.482
 transaction:
-  description: What the change is called in the host's journal; V(none) where there was nothing to change.
+  description: >-
+    What the change is called in the host's journal; V(none) where there was nothing to change. Where a patch that was
+    on trial is kept on trial, or kept without one, it is the change that had loaded it, so that
+    O(kernel.livepatch.patch_rollback#module:to) brings back what ran before.
   returned: success, or when a change has failed that had begun
   type: str
   sample: 20261121T091653.123456Z-9f3c2a1b
