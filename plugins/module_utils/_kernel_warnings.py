@@ -29,14 +29,14 @@ KINDS = tuple((kind, re.compile(text)) for kind, text in (
     ("hung task", r"INFO: task .{1,64}:\d+ .{0,80}?blocked (?:for|in|on) "),
     ("RCU stall", r"(?:rcu\w*: )?INFO: rcu\w* .{0,40}(?:detected|stall)|rcu: .{1,80} kthread (?:starved|timer wakeup)"),
     ("oops", r"BUG: (?:kernel NULL pointer|unable to handle)|Unable to handle kernel |Oops\b|Internal error: "
-             r"|.{1,200}: [0-9a-f]{4,} .{0,40}\[#\d+\]|general protection fault|PANIC: double fault"),
+             r"|.{1,200}: [0-9a-f]{4,} .{0,40}\[#\d+\]|general protection fault|(?:traps: )?PANIC: double fault"),
     ("BUG", r"[kK]ernel BUG at |BUG: |BUG \S+ \(|\[ BUG: "),
     ("reference count error", r"refcount_t: "),
     ("list corruption", r"list_(?:add|del)\b.{0,20} (?:corruption|double add)"),
     ("buffer overflow", r"(?:\w+: )?detected buffer overflow|usercopy: Kernel memory \w+ attempt"),
     ("control flow error", r"CFI failure at "),
-    # Since 6.18 the place comes first; so it does with CONFIG_DEBUG_BUGVERBOSE_DETAILED and its condition.
-    ("WARN", r"WARNING: (?:CPU: \d+ PID: \d+ at |.{0,200}\bat \S+\+0x[0-9a-f]+/0x[0-9a-f]+)"),
+    # Since 6.18 the processor comes last. What only ends with "at FUNCTION" is from the reading of stacks and harmless.
+    ("WARN", r"WARNING: (?:CPU: \d+ PID: \d+ at |.{0,200}\bat \S+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]]*\])?, CPU#\d+)"),
     ("locking error", r"WARNING: (?:possible |inconsistent lock |suspicious RCU |bad unlock |[Nn]ested lock |held lock "
                       r"|lock held |invalid wait |.{1,40} still has locks held|(?:SOFT|HARD)IRQ-\S+ -> )"),
 ))

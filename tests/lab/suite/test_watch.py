@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""patch_watch on a real kernel, and what a rollout that is run again asks of a patch on trial."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from guest import RELEASE
+from wholeness import assert_whole, codes
+
+TAINTED = "/proc/sys/kernel/tainted"
+TAINT_WARN = 1 << 9
+ADDRESS = "http://127.0.0.1:8080/"
+# A process that waits, in a way that no signal ends, for a file system to be thawed.
+FREEZE = """
+set -e
+echo 1 >/proc/sys/kernel/hung_task_timeout_secs
+mkdir -p /root/frozen
+mount -o loop /root/disk /root/frozen
+fsfreeze -f /root/frozen
+systemd-run --quiet --unit=frozen touch /root/frozen/file
+"""
+
+
+@pytest.fixture
+def web(guest):
+    """A server on the guest, as a unit `web`."""
+    guest.run("systemd-run --quiet --unit=web python3 -m http.server 8080 --bind 127.0.0.1")
+    ask = f"import urllib.request as u; u.urlopen('{ADDRESS}')"
+    guest.wait(f'python3 -c "{ask}" 2>/dev/null')
+    yield guest
+    guest.run("systemctl stop web")
+
+
+def test_a_host_that_is_well(play, web, patches, seen):
+    guest = web
+    taints = int(guest.read(TAINTED))
+    on = play("patch", src=patches["cmdline_v1"], trial=300)
+    assert on.code == 0, on.output
+    baseline = on.result["baseline"]
+    assert (baseline["boot_id"], baseline["taints"]) == (guest.boot_id(), taints)
+    guest.run("echo 'BUG: a lie' >/dev/kmsg")
+    outcome = play("patch_watch", name="cmdline_v1", baseline=baseline, health_checks=[
+        {"command": "grep -o livepatch=v1 /proc/cmdline"}, {"unit": "web"}, {"url": ADDRESS, "timeout": 60}])
+    assert outcome.code == 0, outcome.output
+    result = outcome.result
+    assert (result["well"], result["state"], result["verified"], result["changed"]) == (True, "enabled", True, False)
+    assert [(check["ok"], check["message"]) for check in result["health"]] == [
+        (True, "It ended with status 0: livepatch=v1"),
+        (True, "The unit is active (running), and its last result was success."),
+        (True, "The server answers 200 OK.")]
+    assert (result["kernel_log"], result["findings"], outcome.trips) == ([], [], ["ssh"])
+    assert 0 < result["trial"]["seconds_left"] <= 300
+    assert_whole(guest, play, "patch done")
+    seen("patch_watch on a host that is well", "well: command, unit and URL, in one round trip")
+
+
+def test_health_checks_that_fail(play, guest, patches, seen):
+    baseline = play("patch", src=patches["cmdline_v1"], trial=300).result["baseline"]
+    checks = [{"command": "sh -c 'echo no; exit 3'"}, {"command": "sleep 600", "timeout": 2}, {"unit": "nowhere"},
+              {"url": ADDRESS, "timeout": 30}]
+    outcome = play("patch_watch", name="cmdline_v1", baseline=baseline, health_checks=checks)
+    assert (outcome.code, outcome.result["code"]) == (2, "health-check-failed")
+    messages = [check["message"] for check in outcome.result["health"]]
+    assert messages[:3] == [
+        "It ended with status 3: no", "It was not over after 2 s and was stopped.", "The unit is not-found."]
+    assert "refused" in messages[3]
+    assert guest.run("pgrep -x sleep -a || true").count("sleep 600") == 0
+    told = play("patch_watch", name="cmdline_v1", baseline=baseline, health_checks=checks, report_only=True)
+    assert (told.code, told.result["well"], len(told.result["findings"])) == (0, False, 4)
+    seen("health checks that fail", "each told with what came of it; one that hangs is killed")
+
+
+def test_a_transition_that_goes_on(play, held, patches):
+    on = play("patch", src=patches["holder_fix"], trial=300, transition_timeout=3, on_stall="wait")
+    assert on.result["patch"]["state"] == "enabling", on.output
+    watched = play("patch_watch", name="holder_fix", baseline=on.result["baseline"]).result
+    assert (watched["well"], watched["state"], watched["verified"]) == (True, "enabling", None)
+    assert codes(watched["findings"]) == {"transition-unfinished"}
+    assert "lab_holder" in [blocker["comm"] for blocker in watched["blockers"]]
+    held.run(RELEASE)
+    again = play("patch", src=patches["holder_fix"], trial=500)
+    assert (again.result["patch"]["state"], again.result["transaction"]) == ("enabled", on.result["transaction"])
+    watched = play("patch_watch", name="holder_fix", baseline=on.result["baseline"]).result
+    assert (watched["well"], watched["verified"]) == (True, True)
+    assert watched["trial"]["seconds_left"] > 400
+
+
+def test_a_kernel_that_warns_is_tainted_and_starts_anew(start, patches, seen, tmp_path):
+    guest, play = start()
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", tmp_path / "disk", "4M"], check=True)
+    guest.machine.push(tmp_path / "disk", "/root/disk")
+    on = play("patch", src=patches["cmdline_v1"], trial=1200)
+    options = {"name": "cmdline_v1", "baseline": on.result["baseline"]}
+    guest.run(FREEZE)
+    guest.wait("dmesg | grep -q 'blocked for more than'", 120)
+    guest.run("fsfreeze -u /root/frozen")
+    warned = play("patch_watch", **options)
+    assert (warned.code, warned.result["code"]) == (2, "kernel-warning"), warned.output
+    assert [found["subject"] for found in warned.result["findings"]] == ["hung task"]
+    assert "INFO: task touch:" in warned.result["kernel_log"][0]
+    guest.run(f"echo {TAINT_WARN} >{TAINTED}")
+    tainted = play("patch_watch", **options).result
+    assert [(found["code"], found["subject"]) for found in tainted["findings"]] == [
+        ("new-taint", "W"), ("kernel-warning", "hung task")]
+    boot_id = guest.boot_id()
+    guest.reboot()
+    gone = play("patch_watch", **options)
+    assert (gone.code, gone.result["code"], gone.result["state"]) == (2, "host-rebooted", "absent")
+    assert boot_id in gone.result["msg"]
+    assert codes(gone.result["findings"]) == {"host-rebooted", "patch-not-running"}
+    seen("a hung task, a taint and a reboot during a trial", "each speaks against the host, by its name")
+
+
+def test_a_patch_on_trial_is_asked_for_again(play, guest, patches, seen):
+    assert play("patch", src=patches["cmdline_cumulative_1"], state="accepted").code == 0
+    first = play("patch", src=patches["cmdline_cumulative_2"], trial=30).result["transaction"]
+    again = play("patch", src=patches["cmdline_cumulative_2"], trial=600)
+    assert (again.result["changed"], again.result["transaction"]) == (True, first), again.output
+    trial = play("patch_info").result["livepatch"]["trial"]
+    assert (trial["transaction"], trial["back_to"]) == (first, ["cmdline_cumulative_1"])
+    assert trial["seconds_left"] > 400
+    assert len(guest.guards()) == 1
+    guest.run(f"systemctl stop {guest.guards()[0]}")
+    assert play("patch", src=patches["cmdline_cumulative_2"], trial=600).code == 0
+    assert len(guest.guards()) == 1
+    kept = play("patch", src=patches["cmdline_cumulative_2"])
+    assert (kept.result["changed"], kept.result["transaction"]) == (True, first), kept.output
+    livepatch = play("patch_info").result["livepatch"]
+    assert (livepatch["trial"], guest.guards(), guest.version()) == (None, [], "c2")
+    assert play("patch", name="cmdline_cumulative_2", state="accepted").code == 0
+    assert play("patch_rollback", to=first).code == 0
+    assert guest.version() == "c1"
+    livepatch = play("patch_info").result["livepatch"]
+    assert livepatch["boot"]["patches"] == ["cmdline_cumulative_1"]
+    seen("a patch on trial, asked for again", "on trial anew, and back to what ran before its load, also once accepted")
