@@ -64,11 +64,16 @@ def causes(record: Record) -> list[Cause]:
             (entry.get("level"), entry.get("code"), "", entry.get("message")) for entry in host.get("findings") or ()
             if (entry.get("code"), entry.get("message")) not in told]
         for level, code, step, message in entries:
-            key = (str(level), str(code or ""), STEPS.get(str(step), ""))
+            key = (str(level), str(code or ""), _step(record, step))
             found.setdefault(key, {}).setdefault(str(message), {})[name] = None
     grouped = [_cause(*key, messages) for key, messages in found.items()]
     return sorted(
         grouped, key=lambda one: (LEVELS.index(one.level) if one.level in LEVELS else 9, -len(one.hosts), one.code))
+
+
+def _step(record: Record, step: t.Any) -> str:
+    """When in a rollout a host failed; the other kinds of record have one step each."""
+    return STEPS.get(str(step), "") if record["kind"] == "rollout" else ""
 
 
 def _cause(level: str, code: str, step: str, messages: Mapping[str, Mapping[str, None]]) -> Cause:
@@ -82,7 +87,7 @@ def details(record: Record) -> tuple[list[Detail], int]:
     """The hosts with a failure, tasks that hold their transition or a health check that failed, and how many more."""
     found = [
         Detail(name, number, host, state_word(record, host),
-               STEPS.get(str((host.get("failure") or {}).get("step")), ""))
+               _step(record, (host.get("failure") or {}).get("step")))
         for number, (name, host) in enumerate(record["hosts"].items())
         if host.get("failure") or host.get("blockers") or any(not one.get("ok") for one in host.get("health") or ())]
     return found[:MOST_HOSTS_IN_DETAIL], max(0, len(found) - MOST_HOSTS_IN_DETAIL)

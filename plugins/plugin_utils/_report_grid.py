@@ -18,7 +18,6 @@ Pattern = tuple[tuple[Function, str], ...]  # all functions of a host with their
 MOST_COLUMNS = 24
 # A report of more hosts than this begins with its groups folded.
 MOST_UNFOLDED = 200
-MOST_NAMES = 60
 WORST_FIRST = ("overridden", "pending", "absent", "patched")
 
 
@@ -61,6 +60,7 @@ class Grid(t.NamedTuple):
     objects: Sequence[tuple[str, int]]
     unfolded: bool
     names_patches: bool
+    has_times: bool
 
 
 def grid(record: Record) -> Grid:
@@ -79,7 +79,8 @@ def grid(record: Record) -> Grid:
             objects[-1] = (column.object, objects[-1][1] + 1)
         else:
             objects.append((column.object, 1))
-    return Grid(groups, columns, objects, len(record["hosts"]) <= MOST_UNFOLDED, names_patches)
+    has_times = any(row.at or row.took is not None for rows in members.values() for row in rows)
+    return Grid(groups, columns, objects, len(record["hosts"]) <= MOST_UNFOLDED, names_patches, has_times)
 
 
 def _pattern(host: Record) -> Pattern:
@@ -164,5 +165,7 @@ def _group(title: str, rows: Sequence[Row]) -> Group:
     counts: dict[t.Any, int] = {}
     for row in rows:
         counts[row.word] = counts.get(row.word, 0) + 1
+    # Where a failure is a state, the counts have said it.
+    failed = sum(row.failed for row in rows if row.word.tone != "bad")
     ordered = sorted(rows, key=lambda row: (not row.failed, row.word.tone not in ("bad", "warn"), not row.why))
-    return Group(title, sorted(counts.items(), key=lambda one: -one[1]), sum(row.failed for row in rows), ordered)
+    return Group(title, sorted(counts.items(), key=lambda one: -one[1]), failed, ordered)

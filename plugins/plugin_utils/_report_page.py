@@ -24,7 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_causes im
     coverage,
     details,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_grid import MOST_NAMES, grid
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_grid import grid
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_timeline import timeline
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_verdict import by_state, failed_hosts, verdict
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines import number_of
@@ -102,7 +102,7 @@ def _cell_sign(state: str | None) -> str:
     return words.FUNCTIONS.get(state, words.UNHEARD).sign if state else ""
 
 
-def _few(names: t.Sequence[str], most: int = MOST_NAMES) -> str:
+def _few(names: t.Sequence[str], most: int) -> str:
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 

@@ -121,6 +121,6 @@ def _proven(functions: Sequence[t.Any]) -> list[Record]:
     for one in functions[:MOST_FUNCTIONS]:
         if isinstance(one, Mapping):
             state = "overridden" if one.get("overridden_by") else "patched"
-            found += functions_of(
-                {"objects": [{"name": one.get("object"), "patched": one.get("object_loaded"), "functions": [one]}]}, state)
+            place = {"name": one.get("object"), "patched": one.get("object_loaded"), "functions": [one]}
+            found += functions_of({"objects": [place]}, state)
     return found

@@ -100,17 +100,36 @@ def _where(waves: Sequence[Record]) -> str:
 
 
 def _status(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    parts = [f"{len(names)} {_words(record, state).words}" for state, names in hosts.items()]
-    drifted = len(record.get("drifted") or ())
-    if drifted:
-        parts.append(f"{number_of(drifted, 'host')} not as it should be")
-    return f"{number_of(len(record['hosts']), 'host')} asked: {', '.join(parts) or 'none'}."
+    asked, silent, drifted = len(record["hosts"]), _silent(hosts), record.get("drifted") or []
+    if not asked:
+        return "There was no host to ask."
+    wrong = [f"{len(silent)} did not answer"] if silent else []
+    they = "is not as it" if len(drifted) == 1 else "are not as they"
+    wrong += [f"{len(drifted)} {they} should be"] if drifted else []
+    if wrong:
+        return f"Of {number_of(asked, 'host')}, {' and '.join(wrong)}."
+    return f"{number_of(asked, 'host')} asked, and all is as it should be."
+
+
+def _silent(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    return [name for state in ("unchecked", "lost", "unanswered") for name in hosts.get(state, ())]
 
 
 def _rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    parts = [f"{len(names)} {_words(record, state).words}" for state, names in hosts.items()]
-    plan = "A plan, nothing was changed: " if record.get("check_mode") else ""
-    return f"{plan}{number_of(len(record['hosts']), 'host')} to bring back: {', '.join(parts) or 'none'}."
+    asked, bad = len(record["hosts"]), _not_back(hosts)
+    if not asked:
+        return "There was no host to bring back."
+    if record.get("check_mode"):
+        parts = [f"{len(hosts.get('planned', ()))} of {number_of(asked, 'host')} would go back"]
+        parts += [f"{len(bad)} could not be asked, or could not go"] if bad else []
+        return f"A plan, nothing was changed: {', '.join(parts)}."
+    if bad:
+        return f"{len(bad)} of {number_of(asked, 'host')} {'is' if len(bad) == 1 else 'are'} not where they should be."
+    return f"{number_of(asked, 'host')} asked, and every one is where it should be, verified."
+
+
+def _not_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    return [name for state in ("left_going", "failed", "lost", "unanswered") for name in hosts.get(state, ())]
 
 
 def _words(record: Record, state: str) -> t.Any:
@@ -176,7 +195,7 @@ def _todo_uncovered(record: Record, names: Sequence[str]) -> list[str]:
 
 def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
-    silent = [name for state in ("unchecked", "lost", "unanswered") for name in hosts.get(state, ())]
+    silent = _silent(hosts)
     if silent:
         todo.append(f"Find out why {some(silent)} did not answer, and ask again.")
     drifted = record.get("drifted") or []
@@ -188,7 +207,7 @@ def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> li
 
 
 def _todo_after_rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    bad = [name for state in ("left_going", "failed", "lost", "unanswered") for name in hosts.get(state, ())]
+    bad = _not_back(hosts)
     if bad:
         return [f"Do what is said below about {some(bad)}, and run it again: hosts that are back are unchanged."]
     return ["Run it without --check."] if record.get("check_mode") and hosts.get("planned") else []

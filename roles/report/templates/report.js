@@ -4,21 +4,24 @@
 "use strict";
 (() => {
   const form = document.getElementById("filter");
-  const groups = [...document.querySelectorAll(".group")].map((group) => ({
-    group, unfolded: group.open,
-    rows: [...group.querySelectorAll("tr:has(> [scope=row])")].map((row) => ({
-      row,
-      text: [row.cells[0], row.cells[1], row.cells[row.cells.length - 1]]
-        .map((cell) => cell.textContent).join(" ").toLowerCase(),
-      wrong: row.cells[row.cells.length - 1].textContent.trim() !== "",
-    })),
+  const folded = [...document.querySelectorAll(".group")].map((group) => ({ group, unfolded: group.open }));
+  // Of thousands of rows: only when they are looked for.
+  let groups;
+  const read = () => folded.map(({ group, unfolded }) => ({
+    group, unfolded,
+    rows: [...group.querySelectorAll("tr:has(> [scope=row])")].map((row) => {
+      const [name, state, last] = [row.cells[0], row.cells[1], row.cells[row.cells.length - 1]]
+        .map((cell) => cell.textContent.toLowerCase());
+      return { row, text: `${name} ${state} ${last}`, wrong: last.trim() !== "" };
+    }),
   }));
-  const all = groups.reduce((sum, { rows }) => sum + rows.length, 0);
   const show = () => {
     const wanted = form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean);
     const wrong = form.elements.wrong.checked;
     const active = wrong || wanted.length > 0;
     let hits = 0;
+    let all = 0;
+    groups ??= read();
     for (const { group, unfolded, rows } of groups) {
       let here = 0;
       for (const { row, text, wrong: isWrong } of rows) {
@@ -28,6 +31,7 @@
       group.hidden = here === 0;
       group.open = active ? here > 0 : unfolded;
       hits += here;
+      all += rows.length;
     }
     form.elements.hits.textContent = active ? `${hits} of ${all} hosts` : "";
   };

@@ -77,8 +77,7 @@ def test_a_status_says_of_the_fleet_what_its_summary_says(told):
 def test_the_head_of_a_status_says_what_to_do(told):
     head = verdict(told)
     assert (head.tone, head.what) == (
-        "bad", "8 hosts asked: 1 accepted, 1 enabled, 1 on trial, 1 in transition, 1 no live patch, "
-        "1 could not be asked, 1 lost, 1 no answer, 1 host not as it should be.")
+        "bad", "Of 8 hosts, 3 did not answer and 1 is not as it should be.")
     assert head.todo == [
         "Find out why broken, gone, untold did not answer, and ask again.", "Do what is said below about odd.",
         "Accept the patch on trying before the trial ends, or it goes back.",
@@ -112,7 +111,8 @@ PROVEN = {"patches": ["old"], "verified": True, "findings": [], "functions": [
     {"object": "vmlinux", "name": "one", "sympos": 1, "object_loaded": True, "overridden_by": None},
     {"object": "ext4", "name": "two", "sympos": 1, "object_loaded": False, "overridden_by": None},
     {"object": "vmlinux", "name": "three", "sympos": 1, "object_loaded": True, "overridden_by": "other"}, "nonsense"]}
-STALLED = {"failed": True, "code": "transition-stalled", "msg": "It stalled.", "blockers": [{"pid": 7, "comm": "nginx"}]}
+STALLED = {
+    "failed": True, "code": "transition-stalled", "msg": "It stalled.", "blockers": [{"pid": 7, "comm": "nginx"}]}
 
 
 def test_a_rollback_has_what_became_of_each_host():
@@ -126,23 +126,31 @@ def test_a_rollback_has_what_became_of_each_host():
     assert hosts["held"]["blockers"][0]["comm"] == "nginx"
     assert (made["ok"], made["failures"]) == (False, 2)
     head = verdict(made)
-    assert head.what == "4 hosts to bring back: 1 rolled back, 1 failed, 1 lost, 1 no answer."
+    assert head.what == "3 of 4 hosts are not where they should be."
     assert head.todo == ["Do what is said below about held, gone, untold, and run it again: hosts that are back are "
                          "unchanged."]
     assert "transition-stalled" in render(made)
+
+
+def test_all_is_well_is_said_where_it_is():
+    made = status_record({"kept": ANSWERS["kept"]}, {}, None, None, {}, START)
+    assert verdict(made).what == "1 host asked, and all is as it should be."
+    made = rollback_record({"back": WENT}, {"back": dict(PROVEN, functions=[])}, False, {}, START)
+    assert verdict(made).what == "1 host asked, and every one is where it should be, verified."
 
 
 def test_a_rollback_in_check_mode_is_a_plan():
     made = rollback_record({"back": WENT}, None, True, {}, START)
     head = verdict(made)
     assert (head.what, head.todo) == (
-        "A plan, nothing was changed: 1 host to bring back: 1 would go back.", ["Run it without --check."])
+        "A plan, nothing was changed: 1 of 1 host would go back.", ["Run it without --check."])
     assert made["hosts"]["back"]["back_at"] is None
 
 
 @pytest.mark.parametrize("answer", [
     None, "nonsense", {"livepatch": 7}, {"failed": True}, {"livepatch": {"kernel": {}}},
-    info({"name": HOSTILE, "state": "enabled", "objects": [7, {"name": HOSTILE, "functions": [HOSTILE, {"name": HOSTILE}]}]},
+    info({"name": HOSTILE, "state": "enabled",
+          "objects": [7, {"name": HOSTILE, "functions": [HOSTILE, {"name": HOSTILE}]}]},
          kernel=HOSTILE, trial={"name": HOSTILE, "seconds_left": 10 ** 30}, transition={"blockers": [HOSTILE, {}]},
          drift=[dict(WARNING, code=HOSTILE, message=HOSTILE, subject=[HOSTILE])]),
     {**WENT, "findings": [dict(WARNING, message=HOSTILE)], "target": [HOSTILE], "blockers": HOSTILE}])

@@ -55,7 +55,7 @@ def test_every_bar_is_inside_and_in_order():
     assert len(lines) == 20  # of the three waves that were opened
     for line in lines:
         for bar in line.bars:
-            assert LEFT - 0.01 <= bar.x and bar.x + bar.width <= RIGHT + 3.01
+            assert bar.x >= LEFT - 0.01 and bar.x + bar.width <= RIGHT + 3.01
         assert [bar.kind for bar in line.bars] in ([], ["transition", "trial"], ["transition", "trial", "kept"])
         assert [bar.x for bar in line.bars] == sorted(bar.x for bar in line.bars)
     assert drawing.height > max(line.y for line in lines)
