@@ -148,6 +148,12 @@ def test_notes_tell_why_an_entry_makes_no_wave():
     ]
 
 
+def test_a_group_that_is_called_canary_matters_only_where_a_wave_is():
+    one = {"web0": OLD}
+    assert len(plan_notes(parse_waves(["canary"]), plan(["canary"], one), GROUPS.get)) == 1
+    assert plan_notes(parse_waves(["1"]), plan(["1"], one), GROUPS.get) == []
+
+
 def test_a_plan_without_surprises_has_no_notes():
     entries = parse_waves([])
     assert plan_notes(entries, plan_waves(entries, FORTY, {}.get), {}.get) == []
