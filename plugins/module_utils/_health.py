@@ -20,6 +20,7 @@ LONGEST_NAME = 80  # characters
 LONGEST_MESSAGE = 300
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5), and no pattern
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
+TOO_LONG = ("TooLong", "timeout", "TimeoutError")  # of _web.py, and of sockets, which have renamed theirs
 WELL = tuple(state for state in UP if state != "activating")
 
 
@@ -64,9 +65,10 @@ def _result(host, check, fetch):
 
 
 def _why(failure, timeout):
-    if getattr(failure, "code", None) == "command-timed-out" or type(failure).__name__ in ("TooLong", "timeout"):
+    cause = getattr(failure, "reason", None) or failure  # urllib's URLError has what it came from
+    if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TOO_LONG:
         return f"It was not over after {timeout} s and was stopped."
-    return f"{getattr(failure, 'strerror', None) or failure or type(failure).__name__}."
+    return f"{getattr(cause, 'strerror', None) or str(cause) or type(cause).__name__}."
 
 
 # What to check, as an option has it: None for what makes no sense.

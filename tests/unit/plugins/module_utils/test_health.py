@@ -5,6 +5,7 @@
 
 import gc
 import os
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -163,9 +164,13 @@ def test_no_proxy_is_asked(address, monkeypatch):
 
 
 def test_an_address_that_nobody_answers_at():
-    ok, message = really(url="http://127.0.0.1:1/", timeout=2)
-    assert ok is False
-    assert "refused" in message
+    assert really(url="http://127.0.0.1:1/", timeout=2) == (False, "Connection refused.")
+
+
+def test_a_server_that_is_silent_is_left():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert really(url=f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout=1) == (
+            False, "It was not over after 1 s and was stopped.")
 
 
 def test_a_server_that_never_ends_is_left(address):
