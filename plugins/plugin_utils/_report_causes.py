@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_words import STEPS, state_word
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_words import STATES, STEPS, state_word
 
 Record = Mapping[str, t.Any]
 
+PLANNED = STATES["plan"]["pending"]
 LEVELS = ("failure", "blocker", "warning", "note")
 MOST_CAUSES = 60
 MOST_MESSAGES = 4
@@ -49,7 +50,7 @@ class Coverage(t.NamedTuple):
     cves: Sequence[str]
     covered: Sequence[str]
     for_now: Sequence[str]
-    missing: Sequence[tuple[t.Any, Sequence[str]]]
+    missing: Sequence[tuple[t.Any, Sequence[str], bool]]  # the last: whether that is all that was planned
 
 
 def causes(record: Record) -> list[Cause]:
@@ -110,7 +111,9 @@ def coverage(record: Record) -> list[Coverage]:
                 missing.setdefault(word, []).append(name)
         found.append(Coverage(
             patch["name"], patch.get("summary"), _link(patch.get("advisory")), patch.get("cves") or [], covered,
-            for_now, sorted(missing.items(), key=lambda entry: -len(entry[1]))))
+            for_now, [
+                (word, hosts, word is PLANNED) for word, hosts in sorted(
+                    missing.items(), key=lambda entry: -len(entry[1]))]))
     return found
 
 

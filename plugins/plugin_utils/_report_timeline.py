@@ -23,7 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_words imp
 
 Record = Mapping[str, t.Any]
 
-WIDTH, LEFT, RIGHT = 1000.0, 170.0, 880.0
+WIDTH, LEFT, RIGHT = 1000.0, 170.0, 845.0
 TOP, HEAD, ROW, CURVE, GAP, BOTTOM = 34.0, 32.0, 17.0, 54.0, 12.0, 14.0
 # A wave with more hosts than this is drawn as one curve; with fewer, each host has a line of its own.
 MOST_LINES = 40
@@ -53,6 +53,7 @@ class Line(t.NamedTuple):
     failed: bool
     end: float
     text: str
+    before: bool  # whether the text has to end where the bars end, since there is no room behind
 
 
 class Look(t.NamedTuple):
@@ -129,7 +130,7 @@ def _busy(record: Record, waves: Sequence[Record], end: float) -> list[tuple[flo
     for wave in waves:
         opened = moment(wave["opened"])
         closed = moment(wave.get("closed"))
-        stretches.append((opened, max(opened, min(end, closed if closed is not None else end))))
+        stretches.append((opened, max(opened + 1, min(end, closed if closed is not None else end))))
     for host in record["hosts"].values():
         back = moment(host.get("back_at"))
         if back is not None and back <= end:
@@ -200,8 +201,10 @@ def _line(
     parts = [word.words, duration(took) if loaded is not None and took is not None else ""]
     parts += [str(failure.get("code") or "failed")] if failure and not loaded else []
     short = name if len(name) <= MOST_LETTERS else f"{name[:MOST_LETTERS - 1]}…"
+    x = scale.at(min(last, end))
     return Line(
-        y, name, short, bars, word, bool(failure), scale.at(min(last, end)), " · ".join(part for part in parts if part))
+        y, name, short, bars, word, bool(failure), x, " · ".join(part for part in parts if part),
+        not bars and x > (LEFT + RIGHT) / 2)
 
 
 def _bar(kind: str, scale: Scale, start: float, stop: float) -> Bar:

@@ -59,6 +59,8 @@ def _tone(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         return "warn"
     if record.get("outcome") == "planned":
         return "warn" if failed_hosts(record) else "calm"
+    if record["kind"] == "rollout" and not record.get("breach") and _waiting(record) and not failed_hosts(record):
+        return "warn"
     if record.get("breach") or not record.get("ok"):
         return "bad"
     tones = {state_word(record, host).tone for host in record["hosts"].values()}
@@ -88,9 +90,16 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         return f"Stopped{at}: {breach.get('why') or 'more hosts have failed than are allowed.'}"
     if outcome == "running":
         return f"Not over{where}: this is how it stood when the report was written."
-    if any(wave.get("state") == "waits" for wave in waves):
-        return f"Stopped{where}: a person has to approve it first."
+    waiting = _waiting(record)
+    if waiting:
+        number = f"{waiting.get('number')} of {len(waves)} ({waiting.get('title')})"
+        return f"Stopped before wave {number}, which a person has to approve."
     return f"Over, but {len(failed)} of {number_of(len(covered), 'covered host')} failed."
+
+
+def _waiting(record: Record) -> Record | None:
+    """The wave that waits for approval."""
+    return next((wave for wave in record.get("waves") or () if wave.get("state") == "waits"), None)
 
 
 def _where(waves: Sequence[Record]) -> str:
@@ -175,10 +184,10 @@ def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> l
             f"Mend what failed on {some(failed)}, as told below, and run it again: it goes on where it stopped.")
     elif record.get("outcome") == "planned" and hosts.get("pending"):
         todo.append("Look at the waves, and run it without --check.")
-    for wave in record.get("waves") or []:
-        if wave.get("state") == "waits":
-            number = wave.get("number")
-            todo.append(f"Approve wave {number} and run it again with -e livepatch_approved={number}.")
+    waiting = _waiting(record)
+    if waiting:
+        number = waiting.get("number")
+        todo.append(f"Approve wave {number} and run it again with -e livepatch_approved={number}.")
     if hosts.get("on_trial") and not failed:
         todo.append("Run it again before the trials end, or those hosts go back.")
     if hosts.get("enabled") and record.get("ok"):

@@ -115,6 +115,7 @@ OPTIONS: Mapping[str, str] = {
     "approved": "Approved in advance",
     "ignore_findings": "Findings ignored",
     "params": "Module parameters",
+    "report_dir": "Reports",
     "to": "Back to",
 }
 SECONDS = ("soak", "trial", "asked_trial", "transition_timeout")

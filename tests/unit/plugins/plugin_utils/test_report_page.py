@@ -145,6 +145,11 @@ def test_cves_are_said_to_be_covered_only_where_the_patch_stays():
     assert re.search(r"✗ not covered: going back by itself 4 ", said)
 
 
+def test_a_plan_says_what_is_not_covered_yet_without_an_alarm():
+    text = Page(render(examples.planned(8, uncovered=1))).text
+    assert "○ not covered yet: to be patched 8" in text and "✗ not covered: uncovered 1" in text
+
+
 def test_what_runs_on_trial_covers_for_now():
     made = examples.rollout(1)
     made["hosts"]["web1.sim.example"]["state"] = "on_trial"

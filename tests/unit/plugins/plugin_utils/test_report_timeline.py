@@ -69,6 +69,14 @@ def test_a_host_that_was_never_loaded_has_no_bar_and_says_why():
     assert [bar.kind for bar in well.bars] == ["transition", "trial"]
 
 
+def test_what_has_no_room_behind_it_is_said_before_it():
+    made = examples.rollout(8, breach_in=3, stalled=4)
+    last = made["waves"][2]
+    last["closed"], made["ended"] = last["opened"], last["opened"]
+    assert [line.before for line in timeline(made).bands[2].lines] == [True] * 4
+    assert [line.before for line in timeline(examples.rollout(8, breach_in=1, stalled=1)).bands[0].lines] == [False] * 2
+
+
 def test_large_waves_are_one_curve_each_that_only_rises():
     drawing = timeline(examples.rollout(5000))
     band = drawing.bands[-1]
