@@ -98,7 +98,7 @@ def _facts(record: Record, **facts: t.Any) -> dict[str, t.Any]:
     return {"ansible_facts": {"__livepatch_rollout": {
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
-        "own": [check["tasks"] for check in checks if "tasks" in check],
+        "own": [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check],
         "end": False, "load": {}, "look": {}, "keep": {}, "patch": {}, "back": {}, **facts}}}
 
 
@@ -174,18 +174,6 @@ def _loaded(call: Call) -> dict[str, t.Any]:
     return _after(call, record, wave)
 
 
-def _waited(call: Call) -> dict[str, t.Any]:
-    """Wait until the wave is looked at for the `look`-th time, and say how it stands meanwhile."""
-    record = kept(call.directory)
-    wave = call.wave(record)
-    soak = record["options"]["soak"]
-    due = wave.get("loaded_at", 0) + soak * LOOKS[call.look - 1]
-    while gate.to_look_at(record, wave) and call.now() < due:
-        call.say(lines.progress_line(record, wave, round(wave["loaded_at"] + soak - call.now())))
-        call.sleep(min(SAY_EVERY, max(0.1, due - call.now())))
-    return {"changed": False}
-
-
 def _looked(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
     wave = call.wave(record)
@@ -205,10 +193,21 @@ def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     keep(record, call.directory)
     watched = gate.to_look_at(record, wave)
     last = call.look == len(LOOKS)
+    if watched and not last:
+        _wait(call, record, wave)
     return _facts(
         record, patch={name: host["patch"] for name, host in watched.items()},
         look={} if last else {name: host["baseline"] or {} for name, host in watched.items()},
         keep=dict.fromkeys(gate.to_keep(record, wave) if last else [], True))
+
+
+def _wait(call: Call, record: Record, wave: Record) -> None:
+    """Wait until it is time for the next look, and say how the wave stands meanwhile."""
+    end = wave["loaded_at"] + record["options"]["soak"]
+    due = wave["loaded_at"] + record["options"]["soak"] * LOOKS[call.look]
+    while call.now() < due:
+        call.say(lines.progress_line(record, wave, round(end - call.now())))
+        call.sleep(min(SAY_EVERY, max(0.1, due - call.now())))
 
 
 def _kept(call: Call) -> dict[str, t.Any]:
@@ -290,6 +289,6 @@ def _artifact(record: Record) -> dict[str, t.Any]:
 
 
 STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
-    "check": _checked, "plan": _planned, "open": _opened, "loaded": _loaded, "wait": _waited, "look": _looked,
+    "check": _checked, "plan": _planned, "open": _opened, "loaded": _loaded, "look": _looked,
     "keep": _kept, "close": _closed, "back": _taken_back, "end": _ended,
 }

@@ -112,6 +112,12 @@ def test_tasks_of_ones_own_are_a_health_check(rollout, runs, tmp_path):
     assert runs() == {**dict.fromkeys(FIVE, "accepted"), THIRD: "absent"}
 
 
+def test_a_task_of_ones_own_has_its_time(rollout, runs, tmp_path):
+    (tmp_path / "own.yml").write_text("- name: Take long\n  ansible.builtin.pause: {seconds: 60}\n")
+    run = rollout(["web1"], livepatch_health_checks=[{"tasks": "own.yml", "timeout": 1}])
+    assert (run.code, runs()) == (2, {"web1": "absent"}), run.output
+
+
 @pytest.mark.parametrize(("variables", "said"), [
     ({"livepatch_src": ""}, "No livepatch_src is given"), ({"livepatch_src": "nowhere"}, "is not on the controller"),
     ({"livepatch_soak": "ages"}, "livepatch_soak is 'ages'"), ({"livepatch_wavse": "1"}, "write livepatch_waves"),

@@ -120,7 +120,6 @@ class Rollout:
         if self._step("loaded", batch)["end"]:
             return
         for look in range(1, len(LOOKS) + 1):
-            self._step("wait", batch, look)
             self._each("look", batch)
             if self._step("look", batch, look)["end"]:
                 return
