@@ -13,6 +13,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import NO_SENSE, failure_of, without_result
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import (
     LOST,
     blockers_of,
@@ -91,7 +92,7 @@ def take_look(record: Record, wave: Record, answers: Answers, now: float, own: A
         elif nothing == "lost":
             fail(host, "look", lost_of(answer), "goes_back")
         else:
-            _describe_look(host, answer, last)
+            _describe_look(host, answer, now, last)
         if name in own:
             _describe_own(host, own[name])
     _count_look(record, wave, now)
@@ -103,8 +104,12 @@ def _looked_at(record: Record, wave: Record) -> dict[str, Record]:
         if not host["failure"] and host["state"] in ("on_trial", "waiting")}
 
 
-def _describe_look(host: Record, answer: Mapping[str, t.Any], last: bool) -> None:
+def _describe_look(host: Record, answer: Mapping[str, t.Any], now: float, last: bool) -> None:
     findings, state = findings_of(answer), answer.get("state")
+    trial = answer.get("trial")
+    left = number_of_seconds(trial, "seconds_left") if isinstance(trial, Mapping) else None
+    if left is not None and abs(left) < LONGEST_TRIAL:
+        host["trial_ends"] = iso(now + left)
     host.update(blockers=blockers_of(answer), health=health_of(answer), findings=_joined(host["findings"], findings))
     blockers = [entry for entry in findings if entry["level"] == "blocker"]
     if answer.get("failed"):
