@@ -21,7 +21,7 @@ extends_documentation_fragment:
   - kernel.livepatch._attributes.action
 attributes:
   check_mode:
-    support: none
+    support: partial
     details: It writes in check mode too, because a plan is worth a report, and it changes nothing on any host.
   diff_mode:
     support: none

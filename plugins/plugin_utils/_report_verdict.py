@@ -20,6 +20,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines im
 
 Record = Mapping[str, t.Any]
 
+# What is said where it is so; a rollout does not know what runs on a host that it could not even ask.
+SURE = {
+    "rollout": "Nothing that was done is in doubt.",
+    "status": "It is known of every host what it runs.",
+    "rollback": "Nothing that was done is in doubt.",
+}
 
 class Verdict(t.NamedTuple):
     """The head of a report; `tone` as in Word, and sentences."""
@@ -150,7 +156,7 @@ def _stands(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     order = {"bad": 0, "warn": 1, "good": 2, "calm": 3}
     words = sorted(((_words(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
     sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNSURE) & set(hosts)
-    lines = ["It is known of every host what it runs."] if sure else []
+    lines = [SURE[record["kind"]]] if sure else []
     for word, state in words:
         names = hosts[state]
         until = _last_trial(record, names) if state in ("on_trial", "goes_back") else None
@@ -188,6 +194,8 @@ def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> l
     if waiting:
         number = waiting.get("number")
         todo.append(f"Approve wave {number} and run it again with -e livepatch_approved={number}.")
+    if record.get("outcome") == "running":
+        todo.append("If that run was ended, run it again: it goes on where it stopped.")
     if hosts.get("on_trial") and not failed:
         todo.append("Run it again before the trials end, or those hosts go back.")
     if hosts.get("enabled") and record.get("ok"):

@@ -135,6 +135,7 @@ def test_a_rollback_has_what_became_of_each_host():
 def test_all_is_well_is_said_where_it_is():
     made = status_record({"kept": ANSWERS["kept"]}, {}, None, None, {}, START)
     assert verdict(made).what == "1 host asked, and all is as it should be."
+    assert verdict(made).stands[0] == "It is known of every host what it runs."
     made = rollback_record({"back": WENT}, {"back": dict(PROVEN, functions=[])}, False, {}, START)
     assert verdict(made).what == "1 host asked, and every one is where it should be, verified."
 
