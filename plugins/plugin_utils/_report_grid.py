@@ -18,7 +18,9 @@ Pattern = tuple[tuple[Function, str], ...]  # all functions of a host with their
 MOST_COLUMNS = 24
 # A report of more hosts than this begins with its groups folded.
 MOST_UNFOLDED = 200
-WORST_FIRST = ("overridden", "pending", "absent", "patched")
+WORST_FIRST = ("overridden", "unseen", "pending", "absent", "patched")
+# Hosts in these states may have changed since they were last seen.
+OUT_OF_SIGHT = ("goes_back", "unknown")
 
 
 class Column(t.NamedTuple):
@@ -84,8 +86,11 @@ def grid(record: Record) -> Grid:
 
 
 def _pattern(host: Record) -> Pattern:
+    def state(one: Record) -> str:
+        seen = str(one.get("state"))
+        return "unseen" if seen == "patched" and host.get("state") in OUT_OF_SIGHT else seen
     return tuple(
-        ((str(one.get("object")), str(one.get("name")), _number(one.get("sympos"))), str(one.get("state")))
+        ((str(one.get("object")), str(one.get("name")), _number(one.get("sympos"))), state(one))
         for one in host.get("functions") or ())
 
 

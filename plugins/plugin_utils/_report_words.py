@@ -69,6 +69,7 @@ UNHEARD = Word("something else", "?", "bad", "this report does not know the stat
 FUNCTIONS: Mapping[str, Word] = {
     "patched": Word("patched", "✓", "good", "runs the patched code"),
     "pending": Word("pending", "…", "warn", "not yet: tasks still run the old code, or the module is not loaded"),
+    "unseen": Word("not known", "?", "warn", "was patched when the host was last seen"),
     "overridden": Word("overridden", "≠", "bad", "a later patch has taken it over"),
     "absent": Word("not patched", "-", "calm", "runs the original code, or that of an earlier patch"),
 }

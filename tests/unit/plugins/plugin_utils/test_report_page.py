@@ -128,6 +128,12 @@ def test_each_host_is_in_the_grid_with_its_functions():
     assert all(name in text for names in examples.FUNCTIONS.values() for name in names)
 
 
+def test_functions_of_a_lost_host_are_not_said_to_be_patched():
+    text = render(examples.rollout(8, breach_in=1, lost=1))
+    row = re.search(r'<th scope="row">web1\.sim\.example<td.*', text).group(0)
+    assert (row.count('class="f w">?'), row.count("✓")) == (7, 0)
+
+
 def test_failures_stand_by_their_cause_with_hosts_and_who_holds_them():
     text = Page(render(examples.rollout(8, breach_in=1, stalled=1))).text
     assert "✗ failed transition-stalled on 1 host, while it was loaded" in text
