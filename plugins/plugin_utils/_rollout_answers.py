@@ -8,12 +8,13 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import bounded
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import failure_of, is_finding, is_list
 
 # One host must not make a record that no browser opens.
 MOST_FINDINGS, MOST_FUNCTIONS, MOST_BLOCKERS, MOST_CHECKS = 30, 500, 20, 50
 LONGEST = 500  # characters
+MOST = 2**63  # of a number, in either direction
 BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 
 
@@ -82,7 +83,7 @@ def text_of(answer: Mapping[str, t.Any], key: str) -> str | None:
 
 
 def number_of_seconds(answer: Mapping[str, t.Any], key: str) -> float | None:
-    value = answer.get(key)
+    value = _plain(answer.get(key))
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
@@ -103,11 +104,11 @@ def _list(place: Mapping[str, t.Any], key: str) -> list[t.Any]:
 def _plain(value: t.Any) -> t.Any:
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        return int(value)
-    return float(value) if isinstance(value, float) else _short(value)
+    if isinstance(value, (int, float)):
+        # Not infinite, nor no number at all: JSON has no such thing, and neither do templates.
+        return (int(value) if isinstance(value, int) else float(value)) if abs(value) < MOST else None
+    return _short(value)
 
 
 def _short(value: t.Any) -> str:
-    text = legible(str(value))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST - 3]}..."
+    return bounded(str(value), LONGEST) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"

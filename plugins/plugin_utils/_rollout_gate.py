@@ -96,6 +96,9 @@ def end(record: Record, now: float) -> None:
     """The rollout is over: whether every host that the patch is for is where it should be."""
     wanted = ("accepted",) if record["options"]["state"] == "accepted" else ("enabled", "accepted")
     covered = [host for host in record["hosts"].values() if host["state"] != "uncovered"]
+    for host in covered:
+        if host["state"] == "on_trial" and not host["trial_ends"]:  # as it was found
+            host["state"] = "enabled"
     for wave in record["waves"]:
         if wave["state"] == "pending":
             wave.update(state="skipped", why="the rollout did not come this far")
@@ -104,7 +107,7 @@ def end(record: Record, now: float) -> None:
             wave.update(state="pending", why=None)
         record.update(outcome="planned", ok=not record["failures"] and not record["breach"])
     else:
-        done = all(host["state"] in wanted for host in covered)
+        done = all(host["state"] in wanted and not host["failure"] for host in covered)
         record.update(outcome="complete" if done else "stopped" if record["breach"] or _waits(record) else "complete",
                       ok=done)
     record["ended"] = iso(now)

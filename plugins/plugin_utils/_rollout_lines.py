@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import by_failure
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import LOST
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import Record, hosts_of_wave
@@ -127,11 +128,21 @@ def end_lines(record: Record) -> list[str]:
     lines += _failures(record["hosts"])
     lines += _left_on_trial(record)
     if record["breach"]:
-        lines.append(f"stopped: {record['breach']['why']}; {ON_BREACH[record['breach']['action']]}")
+        lines.append(f"stopped: {record['breach']['why']}; {_after_breach(record)}")
     return [*lines, sum_line(record)]
 
 
+def _after_breach(record: Record) -> str:
+    if not record["breach"]["wave"]:
+        return "nothing was begun"
+    done = [name for name, host in record["hosts"].items() if host.get("done")]
+    left = f", except what was {record['options']['state']} before this rollout: {some(done)}" if done else ""
+    return ON_BREACH[record["breach"]["action"]] + (left if record["breach"]["action"] == "rollback_all" else "")
+
+
 def _ended(record: Record, wave: Record) -> str:
+    if wave["state"] == "passed" and wave["why"]:
+        return f"passed, {wave['why']}"
     states = [record["hosts"][name]["state"] for name in wave["hosts"]]
     counts = ", ".join(f"{states.count(state)} {words}" for state, words in WORDS.items() if state in states)
     state = {"waits": "waits for approval", "skipped": "not begun"}.get(wave["state"], wave["state"])
@@ -176,7 +187,7 @@ def problems(record: Record) -> dict[str, str]:
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
             told[name] = (f"{code}: {message}" if code else message) + f" It is {_now(host)}."
-        elif host["state"] in ("rolled_back", "goes_back", "on_trial", "waiting"):
+        elif host["state"] in ("rolled_back", "goes_back", "on_trial", "waiting") and not record["ok"]:
             told[name] = f"The rollout was stopped, and this host is {_now(host)}."
     return told
 
@@ -184,9 +195,11 @@ def problems(record: Record) -> dict[str, str]:
 def _now(host: Record) -> str:
     if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]:
         return f"on trial, if the patch is on it, and back by itself until {host['trial_ends']}"
+    if host["state"] == "unknown":
+        return "in an unknown state: run the playbook kernel.livepatch.status to see what runs on it"
     return WORDS[host["state"]]
 
 
 def shown(lines: Sequence[str]) -> t.Iterator[str]:
     """Lines as they are shown in the run's output, which has each task's own lines in between."""
-    return (f"==> {line}" for line in lines)
+    return (f"==> {legible(line)}" for line in lines)

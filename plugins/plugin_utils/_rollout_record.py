@@ -17,12 +17,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import bounded
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 
 Record = dict[str, t.Any]
 
 SCHEMA = 1
 FILE = "kernel-livepatch-rollout.json"
+LONGEST_CODE, LONGEST_MESSAGE = 80, 1000  # characters of a failure
 # Where a host can stand, what was asked for first. `unchanged`: nothing was loaded there. `goes_back`: it has the patch
 # on trial, or may have, and goes back by itself. `unknown`: it may have been changed, and nobody could look.
 STATES = (
@@ -76,7 +78,8 @@ def fail(host: Record, step: str, failure: tuple[str | None, str], state: str | 
     """Note why a host has failed, unless it had failed before, and where it stands then."""
     if host["failure"] is None:
         code, message = failure
-        host["failure"] = {"code": code, "message": message, "step": step}
+        host["failure"] = {
+            "code": code and bounded(code, LONGEST_CODE), "message": message[:LONGEST_MESSAGE], "step": step}
     host["state"] = state or host["state"]
 
 

@@ -12,9 +12,16 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import NO_SENSE, failure_of, without_result
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import bounded
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
+    NO_SENSE,
+    Failure,
+    failure_of,
+    without_result,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import (
+    LONGEST,
     LOST,
     blockers_of,
     failure_called,
@@ -43,6 +50,8 @@ NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout aga
 def take_loaded(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
     """Take over what `patch` came to; `trial` is in seconds."""
     wave["loaded"] = iso(now)
+    # A host that was lost may go on by itself, and its trial begins when it is through.
+    latest = iso(now + trial + 2 * record["options"]["transition_timeout"])
     for name, host in hosts_of_wave(record, wave).items():
         answer = answers.get(name)
         nothing = without_result(answer)
@@ -50,10 +59,22 @@ def take_loaded(record: Record, wave: Record, answers: Answers, now: float, tria
             fail(host, "load", NOT_RUN, "unchanged")
             continue
         if nothing == "lost":
-            host["trial_ends"] = iso(now + trial)
+            host["trial_ends"] = latest
             fail(host, "load", lost_of(answer), "goes_back")
             continue
         _describe_load(host, answer, now, trial)
+        if host["failure"] and _may_be_changed(host, answer):
+            host.update(state="goes_back", trial_ends=host["trial_ends"] or latest)
+
+
+def _may_be_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
+    """Whether a load that failed may have left something: the module, whose failures have codes, was cut short."""
+    state = _state(answer)
+    if not answer.get("failed"):
+        return state != "uncovered"
+    if failure_of(answer)[0] is None or state in IN_THE_KERNEL:
+        return True
+    return host["transaction"] is not None and state not in ("absent", "disabled", "uncovered")
 
 
 def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial: int) -> None:
@@ -64,11 +85,13 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
         baseline=plain(answer.get("baseline")))
     if state in IN_THE_KERNEL:
         host.update(
-            functions=functions_of(patch, "patched"), loaded_at=iso(now), trial_ends=iso(now + trial),
+            functions=functions_of(patch, "patched"), loaded_at=iso(now),
+            # What was enabled before, and on no trial, is not on one now either: nothing was changed.
+            trial_ends=iso(now + trial) if host["transaction"] else None,
             patch=text_of(patch, "name") or host["patch"], sha256=text_of(patch, "sha256") or host["sha256"],
             transition_seconds=number_of_seconds(patch, "transition_seconds"))
     if answer.get("failed"):
-        fail(host, "load", failure_of(answer), "goes_back" if state in IN_THE_KERNEL else "unchanged")
+        fail(host, "load", failure_of(answer), "unchanged")
     elif state == "uncovered":
         fail(host, "load", failure_called("no-longer-covered"), "unchanged")
     elif state in ("enabled", "accepted"):
@@ -88,14 +111,19 @@ def take_look(record: Record, wave: Record, answers: Answers, now: float, own: A
         answer = answers.get(name)
         nothing = without_result(answer)
         if nothing == "unanswered":
-            fail(host, "look", NOT_RUN, "goes_back")
+            fail(host, "look", NOT_RUN, _left_alone(host))
         elif nothing == "lost":
-            fail(host, "look", lost_of(answer), "goes_back")
+            fail(host, "look", lost_of(answer), _left_alone(host))
         else:
             _describe_look(host, answer, now, last)
         if name in own:
             _describe_own(host, own[name])
     _count_look(record, wave, now)
+
+
+def _left_alone(host: Record) -> str:
+    """Where a host stands that nobody can do anything about: on trial, it goes back by itself."""
+    return "goes_back" if host["trial_ends"] else "unknown"
 
 
 def _looked_at(record: Record, wave: Record) -> dict[str, Record]:
@@ -110,6 +138,8 @@ def _describe_look(host: Record, answer: Mapping[str, t.Any], now: float, last: 
     left = number_of_seconds(trial, "seconds_left") if isinstance(trial, Mapping) else None
     if left is not None and abs(left) < LONGEST_TRIAL:
         host["trial_ends"] = iso(now + left)
+    elif "trial" in answer and trial is None:
+        host["trial_ends"] = None
     host.update(blockers=blockers_of(answer), health=health_of(answer), findings=_joined(host["findings"], findings))
     blockers = [entry for entry in findings if entry["level"] == "blocker"]
     if answer.get("failed"):
@@ -128,6 +158,7 @@ def _describe_look(host: Record, answer: Mapping[str, t.Any], now: float, last: 
 
 def _describe_own(host: Record, result: t.Any) -> None:
     _code, message = failure_of(result) if isinstance(result, Mapping) else NO_SENSE
+    message = bounded(" ".join(message.split()), LONGEST)
     host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
     fail(host, "look", ("health-check-failed", f"A task of yours failed: {message}"))
 
@@ -156,16 +187,23 @@ def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> Non
         answer = answers.get(name)
         nothing = without_result(answer)
         if nothing == "unanswered":
-            fail(host, "accept", NOT_RUN, "goes_back")
+            fail(host, "accept", NOT_RUN, _left_alone(host))
         elif nothing == "lost":
-            # It may have been accepted before the connection broke.
-            fail(host, "accept", lost_of(answer), "unknown")
+            _lose_track(host, lost_of(answer))
+        elif answer.get("failed") and failure_of(answer)[0] and _state(answer) != wanted:
+            fail(host, "accept", failure_of(answer), _left_alone(host))
         elif answer.get("failed"):
-            fail(host, "accept", failure_of(answer), "goes_back")
+            _lose_track(host, failure_of(answer))
         elif _state(answer) in (wanted, "accepted"):
-            host.update(state=_state(answer), accepted_at=iso(now), trial_ends=None)
+            host.update(state=str(_state(answer)), accepted_at=iso(now), trial_ends=None)
         else:
-            fail(host, "accept", NO_SENSE, "goes_back")
+            _lose_track(host, NO_SENSE)
+
+
+def _lose_track(host: Record, failure: Failure) -> None:
+    """It may have been accepted before the connection, or the module, broke off."""
+    fail(host, "accept", failure, "unknown")
+    host["trial_ends"] = None
 
 
 def _state(answer: Mapping[str, t.Any]) -> t.Any:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SIMULATED: the steps of a rollout in the order of playbooks/rollout.yml, without Ansible, and hosts that answer them.
 
-hosts: {name: {"kernel": release, step: how, or one of several times}}; what `how` can be is in ANSWERS.
+hosts: {name: {"kernel": release, step: how, or one of several times}}; what `how` can be is in ANSWERS, or it is the
+answer itself.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Rollout:
         self.clock = 1_790_000_000.0
         self._registered = {name: {} for name in hosts}
         self._directory = Path(directory)
-        self._options = {"livepatch_src": str(src), "livepatch_soak": 100, **variables}
+        self.options = {"livepatch_src": str(src), "livepatch_soak": 100, **variables}
         self._check_mode = check_mode
         self._alone = alone
         self._now = {}
@@ -143,7 +144,10 @@ class Rollout:
         how = self.hosts[host].get(step, "ok")
         earlier = self.calls.count((step, host))
         self.calls.append((step, host))
-        how = how if isinstance(how, str) else how[min(earlier, len(how) - 1)]
+        how = how[min(earlier, len(how) - 1)] if isinstance(how, list) else how
+        if not isinstance(how, str) or how not in ANSWERS[step]:
+            self._registered[host][REGISTERED[step]] = how
+            return
         answer = dict(ANSWERS[step][how])
         if step == "keep" and how == "ok":
             answer["patch"] = patch(self._now["state"])
@@ -159,7 +163,7 @@ class Rollout:
             "hostvars": self._registered, "groups": self.groups, "ansible_play_batch": batch,
             "ansible_play_hosts": list(self.hosts), "ansible_play_hosts_all": list(self.hosts), "ansible_forks": 5}
         return Call(
-            variables=variables, given=self._options, look=look, alone=self._alone, check_mode=self._check_mode,
+            variables=variables, given=self.options, look=look, alone=self._alone, check_mode=self._check_mode,
             directory=self._directory, find=Path, say=lambda *lines: self.said.extend(lines),
             now=lambda: self.clock, sleep=self._sleep)
 

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rollout says of hosts of which it cannot know everything: no more than it knows. The hosts are simulated."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rollout_of_simulated_hosts import Rollout, failed, finding, loaded, patch, seen
+
+ONLY = "web1"
+CUT_SHORT = {"failed": True, "msg": "MODULE FAILURE", "rc": 137}  # as Ansible words what was killed
+
+
+@pytest.fixture
+def one(build_module, tmp_path):
+    """one(how it behaves, **variables): the end of a rollout to one host, its part of the record, and what was told."""
+    def run(host, **variables):
+        rollout = Rollout({ONLY: host}, tmp_path, build_module("source_simple", '-DNAME="fix"'), **variables)
+        record = rollout.run()
+        json.dumps(record, allow_nan=False)
+        told = rollout.ended["ansible_facts"]["__livepatch_rollout"]["problems"].get(ONLY)
+        return record, record["hosts"][ONLY], told
+    return run
+
+
+@pytest.mark.parametrize("keep", ["lost", CUT_SHORT, {"patch": 7}, failed("no-space", patch=patch("accepted"))])
+def test_who_may_have_accepted_does_not_go_back_by_itself(one, keep):
+    _record, host, told = one({"keep": keep, "back": "lost"})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None)
+    assert "run the playbook kernel.livepatch.status" in told
+
+
+def test_who_has_refused_to_accept_goes_back_by_itself(one):
+    _record, host, told = one({"keep": "failed", "back": "lost"})
+    assert host["state"] == "goes_back" and f"back by itself until {host['trial_ends']}" in told
+
+
+@pytest.mark.parametrize("load", [CUT_SHORT, failed("no-space", transaction="t1"), {"patch": {}}])
+def test_a_load_that_was_cut_short_may_have_left_the_patch_on_trial(one, load):
+    _record, host, told = one({"load": load, "back": "lost"})
+    assert host["state"] == "goes_back" and "on trial, if the patch is on it" in told
+
+
+@pytest.mark.parametrize("load", [failed("refused-by-kernel", patch=patch("absent")), failed("host-busy")])
+def test_a_load_that_was_refused_has_left_nothing(one, load):
+    _record, host, _told = one({"load": load})
+    assert (host["state"], host["trial_ends"]) == ("unchanged", None)
+
+
+def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
+    found = {"check": "enabled", "load": loaded("enabled", transaction=None, changed=False)}
+    record, host, told = one({**found, "look": "ill"})
+    assert (host["state"], record["ok"]) == ("enabled", False) and told.endswith("It is enabled.")
+    assert one({**found, "look": seen(trial=None, well=False, findings=[finding("kernel-warning")])})[1] == {
+        **host, "failure": {"code": "kernel-warning", "message": "This is kernel-warning.", "step": "look"},
+        "findings": [finding("kernel-warning")], "health": []}
+    assert one(found)[0]["ok"]
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**400, -(10**30)])
+def test_numbers_that_no_other_program_can_read(one, number):
+    _record, host, _told = one({"load": loaded(
+        "enabled", baseline={"uptime": number}, patch=dict(patch("enabled"), transition_seconds=number))})
+    assert (host["transition_seconds"], host["baseline"]) == (None, {"uptime": None})
+
+
+def test_one_host_cannot_make_the_record_long(one):
+    for endless in (failed("c" * 10**5, msg="x" * 10**6), {"failed": True, "msg": "\x1b[2J" * 10**5}):
+        record, _host, told = one({"look": endless})
+        assert len(json.dumps(record)) < 20_000 and len(told) < 2000 and "\x1b" not in told
+
+
+def test_what_was_kept_before_is_said_to_stay_where_all_waves_go_back(build_module, tmp_path):
+    hosts = {"web1": {"check": "accepted"}, "web2": {"look": "ill"}, "web3": {}}
+    run = Rollout(
+        hosts, tmp_path, build_module("source_simple", '-DNAME="fix"'), livepatch_on_breach="rollback_all",
+        livepatch_waves="100%")
+    record = run.run()
+    assert record["lines"][-2].endswith(
+        "; all waves are rolled back, except what was accepted before this rollout: web1")
+    assert "back" not in [step for step, host in run.calls if host == "web1"]
