@@ -25,7 +25,7 @@ from .requirements import check_requirements
 from .saved import SavedState, cached_state
 
 RUNS = "runs"
-START_TIMEOUT = 180.0
+START_TIMEOUT = 300.0
 
 
 class Lab:

@@ -147,7 +147,7 @@ class Guest:
         """Wait until a patch is gone by itself, and so is who took it out."""
         self.wait(f"test ! -e /sys/module/{name} -a ! -s {RUN}/lock", seconds)
 
-    def wait_for_new_boot(self, boot_id: str, seconds: int = 180) -> None:
+    def wait_for_new_boot(self, boot_id: str, seconds: int = 400) -> None:
         """Wait until sshd answers out of another boot than `boot_id`, whatever ends that one."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
