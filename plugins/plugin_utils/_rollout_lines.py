@@ -21,8 +21,9 @@ WORDS = {
 }
 ON_BREACH = {
     "rollback_wave": "the wave is rolled back", "rollback_all": "all waves are rolled back",
-    "hold": "nothing is rolled back",
+    "hold": "the rollout stops, and hosts on trial go back by themselves at its end",
 }
+PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
 
 
 def plan_lines(record: Record) -> list[str]:
@@ -30,18 +31,18 @@ def plan_lines(record: Record) -> list[str]:
     options = record["options"]
     names = ", ".join(patch["name"] for patch in record["patches"])
     done = [name for name, host in record["hosts"].items() if host.get("done")]
-    lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, in {number_of(len(record['waves']), 'wave')}:"]
+    ways = "all at once" if record["alone"] else f"in {number_of(len(record['waves']), 'wave')}"
+    lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
     lines += [_planned_wave(record, wave) for wave in record["waves"]]
     if done:
         lines.append(f"  {options['state']} already: {some(done)}")
     uncovered = [name for name, host in record["hosts"].items() if host["state"] == "uncovered"]
     if uncovered:
         lines.append(f"  uncovered, which is no failure (there is no build for their kernels): {some(uncovered)}")
-    lines += [f"  cannot be patched: {line}" for line in _failures(record["hosts"])]
+    lines += [f"  {line}" for line in _failures(record["hosts"], "cannot be patched")]
     lines.append(
-        f"  each wave is watched for {options['soak']} s, on trial for {options['trial']} s, then {options['state']}; "
-        f"{number_of(options['budget']['hosts'], 'host')} may fail in all, and when more do, "
-        f"{ON_BREACH[options['on_breach']]}")
+        f"  {'all are' if record['alone'] else 'each wave is'} watched for {options['soak']} s, on trial for "
+        f"{options['trial']} s, then {options['state']}; {_when_some_fail(record)}")
     if record["trial_raised"]:
         asked = options["asked_trial"]
         lines.append(f"  the trial is longer than the {asked} s that were asked for: a wave takes so long")
@@ -51,28 +52,40 @@ def plan_lines(record: Record) -> list[str]:
     return lines
 
 
+def _when_some_fail(record: Record) -> str:
+    if record["alone"]:
+        return "a host that fails is taken back, and the others go on"
+    options = record["options"]
+    return f"{_allowed(options['budget']['hosts'])}, and when more fail, {ON_BREACH[options['on_breach']]}"
+
+
+def _allowed(hosts: int) -> str:
+    return f"{number_of(hosts, 'host')} may fail in all" if hosts else "no host may fail"
+
+
 def _planned_wave(record: Record, wave: Record) -> str:
     approval = ", waits for approval" if wave.get("approval") else ""
     passed = f", {wave['why']}" if wave["state"] == "passed" else ""
     names = [
         f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
         wave["hosts"])
-    return f"  {_named(wave, len(names))}{approval}{passed}: {some(names)}"
+    title = number_of(len(names), "host") if record["alone"] else f"wave {wave['number']}{_named(wave, len(names))}"
+    return f"  {title}{approval}{passed}: {some(names)}"
 
 
 def _named(wave: Record, hosts: int) -> str:
     number = number_of(hosts, "host")
-    title = f"wave {wave['number']} ({wave['title']})"
-    return title if wave["title"] == number else f"{title}, {number}"
+    return f" ({number})" if wave["title"] == number else f" ({wave['title']}), {number}"
 
 
 def _heading(record: Record, wave: Record) -> str:
-    return f"wave {wave['number']} of {len(record['waves'])}"
+    return "all hosts" if record["alone"] else f"wave {wave['number']} of {len(record['waves'])}"
 
 
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
-    return f"{_heading(record, wave)} ({wave['title']}), {number_of(len(hosts), 'host')}: {some(hosts)}"
+    named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _named(wave, len(hosts))
+    return f"{_heading(record, wave)}{named}: {some(hosts)}"
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
@@ -113,7 +126,7 @@ def closing_line(record: Record, wave: Record) -> str:
     parts = ", ".join(_parts(hosts_of_wave(record, wave)))
     if wave["state"] == "passed":
         return f"{_heading(record, wave)} passed: {parts}"
-    return f"{_heading(record, wave)} failed: {parts}; {number_of(record['breach']['budget'], 'host')} may"
+    return f"{_heading(record, wave)} failed: {parts}; {_allowed(record['breach']['budget'])}"
 
 
 def waiting_line(record: Record, wave: Record) -> str:
@@ -124,7 +137,8 @@ def waiting_line(record: Record, wave: Record) -> str:
 
 def end_lines(record: Record) -> list[str]:
     """The summary: waves, failures by their cause, and how many hosts stand where."""
-    lines = [f"wave {wave['number']} ({wave['title']}): {_ended(record, wave)}" for wave in record["waves"]]
+    lines = [] if record["alone"] else [
+        f"wave {wave['number']} ({wave['title']}): {_ended(record, wave)}" for wave in record["waves"]]
     lines += _failures(record["hosts"])
     lines += _left_on_trial(record)
     if record["breach"]:
@@ -144,15 +158,21 @@ def _ended(record: Record, wave: Record) -> str:
     if wave["state"] == "passed" and wave["why"]:
         return f"passed, {wave['why']}"
     states = [record["hosts"][name]["state"] for name in wave["hosts"]]
-    counts = ", ".join(f"{states.count(state)} {words}" for state, words in WORDS.items() if state in states)
+    counts = ", ".join(f"{states.count(state)} {words}" for state, words in _words(record).items() if state in states)
+    if record["outcome"] == "planned":
+        return counts
     state = {"waits": "waits for approval", "skipped": "not begun"}.get(wave["state"], wave["state"])
     return f"{state}: {counts}"
 
 
-def _failures(hosts: Mapping[str, Record]) -> list[str]:
+def _words(record: Record) -> dict[str, str]:
+    return {**WORDS, **PLANNED} if record["outcome"] == "planned" else WORDS
+
+
+def _failures(hosts: Mapping[str, Record], kind: str = "failed") -> list[str]:
     failed = {name: host["failure"] for name, host in hosts.items() if host["failure"]}
     groups = by_failure({name: (one["code"], one["message"]) for name, one in failed.items()})
-    return [failure_line("failed", group) for group in groups]
+    return [failure_line(kind, group) for group in groups]
 
 
 def _left_on_trial(record: Record) -> list[str]:
@@ -165,7 +185,7 @@ def _left_on_trial(record: Record) -> list[str]:
 
 def sum_line(record: Record) -> str:
     counts = record["counts"]
-    parts = ", ".join(f"{counts[state]} {words}" for state, words in WORDS.items() if counts.get(state))
+    parts = ", ".join(f"{counts[state]} {words}" for state, words in _words(record).items() if counts.get(state))
     return f"{number_of(len(record['hosts']), 'host')}: {parts or 'nothing to patch'}"
 
 
@@ -177,6 +197,8 @@ def verdict_sentence(record: Record) -> str:
     if record["breach"]:
         where = f"in wave {record['breach']['wave']}" if record["breach"]["wave"] else "before it began"
         return f"The rollout was stopped {where}: {record['breach']['why']}. {sum_line(record)}."
+    if record["outcome"] == "planned":
+        return f"Not every host that the patch is for can be patched. {sum_line(record)}."
     return f"Not every host that the patch is for is {record['options']['state']}. {sum_line(record)}."
 
 
@@ -186,7 +208,8 @@ def problems(record: Record) -> dict[str, str]:
     for name, host in record["hosts"].items():
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
-            told[name] = (f"{code}: {message}" if code else message) + f" It is {_now(host)}."
+            sentence = f"{code}: {message}" if code else message
+            told[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} It is {_now(host)}."
         elif host["state"] in ("rolled_back", "goes_back", "on_trial", "waiting") and not record["ok"]:
             told[name] = f"The rollout was stopped, and this host is {_now(host)}."
     return told

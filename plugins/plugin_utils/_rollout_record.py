@@ -51,6 +51,7 @@ def new_record(
         "ended": None,
         "operator": dict(operator),
         "check_mode": check_mode,
+        "alone": False,
         "outcome": "running",
         "ok": False,
         "options": dict(options),
