@@ -17,11 +17,15 @@ from pathlib import Path
 from fleet import ENABLED, HEALTH_CHECK, WAVES, Fleet
 from playbook import Outcome, Playbooks
 
-# Variables of a rollout, without `livepatch_`: short, for emulated machines that share two cores.
+# Variables of a rollout, without `livepatch_`, for emulated machines that share two cores and are slow.
 USUAL = {
-    "waves": WAVES, "soak": 5, "transition_timeout": 15,
+    "waves": WAVES, "soak": 5, "transition_timeout": 15, "trial": 900,
     "health_checks": [{"name": "well", "command": HEALTH_CHECK}],
 }
+
+
+# A trial for those who wait for its end.
+SHORT = 300
 
 
 class Ended(t.NamedTuple):

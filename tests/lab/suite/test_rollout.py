@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pytest
 from fleet import ENABLED, NEW, NO_FTRACE, OLD, UNWELL
-from fleet_runs import assert_ends, failures, kill, states_of_waves
+from fleet_runs import SHORT, assert_ends, failures, kill, states_of_waves
 from guest import HOLD, RELEASE
 
 PATCH = "cmdline_v1"
@@ -24,7 +24,6 @@ def seconds_between(first, last):
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
-@pytest.mark.exhaustive
 def test_a_clean_rollout(fleet, runs, bundle, seen):
     src = bundle(PATCH)
     done = runs.rollout(src)
@@ -54,7 +53,6 @@ def test_a_clean_rollout(fleet, runs, bundle, seen):
     seen("the same rollout again", "changes nothing; exit code 0", fleet.kernels)
 
 
-@pytest.mark.exhaustive
 def test_a_canary_fails(fleet, runs, bundle, seen):
     first, second, last = fleet.waves()
     fleet.run(f"echo 1 >{UNWELL}", first[:1])
@@ -72,7 +70,7 @@ def test_a_canary_fails(fleet, runs, bundle, seen):
 def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bundle, seen):
     first, (fails, lost, *well), last = fleet.waves()
     fleet.cut_off_when_patched(PATCH, [lost])
-    going = runs.start_rollout(bundle(PATCH))
+    going = runs.start_rollout(bundle(PATCH), trial=SHORT)
     fleet.wait_until_patched(PATCH, first)
     fleet.run(NO_FTRACE, [fails])
     ended = going.result()
@@ -90,7 +88,7 @@ def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bun
 def test_all_of_a_wave_is_lost(fleet, runs, bundle, seen):
     first, second, last = fleet.waves()
     fleet.cut_off_when_patched(PATCH, second)
-    ended = runs.rollout(bundle(PATCH))
+    ended = runs.rollout(bundle(PATCH), trial=SHORT)
     assert ended.code == 2, ended.output
     fleet.wait_until_back(PATCH, second)
     assert_ends(fleet, ended, PATCH, accepted=first, lost=second, untouched=last)
@@ -136,7 +134,7 @@ def test_the_budget_is_breached_in_the_last_wave_and_everything_goes_back(fleet,
 def test_a_killed_controller_and_the_rollout_again(fleet, runs, bundle, seen, at_once):
     first, second, last = fleet.waves()
     src = bundle(PATCH)
-    process = runs.begin_rollout(src, soak=20)
+    process = runs.begin_rollout(src, soak=20, trial=SHORT)
     fleet.wait_until_watched(second)
     kill(process)
     killed = fleet.tell()
