@@ -14,7 +14,7 @@ author:
 description:
   - What the playbook C(kernel.livepatch.rollout) and the role P(kernel.livepatch.apply#role) are made of, and of no use
     without them. Each step takes what the hosts of a wave have answered, judges it, says how the rollout stands, and
-    leaves facts on C(localhost) that the next tasks go by.
+    returns what the next tasks go by, and leaves facts on C(localhost) for the next plays.
   - Runs once for all hosts, on the controller, and contacts none of them.
 extends_documentation_fragment:
   - kernel.livepatch._attributes
@@ -60,6 +60,30 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+end:
+  description: Whether the play ends here.
+  returned: when O(step) is about a wave
+  type: bool
+load:
+  description: The hosts that are patched next.
+  returned: when O(step) is about a wave
+  type: list
+  elements: str
+look:
+  description: The hosts that are looked at next.
+  returned: when O(step) is about a wave
+  type: list
+  elements: str
+keep:
+  description: The hosts that are accepted next.
+  returned: when O(step) is about a wave
+  type: list
+  elements: str
+back:
+  description: The hosts that are taken back next.
+  returned: when O(step) is about a wave
+  type: list
+  elements: str
 lines:
   description: The summary for a person.
   returned: when O(step) is V(end)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible.inventory.manager import split_host_pattern
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
     NO_SENSE,
@@ -118,3 +120,11 @@ def play_of(record: Record) -> tuple[list[str], list[int]]:
     """The hosts to patch, in the order of the waves, and how many of them each wave has."""
     waves = [[name for name in wave["hosts"] if not record["hosts"][name]["done"]] for wave in record["waves"]]
     return [name for wave in waves for name in wave], [len(wave) for wave in waves if wave]
+
+
+def exact_pattern(name: str) -> str:
+    """A pattern for `hosts` of a play that stands for the host of this name alone, whatever letters are in it."""
+    if split_host_pattern([name]) == [name] and name[0] not in "!&":
+        return name  # Ansible looks for a host of that name before it takes it for a group or a pattern
+    letters = (letter if letter.isalnum() and letter.isascii() else f"\\U{ord(letter):08x}" for letter in name)
+    return f"~^{''.join(letters)}\\Z"

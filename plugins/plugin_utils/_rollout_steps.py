@@ -4,15 +4,16 @@
 """PRIVATE: the steps of a rollout on the controller, one task each, in the order of STEPS.
 
 Each takes the record of the step before, brings it up to date with what hosts have answered meanwhile, says what a
-person has to know, and returns facts that the next tasks go by: the options of the tasks, and
+person has to know, and returns what the next tasks go by: the options of the tasks, and
 
-    hosts, sizes                  the hosts to patch in the order of the waves, and how many of them each wave has
-    end                           whether the play ends here
-    load  {host: true}            who is patched next
-    look  {host: baseline}        who is looked at next
-    keep  {host: true}            who is accepted next
-    patch {host: name}            what the patch is called there
-    back  {host: transaction}     who is taken back next, and to before which change
+    end                       whether the play ends here
+    load, look, keep, back    the names of the hosts that are patched, looked at, accepted, or taken back next
+
+Only what later plays go by is a fact of localhost, since facts can be cached on disk and are costly to read:
+
+    hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has
+    back            patterns of the hosts to take back
+    verdict         why the rollout has not ended well, None where it has, and on which host to say so, as `speaker`
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import judge
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import Options, rollout_options
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_plan import patches_of, plan, play_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_plan import (
+    exact_pattern,
+    patches_of,
+    plan,
+    play_of,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import (
     Record,
     failed_hosts,
@@ -53,6 +59,7 @@ SAY_EVERY = 60  # seconds
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": ""}
+UNFINISHED = "The rollout did not come to its end."
 # The turn of hosts that are all in no wave.
 NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
@@ -88,18 +95,27 @@ class Call:
         return next((record["waves"][number - 1] for number in numbers if number), dict(NOBODY))
 
 
-def _facts(record: Record, **facts: t.Any) -> dict[str, t.Any]:
-    """The facts for the next tasks; `record` is written for the next step."""
+def _next(record: Record, **told: t.Any) -> dict[str, t.Any]:
+    """What the next tasks go by."""
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
             "src", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
     checks = record["checks"]
-    return {"ansible_facts": {"__livepatch_rollout": {
+    return {
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
         "own": [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check],
-        "end": False, "load": {}, "look": {}, "keep": {}, "patch": {}, "back": {}, **facts}}}
+        "end": False, "load": [], "look": [], "keep": [], "back": [], **told}
+
+
+def _facts(
+        hosts: Iterable[str] = (), sizes: Iterable[int] = (), back: Iterable[str] = (),
+        verdict: str | None = UNFINISHED, speaker: str = "localhost") -> dict[str, t.Any]:
+    """The facts for the next plays, which have to be told what to do, or to do nothing, in every run."""
+    return {"__livepatch_rollout": {
+        "hosts": [exact_pattern(host) for host in hosts], "sizes": list(sizes),
+        "back": [exact_pattern(host) for host in back], "verdict": verdict, "speaker": exact_pattern(speaker)}}
 
 
 def _checked(call: Call) -> dict[str, t.Any]:
@@ -111,7 +127,7 @@ def _checked(call: Call) -> dict[str, t.Any]:
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
     if options.report_dir:
         check_report_dir(options.report_dir)
-    return {"ansible_facts": {"__livepatch_rollout": {"src": str(src)}}}
+    return {"src": str(src), "ansible_facts": _facts()}
 
 
 def _planned(call: Call) -> dict[str, t.Any]:
@@ -120,6 +136,7 @@ def _planned(call: Call) -> dict[str, t.Any]:
     record = new_record(
         dict(options.as_record(), src=str(src)), patches_of(read_builds(src, options.name)), operator(),
         call.check_mode, call.now())
+    record["alone"] = call.alone
     hosts = call.variables["ansible_play_batch" if call.alone else "ansible_play_hosts_all"]
     asked = set(call.variables["ansible_play_hosts"])
     answers = call.answers("__livepatch_check", hosts)
@@ -142,7 +159,7 @@ def _planned(call: Call) -> dict[str, t.Any]:
     keep(record, call.directory)
     if stopped or call.check_mode:
         names, sizes = [], []
-    return _facts(record, hosts=names, sizes=sizes)
+    return _next(record, ansible_facts=_facts(names, sizes))
 
 
 def _opened(call: Call) -> dict[str, t.Any]:
@@ -154,14 +171,14 @@ def _opened(call: Call) -> dict[str, t.Any]:
             wave.update(state="waits", why="nobody could be asked" if answer is None else "it was not approved")
             call.say(lines.waiting_line(record, wave))
             keep(record, call.directory)
-            return _facts(record, end=True)
+            return _next(record, end=True, ansible_facts=_facts())
         wave["approval"] = False
     wave.update(state="open", opened=iso(call.now()))
     if wave["hosts"]:
         call.say(lines.opening_line(record, wave))
     keep(record, call.directory)
     turn = [] if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
-    return _facts(record, load=dict.fromkeys(turn, True))
+    return _next(record, load=list(turn))
 
 
 def _loaded(call: Call) -> dict[str, t.Any]:
@@ -195,10 +212,7 @@ def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     last = call.look == len(LOOKS)
     if watched and not last:
         _wait(call, record, wave)
-    return _facts(
-        record, patch={name: host["patch"] for name, host in watched.items()},
-        look={} if last else {name: host["baseline"] or {} for name, host in watched.items()},
-        keep=dict.fromkeys(gate.to_keep(record, wave) if last else [], True))
+    return _next(record, look=[] if last else list(watched), keep=gate.to_keep(record, wave) if last else [])
 
 
 def _wait(call: Call, record: Record, wave: Record) -> None:
@@ -219,7 +233,7 @@ def _kept(call: Call) -> dict[str, t.Any]:
     if gate.judge_budget(record, wave["number"]):
         return _close(call, record, wave)
     keep(record, call.directory)
-    return _facts(record, back=gate.to_take_back_now(record, wave))
+    return _next(record, back=list(gate.to_take_back_now(record, wave)))
 
 
 def _closed(call: Call) -> dict[str, t.Any]:
@@ -235,7 +249,9 @@ def _close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
         call.say(lines.closing_line(record, wave))
     keep(record, call.directory)
     _report_so_far(call, record)
-    return _facts(record, end=not go_on, back=gate.to_take_back(record))
+    if go_on:
+        return _next(record)
+    return _next(record, end=True, ansible_facts=_facts(back=gate.to_take_back(record)))
 
 
 def _report_so_far(call: Call, record: Record) -> None:
@@ -265,12 +281,19 @@ def _ended(call: Call) -> dict[str, t.Any]:
     record["lines"] = lines.end_lines(record)
     record.pop("checks", None)
     keep(record, call.directory)
-    told = {
-        "problems": lines.problems(record), "verdict": None if record["ok"] else lines.verdict_sentence(record),
-        "report_dir": record["options"]["report_dir"]}
+    verdict = None if record["ok"] else lines.verdict_sentence(record)
     return {
         "lines": record["lines"], "record": record, "artifact": _artifact(record),
-        "ansible_facts": {"__livepatch_rollout": told}}
+        "problems": lines.problems(record), "verdict": verdict, "report_dir": record["options"]["report_dir"],
+        "ansible_facts": _facts(verdict=verdict, speaker=_speaker(call, record))}
+
+
+def _speaker(call: Call, record: Record) -> str:
+    """The host that fails where the rollout has: under --limit, Ansible leaves out a play on localhost."""
+    if not call.variables.get("ansible_limit"):
+        return "localhost"
+    fine = [name for name, host in record["hosts"].items() if not host["failure"]]
+    return next((name for name in fine if record["hosts"][name]["state"] == "pending"), (fine or ["localhost"])[0])
 
 
 def _artifact(record: Record) -> dict[str, t.Any]:

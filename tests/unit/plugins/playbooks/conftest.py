@@ -19,6 +19,8 @@ COLLECTION = Path(__file__).resolve().parents[4]
 SIMULATED = Path(__file__).parent / "simulated" / "any_module.py"
 OF_FLEET = SIMULATED.with_name("host_of_fleet.py")
 MODULES = ("patch_check", "patch_info", "patch_rollback", "patch_verify")
+# What a rollout is asked where a test says nothing else.
+QUICK = {"livepatch_src": "fix.ko", "livepatch_soak": 0, "livepatch_waves": "canary, 2, 100%"}
 MODULES_OF_ROLLOUT = ("patch", "patch_check", "patch_watch", "patch_rollback", "patch_verify")
 
 
@@ -81,3 +83,33 @@ def play(collections, tmp_path):
             done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed,
             json.loads(stats.group(1)) if stats else {})
     return run
+
+
+@pytest.fixture
+def rollout(play, fleet_collections, build_module, tmp_path):
+    """rollout({host: how it behaves}, *flags, **variables): the end of a run, with what each host ran in `states`."""
+    (tmp_path / "fix.ko").write_bytes(build_module("source_simple", '-DNAME="fix"').read_bytes())
+
+    def run(hosts, *flags, playbook="kernel.livepatch.rollout", inventory=None, settings=None, **variables):
+        hosts = {host: {} for host in hosts} if isinstance(hosts, list) else hosts
+        (tmp_path / "fleet.json").write_text(json.dumps(hosts))
+        (tmp_path / "calls.jsonl").unlink(missing_ok=True)
+        return play(
+            playbook, hosts, *flags, variables={**QUICK, **variables}, inventory=inventory, settings=settings,
+            tree=fleet_collections)
+    return run
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """calls(step): the hosts on which it ran, in order."""
+    def of(step):
+        lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+        return [line["host"] for line in lines if line["step"] == step]
+    return of
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """runs(): what each host runs in the end."""
+    return lambda: {file.name: file.read_text() for file in (tmp_path / "fleet").glob("*")}

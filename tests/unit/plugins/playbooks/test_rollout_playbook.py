@@ -11,36 +11,6 @@ import pytest
 
 # In the order of digests of these names, of which the first is the canary.
 CANARY, SECOND, THIRD, *LAST = FIVE = ["web2", "web1", "web3", "web4", "web5"]
-QUICK = {"livepatch_src": "fix.ko", "livepatch_soak": 0, "livepatch_waves": "canary, 2, 100%"}
-
-
-@pytest.fixture
-def rollout(play, fleet_collections, build_module, tmp_path):
-    """rollout({host: how it behaves}, *flags, **variables): the end of a run, with what each host ran in `states`."""
-    (tmp_path / "fix.ko").write_bytes(build_module("source_simple", '-DNAME="fix"').read_bytes())
-
-    def run(hosts, *flags, playbook="kernel.livepatch.rollout", inventory=None, **variables):
-        hosts = well(hosts) if isinstance(hosts, list) else hosts
-        (tmp_path / "fleet.json").write_text(json.dumps(hosts))
-        (tmp_path / "calls.jsonl").unlink(missing_ok=True)
-        return play(
-            playbook, hosts, *flags, variables={**QUICK, **variables}, inventory=inventory, tree=fleet_collections)
-    return run
-
-
-@pytest.fixture
-def calls(tmp_path):
-    """calls(step): the hosts on which it ran, in order."""
-    def of(step):
-        lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
-        return [line["host"] for line in lines if line["step"] == step]
-    return of
-
-
-@pytest.fixture
-def runs(tmp_path):
-    """runs(): what each host runs in the end."""
-    return lambda: {file.name: file.read_text() for file in (tmp_path / "fleet").glob("*")}
 
 
 def well(hosts):

@@ -92,6 +92,7 @@ class Rollout:
         self._check_mode = check_mode
         self._alone = alone
         self._now = {}
+        self._facts = {}
         self.ended = None
 
     def run(self):
@@ -100,18 +101,19 @@ class Rollout:
         self._step("check", batch)
         for host in batch:
             self._ask(host, "check")
-        facts = self._step("plan", batch)
-        names = list(facts["hosts"])
+        self._step("plan", batch)
+        facts = self._facts["__livepatch_rollout"]
+        names = facts["hosts"]
         for size in facts["sizes"]:
             wave, names = names[:size], names[size:]
             self._wave(wave)
             if self._now["end"]:
                 break
-        back = dict(self._now["back"])
+        back = self._facts["__livepatch_rollout"]["back"]
         self._back(back)
         if back:
             self._step("back", batch)
-        self.ended = STEPS["end"](self._call(batch))
+        self.ended = self._step("end", batch)
         return kept(self._directory)
 
     def _wave(self, batch):
@@ -171,6 +173,6 @@ class Rollout:
         self.clock += seconds
 
     def _step(self, step, batch, look=0):
-        facts = STEPS[step](self._call(batch, look)).get("ansible_facts", {}).get("__livepatch_rollout")
-        self._now = facts or self._now
+        self._now = STEPS[step](self._call(batch, look))
+        self._facts = self._now.get("ansible_facts", self._facts)
         return self._now

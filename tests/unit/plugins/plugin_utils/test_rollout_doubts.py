@@ -21,7 +21,7 @@ def one(build_module, tmp_path):
         rollout = Rollout({ONLY: host}, tmp_path, build_module("source_simple", '-DNAME="fix"'), **variables)
         record = rollout.run()
         json.dumps(record, allow_nan=False)
-        told = rollout.ended["ansible_facts"]["__livepatch_rollout"]["problems"].get(ONLY)
+        told = rollout.ended["problems"].get(ONLY)
         return record, record["hosts"][ONLY], told
     return run
 

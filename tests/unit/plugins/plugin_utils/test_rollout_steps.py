@@ -46,7 +46,7 @@ def test_a_clean_rollout(rollout):
     assert [wave["hosts"] for wave in record["waves"]] == [[CANARY], [SECOND, THIRD], LAST]
     assert (record["ok"], record["outcome"], waves(record)) == (True, "complete", ["passed"] * 3)
     assert set(states(record).values()) == {"accepted"}
-    assert (run.ended["ansible_facts"]["__livepatch_rollout"]["verdict"], record["breach"]) == (None, None)
+    assert (run.ended["verdict"], record["breach"]) == (None, None)
     assert [len(wave["looks"]) for wave in record["waves"]] == [4, 4, 4]
     assert record["waves"][0]["looks"][-1] == {
         "at": record["waves"][0]["closed"], "well": 1, "waiting": 0, "failed": 0, "lost": 0, "after": 100}
@@ -63,8 +63,8 @@ def test_a_canary_that_fails_is_the_last_that_is_patched(rollout, step, how):
     assert (record["ok"], record["outcome"], waves(record)) == (False, "stopped", ["failed", "skipped", "skipped"])
     assert set(on(run, "load")) == {CANARY} and on(run, "keep") == []
     assert record["breach"]["failed"] == [CANARY]
-    assert CANARY in run.ended["ansible_facts"]["__livepatch_rollout"]["problems"]
-    assert "in wave 1" in run.ended["ansible_facts"]["__livepatch_rollout"]["verdict"]
+    assert CANARY in run.ended["problems"]
+    assert "in wave 1" in run.ended["verdict"]
 
 
 def test_a_breach_takes_back_the_wave_and_leaves_those_before(rollout):
@@ -87,7 +87,7 @@ def test_a_breach_can_hold(rollout):
     run = rollout({LAST[0]: {"look": "ill"}}, livepatch_on_breach="hold")
     record = run.run()
     assert on(run, "back") == [] and set(states(record).values()) == {"accepted", "on_trial"}
-    assert "back by itself until" in run.ended["ansible_facts"]["__livepatch_rollout"]["problems"][LAST[0]]
+    assert "back by itself until" in run.ended["problems"][LAST[0]]
 
 
 def test_within_the_budget_those_that_fail_go_back_and_the_others_are_accepted(rollout):
@@ -219,7 +219,7 @@ def test_a_wave_that_waits_for_approval(rollout, monkeypatch, answer, state):
     assert (waves(record)[1], len(asked), record["ok"]) == (state, 1, bool(answer))
     if not answer:
         assert (record["outcome"], on(run, "load"), waves(record)[2]) == ("stopped", [CANARY], "skipped")
-        assert "livepatch_approved=2" in run.ended["ansible_facts"]["__livepatch_rollout"]["verdict"]
+        assert "livepatch_approved=2" in run.ended["verdict"]
 
 
 def test_a_wave_that_is_approved_beforehand_asks_nobody(rollout, monkeypatch):
@@ -232,7 +232,7 @@ def test_each_host_for_itself(rollout):
     record = run.run()
     assert len(record["waves"]) == 1 and record["breach"] is None
     assert states(record)[CANARY] == "rolled_back" and states(record)[THIRD] == "accepted"
-    assert sorted(run.ended["ansible_facts"]["__livepatch_rollout"]["problems"]) == sorted([CANARY, SECOND])
+    assert sorted(run.ended["problems"]) == sorted([CANARY, SECOND])
 
 
 def test_a_task_of_the_operators_own_that_fails_is_a_failed_health_check(rollout):

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SIMULATED: stands in for the modules on the hosts of a rollout; fleet.json says what goes wrong where.
 
-{host: {"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}}, `how` being ok, or
+{host: {"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}}, `how` being ok, an
+answer itself, or
 
     check  blocked, lost, unchecked, uncovered, accepted, trial
     load   failed, lost, stalled, waiting, uncovered
@@ -54,7 +55,7 @@ class Host:
     def how(self, step, earlier):
         """How it behaves in this call, the `earlier`-th of its kind."""
         how = self.said.get(step, "ok")
-        return how if isinstance(how, str) else how[min(earlier, len(how) - 1)]
+        return how[min(earlier, len(how) - 1)] if isinstance(how, list) else how
 
     def check(self, how):
         state = {"accepted": "accepted", "uncovered": "uncovered", "trial": "enabled"}.get(how, self.state)
@@ -130,5 +131,7 @@ class ActionModule(ActionBase):
         how = host.how(step, earlier)
         if how == "lost":
             raise AnsibleConnectionFailure("Connection refused")
+        if isinstance(how, dict):
+            return {**result, **how}
         wanted = (self._task.args.get("state"),) if step == "keep" else ()
         return {**result, "changed": False, **getattr(host, step)(how, *wanted)}

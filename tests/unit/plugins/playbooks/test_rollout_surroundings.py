@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook rollout under inventories, settings and flags that it was not made for; the hosts are simulated."""
+
+from __future__ import annotations
+
+import pytest
+
+FOUR = ["web1", "web2", "web3", "web4"]
+WELL = {name: {} for name in FOUR}
+CACHED = "fact_caching = jsonfile\nfact_caching_connection = cache"
+
+
+@pytest.mark.parametrize("settings", [
+    "inject_facts_as_vars = false", "jinja2_native = true\nstrategy = free\nforks = 1",
+    CACHED + "\ngathering = smart\nforce_handlers = true"])
+def test_settings_of_ansible_that_others_have(rollout, runs, settings, tmp_path):
+    run = rollout({**WELL, "web1": {"look": "ill"}}, settings=settings, livepatch_failure_budget=1)
+    assert (run.code, runs()) == (2, {**dict.fromkeys(FOUR, "accepted"), "web1": "absent"}), run.output
+
+
+def test_no_password_of_a_health_check_gets_into_the_cache_of_facts(rollout, tmp_path):
+    keep = f"{{cmd: cp -r cache seen, chdir: {tmp_path}, creates: seen}}"
+    (tmp_path / "own.yml").write_text(
+        f"- name: Keep what is cached now\n  ansible.builtin.command: {keep}\n"
+        "  delegate_to: localhost\n  become: false\n")
+    run = rollout(
+        FOUR, settings=CACHED, livepatch_params={"key": "secret"},
+        livepatch_health_checks=[{"url": "http://me:secret@127.0.0.1/"}, {"tasks": "own.yml"}])
+    assert run.code == 0, run.output
+    cached = [file.read_text() for directory in ("cache", "seen") for file in (tmp_path / directory).glob("*")]
+    assert len(cached) == 2 and "secret" not in "".join(cached)
+
+
+@pytest.mark.parametrize("names", [["fe80::1", "fe80::2", "10.0.0.1"], ["web 1", "web,2", "web3", "~web4", "!web5"]])
+def test_names_that_mean_something_to_ansible(rollout, runs, names):
+    run = rollout(names)
+    assert (run.code, runs()) == (0, dict.fromkeys(names, "accepted")), run.output
+
+
+def test_a_group_that_is_called_like_a_host(rollout, calls):
+    run = rollout(
+        {**WELL, "web3": {"load": "failed"}}, livepatch_waves="1",
+        inventory={"children": {"web2": {"hosts": {"web3": {}, "web4": {}}}}})
+    assert (run.code, calls("load")) == (2, ["web2", "web1", "web3"]), run.output
+
+
+def test_an_unfinished_rollout_fails_under_a_limit_too(rollout, calls):
+    run = rollout(FOUR, "--limit", "web*", livepatch_approve="2")
+    assert (run.code, calls("load")) == (2, ["web2"]), run.output
+
+
+def test_localhost_can_be_one_of_the_fleet(rollout, runs):
+    run = rollout(
+        {**WELL, "localhost": {}}, inventory={"hosts": {
+            **{name: {} for name in FOUR}, "localhost": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1"}}})
+    assert (run.code, runs()) == (0, dict.fromkeys([*FOUR, "localhost"], "accepted")), run.output
+
+
+def test_no_template_in_what_a_host_answers_is_followed(rollout, tmp_path):
+    evil = "{{ lookup('ansible.builtin.pipe', 'touch %s') }}" % (tmp_path / "followed")
+    answer = {"failed": True, "msg": evil, "code": evil}
+    run = rollout(
+        {"web1": {"check": answer}, "web2": {"load": answer}, "web3": {"look": answer}, "web4": {"keep": answer}},
+        livepatch_failure_budget=4, livepatch_report_dir="reports")
+    assert (run.code, run.stats["livepatch_rollout"]["failures"]) == (2, 4), run.output
+    assert not (tmp_path / "followed").exists()
+    assert "{{ lookup" in "".join(file.read_text() for file in (tmp_path / "reports").glob("*.json"))
