@@ -22,6 +22,7 @@ KERNELS = (OLD, NEW)
 # The group of a kernel's machines in the inventory, and what they are called there, with a number.
 GROUPS = {OLD: "bookworm", NEW: "trixie"}
 
+LONGEST = 600  # seconds that anything is waited for: eight emulated machines share two cores
 WAVES = "canary, 75%, 100%"
 
 LOOKS, UNWELL = "/run/lab-looks", "/run/lab-unwell"
@@ -32,8 +33,8 @@ SCRIPTS = {
     # The health check. It fails from the run on whose number is in UNWELL, counted from 1.
     "well": f"echo >>{LOOKS}; test ! -e {UNWELL} || test $(wc -l <{LOOKS}) -lt $(cat {UNWELL})",
     # Cuts the host off as soon as its kernel has a patch, which is in the middle of a load, until it has gone back.
-    "cut": "until test -e /sys/kernel/livepatch/$1; do sleep 0.2; done; ip link set eth0 down; "
-           "while test -e /sys/module/$1; do sleep 0.2; done; ip link set eth0 up",
+    "cut": "until test -e /sys/kernel/livepatch/$1; do sleep 0.5; done; ip link set eth0 down; "
+           "while test -e /sys/module/$1; do sleep 1; done; ip link set eth0 up",
 }
 INSTALL = "; ".join(f"echo {shlex.quote(text)} >/root/{name}" for name, text in SCRIPTS.items())
 
@@ -108,6 +109,11 @@ class Fleet:
     def run(self, command: str, names: Iterable[str]) -> dict[str, str]:
         return self.each(lambda guest: guest.run(command), names)
 
+    def wait(self, condition: str, names: Iterable[str]) -> None:
+        """Wait until a shell condition holds on guests, which have more to do than to ask for it often."""
+        command = f"timeout {LONGEST} sh -c 'until {condition}; do sleep 1; done'"
+        self.each(lambda guest: guest.machine.ssh(command, timeout=LONGEST + 30), names)
+
     def clean(self) -> None:
         """Bring every guest back to a network, and to a kernel without patches."""
         self.each(_clean)
@@ -140,11 +146,11 @@ class Fleet:
 
     def wait_until_patched(self, patch: str, names: Iterable[str]) -> None:
         """Wait until the kernels have the patch, which is before the load is over."""
-        self.each(lambda guest: guest.wait(f"test -e /sys/kernel/livepatch/{patch}", 240), names)
+        self.wait(f"test -e /sys/kernel/livepatch/{patch}", names)
 
     def wait_until_watched(self, names: Iterable[str]) -> None:
         """Wait until the health check has run, which is in the soak."""
-        self.each(lambda guest: guest.wait(f"test -s {LOOKS}", 240), names)
+        self.wait(f"test -s {LOOKS}", names)
 
     def wait_until_back(self, patch: str, names: Iterable[str]) -> None:
         """Wait until guests that were cut off or left alone have gone back and answer, all by themselves."""
@@ -161,15 +167,15 @@ def _digest(name: str) -> str:
 def _clean(guest: Guest) -> None:
     guest.machine.plug()
     guest.machine.disconnect()
-    guest.machine.wait_for_ssh()
+    guest.machine.wait_for_ssh(LONGEST)
     guest.run(TIDY)
     guest.clean()
 
 
 def _wait_until_back(guest: Guest, patch: str) -> None:
     guest.machine.disconnect()
-    guest.machine.wait_for_ssh()
-    guest.wait_until_back(patch, 300)
+    guest.machine.wait_for_ssh(LONGEST)
+    guest.wait_until_back(patch)
 
 
 def _told(guest: Guest) -> Told:
