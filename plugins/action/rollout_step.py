@@ -36,7 +36,8 @@ class ActionModule(ActionBase):
         call = Call(
             variables=task_vars or {}, given=arguments["variables"], look=arguments["look"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
-            find=lambda source: find_source(self, source), say=self._say, now=time.time, sleep=time.sleep)
+            find=lambda source: find_source(self, source), say=self._say,
+            now=time.time, tick=time.monotonic, sleep=time.sleep)
         try:
             result.update(STEPS[arguments["step"]](call))
         except (PatchFileError, TaskError) as error:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import failure_sentence
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import Judged
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import (
+    NOT_RUN,
     TOUCHED,
     Record,
     fail,
@@ -78,9 +79,9 @@ def take_back(record: Record, judged: Mapping[str, Judged], now: float) -> None:
         if one.verdict in ("rolled_back", "unchanged"):
             host.update(state="rolled_back", back_at=iso(now), trial_ends=None, accepted_at=None)
             host["functions"] = [dict(function, state="absent") for function in host["functions"]]
-        elif one.verdict != "unanswered":
+        else:
             # On trial it goes back by itself; accepted, it stays.
-            fail(host, "back", one.failure, "goes_back" if host["trial_ends"] else "unknown")
+            fail(host, "back", one.failure or NOT_RUN, "goes_back" if host["trial_ends"] else "unknown")
 
 
 def close(record: Record, wave: Record, now: float) -> bool:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import by_failure
@@ -23,6 +23,7 @@ ON_BREACH = {
     "rollback_wave": "the wave is rolled back", "rollback_all": "all waves are rolled back",
     "hold": "the rollout stops, and hosts on trial go back by themselves at its end",
 }
+WAVES = {"waits": "waits for approval", "skipped": "not begun", "open": "did not come to its end"}
 PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
 
 
@@ -95,6 +96,14 @@ def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
     return f"{_heading(record, wave)}: {time}{', '.join(_parts(hosts)) or 'nothing to do'}"
 
 
+def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
+    """What becomes of the hosts that are watched if nobody is left to accept them."""
+    ends = max((host["trial_ends"] for host in watched if host["trial_ends"]), default=None)
+    return f"{_heading(record, wave)}: " + (
+        f"on trial; if this run ends before they are {record['options']['state']}, the hosts go back by themselves by "
+        f"{ends}" if ends else "on no trial, as the patch was enabled before")
+
+
 def _parts(hosts: Mapping[str, Record]) -> list[str]:
     well = {name: host for name, host in hosts.items() if not host["failure"]}
     waiting = {name: host for name, host in well.items() if host["state"] == "waiting"}
@@ -132,7 +141,7 @@ def closing_line(record: Record, wave: Record) -> str:
 def waiting_line(record: Record, wave: Record) -> str:
     return (
         f"{_heading(record, wave)} ({wave['title']}) waits for approval: run again with livepatch_approved="
-        f"{wave['number']}, which goes on here")
+        f"{','.join([*record['options']['approved'], str(wave['number'])])}, which goes on here")
 
 
 def end_lines(record: Record) -> list[str]:
@@ -161,8 +170,7 @@ def _ended(record: Record, wave: Record) -> str:
     counts = ", ".join(f"{states.count(state)} {words}" for state, words in _words(record).items() if state in states)
     if record["outcome"] == "planned":
         return counts
-    state = {"waits": "waits for approval", "skipped": "not begun"}.get(wave["state"], wave["state"])
-    return f"{state}: {counts}"
+    return f"{WAVES.get(wave['state'], wave['state'])}: {counts}"
 
 
 def _words(record: Record) -> dict[str, str]:
@@ -180,7 +188,7 @@ def _left_on_trial(record: Record) -> list[str]:
             if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]}
     if not back:
         return []
-    return [f"on trial, and back by themselves until {max(back.values())}: {some(list(back))}"]
+    return [f"on trial, and back by themselves by {max(back.values())}: {some(list(back))}"]
 
 
 def sum_line(record: Record) -> str:
@@ -217,7 +225,7 @@ def problems(record: Record) -> dict[str, str]:
 
 def _now(host: Record) -> str:
     if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]:
-        return f"on trial, if the patch is on it, and back by itself until {host['trial_ends']}"
+        return f"on trial, if the patch is on it, and back by itself by {host['trial_ends']}"
     if host["state"] == "unknown":
         return "in an unknown state: run the playbook kernel.livepatch.status to see what runs on it"
     return WORDS[host["state"]]

@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._parameters impor
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LONGEST_TRIAL, Budget, parse_budget
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._health_checks import health_checks, without_password
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, Values
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, Values, shown
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import Entry, parse_waves, wave_names
 
 # Each list's first is the default.
@@ -124,6 +124,23 @@ def check_names(variables: Iterable[str]) -> None:
                 "bad-option",
                 f"{variable} means nothing to a rollout: write {PREFIX}{near[0]} if that is meant, and call a variable "
                 "of your own something less like it.")
+
+
+def check_alike(variables: Mapping[str, Mapping[str, t.Any]]) -> None:
+    """Refuse what is not the same on all hosts: a rollout has one value of each option, and reads it on one host.
+
+    `variables`: those of each host as they are written, since their templates would cost much.
+    """
+    first, *others = variables
+    for name in (PREFIX + option for option in NAMES):
+        value = variables[first].get(name)
+        other = next((host for host in others if variables[host].get(name) != value), None)
+        if other:
+            said = [f"{shown(one) if one is not None else 'not set'} on {host}" for host, one in (
+                (first, value), (other, variables[other].get(name)))]
+            raise TaskError(
+                "bad-option",
+                f"{name} is {' and '.join(said)}: give a rollout one value for all of its hosts, as with -e.")
 
 
 def _ignored(values: Values) -> tuple[str, ...]:

@@ -34,6 +34,9 @@ STATES = (
 TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "goes_back", "unknown")
 
 
+NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout again.")  # a failure
+
+
 def iso(now: float) -> str:
     """A time, in seconds since 1970, as records have it."""
     return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -33,7 +33,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import judge
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import Options, rollout_options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import (
+    Options,
+    check_alike,
+    rollout_options,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_plan import (
     exact_pattern,
     patches_of,
@@ -66,7 +70,10 @@ NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state
 
 @dataclasses.dataclass
 class Call:
-    """What a step is called with; `look` counts from 1, `say` shows lines, `directory` is where the record is."""
+    """What a step is called with; `look` counts from 1, `say` shows lines, `directory` is where the record is.
+
+    `now` is in seconds since 1970, and `tick` in seconds on a clock that nobody sets.
+    """
 
     variables: Mapping[str, t.Any]
     given: Mapping[str, t.Any]
@@ -77,12 +84,19 @@ class Call:
     find: Callable[[str], Path]
     say: Callable[..., None]
     now: Callable[[], float]
+    tick: Callable[[], float]
     sleep: Callable[[float], None]
 
     def options(self) -> Options:
         """Raises TaskError."""
         names = {name: None for name in self.variables if isinstance(name, str) and name.startswith(PREFIX)}
         return rollout_options({**names, **self.given, **(ALONE if self.alone else {})})
+
+    def as_written(self) -> dict[str, Mapping[str, t.Any]]:
+        """The variables of each host of the play, with the templates in them as they are."""
+        hostvars = self.variables["hostvars"]
+        read = getattr(hostvars, "raw_get", hostvars.__getitem__)
+        return {host: read(host) for host in self.variables["ansible_play_hosts"]}
 
     def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
         """What each host's task registered under a name; an empty dict where it did not run."""
@@ -121,6 +135,7 @@ def _facts(
 def _checked(call: Call) -> dict[str, t.Any]:
     """Before any host is asked: whether the variables, the patch and the directory of the report make sense."""
     options = call.options()
+    check_alike(call.as_written())
     src = call.find(options.src)
     read_builds(src, options.name)
     groups = call.variables["groups"]
@@ -187,7 +202,7 @@ def _loaded(call: Call) -> dict[str, t.Any]:
     if not call.check_mode:
         wave_of.take_loaded(
             record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
-    wave["loaded_at"] = call.now()
+    wave["tick"] = call.tick()
     return _after(call, record, wave)
 
 
@@ -199,6 +214,7 @@ def _looked(call: Call) -> dict[str, t.Any]:
         own = {host: result for host, result in call.answers("__livepatch_own", watched).items() if result}
         wave_of.take_look(
             record, wave, call.answers("__livepatch_look", watched), call.now(), own, call.look == len(LOOKS))
+        wave_of.count_look(record, wave, call.now(), call.tick() - wave["tick"])
     return _after(call, record, wave)
 
 
@@ -210,6 +226,8 @@ def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     keep(record, call.directory)
     watched = gate.to_look_at(record, wave)
     last = call.look == len(LOOKS)
+    if watched and not call.look:
+        call.say(lines.trial_line(record, wave, watched.values()))
     if watched and not last:
         _wait(call, record, wave)
     return _next(record, look=[] if last else list(watched), keep=gate.to_keep(record, wave) if last else [])
@@ -217,11 +235,11 @@ def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
 
 def _wait(call: Call, record: Record, wave: Record) -> None:
     """Wait until it is time for the next look, and say how the wave stands meanwhile."""
-    end = wave["loaded_at"] + record["options"]["soak"]
-    due = wave["loaded_at"] + record["options"]["soak"] * LOOKS[call.look]
-    while call.now() < due:
-        call.say(lines.progress_line(record, wave, round(end - call.now())))
-        call.sleep(min(SAY_EVERY, max(0.1, due - call.now())))
+    end = wave["tick"] + record["options"]["soak"]
+    due = wave["tick"] + record["options"]["soak"] * LOOKS[call.look]
+    while call.tick() < due:
+        call.say(lines.progress_line(record, wave, round(end - call.tick())))
+        call.sleep(min(SAY_EVERY, max(0.1, due - call.tick())))
 
 
 def _kept(call: Call) -> dict[str, t.Any]:

@@ -34,6 +34,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers 
     text_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import (
+    NOT_RUN,
     Record,
     fail,
     hosts_of_wave,
@@ -44,7 +45,6 @@ Answers = Mapping[str, t.Any]
 
 # States of a patch in which it is, or may be, in the kernel.
 IN_THE_KERNEL = ("enabled", "accepted", "enabling", "disabling")
-NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout again.")
 
 
 def take_loaded(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
@@ -118,7 +118,6 @@ def take_look(record: Record, wave: Record, answers: Answers, now: float, own: A
             _describe_look(host, answer, now, last)
         if name in own:
             _describe_own(host, own[name])
-    _count_look(record, wave, now)
 
 
 def _left_alone(host: Record) -> str:
@@ -167,13 +166,14 @@ def _joined(earlier: list[dict[str, t.Any]], found: list[dict[str, t.Any]]) -> l
     return [*earlier, *(entry for entry in found if entry not in earlier)]
 
 
-def _count_look(record: Record, wave: Record, now: float) -> None:
+def count_look(record: Record, wave: Record, now: float, after: float) -> None:
+    """Note how the wave stands `after` so many seconds of its soak."""
     hosts = list(hosts_of_wave(record, wave).values())
     failed = [host for host in hosts if host["failure"]]
     lost = [host for host in failed if host["failure"]["code"] == LOST]
     wave["looks"].append({
         "at": iso(now),
-        "after": round(now - wave["loaded_at"]),
+        "after": round(after),
         "well": sum(host["state"] == "on_trial" and not host["failure"] for host in hosts),
         "waiting": sum(host["state"] == "waiting" and not host["failure"] for host in hosts),
         "failed": len(failed) - len(lost),

@@ -14,7 +14,7 @@ CACHED = "fact_caching = jsonfile\nfact_caching_connection = cache"
 
 @pytest.mark.parametrize("settings", [
     "inject_facts_as_vars = false", "jinja2_native = true\nstrategy = free\nforks = 1",
-    CACHED + "\ngathering = smart\nforce_handlers = true"])
+    CACHED + "\ntask_timeout = 60\ngathering = smart\nforce_handlers = true"])
 def test_settings_of_ansible_that_others_have(rollout, runs, settings, tmp_path):
     run = rollout({**WELL, "web1": {"look": "ill"}}, settings=settings, livepatch_failure_budget=1)
     assert (run.code, runs()) == (2, {**dict.fromkeys(FOUR, "accepted"), "web1": "absent"}), run.output
@@ -49,6 +49,14 @@ def test_a_group_that_is_called_like_a_host(rollout, calls):
 def test_an_unfinished_rollout_fails_under_a_limit_too(rollout, calls):
     run = rollout(FOUR, "--limit", "web*", livepatch_approve="2")
     assert (run.code, calls("load")) == (2, ["web2"]), run.output
+
+
+def test_the_first_host_can_be_one_that_nobody_gets_into(rollout, runs):
+    run = rollout(WELL, livepatch_failure_budget=1, livepatch_report_dir="reports", inventory={"hosts": {
+        "web1": {"ansible_become_method": "nosuch", "ansible_python_interpreter": "/nosuch"},
+        **{name: {} for name in FOUR[1:]}}})
+    assert (run.code, runs()) == (2, dict.fromkeys(FOUR[1:], "accepted")), run.output
+    assert "4 hosts: 3 accepted, 1 unchanged" in run.output and sorted(run.failed) == ["localhost", "web1"]
 
 
 def test_localhost_can_be_one_of_the_fleet(rollout, runs):

@@ -86,7 +86,9 @@ class Rollout:
         self.calls = []
         self.said = []
         self.clock = 1_790_000_000.0
-        self._registered = {name: {} for name in hosts}
+        self.set_by = 0.0
+        # What a host's tasks have registered, and variables of its own.
+        self._registered = {name: dict(host.get("variables", {})) for name, host in hosts.items()}
         self._directory = Path(directory)
         self.options = {"livepatch_src": str(src), "livepatch_soak": 100, **variables}
         self._check_mode = check_mode
@@ -167,7 +169,7 @@ class Rollout:
         return Call(
             variables=variables, given=self.options, look=look, alone=self._alone, check_mode=self._check_mode,
             directory=self._directory, find=Path, say=lambda *lines: self.said.extend(lines),
-            now=lambda: self.clock, sleep=self._sleep)
+            now=lambda: self.clock + self.set_by, tick=lambda: self.clock, sleep=self._sleep)
 
     def _sleep(self, seconds):
         self.clock += seconds

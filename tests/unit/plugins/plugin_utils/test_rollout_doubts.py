@@ -35,7 +35,7 @@ def test_who_may_have_accepted_does_not_go_back_by_itself(one, keep):
 
 def test_who_has_refused_to_accept_goes_back_by_itself(one):
     _record, host, told = one({"keep": "failed", "back": "lost"})
-    assert host["state"] == "goes_back" and f"back by itself until {host['trial_ends']}" in told
+    assert host["state"] == "goes_back" and f"back by itself by {host['trial_ends']}" in told
 
 
 @pytest.mark.parametrize("load", [CUT_SHORT, failed("no-space", transaction="t1"), {"patch": {}}])

@@ -10,7 +10,7 @@ import json
 import pytest
 from rollout_of_simulated_hosts import ANSWERS, Rollout
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_steps
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_record, _rollout_steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 
 SIX = [f"web{number}" for number in range(1, 7)]
@@ -87,7 +87,7 @@ def test_a_breach_can_hold(rollout):
     run = rollout({LAST[0]: {"look": "ill"}}, livepatch_on_breach="hold")
     record = run.run()
     assert on(run, "back") == [] and set(states(record).values()) == {"accepted", "on_trial"}
-    assert "back by itself until" in run.ended["problems"][LAST[0]]
+    assert "back by itself by" in run.ended["problems"][LAST[0]]
 
 
 def test_within_the_budget_those_that_fail_go_back_and_the_others_are_accepted(rollout):
@@ -247,6 +247,42 @@ def test_a_wave_is_watched_for_its_time(rollout):
     run.run()
     assert run.clock - begin == pytest.approx(300)
     assert "wave 3 of 3: 60 s left: 3 patched and well" in run.said
+
+
+@pytest.mark.parametrize("by", [-7200, 7200])
+def test_a_clock_that_is_set_meanwhile_makes_no_soak_longer_or_shorter(rollout, monkeypatch, by):
+    run = rollout()
+    begin, slept = run.clock, run._sleep
+    monkeypatch.setattr(run, "_sleep", lambda seconds: (slept(seconds), setattr(run, "set_by", by)))
+    record = run.run()
+    assert run.clock - begin == pytest.approx(300)
+    assert [look["after"] for look in record["waves"][0]["looks"]] == [0, 10, 40, 100]
+
+
+def test_options_that_differ_from_host_to_host_are_refused(rollout):
+    run = rollout({SECOND: {"variables": {"livepatch_soak": 5}}, "other": {"variables": {"livepatch_sum": 7}}})
+    with pytest.raises(TaskError, match=f"livepatch_soak is not set on web1 and 5 on {SECOND}: give a rollout one"):
+        run.run()
+
+
+def test_who_is_left_when_the_run_ends_is_said_before(rollout):
+    run = rollout()
+    record = run.run()
+    assert (f"wave 1 of 3: on trial; if this run ends before they are accepted, the hosts go back by themselves by "
+            f"{_rollout_record.iso(run.clock - 300 + record['options']['trial'])}") in run.said
+
+
+def test_a_host_that_was_not_asked_to_go_back_is_not_said_to_have_gone(rollout):
+    run = rollout({CANARY: {"back": {}}, SECOND: {"look": "ill"}}, livepatch_on_breach="rollback_all")
+    record = run.run()
+    assert states(record)[CANARY] == "unknown" and CANARY in run.ended["problems"]
+
+
+def test_an_approval_is_asked_for_beside_those_that_were_given(rollout, monkeypatch):
+    monkeypatch.setattr(_rollout_steps, "ask", lambda question: None)
+    run = rollout(livepatch_approve="all", livepatch_approved="1")
+    run.run()
+    assert "run again with livepatch_approved=1,2, which goes on here" in run.ended["verdict"]
 
 
 def test_steps_without_a_plan_say_what_to_use(tmp_path, rollout):
