@@ -24,6 +24,8 @@ GROUPS = {OLD: "bookworm", NEW: "trixie"}
 
 LONGEST = 600  # seconds that anything is waited for: eight emulated machines share two cores
 WAVES = "canary, 75%, 100%"
+# One host, three, and the others: what goes wrong in the second wave is seen sooner.
+SMALL_WAVES = "1, 3, 100%"
 
 LOOKS, UNWELL = "/run/lab-looks", "/run/lab-unwell"
 HEALTH_CHECK = "sh /root/well"
@@ -99,6 +101,11 @@ class Fleet:
         others = sorted((name for names in members for name in names[1:]), key=_digest)
         second = (len(canaries) + len(others)) * 75 // 100 - len(canaries)
         return [canaries, others[:second], others[second:]]
+
+    def small_waves(self) -> list[list[str]]:
+        """Who is in which of SMALL_WAVES."""
+        names = sorted(self.names, key=_digest)
+        return [names[:1], names[1:4], names[4:]]
 
     def each(self, ask: Callable[[Guest], t.Any], names: Iterable[str] | None = None) -> dict[str, t.Any]:
         """Ask guests at the same time, all of them where none is named; raises what any of them raises."""
