@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from check import environments, packages
@@ -29,7 +30,10 @@ def _on_core(run: Run, name: str, environment: Environment, tests: str) -> None:
     if not environments.available(environment):
         run.skip(name, title, f"no Python {' or '.join(environment.pythons)} here")
         return
-    command = pytest_command(run, name, environments.ensure(run, environment), "--quiet", tests)
+    workers = f"--numprocesses={len(os.sched_getaffinity(0))}"
+    # The runs of playbooks, which take longest, are all in a few files.
+    command = pytest_command(
+        run, name, environments.ensure(run, environment), "--quiet", workers, "--dist=worksteal", tests)
     run.check(name, title, command, env=run.variables())
 
 
