@@ -56,8 +56,8 @@ def plan_lines(record: Record) -> list[str]:
 def _when_some_fail(record: Record) -> str:
     if record["alone"]:
         return "a host that fails is taken back, and the others go on"
-    options = record["options"]
-    return f"{_allowed(options['budget']['hosts'])}, and when more fail, {ON_BREACH[options['on_breach']]}"
+    hosts, then = record["options"]["budget"]["hosts"], ON_BREACH[record["options"]["on_breach"]]
+    return f"{_allowed(hosts)}, and when more do, {then}" if hosts else f"when a host fails, {then}"
 
 
 def _allowed(hosts: int) -> str:
