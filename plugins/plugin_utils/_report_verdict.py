@@ -27,6 +27,7 @@ SURE = {
     "rollback": "Nothing that was done is in doubt.",
 }
 
+
 class Verdict(t.NamedTuple):
     """The head of a report; `tone` as in Word, and sentences."""
 

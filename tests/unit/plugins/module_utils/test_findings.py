@@ -24,7 +24,7 @@ def test_a_row_of_the_table(code):
     assert re.match(r"[a-z]+(-[a-z]+)*\Z", code)
     assert level in ("blocker", "warning", "note")
     assert level == "blocker" or not ignorable
-    assert message.endswith((".", "{why}")) and "  " not in message
+    assert message.endswith((".", "{why}", "{message}", "{line}")) and "  " not in message
     assert ("ignore_findings" in message) == ignorable
 
 
