@@ -17,7 +17,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 for checks in ("verdicts", "wholeness", "fleet_runs"):
     pytest.register_assert_rewrite(checks)
 
-from fleet_fixtures import bundle, fleet, runs, started_fleet  # noqa: E402, F401
+import fleet_fixtures  # noqa: E402
 from guest import RELEASE, Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
 from results import Results, Row  # noqa: E402
@@ -43,6 +43,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "exhaustive: takes many minutes; runs with --exhaustive only")
+    config.pluginmanager.register(fleet_fixtures)
     config.stash[RESULTS] = Results()
 
 
