@@ -186,7 +186,7 @@ def _wait_until_back(guest: Guest, patch: str) -> None:
 
 
 def _told(guest: Guest) -> Told:
-    lines, _, ledger = guest.run(TELL).partition("ledger\n")
+    lines, _word, ledger = guest.run(TELL).partition("ledger\n")
     words = [line.split(" ") for line in lines.splitlines()]
     only = {word[0]: word[1] for word in words if word[0] != "patch"}
     patches = {word[1]: " ".join(word[2:]) for word in words if word[0] == "patch"}

@@ -54,10 +54,10 @@ def test_every_bar_is_inside_and_in_order():
     lines = [line for band in drawing.bands for line in band.lines]
     assert len(lines) == 20  # of the three waves that were opened
     for line in lines:
-        for bar in line.bars:
-            assert bar.x >= LEFT - 0.01 and bar.x + bar.width <= RIGHT + 3.01
-        assert [bar.kind for bar in line.bars] in ([], ["transition", "trial"], ["transition", "trial", "kept"])
-        assert [bar.x for bar in line.bars] == sorted(bar.x for bar in line.bars)
+        for one in line.bars:
+            assert one.x >= LEFT - 0.01 and one.x + one.width <= RIGHT + 3.01
+        assert [one.kind for one in line.bars] in ([], ["transition", "trial"], ["transition", "trial", "kept"])
+        assert [one.x for one in line.bars] == sorted(one.x for one in line.bars)
     assert drawing.height > max(line.y for line in lines)
     assert drawing.width == WIDTH
 
@@ -66,7 +66,7 @@ def test_a_host_that_was_never_loaded_has_no_bar_and_says_why():
     drawing = timeline(examples.rollout(8, breach_in=1, stalled=1))
     stalled, well = drawing.bands[0].lines
     assert (stalled.bars, stalled.text, stalled.failed) == ([], "rolled back · transition-stalled", True)
-    assert [bar.kind for bar in well.bars] == ["transition", "trial"]
+    assert [one.kind for one in well.bars] == ["transition", "trial"]
 
 
 def test_what_has_no_room_behind_it_is_said_before_it():

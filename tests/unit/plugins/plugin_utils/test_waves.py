@@ -25,7 +25,8 @@ FIVE = {f"web{number}": OLD for number in range(5)}
 GROUPS = {"staging": ["web3", "web4", "web38", "away"], "empty": [], "away": ["away"], "canary": ["web7"]}
 
 
-def plan(waves, hosts, groups=GROUPS):
+def plan(waves, hosts, groups=None):
+    groups = GROUPS if groups is None else groups
     return plan_waves(parse_waves(waves), hosts, groups.get, groups)
 
 

@@ -68,10 +68,13 @@ class Host:
     def load(self, how):
         base = {"findings": [], "blockers": [], "transaction": "t1", "baseline": {"boot_id": "b", "uptime": 7.0}}
         if how in ("failed", "stalled"):
-            held = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None}]
-            return failed(
-                "transition-stalled" if how == "stalled" else "refused-by-kernel",
-                patch=dict(self.patch, state="absent"), **dict(base, blockers=held if how == "stalled" else []))
+            base["patch"] = dict(self.patch, state="absent")
+        if how == "failed":
+            return failed("refused-by-kernel", **base)
+        if how == "stalled":
+            base["blockers"] = [
+                {"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None}]
+            return failed("transition-stalled", **base)
         if how == "uncovered":
             return {**base, "patch": dict(self.patch, state="uncovered")}
         self.run("load", "enabled")
