@@ -18,7 +18,7 @@ fuzz: ## 200,000 damaged files to everything that reads patch files; test has th
 lint: ## ruff, yamllint, ansible-lint, antsibull-docs, antsibull-changelog, vermin
 sanity: ## ansible-test sanity on the newest and the oldest ansible-core, and lint
 kernel: ## the suite that patches real kernels in virtual machines
-kernel-all: ## all of that suite: a change ended before each of its steps, in two or three hours, with a table of what was seen
+kernel-all: ## all of that suite: changes ended at each of their phases, and a fleet of eight; in several hours, with a table of what was seen
 docs: ## build the documentation pages
 clean: ## remove the caches: Python environments, logs, images of machines
 
