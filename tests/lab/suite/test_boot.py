@@ -116,6 +116,7 @@ def test_a_power_cut_with_an_accepted_patch_blames_nobody(start, patches, seen):
     seen("a power cut after a patch was accepted", "loaded at boot")
 
 
+@pytest.mark.exhaustive
 def test_a_word_on_the_kernels_command_line_switches_it_off(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_v1"])

@@ -9,7 +9,7 @@ import sys
 
 from playbook import task
 
-TIMES = 7
+TIMES = 4
 
 
 def test_patch_check_adds_less_than_a_ping(playbooks, guest, patches, capsys):

@@ -11,6 +11,8 @@ import lzma
 import shutil
 import subprocess
 
+import pytest
+
 
 def test_one_task_patches_the_running_kernel(play, guest, patches):
     before = guest.read("/proc/cmdline").rstrip("\n")
@@ -52,6 +54,7 @@ def test_check_mode_shows_the_change_and_makes_none(play, guest, patches):
     assert guest.kept_files() == []
 
 
+@pytest.mark.exhaustive
 def test_compressed_files_load_as_what_they_hold(play, guest, patches, tmp_path):
     plain = patches["cmdline_v1"].read_bytes()
     files = {"gz": gzip.compress(plain), "xz": lzma.compress(plain)}

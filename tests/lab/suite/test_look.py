@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def test_verify_proves_each_function(play, guest, patches):
     assert play("patch", src=patches["cmdline_v2"]).code == 0
@@ -31,6 +33,7 @@ def test_verify_fails_for_another_build(play, guest, patches):
     assert outcome.result["verified"] is False
 
 
+@pytest.mark.exhaustive
 def test_verify_sees_that_a_later_patch_took_over(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     assert play("patch", src=patches["with_params"]).code == 0
@@ -72,6 +75,7 @@ def test_info_works_without_root(play, guest):
     assert outcome.result["livepatch"]["kernel"]["release"] == guest.release()
 
 
+@pytest.mark.exhaustive
 def test_rollback_takes_everything_out_newest_first(play, guest, patches):
     before = guest.read("/proc/cmdline")
     assert play("patch", src=patches["cmdline_v1"]).code == 0

@@ -4,8 +4,8 @@
 """A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
 
 The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. Without
---exhaustive, one scenario is killed at the phases around the load. With it, a load and a trial are killed at
-each phase, a trial is cut off at each phase too, and the rest is done at a part of the phases.
+--exhaustive, a trial is killed right after the load. With it, a load and a trial are killed at each phase, a trial is
+cut off at each phase too, and the rest is done at a part of the phases.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Stage:
     def at_each_step(self, attempt, seen, what, came_of_it, every):
         """Call attempt(number) for each phase, or `every` so many; fails with all that went wrong, by step."""
         steps = self.steps()
-        chosen = some_of(steps, every if self._exhaustive else 0)
+        chosen = some_of(steps, every) if self._exhaustive else some_of(steps)[-1:]
         wrong = []
         for number, text in chosen:
             try:

@@ -33,6 +33,7 @@ def test_between_cumulative_patches_there_is_no_gap(play, guest, patches, seen):
     seen("rollback from one cumulative patch to the one before", "loaded over it; nothing was disabled in between")
 
 
+@pytest.mark.exhaustive
 def test_a_replaced_stack_comes_back_in_its_order(play, guest, patches, seen):
     assert play("patch", src=patches["with_params"], params={"text": "first", "number": 1}).code == 0
     assert play("patch", src=patches["second_of_two"]).code == 0

@@ -79,6 +79,7 @@ def test_a_forced_load_is_done_and_says_what_it_costs(play, held, patches):
     assert held.read("/sys/kernel/livepatch/holder_fix/transition") == "0\n"
 
 
+@pytest.mark.exhaustive
 def test_a_load_that_waits_for_another_transition_is_told_what_it_waits_for(play, beside, held, patches, seen):
     going = beside(held, "patch", src=patches["holder_fix"], transition_timeout=60)
     held.wait_for_transition("holder_fix")

@@ -152,6 +152,7 @@ def test_a_killed_way_back_is_begun_again(play, held, patches, seen):
     seen("kill -9 of what ends a trial", "started again, and the host is back")
 
 
+@pytest.mark.exhaustive
 def test_a_trial_needs_no_systemd(play, without_systemd, patches, seen):
     guest = without_systemd
     on = play("patch", src=patches["cmdline_v1"], trial=30)
