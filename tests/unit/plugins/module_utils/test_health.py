@@ -44,7 +44,9 @@ def really(**check):
     (["printf", r"\033[2Jx"], True, "It ended with status 0: ?[2Jx"),
 ])
 def test_a_command(command, ok, message):
-    assert really(command=command) == (ok, message)
+    well, said = really(command=command)
+    # Python 3.6 adds the path to what the system says.
+    assert (well, said.replace(": '/nowhere/at-all'", "")) == (ok, message)
 
 
 def test_a_command_whose_time_is_over_is_killed_with_all_that_it_started(tmp_path):
@@ -168,7 +170,9 @@ def test_an_address_that_nobody_answers_at():
 
 
 def test_a_server_that_is_silent_is_left():
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(1)
         assert really(url=f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout=1) == (
             False, "It was not over after 1 s and was stopped.")
 
@@ -229,6 +233,6 @@ def test_no_descriptor_and_no_child_is_left():
     before = len(os.listdir("/proc/self/fd"))
     really(command="true")
     really(command="sleep 60", timeout=1)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
