@@ -150,7 +150,7 @@ STATES = [
     Cause("cmdline_v1", "function-attached", "warning", LOADS, made_by=ATTACH, undone_by=DETACH,
           kernels=("6.1", "6.12")),
     Cause("cmdline_v1", "no-space", "blocker", LOADS, why="the tool has to keep the file, and the kernel has not",
-          made_by=f"mkdir -p {STORE} && mount -t tmpfs -o size=64k none {STORE}", undone_by=f"umount {STORE}"),
+          made_by=f"mkdir -p -m 700 {STORE} && mount -t tmpfs -o size=64k none {STORE}", undone_by=f"umount {STORE}"),
 ]
 
 
