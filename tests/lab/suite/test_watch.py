@@ -89,6 +89,7 @@ def test_a_transition_that_goes_on(play, held, patches):
     assert watched["trial"]["seconds_left"] > 400
 
 
+@pytest.mark.exhaustive
 def test_a_kernel_that_warns_is_tainted_and_starts_anew(start, patches, seen, tmp_path):
     guest, play = start()
     subprocess.run(["mke2fs", "-q", "-t", "ext4", tmp_path / "disk", "4M"], check=True)
