@@ -25,7 +25,7 @@ CORES_FOR_TWO, MEMORY_FOR_TWO = 2, 6 << 30
 
 def run_kernel(run: Run) -> None:
     """Run the suite that patches real kernels."""
-    _run_suite(run, "Real kernels", minutes=60)
+    _run_suite(run, "Real kernels", minutes=75)
 
 
 def run_all_of_kernel(run: Run) -> None:
