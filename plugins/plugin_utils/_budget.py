@@ -19,7 +19,7 @@ NAME = "failure_budget"
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds, as in the module patch
 LOAD_SECONDS = 30  # for one host to be connected to, checked, sent the file and given the patch
 MARGIN = 120  # seconds, for the gate itself and for accepting
-LOOKS = 4  # at each host, on a wave
+LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is looked at, as shares of the soak
 
 
 class Budget(t.NamedTuple):
@@ -61,7 +61,7 @@ def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tu
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
     # A transition that is turned round may take as long again.
     transition = options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
-    checks = LOOKS * sum(check["timeout"] for check in options.health_checks)
+    checks = len(LOOKS) * sum(check["timeout"] for check in options.health_checks)
     needed = batches * (LOAD_SECONDS + checks) + transition + options.soak + MARGIN
     if needed > LONGEST_TRIAL:
         raise bad_option(

@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
     failed_hosts,
     hosts_of_wave,
     iso,
+    watched,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines import number_of, some
 
@@ -38,11 +39,7 @@ def judge_budget(record: Record, wave: int) -> bool:
 
 def to_look_at(record: Record, wave: Record) -> dict[str, Record]:
     """The hosts of a wave that are still watched; none once the rollout is stopped."""
-    if record["breach"]:
-        return {}
-    return {
-        name: host for name, host in hosts_of_wave(record, wave).items()
-        if not host["failure"] and host["state"] in ("on_trial", "waiting")}
+    return {} if record["breach"] else watched(record, wave)
 
 
 def to_keep(record: Record, wave: Record) -> list[str]:
@@ -50,26 +47,25 @@ def to_keep(record: Record, wave: Record) -> list[str]:
     return [name for name, host in to_look_at(record, wave).items() if host["state"] == "on_trial"]
 
 
-def to_take_back_now(record: Record, wave: Record) -> dict[str, str]:
-    """The hosts of a wave that failed while others may pass, with the transaction that each goes back to."""
+def to_take_back_now(record: Record, wave: Record) -> list[str]:
+    """The hosts of a wave that failed while others may pass, and that can be taken back."""
     if record["breach"]:
-        return {}
+        return []
     return _can_go_back({name: host for name, host in hosts_of_wave(record, wave).items() if host["failure"]})
 
 
-def to_take_back(record: Record) -> dict[str, str]:
-    """After a breach, the hosts to take back, each with the transaction that it goes back to."""
+def to_take_back(record: Record) -> list[str]:
+    """After a breach, the hosts to take back."""
     breach = record["breach"]
     if not breach or breach["action"] == "hold":
-        return {}
+        return []
     return _can_go_back({
         name: host for name, host in record["hosts"].items()
         if not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])})
 
 
-def _can_go_back(hosts: Mapping[str, Record]) -> dict[str, str]:
-    return {
-        name: host["transaction"] for name, host in hosts.items() if host["transaction"] and host["state"] in TOUCHED}
+def _can_go_back(hosts: Mapping[str, Record]) -> list[str]:
+    return [name for name, host in hosts.items() if host["transaction"] and host["state"] in TOUCHED]
 
 
 def take_back(record: Record, judged: Mapping[str, Judged], now: float) -> None:
@@ -101,16 +97,15 @@ def end(record: Record, now: float) -> None:
         if host["state"] == "on_trial" and not host["trial_ends"]:  # as it was found
             host["state"] = "enabled"
     for wave in record["waves"]:
-        if wave["state"] == "pending":
+        if record["check_mode"]:
+            wave.update(state="pending", why=None)
+        elif wave["state"] == "pending":
             wave.update(state="skipped", why="the rollout did not come this far")
     if record["check_mode"]:
-        for wave in record["waves"]:
-            wave.update(state="pending", why=None)
         record.update(outcome="planned", ok=not record["failures"] and not record["breach"])
     else:
         done = all(host["state"] in wanted and not host["failure"] for host in covered)
-        record.update(outcome="complete" if done else "stopped" if record["breach"] or _waits(record) else "complete",
-                      ok=done)
+        record.update(outcome="stopped" if record["breach"] or _waits(record) else "complete", ok=done)
     record["ended"] = iso(now)
 
 

@@ -31,7 +31,7 @@ def plan_lines(record: Record) -> list[str]:
     """What is going to happen, wave by wave, and to whom nothing is."""
     options = record["options"]
     names = ", ".join(patch["name"] for patch in record["patches"])
-    done = [name for name, host in record["hosts"].items() if host.get("done")]
+    done = [name for name, host in record["hosts"].items() if host["done"]]
     ways = "all at once" if record["alone"] else f"in {number_of(len(record['waves']), 'wave')}"
     lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
     lines += [_planned_wave(record, wave) for wave in record["waves"]]
@@ -158,7 +158,7 @@ def end_lines(record: Record) -> list[str]:
 def _after_breach(record: Record) -> str:
     if not record["breach"]["wave"]:
         return "nothing was begun"
-    done = [name for name, host in record["hosts"].items() if host.get("done")]
+    done = [name for name, host in record["hosts"].items() if host["done"]]
     left = f", except what was {record['options']['state']} before this rollout: {some(done)}" if done else ""
     return ON_BREACH[record["breach"]["action"]] + (left if record["breach"]["action"] == "rollback_all" else "")
 

@@ -33,7 +33,6 @@ STATES = (
 # Where the patch is, or may be.
 TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "goes_back", "unknown")
 
-
 NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout again.")  # a failure
 
 
@@ -93,7 +92,14 @@ def failed_hosts(record: Record) -> list[str]:
 
 def hosts_of_wave(record: Record, wave: Record) -> dict[str, Record]:
     """The hosts of a wave by name, without those that an earlier rollout has brought to where they should be."""
-    return {name: record["hosts"][name] for name in wave["hosts"] if not record["hosts"][name].get("done")}
+    return {name: record["hosts"][name] for name in wave["hosts"] if not record["hosts"][name]["done"]}
+
+
+def watched(record: Record, wave: Record) -> dict[str, Record]:
+    """The hosts of a wave that have the patch and nothing against them yet."""
+    return {
+        name: host for name, host in hosts_of_wave(record, wave).items()
+        if not host["failure"] and host["state"] in ("on_trial", "waiting")}
 
 
 def count(record: Record) -> None:

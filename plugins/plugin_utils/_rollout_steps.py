@@ -27,7 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_g
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_lines as lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_wave as wave_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import ask, is_named
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import trial_seconds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LOOKS, trial_seconds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX
@@ -56,8 +56,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import plan_waves
 
-# When a wave is looked at, as shares of its soak.
-LOOKS = (0, 0.1, 0.4, 1)
 SAY_EVERY = 60  # seconds
 # For the role apply by itself: all hosts at once, each for itself.
 ALONE = {
@@ -251,7 +249,7 @@ def _kept(call: Call) -> dict[str, t.Any]:
     if gate.judge_budget(record, wave["number"]):
         return _close(call, record, wave)
     keep(record, call.directory)
-    return _next(record, back=list(gate.to_take_back_now(record, wave)))
+    return _next(record, back=gate.to_take_back_now(record, wave))
 
 
 def _closed(call: Call) -> dict[str, t.Any]:

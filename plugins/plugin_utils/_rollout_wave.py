@@ -39,6 +39,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
     fail,
     hosts_of_wave,
     iso,
+    watched,
 )
 
 Answers = Mapping[str, t.Any]
@@ -107,7 +108,7 @@ def take_look(record: Record, wave: Record, answers: Answers, now: float, own: A
 
     `own`: for each host on which a task of the operator failed, its result.
     """
-    for name, host in _looked_at(record, wave).items():
+    for name, host in watched(record, wave).items():
         answer = answers.get(name)
         nothing = without_result(answer)
         if nothing == "unanswered":
@@ -123,12 +124,6 @@ def take_look(record: Record, wave: Record, answers: Answers, now: float, own: A
 def _left_alone(host: Record) -> str:
     """Where a host stands that nobody can do anything about: on trial, it goes back by itself."""
     return "goes_back" if host["trial_ends"] else "unknown"
-
-
-def _looked_at(record: Record, wave: Record) -> dict[str, Record]:
-    return {
-        name: host for name, host in hosts_of_wave(record, wave).items()
-        if not host["failure"] and host["state"] in ("on_trial", "waiting")}
 
 
 def _describe_look(host: Record, answer: Mapping[str, t.Any], now: float, last: bool) -> None:
@@ -183,7 +178,7 @@ def count_look(record: Record, wave: Record, now: float, after: float) -> None:
 def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> None:
     """Take over what keeping the patch came to: accepting it, or ending its trial."""
     wanted = record["options"]["state"]
-    for name, host in _looked_at(record, wave).items():
+    for name, host in watched(record, wave).items():
         answer = answers.get(name)
         nothing = without_result(answer)
         if nothing == "unanswered":
