@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._errors import Li
 from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import UP, Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._words import bounded
 
-LONGEST_TIMEOUT = 300  # seconds
+TIMEOUT, LONGEST_TIMEOUT = 10, 300  # seconds
 LONGEST_NAME = 80  # characters
 LONGEST_MESSAGE = 300
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5), and no pattern
@@ -42,7 +42,7 @@ def _described(number, entry):
     what, right = CHECKS[kind][0](entry[kind]), CHECKS[kind][1]
     if not what:
         raise wrong(f"has the {kind} {entry[kind]!r}: give {right}")
-    timeout = 10 if entry.get("timeout") is None else entry["timeout"]
+    timeout = TIMEOUT if entry.get("timeout") is None else entry["timeout"]
     if not 1 <= timeout <= LONGEST_TIMEOUT:
         raise wrong(f"has the timeout {timeout}: give 1 to {LONGEST_TIMEOUT} seconds")
     name = entry.get("name") or _name(kind, what)
@@ -84,7 +84,8 @@ def _words(command):
     return words if words and words[0] and not any("\0" in word for word in words) else None
 
 
-def _address(url):
+def address(url):
+    """A URL of http or https without the spaces around it; None for anything else."""
     try:
         parts = urlsplit(url.strip())
         fine = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
@@ -93,7 +94,8 @@ def _address(url):
     return url.strip() if fine and not re.search(r"[\s\0]", url.strip()) else None
 
 
-def _unit(unit):
+def unit_name(unit):
+    """The name of one unit without the spaces around it; None for anything else."""
     return unit.strip() if UNIT.match(unit.strip()) else None
 
 
@@ -125,8 +127,8 @@ def _look_at_unit(host, unit, seconds, _fetch):
 # Kind: what makes sense of the option, what to give, the check itself.
 CHECKS = {
     "command": (_words, "a program and its arguments, as a list or as one text; there is no shell", _run),
-    "url": (_address, "an address that begins with http:// or https://", _ask),
-    "unit": (_unit, "the name of a systemd unit such as nginx.service", _look_at_unit),
+    "url": (address, "an address that begins with http:// or https://", _ask),
+    "unit": (unit_name, "the name of a systemd unit such as nginx.service", _look_at_unit),
 }
 
 

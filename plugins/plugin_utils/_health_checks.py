@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._health import (
+    LONGEST_NAME,
+    LONGEST_TIMEOUT,
+    TIMEOUT,
+    address,
+    unit_name,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._words import bounded
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import Values, bad_option, shown, whole
 
 NAME = "health_checks"
-DEFAULT_TIMEOUT, LONGEST_TIMEOUT = 10, 300  # seconds, as in patch_watch
-_LONGEST_NAME = 80
-_UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*")  # systemd.unit(5)
 
 
 def health_checks(values: Values, directory: Path) -> tuple[dict[str, t.Any], ...]:
@@ -63,7 +67,7 @@ def _check(number: int, check: dict[str, t.Any], directory: Path) -> dict[str, t
         name = _default_name(kind, value)
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise wrong(f"has the name {shown(name)}", "give a text of one line")
-    timeout = DEFAULT_TIMEOUT if check.get("timeout") in (None, "") else whole(check["timeout"])
+    timeout = TIMEOUT if check.get("timeout") in (None, "") else whole(check["timeout"])
     if timeout is None or not 1 <= timeout <= LONGEST_TIMEOUT:
         raise wrong(f"has timeout {shown(check['timeout'])}", f"give whole seconds from 1 to {LONGEST_TIMEOUT}")
     return {"name": name.strip(), kind: value, "timeout": timeout}
@@ -83,16 +87,12 @@ def _command(value: t.Any, _directory: Path) -> str | list[str] | None:
 
 
 def _url(value: t.Any, _directory: Path) -> str | None:
-    try:
-        parts = urlsplit(value.strip()) if isinstance(value, str) else None
-        fine = parts and parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:
-        return None
-    return value.strip() if fine and not re.search(r"\s", value.strip()) and value.strip().isprintable() else None
+    url = address(value) if isinstance(value, str) else None
+    return url if url and url.isprintable() else None
 
 
 def _unit(value: t.Any, _directory: Path) -> str | None:
-    return value.strip() if isinstance(value, str) and _UNIT.fullmatch(value.strip()) else None
+    return unit_name(value) if isinstance(value, str) else None
 
 
 def _tasks(value: t.Any, directory: Path) -> str | None:
@@ -117,8 +117,7 @@ def _default_name(kind: str, value: str | list[str]) -> str:
         name = without_password(value).partition("?")[0]
     else:
         name = f"{kind} {Path(value).name if kind == 'tasks' else value}"
-    name = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME - 3] + "..."
+    return bounded(name, LONGEST_NAME)
 
 
 def without_password(url: str) -> str:
