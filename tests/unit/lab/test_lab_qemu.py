@@ -26,8 +26,20 @@ Hub -1 (net):
 """
 
 
-def command(memory=None, incoming=False, disk="/run/lab1.qcow2", **more):
-    return qemu.command(Image(Path("/image")), Path(disk), Path("/run/lab1.console"), 7, memory, incoming, **more)
+class ImageOf(Image):
+    """An image without files."""
+
+    def __init__(self, release):
+        super().__init__(Path("/image"))
+        self._of_release = release
+
+    @property
+    def release(self):
+        return self._of_release
+
+
+def command(memory=None, incoming=False, disk="/run/lab1.qcow2", release="6.1.0-56-amd64", **more):
+    return qemu.command(ImageOf(release), Path(disk), Path("/run/lab1.console"), 7, memory, incoming, **more)
 
 
 def value_of(words, option):
@@ -36,6 +48,14 @@ def value_of(words, option):
 
 def test_emulation_is_asked_for_by_name():
     assert value_of(command(), "-accel").startswith("tcg,")
+
+
+@pytest.mark.parametrize(
+    ("release", "threads"),
+    [("5.10.0-46-amd64", "multi"), ("6.1.0-56-amd64", "multi"), ("6.2-rc1", "single"), ("6.12.117+deb13", "single")],
+)
+def test_kernels_that_do_not_survive_a_stale_breakpoint_have_all_processors_in_one_thread(release, threads):
+    assert f",thread={threads}," in value_of(command(release=release), "-accel")
 
 
 def test_port_is_local_and_left_to_qemu():
@@ -110,6 +130,5 @@ def test_unknown_kernel_is_refused_with_the_known_ones():
 
 
 def test_words_for_the_kernel_end_its_command_line():
-    words = qemu.command(Image(Path("/image")), Path("/d"), Path("/c"), 7, None, False, "nosmp")
-    assert value_of(words, "-append").endswith(" quiet nosmp")
+    assert value_of(command(kernel_words="nosmp"), "-append").endswith(" quiet nosmp")
     assert value_of(command(), "-append").endswith(" quiet")
