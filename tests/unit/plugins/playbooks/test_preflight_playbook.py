@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 KERNEL = "6.1.0-56-amd64"
+NOBODY_GETS_IN = {"ansible_become_method": "nosuch"}
 
 
 def answer(state="absent", *findings, kernel=KERNEL):
@@ -71,6 +72,12 @@ def test_one_bad_host_is_enough_for_a_failure_also_where_it_is_the_first(preflig
     run = preflight({"bad": told, "good": GOOD})
     assert (run.code, run.failed) == (2, ["bad"])
     assert "1 compatible" in run.lines[-1]
+
+
+def test_a_summary_comes_also_where_nobody_gets_into_the_first_host(preflight):
+    run = preflight({"bad": GOOD, "good": GOOD}, inventory={"hosts": {"bad": NOBODY_GETS_IN, "good": {}}})
+    assert (run.code, run.failed) == (2, ["bad"]), run.output
+    assert run.lines[-1] == "2 hosts: 1 compatible, 1 not checked"
 
 
 @pytest.mark.parametrize("told", ["lost", FAILED])

@@ -180,3 +180,11 @@ def test_nothing_that_a_host_says_is_taken_for_a_template(rollback, tmp_path):
     assert run.lines[:2] == [f"rolled back: a: {trap} out; {trap} is enabled now", f"failed: b: {trap}"]
     assert run.stats["livepatch_rollback"]["problems"]["b"] == trap
     assert not (tmp_path / "trapped").exists()
+
+
+def test_a_summary_comes_also_where_nobody_gets_into_the_first_host(rollback):
+    hosts = {"bad": {"ansible_become_method": "nosuch"}, "back": {}}
+    variables = {"livepatch_report_dir": "reports"}
+    run = rollback({"bad": BACK, "back": BACK}, variables=variables, inventory={"hosts": hosts})
+    assert (run.code, run.failed) == (2, ["bad"]), run.output
+    assert "2 hosts: 1 rolled back, 1 failed" in run.output and run.lines.endswith(".html")

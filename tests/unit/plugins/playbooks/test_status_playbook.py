@@ -177,3 +177,10 @@ def test_nothing_that_a_host_says_is_taken_for_a_template(status, tmp_path):
     assert (run.code, sorted(run.failed)) == (2, ["a", "b"])
     assert run.stats["livepatch_status"]["problems"]["b"] == f"{trap}: {trap}"
     assert not (tmp_path / "trapped").exists()
+
+
+def test_a_summary_comes_also_where_nobody_gets_into_the_first_host(status):
+    hosts = {"bad": {"ansible_become_method": "nosuch"}, "good": {}}
+    run = status({"bad": answer(), "good": answer()}, inventory={"hosts": hosts})
+    assert (run.code, run.failed) == (2, ["bad"]), run.output
+    assert run.lines[-1] == "2 hosts: 1 without a live patch, 1 that could not be asked"
