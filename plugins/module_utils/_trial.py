@@ -15,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._stack import nam
 from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 
+LONGEST_TRIAL = 30 * 24 * 3600  # seconds
 SECONDS = 300  # of the trial on the way from `absent` to `accepted` when nothing else is asked for
 TRANSITION_SECONDS = 90
 LOOK_AGAIN = 10  # seconds; the end can be moved, or the trial accepted, meanwhile

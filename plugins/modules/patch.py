@@ -348,8 +348,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
     transition_seconds,
     warn_uncovered,
 )
-
-LONGEST_TRIAL = 30 * 24 * 3600  # seconds
+from ansible_collections.kernel.livepatch.plugins.module_utils._trial import LONGEST_TRIAL
 
 
 def main():

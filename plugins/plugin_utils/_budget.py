@@ -10,13 +10,13 @@ import typing as t
 from collections.abc import Iterable
 from fractions import Fraction
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._trial import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import bad_option, share_of, shown, whole
 
 if t.TYPE_CHECKING:
     from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import Options
 
 NAME = "failure_budget"
-LONGEST_TRIAL = 30 * 24 * 3600  # seconds, as in the module patch
 LOAD_SECONDS = 30  # for one host to be connected to, checked, sent the file and given the patch
 MARGIN = 120  # seconds, for the gate itself and for accepting
 LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is looked at, as shares of the soak

@@ -14,7 +14,8 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import check_ignorable
 from ansible_collections.kernel.livepatch.plugins.module_utils._parameters import parameter_line
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LONGEST_TRIAL, Budget, parse_budget
+from ansible_collections.kernel.livepatch.plugins.module_utils._trial import LONGEST_TRIAL
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import Budget, parse_budget
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._health_checks import health_checks, without_password
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, Values, shown

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._trial import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._words import bounded
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
     NO_SENSE,
@@ -19,7 +20,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
     failure_of,
     without_result,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import (
     LONGEST,
     LOST,
