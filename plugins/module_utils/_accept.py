@@ -32,6 +32,7 @@ def accept(task, told):
         raise refusal(blockers)
     with transaction(task.host, "accept", told) as recorded:
         task.ledger = recorded.ledger
+        task.have_image()  # a patch that somebody else has loaded has none yet
         before = task.interface.patches()
         recorded.begin([dict(task.planned(), previous_state="enabled", wanted_state="accepted")], before)
         try:
@@ -52,10 +53,10 @@ def _accept(task, recorded):
     blockers = standing_blockers(findings, TOLERATED)
     if blockers:
         raise refusal(blockers, findings=findings)
-    watched = watch(task.host, program(task.host))
     ledger = recorded.ledger
     entry = next((one for one in ledger["loaded"] if same_build(one, task.description)), None) or entry_of(
         task.description, task.line, recorded.name)
+    watched = _watch(task.host, recorded, entry)
     stack = running_stack(task.host, task.interface.patches(), ledger)
     changes = {
         "accepted": accepted_with(ledger, stack, entry, task.description["replace"] is not False, recorded.now()),
@@ -67,6 +68,17 @@ def _accept(task, recorded):
     else:
         recorded.keep(**changes)
     return findings
+
+
+def _watch(host, recorded, entry):
+    """Have the boot part run; what it starts reads the ledger, which is to be of this boot and to know the patch."""
+    earlier = recorded.ledger["loaded"]
+    recorded.keep(loaded=[one for one in earlier if one["name"] != entry["name"]] + [entry])
+    try:
+        return watch(host, program(host))
+    except BaseException:
+        recorded.keep_at_last(loaded=earlier)
+        raise
 
 
 def has_boot_part(task):

@@ -29,7 +29,7 @@ def boot(host):
     """
     ledger = read_ledger(host)
     if ledger["boot_id"] == host.read_or(BOOT_ID):
-        _arm_again(host, ledger["trial"])
+        _arm_again(host, ledger)
         return None
     if switched_off(host):
         return None
@@ -42,10 +42,14 @@ def boot(host):
         return " ".join(said)
 
 
-def _arm_again(host, trial):
+def _arm_again(host, ledger):
     """A soft reboot leaves the kernel and its patches as they are, and ends all processes."""
+    trial, booted = ledger["trial"], ledger["booted"]
     if trial and not armed(host, trial["transaction"]):
         arm(host, trial["transaction"], [*this_program(host), "end-trial"])
+    if booted["patches"] and not booted["proven"]:
+        with contextlib.suppress(LivepatchError, OSError):  # it may be armed still
+            arm_proof(host, PROVEN_SECONDS)
 
 
 def prove(host):

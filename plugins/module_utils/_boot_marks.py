@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a boot ended cleanly, by a mark that is left while the host goes down; and the switch for the next boot.
 
-    /var/lib/kernel-livepatch/clean-shutdown      the boot_id of the boot that ended so
+    /var/lib/kernel-livepatch/clean-shutdown      the boot_ids of the last boots that ended so, a line each
 """
 
 import os
@@ -18,6 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import S
 
 MARK = f"{DIRECTORY}/clean-shutdown"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MOST = 16  # boots; the ledger may be of an earlier one, where the last could not write it
 SWITCH = "kernel_livepatch=off"  # on the kernel command line: nothing is loaded at boot
 
 
@@ -28,7 +29,7 @@ def switched_off(host):
 
 def was_clean(host, boot_id):
     """Whether that boot ended as it should; False where nothing is known of it."""
-    return bool(boot_id) and host.read_or(MARK) == boot_id
+    return bool(boot_id) and boot_id in _clean_boots(host)
 
 
 def record_clean_shutdown(host):
@@ -39,11 +40,26 @@ def record_clean_shutdown(host):
     if Systemd.runs(host) and not Systemd(host).goes_down():
         return
     private_directory(host.path(DIRECTORY))
-    write_private(host.path(MARK), lambda stream: stream.write(host.read(BOOT_ID).encode("ascii") + b"\n"))
+    this = host.read(BOOT_ID)
+    _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST:])
 
 
 def withdraw(host):
     """Take the mark for this boot away again, because the host runs on; raises OSError."""
-    if was_clean(host, host.read_or(BOOT_ID)):
+    this = host.read_or(BOOT_ID)
+    if not was_clean(host, this):
+        return
+    others = [boot for boot in _clean_boots(host) if boot != this]
+    if others:
+        _write(host, others)
+    else:
         os.unlink(host.path(MARK))
         sync_directory(host.path(DIRECTORY))
+
+
+def _clean_boots(host):
+    return host.read_or(MARK, "").split()
+
+
+def _write(host, boots):
+    write_private(host.path(MARK), lambda stream: stream.write("".join(f"{boot}\n" for boot in boots).encode("ascii")))

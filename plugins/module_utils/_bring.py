@@ -82,7 +82,7 @@ def _at_rest(task, check_mode, told):
         forget_gone(task, told)
     if task.wish.state in ("disabled", "absent"):
         return forget(task, told, check_mode) if task.is_to_come() or task.on_trial() else task.unchanged()
-    if task.wish.state == "accepted" and not (task.is_accepted() and has_boot_part(task)):
+    if task.wish.state == "accepted" and not (task.is_accepted() and has_boot_part(task) and task.has_image()):
         if check_mode:
             return dict(task.answer("accepted", task.unchanged()["findings"]), changed=True)
         return accept(task, told) if task.wish.fresh else dict(task.unchanged(), needs=_new_connection(task))

@@ -175,7 +175,8 @@ class OnePatch:
         findings = self.check()
         if self.wish.trial and "load" not in self.steps() and not self.on_trial():
             findings.append(finding("trial-not-begun", self.name, name=self.name))
-        self._have_image()
+        if "load" in self.steps():
+            self.have_image()
         change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
         precautions = self.precautions(recorded)
         try:
@@ -243,9 +244,13 @@ class OnePatch:
                         why=forced or "this host keeps no file of it")
                 for layer in stack if layer["name"] != self.name and (forced or not layer["sha256"])]
 
-    def _have_image(self):
-        """Have the image in the store when the plan loads it; raises Needs when it has to be sent."""
-        if "load" not in self.steps() or self.store.has(self.description["sha256"]):
+    def has_image(self):
+        """Whether the host keeps the image, for the next boot or the way back."""
+        return self.store.has(self.description["sha256"])
+
+    def have_image(self):
+        """Have the image in the store; raises Needs when it has to be sent."""
+        if self.has_image():
             return
         offer = self.wish.offer
         if offer["kind"] == "host":

@@ -90,7 +90,8 @@ class Precautions:
     def settle(self, patches, done=True):
         """After a change: the ledger is what the kernel has now; a trial begins to count, or is over with its patch.
 
-        `done`: whether the change came to what it was for.
+        `done`: whether the change came to what it was for. Where it did not, and what ran before is not back either,
+        the trial's end is due now, which tries that again.
         """
         ledger = self.recorded.ledger
         states = {patch["name"]: patch["state"] for patch in patches if patch["state"] != "disabled"}
@@ -98,10 +99,15 @@ class Precautions:
         trial = ledger["trial"]
         state = states.get(trial["name"]) if trial else None
         kept = state == "enabled" and done and self.again and not self.seconds
-        if trial and (state is None or kept):
+        own = bool(trial) and trial["transaction"] == self.begun
+        lost = state is None and own and not done and any(
+            states.get(layer["name"]) != "enabled" for layer in trial["back_to"])
+        if trial and (kept or (state is None and not lost)):
             end_of_trial(self.host, self.recorded, **changes)
             return
-        if trial and trial["transaction"] == self.begun and state == "enabled":
+        if lost:
+            changes["trial"] = dict(trial, ends=self.host.now())
+        elif own and state == "enabled":
             changes["trial"] = dict(trial, ends=self._end())
         self.recorded.keep_at_last(**changes)
 

@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._going_back impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, take_way
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, loaded_now, take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
@@ -50,11 +50,20 @@ def end_trial(host):
 
 
 def _now(host, known):
-    """The ledger, or where it cannot be read, what is known of it."""
+    """The ledger, or where it cannot be read or has lost the trial, what is known of it."""
     try:
-        return read_ledger(host)
+        ledger = read_ledger(host)
     except (LivepatchError, OSError):
         return known
+    return known if _has_lost_trial(host, ledger, known) else ledger
+
+
+def _has_lost_trial(host, ledger, known):
+    """Whether a ledger that somebody has moved away, or begun anew, knows nothing of a patch that is still on trial."""
+    if ledger["trial"] or not known["trial"] or known["boot_id"] != host.read_or(BOOT_ID):
+        return False
+    name = known["trial"]["name"]
+    return name not in names_of(ledger["loaded"]) and interface_adapter(host).state(name) not in ("absent", "disabled")
 
 
 def _when_due(host, known):
@@ -72,6 +81,9 @@ def _when_due(host, known):
 def _end(host, known):
     """Whether the trial is over, and what there is to say of that."""
     with transaction(host, "trial", way_back=True, wait=True, remembered=known) as recorded:
+        if _has_lost_trial(host, recorded.ledger, known):
+            recorded.keep(trial=known["trial"], watched=known["watched"],
+                          loaded=loaded_now(interface_adapter(host), known))
         trial = recorded.ledger["trial"]
         if not trial or trial["ends"] > host.now():
             return False, None  # whoever had the lock has accepted it, or taken it back, or begun another

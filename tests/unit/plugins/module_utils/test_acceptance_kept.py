@@ -8,11 +8,13 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._boot import boot
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot import boot, prove
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._needs import Needs
 from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._trial import end_trial
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import (
     BOOT_ID,
@@ -27,6 +29,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_l
     reboot,
     stack,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.remembering import load
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_systemd import (
     UNIT_FILE,
     SimulatedSystemd,
@@ -210,3 +213,57 @@ def test_check_mode_only_tells_what_will_be_and_a_second_time_is_no_change(host,
     assert (forecast["changed"], forecast["patch"]["state"]) == (result["changed"], result["patch"]["state"])
     again = bring(V1, state=state)
     assert (again["changed"], again["transaction"], "needs" in again) == (False, None, False)
+
+
+# What a boot needs
+
+def test_what_somebody_else_has_loaded_is_accepted_with_its_file(host, interface, bring, systemd):
+    load(host, ONE)
+    with pytest.raises(Needs) as caught:
+        accept(bring, None, offer=ONE.offer())
+    assert caught.value.what == {"file": ONE.sha256}
+    accept(bring, ONE)
+    assert read_ledger(host)["watched"]
+    restart(host, systemd)
+    boot(host)
+    assert stack(host, interface) == ["one"]
+
+
+def test_a_file_that_was_lost_is_put_back_by_accepting_again(host, bring, systemd):
+    accept(bring, ONE)
+    os.unlink(kept_file(host, ONE))
+    assert accept(bring, ONE)["changed"]
+    assert os.path.exists(kept_file(host, ONE))
+    assert not bring(ONE, state="accepted")["changed"]
+
+
+def test_the_ledger_is_of_this_boot_before_the_boot_part_is_started(host, bring, systemd, monkeypatch):
+    accept(bring, ONE)
+    restart(host, systemd)  # and the boot part does not run
+    load(host, TWO)
+    seen = []
+    real = systemd._start
+    monkeypatch.setattr(systemd, "_start", lambda words: seen.append(read_ledger(host)) or real(words))
+    accept(bring, TWO)
+    assert [(ledger["boot_id"], names_of(ledger["loaded"])) for ledger in seen] == [("boot-2", ["two"])]
+
+
+def test_a_ledger_knows_nothing_of_a_patch_whose_acceptance_failed(host, bring, systemd):
+    load(host, ONE)
+    systemd.broken["start"] = "no"
+    with pytest.raises(LivepatchError):
+        accept(bring, ONE)
+    assert (read_ledger(host)["loaded"], accepted(host)) == ([], [])
+
+
+def test_a_soft_reboot_has_the_host_prove_itself_again(host, bring, systemd):
+    accept(bring, ONE)
+    restart(host, systemd)
+    boot(host)
+    systemd.stop_all()
+    boot(host)
+    assert [words[-1] for words in systemd.timers.values()] == ["prove"]
+    prove(host)
+    systemd.stop_all()
+    boot(host)
+    assert systemd.timers == {}

@@ -9,6 +9,7 @@ import stat
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import (
     BOOT_ID,
     MARK,
+    MOST,
     record_clean_shutdown,
     was_clean,
     withdraw,
@@ -53,3 +54,14 @@ def test_a_service_that_is_stopped_on_a_host_that_runs_on_leaves_no_mark(kernel)
     systemd.state = "stopping"
     record_clean_shutdown(kernel)
     assert was_clean(kernel, BOOT)
+
+
+def test_an_earlier_boot_ended_well_though_a_later_one_did_too(kernel):
+    boots = [BOOT.replace("8f3c", f"{number:04}") for number in range(MOST + 1)]
+    for boot in boots:
+        kernel.put(BOOT_ID, f"{boot}\n")
+        record_clean_shutdown(kernel)
+        record_clean_shutdown(kernel)
+    assert [was_clean(kernel, boot) for boot in boots] == [False] + [True] * MOST
+    withdraw(kernel)
+    assert [was_clean(kernel, boot) for boot in boots] == [False] + [True] * (MOST - 1) + [False]

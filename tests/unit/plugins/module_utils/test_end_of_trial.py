@@ -3,18 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A patch on trial on a simulated kernel: what is on the disk before the load, and how the host finds back."""
 
+import errno
+import os
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils import _precautions
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import PATH, empty_ledger, read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._trial import end_trial
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import V1, V2, failure, stack
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
+STACKED = SimulatedPatch("stacked", build_id="44" * 20, objects={"vmlinux": ["other"]})
+UNHOOKED = SimulatedPatch("unhooked", build_id="55" * 20, replace=True, objects={"vmlinux": ["one"]}, defect="unhooked")
 OTHER = SimulatedPatch("other", build_id="33" * 20, objects={"vmlinux": ["one"]})
 
 
@@ -152,3 +157,49 @@ def test_a_patch_that_is_taken_out_meanwhile_does_not_come_back(host, interface,
     bring(name="other", state="absent")
     end_trial(host)
     assert stack(host, interface) == []
+
+
+def test_what_a_failed_load_has_taken_along_comes_back_by_the_end_of_its_trial(host, interface, bring, monkeypatch):
+    bring(OTHER)
+    real = host.finit_module
+    refused = []
+
+    def finit_module(descriptor, parameters):
+        if len(host.loads) == 2 and not refused:
+            refused.append(descriptor)
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return real(descriptor, parameters)
+    monkeypatch.setattr(host, "finit_module", finit_module)
+    error = failure(bring, UNHOOKED, trial=60)
+    assert (error.code, error.details["changed"], stack(host, interface)) == ("function-not-hooked", True, [])
+    end_trial(host)
+    assert host.now() < 60
+    assert (stack(host, interface), read_ledger(host)["trial"]) == (["other"], None)
+
+
+def test_a_trial_ends_though_its_ledger_is_moved_away(host, interface, bring):
+    bring(V1)
+    bring(V2, trial=60)
+    host.at(20, lambda: os.unlink(host.path(PATH)))
+    end_trial(host)
+    assert (host.now() >= 60, stack(host, interface), read_ledger(host)["trial"]) == (True, ["v1"], None)
+
+
+def test_a_trial_ends_though_another_change_has_begun_a_damaged_ledger_anew(host, interface, bring):
+    bring(OTHER)
+    bring(STACKED, trial=60)
+
+    def damage():
+        host.put(PATH, "{")
+        bring(name="other", state="absent")
+    host.at(20, damage)
+    end_trial(host)
+    assert host.now() >= 60 and "stacked" not in stack(host, interface)
+
+
+def test_a_patch_that_was_taken_out_by_hand_is_not_on_trial_any_more(host, interface, bring):
+    bring(V1)
+    bring(V2, trial=60)
+    host.at(20, lambda: bring(name="v2", state="absent"))
+    end_trial(host)
+    assert (host.now() < 60, stack(host, interface)) == (True, [])
