@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from ansible.inventory.manager import split_host_pattern
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings import standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
-    NO_SENSE,
     cohorts_of,
     described,
     failure_of,
@@ -59,7 +60,7 @@ def plan(
     `groups`: the inventory's, with their hosts. Raises TaskError for waves that cannot be made. Nothing that a host
     answers makes this fail.
     """
-    record["hosts"] = {name: _planned(answer, options.state) for name, answer in sorted(answers.items())}
+    record["hosts"] = {name: _planned(answer, options) for name, answer in sorted(answers.items())}
     kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
     cohorts = cohorts_of(kernels, options.cohort_by, hostvars)
     record["cohorts"] = [dict(described(cohort), hosts=hosts) for cohort, hosts in cohorts]
@@ -82,7 +83,7 @@ def plan(
             wave.update(state="passed", why="its hosts were where they should be before")
 
 
-def _planned(answer: t.Any, wanted: str) -> Record:
+def _planned(answer: t.Any, options: Options) -> Record:
     """What a host's answer to patch_check makes of it; `done` where it is what is wanted already."""
     host = dict(new_host(), done=False)
     verdict = verdict_of(answer)
@@ -93,11 +94,11 @@ def _planned(answer: t.Any, wanted: str) -> Record:
     elif verdict == "unanswered":
         fail(host, "check", NOT_ASKED, "unchanged")
     else:
-        _describe(host, answer, verdict, wanted)
+        _describe(host, answer, verdict, options)
     return host
 
 
-def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, wanted: str) -> None:
+def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: Options) -> None:
     patch = answer["patch"]
     host.update(
         kernel=legible(patch["kernel"]), arch=legible(answer["arch"]), findings=findings_of(answer),
@@ -107,12 +108,12 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, wanted: s
         return
     effective = patch["state"] in ("enabled", "accepted")
     host["functions"] = functions_of(patch, "patched" if effective else "absent")
-    if verdict == "blocked":
-        blockers = [entry for entry in host["findings"] if entry["level"] == "blocker"]
-        # The list was bounded, so that it may have lost them.
-        first = blockers[0] if blockers else {"code": NO_SENSE[0], "message": NO_SENSE[1]}
+    # Of the whole answer: the record's list is bounded, and may have lost some.
+    standing = standing_blockers(answer["findings"], (*TOLERATED, *options.ignore_findings))
+    if verdict == "blocked" and standing:
+        first = findings_of({"findings": standing})[0]
         fail(host, "check", (first["code"], first["message"]), "unchanged")
-    elif patch["state"] == "accepted" or (effective and wanted == "enabled" and not answer.get("trial")):
+    elif patch["state"] == "accepted" or (effective and options.state == "enabled" and not answer.get("trial")):
         host.update(state=patch["state"], done=True)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from rollout_of_simulated_hosts import ANSWERS, Rollout
+from rollout_of_simulated_hosts import ANSWERS, Rollout, checked, finding
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_record, _rollout_steps
+from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_answers, _rollout_record, _rollout_steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 
 SIX = [f"web{number}" for number in range(1, 7)]
@@ -157,6 +157,33 @@ def test_a_host_that_fails_before_the_rollout_counts_and_is_in_no_wave(rollout, 
     assert (waves(record), record["breach"]["wave"], on(run, "load")) == (["skipped"] * 3, 0, [])
     record = rollout({SECOND: {"check": how}}, livepatch_failure_budget=1).run()
     assert (waves(record), states(record)[SECOND], record["ok"]) == (["passed"] * 3, "unchanged", False)
+
+
+def blocked(*codes, state="absent"):
+    return {"check": checked(state, compatible=False, findings=[finding(code) for code in codes])}
+
+
+def test_hosts_are_patched_in_spite_of_blockers_that_are_to_be_ignored(rollout):
+    ignored = ["quarantined", "vermagic-mismatch"]
+    run = rollout({CANARY: blocked(*ignored), LAST[0]: blocked("quarantined")}, livepatch_ignore_findings=ignored)
+    record = run.run()
+    assert (record["ok"], sorted(on(run, "load"))) == (True, SIX)
+    run = rollout({CANARY: blocked("quarantined", "vermagic-mismatch")}, livepatch_ignore_findings="quarantined")
+    record = run.run()
+    assert (on(run, "load"), record["hosts"][CANARY]["failure"]) == (
+        [], {"code": "vermagic-mismatch", "message": "This is vermagic-mismatch.", "step": "check"})
+
+
+def test_a_blocker_that_the_record_has_no_room_for_is_one_all_the_same(rollout):
+    many = blocked(*["quarantined"] * _rollout_answers.MOST_FINDINGS, "wrong-release")
+    run = rollout({CANARY: many}, livepatch_ignore_findings="quarantined")
+    assert (run.run()["hosts"][CANARY]["failure"]["code"], on(run, "load")) == ("wrong-release", [])
+
+
+def test_what_is_accepted_in_spite_of_a_blocker_that_is_ignored_is_left_as_it_is(rollout):
+    ways = {CANARY: blocked("object-would-be-refused", state="accepted")}
+    run = rollout(ways, livepatch_ignore_findings="object-would-be-refused")
+    assert run.run()["ok"] and CANARY not in on(run, "load")
 
 
 def test_uncovered_hosts_are_counted_and_have_not_failed(rollout):
