@@ -48,6 +48,9 @@ class PatchAction(ActionBase):
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
+        if boolean(self._task.args.get("_fresh", False), strict=False):  # a rollout keeps what is in, and loads nothing
+            connect_anew(self._connection)
+            return self._converse(offer, release, task_vars, _fresh=True)
         result = self._converse(offer, release, task_vars)
         if not _waits_for_new_connection(result):
             return result

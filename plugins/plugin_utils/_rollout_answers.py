@@ -25,6 +25,9 @@ FAILURES = {
     "no-longer-covered":
         "Its kernel is another one than when the rollout was planned, and there is no build for it: run the rollout "
         "again.",
+    "trial-over":
+        "Its trial was over before the patch could be kept, and the patch was loaded once more, which nobody has "
+        "watched.",
     "transition-unfinished": "The transition of the patch was not over when the wave had been watched for its time.",
 }
 

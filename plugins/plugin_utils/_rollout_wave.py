@@ -46,6 +46,8 @@ Answers = Mapping[str, t.Any]
 
 # States of a patch in which it is, or may be, in the kernel.
 IN_THE_KERNEL = ("enabled", "accepted", "enabling", "disabling")
+# Those in which it can be kept without being loaded.
+KEPT_FROM = ("enabled", "accepted")
 
 
 def take_loaded(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
@@ -189,6 +191,10 @@ def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> Non
             fail(host, "accept", failure_of(answer), _left_alone(host))
         elif answer.get("failed"):
             _lose_track(host, failure_of(answer))
+        elif _state(answer) == "uncovered":
+            fail(host, "accept", failure_called("no-longer-covered"), _left_alone(host))
+        elif _state(answer) in (wanted, "accepted") and _state(answer, "previous_state") not in KEPT_FROM:
+            _lose_track(host, failure_called("trial-over"))
         elif _state(answer) in (wanted, "accepted"):
             host.update(state=str(_state(answer)), accepted_at=iso(now), trial_ends=None)
         else:
@@ -196,11 +202,11 @@ def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> Non
 
 
 def _lose_track(host: Record, failure: Failure) -> None:
-    """It may have been accepted before the connection, or the module, broke off."""
+    """It may have been accepted before the connection, or the module, broke off, or was loaded without a trial."""
     fail(host, "accept", failure, "unknown")
     host["trial_ends"] = None
 
 
-def _state(answer: Mapping[str, t.Any]) -> t.Any:
+def _state(answer: Mapping[str, t.Any], key: str = "state") -> t.Any:
     patch = answer.get("patch")
-    return patch.get("state") if isinstance(patch, Mapping) else None
+    return patch.get(key) if isinstance(patch, Mapping) else None

@@ -36,6 +36,14 @@ def test_a_clean_rollout_accepts_every_host_and_reports(rollout, runs, tmp_path)
     assert json.loads(reports[1].read_text())["counts"] == {"accepted": 5, "uncovered": 1}
 
 
+@pytest.mark.parametrize("state", ["accepted", "enabled"])
+def test_no_host_is_asked_to_load_the_patch_when_it_is_kept(rollout, runs, tmp_path, state):
+    run = rollout(["web1"], livepatch_state=state)
+    assert (run.code, runs()) == (0, {"web1": state}), run.output
+    kept = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()][-1]
+    assert (kept["step"], kept["args"]["_fresh"], kept["args"]["state"]) == ("keep", "True", state)
+
+
 def test_one_fails_while_another_is_cut_off_in_the_same_task_and_no_later_wave_is_touched(rollout, calls, runs):
     run = rollout({**well(FIVE), SECOND: {"load": "failed"}, THIRD: {"load": "lost"}})
     assert (run.code, waves(run)) == (2, ["passed", "failed", "skipped"])

@@ -154,7 +154,7 @@ class Rollout:
             return
         answer = dict(ANSWERS[step][how])
         if step == "keep" and how == "ok":
-            answer["patch"] = patch(self._now["state"])
+            answer["patch"] = dict(patch(self._now["state"]), previous_state="enabled")
         if "patch" in answer and isinstance(answer["patch"], dict):
             answer["patch"] = dict(answer["patch"], kernel=self.hosts[host].get("kernel", KERNEL))
         self._registered[host][REGISTERED[step]] = answer

@@ -33,6 +33,21 @@ def test_who_may_have_accepted_does_not_go_back_by_itself(one, keep):
     assert "run the playbook kernel.livepatch.status" in told
 
 
+@pytest.mark.parametrize("state", ["accepted", "enabled"])
+@pytest.mark.parametrize("previous", ["absent", "disabled", "disabling", None])
+def test_a_patch_that_only_keeping_it_has_loaded_is_not_kept(one, state, previous):
+    keep = {"changed": True, "patch": dict(patch(state), previous_state=previous), "findings": []}
+    record, host, _told = one({"keep": keep}, livepatch_state=state)
+    assert (host["failure"]["code"], host["state"], record["ok"]) == ("trial-over", "rolled_back", False)
+    _record, host, told = one({"keep": keep, "back": "lost"}, livepatch_state=state)
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "loaded once more" in told
+
+
+def test_a_host_that_has_booted_another_kernel_by_the_time_it_is_kept(one):
+    _record, host, told = one({"keep": {"changed": False, "patch": patch("uncovered"), "findings": []}, "back": "lost"})
+    assert (host["failure"]["code"], host["state"]) == ("no-longer-covered", "goes_back") and "run the rollout" in told
+
+
 def test_who_has_refused_to_accept_goes_back_by_itself(one):
     _record, host, told = one({"keep": "failed", "back": "lost"})
     assert host["state"] == "goes_back" and f"back by itself by {host['trial_ends']}" in told

@@ -98,8 +98,9 @@ class Host:
     def keep(self, how, wanted):
         if how == "failed":
             return failed("not-verified")
+        patch = dict(self.patch, state=wanted, previous_state=self.state)
         self.run("keep", wanted)
-        return {"changed": True, "findings": [], "patch": dict(self.patch, state=wanted)}
+        return {"changed": True, "findings": [], "patch": patch}
 
     def back(self, how):
         if how == "failed":
