@@ -68,10 +68,12 @@ def take_loaded(record: Record, wave: Record, answers: Answers, now: float, tria
         _describe_load(host, answer, now, trial)
         if host["failure"] and _may_be_changed(host, answer):
             host.update(state="goes_back", trial_ends=host["trial_ends"] or latest)
+        elif host["failure"] and answer.get("changed") is True:
+            host["state"] = "unknown"  # what ran before may be gone, and with the patch its trial is over
 
 
 def _may_be_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
-    """Whether a load that failed may have left something: the module, whose failures have codes, was cut short."""
+    """Whether a load that failed may have left the patch: the module, whose failures have codes, was cut short."""
     state = _state(answer)
     if not answer.get("failed"):
         return state != "uncovered"

@@ -65,6 +65,14 @@ def test_a_load_that_was_refused_has_left_nothing(one, load):
     assert (host["state"], host["trial_ends"]) == ("unchanged", None)
 
 
+@pytest.mark.parametrize("transaction", ["t1", None])
+def test_a_load_that_failed_and_has_lost_what_ran_before_is_told_and_taken_back(one, transaction):
+    load = failed("function-not-hooked", patch=patch("absent"), transaction=transaction, changed=True)
+    _record, host, told = one({"load": load, "back": "lost"})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
+    assert one({"load": load})[1]["state"] == ("rolled_back" if transaction else "unknown")
+
+
 def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
     found = {"check": "enabled", "load": loaded("enabled", transaction=None, changed=False)}
     record, host, told = one({**found, "look": "ill"})
