@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._trial import LONGEST_TRIAL
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._health_checks import number_of_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import bad_option, share_of, shown, whole
 
 if t.TYPE_CHECKING:
@@ -20,6 +21,7 @@ NAME = "failure_budget"
 LOAD_SECONDS = 30  # for one host to be connected to, checked, sent the file and given the patch
 MARGIN = 120  # seconds, for the gate itself and for accepting
 LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is looked at, as shares of the soak
+OWN_RUNS = 2  # of the operator's own tasks: before the first look, and before the last
 
 
 class Budget(t.NamedTuple):
@@ -55,14 +57,14 @@ def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tu
     """The trial that each host gets, and whether it is longer than what was asked for.
 
     A host's trial begins when it is enabled, and it is accepted with its whole wave. So a trial has to outlive the load
-    of the slowest wave, `forks` hosts at a time, a stalled transition among them, the soak and its looks, and a margin.
-    Raises TaskError `bad-option` where that is more than a trial can be.
+    of the slowest wave, `forks` hosts at a time, of which each batch can wait for a stalled transition and for health
+    checks that take all their time, the soak, and a margin. Raises TaskError `bad-option` where that is more than a
+    trial can be.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
     # A transition that is turned round may take as long again.
     transition = options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
-    checks = len(LOOKS) * sum(check["timeout"] for check in options.health_checks)
-    needed = batches * (LOAD_SECONDS + checks) + transition + options.soak + MARGIN
+    needed = batches * (LOAD_SECONDS + transition + _checks_seconds(options)) + options.soak + MARGIN
     if needed > LONGEST_TRIAL:
         raise bad_option(
             "waves", f"need a trial of {needed} seconds, which is more than the {LONGEST_TRIAL} that a trial can have",
@@ -70,3 +72,11 @@ def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tu
     if options.trial is None:
         return needed, False
     return max(options.trial, needed), needed > options.trial
+
+
+def _checks_seconds(options: Options) -> int:
+    """How long the health checks of one host can take in all looks at it."""
+    own = [check for check in options.health_checks if "tasks" in check]
+    others = [check for check in options.health_checks if "tasks" not in check]
+    return len(LOOKS) * sum(check["timeout"] for check in others) + OWN_RUNS * sum(
+        check["timeout"] * number_of_tasks(check["tasks"]) for check in own)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import yaml
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._health import (
     LONGEST_NAME,
     LONGEST_TIMEOUT,
@@ -118,6 +120,30 @@ def _default_name(kind: str, value: str | list[str]) -> str:
     else:
         name = f"{kind} {Path(value).name if kind == 'tasks' else value}"
     return bounded(name, LONGEST_NAME)
+
+
+def number_of_tasks(path: str) -> int:
+    """How many tasks are in a file of tasks; 1 where that cannot be told, as Ansible will when it runs them.
+
+    What they include, loop over or retry is not counted.
+    """
+    try:
+        with open(path, encoding="utf-8") as stream:
+            # Composed and not loaded: tags such as !vault need not be understood.
+            return max(1, _tasks_below(yaml.compose(stream, Loader=yaml.SafeLoader)))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return 1
+
+
+def _tasks_below(node: yaml.Node | None) -> int:
+    if not isinstance(node, yaml.SequenceNode):
+        return 0
+    number = 0
+    for task in node.value:
+        parts = task.value if isinstance(task, yaml.MappingNode) else []
+        inner = [value for key, value in parts if key.value in ("block", "rescue", "always")]
+        number += sum(map(_tasks_below, inner)) if inner else 1
+    return number
 
 
 def without_password(url: str) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import (
     trial_seconds,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._health_checks import number_of_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import rollout_options
 
 DEFAULTS = rollout_options({"livepatch_src": "fix.ko"})
@@ -61,11 +62,12 @@ CHECKS = ({"name": "x", "unit": "x", "timeout": 10}, {"name": "y", "unit": "y", 
 
 @pytest.mark.parametrize(("changes", "sizes", "forks", "seconds", "raised"), [
     ({}, [1], 5, 30 + 180 + 300 + 120, False),
-    ({}, [1, 4, 16, 20], 5, 4 * 30 + 180 + 300 + 120, False),
+    ({}, [1, 4, 16, 20], 5, 4 * (30 + 180) + 300 + 120, False),
     ({}, [], 5, 30 + 180 + 300 + 120, False),
-    ({}, [16], 5, 4 * 30 + 180 + 300 + 120, False),
+    ({}, [16], 5, 4 * (30 + 180) + 300 + 120, False),
     ({"on_stall": "wait"}, [1], 5, 30 + 90 + 300 + 120, False),
-    ({"health_checks": CHECKS}, [10], 5, 2 * (30 + 4 * 15) + 180 + 300 + 120, False),
+    ({"on_stall": "force", "transition_timeout": 60}, [400], 5, 80 * (30 + 60) + 300 + 120, False),
+    ({"health_checks": CHECKS}, [10], 5, 2 * (30 + 180 + 4 * 15) + 300 + 120, False),
     ({"trial": 3600}, [1], 5, 3600, False),
     ({"trial": 630}, [1], 5, 630, False),
     ({"trial": 629}, [1], 5, 630, True),
@@ -74,9 +76,32 @@ def test_a_trial_outlives_load_soak_and_margin(changes, sizes, forks, seconds, r
     assert trial_seconds(dataclasses.replace(DEFAULTS, **changes), sizes, forks) == (seconds, raised)
 
 
+@pytest.mark.parametrize(("text", "number"), [
+    ("- ping:\n- ping:\n", 2), ("- ping:\n  no_log: true\n", 1),
+    ("- block: [{ping: }, {block: [{ping: }]}]\n  rescue: [{ping: }]\n  always: [{ping: }]\n- ping:\n", 5),
+    ("- debug: {msg: !unsafe '{{'}\n- debug: {msg: !vault 'x'}\n", 2),
+    ("", 1), ("[]", 1), ("$ANSIBLE_VAULT;1.1;AES256\n6162\n", 1), ("{", 1), ("- [ping]\n- 7\n- block: 7\n", 2),
+    ("- {? [a] : b}\n", 1), (None, 1),
+])
+def test_each_task_of_ones_own_has_the_time_of_its_check(text, number, tmp_path):
+    file = tmp_path / "own.yml"
+    if text is not None:
+        file.write_text(text)
+    checks = (*CHECKS, {"name": "z", "tasks": str(file), "timeout": 20})
+    assert trial_seconds(dataclasses.replace(DEFAULTS, health_checks=checks), [10], 5) == (
+        2 * (30 + 180 + 4 * 15 + 2 * 20 * number) + 300 + 120, False)
+
+
+def test_own_tasks_that_no_program_of_the_controller_can_read_count_as_one(tmp_path):
+    for content in (b"\xff\xfe- a", b"- " * 9000, b"- &a [*a]"):
+        (tmp_path / "own.yml").write_bytes(content)
+        assert number_of_tasks(str(tmp_path / "own.yml")) == 1
+    assert number_of_tasks(str(tmp_path)) == 1
+
+
 def test_a_trial_that_cannot_be_so_long_is_refused():
     options = dataclasses.replace(DEFAULTS, health_checks=CHECKS)
-    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 4500\\d+ seconds, .* {LONGEST_TRIAL} "):
+    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 13500\\d+ seconds, .* {LONGEST_TRIAL} "):
         trial_seconds(options, [500_000], 10)
 
 
