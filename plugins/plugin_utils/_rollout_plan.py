@@ -84,8 +84,11 @@ def plan(
 
 
 def _planned(answer: t.Any, options: Options) -> Record:
-    """What a host's answer to patch_check makes of it; `done` where it is what is wanted already."""
-    host = dict(new_host(), done=False)
+    """What a host's answer to patch_check makes of it; `done` where it is what is wanted already.
+
+    `untried`: it is enabled, and on no trial that would end.
+    """
+    host = dict(new_host(), done=False, untried=False)
     verdict = verdict_of(answer)
     if verdict == "lost":
         fail(host, "check", lost_of(answer), "unchanged")
@@ -107,13 +110,14 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
         host["state"] = "uncovered"
         return
     effective = patch["state"] in ("enabled", "accepted")
+    host["untried"] = effective and not answer.get("trial")
     host["functions"] = functions_of(patch, "patched" if effective else "absent")
     # Of the whole answer: the record's list is bounded, and may have lost some.
     standing = standing_blockers(answer["findings"], (*TOLERATED, *options.ignore_findings))
     if verdict == "blocked" and standing:
         first = findings_of({"findings": standing})[0]
         fail(host, "check", (first["code"], first["message"]), "unchanged")
-    elif patch["state"] == "accepted" or (effective and options.state == "enabled" and not answer.get("trial")):
+    elif patch["state"] == "accepted" or (host["untried"] and options.state == "enabled"):
         host.update(state=patch["state"], done=True)
 
 

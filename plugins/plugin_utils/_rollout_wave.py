@@ -18,6 +18,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import (
     NO_SENSE,
     Failure,
     failure_of,
+    is_finding,
+    is_list,
     without_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import (
@@ -62,14 +64,28 @@ def take_loaded(record: Record, wave: Record, answers: Answers, now: float, tria
             fail(host, "load", NOT_RUN, "unchanged")
             continue
         if nothing == "lost":
-            host["trial_ends"] = latest
-            fail(host, "load", lost_of(answer), "goes_back")
+            fail(host, "load", lost_of(answer))
+            _leave(host, answer, latest)
             continue
         _describe_load(host, answer, now, trial)
         if host["failure"] and _may_be_changed(host, answer):
-            host.update(state="goes_back", trial_ends=host["trial_ends"] or latest)
+            _leave(host, answer, host["trial_ends"] or latest)
         elif host["failure"] and answer.get("changed") is True:
             host["state"] = "unknown"  # what ran before may be gone, and with the patch its trial is over
+
+
+def _leave(host: Record, answer: Mapping[str, t.Any], latest: str) -> None:
+    """A host that may have the patch goes back by itself, unless it is known to have it on no trial."""
+    untried = host["untried"] or _on_no_trial(answer)
+    host.update(state="unknown" if untried else "goes_back", trial_ends=None if untried else latest)
+
+
+def _on_no_trial(answer: Mapping[str, t.Any]) -> bool:
+    """Whether a host says that the trial it was asked for has not begun."""
+    # Of the whole answer: the record's list is bounded.
+    findings = answer.get("findings") if is_list(answer.get("findings")) else []
+    return _state(answer) == "accepted" or any(
+        is_finding(entry) and entry["code"] == "trial-not-begun" for entry in findings)
 
 
 def _may_be_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
@@ -92,7 +108,7 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
         host.update(
             functions=functions_of(patch, "patched"), loaded_at=iso(now),
             # What was enabled before, and on no trial, is not on one now either: nothing was changed.
-            trial_ends=iso(now + trial) if host["transaction"] else None,
+            trial_ends=iso(now + trial) if host["transaction"] and not _on_no_trial(answer) else None,
             patch=text_of(patch, "name") or host["patch"], sha256=text_of(patch, "sha256") or host["sha256"],
             transition_seconds=number_of_seconds(patch, "transition_seconds"))
     if answer.get("failed"):

@@ -83,6 +83,23 @@ def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
     assert one(found)[0]["ok"]
 
 
+@pytest.mark.parametrize("load", [
+    loaded("accepted"), loaded("enabled", findings=[finding("trial-not-begun", "warning")])])
+@pytest.mark.parametrize("more", [{"look": "lost"}, {"look": {}}, {"keep": "failed"}])
+def test_who_was_loaded_on_no_trial_is_not_said_to_go_back_by_itself(one, load, more):
+    record, host, told = one({"load": load, "back": "lost", **more})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
+    assert not any("back by themselves by" in line for line in record["lines"])
+
+
+@pytest.mark.parametrize("load", ["lost", CUT_SHORT, failed("host-busy", patch=patch("enabled"))])
+def test_who_had_the_patch_on_no_trial_and_is_lost_does_not_go_back_by_itself(one, load):
+    _record, host, told = one({"check": "enabled", "load": load, "back": "lost"})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
+    _record, host, told = one({"check": "trial", "load": load, "back": "lost"})
+    assert host["state"] == "goes_back" and f"back by itself by {host['trial_ends']}" in told
+
+
 @pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**400, -(10**30)])
 def test_numbers_that_no_other_program_can_read(one, number):
     _record, host, _told = one({"load": loaded(
