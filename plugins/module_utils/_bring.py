@@ -64,11 +64,7 @@ def _bring_patch(host, wish, check_mode, told):
     task = OnePatch(host, interface, store, wish, description, line)
     if not task.steps():
         return _at_rest(task, check_mode, told)
-    if wish.fresh:
-        raise LivepatchError(
-            "trial-over",
-            f"{task.name} is {task.previous} by the time it was to be accepted: its trial has ended, or somebody has "
-            "taken it out, so look at the journal that patch_info returns.", patch=task.result(task.previous))
+    task.refuse_to_load_again()
     if check_mode:
         return task.forecast(task.check())
     task.check_before_lock()

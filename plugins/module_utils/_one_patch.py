@@ -80,6 +80,14 @@ class OnePatch:
         """The steps that the kernel has to take."""
         return steps(self.previous, self.wanted)
 
+    def refuse_to_load_again(self):
+        """Raises LivepatchError `trial-over` where the controller came back to keep a patch that is not enabled."""
+        if self.wish.fresh and self.steps():
+            raise LivepatchError(
+                "trial-over",
+                f"{self.name} is {self.previous} by the time it was to be kept: its trial has ended, or somebody has "
+                "taken it out, so look at the journal that patch_info returns.", patch=self.result(self.previous))
+
     def is_accepted(self):
         """Whether the next boot of this kernel loads this build, or with a name alone, the one that is loaded."""
         build = {"name": self.name, "build_id": self.build_id(),

@@ -83,7 +83,7 @@ options:
     elements: str
     default: []
   _fresh:
-    description: Filled in by the controller's half; not for playbooks.
+    description: Filled in by the controller's half, and by the role P(kernel.livepatch.apply#role); not for playbooks.
     type: bool
     default: false
   params:

@@ -208,6 +208,20 @@ def test_a_trial_that_ends_until_this_run_has_the_lock_is_not_taken_for_going_on
     assert bool(trial_of(host)) is bool(trial)
 
 
+def test_what_is_only_to_be_kept_is_not_loaded_again(host, interface, bring, monkeypatch):
+    bring(V2, trial=60)
+    real = _trial_again.transaction
+
+    @contextmanager
+    def late(*arguments, **options):
+        end_trial(host)
+        with real(*arguments, **options) as recorded:
+            yield recorded
+    monkeypatch.setattr(_trial_again, "transaction", late)
+    assert failure(bring, V2, fresh=True).code == "trial-over"
+    assert (failure(bring, V2, fresh=True).code, stack(host, interface)) == ("trial-over", ["v1"])
+
+
 def test_one_that_is_accepted_until_then_stays_so(host, bring, monkeypatch):
     bring(V2, trial=60)
     real = _trial_again.transaction
