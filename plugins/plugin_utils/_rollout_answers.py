@@ -90,15 +90,6 @@ def number_of_seconds(answer: Mapping[str, t.Any], key: str) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def plain(value: t.Any, depth: int = 4) -> t.Any:
-    """A value of JSON without what Ansible adds to it, so that it can be given to a later task as it is."""
-    if isinstance(value, Mapping) and depth:
-        return {str(key): plain(one, depth - 1) for key, one in list(value.items())[:MOST_CHECKS]}
-    if is_list(value) and depth:
-        return [plain(one, depth - 1) for one in value[:MOST_CHECKS]]
-    return _plain(value)
-
-
 def _list(place: Mapping[str, t.Any], key: str) -> list[t.Any]:
     value = place.get(key)
     return list(value) if is_list(value) else []

@@ -73,8 +73,15 @@ def new_host() -> Record:
         "wave": None, "kernel": None, "arch": None, "cohort": None, "state": "pending", "failure": None, "patch": None,
         "build_id": None, "sha256": None, "transaction": None, "functions": [], "loaded_at": None,
         "transition_seconds": None, "trial_ends": None, "accepted_at": None, "back_at": None, "findings": [],
-        "blockers": [], "health": [], "baseline": None,
+        "blockers": [], "health": [],
     }
+
+
+def reported(record: Record) -> Record:
+    """The record as a report has it, without what is the rollout's own."""
+    hosts = {name: {key: host[key] for key in host if key not in ("done", "untried")}
+             for name, host in record["hosts"].items()}
+    return {**{key: record[key] for key in record if key != "checks"}, "hosts": hosts}
 
 
 def fail(host: Record, step: str, failure: tuple[str | None, str], state: str | None = None) -> None:

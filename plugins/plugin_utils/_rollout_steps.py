@@ -52,6 +52,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
     keep,
     kept,
     new_record,
+    reported,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import plan_waves
@@ -274,7 +275,7 @@ def _report_so_far(call: Call, record: Record) -> None:
     """Leave a report after each wave: a run that is killed leaves no artifact."""
     if record["options"]["report_dir"]:
         try:
-            write_report({key: record[key] for key in record if key != "checks"}, record["options"]["report_dir"])
+            write_report(reported(record), record["options"]["report_dir"])
         except (OSError, TaskError) as error:  # the hosts come first: this must not end the rollout
             call.say(f"no report for now: {error}")
 
@@ -295,11 +296,10 @@ def _ended(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
     gate.end(record, call.now())
     record["lines"] = lines.end_lines(record)
-    record.pop("checks", None)
     keep(record, call.directory)
     verdict = None if record["ok"] else lines.verdict_sentence(record)
     return {
-        "lines": record["lines"], "record": record, "artifact": _artifact(record),
+        "lines": record["lines"], "record": reported(record), "artifact": _artifact(record),
         "problems": lines.problems(record), "verdict": verdict, "report_dir": record["options"]["report_dir"],
         "ansible_facts": _facts(verdict=verdict, speaker=_speaker(call, record))}
 

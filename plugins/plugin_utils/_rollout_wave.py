@@ -32,7 +32,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers 
     health_of,
     lost_of,
     number_of_seconds,
-    plain,
     text_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import (
@@ -102,8 +101,7 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
     patch = answer.get("patch") if isinstance(answer.get("patch"), Mapping) else {}
     state = patch.get("state")
     host.update(
-        findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"),
-        baseline=plain(answer.get("baseline")))
+        findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"))
     if state in IN_THE_KERNEL:
         host.update(
             functions=functions_of(patch, "patched"), loaded_at=iso(now),
