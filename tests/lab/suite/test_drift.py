@@ -91,11 +91,15 @@ def test_a_file_that_the_next_boot_needs_is_missed(play, guest, patches, drift):
 
 
 @pytest.mark.exhaustive
-def test_the_boot_part_is_put_back(play, guest, patches, drift):
-    assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
+def test_the_boot_part_is_put_back_unless_somebody_has_disabled_it(play, guest, patches, drift):
+    accepted = {"src": patches["cmdline_v1"], "state": "accepted"}
+    assert play("patch", **accepted).code == 0
     guest.run("systemctl --quiet disable kernel-livepatch.service")
     assert drift() == [("boot-part-missing", "boot")]
-    assert play("patch", src=patches["cmdline_v1"], state="accepted").result["changed"] is True
+    assert play("patch", **accepted).result["changed"] is False
+    guest.run("rm /etc/systemd/system/kernel-livepatch.service && systemctl daemon-reload")
+    assert drift() == [("boot-part-missing", "boot")]
+    assert play("patch", **accepted).result["changed"] is True
     assert drift() == []
 
 
