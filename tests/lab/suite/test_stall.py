@@ -33,6 +33,7 @@ def test_a_stalled_load_is_turned_round_and_says_who_held_it(play, held, patches
     assert held.run("grep livepatch/transition.c /proc/dynamic_debug/control") == debugging
 
 
+@pytest.mark.exhaustive
 def test_a_released_load_succeeds(play, held, patches):
     assert play("patch", src=patches["holder_fix"], transition_timeout=3).code == 2
     held.run(RELEASE)
@@ -42,6 +43,7 @@ def test_a_released_load_succeeds(play, held, patches):
     held.wait_for_thread("fixed")
 
 
+@pytest.mark.exhaustive
 def test_a_load_left_going_is_finished_by_the_next_run(play, held, patches):
     outcome = play("patch", src=patches["holder_fix"], transition_timeout=3, on_stall="wait")
     assert outcome.code == 0, outcome.output

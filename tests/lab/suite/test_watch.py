@@ -62,6 +62,7 @@ def test_health_checks_that_fail(play, guest, patches, seen):
     seen("health checks that fail", "each told with what came of it; one that hangs is killed")
 
 
+@pytest.mark.exhaustive
 def test_a_transition_that_goes_on(play, held, patches):
     on = play("patch", src=patches["holder_fix"], trial=300, transition_timeout=3, on_stall="wait")
     assert on.result["patch"]["state"] == "enabling", on.output
@@ -98,6 +99,7 @@ def test_a_kernel_that_warns_is_tainted_and_starts_anew(start, patches, seen):
     seen("a patch that has the kernel warn, and a reboot during its trial", "each speaks against the host, by its name")
 
 
+@pytest.mark.exhaustive
 def test_a_patch_on_trial_is_asked_for_again(play, guest, patches, seen):
     assert play("patch", src=patches["cmdline_cumulative_1"], state="accepted").code == 0
     first = play("patch", src=patches["cmdline_cumulative_2"], trial=30).result["transaction"]
