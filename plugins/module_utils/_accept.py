@@ -73,7 +73,8 @@ def _accept(task, recorded):
 def _watch(host, recorded, entry):
     """Have the boot part run; what it starts reads the ledger, which is to be of this boot and to know the patch."""
     earlier = recorded.ledger["loaded"]
-    recorded.keep(loaded=[one for one in earlier if one["name"] != entry["name"]] + [entry])
+    others = [one for one in earlier if one["name"] != entry["name"]]
+    recorded.keep(loaded=earlier if entry in earlier else [*others, entry])
     try:
         return watch(host, program(host))
     except BaseException:
