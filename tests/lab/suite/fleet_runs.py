@@ -95,7 +95,7 @@ class Runs:
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a run with all that it has started."""
     assert process.poll() is None
-    os.killg(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
