@@ -161,7 +161,9 @@ class Fleet:
 
     def wait_until_back(self, patch: str, names: Iterable[str]) -> None:
         """Wait until guests that were cut off or left alone have gone back and answer, all by themselves."""
-        self.each(lambda guest: _wait_until_back(guest, patch), names)
+        self.each(_wait_until_reached, names)
+        self.wait(f"test ! -e /sys/module/{patch}", names)  # for as long as a trial takes
+        self.each(lambda guest: guest.wait_until_back(patch), names)
 
     def _file(self, patch: str, name: str) -> Path:
         return next(self._patches[kernel][patch] for kernel, names in self._members.items() if name in names)
@@ -173,16 +175,14 @@ def _digest(name: str) -> str:
 
 def _clean(guest: Guest) -> None:
     guest.machine.plug()
-    guest.machine.disconnect()
-    guest.machine.wait_for_ssh(LONGEST)
+    _wait_until_reached(guest)
     guest.run(TIDY)
     guest.clean()
 
 
-def _wait_until_back(guest: Guest, patch: str) -> None:
+def _wait_until_reached(guest: Guest) -> None:
     guest.machine.disconnect()
     guest.machine.wait_for_ssh(LONGEST)
-    guest.wait_until_back(patch)
 
 
 def _told(guest: Guest) -> Told:
