@@ -15,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import (
     accepted_with,
     entry_of,
+    without,
     without_patch,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
@@ -73,8 +74,7 @@ def _accept(task, recorded):
 def _watch(host, recorded, entry):
     """Have the boot part run; what it starts reads the ledger, which is to be of this boot and to know the patch."""
     earlier = recorded.ledger["loaded"]
-    others = [one for one in earlier if one["name"] != entry["name"]]
-    recorded.keep(loaded=earlier if entry in earlier else [*others, entry])
+    recorded.keep(loaded=earlier if entry in earlier else [*without(earlier, entry["name"]), entry])
     try:
         return watch(host, program(host))
     except BaseException:

@@ -29,7 +29,7 @@ def switched_off(host):
 
 def was_clean(host, boot_id):
     """Whether that boot ended as it should; False where nothing is known of it."""
-    return bool(boot_id) and boot_id in _clean_boots(host)
+    return boot_id in _clean_boots(host)
 
 
 def record_clean_shutdown(host):
@@ -46,10 +46,10 @@ def record_clean_shutdown(host):
 
 def withdraw(host):
     """Take the mark for this boot away again, because the host runs on; raises OSError."""
-    this = host.read_or(BOOT_ID)
-    if not was_clean(host, this):
+    this, clean = host.read_or(BOOT_ID), _clean_boots(host)
+    if this not in clean:
         return
-    others = [boot for boot in _clean_boots(host) if boot != this]
+    others = [boot for boot in clean if boot != this]
     if others:
         _write(host, others)
     else:

@@ -81,8 +81,8 @@ class OnePatch:
         return steps(self.previous, self.wanted)
 
     def refuse_to_load_again(self):
-        """Raises LivepatchError `trial-over` where the controller came back to keep a patch that is not enabled."""
-        if self.wish.fresh and self.steps():
+        """Raises LivepatchError `trial-over` where the controller came back to keep the patch, and there are steps."""
+        if self.wish.fresh:
             raise LivepatchError(
                 "trial-over",
                 f"{self.name} is {self.previous} by the time it was to be kept: its trial has ended, or somebody has "
@@ -180,6 +180,7 @@ class OnePatch:
         self.look()
         if not self.steps():
             return self.unchanged()
+        self.refuse_to_load_again()
         findings = self.check()
         if self.wish.trial and "load" not in self.steps() and not self.on_trial():
             findings.append(finding("trial-not-begun", self.name, name=self.name))

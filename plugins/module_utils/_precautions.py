@@ -56,8 +56,8 @@ class Precautions:
 
     def _take(self, entry, back_to):
         ledger = self.recorded.ledger
-        loaded = [one for one in ledger["loaded"] if one["name"] != entry["name"]] + [entry]
-        self.recorded.keep(loaded=loaded)  # first of all: what is started now reads the ledger
+        loaded = without(ledger["loaded"], entry["name"])
+        self.recorded.keep(loaded=[*loaded, entry])  # first of all: what is started now reads the ledger
         words = program(self.host, prove=bool(self.seconds))
         # Without an init system it is what waits for the trial's end that sees how the boot ends.
         alone = bool(self.seconds) and boot_part(self.host)["init"] == "none"

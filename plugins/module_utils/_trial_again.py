@@ -18,7 +18,6 @@ def move_trial(task, told, check_mode):
     with transaction(task.host, "patch", told) as recorded:
         task.ledger = recorded.ledger
         task.look()
-        task.refuse_to_load_again()
         if task.steps() or not task.moves_trial():  # it has ended, or somebody has accepted it
             return task.change(recorded)
         precautions = task.precautions(recorded)

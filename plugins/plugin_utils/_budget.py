@@ -76,7 +76,6 @@ def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tu
 
 def _checks_seconds(options: Options) -> int:
     """How long the health checks of one host can take in all looks at it."""
-    own = [check for check in options.health_checks if "tasks" in check]
-    others = [check for check in options.health_checks if "tasks" not in check]
-    return len(LOOKS) * sum(check["timeout"] for check in others) + OWN_RUNS * sum(
-        check["timeout"] * number_of_tasks(check["tasks"]) for check in own)
+    return sum(
+        check["timeout"] * (OWN_RUNS * number_of_tasks(check["tasks"]) if "tasks" in check else len(LOOKS))
+        for check in options.health_checks)

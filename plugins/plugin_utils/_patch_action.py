@@ -49,13 +49,15 @@ class PatchAction(ActionBase):
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
         if boolean(self._task.args.get("_fresh", False), strict=False):  # a rollout keeps what is in, and loads nothing
-            connect_anew(self._connection)
-            return self._converse(offer, release, task_vars, _fresh=True)
+            return self._converse_anew(offer, release, task_vars)
         result = self._converse(offer, release, task_vars)
         if not _waits_for_new_connection(result):
             return result
+        return both(result, self._converse_anew(offer, release, task_vars))
+
+    def _converse_anew(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         connect_anew(self._connection)
-        return both(result, self._converse(offer, release, task_vars, _fresh=True))
+        return self._converse(offer, release, task_vars, _fresh=True)
 
     def _converse(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         """Run the module and answer what it asks, until it has a result."""

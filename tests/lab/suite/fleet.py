@@ -161,9 +161,7 @@ class Fleet:
 
     def wait_until_back(self, patch: str, names: Iterable[str]) -> None:
         """Wait until guests that were cut off or left alone have gone back and answer, all by themselves."""
-        self.each(_wait_until_reached, names)
-        self.wait(f"test ! -e /sys/module/{patch}", names)  # for as long as a trial takes
-        self.each(lambda guest: guest.wait_until_back(patch), names)
+        self.each(lambda guest: _wait_until_back(guest, patch), names)
 
     def _file(self, patch: str, name: str) -> Path:
         return next(self._patches[kernel][patch] for kernel, names in self._members.items() if name in names)
@@ -178,6 +176,11 @@ def _clean(guest: Guest) -> None:
     _wait_until_reached(guest)
     guest.run(TIDY)
     guest.clean()
+
+
+def _wait_until_back(guest: Guest, patch: str) -> None:
+    _wait_until_reached(guest)
+    guest.wait_until_back(patch, LONGEST)
 
 
 def _wait_until_reached(guest: Guest) -> None:

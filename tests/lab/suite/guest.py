@@ -187,4 +187,5 @@ class Guest:
 
     def wait(self, condition: str, seconds: int = 60) -> None:
         """Wait until a shell condition holds on the guest."""
-        self.run(f"timeout {seconds} sh -c " + shlex.quote(f"until {condition}; do sleep 0.1; done"))
+        command = f"timeout {seconds} sh -c " + shlex.quote(f"until {condition}; do sleep 0.1; done")
+        self.machine.ssh(command, timeout=seconds + 60)

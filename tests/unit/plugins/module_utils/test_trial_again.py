@@ -36,6 +36,21 @@ def host(kernel, bring):
     return kernel
 
 
+@pytest.fixture
+def before_the_lock(monkeypatch):
+    """before_the_lock(call): something else happens after the first look at the trial, and before the lock."""
+    def let_happen(call):
+        real = _trial_again.transaction
+
+        @contextmanager
+        def late(*arguments, **options):
+            call()
+            with real(*arguments, **options) as recorded:
+                yield recorded
+        monkeypatch.setattr(_trial_again, "transaction", late)
+    return let_happen
+
+
 def trial_of(host):
     return read_ledger(host)["trial"]
 
@@ -192,46 +207,25 @@ def test_without_a_trial_it_stays_enabled_and_nothing_ends_it(host, interface, b
 
 @pytest.mark.parametrize("trial", [0, 100])
 def test_a_trial_that_ends_until_this_run_has_the_lock_is_not_taken_for_going_on(
-        host, interface, bring, monkeypatch, trial):
+        host, interface, bring, before_the_lock, trial):
     first = bring(V2, trial=60)["transaction"]
-    real = _trial_again.transaction
-
-    @contextmanager
-    def late(*arguments, **options):
-        end_trial(host)
-        with real(*arguments, **options) as recorded:
-            yield recorded
-    monkeypatch.setattr(_trial_again, "transaction", late)
+    before_the_lock(lambda: end_trial(host))
     result = bring(V2, trial=trial)
     assert result["transaction"] != first
     assert (result["patch"]["state"], stack(host, interface)) == ("enabled", ["v2"])
     assert bool(trial_of(host)) is bool(trial)
 
 
-def test_what_is_only_to_be_kept_is_not_loaded_again(host, interface, bring, monkeypatch):
+def test_what_is_only_to_be_kept_is_not_loaded_again(host, interface, bring, before_the_lock):
     bring(V2, trial=60)
-    real = _trial_again.transaction
-
-    @contextmanager
-    def late(*arguments, **options):
-        end_trial(host)
-        with real(*arguments, **options) as recorded:
-            yield recorded
-    monkeypatch.setattr(_trial_again, "transaction", late)
+    before_the_lock(lambda: end_trial(host))
     assert failure(bring, V2, fresh=True).code == "trial-over"
     assert (failure(bring, V2, fresh=True).code, stack(host, interface)) == ("trial-over", ["v1"])
 
 
-def test_one_that_is_accepted_until_then_stays_so(host, bring, monkeypatch):
+def test_one_that_is_accepted_until_then_stays_so(host, bring, before_the_lock):
     bring(V2, trial=60)
-    real = _trial_again.transaction
-
-    @contextmanager
-    def late(*arguments, **options):
-        accept(bring, V2)
-        with real(*arguments, **options) as recorded:
-            yield recorded
-    monkeypatch.setattr(_trial_again, "transaction", late)
+    before_the_lock(lambda: accept(bring, V2))
     result = bring(V2, trial=100)
     assert (result["changed"], result["patch"]["state"], trial_of(host)) == (False, "accepted", None)
 
