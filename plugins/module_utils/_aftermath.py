@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an earlier boot has left behind: a patch that was there when its host crashed is not loaded again."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import was_clean
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import BOOT_ID, was_clean
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
 
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ON_TRIAL = "crashed-on-trial"
 AFTER_BOOT = "crashed-after-boot"
 
@@ -29,6 +30,21 @@ def settled(host, ledger, now):
     return {
         "boot_id": boot_id, "watched": False, "loaded": [], "trial": None, "booted": {"proven": False, "patches": []},
         "accepted": accepted, "quarantined": earlier + quarantined}
+
+
+def ledger_now(host, way_back=False):
+    """The ledger as it holds in this boot, for a look; raises LivepatchError `ledger-damaged`, but not on the way back.
+
+    One that this user may not read counts as empty: whoever may not read it may not change anything either.
+    """
+    try:
+        return settled(host, read_ledger(host), written(host.wall_clock()))
+    except LivepatchError:
+        if not way_back:
+            raise
+    except PermissionError:
+        pass
+    return empty_ledger()
 
 
 def _suspects(host, ledger):

@@ -3,10 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a host is like before a change, to compare it with later."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import taint_mask
 from ansible_collections.kernel.livepatch.plugins.module_utils._kmsg import kernel_records
-
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def baseline(host):

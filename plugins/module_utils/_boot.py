@@ -5,8 +5,11 @@
 
 import contextlib
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import BOOT_ID
-from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import record_clean_shutdown, switched_off
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import (
+    BOOT_ID,
+    record_clean_shutdown,
+    switched_off,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import arm, arm_proof, armed
@@ -14,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import accepted_here, read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import loaded_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 
@@ -49,7 +53,11 @@ def _arm_again(host, ledger):
         arm(host, trial["transaction"], [*this_program(host), "end-trial"])
     if booted["patches"] and not booted["proven"]:
         with contextlib.suppress(LivepatchError, OSError):  # it may be armed still
-            arm_proof(host, PROVEN_SECONDS)
+            _arm_proof(host)
+
+
+def _arm_proof(host):
+    arm_proof(host, [*this_program(host), "prove"], PROVEN_SECONDS)
 
 
 def prove(host):
@@ -60,8 +68,9 @@ def prove(host):
 
 
 def shut_down(host):
-    """The host goes down as it should, so that nothing is blamed for it."""
-    record_clean_shutdown(host)
+    """The host goes down as it should, so that nothing is blamed for it; who merely stops the service does nothing."""
+    if not Systemd.runs(host) or Systemd(host).goes_down():
+        record_clean_shutdown(host)
 
 
 def _load(host, recorded):
@@ -85,7 +94,7 @@ def _load(host, recorded):
         raise
     finally:
         with contextlib.suppress(LivepatchError, OSError):  # without it, a later crash is blamed on these patches
-            arm_proof(host, PROVEN_SECONDS)
+            _arm_proof(host)
         recorded.keep_at_last(loaded=loaded_now(interface, recorded.ledger))
         seconds = {done["name"]: done["transition_seconds"] for done in way.brought_back}
         recorded.end(outcome, [

@@ -14,7 +14,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._private_files im
     sync_directory,
     write_private,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import Systemd
 
 MARK = f"{DIRECTORY}/clean-shutdown"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -33,12 +32,7 @@ def was_clean(host, boot_id):
 
 
 def record_clean_shutdown(host):
-    """Leave the mark for this boot, if the host goes down; who merely stops the service gets none.
-
-    Raises LivepatchError `no-space`, `directory-not-private`, and OSError.
-    """
-    if Systemd.runs(host) and not Systemd(host).goes_down():
-        return
+    """Leave the mark for this boot; raises LivepatchError `no-space`, `directory-not-private`, and OSError."""
     private_directory(host.path(DIRECTORY))
     this = host.read(BOOT_ID)
     _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST:])

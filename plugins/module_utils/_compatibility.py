@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of the module `patch_check`: would this patch work here?"""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.catalogue import check
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Question, state_in_question
@@ -11,7 +12,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings import 
 from ansible_collections.kernel.livepatch.plugins.module_utils._forecast import forecast, no_forecast
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import module_name
-from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import claimed_objects, patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._standing import seconds_left, standing
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store

@@ -8,7 +8,6 @@ An adapter has `name`, `runs(host)`, `arm`, `disarm`, `armed`, `arm_proof`, `wat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import switched_off
 from ansible_collections.kernel.livepatch.plugins.module_utils._daemon import Daemon
-from ansible_collections.kernel.livepatch.plugins.module_utils._program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import Systemd
 
 INIT_SYSTEMS = (Systemd, Daemon)  # the first that runs; the last always does
@@ -33,9 +32,9 @@ def armed(host, transaction):
     return _adapter(host).armed(transaction)
 
 
-def arm_proof(host, seconds):
-    """Have `prove` run once after so many seconds; to be asked by the program itself, at boot."""
-    _adapter(host).arm_proof([*this_program(host), "prove"], seconds)
+def arm_proof(host, words, seconds):
+    """Have `words` run once after so many seconds; to be asked by the program itself, at boot."""
+    _adapter(host).arm_proof(words, seconds)
 
 
 def watch(host, words):

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One patch on its way from the state it is in to the state it shall be in: the task of the module `patch`."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import describe_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -27,7 +28,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._plan import reac
 from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import (
     Precautions,
     entry_of,
-    ledger_now,
     without_patch,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import (

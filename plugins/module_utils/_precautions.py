@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is on the disk and armed before a patch is brought in, so that the host finds back without anybody's help."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import (
     arm,
     armed,
@@ -12,9 +10,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init_system impo
     disarm,
     watch,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, read_ledger, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
-from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
 from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial
 
 
@@ -113,21 +110,6 @@ class Precautions:
 
     def _end(self):
         return self.host.now() + self.seconds
-
-
-def ledger_now(host, way_back=False):
-    """The ledger as it holds in this boot, for a look; raises LivepatchError `ledger-damaged`, but not on the way back.
-
-    One that this user may not read counts as empty: whoever may not read it may not change anything either.
-    """
-    try:
-        return settled(host, read_ledger(host), written(host.wall_clock()))
-    except LivepatchError:
-        if not way_back:
-            raise
-    except PermissionError:
-        pass
-    return empty_ledger()
 
 
 def without(entries, name):

@@ -6,7 +6,7 @@
 Nothing here needs whoever began the trial: the deadline is in the ledger, and the host itself runs `end_trial`.
 """
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._going_back import IGNORABLE, PASSING, WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter

@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of the module `patch_watch`: is a host that was patched well?"""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._baseline import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import (
     blockers_sentence,
     describe_blockers,
     tasks_are_readable,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding, refusal, standing_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._health import check_health, health_checks
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_or_none
@@ -19,7 +20,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules i
     module_build_id,
     module_name,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._standing import seconds_left, standing, trial_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import verify_patch

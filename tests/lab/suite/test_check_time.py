@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 
 from playbook import task
 
-TIMES = 4
+TIMES = 7
 
 
 def test_patch_check_adds_less_than_a_ping(playbooks, guest, patches, capsys):
-    """The shortest of several tasks in turn: what else the machine does can only make one longer."""
+    """The median over pairs of tasks in turn, for the speed of the machine changes from time to time."""
     tasks = [{"name": "connect", "ansible.builtin.ping": None}]
     for number in range(TIMES):
         tasks += [
@@ -21,9 +22,10 @@ def test_patch_check_adds_less_than_a_ping(playbooks, guest, patches, capsys):
             task(f"check {number}", "patch_check", src=patches["cmdline_v1"])]
     outcome = playbooks.run(tasks, guest.name)
     assert outcome.code == 0, outcome.output
-    ping, check = (
-        min(outcome.seconds[f"{kind} {number}"] for number in range(TIMES)) for kind in ("ping", "check"))
+    pairs = [(outcome.seconds[f"ping {number}"], outcome.seconds[f"check {number}"]) for number in range(TIMES)]
+    times = statistics.median(check / ping for ping, check in pairs)
     with capsys.disabled():
         # A worker of pytest-xdist has no other output.
-        print(f"\nping {ping:.2f} s, patch_check {check:.2f} s, which is {check - ping:.2f} s more", file=sys.stderr)
-    assert check - ping < ping
+        shown = ", ".join(f"{ping:.1f} and {check:.1f}" for ping, check in pairs)
+        print(f"\npatch_check takes {times:.2f} times as long as ping; seconds of both: {shown}", file=sys.stderr)
+    assert times < 2

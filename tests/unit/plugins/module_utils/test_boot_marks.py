@@ -6,6 +6,7 @@
 import os
 import stat
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot import shut_down
 from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import (
     BOOT_ID,
     MARK,
@@ -49,10 +50,10 @@ def test_a_service_that_is_stopped_on_a_host_that_runs_on_leaves_no_mark(kernel)
     systemd = SimulatedSystemd(kernel)
     for state in ("running", "degraded", "starting", ""):
         systemd.state = state
-        record_clean_shutdown(kernel)
+        shut_down(kernel)
         assert not was_clean(kernel, BOOT)
     systemd.state = "stopping"
-    record_clean_shutdown(kernel)
+    shut_down(kernel)
     assert was_clean(kernel, BOOT)
 
 
