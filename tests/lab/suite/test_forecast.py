@@ -42,6 +42,7 @@ def test_a_clean_way_there_and_back(check):
         "replaces": [], "rollback": {"possible": True, "to": [], "reasons": []}, "sleepers": []}
 
 
+@pytest.mark.exhaustive
 def test_what_would_be_replaced_comes_back_where_the_host_keeps_its_file(check, play, patches, guest):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     result = check("cmdline_v2")
@@ -69,6 +70,7 @@ def test_what_stands_against_the_way_back_to_an_earlier_patch(check, play, patch
     assert set(reasons(check("side_effects"))) == {"rollback-shadow-variables", "rollback-callbacks"}
 
 
+@pytest.mark.exhaustive
 def test_a_kprobe_inside_a_patched_function_is_no_longer_hit_and_one_at_its_entry_is(check, guest):
     for offset, warned in ((5, {"function-probed"}), (0, set())):
         guest.run_with_files(f"{PROBE} offset={offset}")
@@ -94,6 +96,7 @@ def test_a_task_that_would_hold_the_transition_does(check, guest):
     guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 0")
 
 
+@pytest.mark.exhaustive
 def test_states_are_compared_with_those_of_a_patch_whose_file_is_kept(check, play, patches, guest):
     assert play("patch", src=patches["states_v2"]).code == 0
     assert codes(check("states_v1"), "blocker") == {"states-incompatible"}
@@ -102,6 +105,7 @@ def test_states_are_compared_with_those_of_a_patch_whose_file_is_kept(check, pla
     assert "is not compatible with the already installed livepatches" in verdict.log
 
 
+@pytest.mark.exhaustive
 def test_dropping_functions_of_an_own_patch_is_a_warning(check, play, patches, guest):
     guest.run_with_files("insmod $FILES/lab_target.ko")
     assert play("patch", src=patches["target_fix"]).code == 0
@@ -148,6 +152,7 @@ def test_another_tool_is_named_from_its_files_alone(check, guest):
     assert "other-tool-active" not in codes(check("cmdline_v1"), "warning")
 
 
+@pytest.mark.exhaustive
 def test_a_module_on_the_disk_is_read_before_the_kernel_refuses_it(start, patches):
     guest, play = start()
     guest.put(patches[name] for name in ("lab_target", "target_fix", "target_misfit"))

@@ -70,6 +70,7 @@ def test_compressed_files_load_as_what_they_hold(play, guest, patches, tmp_path)
         guest.clean()
 
 
+@pytest.mark.exhaustive
 def test_a_file_of_the_host_is_read_once_and_then_known(play, guest, patches, tmp_path):
     tmp_path.joinpath("vendor.ko.xz").write_bytes(lzma.compress(patches["cmdline_v1"].read_bytes()))
     guest.machine.push(tmp_path / "vendor.ko.xz", "/root/vendor.ko.xz")
@@ -127,6 +128,7 @@ def test_disabled_then_enabled_then_absent(play, guest, patches):
     assert play("patch", name="cmdline_v1", state="absent").result["changed"] is False
 
 
+@pytest.mark.exhaustive
 def test_a_cumulative_patch_replaces_the_one_before(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     outcome = play("patch", src=patches["cmdline_v2"])

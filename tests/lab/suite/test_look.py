@@ -25,6 +25,7 @@ def test_verify_works_from_what_the_host_keeps(play, guest, patches):
     assert play("patch_verify").result["patches"] == ["cmdline_v1"]
 
 
+@pytest.mark.exhaustive
 def test_verify_fails_for_another_build(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     outcome = play("patch_verify", src=patches["cmdline_v1_rebuilt"])

@@ -46,6 +46,7 @@ def test_a_host_that_is_well(play, web, patches, seen):
     seen("patch_watch on a host that is well", "well: command, unit and URL, in one round trip")
 
 
+@pytest.mark.exhaustive
 def test_health_checks_that_fail(play, guest, patches, seen):
     baseline = play("patch", src=patches["cmdline_v1"], trial=300).result["baseline"]
     checks = [{"command": "sh -c 'echo no; exit 3'"}, {"command": "sleep 600", "timeout": 2}, {"unit": "nowhere"},

@@ -122,7 +122,7 @@ def test_what_an_id_has_that_no_unit_may_be_called_is_replaced(kernel, systemd):
 
 
 def test_the_proof_is_a_timer_that_nobody_waits_for(kernel, systemd):
-    arm_proof(kernel, 600)
+    arm_proof(kernel, [*PROGRAM, "prove"], 600)
     assert systemd.timers == {"kernel-livepatch-prove.service": [*PROGRAM, "prove"]}
     assert {"--on-active=600s", "--no-block"} < set(kernel.commands[0])
 
@@ -248,7 +248,7 @@ def test_a_process_that_does_not_start_or_stay_is_no_way_back(host, monkeypatch)
 
 def test_without_systemd_nobody_watches_beyond_a_trial(kernel):
     assert not watch(kernel, PROGRAM)
-    arm_proof(kernel, 600)
+    arm_proof(kernel, [*PROGRAM, "prove"], 600)
     disarm(kernel, ID)
     assert kernel.spawned == kernel.commands == []
     assert not os.path.exists(kernel.path("/etc/systemd"))
