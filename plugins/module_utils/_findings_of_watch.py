@@ -14,6 +14,10 @@ WATCH = {
         "blocker", False,
         "{name} is {state} and should be enabled: look at the journal that patch_info returns for what has taken it "
         "out."),
+    "file-not-kept": (
+        "warning", False,
+        "This host keeps no file of {name}, because something else has loaded it, so only what the kernel lists is "
+        "looked at: bring it to state accepted with its file as src, which compares it and keeps the file."),
     "new-taint": (
         "blocker", False,
         "The kernel has got the taint {letter} ({meaning}) since the baseline was taken, and {name} does not bring it: "

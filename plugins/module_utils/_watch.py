@@ -79,11 +79,20 @@ def _patch(host, name):
     elif in_kernel == "enabled" and not tasks_are_readable(host):
         findings.append(finding("tasks-unreadable", host.release()))
     elif in_kernel == "enabled":
-        found, told["functions"] = verify_patch(
-            host, interface, name, Store(host).of_build(name, module_build_id(host, name)))
-        told["verified"] = not standing_blockers(found)
+        told["verified"], told["functions"], found = _compared(host, interface, name)
         findings += found
     return told, findings
+
+
+def _compared(host, interface, name):
+    """Whether an enabled patch runs as its file says, None where the host keeps no file; its functions; findings."""
+    kept = Store(host).of_build(name, module_build_id(host, name))
+    findings, functions = verify_patch(host, interface, name, kept)
+    if kept is None:  # that somebody else has loaded it is no harm to the host
+        others = [found for found in findings if found["code"] != "file-unknown"]
+        findings = [finding("file-not-kept", name, name=name), *others]
+    well = not standing_blockers(findings)
+    return None if well and kept is None else well, functions, findings
 
 
 def _rebooted(earlier, name, boot_id):

@@ -133,13 +133,14 @@ state:
   sample: enabled
 verified:
   description: >-
-    Whether the patch runs as the file says that the host keeps of it; V(none) while its transition goes on.
+    Whether the patch runs as the file says that the host keeps of it; V(none) while its transition goes on, or where
+    the host keeps none, since only what the kernel lists can be looked at then.
   returned: when the host was looked at
   type: bool
   sample: true
 functions:
   description: >-
-    Every function that the file claims or the kernel lists, with its evidence; none where RV(verified) is V(none).
+    Every function that the file claims or the kernel lists, with its evidence; none during a transition.
   returned: when the host was looked at
   type: list
   elements: dict

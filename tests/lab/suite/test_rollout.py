@@ -67,6 +67,17 @@ def test_a_canary_fails(fleet, runs, bundle, seen):
 
 
 @pytest.mark.exhaustive
+def test_a_canary_that_was_patched_by_hand(fleet, runs, bundle, seen):
+    canary, _other = fleet.waves()[0]
+    fleet.load_by_hand(PATCH, canary)
+    done = runs.rollout(bundle(PATCH))
+    assert done.code == 0, done.output
+    assert_ends(fleet, done, PATCH, accepted=fleet.names)
+    assert all(look["failed"] == 0 for wave in done.record["waves"] for look in wave["looks"])
+    seen("a canary has the same build already, loaded by hand", "accepted with the others; exit code 0", fleet.kernels)
+
+
+@pytest.mark.exhaustive
 def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bundle, seen):
     first, (fails, lost, *well), last = fleet.small_waves()
     fleet.cut_off_when_patched(PATCH, [lost])

@@ -14,6 +14,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_l
     failure,
     reboot,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.remembering import load
 
 TAINTED = "/proc/sys/kernel/tainted"
 
@@ -66,6 +67,17 @@ def test_an_accepted_build_that_is_on_trial_again_is_not_called_accepted(host, b
     reboot(host)
     bring(V1, trial=60, params={"count": 9})
     assert watch()["state"] == "enabled"
+
+
+def test_a_patch_that_somebody_else_has_loaded_is_looked_at_without_its_file(host, watch):
+    load(host, V1)
+    result = watch()
+    assert (codes(result), result["well"], result["verified"]) == (["file-not-kept"], True, None)
+    assert [one["name"] for one in result["functions"]] == ["cmdline_proc_show"]
+    host.put("/sys/kernel/tracing/enabled_functions", "")
+    result = watch()
+    assert codes(result) == ["file-not-kept", "function-not-hooked"]
+    assert (result["well"], result["verified"]) == (False, False)
 
 
 def test_a_trial_of_another_patch_is_not_this_ones(host, bring, watch):
