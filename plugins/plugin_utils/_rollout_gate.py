@@ -95,7 +95,7 @@ def end(record: Record, now: float) -> None:
     covered = [host for host in record["hosts"].values() if host["state"] != "uncovered"]
     for host in covered:
         if host["state"] == "on_trial" and not host["trial_ends"]:  # as it was found
-            host["state"] = "enabled"
+            host["state"] = "accepted" if host["accepted_at"] else "enabled"
     for wave in record["waves"]:
         if record["check_mode"]:
             wave.update(state="pending", why=None)

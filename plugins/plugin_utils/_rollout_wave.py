@@ -114,7 +114,7 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
     elif state == "uncovered":
         fail(host, "load", failure_called("no-longer-covered"), "unchanged")
     elif state in ("enabled", "accepted"):
-        host["state"] = "on_trial"
+        host.update(state="on_trial", accepted_at=iso(now) if state == "accepted" else None)
     elif state == "enabling":
         host["state"] = "waiting"
     else:

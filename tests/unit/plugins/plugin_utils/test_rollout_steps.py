@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from rollout_of_simulated_hosts import ANSWERS, Rollout, checked, finding
+from rollout_of_simulated_hosts import ANSWERS, Rollout, checked, finding, loaded, seen
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_answers, _rollout_record, _rollout_steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
@@ -88,6 +88,13 @@ def test_a_breach_can_hold(rollout):
     record = run.run()
     assert on(run, "back") == [] and set(states(record).values()) == {"accepted", "on_trial"}
     assert "back by itself by" in run.ended["problems"][LAST[0]]
+
+
+def test_what_was_loaded_without_a_trial_is_not_called_enabled_after_a_hold(rollout):
+    record = rollout({
+        LAST[0]: {"look": "ill"}, LAST[1]: {"load": loaded("accepted"), "look": seen("accepted", trial=None)},
+    }, livepatch_on_breach="hold").run()
+    assert (states(record)[LAST[1]], record["outcome"], record["ok"]) == ("accepted", "stopped", False)
 
 
 def test_within_the_budget_those_that_fail_go_back_and_the_others_are_accepted(rollout):
