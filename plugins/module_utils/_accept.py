@@ -21,7 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._precautions impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._systemd import UNIT, UNITS
-from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, loaded_now
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, in_kernel_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED, verify_patch
 
@@ -103,20 +103,17 @@ def forget_gone(task, told):
             module = loaded_module(task.host, name)
             if module and not module["refcnt"]:
                 remove_module(task.host, name)
-        recorded.keep_at_last(loaded=loaded_now(task.interface, recorded.ledger))
+        recorded.keep_at_last(**in_kernel_now(task.interface.patches(), recorded.ledger))
 
 
-def forget(task, told, check_mode):
+def forget(task, recorded):
     """Have a patch that is not enabled, and not to be, out of what boots load and a trial's end brings back."""
-    answer = dict(task.answer(task.previous, []), changed=True)
-    if check_mode:
-        return answer
-    with transaction(task.host, "patch", told, way_back=True) as recorded:
-        recorded.begin([task.planned()], task.interface.patches())
-        if task.on_trial():
-            end_of_trial(task.host, recorded)
-        recorded.keep(**without_patch(recorded.ledger, task.name))
-        return dict(answer, findings=_end(task, recorded, "done", None), transaction=recorded.id)
+    recorded.begin([task.planned()], task.before)
+    if task.on_trial():
+        end_of_trial(task.host, recorded)
+    recorded.keep(**without_patch(recorded.ledger, task.name))
+    findings = _end(task, recorded, "done", None)
+    return dict(task.answer(task.previous, findings), changed=True, transaction=recorded.id)
 
 
 def _end(task, recorded, outcome, code):

@@ -50,7 +50,9 @@ def ledger_now(host, way_back=False):
 def _suspects(host, ledger):
     if not ledger["watched"] or was_clean(host, ledger["boot_id"]):
         return [], None
-    on_trial = [entry for entry in ledger["loaded"] if not _among(entry, ledger["accepted"])]
+    trial = ledger["trial"]["name"] if ledger["trial"] else None  # an accepted build, too, with other parameters
+    on_trial = [entry for entry in ledger["loaded"]
+                if entry["name"] == trial or not _among(entry, ledger["accepted"])]
     booted = [] if ledger["booted"]["proven"] else ledger["booted"]["patches"]
     return (on_trial, ON_TRIAL) if on_trial else (booted, AFTER_BOOT)
 

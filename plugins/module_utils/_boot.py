@@ -95,7 +95,7 @@ def _load(host, recorded):
     finally:
         with contextlib.suppress(LivepatchError, OSError):  # without it, a later crash is blamed on these patches
             _arm_proof(host)
-        recorded.keep_at_last(loaded=loaded_now(interface, recorded.ledger))
+        recorded.keep_at_last(loaded=loaded_now(interface.patches(), recorded.ledger))
         seconds = {done["name"]: done["transition_seconds"] for done in way.brought_back}
         recorded.end(outcome, [
             {"name": entry["name"], "state": interface.state(entry["name"]),

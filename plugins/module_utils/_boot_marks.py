@@ -6,18 +6,19 @@
     /var/lib/kernel-livepatch/clean-shutdown      the boot_ids of the last boots that ended so, a line each
 """
 
+import contextlib
 import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._journal import DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._private_files import (
     private_directory,
     sync_directory,
-    write_private,
 )
 
 MARK = f"{DIRECTORY}/clean-shutdown"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MOST = 16  # boots; the ledger may be of an earlier one, where the last could not write it
+ROOM = 1024  # bytes for that many, taken while there is space: on a full disk no clean shutdown may look like a crash
 SWITCH = "kernel_livepatch=off"  # on the kernel command line: nothing is loaded at boot
 
 
@@ -32,7 +33,7 @@ def was_clean(host, boot_id):
 
 
 def record_clean_shutdown(host):
-    """Leave the mark for this boot; raises LivepatchError `no-space`, `directory-not-private`, and OSError."""
+    """Leave the mark for this boot; raises LivepatchError `directory-not-private`, and OSError."""
     private_directory(host.path(DIRECTORY))
     this = host.read(BOOT_ID)
     _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST:])
@@ -41,14 +42,15 @@ def record_clean_shutdown(host):
 def withdraw(host):
     """Take the mark for this boot away again, because the host runs on; raises OSError."""
     this, clean = host.read_or(BOOT_ID), _clean_boots(host)
-    if this not in clean:
-        return
-    others = [boot for boot in clean if boot != this]
-    if others:
-        _write(host, others)
-    else:
-        os.unlink(host.path(MARK))
-        sync_directory(host.path(DIRECTORY))
+    if this in clean:
+        _write(host, [boot for boot in clean if boot != this])
+
+
+def make_room(host):
+    """Have the file, so that a mark can be left on a full disk; where there is no room by now, none is made."""
+    if not host.exists(MARK):
+        with contextlib.suppress(OSError):
+            _write(host, [])
 
 
 def _clean_boots(host):
@@ -56,4 +58,12 @@ def _clean_boots(host):
 
 
 def _write(host, boots):
-    write_private(host.path(MARK), lambda stream: stream.write("".join(f"{boot}\n" for boot in boots).encode("ascii")))
+    """Over what is there, and never longer than that."""
+    text = "".join(f"{boot}\n" for boot in boots).encode("ascii").ljust(ROOM, b"\n")
+    descriptor = os.open(host.path(MARK), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.pwrite(descriptor, text, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(host.path(DIRECTORY))

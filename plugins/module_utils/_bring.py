@@ -7,7 +7,6 @@ from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._accept import (
     accept,
-    forget,
     forget_gone,
     has_boot_part,
 )
@@ -77,17 +76,24 @@ def _at_rest(task, check_mode, told):
     if not check_mode:
         forget_gone(task, told)
     if task.wish.state in ("disabled", "absent"):
-        return forget(task, told, check_mode) if task.is_to_come() or task.on_trial() else task.unchanged()
+        return _at_rest_for_good(task, told, check_mode)
     if task.wish.state == "accepted" and not (task.is_accepted() and has_boot_part(task) and task.has_image()):
         if check_mode:
             return dict(task.answer("accepted", task.unchanged()["findings"]), changed=True)
         return accept(task, told) if task.wish.fresh else dict(task.unchanged(), needs=_new_connection(task))
     if task.moves_trial():
         return move_trial(task, told, check_mode)
-    answer = task.unchanged()
-    if task.wish.trial and not task.is_accepted():
-        answer["findings"].append(finding("trial-not-begun", task.name, name=task.name))
-    return answer
+    return task.at_rest()
+
+
+def _at_rest_for_good(task, told, check_mode):
+    """What is not enabled, and not to be, is not loaded by a boot or a trial's end either."""
+    if not (task.is_to_come() or task.on_trial()):
+        return task.unchanged()
+    if check_mode:
+        return dict(task.answer(task.previous, []), changed=True)
+    with transaction(task.host, "patch", told, way_back=True) as recorded:
+        return task.change(recorded)
 
 
 def _to_be_accepted(task, answer):

@@ -6,7 +6,11 @@
 import signal
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import record_clean_shutdown, withdraw
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import (
+    make_room,
+    record_clean_shutdown,
+    withdraw,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._guard import is_guarded
 from ansible_collections.kernel.livepatch.plugins.module_utils._processes import process_identity
@@ -63,6 +67,7 @@ def stand_alone(host, job):
     What comes of it is told in the kernel's log, because a process without a terminal has nobody else to tell.
     """
     shutdown = _Shutdown(host)
+    make_room(host)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, shutdown.begins)
     signal.signal(signal.SIGALRM, shutdown.is_called_off)

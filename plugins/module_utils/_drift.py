@@ -30,8 +30,10 @@ def drift(seen):
 
 
 def is_accepted(seen, patch):
-    """Whether an interface's patch is enabled and is what the next boot of this kernel loads."""
-    return patch["state"] == "enabled" and _among(patch, _accepted_here(seen))
+    """Whether an interface's patch is enabled, not on trial, and what the next boot of this kernel loads."""
+    trial = seen.ledger["trial"]
+    on_trial = bool(trial) and trial["name"] == patch["name"]
+    return patch["state"] == "enabled" and not on_trial and _among(patch, _accepted_here(seen))
 
 
 def _about_enabled(seen):
@@ -125,13 +127,21 @@ def _about_gone(seen):
 
 
 def _about_quarantined(seen):
-    """Those of which nothing newer has been accepted; `since` is None before this boot's first change."""
-    newest = max([entry["since"] for entry in _accepted_here(seen)], default="")
+    """Those after which nothing has been accepted."""
     for entry in seen.ledger["quarantined"]:
-        if entry["since"] is None or entry["since"] >= newest:
+        if not any(_came_after(seen, accepted, entry) for accepted in _accepted_here(seen)):
             yield finding(
                 "in-quarantine", entry["name"], name=entry["name"], build_id=entry["build_id"] or "none",
                 when=WHEN_CRASHED.get(entry["why"], entry["why"]))
+
+
+def _came_after(seen, accepted, quarantined):
+    """By the journal where it goes back that far: the clock can be wrong when a host starts after a crash."""
+    changes = [change["transaction"] for change in seen.journal]
+    if quarantined["transaction"] in changes:
+        return accepted["transaction"] in changes[:changes.index(quarantined["transaction"])]
+    # None before this boot's first change
+    return quarantined["since"] is not None and accepted["since"] > quarantined["since"]
 
 
 def _about_boot(seen):

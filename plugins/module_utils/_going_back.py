@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings import 
     standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers
+from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import (
     in_common,
     names_of,
@@ -67,6 +67,7 @@ class WayBack:
         """Raise LivepatchError with the first reason why what has to come back cannot be loaded; nothing is changed."""
         for layer in self.coming():
             self._check(layer)
+            self._store.refuse_damaged(layer["sha256"])
 
     def bring_in_all(self, before):
         """Check and load every patch of the target that can be, and take nothing out; calls `before(layer)` each time.
@@ -121,6 +122,8 @@ class WayBack:
     def _check(self, layer):
         description = self._described(layer)
         state = state_in_question(self.host, self.interface, layer["name"])
+        if module_build_id(self.host, layer["name"]) != layer["build_id"]:
+            state = "absent"  # by then: what has the name now is another build, which goes
         question = Question(self.host, self.interface, description, state, {}, Facts(self.host, description))
         blockers = standing_blockers(findings_on(question), self._ignored)
         if blockers:

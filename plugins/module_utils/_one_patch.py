@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One patch on its way from the state it is in to the state it shall be in: the task of the module `patch`."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._accept import forget
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import describe_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
@@ -42,6 +43,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TO
 from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
 
 IN_THE_KERNEL = {"accepted": "enabled"}  # the kernel knows of no acceptance
+FORCED = "on_stall: force may keep its module in memory for ever"
 
 
 class OnePatch:
@@ -161,6 +163,18 @@ class OnePatch:
                 raise refusal(blockers, findings=findings, patch=self.result(self.previous))
         return self.answer(self.previous, findings)
 
+    def at_rest(self, recorded=None):
+        """The kernel has the patch where it is wanted, in a change that has nothing else to do, or in none.
+
+        What is to go away goes out of the ledger too, which takes a change.
+        """
+        if recorded and self.wanted != "enabled" and (self.is_to_come() or self.on_trial()):
+            return forget(self, recorded)
+        answer = self.unchanged()
+        if self.wanted == "enabled" and self.wish.trial and not self.is_accepted() and not self.on_trial():
+            answer["findings"].append(finding("trial-not-begun", self.name, name=self.name))
+        return answer
+
     def forecast(self, findings):
         """What a change would come to, with nothing changed."""
         state = reached(self.previous, self.wanted)
@@ -179,7 +193,7 @@ class OnePatch:
         self.ledger = recorded.ledger
         self.look()
         if not self.steps():
-            return self.unchanged()
+            return self.at_rest(recorded)
         self.refuse_to_load_again()
         findings = self.check()
         if self.wish.trial and "load" not in self.steps() and not self.on_trial():
@@ -245,13 +259,25 @@ class OnePatch:
 
     def _without_way_back(self):
         """A trial is no trial where the host could not load again what the patch replaces."""
-        if not self._trial_seconds() or "load" not in self.steps() or self.description["replace"] is False:
+        forced = self.wish.on_stall == "force"
+        goes_on = forced and bool(self.steps()) and self.on_trial()
+        if not self._trial_seconds() or self.description["replace"] is False or not (
+                "load" in self.steps() or goes_on):
             return []
-        stack = running_stack(self.host, self.before, self.ledger)
-        forced = self.wish.on_stall == "force" and "on_stall: force may keep its module in memory for ever"
-        return [finding("trial-without-way-back", layer["name"], file=self.description["file"], other=layer["name"],
-                        why=forced or "this host keeps no file of it")
-                for layer in stack if layer["name"] != self.name and (forced or not layer["sha256"])]
+        stack = [layer for layer in running_stack(self.host, self.before, self.ledger) if layer["name"] != self.name]
+        reasons = [(layer["name"], FORCED if forced else self._why_not_back(layer)) for layer in stack]
+        return [finding("trial-without-way-back", name, file=self.description["file"], other=name, why=why)
+                for name, why in reasons if why]
+
+    def _why_not_back(self, layer):
+        """Why this host could not load a LAYER again, as far as its file goes; None where it could."""
+        if not layer["sha256"]:
+            return "this host keeps no file of it"
+        try:
+            self.store.refuse_damaged(layer["sha256"])
+        except LivepatchError:
+            return "this host's file of it was damaged"
+        return None
 
     def has_image(self):
         """Whether the host keeps the image, for the next boot or the way back."""

@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init_system impo
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
-from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, in_kernel_now
 
 
 def entry_of(description, parameters, transaction):
@@ -92,7 +92,7 @@ class Precautions:
         """
         ledger = self.recorded.ledger
         states = {patch["name"]: patch["state"] for patch in patches if patch["state"] != "disabled"}
-        changes = {"loaded": [entry for entry in ledger["loaded"] if entry["name"] in states]}
+        changes = in_kernel_now(patches, ledger)
         trial = ledger["trial"]
         state = states.get(trial["name"]) if trial else None
         kept = state == "enabled" and done and self.again and not self.seconds
@@ -100,7 +100,7 @@ class Precautions:
         lost = state is None and own and not done and any(
             states.get(layer["name"]) != "enabled" for layer in trial["back_to"])
         if trial and (kept or (state is None and not lost)):
-            end_of_trial(self.host, self.recorded, **changes)
+            end_of_trial(self.host, self.recorded, at_last=True, **changes)
             return
         if lost:
             changes["trial"] = dict(trial, ends=self.host.now())
@@ -120,7 +120,7 @@ def without(entries, name):
 def accepted_with(ledger, stack, entry, replaces, now):
     """The ledger's `accepted` with one more; what does not run now stays, unless this one replaces it.
 
-    Those come first, and then those that run, in the order of the stack.
+    Those that run are in the order of the stack.
     """
     release = entry["release"]
     elsewhere = [one for one in ledger["accepted"] if one["release"] != release]
@@ -128,7 +128,17 @@ def accepted_with(ledger, stack, entry, replaces, now):
     known.append(dict(entry, since=now))
     running = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
     running = [one for one in running if one]
-    return elsewhere + ([] if replaces else [one for one in known if one not in running]) + running
+    return elsewhere + in_order(known, [] if replaces else [one for one in known if one not in running], running)
+
+
+def in_order(known, idle, running):
+    """Entries that run, and idle ones, each before those that came later when all of them were `known`."""
+    merged = list(running)
+    for entry in idle:
+        later = known[known.index(entry) + 1:]
+        place = next((number for number, one in enumerate(merged) if one in later), len(merged))
+        merged.insert(place, entry)
+    return merged
 
 
 def without_patch(ledger, name):

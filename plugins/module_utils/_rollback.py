@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, wait_until_released
 from ansible_collections.kernel.livepatch.plugins.module_utils._past_changes import moved_the_stack, past_changes
+from ansible_collections.kernel.livepatch.plugins.module_utils._precautions import in_order
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._report import claimed_objects, stack_diff
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
@@ -37,37 +38,38 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, told=None):
     """
     interface = interface_adapter(host)
     before = interface.patches()
-    target = target_of(host, to)
+    target, undone = starting_point(host, to)
     done = {"changed": False, "transaction": None, "target": names_of(target), "rolled_back": [], "brought_back": [],
             "findings": [], "blockers": [], "diff": stack_diff(host, before, before)}
     way = WayBack(host, interface, target, timeout, on_stall)
     idle = _without_effect(host, interface)
-    if not (idle or _has_work(host, way, _ledger(host))):
+    work = _has_work(host, way, _ledger(host), undone)
+    if not (idle or work):
         return done
     blockers = list(permission(host))
     if blockers:
         raise refusal(blockers)
     way.check()
     if check_mode:
-        return dict(done, **_forecast(host, way, idle, before, _has_work(host, way, _ledger(host))))
+        return dict(done, **_forecast(host, way, idle, before, work))
     with transaction(host, "rollback", told, way_back=True) as recorded:
-        before, target = interface.patches(), target_of(host, to)
+        before, (target, undone) = interface.patches(), starting_point(host, to)
         way = WayBack(host, interface, target, timeout, on_stall)
-        work = _has_work(host, way, recorded.ledger)
+        work = _has_work(host, way, recorded.ledger, undone)
         if not work:
             idle = _without_effect(host, interface)
             held = list(_held(host, idle))
             if len(held) == len(idle):
                 return dict(done, findings=held)
-        done.update(_take(host, interface, way, recorded), target=names_of(target))
+        done.update(_take(host, interface, way, recorded, undone), target=names_of(target))
         done["changed"] = done["changed"] or work
     del done["arrived"]
     return dict(done, diff=stack_diff(host, before, interface.patches()))
 
 
-def _take(host, interface, way, recorded):
+def _take(host, interface, way, recorded, undone):
     trial = recorded.ledger["trial"]
-    changes = {"accepted": _accepted(host, way, recorded),
+    changes = {"accepted": _accepted(host, way, recorded, undone),
                "trial": dict(trial, back_to=way.target) if trial else None}  # should this be left going half way
     if way.coming():
         recorded.keep(loaded=loaded_with(host, recorded, way.coming()))  # what is started now reads the ledger
@@ -76,14 +78,19 @@ def _take(host, interface, way, recorded):
     return take_way(host, interface, way, recorded, **changes)
 
 
-def target_of(host, to):
-    """The stack to go back to, as LAYERs; raises LivepatchError `no-previous`, `transaction-unknown`."""
+def starting_point(host, to):
+    """The stack to go back to, as LAYERs, and the names of the changes that are undone by that, None for all.
+
+    Raises LivepatchError `no-previous`, `transaction-unknown`.
+    """
     if to == "original":
-        return []
+        return [], None
+    undone = set()
     for begin, end in past_changes(host):
+        undone.add(begin["transaction"])
         meant = begin["transaction"] == to or (to == "previous" and moved_the_stack(begin, end))
         if meant and begin["kernel"] == host.release():
-            return begin["before"]
+            return begin["before"], undone
     if to == "previous":
         raise LivepatchError(
             "no-previous",
@@ -102,16 +109,24 @@ def _ledger(host):
         return empty_ledger()
 
 
-def _has_work(host, way, ledger):
+def _has_work(host, way, ledger, undone):
     """Whether a patch goes or comes, the next boot would load another one, or a trial is still going on."""
-    gone = [entry for entry in accepted_here(host, ledger) if not _among(entry, way.target)]
+    untouched = _untouched(host, way, ledger, undone)
+    gone = [entry for entry in accepted_here(host, ledger) if not _among(entry, way.target) and entry not in untouched]
     return bool(way.going() or way.coming() or gone or ledger["trial"])
 
 
-def _accepted(host, way, recorded):
+def _untouched(host, way, ledger, undone):
+    """What is accepted for this kernel, does not run in it, and came before anything that is undone."""
+    going = way.going()
+    return [entry for entry in accepted_here(host, ledger) if undone is not None
+            and entry["transaction"] not in undone and entry["name"] not in going and not _among(entry, way.target)]
+
+
+def _accepted(host, way, recorded, undone):
     """What the next boots load: what of the target is accepted now, or has to come back and was accepted then.
 
-    For other kernels it is what they loaded before.
+    What none of this is about is loaded as before, on this kernel and on others.
     """
     ledger, release = recorded.ledger, host.release()
     elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
@@ -122,7 +137,7 @@ def _accepted(host, way, recorded):
         if known is None and layer["accepted"] and _among(layer, coming):
             known = dict(entry_of_layer(host, layer, recorded.name), since=recorded.now())
         here += [known] if known else []
-    return elsewhere + here
+    return elsewhere + in_order(now, _untouched(host, way, ledger, undone), here)
 
 
 def _among(entry, layers):

@@ -10,8 +10,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._store import Sto
 
 def running_stack(host, patches, ledger):
     """The enabled ones of an interface's patches, oldest first, as LAYERs (see _ledger.py)."""
-    kept = {(entry["name"], entry["build_id"]): entry["sha256"]
-            for entry in Store(host).descriptions() if entry["build_id"]}
+    descriptions = Store(host).descriptions()
+    kept = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in descriptions if entry["build_id"]}
+    digests = {entry["sha256"] for entry in descriptions}
     accepted = accepted_here(host, ledger)
     layers = []
     for patch in patches:
@@ -20,6 +21,8 @@ def running_stack(host, patches, ledger):
         build_id = module_build_id(host, patch["name"])
         layer = {"name": patch["name"], "build_id": build_id, "sha256": kept.get((patch["name"], build_id))}
         known = next((entry for entry in ledger["loaded"] + accepted if same_build(entry, layer)), None)
+        if known and known["sha256"] in digests:  # files of one build can differ, as by a signature
+            layer["sha256"] = known["sha256"]
         layer["parameters"] = known["parameters"] if known else ""
         layer["accepted"] = any(same_build(entry, layer) for entry in accepted)
         layers.append(layer)

@@ -74,6 +74,10 @@ class Store:
             raise
         return descriptor
 
+    def refuse_damaged(self, sha256):
+        """Raises LivepatchError `kept-file-damaged` where `open` would."""
+        os.close(self.open(sha256))
+
     def description(self, sha256):
         """The description of a kept file; None where there is none that can be used, so that it is sent anew."""
         if not os.path.lexists(self._path(sha256, "ko")):

@@ -29,9 +29,10 @@ SECONDS = 60  # for systemd to answer, and for Python to read all that it needs
 UP = ("active", "activating", "reloading")  # a service that waits for its restart is activating
 NAME = re.compile(r"[^A-Za-z0-9_.-]")  # what is not taken over into a unit's name
 
-# ExecStart's - keeps the service active, and with it ExecStop, when a patch could not be loaded. No default
-# dependencies, or it could not be before what belongs to basic.target. Without the ledger nothing is started at all.
-# Only a shutdown stops it: stopped by hand or by rescue mode, it would take the clean shutdown after that for a crash.
+# ExecStart's - keeps the service active when a patch could not be loaded. ExecStopPost also runs where the host goes
+# down while that still loads, and ExecStop would not (systemd.service(5)). No default dependencies, or it could not
+# be before what belongs to basic.target. Without the ledger nothing is started at all. Only a shutdown stops it:
+# stopped by hand or by rescue mode, it would take the clean shutdown after that for a crash.
 TEXT = """\
 # Written by the Ansible collection kernel.livepatch. Keep it from loading anything with `systemctl disable`.
 [Unit]
@@ -51,7 +52,7 @@ Before=shutdown.target
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=-{program} boot
-ExecStop={program} shutdown
+ExecStopPost={program} shutdown
 TimeoutStartSec=300
 TimeoutStopSec=30
 SyslogIdentifier=kernel-livepatch
@@ -123,8 +124,13 @@ class Systemd:
         return {"installed": installed, "enabled": installed and os.path.lexists(self.host.path(WANTED))}
 
     def goes_down(self):
-        """Whether the host is being shut down; systemctl's exit status only tells whether all is well."""
-        return self._run("systemctl", "is-system-running")[1] == "stopping"
+        """Whether the host is being shut down; systemctl's exit status only tells whether all is well.
+
+        Before version 246 a host that goes down before its boot is complete is `starting` (src/core/manager.c).
+        """
+        if self._run("systemctl", "is-system-running")[1] == "stopping":
+            return True
+        return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
     def _install(self, words):
         """Whether the service had to be written; only one that was not there is enabled, and before it is."""

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way back as one change: journalled, in the ledger before and after, and the end of a trial that is going on."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import boot_part, disarm
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import entry_of_layer, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, module_build_id
@@ -29,42 +29,45 @@ def take_way(host, interface, way, recorded, **changes):
     try:
         way.check()
         arrived = way.go()
-    except LivepatchError as error:
+    except (LivepatchError, OSError) as failure:
+        error = known_error(failure)
         if not way.changed:
             recorded.keep(**earlier)
         elif "accepted" in changes:
-            recorded.keep(accepted=_still_accepted(host, interface, recorded, earlier["accepted"]))
+            recorded.keep(accepted=_still_accepted(host, interface, recorded, way, earlier["accepted"]))
         findings = _end(interface, recorded, everything, way, "failed", error.code)
         error.details["findings"] = error.details.get("findings", []) + findings
         error.details["transaction"] = recorded.id
-        raise
+        raise error from failure
     if arrived:
-        end_of_trial(host, recorded, loaded=loaded_now(interface, recorded.ledger))
+        end_of_trial(host, recorded, **in_kernel_now(interface.patches(), recorded.ledger))
     way.findings += _end(interface, recorded, everything, way, "done" if arrived else "left-going")
     return {"arrived": arrived, "changed": way.changed, "transaction": recorded.id, "rolled_back": way.rolled_back,
             "brought_back": way.brought_back, "findings": way.findings, "blockers": way.blockers}
 
 
-def _still_accepted(host, interface, recorded, earlier):
-    """On a way that ended half way, what was accepted stays so where it still runs, or is for other kernels."""
+def _still_accepted(host, interface, recorded, way, earlier):
+    """On a way that ended half way, what was accepted stays so where it still runs, or is not what the way is about."""
     stack = running_stack(host, interface.patches(), recorded.ledger)
     now = recorded.ledger["accepted"]
     known = now + [entry for entry in earlier if not any(same_build(entry, other) for other in now)]
-    return [entry for entry in known if entry["release"] != host.release()
+    elsewhere = [entry for entry in now if not any(same_build(entry, layer) for layer in way.target)]
+    return [entry for entry in known if entry["release"] != host.release() or entry in elsewhere
             or any(same_build(entry, layer) for layer in stack)]
 
 
-def end_of_trial(host, recorded, **changes):
+def end_of_trial(host, recorded, at_last=False, **changes):
     """End the trial that may be going on, with other changes of the ledger.
 
-    The ledger goes first, so that what is still armed finds nothing to do.
+    The ledger goes first, so that what is still armed finds nothing to do; `at_last`: even where it cannot be written.
     """
+    keep = recorded.keep_at_last if at_last else recorded.keep
     trial = recorded.ledger["trial"]
     if trial:
         # Without an init system, what waited for the trial's end was all that could see how this boot ends.
         changes.setdefault("watched", recorded.ledger["watched"] and boot_part(host)["init"] != "none")
     if trial or changes:
-        recorded.keep(trial=None, **changes)
+        keep(trial=None, **changes)
     if trial:
         disarm(host, trial["transaction"])
 
@@ -75,14 +78,25 @@ def loaded_with(host, recorded, coming):
     return staying + [entry_of_layer(host, layer, recorded.name) for layer in coming]
 
 
-def loaded_now(interface, ledger):
-    """The ledger's `loaded` without what the kernel has no more."""
-    there = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
-    return [entry for entry in ledger["loaded"] if entry["name"] in there]
+def loaded_now(patches, ledger):
+    """The ledger's `loaded` without what the kernel has no more, by an interface's patches."""
+    return _still_there(patches, ledger["loaded"])
+
+
+def in_kernel_now(patches, ledger):
+    """What the ledger has of patches in the kernel: `loaded`, and `booted`, for what has gone is no suspect."""
+    booted = ledger["booted"]
+    return {"loaded": loaded_now(patches, ledger),
+            "booted": dict(booted, patches=_still_there(patches, booted["patches"]))}
+
+
+def _still_there(patches, entries):
+    there = {patch["name"] for patch in patches if patch["state"] != "disabled"}
+    return [entry for entry in entries if entry["name"] in there]
 
 
 def _end(interface, recorded, names, way, outcome, code=None):
-    recorded.keep(loaded=loaded_now(interface, recorded.ledger))
+    recorded.keep(**in_kernel_now(interface.patches(), recorded.ledger))
     seconds = {done["name"]: done["transition_seconds"] for done in way.rolled_back + way.brought_back}
     patches = [{"name": name, "state": interface.state(name), "transition_seconds": seconds.get(name)}
                for name in names]

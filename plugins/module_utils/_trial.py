@@ -83,7 +83,7 @@ def _end(host, known):
     with transaction(host, "trial", way_back=True, wait=True, remembered=known) as recorded:
         if _has_lost_trial(host, recorded.ledger, known):
             recorded.keep(trial=known["trial"], watched=known["watched"],
-                          loaded=loaded_now(interface_adapter(host), known))
+                          loaded=loaded_now(interface_adapter(host).patches(), known))
         trial = recorded.ledger["trial"]
         if not trial or trial["ends"] > host.now():
             return False, None  # whoever had the lock has accepted it, or taken it back, or begun another

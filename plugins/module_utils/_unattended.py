@@ -13,7 +13,7 @@
 import sys
 
 from ansible_collections.kernel.livepatch.plugins.module_utils import _boot, _trial
-from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import withdraw
+from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks import make_room, withdraw
 from ansible_collections.kernel.livepatch.plugins.module_utils._daemon import ALONE, stand_alone
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError, known_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._guard import begin_to_guard
@@ -47,6 +47,7 @@ def _ready(host):
 
 
 def _boot_now(host):
+    make_room(host)
     withdraw(host)  # a soft reboot ends all processes and leaves the kernel, with its patches, as it is
     return _boot.boot(host)
 

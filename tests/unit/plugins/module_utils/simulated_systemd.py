@@ -21,6 +21,7 @@ class SimulatedSystemd:
         self.units = {}
         self.timers = {}
         self.state = "running"
+        self.jobs = ""
         self.broken = {}
         self._others = kernel.answer
         Path(kernel.path("/run/systemd/system")).mkdir(parents=True)
@@ -73,6 +74,9 @@ class SimulatedSystemd:
 
     def _daemon_reload(self, _words):
         return 0, ""
+
+    def _list_jobs(self, _words):
+        return 0, self.jobs
 
     def _is_system_running(self, _words):
         return int(self.state != "running"), self.state

@@ -68,7 +68,7 @@ def test_accepting_a_third_keeps_what_boot_has_not_loaded(host, interface, bring
     host.sleep(5)
     assert stack(host, interface) == ["one"]
     accept(bring, THREE)
-    assert accepted(host) == ["two", "one", "three"]
+    assert accepted(host) == ["one", "two", "three"]
 
 
 def test_accepting_what_is_stacked_keeps_what_an_unaccepted_patch_has_replaced(host, interface, bring, systemd):

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._boot import boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
+from ansible_collections.kernel.livepatch.plugins.module_utils._inventory import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import (
     PATH,
     empty_ledger,
@@ -29,6 +30,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_l
     failure,
     reboot,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.remembering import take_out
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
 
 
@@ -326,3 +328,50 @@ def test_a_damaged_ledger_brings_nothing_in_and_lets_everything_out(host, interf
 def test_which_builds_are_the_same(one, other, same):
     keys = ("name", "build_id", "sha256")
     assert same_build(dict(zip(keys, one)), dict(zip(keys, other))) is same
+
+
+def test_a_crash_soon_after_boot_is_not_blamed_on_what_had_been_replaced(host, bring):
+    accept(bring, V1)
+    reboot(host)
+    boot(host)
+    accept(bring, V2)
+    reboot(host, "boot-3", clean=False)
+    boot(host)
+    assert names(read_ledger(host)["quarantined"]) == []
+
+
+def test_a_crash_soon_after_boot_is_not_blamed_on_what_had_been_taken_out(host, bring):
+    accept(bring, V1)
+    reboot(host)
+    boot(host)
+    accept(bring, ONE)
+    bring(name="v1", state="absent")
+    reboot(host, "boot-3", clean=False)
+    boot(host)
+    assert names(read_ledger(host)["quarantined"]) == []
+
+
+def test_an_accepted_build_that_was_on_trial_with_other_parameters_is_blamed(host, interface, bring):
+    accept(bring, ONE, params={"count": 3})
+    take_out(host, interface, "one")
+    bring(ONE, trial=600, params={"count": 9})
+    told = host_inventory(host)
+    assert names(told["patches"]) == ["one"] and told["patches"][0]["state"] == "enabled"
+    assert "on-trial" in [found["code"] for found in told["drift"]]
+    reboot(host, clean=False)
+    boot(host)
+    ledger = read_ledger(host)
+    assert (names(ledger["quarantined"]), names(ledger["accepted"])) == (["one"], [])
+
+
+def test_a_clock_that_is_behind_at_boot_hides_no_quarantine(host, bring, monkeypatch):
+    accept(bring, V1)
+    bring(V2, trial=600)
+    reboot(host, clean=False)
+    with monkeypatch.context() as before_ntp:
+        before_ntp.setattr(host, "wall_clock", lambda: 0.0)
+        boot(host)
+    assert names(read_ledger(host)["quarantined"]) == ["v2"]
+    assert "in-quarantine" in [found["code"] for found in host_inventory(host)["drift"]]
+    accept(bring, ONE)
+    assert "in-quarantine" not in [found["code"] for found in host_inventory(host)["drift"]]

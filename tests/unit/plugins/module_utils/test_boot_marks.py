@@ -11,10 +11,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._boot_marks impor
     BOOT_ID,
     MARK,
     MOST,
+    make_room,
     record_clean_shutdown,
     was_clean,
     withdraw,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._journal import DIRECTORY
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_systemd import SimulatedSystemd
 
 BOOT = "8f3c6a5e-0d1b-4b57-9a53-2f6c1de0a7b4"
@@ -55,6 +57,34 @@ def test_a_service_that_is_stopped_on_a_host_that_runs_on_leaves_no_mark(kernel)
     systemd.state = "stopping"
     shut_down(kernel)
     assert was_clean(kernel, BOOT)
+
+
+def test_a_host_that_goes_down_before_its_boot_is_complete_leaves_the_mark(kernel):
+    kernel.put(BOOT_ID, f"{BOOT}\n")
+    systemd = SimulatedSystemd(kernel)
+    systemd.state = "starting"  # what systemd before version 246 says then
+    systemd.jobs = "292 multi-user.target start waiting\n"
+    shut_down(kernel)
+    assert not was_clean(kernel, BOOT)
+    systemd.jobs += "293 shutdown.target start waiting\n"
+    shut_down(kernel)
+    assert was_clean(kernel, BOOT)
+
+
+def test_a_mark_takes_no_more_room_than_there_is_since_the_boot(kernel):
+    """In a file that is neither made nor gets longer, so that a full disk is no reason for it to be missing."""
+    kernel.put(BOOT_ID, f"{BOOT}\n")
+    make_room(kernel)  # there is no directory, and nothing to remember
+    assert not os.path.exists(kernel.path(MARK))
+    os.makedirs(kernel.path(DIRECTORY), mode=0o700)
+    make_room(kernel)
+    before = os.stat(kernel.path(MARK))
+    for number in range(MOST + 1):
+        kernel.put(BOOT_ID, f"{BOOT[:-2]}{number:02}\n")
+        record_clean_shutdown(kernel)
+        make_room(kernel)
+        now = os.stat(kernel.path(MARK))
+        assert (now.st_ino, now.st_size) == (before.st_ino, before.st_size)
 
 
 def test_an_earlier_boot_ended_well_though_a_later_one_did_too(kernel):

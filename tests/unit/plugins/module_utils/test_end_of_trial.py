@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils import _precautions
+from ansible_collections.kernel.livepatch.plugins.module_utils import _precautions, _transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import PATH, empty_ledger, read_ledger
@@ -203,3 +203,22 @@ def test_a_patch_that_was_taken_out_by_hand_is_not_on_trial_any_more(host, inter
     host.at(20, lambda: bring(name="v2", state="absent"))
     end_trial(host)
     assert (host.now() < 60, stack(host, interface)) == (True, [])
+
+
+def test_a_disk_that_fills_up_in_a_load_does_not_hide_why_that_failed(host, bring, monkeypatch):
+    real = _transaction.write_ledger
+    full = []
+
+    def write(host, ledger):
+        if full:
+            raise LivepatchError("no-space", "There is no space.")
+        real(host, ledger)
+
+    def load(*words):
+        full.append(True)
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    monkeypatch.setattr(_transaction, "write_ledger", write)
+    monkeypatch.setattr(host, "finit_module", load)
+    error = failure(bring, V1, trial=60)
+    assert (error.code, history(host)["journal"][0]["outcome"]) == ("no-memory", "failed")
+    assert "ledger-not-written" in [found["code"] for found in error.details["findings"]]

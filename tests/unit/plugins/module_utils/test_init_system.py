@@ -145,7 +145,7 @@ def test_the_unit_runs_the_program_before_anybody_can_log_in(kernel, systemd):
     lines = kernel.read(UNIT_FILE).split("\n")
     program = " ".join(PROGRAM)
     assert f"ExecStart=-{program} boot" in lines
-    assert f"ExecStop={program} shutdown" in lines
+    assert f"ExecStopPost={program} shutdown" in lines
     assert "Before=ssh.service sshd.service multi-user.target" in lines
     assert "ConditionPathExists=/var/lib/kernel-livepatch/ledger.json" in lines
 
