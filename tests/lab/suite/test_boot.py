@@ -171,9 +171,23 @@ def test_a_host_with_nothing_to_do_starts_nothing(start, patches, seen):
     seen("reboot with nothing accepted", "no process is started")
 
 
-@pytest.mark.exhaustive
-def test_a_transition_that_is_held_at_boot_does_not_hold_the_boot(start, patches, seen):
-    """The patch is for a module that the boot loads first, whose thread is inside the function."""
+# Goes down in the middle of the load at boot, once.
+REBOOT_ONCE = """[Unit]
+ConditionPathExists=/root/once
+[Service]
+ExecStart=sh -c 'rm /root/once; until grep -qs 1 /sys/kernel/livepatch/holder_fix/transition; do sleep 0.2; done; \
+systemctl reboot'
+[Install]
+WantedBy=multi-user.target
+"""
+# Takes all of the disk, what is left to root alone as well.
+FILL = """mkdir /root/fill; for size in 256M 16M 1M 64K 4K; do
+    while fallocate -l $size /root/fill/$((n = n + 1)) 2>/dev/null; do :; done; done; ! echo >/root/fill/last"""
+
+
+@pytest.fixture
+def held_at_boot(start, patches):
+    """A guest and its play; holder_fix is accepted, and a thread is inside its function before it is loaded at boot."""
     guest, play = start()
     guest.hold(patches["lab_holder"])
     guest.run("echo 1 >/sys/module/lab_holder/parameters/release")
@@ -184,6 +198,13 @@ def test_a_transition_that_is_held_at_boot_does_not_hold_the_boot(start, patches
         mkdir /etc/systemd/system/{UNIT}.d
         printf '[Unit]\\nAfter=systemd-modules-load.service\\n' >/etc/systemd/system/{UNIT}.d/lab.conf
         sync""")
+    return guest, play
+
+
+@pytest.mark.exhaustive
+def test_a_transition_that_is_held_at_boot_does_not_hold_the_boot(held_at_boot, seen):
+    """The patch is for a module that the boot loads first, whose thread is inside the function."""
+    guest, play = held_at_boot
     guest.reboot()
     assert guest.read("/sys/kernel/livepatch/holder_fix/transition") == "1\n"
     livepatch = play("patch_info").result["livepatch"]
@@ -192,3 +213,36 @@ def test_a_transition_that_is_held_at_boot_does_not_hold_the_boot(start, patches
     guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 0")
     assert_whole(guest, play, "boot left-going", "accept done", "patch done")
     seen("a transition that is held at boot", "goes on by itself after half a minute, and the boot does too")
+
+
+@pytest.mark.exhaustive
+def test_a_shutdown_during_the_load_at_boot_is_no_crash(held_at_boot, seen):
+    guest, play = held_at_boot
+    guest.run(f"cat >/etc/systemd/system/lab-reboot.service <<'END'\n{REBOOT_ONCE}END\n"
+              "systemctl -q enable lab-reboot && touch /root/once && sync")
+    guest.reboot()  # and once more by itself, before there is a sshd
+    assert guest.run("test -e /root/once || echo gone") == "gone\n"
+    livepatch = play("patch_info").result["livepatch"]
+    assert [f"{one['action']} {one['outcome']}" for one in livepatch["journal"]] == [
+        "boot left-going", "boot interrupted", "accept done", "patch done"]
+    assert (livepatch["quarantined"], [one["name"] for one in livepatch["accepted"]]) == ([], ["holder_fix"])
+    guest.run("echo 1 >/sys/module/lab_holder/parameters/release")
+    guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 0")
+    seen("a reboot while an accepted patch is being loaded at boot", "loaded at the next boot, and not quarantined")
+
+
+@pytest.mark.exhaustive
+def test_a_shutdown_with_a_full_disk_is_no_crash(start, patches, seen):
+    guest, play = start()
+    accept(play, patches["cmdline_v1"])
+    guest.reboot()
+    assert guest.version() == "v1"
+    guest.run(FILL)
+    guest.reboot()
+    guest.run("rm -r /root/fill && sync")
+    told = play("patch_info").result["livepatch"]
+    assert (told["quarantined"], [one["name"] for one in told["accepted"]]) == ([], ["cmdline_v1"])
+    guest.reboot()
+    livepatch = play("patch_info").result["livepatch"]
+    assert (guest.version(), livepatch["quarantined"], codes(livepatch["drift"])) == ("v1", [], set())
+    seen("two reboots, the disk full in the first", "the accepted patch is loaded again, and not quarantined")
