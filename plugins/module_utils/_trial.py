@@ -12,7 +12,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._going_back impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial, loaded_now, take_way
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import (
+    end_of_trial,
+    in_kernel_now,
+    loaded_now,
+    take_way,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._transaction import transaction
 
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
@@ -26,27 +31,35 @@ def end_trial(host):
     """Wait for the end of the trial that is going on, and bring the host back to what ran before.
 
     Tries for as long as it takes, less and less often, and without the lock in between, so that an operator can help.
-    What is on the disk when this begins is gone by where it cannot be read any more. Returns, when there is no trial in
-    this boot any more, what came of it as a sentence, None where it was no matter of this. Raises LivepatchError where
-    the trial is over and what ran before could not be loaded again.
+    What is on the disk when this begins is gone by where it cannot be read any more. Returns, when the ledger has no
+    trial of this boot any more, what came of it as a sentence, None where it was no matter of this. Raises
+    LivepatchError where the trial is over and what ran before could not be loaded again.
     """
     known = read_ledger(host)
-    pause = FIRST_PAUSE
+    pause, said = FIRST_PAUSE, None
     while True:
         known = _when_due(host, known)
         if known is None:
-            return None
-        over, said, failure = False, None, None
+            return said
+        failure = None
         try:
-            over, said = _end(host, known)
+            said = _end(host, known, said)
         except (LivepatchError, OSError) as error:
             failure = error
-        if over or _now(host, known)["trial"] is None:
+        if (said and not _is_still_there(host)) or _now(host, known)["trial"] is None:
             if failure:
                 raise failure
             return said
         host.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _is_still_there(host):
+    """Whether the ledger on the disk has a trial; one that cannot be read cannot be mended either."""
+    try:
+        return read_ledger(host)["trial"] is not None
+    except (LivepatchError, OSError):
+        return False
 
 
 def _now(host, known):
@@ -78,16 +91,22 @@ def _when_due(host, known):
         host.sleep(min(left, LOOK_AGAIN))
 
 
-def _end(host, known):
-    """Whether the trial is over, and what there is to say of that."""
+def _end(host, known, said):
+    """Come back, or where that is `said` already, end the trial in the ledger, which could not be written until now.
+
+    Returns what there is to say when the host is back, None before.
+    """
     with transaction(host, "trial", way_back=True, wait=True, remembered=known) as recorded:
         if _has_lost_trial(host, recorded.ledger, known):
             recorded.keep(trial=known["trial"], watched=known["watched"],
                           loaded=loaded_now(interface_adapter(host).patches(), known))
         trial = recorded.ledger["trial"]
         if not trial or trial["ends"] > host.now():
-            return False, None  # whoever had the lock has accepted it, or taken it back, or begun another
-        return _take_back(host, recorded, trial), (
+            return None  # whoever had the lock has accepted it, or taken it back, or begun another
+        if said:
+            end_of_trial(host, recorded, **in_kernel_now(interface_adapter(host).patches(), recorded.ledger))
+            return said
+        return _take_back(host, recorded, trial) and (
             f"The trial of {trial['name']} was over and nobody had accepted it: this host is back at "
             f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
 

@@ -129,7 +129,7 @@ class Guest:
         self.wait(f"test $(cat {HOLDER}/{whose}) = {version}")
 
     def wait_for_transition(self, name: str) -> None:
-        self.wait(f"test $(cat /sys/kernel/livepatch/{name}/transition) = 1")
+        self.wait(f"grep -qs 1 /sys/kernel/livepatch/{name}/transition", 300)
 
     def put(self, files: t.Iterable[Path]) -> None:
         """Copy files to the directory FILES, all at once."""

@@ -104,6 +104,20 @@ def test_a_trial_ends_on_a_disk_that_gives_nothing_back(host, interface, bring, 
     assert stack(host, interface) == []
 
 
+def test_that_a_trial_is_over_is_written_when_there_is_room_again(host, interface, bring, monkeypatch, to_its_end):
+    accept(bring, V1)
+    bring(V2, trial=60)
+    with monkeypatch.context() as full:
+        fill_disk(full)
+        host.at(100, lambda: stacks.append(stack(host, interface)))
+        host.at(600, full.undo)
+        stacks = []
+        assert "this host is back at v1" in to_its_end()
+    assert (stacks, host.now() > 600, read_ledger(host)["trial"]) == ([["v1"]], True, None)
+    changes = [(entry["action"], entry["outcome"]) for entry in history(host)["journal"]]
+    assert changes.count(("trial", "done")) == 1
+
+
 def test_what_was_replaced_comes_back_from_a_disk_that_only_lost_its_ledger(host, interface, bring, to_its_end):
     accept(bring, V1)
     bring(V2, trial=60)
