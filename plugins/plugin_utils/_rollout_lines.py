@@ -135,7 +135,9 @@ def closing_line(record: Record, wave: Record) -> str:
     parts = ", ".join(_parts(hosts_of_wave(record, wave)))
     if wave["state"] == "passed":
         return f"{_heading(record, wave)} passed: {parts}"
-    return f"{_heading(record, wave)} failed: {parts}; {_allowed(record['breach']['budget'])}"
+    breach = record["breach"]
+    why = _allowed(breach["budget"]) if len(breach["failed"]) > breach["budget"] else breach["why"]
+    return f"{_heading(record, wave)} failed: {parts}; {why}"
 
 
 def waiting_line(record: Record, wave: Record) -> str:

@@ -52,6 +52,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
     keep,
     kept,
     new_record,
+    open_wave,
     reported,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import read_builds
@@ -63,7 +64,7 @@ ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": ""}
 UNFINISHED = "The rollout did not come to its end."
-# The turn of hosts that are all in no wave.
+# The turn where no wave has anything to do: the role apply by itself goes through the steps all the same.
 NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
 
@@ -101,11 +102,6 @@ class Call:
         """What each host's task registered under a name; an empty dict where it did not run."""
         hostvars = self.variables["hostvars"]
         return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
-
-    def wave(self, record: Record) -> Record:
-        """The wave whose turn it is."""
-        numbers = [record["hosts"][host]["wave"] for host in self.variables["ansible_play_batch"]]
-        return next((record["waves"][number - 1] for number in numbers if number), dict(NOBODY))
 
 
 def _next(record: Record, **told: t.Any) -> dict[str, t.Any]:
@@ -178,7 +174,10 @@ def _planned(call: Call) -> dict[str, t.Any]:
 
 def _opened(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    unjudged = open_wave(record)
+    if unjudged:
+        return _break_off(call, record, unjudged)
+    wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(NOBODY))
     if wave["approval"]:
         answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
         if not answer:
@@ -197,7 +196,7 @@ def _opened(call: Call) -> dict[str, t.Any]:
 
 def _loaded(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     if not call.check_mode:
         wave_of.take_loaded(
             record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
@@ -207,7 +206,7 @@ def _loaded(call: Call) -> dict[str, t.Any]:
 
 def _looked(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     watched = list(gate.to_look_at(record, wave))
     if watched:
         own = {host: result for host, result in call.answers("__livepatch_own", watched).items() if result}
@@ -243,7 +242,7 @@ def _wait(call: Call, record: Record, wave: Record) -> None:
 
 def _kept(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     turn = gate.to_keep(record, wave)
     if turn:
         wave_of.take_kept(record, wave, call.answers("__livepatch_keep", turn), call.now())
@@ -255,7 +254,7 @@ def _kept(call: Call) -> dict[str, t.Any]:
 
 def _closed(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     _take_back(call, record, gate.to_take_back_now(record, wave))
     return _close(call, record, wave)
 
@@ -278,6 +277,18 @@ def _report_so_far(call: Call, record: Record) -> None:
             write_report(reported(record), record["options"]["report_dir"])
         except (OSError, TaskError) as error:  # the hosts come first: this must not end the rollout
             call.say(f"no report for now: {error}")
+
+
+def _break_off(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    gate.break_off(record, wave)
+    return _close(call, record, wave)
+
+
+def _over(call: Call) -> dict[str, t.Any]:
+    """After the last wave that was begun, which something else than the gate may have ended."""
+    record = kept(call.directory)
+    unjudged = open_wave(record)
+    return _break_off(call, record, unjudged) if unjudged else _next(record)
 
 
 def _taken_back(call: Call) -> dict[str, t.Any]:
@@ -329,5 +340,5 @@ def _artifact(record: Record) -> dict[str, t.Any]:
 
 STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
     "check": _checked, "plan": _planned, "open": _opened, "loaded": _loaded, "look": _looked,
-    "keep": _kept, "close": _closed, "back": _taken_back, "end": _ended,
+    "keep": _kept, "close": _closed, "over": _over, "back": _taken_back, "end": _ended,
 }

@@ -96,6 +96,8 @@ class Rollout:
         self._now = {}
         self._facts = {}
         self.ended = None
+        # Looks before which something ends the batch, and hosts that Ansible drops from it after the load.
+        self.ends_before, self.drops = set(), set()
 
     def run(self):
         """Everything that the playbook does; returns the record."""
@@ -111,6 +113,7 @@ class Rollout:
             self._wave(wave)
             if self._now["end"]:
                 break
+        self._step("over", batch)
         back = self._facts["__livepatch_rollout"]["back"]
         self._back(back)
         if back:
@@ -125,6 +128,9 @@ class Rollout:
         if self._step("loaded", batch)["end"]:
             return
         for look in range(1, len(LOOKS) + 1):
+            if look in self.ends_before:
+                return
+            batch = [host for host in batch if host not in self.drops]
             self._each("look", batch)
             if self._step("look", batch, look)["end"]:
                 return

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks of the operator's own that do to a wave what Ansible lets them do; the hosts are simulated."""
+
+from __future__ import annotations
+
+import pytest
+
+# In the order of digests of these names, of which the first is the canary.
+CANARY, SECOND, THIRD, *LAST = FIVE = ["web2", "web1", "web3", "web4", "web5"]
+OF_OTHERS = """
+- hosts: all
+  gather_facts: false
+  any_errors_fatal: true
+  roles:
+    - role: kernel.livepatch.apply
+      livepatch_src: fix.ko
+"""
+
+
+@pytest.fixture
+def with_own(rollout, tmp_path):
+    """with_own(tasks, **variables): the end of a rollout to five hosts with these tasks as its health check."""
+    def run(tasks, hosts=None, **more):
+        (tmp_path / "own.yml").write_text(tasks.strip())
+        return rollout(hosts or FIVE, livepatch_health_checks=[{"tasks": "own.yml"}], **more)
+    return run
+
+
+def outcome(run):
+    return run.stats["livepatch_rollout"]["outcome"]
+
+
+@pytest.mark.parametrize("meta", ["end_batch", "end_play"])
+def test_a_wave_that_they_end_is_the_last_one_and_goes_back(with_own, calls, runs, tmp_path, meta):
+    run = with_own(f"- ansible.builtin.meta: {meta}", livepatch_report_dir="reports")
+    assert (run.code, calls("load"), runs()) == (2, [CANARY], {CANARY: "absent"}), run.output
+    assert (outcome(run), sorted(run.failed)) == ("stopped", sorted([CANARY, "localhost"]))
+    page = next((tmp_path / "reports").glob("*.html")).read_text()
+    assert "Complete" not in page and "before the gate could judge it" in page
+
+
+def test_hosts_that_end_early_have_failed(with_own, runs):
+    run = with_own(f"- ansible.builtin.meta: end_host\n  when: inventory_hostname == '{SECOND}'")
+    assert (run.code, runs()) == (2, {CANARY: "accepted", SECOND: "absent", THIRD: "absent"}), run.output
+
+
+@pytest.mark.parametrize(("step", "how"), [
+    ("check", "lost"), ("load", "failed"), ("load", "lost"), ("look", "lost"), ("keep", "lost"), ("back", "lost")])
+def test_in_a_play_whose_errors_are_fatal_each_host_stands_for_itself_too(rollout, runs, tmp_path, step, how):
+    (tmp_path / "others.yml").write_text(OF_OTHERS)
+    hosts = {**{name: {} for name in FIVE}, SECOND: {step: how}}
+    if step == "back":
+        hosts[SECOND]["look"] = "ill"
+    run = rollout(hosts, playbook="others.yml", livepatch_waves=None)
+    assert run.code == 2 and "5 hosts: 4 accepted" in run.output, run.output
+    assert {name: state for name, state in runs().items() if name != SECOND} == dict.fromkeys(
+        [name for name in FIVE if name != SECOND], "accepted")
