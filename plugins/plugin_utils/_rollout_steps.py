@@ -64,6 +64,9 @@ ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": ""}
 UNFINISHED = "The rollout did not come to its end."
+# In the role: notes that a host has come to the end of the operator's own tasks.
+OWN_DONE = {"file": "own_done.yml", "timeout": 0}
+NOT_DONE = {"failed": True, "msg": "Not all of them were run."}
 # The turn where no wave has anything to do: the role apply by itself goes through the steps all the same.
 NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
@@ -104,17 +107,18 @@ class Call:
         return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
 
 
-def _next(record: Record, **told: t.Any) -> dict[str, t.Any]:
+def _next(record: Record, own_run: str = "", **told: t.Any) -> dict[str, t.Any]:
     """What the next tasks go by."""
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
             "src", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
     checks = record["checks"]
+    own = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
-        "own": [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check],
+        "own": own and [*own, OWN_DONE], "own_run": own_run, "revive": bool(own) and not record["alone"],
         "end": False, "load": [], "look": [], "keep": [], "back": [], **told}
 
 
@@ -209,11 +213,25 @@ def _looked(call: Call) -> dict[str, t.Any]:
     wave = open_wave(record) or dict(NOBODY)
     watched = list(gate.to_look_at(record, wave))
     if watched:
-        own = {host: result for host, result in call.answers("__livepatch_own", watched).items() if result}
+        own = _own_failures(call, record, watched)
         wave_of.take_look(
             record, wave, call.answers("__livepatch_look", watched), call.now(), own, call.look == len(LOOKS))
         wave_of.count_look(record, wave, call.now(), call.tick() - wave["tick"])
     return _after(call, record, wave)
+
+
+def _own_run(record: Record, look: int) -> str:
+    """The name of what is run of the operator's own tasks after a look, or after the load."""
+    return f"{record['id']} {look}"
+
+
+def _own_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
+    """The hosts on which a task of the operator's own has failed, or not all of them were run, and how."""
+    failed, done = call.answers("__livepatch_own", hosts), call.answers("__livepatch_own_done", hosts)
+    due = call.look in (1, len(LOOKS)) and any("tasks" in check for check in record["checks"])
+    return {
+        host: failed[host] or NOT_DONE for host in hosts
+        if failed[host] or (due and done[host] != _own_run(record, call.look - 1))}
 
 
 def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
@@ -228,7 +246,9 @@ def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
         call.say(lines.trial_line(record, wave, watched.values()))
     if watched and not last:
         _wait(call, record, wave)
-    return _next(record, look=[] if last else list(watched), keep=gate.to_keep(record, wave) if last else [])
+    return _next(
+        record, own_run=_own_run(record, call.look), look=[] if last else list(watched),
+        keep=gate.to_keep(record, wave) if last else [])
 
 
 def _wait(call: Call, record: Record, wave: Record) -> None:

@@ -57,3 +57,36 @@ def test_in_a_play_whose_errors_are_fatal_each_host_stands_for_itself_too(rollou
     assert run.code == 2 and "5 hosts: 4 accepted" in run.output, run.output
     assert {name: state for name, state in runs().items() if name != SECOND} == dict.fromkeys(
         [name for name in FIVE if name != SECOND], "accepted")
+
+
+HANDLED = """
+- block:
+    - ansible.builtin.fail: {msg: fine without}
+  rescue:
+    - ansible.builtin.debug: {msg: fine}
+"""
+NO_FILE = "- ansible.builtin.include_tasks: '{{ playbook_dir }}/none.yml'\n"
+ON_SECOND = f"  when: inventory_hostname == '{SECOND}'\n"
+NOT_ON_CANARY = f"  when: inventory_hostname != '{CANARY}'\n"
+# Of the second wave and not of the canary, whose acceptance is to be taken back.
+BAD = {
+    "no file": NO_FILE + NOT_ON_CANARY,
+    "no file after a rescue": HANDLED + NO_FILE + NOT_ON_CANARY,
+    "no file for one": NO_FILE + ON_SECOND,
+    "no role": "- ansible.builtin.include_role: {name: nosuch}\n" + NOT_ON_CANARY,
+    "once": "- ansible.builtin.fail: {msg: no}\n  run_once: true\n" + NOT_ON_CANARY,
+    "fatal": "- ansible.builtin.fail: {msg: no}\n  any_errors_fatal: true\n" + ON_SECOND,
+}
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_where_they_cannot_be_run_all_hosts_go_back_and_it_is_summed_up(with_own, calls, runs, how):
+    run = with_own(BAD[how], livepatch_on_breach="rollback_all")
+    assert (run.code, sorted(calls("load"))) == (2, sorted([CANARY, SECOND, THIRD])), run.output
+    assert runs() == dict.fromkeys([CANARY, SECOND, THIRD], "absent"), run.output
+    assert outcome(run) == "stopped" and SECOND in run.failed and "localhost" in run.failed
+
+
+def test_where_they_cannot_be_run_on_one_the_others_are_accepted_within_the_budget(with_own, runs):
+    run = with_own(BAD["no file for one"], livepatch_failure_budget=1)
+    assert (run.code, runs()) == (2, {**dict.fromkeys(FIVE, "accepted"), SECOND: "absent"}), run.output

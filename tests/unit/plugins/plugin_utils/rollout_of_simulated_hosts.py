@@ -130,6 +130,10 @@ class Rollout:
         for look in range(1, len(LOOKS) + 1):
             if look in self.ends_before:
                 return
+            if look in (1, len(LOOKS)) and self._now["own"]:
+                for host in batch:
+                    self._registered[host].update(
+                        {"__livepatch_own_done": self.hosts[host].get("own_done", self._now["own_run"])})
             batch = [host for host in batch if host not in self.drops]
             self._each("look", batch)
             if self._step("look", batch, look)["end"]:

@@ -302,6 +302,15 @@ def test_a_task_of_the_operators_own_that_fails_is_a_failed_health_check(rollout
         "code": "health-check-failed", "message": "A task of yours failed: the service is down", "step": "look"}
 
 
+@pytest.mark.parametrize("done", [None, "of another run"])
+def test_tasks_of_the_operators_own_that_were_not_gone_through_are_a_failed_health_check(rollout, tmp_path, done):
+    (tmp_path / "own.yml").write_text("- ansible.builtin.ping:\n")
+    checks = [{"tasks": str(tmp_path / "own.yml")}]
+    assert rollout(livepatch_health_checks=checks).run()["ok"]
+    record = rollout({CANARY: {"own_done": done}}, livepatch_health_checks=checks).run()
+    assert record["hosts"][CANARY]["failure"]["message"] == "A task of yours failed: Not all of them were run."
+
+
 def test_a_wave_is_watched_for_its_time(rollout):
     run = rollout()
     begin = run.clock
