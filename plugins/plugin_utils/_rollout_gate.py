@@ -65,12 +65,23 @@ def to_take_back_now(record: Record, wave: Record) -> list[str]:
 
 def to_take_back(record: Record) -> list[str]:
     """After a breach, the hosts to take back."""
+    return _can_go_back(_breached(record))
+
+
+def left_as_they_are(record: Record) -> list[str]:
+    """After a breach, the hosts that had the patch before, on no trial: there is no load of this run to take back."""
+    return [name for name, host in _breached(record).items()
+            if not host["transaction"] and host["state"] in ("accepted", "enabled")]
+
+
+def _breached(record: Record) -> dict[str, Record]:
+    """The hosts that a breach concerns."""
     breach = record["breach"]
     if not breach or breach["action"] == "hold":
-        return []
-    return _can_go_back({
+        return {}
+    return {
         name: host for name, host in record["hosts"].items()
-        if not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])})
+        if not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])}
 
 
 def _can_go_back(hosts: Mapping[str, Record]) -> list[str]:
