@@ -75,6 +75,8 @@ NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state
 class Call:
     """What a step is called with; `look` counts from 1, `say` shows lines, `directory` is where the record is.
 
+    `check_tasks` raises TaskError for a file of tasks that Ansible cannot read.
+
     `now` is in seconds since 1970, and `tick` in seconds on a clock that nobody sets.
     """
 
@@ -86,6 +88,7 @@ class Call:
     directory: Path
     find: Callable[[str], Path]
     say: Callable[..., None]
+    check_tasks: Callable[[str], None]
     now: Callable[[], float]
     tick: Callable[[], float]
     sleep: Callable[[float], None]
@@ -139,6 +142,9 @@ def _checked(call: Call) -> dict[str, t.Any]:
     read_builds(src, options.name)
     groups = call.variables["groups"]
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
+    for check in options.health_checks:
+        if "tasks" in check:
+            call.check_tasks(check["tasks"])
     if options.report_dir:
         check_report_dir(options.report_dir)
     return {"src": str(src), "ansible_facts": _facts()}

@@ -74,8 +74,8 @@ BAD = {
     "no file after a rescue": HANDLED + NO_FILE + NOT_ON_CANARY,
     "no file for one": NO_FILE + ON_SECOND,
     "no role": "- ansible.builtin.include_role: {name: nosuch}\n" + NOT_ON_CANARY,
-    "once": "- ansible.builtin.fail: {msg: no}\n  run_once: true\n" + NOT_ON_CANARY,
-    "fatal": "- ansible.builtin.fail: {msg: no}\n  any_errors_fatal: true\n" + ON_SECOND,
+    "once": "- ansible.builtin.fail: {msg: ill}\n  run_once: true\n" + NOT_ON_CANARY,
+    "fatal": "- ansible.builtin.fail: {msg: ill}\n  any_errors_fatal: true\n" + ON_SECOND,
 }
 
 
@@ -90,3 +90,31 @@ def test_where_they_cannot_be_run_all_hosts_go_back_and_it_is_summed_up(with_own
 def test_where_they_cannot_be_run_on_one_the_others_are_accepted_within_the_budget(with_own, runs):
     run = with_own(BAD["no file for one"], livepatch_failure_budget=1)
     assert (run.code, runs()) == (2, {**dict.fromkeys(FIVE, "accepted"), SECOND: "absent"}), run.output
+
+
+@pytest.mark.parametrize("tasks", ["- ansible.builtin.debug: {msg: [}", "- no.such.module: {msg: 1}", "a: task"])
+def test_what_ansible_cannot_read_as_tasks_is_one_error_before_any_host_is_asked(with_own, tmp_path, tasks):
+    run = with_own(tasks)
+    assert (run.code, "which Ansible cannot read as tasks (" in run.output) == (2, True), run.output
+    assert not (tmp_path / "calls.jsonl").exists()
+
+
+def test_nobody_accepts_where_they_import_a_file_that_is_not_there(with_own, runs):
+    run = with_own("- ansible.builtin.import_tasks: none.yml")
+    assert (run.code, "accepted" in runs().values()) == (2, False), run.output
+    assert "it imports a file that is not there" in run.output or "none.yml" in run.output
+
+
+def test_modules_without_their_collection_and_files_beside_it_are_found(with_own, runs, tmp_path):
+    (tmp_path / "more.yml").write_text("- ping:\n  when: false\n")
+    run = with_own("- import_tasks: more.yml\n- patch_watch: {}\n  when: false\n")
+    assert (run.code, runs()) == (0, dict.fromkeys(FIVE, "accepted")), run.output
+
+
+def test_a_probe_that_cannot_be_reached_fails_the_host_as_the_guide_says(with_own, runs):
+    probe = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    run = with_own(
+        "- ansible.builtin.ping:\n  delegate_to: probe\n  register: asked\n"
+        "- ansible.builtin.assert: {that: asked is reachable}\n",
+        inventory={"children": {"probes": {"hosts": {"probe": probe}}}}, livepatch_hosts="web*")
+    assert (run.code, runs(), outcome(run)) == (2, {CANARY: "absent"}, "stopped"), run.output
