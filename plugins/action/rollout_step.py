@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._own_tasks import check_own_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_lines import shown
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_steps import STEPS, Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._sources import find_source
@@ -37,6 +38,7 @@ class ActionModule(ActionBase):
             variables=task_vars or {}, given=arguments["variables"], look=arguments["look"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
             find=lambda source: find_source(self, source), say=self._say,
+            check_tasks=lambda path: check_own_tasks(path, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep)
         try:
             result.update(STEPS[arguments["step"]](call))

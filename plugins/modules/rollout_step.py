@@ -29,11 +29,11 @@ options:
     description:
       - V(check) looks whether the variables and the patch make sense, V(plan) makes the waves, V(open) begins one and
         asks for approval, V(loaded) takes over what the load came to, V(look) what was seen and waits until it is time
-        for the next look, V(keep) what accepting came to, V(close) ends the wave, V(back) takes over what going back
-        came to, and V(end) sums up.
+        for the next look, V(keep) what accepting came to, V(close) ends the wave, V(over) stops where a wave was
+        begun and not ended, V(back) takes over what going back came to, and V(end) sums up.
     type: str
     required: true
-    choices: [check, plan, open, loaded, look, keep, close, back, end]
+    choices: [check, plan, open, loaded, look, keep, close, over, back, end]
   look:
     description: Which of the four looks at a wave it is, counted from 1.
     type: int

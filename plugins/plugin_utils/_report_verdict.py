@@ -86,7 +86,7 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
             *([f"{done} have the patch already"] if done else []),
             *([f"{len(failed)} would be refused or could not be asked"] if failed else [])]
         return f"A plan, nothing was changed: {', '.join(parts)}."
-    if outcome == "complete" and not failed:
+    if record.get("ok"):
         wanted = (record.get("options") or {}).get("state", "accepted")
         all_of_them = f"all {len(covered)} covered hosts have" if len(covered) > 1 else "the one covered host has"
         return f"Complete: {all_of_them} the patch {wanted} and verified."
@@ -101,6 +101,8 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
     if waiting:
         number = f"{waiting.get('number')} of {len(waves)} ({waiting.get('title')})"
         return f"Stopped before wave {number}, which a person has to approve."
+    if outcome == "stopped":
+        return f"Stopped{where}: not every wave came to its end."
     return f"Over, but {len(failed)} of {number_of(len(covered), 'covered host')} failed."
 
 
@@ -199,6 +201,8 @@ def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> l
         todo.append("If that run was ended, run it again: it goes on where it stopped.")
     if hosts.get("on_trial") and not failed:
         todo.append("Run it again before the trials end, or those hosts go back.")
+    elif record.get("outcome") in ("stopped", "complete") and not (record.get("ok") or failed or waiting):
+        todo.append("Mend what has ended it, and run it again: it goes on where it stopped.")
     if hosts.get("enabled") and record.get("ok"):
         todo.append("Accept the patch before a host reboots, or it comes up without it.")
     return todo + _todo_uncovered(record, hosts.get("uncovered") or [])

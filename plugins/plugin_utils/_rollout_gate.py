@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines import number_of, some
 
 AT_THE_PLAN = 0
+UNJUDGED = "the wave was ended before the gate could judge it, as a task of your own can do"
 
 
 def judge_budget(record: Record, wave: int) -> bool:
@@ -35,6 +36,14 @@ def judge_budget(record: Record, wave: int) -> bool:
             "why": f"{number_of(len(failed), 'host')} failed and {allowed or 'none'} may: {some(failed)} "
                    f"({failure_sentence((first['code'], first['message']))})"}
     return record["breach"] is not None
+
+
+def break_off(record: Record, wave: Record) -> None:
+    """Stop where a wave was left open: nobody knows how it stands."""
+    if not judge_budget(record, wave["number"]):
+        record["breach"] = {
+            "wave": wave["number"], "failed": failed_hosts(record), "budget": record["options"]["budget"]["hosts"],
+            "action": record["options"]["on_breach"], "why": UNJUDGED}
 
 
 def to_look_at(record: Record, wave: Record) -> dict[str, Record]:
@@ -56,12 +65,23 @@ def to_take_back_now(record: Record, wave: Record) -> list[str]:
 
 def to_take_back(record: Record) -> list[str]:
     """After a breach, the hosts to take back."""
+    return _can_go_back(_breached(record))
+
+
+def left_as_they_are(record: Record) -> list[str]:
+    """After a breach, the hosts that had the patch before, on no trial: there is no load of this run to take back."""
+    return [name for name, host in _breached(record).items()
+            if not host["transaction"] and host["state"] in ("accepted", "enabled")]
+
+
+def _breached(record: Record) -> dict[str, Record]:
+    """The hosts that a breach concerns."""
     breach = record["breach"]
     if not breach or breach["action"] == "hold":
-        return []
-    return _can_go_back({
+        return {}
+    return {
         name: host for name, host in record["hosts"].items()
-        if not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])})
+        if not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])}
 
 
 def _can_go_back(hosts: Mapping[str, Record]) -> list[str]:
@@ -105,9 +125,6 @@ def end(record: Record, now: float) -> None:
         record.update(outcome="planned", ok=not record["failures"] and not record["breach"])
     else:
         done = all(host["state"] in wanted and not host["failure"] for host in covered)
-        record.update(outcome="stopped" if record["breach"] or _waits(record) else "complete", ok=done)
+        through = not record["breach"] and all(wave["state"] == "passed" for wave in record["waves"])
+        record.update(outcome="complete" if through else "stopped", ok=done)
     record["ended"] = iso(now)
-
-
-def _waits(record: Record) -> bool:
-    return any(wave["state"] == "waits" for wave in record["waves"])

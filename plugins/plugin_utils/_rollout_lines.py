@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._answers import by_failure
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import LOST
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_gate import left_as_they_are
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record import Record, hosts_of_wave
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines import failure_line, number_of, some
 
@@ -135,7 +136,9 @@ def closing_line(record: Record, wave: Record) -> str:
     parts = ", ".join(_parts(hosts_of_wave(record, wave)))
     if wave["state"] == "passed":
         return f"{_heading(record, wave)} passed: {parts}"
-    return f"{_heading(record, wave)} failed: {parts}; {_allowed(record['breach']['budget'])}"
+    breach = record["breach"]
+    why = _allowed(breach["budget"]) if len(breach["failed"]) > breach["budget"] else breach["why"]
+    return f"{_heading(record, wave)} failed: {parts}; {why}"
 
 
 def waiting_line(record: Record, wave: Record) -> str:
@@ -160,7 +163,10 @@ def _after_breach(record: Record) -> str:
         return "nothing was begun"
     done = [name for name, host in record["hosts"].items() if host["done"]]
     left = f", except what was {record['options']['state']} before this rollout: {some(done)}" if done else ""
-    return ON_BREACH[record["breach"]["action"]] + (left if record["breach"]["action"] == "rollback_all" else "")
+    left = left if record["breach"]["action"] == "rollback_all" else ""
+    untried = left_as_they_are(record)
+    left += f", except what was enabled before this rollout, on no trial: {some(untried)}" if untried else ""
+    return ON_BREACH[record["breach"]["action"]] + left
 
 
 def _ended(record: Record, wave: Record) -> str:
@@ -212,7 +218,7 @@ def verdict_sentence(record: Record) -> str:
 
 def problems(record: Record) -> dict[str, str]:
     """What each host has to be told that did not end where it should, those aside that were not reached."""
-    told = {}
+    told, untried = {}, left_as_they_are(record)
     for name, host in record["hosts"].items():
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
@@ -220,6 +226,10 @@ def problems(record: Record) -> dict[str, str]:
             told[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} It is {_now(host)}."
         elif host["state"] in ("rolled_back", "goes_back", "on_trial", "waiting") and not record["ok"]:
             told[name] = f"The rollout was stopped, and this host is {_now(host)}."
+        elif name in untried:
+            told[name] = (
+                f"The rollout was stopped, and this host is {_now(host)}: the patch was enabled before it, so there is "
+                "no load to take back; use the playbook kernel.livepatch.rollback where it has to go.")
     return told
 
 

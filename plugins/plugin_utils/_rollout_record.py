@@ -102,6 +102,11 @@ def hosts_of_wave(record: Record, wave: Record) -> dict[str, Record]:
     return {name: record["hosts"][name] for name in wave["hosts"] if not record["hosts"][name]["done"]}
 
 
+def open_wave(record: Record) -> Record | None:
+    """The wave whose turn it is; Ansible's batch does not tell, since hosts that fail are dropped from it."""
+    return next((wave for wave in record["waves"] if wave["state"] == "open"), None)
+
+
 def watched(record: Record, wave: Record) -> dict[str, Record]:
     """The hosts of a wave that have the patch and nothing against them yet."""
     return {

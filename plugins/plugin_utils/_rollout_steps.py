@@ -52,6 +52,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_record i
     keep,
     kept,
     new_record,
+    open_wave,
     reported,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import read_builds
@@ -63,13 +64,18 @@ ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": ""}
 UNFINISHED = "The rollout did not come to its end."
-# The turn of hosts that are all in no wave.
+# In the role: notes that a host has come to the end of the operator's own tasks.
+OWN_DONE = {"file": "own_done.yml", "timeout": 0}
+NOT_DONE = {"failed": True, "msg": "Not all of them were run."}
+# The turn where no wave has anything to do: the role apply by itself goes through the steps all the same.
 NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
 
 @dataclasses.dataclass
 class Call:
     """What a step is called with; `look` counts from 1, `say` shows lines, `directory` is where the record is.
+
+    `check_tasks` raises TaskError for a file of tasks that Ansible cannot read.
 
     `now` is in seconds since 1970, and `tick` in seconds on a clock that nobody sets.
     """
@@ -82,6 +88,7 @@ class Call:
     directory: Path
     find: Callable[[str], Path]
     say: Callable[..., None]
+    check_tasks: Callable[[str], None]
     now: Callable[[], float]
     tick: Callable[[], float]
     sleep: Callable[[float], None]
@@ -102,23 +109,19 @@ class Call:
         hostvars = self.variables["hostvars"]
         return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
 
-    def wave(self, record: Record) -> Record:
-        """The wave whose turn it is."""
-        numbers = [record["hosts"][host]["wave"] for host in self.variables["ansible_play_batch"]]
-        return next((record["waves"][number - 1] for number in numbers if number), dict(NOBODY))
 
-
-def _next(record: Record, **told: t.Any) -> dict[str, t.Any]:
+def _next(record: Record, own_run: str = "", **told: t.Any) -> dict[str, t.Any]:
     """What the next tasks go by."""
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
             "src", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
     checks = record["checks"]
+    own = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
-        "own": [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check],
+        "own": own and [*own, OWN_DONE], "own_run": own_run, "revive": bool(own) and not record["alone"],
         "end": False, "load": [], "look": [], "keep": [], "back": [], **told}
 
 
@@ -139,6 +142,9 @@ def _checked(call: Call) -> dict[str, t.Any]:
     read_builds(src, options.name)
     groups = call.variables["groups"]
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
+    for check in options.health_checks:
+        if "tasks" in check:
+            call.check_tasks(check["tasks"])
     if options.report_dir:
         check_report_dir(options.report_dir)
     return {"src": str(src), "ansible_facts": _facts()}
@@ -178,7 +184,10 @@ def _planned(call: Call) -> dict[str, t.Any]:
 
 def _opened(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    unjudged = open_wave(record)
+    if unjudged:
+        return _break_off(call, record, unjudged)
+    wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(NOBODY))
     if wave["approval"]:
         answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
         if not answer:
@@ -197,7 +206,7 @@ def _opened(call: Call) -> dict[str, t.Any]:
 
 def _loaded(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     if not call.check_mode:
         wave_of.take_loaded(
             record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
@@ -207,14 +216,28 @@ def _loaded(call: Call) -> dict[str, t.Any]:
 
 def _looked(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     watched = list(gate.to_look_at(record, wave))
     if watched:
-        own = {host: result for host, result in call.answers("__livepatch_own", watched).items() if result}
+        own = _own_failures(call, record, watched)
         wave_of.take_look(
             record, wave, call.answers("__livepatch_look", watched), call.now(), own, call.look == len(LOOKS))
         wave_of.count_look(record, wave, call.now(), call.tick() - wave["tick"])
     return _after(call, record, wave)
+
+
+def _own_run(record: Record, look: int) -> str:
+    """The name of what is run of the operator's own tasks after a look, or after the load."""
+    return f"{record['id']} {look}"
+
+
+def _own_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
+    """The hosts on which a task of the operator's own has failed, or not all of them were run, and how."""
+    failed, done = call.answers("__livepatch_own", hosts), call.answers("__livepatch_own_done", hosts)
+    due = call.look in (1, len(LOOKS)) and any("tasks" in check for check in record["checks"])
+    return {
+        host: failed[host] or NOT_DONE for host in hosts
+        if failed[host] or (due and done[host] != _own_run(record, call.look - 1))}
 
 
 def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
@@ -229,7 +252,9 @@ def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
         call.say(lines.trial_line(record, wave, watched.values()))
     if watched and not last:
         _wait(call, record, wave)
-    return _next(record, look=[] if last else list(watched), keep=gate.to_keep(record, wave) if last else [])
+    return _next(
+        record, own_run=_own_run(record, call.look), look=[] if last else list(watched),
+        keep=gate.to_keep(record, wave) if last else [])
 
 
 def _wait(call: Call, record: Record, wave: Record) -> None:
@@ -243,7 +268,7 @@ def _wait(call: Call, record: Record, wave: Record) -> None:
 
 def _kept(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     turn = gate.to_keep(record, wave)
     if turn:
         wave_of.take_kept(record, wave, call.answers("__livepatch_keep", turn), call.now())
@@ -255,7 +280,7 @@ def _kept(call: Call) -> dict[str, t.Any]:
 
 def _closed(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = call.wave(record)
+    wave = open_wave(record) or dict(NOBODY)
     _take_back(call, record, gate.to_take_back_now(record, wave))
     return _close(call, record, wave)
 
@@ -278,6 +303,18 @@ def _report_so_far(call: Call, record: Record) -> None:
             write_report(reported(record), record["options"]["report_dir"])
         except (OSError, TaskError) as error:  # the hosts come first: this must not end the rollout
             call.say(f"no report for now: {error}")
+
+
+def _break_off(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    gate.break_off(record, wave)
+    return _close(call, record, wave)
+
+
+def _over(call: Call) -> dict[str, t.Any]:
+    """After the last wave that was begun, which something else than the gate may have ended."""
+    record = kept(call.directory)
+    unjudged = open_wave(record)
+    return _break_off(call, record, unjudged) if unjudged else _next(record)
 
 
 def _taken_back(call: Call) -> dict[str, t.Any]:
@@ -329,5 +366,5 @@ def _artifact(record: Record) -> dict[str, t.Any]:
 
 STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
     "check": _checked, "plan": _planned, "open": _opened, "loaded": _loaded, "look": _looked,
-    "keep": _kept, "close": _closed, "back": _taken_back, "end": _ended,
+    "keep": _kept, "close": _closed, "over": _over, "back": _taken_back, "end": _ended,
 }

@@ -96,6 +96,8 @@ class Rollout:
         self._now = {}
         self._facts = {}
         self.ended = None
+        # Looks before which something ends the batch, and hosts that Ansible drops from it after the load.
+        self.ends_before, self.drops = set(), set()
 
     def run(self):
         """Everything that the playbook does; returns the record."""
@@ -111,6 +113,7 @@ class Rollout:
             self._wave(wave)
             if self._now["end"]:
                 break
+        self._step("over", batch)
         back = self._facts["__livepatch_rollout"]["back"]
         self._back(back)
         if back:
@@ -125,6 +128,13 @@ class Rollout:
         if self._step("loaded", batch)["end"]:
             return
         for look in range(1, len(LOOKS) + 1):
+            if look in self.ends_before:
+                return
+            if look in (1, len(LOOKS)) and self._now["own"]:
+                for host in batch:
+                    self._registered[host].update(
+                        {"__livepatch_own_done": self.hosts[host].get("own_done", self._now["own_run"])})
+            batch = [host for host in batch if host not in self.drops]
             self._each("look", batch)
             if self._step("look", batch, look)["end"]:
                 return
@@ -169,6 +179,7 @@ class Rollout:
         return Call(
             variables=variables, given=self.options, look=look, alone=self._alone, check_mode=self._check_mode,
             directory=self._directory, find=Path, say=lambda *lines: self.said.extend(lines),
+            check_tasks=lambda _path: None,
             now=lambda: self.clock + self.set_by, tick=lambda: self.clock, sleep=self._sleep)
 
     def _sleep(self, seconds):

@@ -22,6 +22,13 @@ def running():
     return dict(examples.rollout(8, waits_before=2), outcome="running", ok=False)
 
 
+def cut_off(outcome="stopped"):
+    made = dict(examples.rollout(8), outcome=outcome, ok=False)
+    made["hosts"]["db1.sim.example"]["state"] = "pending"
+    made["waves"][-1]["state"] = "open"
+    return made
+
+
 def unknown():
     made = examples.rollout(8, breach_in=1, lost=1)
     made["hosts"]["web1.sim.example"]["state"] = "unknown"
@@ -48,6 +55,10 @@ CASES = {
               "Approve wave 2 and run it again with -e livepatch_approved=2."),
     "budget kept": (within_budget, (), "bad", "Over, but 1 of 8 covered hosts failed.",
                     "Mend what failed on db1.sim.example"),
+    "cut off": (cut_off, (), "bad", "Stopped in wave 3 of 3 (up to 50%): not every wave came to its end.",
+                "Mend what has ended it, and run it again: it goes on where it stopped."),
+    "not complete": (cut_off, ("complete",), "bad", "Over, but 0 of 8 covered hosts failed.",
+                     "Mend what has ended it, and run it again: it goes on where it stopped."),
     "running": (running, (), "warn", "Not over in wave 2 of 3 (up to 10%): this is how it stood",
                 "If that run was ended, run it again: it goes on where it stopped."),
     "nothing": (examples.rollout, (0, None, 2), "good", "Nothing to roll out: there is no build for any of the hosts.",

@@ -113,6 +113,19 @@ def test_one_host_cannot_make_the_record_long(one):
         assert len(json.dumps(record)) < 20_000 and len(told) < 2000 and "\x1b" not in told
 
 
+@pytest.mark.parametrize("action", ["rollback_all", "rollback_wave"])
+def test_who_had_the_patch_on_no_trial_and_is_not_taken_back_is_told(build_module, tmp_path, action):
+    untried = {"check": "enabled", "load": loaded("enabled", transaction=None, changed=False)}
+    run = Rollout(
+        {"web1": untried, "web2": {"keep": "failed"}, "web3": {}}, tmp_path,
+        build_module("source_simple", '-DNAME="fix"'), livepatch_on_breach=action, livepatch_waves="100%")
+    record = run.run()
+    assert {name: host["state"] for name, host in record["hosts"].items()} == {
+        "web1": "accepted", "web2": "rolled_back", "web3": "rolled_back"}
+    assert record["lines"][-2].endswith(", except what was enabled before this rollout, on no trial: web1")
+    assert "this host is accepted: the patch was enabled before" in run.ended["problems"]["web1"]
+
+
 def test_what_was_kept_before_is_said_to_stay_where_all_waves_go_back(build_module, tmp_path):
     hosts = {"web1": {"check": "accepted"}, "web2": {"look": "ill"}, "web3": {}}
     run = Rollout(

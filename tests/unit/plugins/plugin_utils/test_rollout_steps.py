@@ -128,6 +128,33 @@ def test_a_whole_wave_that_is_lost_stops_the_rollout(rollout):
     assert on(run, "load") == [CANARY, SECOND, THIRD]
 
 
+def test_hosts_that_ansible_drops_from_its_batch_are_judged_all_the_same(rollout):
+    run = rollout()
+    run.drops = {CANARY, SECOND}
+    record = run.run()
+    assert (waves(record), record["ok"], set(on(run, "load"))) == (["failed", "skipped", "skipped"], False, {CANARY})
+    assert states(record)[CANARY] == "rolled_back" and CANARY in run.ended["problems"]
+
+
+@pytest.mark.parametrize(("action", "state"), [("rollback_wave", "rolled_back"), ("hold", "on_trial")])
+@pytest.mark.parametrize("look", [1, 4])
+def test_after_a_wave_that_something_else_has_ended_no_other_begins(rollout, look, action, state):
+    run = rollout(livepatch_on_breach=action)
+    run.ends_before = {look}
+    record = run.run()
+    assert (record["outcome"], record["ok"], on(run, "load")) == ("stopped", False, [CANARY])
+    assert (states(record)[CANARY], record["breach"]["wave"]) == (state, 1)
+    assert "before the gate could judge it" in run.ended["verdict"] and CANARY in run.ended["problems"]
+    assert f"wave 1 of 3 failed: 1 patched and well; {record['breach']['why']}" in run.said
+
+
+def test_the_last_wave_can_be_left_open_too(rollout):
+    run = rollout(livepatch_waves="100%")
+    run.ends_before = {4}
+    record = run.run()
+    assert (record["outcome"], set(states(record).values())) == ("stopped", {"rolled_back"})
+
+
 def test_one_fails_while_another_is_cut_off_in_the_same_task(rollout):
     run = rollout({SECOND: {"load": "failed"}, THIRD: {"load": "lost"}})
     assert waves(run.run()) == ["passed", "failed", "skipped"]
@@ -273,6 +300,15 @@ def test_a_task_of_the_operators_own_that_fails_is_a_failed_health_check(rollout
     record = rollout({CANARY: {"own": {"failed": True, "msg": "the service is down"}}}).run()
     assert record["hosts"][CANARY]["failure"] == {
         "code": "health-check-failed", "message": "A task of yours failed: the service is down", "step": "look"}
+
+
+@pytest.mark.parametrize("done", [None, "of another run"])
+def test_tasks_of_the_operators_own_that_were_not_gone_through_are_a_failed_health_check(rollout, tmp_path, done):
+    (tmp_path / "own.yml").write_text("- ansible.builtin.ping:\n")
+    checks = [{"tasks": str(tmp_path / "own.yml")}]
+    assert rollout(livepatch_health_checks=checks).run()["ok"]
+    record = rollout({CANARY: {"own_done": done}}, livepatch_health_checks=checks).run()
+    assert record["hosts"][CANARY]["failure"]["message"] == "A task of yours failed: Not all of them were run."
 
 
 def test_a_wave_is_watched_for_its_time(rollout):
