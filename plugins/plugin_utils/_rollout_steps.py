@@ -113,7 +113,7 @@ def _next(record: Record, **told: t.Any) -> dict[str, t.Any]:
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
-            "src", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
+            "src", "name", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
     checks = record["checks"]
     return {
         **of_tasks,
@@ -141,7 +141,7 @@ def _checked(call: Call) -> dict[str, t.Any]:
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
     if options.report_dir:
         check_report_dir(options.report_dir)
-    return {"src": str(src), "ansible_facts": _facts()}
+    return {"src": str(src), "name": options.name, "ansible_facts": _facts()}
 
 
 def _planned(call: Call) -> dict[str, t.Any]:

@@ -28,3 +28,21 @@ def test_a_way_back_of_the_users_own_is_not_that_of_a_rollout(rollout, arguments
         livepatch_on_breach="rollback_all", livepatch_rollback_to="original")
     assert run.code == 2, run.output
     assert {host: given["to"] for host, given in arguments("back").items()} == dict.fromkeys(taken_back, "t1")
+
+
+def test_every_step_goes_by_the_values_as_the_first_one_has_read_them(rollout, arguments, tmp_path):
+    run = rollout(
+        {CANARY: {}, SECOND: {"look": "ill"}, THIRD: {}}, livepatch_name="fix ", livepatch_on_stall=" reverse",
+        livepatch_transition_timeout="120 ", livepatch_report_dir=" reports ")
+    assert run.code == 2, run.output
+    given = {step: arguments(step)[SECOND] for step in ("check", "load", "back")}
+    assert (given["check"]["name"], given["load"]["name"]) == ("fix", "fix")
+    assert [(given[step]["on_stall"], given[step]["transition_timeout"]) for step in ("load", "back")] == [
+        ("reverse", "120")] * 2
+    assert [path.name for path in tmp_path.iterdir() if "reports" in path.name] == ["reports"]
+
+
+def test_what_is_not_given_is_not_given_to_the_hosts(rollout, arguments):
+    run = rollout({"web1": {}}, livepatch_name="")
+    assert run.code == 0, run.output
+    assert ["name" in arguments(step)["web1"] for step in ("check", "load")] == [False, False]
