@@ -26,7 +26,7 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_gate as gate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_lines as lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_wave as wave_of
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import ask, is_named
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import ask, check_named, is_named
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LOOKS, trial_seconds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import operator
@@ -170,6 +170,8 @@ def _planned(call: Call) -> dict[str, t.Any]:
         wave["approval"] = is_named(wave, options.approve) and not is_named(wave, options.approved)
     stopped = gate.judge_budget(record, gate.AT_THE_PLAN)
     call.say(*lines.plan_lines(record))
+    if record["waves"] and not stopped:
+        check_named(options.approve, record["waves"])
     keep(record, call.directory)
     if stopped or call.check_mode:
         names, sizes = [], []

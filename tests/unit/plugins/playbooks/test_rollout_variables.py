@@ -46,3 +46,10 @@ def test_what_is_not_given_is_not_given_to_the_hosts(rollout, arguments):
     run = rollout({"web1": {}}, livepatch_name="")
     assert run.code == 0, run.output
     assert ["name" in arguments(step)["web1"] for step in ("check", "load")] == [False, False]
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+def test_nobody_is_patched_where_a_wave_to_approve_is_not_in_the_plan(rollout, runs, flags):
+    run = rollout(THREE, *flags, livepatch_approve="10%", livepatch_waves="canary, 10%, 50%, 100%")
+    assert (run.code, runs()) == (2, {}), run.output
+    assert "livepatch_approve has 'up to 10%' in it" in run.output and "bad-option" in run.output
