@@ -35,6 +35,15 @@ def plain(value: t.Any) -> t.Any:
     return value
 
 
+def has_template(value: t.Any) -> bool:
+    """Whether there is a template in a value as it is written, or anywhere in it."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(has_template(one) for pair in value.items() for one in pair)
+    return isinstance(value, (list, tuple)) and any(has_template(item) for item in value)
+
+
 def bad_option(name: str, problem: str, right: str) -> TaskError:
     """The error for a variable: which one, what is wrong with it, and what would be right."""
     return TaskError("bad-option", f"{PREFIX}{name} {problem}: {right}.")

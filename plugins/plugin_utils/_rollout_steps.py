@@ -23,6 +23,8 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from ansible.errors import AnsibleError
+
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_gate as gate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_lines as lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_wave as wave_of
@@ -30,7 +32,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LOOKS, trial_seconds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import operator
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, plain
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import judge
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import (
@@ -97,6 +99,14 @@ class Call:
         read = getattr(hostvars, "raw_get", hostvars.__getitem__)
         return {host: read(host) for host in self.variables["ansible_play_hosts"]}
 
+    def as_read(self, host: str, name: str) -> t.Any:
+        """A variable of a host with its templates resolved; as it is written where they need what only a task has."""
+        hostvars = self.variables["hostvars"]
+        try:
+            return plain(hostvars[host][name])
+        except AnsibleError:
+            return hostvars.raw_get(host)[name]
+
     def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
         """What each host's task registered under a name; an empty dict where it did not run."""
         hostvars = self.variables["hostvars"]
@@ -134,7 +144,7 @@ def _facts(
 def _checked(call: Call) -> dict[str, t.Any]:
     """Before any host is asked: whether the variables, the patch and the directory of the report make sense."""
     options = call.options()
-    check_alike(call.as_written())
+    check_alike(call.as_written(), call.as_read)
     src = call.find(options.src)
     read_builds(src, options.name)
     groups = call.variables["groups"]

@@ -53,3 +53,28 @@ def test_nobody_is_patched_where_a_wave_to_approve_is_not_in_the_plan(rollout, r
     run = rollout(THREE, *flags, livepatch_approve="10%", livepatch_waves="canary, 10%, 50%, 100%")
     assert (run.code, runs()) == (2, {}), run.output
     assert "livepatch_approve has 'up to 10%' in it" in run.output and "bad-option" in run.output
+
+
+RISKY = "{{ risky | default([]) }}"
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("ignore_findings", RISKY, f"is ['quarantined'] on {CANARY} and [] on {SECOND}"),
+    ("params", {"level": "{{ level }}"}, f"is {{'level': 2}} on {CANARY} and {{'level': '{{{{ level }}}}'}} on"),
+    ("name", "{% if risky is defined %}fix{% else %}x{% endif %}", f"is 'fix' on {CANARY} and 'x' on {SECOND}"),
+])
+def test_a_template_that_is_not_the_same_on_all_hosts_is_refused(rollout, tmp_path, name, value, said):
+    hosts = {CANARY: {"risky": ["quarantined"], "level": 2}, SECOND: {}, THIRD: {}}
+    run = rollout(THREE, inventory={"vars": {f"livepatch_{name}": value}, "hosts": hosts})
+    assert (run.code, "give a rollout one value for all of its hosts" in run.output) == (2, True), run.output
+    assert f"livepatch_{name} {said}" in run.output
+    assert not (tmp_path / "calls.jsonl").exists()
+
+
+def test_a_template_that_is_the_same_on_all_hosts_is_read(rollout, runs, arguments):
+    run = rollout(THREE, inventory={"vars": {
+        "livepatch_ignore_findings": "{{ codes | default(['quarantined']) }}",
+        "livepatch_state": "{{ 'enabled' if ansible_play_hosts_all | length == 3 else 'accepted' }}",
+        "livepatch_params": {"level": "{{ groups['all'] | length }}"}}})
+    assert (run.code, runs()) == (0, dict.fromkeys(THREE, "enabled")), run.output
+    assert {given["ignore_findings"] for given in arguments("load").values()} == {"['quarantined']"}
