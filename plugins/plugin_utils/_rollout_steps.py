@@ -23,6 +23,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from ansible import constants
 from ansible.errors import AnsibleError
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_gate as gate
@@ -148,10 +149,22 @@ def _checked(call: Call) -> dict[str, t.Any]:
     src = call.find(options.src)
     read_builds(src, options.name)
     groups = call.variables["groups"]
+    if not call.alone:
+        _check_localhost(groups.get("all", ()))
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
     if options.report_dir:
         check_report_dir(options.report_dir)
     return {"src": str(src), "name": options.name, "ansible_facts": _facts()}
+
+
+def _check_localhost(hosts: Iterable[str]) -> None:
+    """Refuse an inventory in which Ansible takes another host for localhost, where the next plays find the plan."""
+    taken = sorted(set(constants.LOCALHOST).intersection(hosts))
+    if taken and "localhost" not in taken:
+        raise TaskError(
+            "no-localhost",
+            f"The inventory has {taken[0]} and no localhost, so Ansible would keep the plan on that host, where no "
+            f"later play finds it: call the host something else, with ansible_host: {taken[0]}, or add localhost.")
 
 
 def _planned(call: Call) -> dict[str, t.Any]:

@@ -75,3 +75,17 @@ def test_no_template_in_what_a_host_answers_is_followed(rollout, tmp_path):
     assert (run.code, run.stats["livepatch_rollout"]["failures"]) == (2, 4), run.output
     assert not (tmp_path / "followed").exists()
     assert "{{ lookup" in "".join(file.read_text() for file in (tmp_path / "reports").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "::1"])
+def test_a_host_that_ansible_takes_for_localhost_is_refused_before_any_host_is_asked(rollout, tmp_path, name):
+    run = rollout([*FOUR, name])
+    assert (run.code, f"The inventory has {name} and no localhost" in run.output) == (2, True), run.output
+    assert "no-localhost" in run.output and not (tmp_path / "calls.jsonl").exists()
+
+
+@pytest.mark.parametrize(("names", "playbook"), [
+    (["127.0.0.1", "localhost"], "kernel.livepatch.rollout"), (["127.0.0.1", "web1"], "kernel.livepatch.apply")])
+def test_it_does_not_matter_beside_localhost_nor_where_no_later_play_needs_it(rollout, runs, names, playbook):
+    run = rollout(names, playbook=playbook, inventory={"hosts": {name: {} for name in names}})
+    assert (run.code, runs()) == (0, dict.fromkeys(names, "accepted")), run.output
