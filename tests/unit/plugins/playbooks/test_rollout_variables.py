@@ -78,3 +78,13 @@ def test_a_template_that_is_the_same_on_all_hosts_is_read(rollout, runs, argumen
         "livepatch_params": {"level": "{{ groups['all'] | length }}"}}})
     assert (run.code, runs()) == (0, dict.fromkeys(THREE, "enabled")), run.output
     assert {given["ignore_findings"] for given in arguments("load").values()} == {"['quarantined']"}
+
+
+@pytest.mark.parametrize("source", [".", "tasks"])
+def test_a_source_that_is_called_like_a_directory_of_a_role_is_the_users(rollout, runs, tmp_path, source):
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "fix.ko").write_bytes((tmp_path / "fix.ko").read_bytes())
+    if source == ".":
+        (tmp_path / "tasks" / "fix.ko").unlink()
+    run = rollout(["web1"], livepatch_src=source)
+    assert (run.code, runs()) == (0, {"web1": "accepted"}), run.output
