@@ -82,9 +82,8 @@ def test_a_template_that_is_the_same_on_all_hosts_is_read(rollout, runs, argumen
 
 @pytest.mark.parametrize("source", [".", "tasks"])
 def test_a_source_that_is_called_like_a_directory_of_a_role_is_the_users(rollout, runs, tmp_path, source):
-    (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks" / "fix.ko").write_bytes((tmp_path / "fix.ko").read_bytes())
-    if source == ".":
-        (tmp_path / "tasks" / "fix.ko").unlink()
+    if source == "tasks":
+        (tmp_path / source).mkdir()
+        (tmp_path / "fix.ko").rename(tmp_path / source / "fix.ko")
     run = rollout(["web1"], livepatch_src=source)
     assert (run.code, runs()) == (0, {"web1": "accepted"}), run.output
