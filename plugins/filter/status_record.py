@@ -69,15 +69,16 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_records import status_record
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import builds_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import builds_of, fails_on_drift
 
 
 def made(
         answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
         cohort_by: str | Sequence[str] | None = None, src: str | None = None, name: str | None = None,
-        fail_on_drift: bool = False) -> dict[str, t.Any]:
+        fail_on_drift: bool | str = False) -> dict[str, t.Any]:
     options = {
-        "src": src or None, "name": name or None, "cohort_by": cohort_names(cohort_by), "fail_on_drift": fail_on_drift}
+        "src": src or None, "name": name or None, "cohort_by": cohort_names(cohort_by),
+        "fail_on_drift": fails_on_drift(fail_on_drift)}
     return status_record(answers, hostvars, cohort_by, builds_of(src, name), options, time.time())
 
 

@@ -243,14 +243,14 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._status import summarize_status
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import builds_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import builds_of, fails_on_drift
 
 
 def status_summary(
         answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
         cohort_by: str | Sequence[str] | None = None, src: str | None = None, name: str | None = None,
-        fail_on_drift: bool = False) -> dict[str, t.Any]:
-    return summarize_status(answers, hostvars, cohort_by, builds_of(src, name), fail_on_drift)
+        fail_on_drift: bool | str = False) -> dict[str, t.Any]:
+    return summarize_status(answers, hostvars, cohort_by, builds_of(src, name), fails_on_drift(fail_on_drift))
 
 
 class FilterModule:

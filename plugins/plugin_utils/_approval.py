@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.utils.display import Display
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import bad_option, shown
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary_lines import some
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import ALL
 
 YES = ("y", "yes")
@@ -30,3 +32,13 @@ def ask(question: str) -> bool | None:
 def is_named(wave: Mapping[str, t.Any], names: Sequence[str]) -> bool:
     """Whether names of waves, as Options has them, have this one."""
     return bool({ALL, str(wave["number"]), wave["title"]} & set(names))
+
+
+def check_named(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> None:
+    """Refuse a wave to approve that a plan does not have: nobody would be asked. Raises TaskError `bad-option`."""
+    absent = next((name for name in names if not any(is_named(wave, [name]) for wave in waves)), None)
+    if absent is not None:
+        there = some([f"{wave['number']} ({wave['title']})" for wave in waves])
+        raise bad_option(
+            "approve", f"has {shown(absent)} in it, which is no wave of this plan",
+            f"give numbers or names of its waves, which are {there}, or {ALL}")

@@ -11,6 +11,8 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._words import legible
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 
@@ -33,6 +35,15 @@ def plain(value: t.Any) -> t.Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def has_template(value: t.Any) -> bool:
+    """Whether there is a template in a value as it is written, or anywhere in it."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(has_template(one) for pair in value.items() for one in pair)
+    return isinstance(value, (list, tuple)) and any(has_template(item) for item in value)
 
 
 def bad_option(name: str, problem: str, right: str) -> TaskError:
@@ -76,6 +87,14 @@ class Values:
         if number is None or not least <= number <= most:
             raise bad_option(name, f"is {shown(value)}", f"give a whole number of {what} from {least} to {most}")
         return number
+
+    def flag(self, name: str) -> bool:
+        """Yes or no, in any word that Ansible has for it; no without one."""
+        value = self.given(name)
+        try:
+            return False if value is None else boolean(value)
+        except TypeError:
+            raise bad_option(name, f"is {shown(value)}", "give true or false") from None
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """One of the choices, of which the first is the default."""

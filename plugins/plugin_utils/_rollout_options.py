@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._errors import LivepatchError
@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._trial import LON
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import Budget, parse_budget
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._health_checks import health_checks, without_password
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, Values, shown
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, Values, has_template, shown
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._waves import Entry, parse_waves, wave_names
 
 # Each list's first is the default.
@@ -127,18 +127,20 @@ def check_names(variables: Iterable[str]) -> None:
                 "of your own something less like it.")
 
 
-def check_alike(variables: Mapping[str, Mapping[str, t.Any]]) -> None:
+def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[str, str], t.Any]) -> None:
     """Refuse what is not the same on all hosts: a rollout has one value of each option, and reads it on one host.
 
-    `variables`: those of each host as they are written, since their templates would cost much.
+    `variables`: those of each host as they are written; `read` has a host's variable with its templates resolved, which
+    costs much and is done only where there are any.
     """
-    first, *others = variables
+    first = next(iter(variables))
     for name in (PREFIX + option for option in NAMES):
-        value = variables[first].get(name)
-        other = next((host for host in others if variables[host].get(name) != value), None)
+        written = {host: given.get(name) for host, given in variables.items()}
+        values = {host: read(host, name) if has_template(value) else value for host, value in written.items()}
+        other = next((host for host, value in values.items() if value != values[first]), None)
         if other:
             said = [f"{shown(one) if one is not None else 'not set'} on {host}" for host, one in (
-                (first, value), (other, variables[other].get(name)))]
+                (first, values[first]), (other, values[other]))]
             raise TaskError(
                 "bad-option",
                 f"{name} is {' and '.join(said)}: give a rollout one value for all of its hosts, as with -e.")

@@ -23,14 +23,17 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from ansible import constants
+from ansible.errors import AnsibleError
+
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_gate as gate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_lines as lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _rollout_wave as wave_of
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import ask, is_named
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._approval import ask, check_named, is_named
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._budget import LOOKS, trial_seconds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import operator
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, plain
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import judge
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import (
@@ -104,6 +107,14 @@ class Call:
         read = getattr(hostvars, "raw_get", hostvars.__getitem__)
         return {host: read(host) for host in self.variables["ansible_play_hosts"]}
 
+    def as_read(self, host: str, name: str) -> t.Any:
+        """A variable of a host with its templates resolved; as it is written where they need what only a task has."""
+        hostvars = self.variables["hostvars"]
+        try:
+            return plain(hostvars[host][name])
+        except AnsibleError:
+            return hostvars.raw_get(host)[name]
+
     def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
         """What each host's task registered under a name; an empty dict where it did not run."""
         hostvars = self.variables["hostvars"]
@@ -115,7 +126,7 @@ def _next(record: Record, own_run: str = "", **told: t.Any) -> dict[str, t.Any]:
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
-            "src", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
+            "src", "name", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
     checks = record["checks"]
     own = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
@@ -137,17 +148,29 @@ def _facts(
 def _checked(call: Call) -> dict[str, t.Any]:
     """Before any host is asked: whether the variables, the patch and the directory of the report make sense."""
     options = call.options()
-    check_alike(call.as_written())
+    check_alike(call.as_written(), call.as_read)
     src = call.find(options.src)
     read_builds(src, options.name)
     groups = call.variables["groups"]
+    if not call.alone:
+        _check_localhost(groups.get("all", ()))
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
     for check in options.health_checks:
         if "tasks" in check:
             call.check_tasks(check["tasks"])
     if options.report_dir:
         check_report_dir(options.report_dir)
-    return {"src": str(src), "ansible_facts": _facts()}
+    return {"src": str(src), "name": options.name, "ansible_facts": _facts()}
+
+
+def _check_localhost(hosts: Iterable[str]) -> None:
+    """Refuse an inventory in which Ansible takes another host for localhost, where the next plays find the plan."""
+    taken = sorted(set(constants.LOCALHOST).intersection(hosts))
+    if taken and "localhost" not in taken:
+        raise TaskError(
+            "no-localhost",
+            f"The inventory has {taken[0]} and no localhost, so Ansible would keep the plan on that host, where no "
+            f"later play finds it: call the host something else, with ansible_host: {taken[0]}, or add localhost.")
 
 
 def _planned(call: Call) -> dict[str, t.Any]:
@@ -176,6 +199,8 @@ def _planned(call: Call) -> dict[str, t.Any]:
         wave["approval"] = is_named(wave, options.approve) and not is_named(wave, options.approved)
     stopped = gate.judge_budget(record, gate.AT_THE_PLAN)
     call.say(*lines.plan_lines(record))
+    if record["waves"] and not stopped:
+        check_named(options.approve, record["waves"])
     keep(record, call.directory)
     if stopped or call.check_mode:
         names, sizes = [], []

@@ -13,6 +13,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 
+# Where a role's or a playbook's own files would be, which hold no patches.
+OWN = [Path(__file__).resolve().parents[2] / name for name in ("roles", "playbooks")]
+
 
 def find_source(action: ActionBase, source: str) -> Path:
     """Where a src is: where every task's files are, or else below the directory that Ansible was started in.
@@ -21,7 +24,8 @@ def find_source(action: ActionBase, source: str) -> Path:
     """
     expanded = os.path.expanduser(source)
     try:
-        return Path(action._find_needle("files", expanded))
+        found = Path(action._find_needle("files", expanded))
+        return found if os.path.isabs(expanded) or not _is_own(found) else _among_the_users(action, expanded)
     except AnsibleError as error:
         path = Path.cwd() / expanded
         if path.exists():
@@ -33,3 +37,17 @@ def find_source(action: ActionBase, source: str) -> Path:
             "no-such-file",
             f"src {source} is not on the controller{places}: correct it, or, if it is a file on the host, use the "
             "module with remote_src.") from error
+
+
+def _among_the_users(action: ActionBase, source: str) -> Path:
+    """Where a relative path is that this collection has a file of that name for too; raises AnsibleError."""
+    places = [place for place in action._task.get_search_path() if not _is_own(Path(place))]
+    found = Path(action._loader.path_dwim_relative_stack(places, "files", source))
+    if _is_own(found):
+        raise AnsibleError(f"{found} is this collection's own.")
+    return found
+
+
+def _is_own(path: Path) -> bool:
+    resolved = path.resolve()
+    return any(resolved == own or own in resolved.parents for own in OWN)

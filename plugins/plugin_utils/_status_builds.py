@@ -14,6 +14,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import read_bundle
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._lookups import run_cache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import PREFIX, Values
 
 
 def read_builds(path: Path, name: str | None = None) -> list[dict[str, t.Any]]:
@@ -25,6 +26,14 @@ def read_builds(path: Path, name: str | None = None) -> list[dict[str, t.Any]]:
         names = ", ".join(sorted({build["name"] for build in builds}))
         raise TaskError("no-such-patch", f"{path} has no patch called {name}: it has {names}.")
     return found
+
+
+def fails_on_drift(value: t.Any) -> bool:
+    """The variable of that name, as its own type or as text; raises AnsibleFilterError."""
+    try:
+        return Values({f"{PREFIX}fail_on_drift": value}).flag("fail_on_drift")
+    except TaskError as error:
+        raise AnsibleFilterError(f"{error.code}: {error.message}") from None
 
 
 def builds_of(src: str | None, name: str | None = None) -> list[dict[str, t.Any]] | None:

@@ -69,6 +69,14 @@ def test_there_is_no_report_otherwise(play, tmp_path, playbook, answers, variabl
     assert (run.code, list(tmp_path.glob("**/*.html"))) == (0, [])
 
 
+@pytest.mark.parametrize("playbook, answers", [
+    ("status", info("accepted")), ("rollback", {"patch_rollback": WENT, "patch_verify": NOTHING})])
+def test_a_record_of_the_users_own_is_not_that_of_a_playbook(play, reports, playbook, answers):
+    run = play(f"kernel.livepatch.{playbook}", {"a": answers}, variables={
+        "livepatch_report_dir": "reports", "livepatch_report_record": examples.rollout(8)})
+    assert (run.code, json.loads(reports()[".json"])["kind"]) == (0, playbook), run.output
+
+
 def test_a_directory_that_cannot_be_used_stops_a_rollback_before_it_begins(play, tmp_path):
     (tmp_path / "reports").write_text("a file")
     run = play("kernel.livepatch.rollback", {"a": {"patch_rollback": WENT, "patch_verify": NOTHING}}, "-v",

@@ -75,3 +75,33 @@ def test_no_template_in_what_a_host_answers_is_followed(rollout, tmp_path):
     assert (run.code, run.stats["livepatch_rollout"]["failures"]) == (2, 4), run.output
     assert not (tmp_path / "followed").exists()
     assert "{{ lookup" in "".join(file.read_text() for file in (tmp_path / "reports").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "::1"])
+def test_a_host_that_ansible_takes_for_localhost_is_refused_before_any_host_is_asked(rollout, tmp_path, name):
+    run = rollout([*FOUR, name])
+    assert (run.code, f"The inventory has {name} and no localhost" in run.output) == (2, True), run.output
+    assert "no-localhost" in run.output and not (tmp_path / "calls.jsonl").exists()
+
+
+@pytest.mark.parametrize(("names", "playbook"), [
+    (["127.0.0.1", "localhost"], "kernel.livepatch.rollout"), (["127.0.0.1", "web1"], "kernel.livepatch.apply")])
+def test_it_does_not_matter_beside_localhost_nor_where_no_later_play_needs_it(rollout, runs, names, playbook):
+    run = rollout(names, playbook=playbook, inventory={"hosts": {name: {} for name in names}})
+    assert (run.code, runs()) == (0, dict.fromkeys(names, "accepted")), run.output
+
+
+@pytest.mark.parametrize("flags", [("--tags", "web"), ("--skip-tags", "web,slow")])
+@pytest.mark.parametrize("playbook", ["kernel.livepatch.rollout", "kernel.livepatch.apply"])
+def test_tags_that_are_not_used_here_leave_nothing_out(rollout, runs, calls, playbook, flags, tmp_path):
+    (tmp_path / "own.yml").write_text(
+        f"- name: See it\n  ansible.builtin.file: {{path: {tmp_path}/looked, state: touch}}\n"
+        "  delegate_to: localhost\n  become: false\n")
+    hosts = {**WELL, "web1": {"look": "ill"}}
+    run = rollout(
+        hosts, *flags, playbook=playbook, livepatch_failure_budget=1, livepatch_report_dir="reports",
+        livepatch_health_checks=[{"tasks": str(tmp_path / "own.yml")}])
+    assert (run.code, runs()) == (2, {**dict.fromkeys(FOUR, "accepted"), "web1": "absent"}), run.output
+    assert {step: len(calls(step)) for step in ("check", "load", "back", "proof")} == {
+        "check": 4, "load": 4, "back": 1, "proof": 1}
+    assert [len(list(tmp_path.glob(f"**/{file}"))) for file in ("looked", "reports/*.html")] == [1, 1]

@@ -65,7 +65,7 @@ def test_the_exit_code_is_zero_where_every_host_has_told(status):
     assert (run.code, run.failed) == (0, [])
 
 
-@pytest.mark.parametrize("word", [True, "true", "yes"])
+@pytest.mark.parametrize("word", [True, "true", "yes", "y", "true ", 1])
 def test_drift_fails_its_hosts_where_that_is_asked_for_and_notes_are_no_drift(status, word):
     told = {"noted": answer("enabled", NOTE), "odd": ALL["odd"], "unasked": answer("enabled", drift=None)}
     run = status(told, variables={"livepatch_fail_on_drift": word})
@@ -73,10 +73,18 @@ def test_drift_fails_its_hosts_where_that_is_asked_for_and_notes_are_no_drift(st
     assert "loaded-by-hand: About loaded-by-hand." in run.output
 
 
-@pytest.mark.parametrize("word", [False, "false", "no", ""])
+@pytest.mark.parametrize("word", [False, "false", "no", "", "n"])
 def test_drift_is_no_failure_otherwise(status, word):
     run = status({"odd": ALL["odd"]}, variables={"livepatch_fail_on_drift": word})
     assert (run.code, run.lines[-1]) == (0, "1 host: 1 enabled; 1 host is not as it should be: odd")
+
+
+@pytest.mark.parametrize("word", ["maybe", "2", [True]])
+def test_what_is_neither_yes_nor_no_is_refused_before_any_host_is_asked(status, word):
+    run = status({"odd": ALL["odd"]}, "-v", variables={"livepatch_fail_on_drift": word})
+    said = f"bad-option: livepatch_fail_on_drift is {word!r}: give true or false."
+    assert (run.code, said in run.output) == (2, True), run.output
+    assert "called_with" not in run.output
 
 
 def test_later_jobs_get_a_few_facts_of_each_host(status):

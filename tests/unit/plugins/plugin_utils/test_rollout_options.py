@@ -11,7 +11,11 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._option_values import plain
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import NAMES, rollout_options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_options import (
+    NAMES,
+    check_alike,
+    rollout_options,
+)
 
 EMPTY = [None, "", "  ", "\n", []]
 RECORD = {
@@ -262,3 +266,14 @@ def test_no_password_gets_into_the_record():
     read = options(health_checks=[{"url": "http://me:secret@x/up", "name": "up"}, {"unit": "a"}])
     assert read.health_checks[0]["url"] == "http://me:secret@x/up"
     assert [check.get("url") for check in read.as_record()["health_checks"]] == ["http://x/up", None]
+
+
+@pytest.mark.parametrize("value", [
+    "{{ x }}", "{% if x %}y{% endif %}", ["{{ x }}"], {"a": ["b", {"c": "{{ x }}"}]}, {"{{ x }}": 1}])
+def test_a_template_is_compared_by_what_it_comes_to_on_each_host(value):
+    variables = {host: {"livepatch_soak": 5, "livepatch_params": value} for host in ("a", "b", "c")}
+    asked = []
+    check_alike(variables, lambda host, name: asked.append((host, name)))
+    assert asked == [(host, "livepatch_params") for host in variables]
+    with pytest.raises(TaskError, match="livepatch_params is 'a' on a and 'c' on c: give a rollout one value"):
+        check_alike(variables, lambda host, _name: "c" if host == "c" else "a")

@@ -348,6 +348,31 @@ def test_a_host_that_was_not_asked_to_go_back_is_not_said_to_have_gone(rollout):
     assert states(record)[CANARY] == "unknown" and CANARY in run.ended["problems"]
 
 
+@pytest.mark.parametrize(("approve", "named"), [("7", "7"), ("1, 10%", "up to 10%"), ("3, 4", "4")])
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_an_approval_of_a_wave_that_the_plan_does_not_have_is_refused(rollout, approve, named, check_mode):
+    run = rollout(livepatch_approve=approve, livepatch_waves="canary, 10%, 50%, 100%", check_mode=check_mode)
+    with pytest.raises(TaskError) as caught:
+        run.run()
+    assert (caught.value.code, caught.value.message) == (
+        "bad-option",
+        f"livepatch_approve has '{named}' in it, which is no wave of this plan: give numbers or names of its waves, "
+        "which are 1 (canary), 2 (up to 50%), 3 (up to 100%), or all.")
+    assert "  No wave up to 10%: the waves before it have as many hosts already." in run.said
+    assert set(run.calls) == {("check", host) for host in SIX}
+
+
+@pytest.mark.parametrize(("how", "ok"), [("uncovered", True), ("lost", False)])
+def test_where_nobody_is_patched_no_approval_is_refused(rollout, how, ok):
+    run = rollout({name: {"check": how} for name in SIX}, livepatch_approve="2")
+    assert (run.run()["ok"], run.said[-1].startswith("nothing is begun")) == (ok, not ok)
+
+
+def test_a_rollout_that_the_check_has_stopped_says_why_and_nothing_of_approvals(rollout):
+    run = rollout({CANARY: {"check": "lost"}}, livepatch_approve="7")
+    assert (run.run()["breach"]["failed"], "host-lost" in run.ended["verdict"]) == ([CANARY], True)
+
+
 def test_an_approval_is_asked_for_beside_those_that_were_given(rollout, monkeypatch):
     monkeypatch.setattr(_rollout_steps, "ask", lambda question: None)
     run = rollout(livepatch_approve="all", livepatch_approved="1")

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What variables of the user's come to in each step of a rollout; the hosts are simulated."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+THREE = CANARY, SECOND, THIRD = ["web2", "web1", "web3"]
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """arguments(step): what that module was called with on each host, by the host's name."""
+    def of(step):
+        lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+        return {line["host"]: line["args"] for line in lines if line["step"] == step}
+    return of
+
+
+@pytest.mark.parametrize(("budget", "taken_back"), [(0, {CANARY, SECOND, THIRD}), (1, {SECOND})])
+def test_a_way_back_of_the_users_own_is_not_that_of_a_rollout(rollout, arguments, budget, taken_back):
+    run = rollout(
+        {CANARY: {}, SECOND: {"look": "ill"}, THIRD: {}}, livepatch_failure_budget=budget,
+        livepatch_on_breach="rollback_all", livepatch_rollback_to="original")
+    assert run.code == 2, run.output
+    assert {host: given["to"] for host, given in arguments("back").items()} == dict.fromkeys(taken_back, "t1")
+
+
+def test_every_step_goes_by_the_values_as_the_first_one_has_read_them(rollout, arguments, tmp_path):
+    run = rollout(
+        {CANARY: {}, SECOND: {"look": "ill"}, THIRD: {}}, livepatch_name="fix ", livepatch_on_stall=" reverse",
+        livepatch_transition_timeout="120 ", livepatch_report_dir=" reports ")
+    assert run.code == 2, run.output
+    given = {step: arguments(step)[SECOND] for step in ("check", "load", "back")}
+    assert (given["check"]["name"], given["load"]["name"]) == ("fix", "fix")
+    assert [(given[step]["on_stall"], given[step]["transition_timeout"]) for step in ("load", "back")] == [
+        ("reverse", "120")] * 2
+    assert [path.name for path in tmp_path.iterdir() if "reports" in path.name] == ["reports"]
+
+
+def test_what_is_not_given_is_not_given_to_the_hosts(rollout, arguments):
+    run = rollout({"web1": {}}, livepatch_name="")
+    assert run.code == 0, run.output
+    assert ["name" in arguments(step)["web1"] for step in ("check", "load")] == [False, False]
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+def test_nobody_is_patched_where_a_wave_to_approve_is_not_in_the_plan(rollout, runs, flags):
+    run = rollout(THREE, *flags, livepatch_approve="10%", livepatch_waves="canary, 10%, 50%, 100%")
+    assert (run.code, runs()) == (2, {}), run.output
+    assert "livepatch_approve has 'up to 10%' in it" in run.output and "bad-option" in run.output
+
+
+RISKY = "{{ risky | default([]) }}"
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("ignore_findings", RISKY, f"is ['quarantined'] on {CANARY} and [] on {SECOND}"),
+    ("params", {"level": "{{ level }}"}, f"is {{'level': 2}} on {CANARY} and {{'level': '{{{{ level }}}}'}} on"),
+    ("name", "{% if risky is defined %}fix{% else %}x{% endif %}", f"is 'fix' on {CANARY} and 'x' on {SECOND}"),
+])
+def test_a_template_that_is_not_the_same_on_all_hosts_is_refused(rollout, tmp_path, name, value, said):
+    hosts = {CANARY: {"risky": ["quarantined"], "level": 2}, SECOND: {}, THIRD: {}}
+    run = rollout(THREE, inventory={"vars": {f"livepatch_{name}": value}, "hosts": hosts})
+    assert (run.code, "give a rollout one value for all of its hosts" in run.output) == (2, True), run.output
+    assert f"livepatch_{name} {said}" in run.output
+    assert not (tmp_path / "calls.jsonl").exists()
+
+
+def test_a_template_that_is_the_same_on_all_hosts_is_read(rollout, runs, arguments):
+    run = rollout(THREE, inventory={"vars": {
+        "livepatch_ignore_findings": "{{ codes | default(['quarantined']) }}",
+        "livepatch_state": "{{ 'enabled' if ansible_play_hosts_all | length == 3 else 'accepted' }}",
+        "livepatch_params": {"level": "{{ groups['all'] | length }}"}}})
+    assert (run.code, runs()) == (0, dict.fromkeys(THREE, "enabled")), run.output
+    assert {given["ignore_findings"] for given in arguments("load").values()} == {"['quarantined']"}
+
+
+@pytest.mark.parametrize("source", [".", "tasks"])
+def test_a_source_that_is_called_like_a_directory_of_a_role_is_the_users(rollout, runs, tmp_path, source):
+    if source == "tasks":
+        (tmp_path / source).mkdir()
+        (tmp_path / "fix.ko").rename(tmp_path / source / "fix.ko")
+    run = rollout(["web1"], livepatch_src=source)
+    assert (run.code, runs()) == (0, {"web1": "accepted"}), run.output
