@@ -62,6 +62,7 @@ def test_what_somebody_else_loaded_cannot_be_brought_back(check, guest):
     assert reasons(result)["rollback-file-missing"] == "blocker"
 
 
+@pytest.mark.exhaustive
 def test_what_stands_against_the_way_back_to_an_earlier_patch(check, play, patches):
     assert set(reasons(check("no_exit"))) == {"rollback-not-removable"}
     assert set(reasons(check("side_effects"))) == {"rollback-shadow-variables"}
