@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings_of_drif
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import quarantine_of, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._standing import trial_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._store import DIRECTORY
 
 # release, boot_id: of what runs. patches: the interface's, each with `build_id`. ledger: as it holds in this boot.
@@ -31,9 +32,8 @@ def drift(seen):
 
 def is_accepted(seen, patch):
     """Whether an interface's patch is enabled, not on trial, and what the next boot of this kernel loads."""
-    trial = seen.ledger["trial"]
-    on_trial = bool(trial) and trial["name"] == patch["name"]
-    return patch["state"] == "enabled" and not on_trial and _among(patch, _accepted_here(seen))
+    return patch["state"] == "enabled" and not trial_of(seen.ledger, patch["name"]) and _among(
+        patch, _accepted_here(seen))
 
 
 def _about_enabled(seen):
@@ -47,7 +47,7 @@ def _about_enabled(seen):
             continue
         if not _among(patch, known):
             yield finding("loaded-by-hand", name, name=name)
-        elif trial and trial["name"] == name:
+        elif trial_of(ledger, name):
             yield finding(
                 "on-trial", name, name=name, since=trial["since"], seconds=trial["seconds"],
                 back_to=", ".join(names_of(trial["back_to"])) or "no live patch")

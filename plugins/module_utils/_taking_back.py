@@ -51,8 +51,8 @@ def _still_accepted(host, interface, recorded, way, earlier):
     stack = running_stack(host, interface.patches(), recorded.ledger)
     now = recorded.ledger["accepted"]
     known = now + [entry for entry in earlier if not any(same_build(entry, other) for other in now)]
-    elsewhere = [entry for entry in now if not any(same_build(entry, layer) for layer in way.target)]
-    return [entry for entry in known if entry["release"] != host.release() or entry in elsewhere
+    untouched = [entry for entry in now if not any(same_build(entry, layer) for layer in way.target)]
+    return [entry for entry in known if entry["release"] != host.release() or entry in untouched
             or any(same_build(entry, layer) for layer in stack)]
 
 

@@ -31,19 +31,22 @@ def judge_budget(record: Record, wave: int) -> bool:
     allowed = record["options"]["budget"]["hosts"]
     if record["breach"] is None and len(failed) > allowed:
         first = record["hosts"][failed[0]]["failure"]
-        record["breach"] = {
-            "wave": wave, "failed": failed, "budget": allowed, "action": record["options"]["on_breach"],
-            "why": f"{number_of(len(failed), 'host')} failed and {allowed or 'none'} may: {some(failed)} "
-                   f"({failure_sentence((first['code'], first['message']))})"}
+        _stop(record, wave, f"{number_of(len(failed), 'host')} failed and {allowed or 'none'} may: {some(failed)} "
+                            f"({failure_sentence((first['code'], first['message']))})")
     return record["breach"] is not None
 
 
 def break_off(record: Record, wave: Record) -> None:
     """Stop where a wave was left open: nobody knows how it stands."""
     if not judge_budget(record, wave["number"]):
-        record["breach"] = {
-            "wave": wave["number"], "failed": failed_hosts(record), "budget": record["options"]["budget"]["hosts"],
-            "action": record["options"]["on_breach"], "why": UNJUDGED}
+        _stop(record, wave["number"], UNJUDGED)
+
+
+def _stop(record: Record, wave: int, why: str) -> None:
+    options = record["options"]
+    record["breach"] = {
+        "wave": wave, "failed": failed_hosts(record), "budget": options["budget"]["hosts"],
+        "action": options["on_breach"], "why": why}
 
 
 def to_look_at(record: Record, wave: Record) -> dict[str, Record]:

@@ -229,9 +229,13 @@ def _opened(call: Call) -> dict[str, t.Any]:
     return _next(record, load=list(turn))
 
 
+def _turn(record: Record) -> Record:
+    return open_wave(record) or dict(NOBODY)
+
+
 def _loaded(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = open_wave(record) or dict(NOBODY)
+    wave = _turn(record)
     if not call.check_mode:
         wave_of.take_loaded(
             record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
@@ -241,7 +245,7 @@ def _loaded(call: Call) -> dict[str, t.Any]:
 
 def _looked(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = open_wave(record) or dict(NOBODY)
+    wave = _turn(record)
     watched = list(gate.to_look_at(record, wave))
     if watched:
         own = _own_failures(call, record, watched)
@@ -293,7 +297,7 @@ def _wait(call: Call, record: Record, wave: Record) -> None:
 
 def _kept(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = open_wave(record) or dict(NOBODY)
+    wave = _turn(record)
     turn = gate.to_keep(record, wave)
     if turn:
         wave_of.take_kept(record, wave, call.answers("__livepatch_keep", turn), call.now())
@@ -305,7 +309,7 @@ def _kept(call: Call) -> dict[str, t.Any]:
 
 def _closed(call: Call) -> dict[str, t.Any]:
     record = kept(call.directory)
-    wave = open_wave(record) or dict(NOBODY)
+    wave = _turn(record)
     _take_back(call, record, gate.to_take_back_now(record, wave))
     return _close(call, record, wave)
 

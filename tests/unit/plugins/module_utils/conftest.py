@@ -6,6 +6,8 @@
 The collection is imported in the fixtures: pytest reads this file before ../../conftest.py has made it importable.
 """
 
+from contextlib import contextmanager
+
 import pytest
 
 
@@ -31,3 +33,19 @@ def bring(kernel, tmp_path):
     from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import bringer
 
     return bringer(kernel, tmp_path)
+
+
+@pytest.fixture
+def before_the_lock(monkeypatch):
+    """before_the_lock(module, call): that happens once, after a module's look without the lock and before it has it."""
+    def let_happen(module, call):
+        real, calls = module.transaction, [call]
+
+        @contextmanager
+        def late(*arguments, **options):
+            if calls:
+                calls.pop()()
+            with real(*arguments, **options) as recorded:
+                yield recorded
+        monkeypatch.setattr(module, "transaction", late)
+    return let_happen

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What another run, or a person, has changed by the time that this one has the host's lock."""
 
-from contextlib import contextmanager
 
 import pytest
 
@@ -31,32 +30,16 @@ def host(kernel):
     return kernel
 
 
-@pytest.fixture
-def before_the_lock(monkeypatch):
-    """before_the_lock(call): that happens once, after the look without the lock and before there is one."""
-    def let_happen(call):
-        real, calls = _bring.transaction, [call]
-
-        @contextmanager
-        def late(*arguments, **options):
-            if calls:
-                calls.pop()()
-            with real(*arguments, **options) as recorded:
-                yield recorded
-        monkeypatch.setattr(_bring, "transaction", late)
-    return let_happen
-
-
 def test_what_has_gone_meanwhile_is_not_accepted_any_more_either(host, interface, bring, before_the_lock):
     accept(bring, V1)
-    before_the_lock(lambda: take_out(host, interface, "v1"))
+    before_the_lock(_bring, lambda: take_out(host, interface, "v1"))
     told = bring(name="v1", state="absent")
     assert (told["patch"]["state"], told["changed"], accepted(host)) == ("absent", True, [])
 
 
 def test_what_was_replaced_meanwhile_is_not_brought_back_by_the_trials_end(host, interface, bring, before_the_lock):
     accept(bring, V1)
-    before_the_lock(lambda: (bring(V2, trial=60), host.sleep(1)))
+    before_the_lock(_bring, lambda: (bring(V2, trial=60), host.sleep(1)))
     assert bring(name="v1", state="absent")["patch"]["state"] == "absent"
     end_trial(host)
     assert stack(host, interface) == []
@@ -72,7 +55,7 @@ def test_what_is_replaced_while_it_is_waited_for_is_not_accepted_any_more_either
 
 
 def test_a_trial_that_is_not_begun_because_somebody_else_was_sooner_is_told(host, bring, before_the_lock):
-    before_the_lock(lambda: bring(ONE))
+    before_the_lock(_bring, lambda: bring(ONE))
     told = bring(ONE, trial=600)
     assert read_ledger(host)["trial"] is None
     assert [found["code"] for found in told["findings"]] == ["trial-not-begun"]
@@ -81,7 +64,7 @@ def test_a_trial_that_is_not_begun_because_somebody_else_was_sooner_is_told(host
 def test_forgetting_a_patch_leaves_the_trial_of_another_alone(host, interface, bring, before_the_lock):
     bring(ONE, trial=600)
     take_out(host, interface, "one")  # by hand: its trial is still in the ledger
-    before_the_lock(lambda: bring(TWO, trial=600))
+    before_the_lock(_bring, lambda: bring(TWO, trial=600))
     bring(name="one", state="absent")
     assert (stack(host, interface), read_ledger(host)["trial"]["name"]) == (["two"], "two")
 
@@ -91,6 +74,6 @@ def test_what_somebody_has_loaded_meanwhile_is_taken_out_and_not_only_forgotten(
     accept(bring, ONE)
     take_out(host, interface, "one")
     monkeypatch.setattr(_bring, "forget_gone", lambda *_rest: None)  # it has the lock, too
-    before_the_lock(lambda: bring(ONE))
+    before_the_lock(_bring, lambda: bring(ONE))
     told = bring(name="one", state="absent")
     assert (told["patch"]["state"], interface.state("one"), accepted(host)) == ("absent", "absent", [])

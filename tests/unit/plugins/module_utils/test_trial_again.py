@@ -4,7 +4,6 @@
 """A patch that is on trial and is asked for again, as after a controller that died: on a simulated kernel."""
 
 import os
-from contextlib import contextmanager
 
 import pytest
 
@@ -34,21 +33,6 @@ def host(kernel, bring):
     kernel.put(BOOT_ID, "boot-1\n")
     accept(bring, V1)
     return kernel
-
-
-@pytest.fixture
-def before_the_lock(monkeypatch):
-    """before_the_lock(call): something else happens after the first look at the trial, and before the lock."""
-    def let_happen(call):
-        real = _trial_again.transaction
-
-        @contextmanager
-        def late(*arguments, **options):
-            call()
-            with real(*arguments, **options) as recorded:
-                yield recorded
-        monkeypatch.setattr(_trial_again, "transaction", late)
-    return let_happen
 
 
 def trial_of(host):
@@ -209,7 +193,7 @@ def test_without_a_trial_it_stays_enabled_and_nothing_ends_it(host, interface, b
 def test_a_trial_that_ends_until_this_run_has_the_lock_is_not_taken_for_going_on(
         host, interface, bring, before_the_lock, trial):
     first = bring(V2, trial=60)["transaction"]
-    before_the_lock(lambda: end_trial(host))
+    before_the_lock(_trial_again, lambda: end_trial(host))
     result = bring(V2, trial=trial)
     assert result["transaction"] != first
     assert (result["patch"]["state"], stack(host, interface)) == ("enabled", ["v2"])
@@ -218,14 +202,14 @@ def test_a_trial_that_ends_until_this_run_has_the_lock_is_not_taken_for_going_on
 
 def test_what_is_only_to_be_kept_is_not_loaded_again(host, interface, bring, before_the_lock):
     bring(V2, trial=60)
-    before_the_lock(lambda: end_trial(host))
+    before_the_lock(_trial_again, lambda: end_trial(host))
     assert failure(bring, V2, fresh=True).code == "trial-over"
     assert (failure(bring, V2, fresh=True).code, stack(host, interface)) == ("trial-over", ["v1"])
 
 
 def test_one_that_is_accepted_until_then_stays_so(host, bring, before_the_lock):
     bring(V2, trial=60)
-    before_the_lock(lambda: accept(bring, V2))
+    before_the_lock(_trial_again, lambda: accept(bring, V2))
     result = bring(V2, trial=100)
     assert (result["changed"], result["patch"]["state"], trial_of(host)) == (False, "accepted", None)
 
