@@ -21,6 +21,18 @@ PAGES = ("README.md", "CHANGELOG.md", "roles/*/README.md", "tests/lab/README.md"
 
 # Pages that have reached the goal. The list grows, and no page leaves it.
 REACHED = (
+    "CHANGELOG.md",
+    "README.md",
+    "docs/docsite/rst/guide_bundles.rst",
+    "docs/docsite/rst/guide_first_patch.rst",
+    "docs/docsite/rst/guide_fleet.rst",
+    "docs/docsite/rst/guide_patching.rst",
+    "docs/docsite/rst/guide_preflight.rst",
+    "roles/apply/README.md",
+    "roles/preflight/README.md",
+    "roles/report/README.md",
+    "roles/rollback/README.md",
+    "tests/lab/README.md",
 )
 
 # What to write instead is in the comment. A word stands for all its forms where the pattern says so.
