@@ -140,7 +140,8 @@ def test_code_and_literals_are_no_prose():
     assert prose_of(markdown, ".md").split() == ["Say", ".", "[who]", "does"]
     rst = (
         "..\n  Copyright who\n\n.. _that:\n\nTitle\n=====\n\nSay ``that`` by :ref:`what <which>`.\n\n"
-        ".. code-block:: console\n\n    $ that\n\nOne\n    two.\n\n.. list-table::\n   :widths: 1 2\n\n   * - ``who``\n     - Three.\n")
+        ".. code-block:: console\n\n    $ that\n\nOne\n    two.\n\n"
+        ".. list-table::\n   :widths: 1 2\n\n   * - ``who``\n     - Three.\n")
     assert prose_of(rst, ".rst").split() == ["Title", "Say", "by", ".", "One", "two.", "*", "-", "-", "Three."]
 
 

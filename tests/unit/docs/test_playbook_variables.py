@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each playbook has one section with its variables: those that it and its roles read, and those of the argument_specs."""
+"""Each playbook has one section with its variables: those of the argument_specs, which it and its roles read."""
 
 from __future__ import annotations
 
@@ -203,7 +203,8 @@ def test_the_guide_to_reports_has_the_variables_of_the_role():
 def test_no_guide_has_a_table_of_variables_elsewhere():
     elsewhere = {
         (path.name, heading)
-        for path in GUIDES.glob("*.rst") if path.name != GUIDE_OF_REPORT for heading in tables(path.read_text(encoding="utf-8"))
+        for path in GUIDES.glob("*.rst") if path.name != GUIDE_OF_REPORT
+        for heading in tables(path.read_text(encoding="utf-8"))
         if not any(path.name == SECTIONS[playbook][0] and is_heading_of(playbook, heading) for playbook in SECTIONS)}
     assert elsewhere == set()
 
@@ -212,7 +213,8 @@ def test_rows_of_both_kinds_of_tables_are_seen():
     guide = (
         "One\n---\n\n.. list-table::\n   :header-rows: 1\n\n   * - Variable\n     - Meaning\n     - Default\n"
         "   * - ``livepatch_a``\n     - Text\n       on two lines.\n     - 90\n\n"
-        "``livepatch_c`` is no row.\n\nTwo\n---\n\n=============== ======= ====\nvariable        default text\n=============== ======= ====\n"
+        "``livepatch_c`` is no row.\n\nTwo\n---\n\n"
+        "=============== ======= ====\nvariable        default text\n=============== ======= ====\n"
         "``livepatch_b`` 3       A b.\n=============== ======= ====\n")
     assert tables(guide) == {"One": {"livepatch_a": "90"}, "Two": {"livepatch_b": "3"}}
 
