@@ -16,7 +16,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._precautions impo
     accepted_with,
     entry_of,
     without,
-    without_patch,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._program import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
@@ -40,12 +39,12 @@ def accept(task, told):
             findings = _accept(task, recorded)
         except (LivepatchError, OSError) as failure:
             error = known_error(failure)
-            unwritten = _end(task, recorded, "failed", error.code)
+            unwritten = task.end(recorded, "failed", error.code)
             error.details["findings"] = error.details.get("findings", []) + unwritten
             error.details.update(transaction=recorded.id, patch=task.result(task.interface.state(task.name)))
             raise error from failure
         task.ledger = recorded.ledger
-        findings += _end(task, recorded, "done", None)
+        findings += task.end(recorded, "done")
         return dict(task.answer("accepted", findings), changed=True, transaction=recorded.id)
 
 
@@ -104,19 +103,3 @@ def forget_gone(task, told):
             if module and not module["refcnt"]:
                 remove_module(task.host, name)
         recorded.keep_at_last(**in_kernel_now(task.interface.patches(), recorded.ledger))
-
-
-def forget(task, recorded):
-    """Have a patch that is not enabled, and not to be, out of what boots load and a trial's end brings back."""
-    recorded.begin([task.planned()], task.before)
-    if task.on_trial():
-        end_of_trial(task.host, recorded)
-    recorded.keep(**without_patch(recorded.ledger, task.name))
-    findings = _end(task, recorded, "done", None)
-    return dict(task.answer(task.previous, findings), changed=True, transaction=recorded.id)
-
-
-def _end(task, recorded, outcome, code):
-    state = task.interface.state(task.name)
-    return recorded.end(
-        outcome, [{"name": task.name, "state": state, "transition_seconds": None}], task.interface.patches(), code=code)

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One patch on its way from the state it is in to the state it shall be in: the task of the module `patch`."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._accept import forget
 from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._blockers import describe_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import Change
@@ -38,6 +37,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._report import (
     stack_diff,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._taking_back import end_of_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._trial import SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._verify import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._waiting import wait_until
@@ -169,11 +169,26 @@ class OnePatch:
         What is to go away goes out of the ledger too, which takes a change.
         """
         if recorded and self.wanted != "enabled" and (self.is_to_come() or self.on_trial()):
-            return forget(self, recorded)
+            return self.forget(recorded)
         answer = self.unchanged()
         if self.wanted == "enabled" and self.wish.trial and not self.is_accepted() and not self.on_trial():
             answer["findings"].append(finding("trial-not-begun", self.name, name=self.name))
         return answer
+
+    def forget(self, recorded):
+        """Remove a patch that is not enabled, and must not be, from the ledger's list for boots and a trial's end."""
+        recorded.begin([self.planned()], self.before)
+        if self.on_trial():
+            end_of_trial(self.host, recorded)
+        recorded.keep(**without_patch(recorded.ledger, self.name))
+        findings = self.end(recorded, "done")
+        return dict(self.answer(self.previous, findings), changed=True, transaction=recorded.id)
+
+    def end(self, recorded, outcome, code=None):
+        """Write how a change without a transition ended; returns the findings of that."""
+        state = self.interface.state(self.name)
+        patches = [{"name": self.name, "state": state, "transition_seconds": None}]
+        return recorded.end(outcome, patches, self.interface.patches(), code=code)
 
     def forecast(self, findings):
         """What a change would come to, with nothing changed."""

@@ -7,7 +7,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._errors import Li
 from ansible_collections.kernel.livepatch.plugins.module_utils._init_system import boot_part, disarm
 from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import entry_of_layer, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import leftovers, module_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._stack import names_of, running_stack
 
 
 def take_way(host, interface, way, recorded, **changes):
@@ -20,12 +20,12 @@ def take_way(host, interface, way, recorded, **changes):
     names = way.going()
     idle = [module["name"] for module in leftovers(host, {patch["name"] for patch in interface.patches()})]
     recorded.begin(
-        [_planned(host, interface, name, "absent") for name in [*names, *idle] if name not in _names(coming)]
+        [_planned(host, interface, name, "absent") for name in [*names, *idle] if name not in names_of(coming)]
         + [dict(_planned(host, interface, layer["name"], "enabled"), sha256=layer["sha256"],
                 build_id=layer["build_id"]) for layer in coming], interface.patches())
     earlier = {key: recorded.ledger[key] for key in changes}
     recorded.keep(loaded=loaded_with(host, recorded, coming), **changes)
-    everything = list(dict.fromkeys([*names, *idle, *_names(coming)]))
+    everything = list(dict.fromkeys([*names, *idle, *names_of(coming)]))
     try:
         way.check()
         arrived = way.go()
@@ -74,7 +74,8 @@ def end_of_trial(host, recorded, at_last=False, **changes):
 
 def loaded_with(host, recorded, coming):
     """The ledger's `loaded` with LAYERs that are about to be."""
-    staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in _names(coming)]
+    names = {layer["name"] for layer in coming}
+    staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in names]
     return staying + [entry_of_layer(host, layer, recorded.name) for layer in coming]
 
 
@@ -106,7 +107,3 @@ def _end(interface, recorded, names, way, outcome, code=None):
 def _planned(host, interface, name, wanted):
     return {"name": name, "sha256": None, "build_id": module_build_id(host, name),
             "previous_state": interface.state(name), "wanted_state": wanted}
-
-
-def _names(layers):
-    return [layer["name"] for layer in layers]

@@ -27,13 +27,8 @@ def move_trial(task, told, check_mode):
         except (LivepatchError, OSError) as failure:
             error = known_error(failure)
             error.details.update(
-                transaction=recorded.id, patch=answer["patch"], findings=_end(task, recorded, "failed", error.code))
+                transaction=recorded.id, patch=answer["patch"], findings=task.end(recorded, "failed", error.code))
             raise error from failure
         precautions.settle(task.before)
-        findings = answer["findings"] + _end(task, recorded, "done", None)
+        findings = answer["findings"] + task.end(recorded, "done")
         return dict(answer, transaction=precautions.begun, findings=findings)
-
-
-def _end(task, recorded, outcome, code):
-    patches = [{"name": task.name, "state": task.previous, "transition_seconds": None}]
-    return recorded.end(outcome, patches, task.before, code=code)
