@@ -9,7 +9,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts imp
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import findings_on
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import open_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import end_of_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change

@@ -9,7 +9,7 @@ module (klp_module_coming in kernel/livepatch/core.c), and no other sign of the 
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
 

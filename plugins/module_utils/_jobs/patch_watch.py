@@ -8,8 +8,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     refusal,
     standing_blockers,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health, health_checks
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import Since, kernel_warnings
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import health_checks
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import (
     BOOT_ID,
     TAINTS,

@@ -8,7 +8,7 @@ from collections import namedtuple
 from itertools import islice
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
 

@@ -9,7 +9,7 @@ The kernel does not show them. All modules of one build agree on them, so each i
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file, read_image
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import loaded_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 

@@ -10,7 +10,7 @@ The offer is a dict of
     delivered   where the image that was asked for has been put, or None
 """
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import image_digest
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
 

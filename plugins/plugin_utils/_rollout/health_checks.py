@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import (
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import (
     LONGEST_NAME,
     LONGEST_TIMEOUT,
     TIMEOUT,
