@@ -17,6 +17,7 @@ PLAYBOOKS = sorted(path.stem for path in (COLLECTION / "playbooks").glob("*.yml"
 ROLES = sorted(path.name for path in (COLLECTION / "roles").iterdir())
 TASK_LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 BLOCKS = ("block", "rescue", "always")
+META = "ansible.builtin.meta"  # Ansible resolves no template in its name
 # Files of tasks whose names are known at run time only: those of the collection's own among them.
 AT_RUN_TIME = {"{{ item.file }}": "own_done.yml"}
 
@@ -48,8 +49,8 @@ def tasks_of(play: Mapping[str, t.Any], file: Path = COLLECTION / "playbooks") -
 def _of_list(tasks: t.Any, file: Path, variables: Mapping[str, t.Any]) -> Iterator[Task]:
     for task in tasks:
         name = str(task.get("name", ""))
-        for variable, value in variables.items():
-            name = re.sub(r"\{\{ *%s *\}\}" % variable, str(value), name)
+        for variable, value in variables.items() if META not in task else ():
+            name = re.sub(rf"\{{\{{ *{variable} *\}}\}}", str(value), name)
         yield Task(name, task, file)
         inner = {**variables, **task.get("vars", {})}
         for key in BLOCKS:
