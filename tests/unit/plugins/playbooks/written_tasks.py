@@ -19,7 +19,7 @@ TASK_LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 BLOCKS = ("block", "rescue", "always")
 META = "ansible.builtin.meta"  # Ansible resolves no template in its name
 # Files of tasks whose names are known at run time only: those of the collection's own among them.
-AT_RUN_TIME = {"{{ item.file }}": "own_done.yml"}
+AT_RUN_TIME = {"{{ item.file }}": "user_tasks_done.yml"}
 
 
 class Task(t.NamedTuple):
