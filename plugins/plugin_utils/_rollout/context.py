@@ -24,7 +24,7 @@ ALONE = {
     "livepatch_approve": "", "livepatch_approved": ""}
 UNFINISHED = "The rollout did not come to its end."
 # In the role: notes that a host has come to the end of the operator's own tasks.
-OWN_DONE = {"file": "own_done.yml", "timeout": 0}
+OWN_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
 
 
 @dataclasses.dataclass
@@ -74,7 +74,7 @@ class Call:
         return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
 
 
-def next_tasks(record: Record, own_run: str = "", **told: t.Any) -> dict[str, t.Any]:
+def next_tasks(record: Record, user_tasks_run: str = "", **told: t.Any) -> dict[str, t.Any]:
     """What the next tasks go by."""
     options = record["options"]
     of_tasks = {
@@ -85,14 +85,15 @@ def next_tasks(record: Record, own_run: str = "", **told: t.Any) -> dict[str, t.
     return {
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
-        "own": own and [*own, OWN_DONE], "own_run": own_run, "revive": bool(own) and not record["alone"],
-        "end": False, "load": [], "look": [], "keep": [], "back": [], **told}
+        "user_tasks": own and [*own, OWN_DONE], "user_tasks_run": user_tasks_run,
+        "revive": bool(own) and not record["alone"],
+        "end": False, "load": [], "watch": [], "accept": [], "rollback": [], **told}
 
 
 def play_facts(
-        hosts: Iterable[str] = (), sizes: Iterable[int] = (), back: Iterable[str] = (),
+        hosts: Iterable[str] = (), sizes: Iterable[int] = (), rollback: Iterable[str] = (),
         verdict: str | None = UNFINISHED, speaker: str = "localhost") -> dict[str, t.Any]:
     """The facts for the next plays, which have to be told what to do, or to do nothing, in every run."""
     return {"__livepatch_rollout": {
         "hosts": [exact_pattern(host) for host in hosts], "sizes": list(sizes),
-        "back": [exact_pattern(host) for host in back], "verdict": verdict, "speaker": exact_pattern(speaker)}}
+        "rollback": [exact_pattern(host) for host in rollback], "verdict": verdict, "speaker": exact_pattern(speaker)}}

@@ -7,13 +7,13 @@
 Each takes the record of the step before, brings it up to date with what hosts have answered meanwhile, says what a
 person has to know, and returns what the next tasks go by: the options of the tasks, and
 
-    end                       whether the play ends here
-    load, look, keep, back    the names of the hosts that are patched, looked at, accepted, or taken back next
+    end                              whether the play ends here
+    load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
 
 Only what later plays go by is a fact of localhost, since facts can be cached on disk and are costly to read:
 
     hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has
-    back            patterns of the hosts to take back
+    rollback        patterns of the hosts to roll back
     verdict         why the rollout has not ended well, None where it has, and on which host to say so, as `speaker`
 """
 
@@ -164,7 +164,7 @@ def _looked(call: Call) -> dict[str, t.Any]:
     if watched:
         own = _own_failures(call, record, watched)
         wave_of.take_look(
-            record, wave, call.answers("__livepatch_look", watched), call.now(), own, call.look == len(LOOKS))
+            record, wave, call.answers("__livepatch_watch", watched), call.now(), own, call.look == len(LOOKS))
         wave_of.count_look(record, wave, call.now(), call.tick() - wave["tick"])
     return _after(call, record, wave)
 
@@ -176,7 +176,7 @@ def _own_run(record: Record, look: int) -> str:
 
 def _own_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
     """The hosts on which a task of the operator's own has failed, or not all of them were run, and how."""
-    failed, done = call.answers("__livepatch_own", hosts), call.answers("__livepatch_own_done", hosts)
+    failed, done = call.answers("__livepatch_user_tasks", hosts), call.answers("__livepatch_user_tasks_done", hosts)
     due = call.look in (1, len(LOOKS)) and any("tasks" in check for check in record["checks"])
     return {
         host: failed[host] or NOT_DONE for host in hosts
@@ -196,8 +196,8 @@ def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if watched and not last:
         _wait(call, record, wave)
     return next_tasks(
-        record, own_run=_own_run(record, call.look), look=[] if last else list(watched),
-        keep=gate.to_keep(record, wave) if last else [])
+        record, user_tasks_run=_own_run(record, call.look), watch=[] if last else list(watched),
+        accept=gate.to_keep(record, wave) if last else [])
 
 
 def _wait(call: Call, record: Record, wave: Record) -> None:
@@ -214,11 +214,11 @@ def _kept(call: Call) -> dict[str, t.Any]:
     wave = _turn(record)
     turn = gate.to_keep(record, wave)
     if turn:
-        wave_of.take_kept(record, wave, call.answers("__livepatch_keep", turn), call.now())
+        wave_of.take_kept(record, wave, call.answers("__livepatch_accept", turn), call.now())
     if gate.judge_budget(record, wave["number"]):
         return _close(call, record, wave)
     keep(record, call.directory)
-    return next_tasks(record, back=gate.to_take_back_now(record, wave))
+    return next_tasks(record, rollback=gate.to_take_back_now(record, wave))
 
 
 def _closed(call: Call) -> dict[str, t.Any]:
@@ -236,7 +236,7 @@ def _close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     _report_so_far(call, record)
     if go_on:
         return next_tasks(record)
-    return next_tasks(record, end=True, ansible_facts=play_facts(back=gate.to_take_back(record)))
+    return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.to_take_back(record)))
 
 
 def _report_so_far(call: Call, record: Record) -> None:
@@ -268,7 +268,7 @@ def _taken_back(call: Call) -> dict[str, t.Any]:
 
 
 def _take_back(call: Call, record: Record, hosts: Iterable[str]) -> None:
-    went, proofs = call.answers("__livepatch_went", hosts), call.answers("__livepatch_proof", hosts)
+    went, proofs = call.answers("__livepatch_rollback", hosts), call.answers("__livepatch_verify", hosts)
     gate.take_back(record, {name: judge(went[name], proofs[name]) for name in hosts}, call.now())
 
 
@@ -308,6 +308,6 @@ def _artifact(record: Record) -> dict[str, t.Any]:
 
 
 STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
-    "check": _checked, "plan": _planned, "open": _opened, "loaded": _loaded, "look": _looked,
-    "keep": _kept, "close": _closed, "over": _over, "back": _taken_back, "end": _ended,
+    "check": _checked, "plan": _planned, "open": _opened, "load": _loaded, "watch": _looked,
+    "accept": _kept, "close": _closed, "finish": _over, "rollback": _taken_back, "end": _ended,
 }

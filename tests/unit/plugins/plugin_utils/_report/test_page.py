@@ -143,7 +143,7 @@ def test_failures_stand_by_their_cause_with_hosts_and_who_holds_them():
 
 def test_cves_are_said_to_be_covered_only_where_the_patch_stays():
     text = Page(render(examples.rollout(300, breach_in=3, uncovered=12, lost=4, stalled=14))).text
-    said = text[text.index("CVEs, covered and not"):text.index("Options Patch or bundle")]
+    said = text[text.index("CVE coverage"):text.index("Options Patch or bundle")]
     assert "CVE-2026-1234 CVE-2026-1301" in said
     assert re.search(r"✓ covered 30 ", said)
     assert re.search(r"✗ not covered: not reached 150 ", said)

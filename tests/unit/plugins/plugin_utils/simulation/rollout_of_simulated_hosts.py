@@ -75,8 +75,10 @@ ANSWERS = {
     "back": {"ok": went(), "lost": LOST, "failed": failed("transition-stalled")},
     "proof": {"ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "lost": LOST},
 }
-REGISTERED = {"check": "__livepatch_check", "load": "__livepatch_load", "look": "__livepatch_look",
-              "keep": "__livepatch_keep", "back": "__livepatch_went", "proof": "__livepatch_proof"}
+REGISTERED = {"check": "__livepatch_check", "load": "__livepatch_load", "look": "__livepatch_watch",
+              "keep": "__livepatch_accept", "back": "__livepatch_rollback", "proof": "__livepatch_verify"}
+# Under which name a step returns the hosts of the next task.
+NEXT = {"load": "load", "look": "watch", "keep": "accept"}
 
 
 class Rollout:
@@ -115,11 +117,11 @@ class Rollout:
             self._wave(wave)
             if self._now["end"]:
                 break
-        self._step("over", batch)
-        back = self._facts["__livepatch_rollout"]["back"]
+        self._step("finish", batch)
+        back = self._facts["__livepatch_rollout"]["rollback"]
         self._back(back)
         if back:
-            self._step("back", batch)
+            self._step("rollback", batch)
         self.ended = self._step("end", batch)
         return kept(self._directory)
 
@@ -127,23 +129,23 @@ class Rollout:
         if self._step("open", batch)["end"]:
             return
         self._each("load", batch)
-        if self._step("loaded", batch)["end"]:
+        if self._step("load", batch)["end"]:
             return
         for look in range(1, len(LOOKS) + 1):
             if look in self.ends_before:
                 return
-            if look in (1, len(LOOKS)) and self._now["own"]:
+            if look in (1, len(LOOKS)) and self._now["user_tasks"]:
                 for host in batch:
                     self._registered[host].update(
-                        {"__livepatch_own_done": self.hosts[host].get("own_done", self._now["own_run"])})
+                        {"__livepatch_user_tasks_done": self.hosts[host].get("own_done", self._now["user_tasks_run"])})
             batch = [host for host in batch if host not in self.drops]
             self._each("look", batch)
-            if self._step("look", batch, look)["end"]:
+            if self._step("watch", batch, look)["end"]:
                 return
         self._each("keep", batch)
-        if self._step("keep", batch)["end"]:
+        if self._step("accept", batch)["end"]:
             return
-        self._back([host for host in batch if host in self._now["back"]])
+        self._back([host for host in batch if host in self._now["rollback"]])
         self._step("close", batch)
 
     def _back(self, hosts):
@@ -153,7 +155,7 @@ class Rollout:
 
     def _each(self, step, batch):
         for host in batch:
-            if host in self._now[step]:
+            if host in self._now[NEXT[step]]:
                 self._ask(host, step)
 
     def _ask(self, host, step):
@@ -172,7 +174,7 @@ class Rollout:
         self._registered[host][REGISTERED[step]] = answer
         own = self.hosts[host].get("own")
         if step == "look" and own:
-            self._registered[host]["__livepatch_own"] = own
+            self._registered[host]["__livepatch_user_tasks"] = own
 
     def _call(self, batch, look=0):
         variables = {
