@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._patch_action import PatchAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.action import PatchAction
 
 
 class ActionModule(PatchAction):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._operator import execute, operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import execute, operator
 
 
 class ActionModule(ActionBase):

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_files import check_report_dir, write_report
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 
 class ActionModule(ActionBase):

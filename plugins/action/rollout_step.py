@@ -11,11 +11,12 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError, TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._own_tasks import check_own_tasks
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_lines import shown
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_steps import STEPS, Call
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._sources import find_source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.messages import shown
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_own_tasks
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 
 class ActionModule(ActionBase):

@@ -166,7 +166,7 @@ _value:
       elements: str
 """
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._preflight import summarize
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import summarize
 
 
 class FilterModule:

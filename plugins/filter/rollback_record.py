@@ -55,7 +55,7 @@ import time
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_records import rollback_record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record
 
 
 def made(

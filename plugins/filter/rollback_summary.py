@@ -171,7 +171,7 @@ _value:
       elements: str
 """
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollback import summarize_rollback
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import summarize_rollback
 
 
 class FilterModule:

@@ -67,9 +67,10 @@ import time
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._cohorts import cohort_names
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report_records import status_record
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import builds_of, fails_on_drift
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import status_record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift
 
 
 def made(

@@ -242,8 +242,8 @@ _value:
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._status import summarize_status
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._status_builds import builds_of, fails_on_drift
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift, summarize_status
 
 
 def status_summary(

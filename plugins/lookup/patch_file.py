@@ -236,8 +236,8 @@ _list:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._lookups import find_term, run_cache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_term, run_cache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 
 class LookupModule(LookupBase):

@@ -338,8 +338,7 @@ kernel_log:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._bring import Wish, bring_patch
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     OPERATOR_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
@@ -348,7 +347,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
     transition_seconds,
     warn_uncovered,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._trial import LONGEST_TRIAL
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import bring_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, Wish
 
 
 def main():

@@ -263,13 +263,13 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._compatibility import check_host
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     SOURCE_OPTIONS,
     offer,
     run_job,
     warn_uncovered,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
 
 def main():

@@ -608,8 +608,8 @@ livepatch:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._inventory import host_inventory
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 
 
 def main():

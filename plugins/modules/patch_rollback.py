@@ -164,13 +164,13 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import (
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     OPERATOR_OPTION,
     TRANSITION_OPTIONS,
     run_job,
     transition_seconds,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._rollback import roll_back
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 
 
 def main():

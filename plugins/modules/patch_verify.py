@@ -127,8 +127,12 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._evidence import verify_host
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import SOURCE_OPTIONS, offer, run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+    SOURCE_OPTIONS,
+    offer,
+    run_job,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
 
 
 def main():

@@ -300,9 +300,9 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._module import run_job
-from ansible_collections.kernel.livepatch.plugins.module_utils._watch import watch_host
-from ansible_collections.kernel.livepatch.plugins.module_utils._web import fetch
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.http import fetch
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
 
 
 def main():
@@ -313,7 +313,7 @@ def main():
                 "boot_id": {"type": "str"}, "taints": {"type": "int"}, "uptime": {"type": "float"},
                 "kernel_log": {"type": "int"},
             }},
-            # Whether each has exactly one kind is told with a code of this collection, by _health.py.
+            # Whether each has exactly one kind is told with a code of this collection, by _health/options.py.
             "health_checks": {"type": "list", "elements": "dict", "default": [], "options": {
                 "command": {"type": "raw"}, "url": {"type": "str"}, "unit": {"type": "str"}, "tasks": {"type": "str"},
                 "name": {"type": "str"}, "timeout": {"type": "int", "default": 10},

@@ -9,10 +9,10 @@ import ast
 import re
 from pathlib import Path
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import FINDINGS
-from ansible_collections.kernel.livepatch.plugins.module_utils._load_errors import LOGGED, SILENT
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import REFUSALS
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout_answers import FAILURES
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import REFUSALS
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import LOGGED, SILENT
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import FAILURES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"

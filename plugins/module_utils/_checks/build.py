@@ -3,14 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of how the file was built, against the running kernel's own modules (kernel/module/main.c, version.c)."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import loaded_names
-from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions import (
-    OF_LIVE_PATCHES,
-    built_against,
-)
-from ansible_collections.kernel.livepatch.plugins.module_utils._words import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_names
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import OF_LIVE_PATCHES
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
 
 MOST_NAMES = 12  # in one message
 PROOF = "__ksymtab_klp_enable_patch"  # shown by a kernel that shows its exports by these names

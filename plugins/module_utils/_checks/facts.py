@@ -3,19 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._aftermath import settled
-from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import hooked_functions, traceable_functions
-from ansible_collections.kernel.livepatch.plugins.module_utils._in_tree import in_tree_modules, sample_module
-from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import read_symbols
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import demanded_by
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel_config import kernel_config
-from ansible_collections.kernel.livepatch.plugins.module_utils._keys import has_signer
-from ansible_collections.kernel.livepatch.plugins.module_utils._kprobes import placed_kprobes
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import read_ledger
-from ansible_collections.kernel.livepatch.plugins.module_utils._loaded_modules import present_objects
-from ansible_collections.kernel.livepatch.plugins.module_utils._once import once
-from ansible_collections.kernel.livepatch.plugins.module_utils._stamps import written
-from ansible_collections.kernel.livepatch.plugins.module_utils._symbol_versions import built_against, symbol_versions
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import in_tree_modules, sample_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import (
+    hooked_functions,
+    traceable_functions,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import read_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signer
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kprobes import placed_kprobes
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import present_objects
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import symbol_versions
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import demanded_by
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
@@ -41,7 +45,7 @@ class Facts:
 
     @once
     def ledger(self):
-        """What is accepted, on trial and quarantined here (see _ledger.py); raises LivepatchError `ledger-damaged`."""
+        """What is accepted, on trial and quarantined here (see ledger.py); raises LivepatchError `ledger-damaged`."""
         try:
             return settled(self.host, read_ledger(self.host), written(self.host.wall_clock()))
         except PermissionError:

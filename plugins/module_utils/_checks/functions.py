@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of the functions that are to be replaced, and of the symbols that the livepatch core resolves.
 
-All of them are about vmlinux and the modules that are loaded; for the others see absent_objects.py.
+All of them are about vmlinux and the modules that are loaded; for the others see unloaded_objects.py.
 """
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._ftrace import traceable_functions
-from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import same_address, suffixed_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import traceable_functions
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import same_address, suffixed_symbols
 
 
 def _symbols(question):

@@ -3,16 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of what the kernel lets in: privileges, switches, signatures."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.question import Check
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._interfaces import unsupported
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import (
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import (
     blacklisted_modules,
     demanded_by,
     ftrace_switch,
     may_load_modules,
     modules_disabled,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import unsupported
 
 
 def permission(host, modules=True):

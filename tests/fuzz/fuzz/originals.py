@@ -17,7 +17,7 @@ from pathlib import Path
 
 import zstandard
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import ModuleImage
 from ansible_collections.kernel.livepatch.tests.unit.plugins.conftest import COMMON_FLAGS, FIXTURES, X86_FLAGS
 from fuzz.elf_fields import find_fields
 from fuzz.mutations import SHN_LIVEPATCH, Original

@@ -14,9 +14,9 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
-from ansible_collections.kernel.livepatch.plugins.plugin_utils import _patch_action
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._acceptance import connect_anew
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import connect_anew
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
                "size": 3, "build_id": "bb", "objects": [], "padding": "x"}
@@ -53,8 +53,8 @@ class ScriptedCache:
 def action(tmp_path, monkeypatch):
     """Build an action for some options on a host that answers with `answers`, in turn."""
     def build(options, answers, cache=None, name="patch"):
-        monkeypatch.setattr(_patch_action, "operator", lambda: OPERATOR)
-        monkeypatch.setattr(_patch_action, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
+        monkeypatch.setattr(action_module, "operator", lambda: OPERATOR)
+        monkeypatch.setattr(action_module, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
         task = mock.Mock(action=f"kernel.livepatch.{name}", args=options, async_val=0, check_mode=False, diff=False)
         connection = mock.Mock()
         connection._shell.join_path = lambda *parts: "/".join(parts)

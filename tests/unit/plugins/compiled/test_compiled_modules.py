@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._module_file import ModuleFile
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile
 
 
 def test_the_extended_versions_come_first(build_module):

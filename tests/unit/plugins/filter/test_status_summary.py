@@ -9,7 +9,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kernel.livepatch.plugins.filter.status_summary import FilterModule
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._status import summarize_status
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import summarize_status
 
 SUMMARIZE = FilterModule().filters()["status_summary"]
 KERNEL = "6.1.0-56-amd64"

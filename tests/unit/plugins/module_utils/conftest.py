@@ -14,7 +14,9 @@ import pytest
 @pytest.fixture
 def kernel(tmp_path):
     """A simulated kernel, 6.1.0-56-amd64, without any patch."""
-    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_kernel import SimulatedKernel
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import (
+        SimulatedKernel,
+    )
 
     return SimulatedKernel(tmp_path / "host")
 
@@ -22,7 +24,7 @@ def kernel(tmp_path):
 @pytest.fixture
 def interface(kernel):
     """The adapter for the simulated kernel's livepatch interface."""
-    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch import Livepatch
+    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import Livepatch
 
     return Livepatch(kernel)
 
@@ -30,7 +32,7 @@ def interface(kernel):
 @pytest.fixture
 def bring(kernel, tmp_path):
     """bring(patch, state): what the module `patch` does, with the image of a SimulatedPatch delivered."""
-    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.host_life import bringer
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import bringer
 
     return bringer(kernel, tmp_path)
 

@@ -8,7 +8,9 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
 
 FIX = SimulatedPatch()
 

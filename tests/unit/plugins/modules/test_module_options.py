@@ -8,9 +8,11 @@ import re
 import pytest
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings import FINDINGS
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
 from ansible_collections.kernel.livepatch.plugins.modules import patch
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
 
 FIX = SimulatedPatch()
 

@@ -7,10 +7,12 @@ to the last key."""
 import pytest
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._ledger import empty_ledger, write_ledger
-from ansible_collections.kernel.livepatch.plugins.module_utils._lock import change_lock
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.modules import patch, patch_check, patch_info, patch_watch
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_patch import SimulatedPatch
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
 
 RETURN = yaml.safe_load(patch_check.RETURN)
 OLD = SimulatedPatch("old", build_id="22" * 20)

@@ -10,7 +10,7 @@ import json
 import pytest
 import yaml
 
-from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils import example_records as examples
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
 
 KERNEL = "6.1.0-56-amd64"
 WENT = {

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the machine around the kernel: space, memory, crash dumps, other live-patch tools."""
+
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+
+KIB = 1 << 10
+MIB = 1 << 20
+MARGIN = 64 * KIB  # for the description and the directories
+FILES = 4  # the file, its description, two directories
+COPIES = 3  # while it is loaded: the file's pages, the kernel's copy of them, the module
+SPARE_MEMORY = 16 * MIB
+
+
+def _writable(question):
+    if question.host.is_read_only(STORE_DIRECTORY):
+        yield finding("read-only", STORE_DIRECTORY, path=STORE_DIRECTORY)
+
+
+def _space(question):
+    described = question.description
+    if Store(question.host).has(described["sha256"]):
+        return
+    free, files = question.host.free_space(STORE_DIRECTORY)
+    wanted = described["size"] + MARGIN
+    if free < wanted:
+        yield _no_space(described, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
+    if files is not None and files < FILES:
+        yield _no_space(described, f"{files} files", f"{FILES} files")
+
+
+def _no_space(described, free, wanted):
+    return finding("no-space", STORE_DIRECTORY, path=STORE_DIRECTORY, file=described["file"], free=free, wanted=wanted)
+
+
+def _memory(question):
+    match = re.search(r"^MemAvailable:\s*(\d+) kB", question.host.read_or("/proc/meminfo", ""), re.MULTILINE)
+    wanted = COPIES * question.description["size"] + SPARE_MEMORY
+    if match and int(match.group(1)) * KIB < wanted:
+        yield finding(
+            "little-memory", "MemAvailable", file=question.description["file"], free=int(match.group(1)) // KIB,
+            wanted=-(-wanted // MIB))
+
+
+def _crash_dump(question):
+    if question.host.read_or("/sys/kernel/kexec_crash_loaded") == "0":  # a kernel without kexec has no such file
+        yield finding("crash-dump-not-armed", "kdump")
+
+
+def _other_tools(question):
+    for tool in other_tools(question.host):
+        code = "other-tool-active" if tool["active"] else "other-tool-present"
+        yield finding(code, tool["name"], tool=tool["name"], effect=tool["effect"])
+
+
+CHECKS = (
+    Check(("read-only",), "change", (), _writable),
+    Check(("no-space",), "load", (), _space),
+    Check(("little-memory",), "load", (), _memory),
+    Check(("crash-dump-not-armed",), "load", (), _crash_dump),
+    Check(("other-tool-active", "other-tool-present"), "load", (), _other_tools),
+)

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of the patch file by itself, and that it is one for this kernel."""
+
+from collections import Counter
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+
+# license_is_gpl_compatible() in include/linux/license.h; the licence is compared as it is written.
+GPL_COMPATIBLE = frozenset((
+    "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"))
+
+
+def _is_livepatch(question):
+    if not question.description["livepatch"]:
+        yield finding("not-a-livepatch", question.description["name"], file=question.description["file"])
+
+
+def _architecture(question):
+    machine = question.host.machine()
+    if question.description["arch"] != machine:
+        yield finding("wrong-architecture", question.description["name"], machine=machine, **_names(question))
+
+
+def _release(question):
+    running = question.host.release()
+    if question.description["release"] is None:
+        yield finding("no-vermagic", question.description["name"], file=question.description["file"])
+    elif question.description["release"] != running:
+        yield finding("wrong-release", question.description["name"], running=running, **_names(question))
+
+
+def _license(question):
+    described = question.description
+    if described["license"] not in GPL_COMPATIBLE:
+        said = "no licence" if described["license"] is None else f"the licence '{described['license']}'"
+        yield finding("license-not-gpl", described["name"], file=described["file"], license=said)
+
+
+def _stripped(question):
+    if not question.description["symtab"]:
+        yield finding("module-stripped", question.description["name"], file=question.description["file"])
+
+
+def _duplicates(question):
+    """The kernel makes a directory for each and refuses a second one of that name (klp_init_object, klp_init_func).
+
+    That of a function has its sympos in its name, or 1 for 0.
+    """
+    described = question.description
+    if described["opaque"]:
+        return
+    objects = Counter(entry["name"] for entry in described["objects"])
+    functions = Counter((entry["name"], function["name"], function["sympos"] or 1)
+                        for entry in described["objects"] for function in entry["functions"])
+    for name in sorted(name for name, times in objects.items() if times > 1):
+        yield finding("duplicate-object", name, file=described["file"], object=name)
+    for entry, name, sympos in sorted(key for key, times in functions.items() if times > 1):
+        yield finding("duplicate-function", f"{entry}:{name},{sympos}", file=described["file"], object=entry,
+                      function=name, sympos=sympos)
+
+
+def _object_names(question):
+    described = question.description
+    if described["opaque"]:
+        return
+    for name in sorted({entry["name"] for entry in described["objects"] if "-" in entry["name"]}):
+        yield finding("object-name-impossible", name, file=described["file"], object=name)
+
+
+def _opaque(question):
+    if question.description["opaque"] and question.description["symtab"]:  # nothing can be told of a stripped file
+        yield finding("tables-opaque", question.description["name"], file=question.description["file"])
+
+
+def _names(question):
+    return {key: question.description[key] for key in ("file", "arch", "release")}
+
+
+CHECKS = (
+    Check(("not-a-livepatch",), "always", (), _is_livepatch),
+    Check(("wrong-architecture",), "always", (), _architecture),
+    Check(("no-vermagic", "wrong-release"), "always", (), _release),
+    Check(("license-not-gpl",), "load", (), _license),
+    Check(("module-stripped",), "load", (), _stripped),
+    Check(("duplicate-object", "duplicate-function"), "load", (), _duplicates),
+    Check(("object-name-impossible",), "load", (), _object_names),
+    Check(("tables-opaque",), "fit", (), _opaque),
+)

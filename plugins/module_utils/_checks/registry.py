@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one list of everything that has to be true before a patch is loaded, and asking it."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks import (
+    build,
+    environment,
+    functions,
+    loaded_patches,
+    patch_file,
+    policy,
+    unloaded_objects,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+
+CHECKS = (
+    patch_file.CHECKS + policy.CHECKS + loaded_patches.CHECKS + build.CHECKS + functions.CHECKS
+    + unloaded_objects.CHECKS + environment.CHECKS)
+
+# What a check's `when` asks of the question.
+APPLIES = {
+    "always": lambda question: True,
+    "change": lambda question: question.changes(),
+    "load": lambda question: question.loads(),
+    "fit": lambda question: question.loads() and question.fits(),
+}
+
+
+def check(question):
+    """Every finding of every check that applies, in the list's order; at its end, what could not be checked."""
+    findings, unchecked = [], {}
+    for one in CHECKS:
+        if not APPLIES[one.when](question):
+            continue
+        missing = [need for need in one.needs if getattr(question.facts, need) is None]
+        for need in missing:
+            unchecked.setdefault(need, []).extend(one.codes)
+        if not missing:
+            findings.extend(one.find(question))
+    return findings + [_not_checked(need, codes) for need, codes in unchecked.items()]
+
+
+def _not_checked(need, codes):
+    return finding("not-checked", need, why=SOURCES[need], codes=", ".join(codes))
+
+
+def findings_on(question):
+    """Every finding on bringing this patch to `enabled`; where it is already, it is compared with its file."""
+    findings = check(question)
+    if not question.changes() and not standing_blockers(findings):
+        findings += verify_patch(
+            question.host, question.interface, question.description["name"], question.description, tasks=False)[0]
+    return findings

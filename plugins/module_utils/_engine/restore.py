@@ -1,0 +1,225 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the stack of patches that is in effect to an earlier one, with no more of a gap than the kernel demands."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Question, state_in_question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import findings_on
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    FINDINGS,
+    finding,
+    refusal,
+    standing_blockers,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_clash
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import (
+    in_common,
+    names_of,
+    running_stack,
+    same_stack,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+
+# A file that ran here before may be loaded again in spite of what can be ignored, but not what a crash speaks against.
+IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
+# What the way back itself puts aside first, and what stands in the way of a file that has to be written only.
+PASSING = frozenset((
+    "transition-running", "name-taken-by-other-build", "trial-running", "states-incompatible", "read-only", "no-space"))
+
+
+class WayBack:
+    """The way to `target`, a list of LAYERs (see _persistence/ledger.py), oldest first.
+
+    `ignored` are codes of blockers that what comes back may have. After `go`: `rolled_back` and `brought_back` (each a
+    list of `name` and `transition_seconds`), `changed`, `findings` and `blockers`.
+    """
+
+    def __init__(self, host, interface, target, timeout, on_stall, ignored=IGNORABLE | PASSING):
+        self.host = host
+        self.interface = interface
+        self.target = target
+        self.rolled_back = []
+        self.brought_back = []
+        self.changed = False
+        self.findings = []
+        self.blockers = []
+        self._options = (timeout, on_stall)
+        self._ignored = ignored
+        self._store = Store(host)
+
+    def going(self):
+        """The names of the patches that go, newest first; the one in transition before all others."""
+        patches = self.interface.patches()
+        moving = [patch["name"] for patch in patches if patch["state"] in ("enabling", "disabling")]
+        out, _back = self._plan(self._stack(patches))
+        return [name for name in moving if name not in names_of(self.target)] + names_of(out)
+
+    def coming(self):
+        """The LAYERs that have to be loaded again, in that order."""
+        return self._plan(self._stack(self.interface.patches()))[1]
+
+    def check(self):
+        """Raise LivepatchError with the first reason why what has to come back cannot be loaded; nothing is changed."""
+        for layer in self.coming():
+            self._check(layer)
+            self._store.refuse_damaged(layer["sha256"])
+
+    def bring_in_all(self, before):
+        """Check and load every patch of the target that can be, and take nothing out; calls `before(layer)` each time.
+
+        False where a transition was left going. Raises LivepatchError, in the end, with the first that failed.
+        """
+        failures = []
+        for layer in self.target:
+            try:
+                self._check(layer)
+                before(layer)
+                if not self._bring_in(layer):
+                    return False
+            except (LivepatchError, OSError) as failure:
+                failures.append(known_error(failure))
+        if failures:
+            raise failures[0]
+        return True
+
+    def go(self):
+        """Take the way; False where a transition was left going before its end was reached.
+
+        Raises LivepatchError; its details tell what was taken out and brought back before.
+        """
+        try:
+            return self._go()
+        except (LivepatchError, OSError) as failure:
+            error = known_error(failure)
+            error.details.update(
+                changed=self.changed, rolled_back=self.rolled_back, brought_back=self.brought_back,
+                findings=self.findings)
+            raise error from failure
+
+    def _go(self):
+        if not self._settle_transition():
+            return False
+        out, back = self._plan(self._stack(self.interface.patches()))
+        over = bool(back) and self._goes_over(out, back)
+        for layer in () if over else out:
+            if not self._take_out(layer["name"]):
+                return False
+        for layer in back:
+            if not self._bring_in(layer):
+                return False
+        shown = {patch["name"] for patch in self.interface.patches() if patch["state"] != "disabled"}
+        shown.update(found["subject"] for found in self.findings)  # the modules that were found to be held just now
+        for module in leftovers(self.host, shown):
+            self._take_out(module["name"])
+        self._compare()
+        return True
+
+    def _check(self, layer):
+        description = self._described(layer)
+        state = state_in_question(self.host, self.interface, layer["name"])
+        if module_build_id(self.host, layer["name"]) != layer["build_id"]:
+            state = "absent"  # by then: what has the name now is another build, which goes
+        question = Question(self.host, self.interface, description, state, {}, Facts(self.host, description))
+        blockers = standing_blockers(findings_on(question), self._ignored)
+        if blockers:
+            raise refusal(blockers)
+
+    def _plan(self, stack):
+        """What goes, newest first, and what comes, oldest first."""
+        same = in_common(stack, self.target)
+        return stack[same:][::-1], self.target[same:]
+
+    def _stack(self, patches):
+        return running_stack(self.host, patches, empty_ledger())
+
+    def _goes_over(self, out, back):
+        """Whether the first that comes can replace all that go, so that there is no moment without either."""
+        first = self._described(back[0])
+        if not first["replace"] or set(names_of(out)) & set(names_of(back)):
+            return False
+        kept = [self._store.description(layer["sha256"]) for layer in out if layer["sha256"]]
+        return not any(state_clash(first, description) for description in kept if description)
+
+    def _settle_transition(self):
+        """The kernel moves one patch at a time, so one that moves has to arrive somewhere first."""
+        name = self.interface.in_transition()
+        if name is None:
+            return True
+        out, back = self._plan(self._stack(self.interface.patches()))
+        ends_over = self.interface.state(name) == "disabling" and back and self._goes_over(out, back)
+        if name in names_of(self.target) or ends_over:
+            return self._run(self._change(name), "enabled", self.brought_back)
+        return self._take_out(name)
+
+    def _take_out(self, name):
+        """Take one patch out; returns False when its transition was left going."""
+        change = self._change(name)
+        try:
+            return self._run(change, "absent", self.rolled_back)
+        except (LivepatchError, OSError) as failure:
+            if self.interface.state(name) != "disabled":
+                raise
+            # Without effect already, so it must not keep the other patches in effect.
+            self.findings.append(finding("module-kept", name, name=name, why=known_error(failure).message))
+        return True
+
+    def _bring_in(self, layer):
+        """Load one patch again; returns False when its transition was left going."""
+        change = self._change(layer["name"])
+        change.load_kept(self._store, layer["sha256"], layer["parameters"])
+        going = self._run(change, "enabled", self.brought_back)
+        if going:
+            self._verify(change, layer)
+        self.rolled_back += [{"name": name, "transition_seconds": change.seconds} for name in change.replaced]
+        return going
+
+    def _verify(self, change, layer):
+        try:
+            change.verify(self._described(layer))
+        except LivepatchError as error:
+            gone = self._take_out(layer["name"])
+            became = "was taken out again" if gone else f"is {self.interface.state(layer['name'])}"
+            raise LivepatchError(error.code, f"{error.message} The patch {became}.") from error
+
+    def _change(self, name):
+        timeout, on_stall = self._options
+        return Change(self.host, self.interface, name, timeout, on_stall)
+
+    def _run(self, change, wanted, done):
+        """Whether a change came to its end; notes in `done` what it did."""
+        previous = self.interface.state(change.name)
+        try:
+            change.run(previous, wanted)
+        finally:
+            state = self.interface.state(change.name)
+            self.changed = self.changed or state != previous
+            self.findings += change.findings
+            self.blockers += change.blockers
+            if state != previous and state in (("enabled",) if wanted == "enabled" else ("absent", "disabled")):
+                done.append({"name": change.name, "transition_seconds": change.seconds})
+        return state not in ("enabling", "disabling")
+
+    def _described(self, layer):
+        description = layer["sha256"] and self._store.description(layer["sha256"])
+        if not description:
+            raise refusal([finding(
+                "earlier-file-missing", layer["name"], name=layer["name"], build=layer["build_id"] or "none")])
+        return description
+
+    def _compare(self):
+        """Verified like a load: what the kernel runs now is what was to be reached."""
+        stack = self._stack(self.interface.patches())
+        if not same_stack(stack, self.target):
+            raise LivepatchError(
+                "stack-differs",
+                f"The way back was taken and the kernel has {_spoken(stack)} enabled instead of "
+                f"{_spoken(self.target)}: something else changes this host, so look at it with patch_info.")
+
+
+def _spoken(stack):
+    return ", ".join(names_of(stack)) or "no patch"

@@ -1,0 +1,216 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings one patch from the state it is in to another: the steps of the plan, each checked by what the kernel says."""
+
+import os
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    finding,
+    refusal,
+    standing_blockers,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import remove_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import (
+    blockers_sentence,
+    describe_blockers,
+    what_helps,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import load_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+
+class Change:
+    """One change of one patch on one host.
+
+    After `run`: `seconds` (of the transition, None without one), `replaced` (names), `findings`, `blockers` (of a
+    transition that was left going or forced). A LivepatchError leaves the host as it was, or says exactly what could
+    not be undone.
+    """
+
+    def __init__(self, host, interface, name, timeout, on_stall):
+        self.host = host
+        self.interface = interface
+        self.name = name
+        self.timeout = timeout
+        self.on_stall = on_stall
+        self.seconds = None
+        self.replaced = []
+        self.findings = []
+        self.blockers = []
+        self._store = None
+        self._sha256 = None
+        self._image = None
+        self._parameters = ""
+        self._before = []
+        self._started = None
+
+    def load_kept(self, store, sha256, parameters):
+        """Which of the host's kept files `run` loads, with the module's parameters as one line."""
+        self._store = store
+        self._sha256 = sha256
+        self._parameters = parameters
+
+    def run(self, current, wanted):
+        """Take the steps between two states; stops before the next one when a transition was left going.
+
+        The file is opened before anything is changed, and its bytes are checked and loaded through one descriptor.
+        """
+        planned = steps(current, wanted)
+        if "load" in planned:
+            self._image = self._store.open(self._sha256)
+        try:
+            self._before = self._enabled()
+            self._started = self.host.now()
+            for step in planned:
+                if not getattr(self, step)():
+                    return
+        finally:
+            if self._image is not None:
+                os.close(self._image)
+                self._image = None
+
+    def load(self):
+        """Insert the module; the kernel returns as soon as the transition has begun."""
+        os.lseek(self._image, 0, os.SEEK_SET)
+        with KernelLog(self.host) as log:
+            self._started = self.host.now()
+            try:
+                self.host.finit_module(self._image, self._parameters)
+            except OSError as error:
+                raise load_error(self.name, error, log.read()) from error
+        return True
+
+    def turn_on(self):
+        self.interface.turn(self.name, True)
+        return True
+
+    def turn_off(self):
+        self.interface.turn(self.name, False)
+        return True
+
+    def remove(self):
+        """Take the disabled patch's module out."""
+        remove_module(self.host, self.name)
+        return True
+
+    def settle_on(self):
+        """Wait until every task runs the new code, then take out the modules that this patch replaced."""
+        if not self._settle("enabled"):
+            return False
+        enabled = self._enabled()
+        self.replaced = [name for name in self._before if name not in enabled]
+        for name in self.replaced:
+            self._remove_replaced(name)
+        return True
+
+    def settle_off(self):
+        """Wait until no task runs the patch's code."""
+        return self._settle("disabled")
+
+    def verify(self, description):
+        """Compare the enabled patch with its file; raises LivepatchError with the first difference."""
+        findings, _functions = verify_patch(self.host, self.interface, self.name, description, tasks=False)
+        self.findings.extend(findings)
+        blockers = standing_blockers(findings, TOLERATED)
+        if blockers:
+            raise refusal(blockers)
+
+    def _enabled(self):
+        # A replaced patch is shown as disabled for a moment before its directory goes.
+        return [patch["name"] for patch in self.interface.patches() if patch["state"] == "enabled"]
+
+    def _settle(self, wanted):
+        if wait_until(self.host, lambda: self._is(wanted), self.timeout) or self._resolve_stall(wanted):
+            self.seconds = round(self.host.now() - self._started, 3)
+            return True
+        return False
+
+    def _is(self, wanted):
+        """Whether the transition has ended as wanted; raises LivepatchError when it has ended the other way."""
+        state = self.interface.state(self.name)
+        if state in ("enabling", "disabling"):
+            return False
+        if (state == "enabled") != (wanted == "enabled"):
+            raise LivepatchError(
+                "changed-meanwhile",
+                f"The patch {self.name} is {state} though nothing here asked for it: something else changes this host.")
+        return True
+
+    def _resolve_stall(self, wanted):
+        """Whether the transition came to its end after all; raises LivepatchError where it was turned round."""
+        patch = self.interface.patch(self.name)
+        blockers = describe_blockers(self.host, patch) if patch else []
+        if self._is(wanted):  # it ended while its blockers were looked for
+            return True
+        self.blockers = blockers
+        if self.on_stall == "wait":
+            self.findings.append(finding(
+                "transition-unfinished", self.name, name=self.name, blockers=blockers_sentence(blockers),
+                how=f"was not over after {self.timeout} s and was left going, as asked for by on_stall"))
+            return False
+        return self._force(wanted) if self.on_stall == "force" else self._turn_round(wanted)
+
+    def _force(self, wanted):
+        if self._came_too_late(wanted, lambda: self.interface.force(self.name)):
+            return True
+        self.findings.append(finding("transition-forced", self.name, name=self.name, seconds=self.timeout))
+        if not wait_until(self.host, lambda: self._is(wanted), self.timeout):
+            raise LivepatchError(
+                "force-stalled",
+                f"The transition of {self.name} was forced and is still not over after {self.timeout} s more: "
+                "read the kernel log, and plan a reboot.", blockers=self.blockers)
+        return True
+
+    def _turn_round(self, wanted):
+        """Reverse the transition and raise how that went; True only where it had come to its end by then."""
+        back = "disabled" if wanted == "enabled" else "enabled"
+        if self._came_too_late(wanted, lambda: self.interface.turn(self.name, back == "enabled")):
+            return True
+        if not wait_until(self.host, lambda: self._is(back), self.timeout):
+            raise self._held_both_ways()
+        raise LivepatchError(
+            "transition-stalled",
+            f"The transition of {self.name} was not over after {self.timeout} s, held by "
+            f"{blockers_sentence(self.blockers)}, and was turned round. {self._back_again(back)} "
+            f"{what_helps(self.blockers)}", blockers=self.blockers)
+
+    def _came_too_late(self, wanted, request):
+        """Whether the kernel refused `request` only because the transition has come to its end meanwhile."""
+        try:
+            request()
+        except LivepatchError:
+            if self._is(wanted):
+                return True
+            raise
+        return False
+
+    def _held_both_ways(self):
+        patch = self.interface.patch(self.name)
+        blockers = describe_blockers(self.host, patch) if patch else []
+        return LivepatchError(
+            "reverse-stalled",
+            f"The transition of {self.name} was not over after {self.timeout} s, and turning it round was not either: "
+            f"it is still {self.interface.state(self.name)}, held by {blockers_sentence(blockers)}. "
+            f"{what_helps(blockers)}", blockers=blockers)
+
+    def _back_again(self, back):
+        """What the host is back at after a transition was turned round, as a sentence."""
+        if back == "enabled":
+            return "The patch is enabled as before."
+        try:
+            remove_module(self.host, self.name)
+        except LivepatchError as error:
+            return error.message
+        return "The patch is out again."
+
+    def _remove_replaced(self, name):
+        try:
+            remove_module(self.host, name)
+        except LivepatchError as error:
+            self.findings.append(finding("replaced-module-kept", name, other=name, why=error.message))

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings: results of checks and of comparisons, with stable codes."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.changes import CHANGES
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import DRIFT
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import PRELOAD
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import VERIFICATION
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.watch import WATCH
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+# code: (level, may be ignored, message); see the tables.
+FINDINGS = {**PRELOAD, **VERIFICATION, **CHANGES, **DRIFT, **WATCH}
+
+
+def finding(code, subject, **facts):
+    """One finding: a dict of `code`, `level`, `subject`, `message`; KeyError for a code or a fact that is not there."""
+    level, _ignorable, message = FINDINGS[code]
+    return {"code": code, "level": level, "subject": subject, "message": message.format(**facts)}
+
+
+def check_ignorable(codes):
+    """Refuse codes that do not exist or that must not be ignored; raises LivepatchError `finding-not-ignorable`."""
+    ignorable = sorted(code for code, (_level, may, _message) in FINDINGS.items() if may)
+    for code in codes:
+        if code not in ignorable:
+            raise LivepatchError(
+                "finding-not-ignorable",
+                f"ignore_findings: {code} {_why_not(code)}; what can be ignored is: {', '.join(ignorable)}.")
+
+
+def _why_not(code):
+    if code not in FINDINGS:
+        return "is not a finding"
+    level = FINDINGS[code][0]
+    return "must never be ignored" if level == "blocker" else f"is a {level} and stands in the way of nothing"
+
+
+def standing_blockers(findings, ignored=()):
+    """The findings that stand in the way."""
+    return [found for found in findings if found["level"] == "blocker" and found["code"] not in ignored]
+
+
+def joined(earlier, later):
+    """The findings of two looks, those of both once."""
+    return earlier + [found for found in later if found not in earlier]
+
+
+def refusal(blockers, **details):
+    """The LivepatchError for one or more blockers: the first one's code and sentence, and how many more there are."""
+    first = blockers[0]
+    more = len(blockers) - 1
+    return LivepatchError(
+        first["code"], first["message"] + (f" ({more} more in findings.)" if more else ""), **details)

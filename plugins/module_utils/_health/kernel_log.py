@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kernel says of itself in its log when something is wrong, told from all that it says otherwise."""
+
+import re
+from collections import namedtuple
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import kernel_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+
+MOST_LINES = 50  # of the log in a result
+LONGEST_LINE = 300  # characters
+LONGEST_IN_MESSAGE = 160
+KERNEL = 0  # the facility of what no process has written
+WARNING = 4  # the level of WARN() and of the default; what is worse has a smaller number
+
+# Kind: how such a record begins. The first that fits counts, so that BUG stands behind what the kernel calls so, too.
+# Sources: kernel/panic.c, lib/bug.c, arch/*/kernel/{traps,dumpstack}.c, arch/*/mm/fault.c, kernel/watchdog*.c,
+# kernel/workqueue.c, kernel/hung_task.c, kernel/rcu/tree_stall.h, lib/refcount.c, lib/list_debug.c, mm/kasan/report.c,
+# lib/ubsan.c, mm/slub.c, mm/usercopy.c, lib/string_helpers.c, kernel/locking/lockdep.c, kernel/cfi.c.
+KINDS = tuple((kind, re.compile(text)) for kind, text in (
+    ("panic", r"Kernel panic - not syncing"),
+    ("memory error", r"BUG: (?:KASAN|KFENCE|KMSAN|KCSAN): "),
+    ("undefined behaviour", r"UBSAN: "),
+    ("lockup", r"(?:NMI )?(?:watchdog: )?(?:BUG: soft lockup|.{0,40}\bhard LOCKUP)"
+               r"|(?:workqueue: )?BUG: workqueue lockup"),
+    ("hung task", r"INFO: task .{1,64}:\d+ .{0,80}?blocked (?:for|in|on) "),
+    ("RCU stall", r"(?:rcu\w*: )?INFO: rcu\w* .{0,40}(?:detected|stall)|rcu: .{1,80} kthread (?:starved|timer wakeup)"),
+    ("oops", r"BUG: (?:kernel NULL pointer|unable to handle)|Unable to handle kernel |Oops\b|Internal error: "
+             r"|.{1,200}: [0-9a-f]{4,} .{0,40}\[#\d+\]|general protection fault|(?:traps: )?PANIC: double fault"),
+    ("BUG", r"[kK]ernel BUG at |BUG: |BUG \S+ \(|\[ BUG: "),
+    ("reference count error", r"refcount_t: "),
+    ("list corruption", r"list_(?:add|del)\b.{0,20} (?:corruption|double add)"),
+    ("buffer overflow", r"(?:\w+: )?detected buffer overflow|usercopy: Kernel memory \w+ attempt"),
+    ("control flow error", r"CFI failure at "),
+    # Since 6.18 the processor comes last. What only ends with "at FUNCTION" is from the reading of stacks and harmless.
+    ("WARN", r"WARNING: (?:CPU: \d+ PID: \d+ at |.{0,200}\bat \S+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]]*\])?, CPU#\d+)"),
+    ("locking error", r"WARNING: (?:possible |inconsistent lock |suspicious RCU |bad unlock |[Nn]ested lock |held lock "
+                      r"|lock held |invalid wait |.{1,40} still has locks held|(?:SOFT|HARD)IRQ-\S+ -> )"),
+))
+# What begins with the name of a process, which any user can choose so that it looks like one of these.
+ABOUT_PROCESSES = re.compile(
+    r" invoked oom-killer: |: page allocation |\[\d+\]: segfault at | \(\d+\): Using mlock |\[\d+\]: unhandled ")
+
+# number, stamp: of the records to look behind, None for not known; see baseline.py.
+Since = namedtuple("Since", "number stamp")
+
+
+def kernel_warnings(host, since):
+    """What the kernel has warned of: findings, each kind once, and the lines of the log from the first of them on."""
+    records = kernel_records(host)
+    if records is None:
+        return [finding("kernel-log-unreadable", "/dev/kmsg")], []
+    found = _incomplete(records, since)
+    records = [record for record in records if record.facility == KERNEL and _is_later(record, since)]
+    kinds = [kind_of(record) for record in records]
+    first = next((place for place, kind in enumerate(kinds) if kind), None)
+    if first is None:
+        return found, []
+    for kind in dict.fromkeys(filter(None, kinds)):
+        line = bounded(records[kinds.index(kind)].text, LONGEST_IN_MESSAGE)
+        found.append(finding("kernel-warning", kind, kind=kind, count=kinds.count(kind), line=line))
+    return found, [bounded(record.text, LONGEST_LINE) for record in records[first:first + MOST_LINES]]
+
+
+def kind_of(record):
+    """The kind of warning that a Record is; None for what a kernel says on any day."""
+    if record.level > WARNING or ABOUT_PROCESSES.search(record.text):
+        return None
+    return next((kind for kind, begins in KINDS if begins.match(record.text)), None)
+
+
+def _is_later(record, since):
+    return record.number > since.number if since.number is not None else record.stamp >= since.stamp
+
+
+def _incomplete(records, since):
+    """A finding where the oldest records that there should be are gone."""
+    if since.number is None or not records or records[0].number <= since.number + 1:
+        return []
+    return [finding("kernel-log-incomplete", "/dev/kmsg", count=records[0].number - since.number - 1)]

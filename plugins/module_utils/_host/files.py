@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories and files that only root reads, written whole or not at all."""
+
+import errno
+import os
+import stat
+import tempfile
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+UNFINISHED = ".new-"  # what the names of files that are being written begin with
+
+
+def private_directory(path):
+    """Make a directory (0700) when it is absent, and refuse one that others could have prepared; returns the path.
+
+    Raises LivepatchError `directory-not-private`, `not-permitted`.
+    """
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except PermissionError as error:
+        raise LivepatchError(
+            "not-permitted", f"This user may not make {path}: run the task with become: true.") from error
+    except FileExistsError:  # something else is there, and refused below
+        pass
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise LivepatchError(
+            "directory-not-private",
+            f"{path} is not a directory that only its owner can use: remove it, or set its owner and mode 0700.")
+    return path
+
+
+def write_private(path, write):
+    """Let `write(stream)` fill a new file (0600) that takes the place of `path` when it is complete and on the disk.
+
+    Raises LivepatchError `no-space` with nothing left behind, or OSError.
+    """
+    directory = os.path.dirname(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=directory)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LivepatchError(
+                "no-space", f"There is no space for the patch file below {directory}: make room and run again."
+            ) from error
+        raise
+    sync_directory(directory)
+
+
+def sweep(directory):
+    """Remove what a process that was killed while it wrote has left; whoever writes there holds a lock."""
+    for name in os.listdir(directory):
+        if name.startswith(UNFINISHED):
+            os.unlink(os.path.join(directory, name))
+
+
+def sync_directory(directory):
+    """Have on the disk which names a directory has; raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seam between this collection and a kernel: files below one root, clocks, users, and system calls."""
+
+import errno
+import os
+import pwd
+import sys
+import time
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host import processes, syscalls
+
+BLOCK = 1 << 16  # bytes
+GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
+
+
+def _text(content):
+    return content.decode("utf-8", "replace").rstrip("\n")
+
+
+class Host:
+    """A host whose /proc, /sys, /dev and /var are found below `root`; everything else here asks it, and it alone.
+
+    With a root other than "/" the files are a simulation, and a test overrides the system calls and the clock.
+    """
+
+    def __init__(self, root="/"):
+        self.root = root
+
+    def path(self, path):
+        """Where an absolute path of the host is found."""
+        return path if self.root == "/" else os.path.join(self.root, path.lstrip("/"))
+
+    def read_bytes(self, path):
+        """The whole content of a file; raises OSError."""
+        with open(self.path(path), "rb") as stream:
+            return stream.read()
+
+    def read(self, path):
+        """The text of a kernel file without the newline at its end; raises OSError."""
+        return _text(self.read_bytes(path))
+
+    def read_or(self, path, default=None):
+        """Like `read`, with `default` for a file that is absent, has gone meanwhile, or may not be read."""
+        content = self.read_bytes_or(path)
+        return default if content is None else _text(content)
+
+    def read_bytes_or(self, path, default=None):
+        """Like `read_bytes`, with `default` as for `read_or`."""
+        try:
+            return self.read_bytes(path)
+        except OSError as error:
+            if error.errno in GONE or error.errno in (errno.EACCES, errno.EPERM, errno.EINVAL):
+                return default
+            raise
+
+    def line_blocks(self, path):
+        """The lines of a long file as lists of bytes, newlines included, read no further than asked; raises OSError."""
+        with open(self.path(path), "rb") as stream:
+            yield from iter(lambda: stream.readlines(BLOCK), [])
+
+    def names(self, path):
+        """The sorted entries of a directory; none when it is absent or has gone."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except OSError as error:
+            if error.errno in GONE:
+                return []
+            raise
+
+    def is_dir(self, path):
+        return os.path.isdir(self.path(path))
+
+    def exists(self, path):
+        return os.path.exists(self.path(path))
+
+    def status(self, path):
+        """What lstat(2) says of a path; raises OSError."""
+        return os.lstat(self.path(path))
+
+    def resolved(self, path):
+        """A path with every symbolic link in it followed."""
+        real = os.path.realpath(self.path(path))
+        return real if self.root == "/" else os.path.join("/", os.path.relpath(real, self.root))
+
+    def free_space(self, path):
+        """What root can still fill of the file system that a path is in, or its first parent that exists would be.
+
+        Bytes, and files, None where the file system does not count them.
+        """
+        status = self._file_system(path)
+        return status.f_bfree * status.f_frsize, status.f_ffree if status.f_files else None
+
+    def is_read_only(self, path):
+        """Whether that file system is mounted so that nobody can write to it."""
+        return bool(self._file_system(path).f_flag & os.ST_RDONLY)
+
+    def _file_system(self, path):
+        while not self.exists(path):
+            path = os.path.dirname(path)
+        return os.statvfs(self.path(path))
+
+    def write(self, path, text):
+        """One write(2) to an existing kernel file, as sysfs wants it; raises OSError."""
+        descriptor = os.open(self.path(path), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode("utf-8"))
+        finally:
+            os.close(descriptor)
+
+    def release(self):
+        """The running kernel's release, as `uname -r` prints it."""
+        return self.read("/proc/sys/kernel/osrelease")
+
+    def machine(self):
+        """The running kernel's architecture, as `uname -m` prints it."""
+        return os.uname().machine
+
+    def now(self):
+        """Seconds on a clock that only moves forward."""
+        return time.monotonic()
+
+    def wall_clock(self):
+        """Seconds since 1970 in UTC, by a clock that can be set."""
+        return time.time()
+
+    def user_id(self):
+        """Whose rights this process has."""
+        return os.geteuid()
+
+    def user_name(self, uid):
+        """What a user is called here; the number as text for one without a name."""
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except (KeyError, OverflowError):
+            return str(uid)
+
+    def interpreter(self):
+        """The path of the Python that runs this; None where it does not know."""
+        return sys.executable or None
+
+    def sleep(self, seconds):
+        time.sleep(seconds)
+
+    def run(self, words, seconds):
+        """Run a command to its end; returns its exit status (minus a signal's number) and the last 64 KiB it printed.
+
+        `words` begin with a path, or with a name in the system's own directories; there is no shell. Raises OSError
+        where it cannot be started, and LivepatchError `command-timed-out` when it takes longer than that, after which
+        it has been killed.
+        """
+        return processes.run(words, seconds)
+
+    def spawn(self, words):
+        """Start a process that has nothing of this one, and outlives it and its login; returns its number.
+
+        Raises OSError where it cannot be started.
+        """
+        return processes.spawn(words)
+
+    def finit_module(self, descriptor, parameters):
+        """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""
+        syscalls.finit_module(descriptor, parameters)
+
+    def search_key(self, keyring, description):
+        """Search a keyring of the kernel for an asymmetric key; raises OSError with the kernel's errno."""
+        syscalls.search_key(keyring, description)
+
+    def delete_module(self, name):
+        """Remove a module without waiting and never by force; raises OSError with the kernel's errno."""
+        syscalls.delete_module(name)

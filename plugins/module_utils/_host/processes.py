@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other programs, started by their absolute path, without a shell and without anything of this process."""
+
+import os
+import select
+import signal
+import subprocess
+import time
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+MOST_BYTES = 1 << 16  # of an output; a program that prints without end must not fill the memory
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+
+def run(words, seconds):
+    """See Host.run."""
+    end = time.monotonic() + seconds
+    process = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=ENVIRONMENT,
+        start_new_session=True)
+    try:
+        output = _output(process.stdout.fileno(), end)
+        process.wait(max(0, end - time.monotonic()))
+    except subprocess.TimeoutExpired as error:
+        raise LivepatchError(
+            "command-timed-out",
+            f"{' '.join(words)} was stopped because it took longer than {seconds} seconds: find out what holds it and "
+            "run again.") from error
+    finally:
+        if process.returncode is None:
+            # With its children, which could keep the pipe open. Its number is its own until it is waited for.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
+    return process.returncode, output.decode("utf-8", "replace").rstrip("\n")
+
+
+def _output(descriptor, end):
+    """What is printed until nobody can print any more; raises subprocess.TimeoutExpired."""
+    output = b""
+    while select.select([descriptor], [], [], max(0, end - time.monotonic()))[0]:
+        printed = os.read(descriptor, MOST_BYTES)
+        if not printed:
+            return output
+        output = (output + printed)[-MOST_BYTES:]
+        if time.monotonic() > end:
+            break
+    raise subprocess.TimeoutExpired([], 0)
+
+
+def spawn(words):
+    """See Host.spawn."""
+    return subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+        env=ENVIRONMENT, start_new_session=True).pid
+
+
+def process_identity(host, process):
+    """`pid` and `started` (ticks since the boot) of a process, which can be `self`; neither where none runs.
+
+    Source: fields 1, 3 and 22 of /proc/PID/stat in proc(5).
+    """
+    number, _parenthesis, rest = host.read_or(f"/proc/{process}/stat", "").rpartition(")")
+    fields = rest.split()
+    if len(fields) < 20 or fields[0] in ("Z", "X"):
+        return {}
+    return {"pid": int(number.split()[0]), "started": int(fields[19])}

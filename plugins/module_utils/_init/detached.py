@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host without systemd: a trial is ended by a process of its own, which also sees how the boot ends meanwhile."""
+
+import signal
+from contextlib import suppress
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import is_guarded
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import (
+    make_room,
+    record_clean_shutdown,
+    withdraw,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+
+ALONE = "alone"  # what `end-trial` is told when nobody starts it again
+GOING_DOWN = 60  # seconds; Debian's sendsigs kills what is left 10 s after SIGTERM, and the mark must outlive that
+SECONDS = 60  # for Python to read all that it needs
+TRY_AGAIN = 5
+ERROR, NOTICE = 3, 5  # levels of the kernel's log; syslog(2)
+
+
+class Daemon:
+    """The adapter; see init_system.py for what is asked of one."""
+
+    name = "none"
+
+    def __init__(self, host):
+        self.host = host
+
+    @staticmethod
+    def runs(_host):
+        return True
+
+    def arm(self, transaction, words):
+        try:
+            pid = self.host.spawn([*words, ALONE])
+        except OSError as error:
+            raise _not_armed(error.strerror) from error
+        wait_until(
+            self.host, lambda: self.armed(transaction) or not process_identity(self.host, pid), SECONDS)
+        if not self.armed(transaction):
+            raise _not_armed("it has ended at once, or takes too long")
+
+    def disarm(self, transaction):
+        """The process ends by itself when it next looks at the ledger."""
+
+    def armed(self, transaction):
+        return is_guarded(self.host, transaction)
+
+    def arm_proof(self, words, seconds):
+        """Nothing has been loaded at boot."""
+
+    def watch(self, words):
+        return False
+
+    def boot_part(self):
+        return {"installed": False, "enabled": False}
+
+
+def stand_alone(host, job):
+    """Do `job(host)` until it succeeds; whoever goes down meanwhile leaves the mark of a clean shutdown.
+
+    What comes of it is told in the kernel's log, because a process without a terminal has nobody else to tell.
+    """
+    shutdown = _Shutdown(host)
+    make_room(host)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, shutdown.begins)
+    signal.signal(signal.SIGALRM, shutdown.is_called_off)
+    while True:
+        try:
+            _tell(host, NOTICE, job(host))
+            break
+        except Exception as failure:  # the way back has to be tried again whatever is the matter
+            _tell(host, ERROR, failure)
+            host.sleep(TRY_AGAIN)
+    while shutdown.is_near:
+        host.sleep(1)
+
+
+class _Shutdown:
+    def __init__(self, host):
+        self.host = host
+        self.is_near = False
+
+    def begins(self, _number, _frame):
+        """SIGTERM, which a host that goes down sends to all; an operator can send it, too."""
+        self.is_near = True
+        signal.alarm(GOING_DOWN)
+        with suppress(LivepatchError, OSError):
+            record_clean_shutdown(self.host)
+
+    def is_called_off(self, _number, _frame):
+        """This process lives on, so the host does not go down."""
+        self.is_near = False
+        with suppress(OSError):
+            withdraw(self.host)
+
+
+def _tell(host, level, said):
+    if isinstance(said, OSError):
+        said = known_error(said)
+    if said:
+        with suppress(OSError):
+            host.write("/dev/kmsg", f"<{level}>kernel-livepatch: {said}\n")
+
+
+def _not_armed(why):
+    return LivepatchError(
+        "trial-not-armed",
+        f"The process that would end the trial does not run ({why}), so nothing is loaded: run again, or load it "
+        "without a trial.")

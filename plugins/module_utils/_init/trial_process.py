@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which process waits for a trial's end: it says so itself, when it has all that it needs in its memory.
+
+    /run/kernel-livepatch/trial-process       `transaction`, and `pid` and `started` of the last one
+"""
+
+import json
+from contextlib import suppress
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+NOTE = f"{RUN_DIRECTORY}/trial-process"
+
+
+def begin_to_guard(host):
+    """Note that this process waits for the end of the trial that is on; without room for the note, it waits anyway."""
+    with suppress(LivepatchError, OSError):
+        trial = read_ledger(host)["trial"]
+        if trial:
+            guard = dict(process_identity(host, "self"), transaction=trial["transaction"])
+            private_directory(host.path(RUN_DIRECTORY))
+            write_private(host.path(NOTE), lambda stream: stream.write(json.dumps(guard).encode("utf-8")))
+
+
+def is_guarded(host, transaction):
+    """Whether the process that waits for a trial's end lives; False for a user who may not see it."""
+    try:
+        noted = json.loads(host.read_or(NOTE, ""))
+        process = process_identity(host, noted["pid"])
+        return bool(process) and noted == dict(process, transaction=transaction)
+    except (ValueError, LookupError, TypeError):
+        return False

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the module `patch_info`: all that a host can tell, also without root as far as the kernel lets it."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_part
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, loaded_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
+    interface_adapter,
+    interface_name,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import Seen, drift, is_accepted
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_here,
+    quarantine_of,
+    read_ledger,
+    seconds_left,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "drift": None}
+ACCEPTED = ("name", "sha256", "build_id", "release", "parameters", "transaction", "since")
+QUARANTINED = ("name", "sha256", "build_id", "why", "transaction", "since")
+
+
+def host_inventory(host):
+    """Everything there is to know about live patches on this host; nothing is changed.
+
+    Shape: `kernel`, `interface`, `patches` (oldest first), `transition` (None, or `name`, `state` and `blockers`),
+    `leftovers`, `kept`, `other_tools`, `changing`, `journal` and `journal_unreadable` (see history), and what the
+    ledger tells: `accepted`, `boot`, `quarantined`, `trial`, `drift` (findings).
+    """
+    interface = interface_name(host)
+    inventory = {
+        "kernel": running_kernel(host), "interface": interface, "kept": _kept(host),
+        "other_tools": other_tools(host),
+        **_in_the_kernel(host, interface),
+        **history(host),
+    }
+    return dict(inventory, **_remembered(host, inventory))
+
+
+def _in_the_kernel(host, interface):
+    """`patches`, `transition` and `leftovers`."""
+    told = {"patches": [], "transition": None, "leftovers": []}
+    if interface != "livepatch":
+        return told
+    patches = interface_adapter(host).patches()
+    told["patches"] = [_with_identity(host, patch) for patch in patches]
+    told["leftovers"] = leftovers(host, {patch["name"] for patch in patches})
+    for patch in patches:
+        if patch["state"] in ("enabling", "disabling"):
+            told["transition"] = {
+                "name": patch["name"], "state": patch["state"],
+                # Only root may see who holds it, or ask the kernel why.
+                "blockers": describe_blockers(host, patch) if may_load_modules(host) else [],
+            }
+    return told
+
+
+def _remembered(host, inventory):
+    """What the ledger tells beside what is seen; NOT_KNOWN where this user may not read it.
+
+    What an earlier boot has left is judged as the next change will. When that was is None: it comes with the change.
+    """
+    try:
+        ledger = settled(host, read_ledger(host), None)
+    except LivepatchError as error:
+        return dict(NOT_KNOWN, drift=[finding(error.code, LEDGER, why=error.message)])
+    except OSError:
+        return NOT_KNOWN
+    kept = {entry["sha256"] for entry in inventory["kept"]}
+    seen = Seen(
+        release=inventory["kernel"]["release"], boot_id=inventory["kernel"]["boot_id"], patches=inventory["patches"],
+        ledger=ledger, boot=boot_part(host), kept=kept, guarded=_guarded(host, ledger["trial"]),
+        journal=inventory["journal"] or [], changing=inventory["changing"])
+    return {
+        "patches": [dict(patch, state="accepted") if is_accepted(seen, patch) else patch for patch in seen.patches],
+        "accepted": [dict({key: entry[key] for key in ACCEPTED}, kept=entry["sha256"] in kept)
+                     for entry in ledger["accepted"]],
+        "boot": dict(seen.boot, patches=_next_boot(host, seen)),
+        "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
+        "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
+        "drift": drift(seen),
+    }
+
+
+def _guarded(host, trial):
+    """Whether something is going to end the trial; True too where the init system does not answer."""
+    try:
+        return trial is None or armed(host, trial["transaction"])
+    except (LivepatchError, OSError):
+        return True
+
+
+def _next_boot(host, seen):
+    """The names of what a boot of this kernel loads, in that order, unless its command line switches that off."""
+    if not (seen.boot["installed"] and seen.boot["enabled"]):
+        return []
+    return [entry["name"] for entry in accepted_here(host, seen.ledger)
+            if entry["sha256"] in seen.kept and not quarantine_of(seen.ledger, entry)]
+
+
+def _on_trial(host, trial):
+    return {
+        "transaction": trial["transaction"], "name": trial["name"], "since": trial["since"],
+        "seconds": trial["seconds"], "seconds_left": seconds_left(host, trial),
+        "back_to": names_of(trial["back_to"]),
+    }
+
+
+def _with_identity(host, patch):
+    module = loaded_module(host, patch["name"]) or {"build_id": None, "taint": "", "refcnt": None}
+    return dict(patch, build_id=module["build_id"], taint=module["taint"], refcnt=module["refcnt"])
+
+
+def _kept(host):
+    return [{key: description[key] for key in ("name", "release", "arch", "sha256", "build_id", "size")}
+            for description in Store(host).descriptions()]

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the module `patch_rollback`: bring a host back to the stack of patches that it had before."""
+
+import contextlib
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import take_way
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, refusal
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import watch
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, wait_until_released
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import stack_diff
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import moved_the_stack, past_changes
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_here,
+    empty_ledger,
+    entry_of_layer,
+    in_order,
+    loaded_with,
+    read_ledger,
+    same_build,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+
+def roll_back(host, to, timeout, on_stall, check_mode=False, told=None):
+    """Bring the kernel back to `to`: `previous`, `original`, or what was there before the transaction of that name.
+
+    `told` is what the controller says of itself, see actor.py. Returns a dict of `changed`, `transaction`, `target`
+    (names), `rolled_back` and `brought_back` (each a list of `name` and `transition_seconds`), `findings`, `blockers`
+    and `diff`. Raises LivepatchError; its details tell what was taken out and brought back before.
+    """
+    interface = interface_adapter(host)
+    before = interface.patches()
+    target, undone = starting_point(host, to)
+    done = {"changed": False, "transaction": None, "target": names_of(target), "rolled_back": [], "brought_back": [],
+            "findings": [], "blockers": [], "diff": stack_diff(host, before, before)}
+    way = WayBack(host, interface, target, timeout, on_stall)
+    idle = _without_effect(host, interface)
+    work = _has_work(host, way, _ledger(host), undone)
+    if not (idle or work):
+        return done
+    blockers = list(permission(host))
+    if blockers:
+        raise refusal(blockers)
+    way.check()
+    if check_mode:
+        return dict(done, **_forecast(host, way, idle, before, work))
+    with transaction(host, "rollback", told, way_back=True) as recorded:
+        before, (target, undone) = interface.patches(), starting_point(host, to)
+        way = WayBack(host, interface, target, timeout, on_stall)
+        work = _has_work(host, way, recorded.ledger, undone)
+        if not work:
+            idle = _without_effect(host, interface)
+            held = list(_held(host, idle))
+            if len(held) == len(idle):
+                return dict(done, findings=held)
+        done.update(_take(host, interface, way, recorded, undone), target=names_of(target))
+        done["changed"] = done["changed"] or work
+    del done["arrived"]
+    return dict(done, diff=stack_diff(host, before, interface.patches()))
+
+
+def _take(host, interface, way, recorded, undone):
+    trial = recorded.ledger["trial"]
+    changes = {"accepted": _accepted(host, way, recorded, undone),
+               "trial": dict(trial, back_to=way.target) if trial else None}  # should this be left going half way
+    if way.coming():
+        recorded.keep(loaded=loaded_with(host, recorded, way.coming()))  # what is started now reads the ledger
+        with contextlib.suppress(LivepatchError, OSError):  # then nobody sees how this boot ends
+            changes["watched"] = watch(host, program(host))
+    return take_way(host, interface, way, recorded, **changes)
+
+
+def starting_point(host, to):
+    """The stack to go back to, as LAYERs, and the names of the changes that are undone by that, None for all.
+
+    Raises LivepatchError `no-previous`, `transaction-unknown`.
+    """
+    if to == "original":
+        return [], None
+    undone = set()
+    for begin, end in past_changes(host):
+        undone.add(begin["transaction"])
+        meant = begin["transaction"] == to or (to == "previous" and moved_the_stack(begin, end))
+        if meant and begin["kernel"] == host.release():
+            return begin["before"], undone
+    if to == "previous":
+        raise LivepatchError(
+            "no-previous",
+            "The journal has no change of the live patches of this kernel that could be taken back: name a transaction "
+            "of patch_info's journal, or use to: original.")
+    raise LivepatchError(
+        "transaction-unknown",
+        f"The journal has no change called {to} of this kernel: take one from the journal that patch_info returns.")
+
+
+def _ledger(host):
+    """A host whose ledger cannot be read can go back all the same; its change notes that."""
+    try:
+        return read_ledger(host)
+    except LivepatchError:
+        return empty_ledger()
+
+
+def _has_work(host, way, ledger, undone):
+    """Whether a patch goes or comes, the next boot would load another one, or a trial is still going on."""
+    untouched = _untouched(host, way, ledger, undone)
+    gone = [entry for entry in accepted_here(host, ledger) if not _among(entry, way.target) and entry not in untouched]
+    return bool(way.going() or way.coming() or gone or ledger["trial"])
+
+
+def _untouched(host, way, ledger, undone):
+    """What is accepted for this kernel, does not run in it, and came before anything that is undone."""
+    going = way.going()
+    return [entry for entry in accepted_here(host, ledger) if undone is not None
+            and entry["transaction"] not in undone and entry["name"] not in going and not _among(entry, way.target)]
+
+
+def _accepted(host, way, recorded, undone):
+    """What the next boots load: what of the target is accepted now, or has to come back and was accepted then.
+
+    What none of this is about is loaded as before, on this kernel and on others.
+    """
+    ledger, release = recorded.ledger, host.release()
+    elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
+    now, coming = accepted_here(host, ledger), way.coming()
+    here = []
+    for layer in way.target:
+        known = next((entry for entry in now if same_build(entry, layer)), None)
+        if known is None and layer["accepted"] and _among(layer, coming):
+            known = dict(entry_of_layer(host, layer, recorded.name), since=recorded.now())
+        here += [known] if known else []
+    return elsewhere + in_order(now, _untouched(host, way, ledger, undone), here)
+
+
+def _among(entry, layers):
+    return any(same_build(entry, layer) for layer in layers)
+
+
+def _without_effect(host, interface):
+    shown = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
+    return leftovers(host, shown)
+
+
+def _held(host, idle):
+    """A finding for each module without effect that the kernel does not let go of, perhaps for ever."""
+    for module in idle:
+        try:
+            wait_until_released(host, module["name"])
+        except LivepatchError as error:
+            yield finding("module-kept", module["name"], name=module["name"], why=error.message)
+
+
+def _forecast(host, way, idle, before, work):
+    """What the way would come to, with nothing changed."""
+    out = way.going() + [module["name"] for module in idle if not module["refcnt"]]
+    back = way.coming()
+    there = {patch["name"]: patch for patch in before}
+    descriptions = {layer["name"]: Store(host).description(layer["sha256"]) for layer in back}
+    after = [{"name": layer["name"], "state": "enabled", "objects": claimed_objects(descriptions[layer["name"]])}
+             if layer["name"] in descriptions else there[layer["name"]] for layer in way.target]
+    return {
+        "changed": bool(out or work), "rolled_back": [_not_yet(name) for name in out],
+        "brought_back": [_not_yet(layer["name"]) for layer in back], "diff": stack_diff(host, before, after)}
+
+
+def _not_yet(name):
+    return {"name": name, "transition_seconds": None}

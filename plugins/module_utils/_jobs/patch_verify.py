@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the module `patch_verify`: prove function by function that patches are running."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    finding,
+    refusal,
+    standing_blockers,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id, module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import tasks_are_readable
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
+    chosen_description,
+    uncovered_note,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+
+
+def verify_host(host, offer, name):
+    """Verify the patch of an offer, the one that is named, or everything that is enabled.
+
+    Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises Needs, and LivepatchError with
+    the first blocker's code where something is not verified. A host that a bundle has no build for is neither verified
+    nor an error.
+    """
+    interface = interface_adapter(host)
+    if not tasks_are_readable(host):
+        raise refusal([finding("tasks-unreadable", host.release())], verified=False)
+    subjects = _subjects(host, interface, offer, name if name is None else module_name(name))
+    findings, functions = [], []
+    for patch, description in subjects:
+        found, evidence = verify_patch(host, interface, patch, description)
+        findings.extend(entry for entry in found if entry not in findings)
+        functions.extend(evidence)
+    if not subjects:
+        findings.append(uncovered_note(host, offer, name) if offer else finding("nothing-enabled", host.release()))
+    blockers = standing_blockers(findings)
+    result = {
+        "changed": False, "verified": bool(subjects) and not blockers,
+        "patches": [patch for patch, _description in subjects], "functions": functions, "findings": findings,
+    }
+    if blockers:
+        raise refusal(blockers, **result)
+    return result
+
+
+def _subjects(host, interface, offer, name):
+    """What to verify: a list of (name, description or None)."""
+    store = Store(host)
+    if offer:
+        description = chosen_description(host, store, offer, name)
+        return [(description["name"], description)] if description else []
+    # One that is disabled is on its way out: the kernel shows it for a moment longer.
+    names = [name] if name else [patch["name"] for patch in interface.patches() if patch["state"] != "disabled"]
+    return [(one, store.of_build(one, module_build_id(host, one))) for one in names]

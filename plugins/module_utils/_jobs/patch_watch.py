@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the module `patch_watch`: is a host that was patched well?"""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    finding,
+    refusal,
+    standing_blockers,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import Since, kernel_warnings
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import health_checks
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import (
+    BOOT_ID,
+    TAINTS,
+    decoded_taints,
+    taint_mask,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
+    loaded_module,
+    module_build_id,
+    module_name,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import (
+    blockers_sentence,
+    describe_blockers,
+    tasks_are_readable,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_or_none
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    seconds_left,
+    standing,
+    trial_of,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_now
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+
+MOST_BLOCKERS = 50
+# Livepatch, out-of-tree, unsigned: any patch may bring these, as may those that have been replaced meanwhile.
+OF_PATCHES = "KOE"
+GOING = ("enabling", "disabling")
+
+
+def watch_host(host, name, earlier, checks, fetch, report_only=False):
+    """Look at a host on which the patch `name` should run; nothing is changed.
+
+    `earlier` is what baseline.baseline() returned before the change, or parts of it; without it nothing is compared.
+    `checks` is the option health_checks, `fetch` that of http.py. Returns a dict of `well`, `state`, `verified`,
+    `functions`, `blockers`, `health`, `boot_id`, `taints`, `kernel_log`, `trial` and `findings`. Raises LivepatchError
+    `bad-option`, `bad-name`, `name-not-a-livepatch`, and the first blocker's unless `report_only`.
+    """
+    name = module_name(name)
+    checks = health_checks(checks)
+    health = check_health(host, checks, fetch)  # first of all, because they may show what the kernel then complains of
+    earlier = {key: value for key, value in (earlier or {}).items() if value is not None}
+    result, findings = _patch(host, name)
+    rebooted = list(_rebooted(earlier, name, host.read_or(BOOT_ID)))
+    changed, lines = ([], []) if rebooted else _since(host, name, earlier)
+    failed = [finding("health-check-failed", check["name"], name=check["name"], message=check["message"])
+              for check in health if not check["ok"]]
+    findings = rebooted + findings + changed + failed
+    blockers = standing_blockers(findings)
+    result.update(
+        changed=False, well=not blockers, health=health, boot_id=host.read_or(BOOT_ID), taints=taint_mask(host),
+        kernel_log=lines, findings=findings)
+    if blockers and not report_only:
+        error = refusal(blockers)
+        error.details.update(result)
+        raise error
+    return result
+
+
+def _patch(host, name):
+    """What the kernel says of the patch, and its findings."""
+    interface = interface_or_none(host)
+    ledger = ledger_now(host, way_back=True)
+    trial = trial_of(ledger, name)
+    in_kernel = interface.state(name) if interface else "absent"
+    told = {"state": standing(host, ledger, name, in_kernel), "verified": False, "functions": [], "blockers": [],
+            "trial": trial and {"seconds_left": seconds_left(host, trial)}}
+    findings = []
+    if in_kernel not in ("enabled", "enabling"):
+        findings.append(finding("patch-not-running", name, name=name, state=in_kernel))
+    if in_kernel in GOING:
+        patch = interface.patch(name)
+        blockers = describe_blockers(host, patch) if patch else []
+        findings.append(finding(
+            "transition-unfinished", name, name=name, how="goes on", blockers=blockers_sentence(blockers)))
+        told.update(verified=None, blockers=blockers[:MOST_BLOCKERS])
+    elif in_kernel == "enabled" and not tasks_are_readable(host):
+        findings.append(finding("tasks-unreadable", host.release()))
+    elif in_kernel == "enabled":
+        told["verified"], told["functions"], found = _compared(host, interface, name)
+        findings += found
+    return told, findings
+
+
+def _compared(host, interface, name):
+    """Whether an enabled patch runs as its file says, None where the host keeps no file; its functions; findings."""
+    kept = Store(host).of_build(name, module_build_id(host, name))
+    findings, functions = verify_patch(host, interface, name, kept)
+    if kept is None:  # that somebody else has loaded it is no harm to the host
+        others = [found for found in findings if found["code"] != "file-unknown"]
+        findings = [finding("file-not-kept", name, name=name), *others]
+    well = not standing_blockers(findings)
+    return None if well and kept is None else well, functions, findings
+
+
+def _rebooted(earlier, name, boot_id):
+    if earlier.get("boot_id") not in (None, boot_id):
+        yield finding("host-rebooted", name, name=name, then=earlier["boot_id"], now=boot_id)
+
+
+def _since(host, name, earlier):
+    """What has become of the kernel in this boot: findings, and lines of its log."""
+    findings, lines = [], []
+    if "taints" in earlier:
+        findings += _new_taints(host, name, earlier["taints"])
+    if "uptime" in earlier or "kernel_log" in earlier:
+        warnings, lines = kernel_warnings(host, Since(earlier.get("kernel_log"), earlier.get("uptime", 0)))
+        findings += warnings
+    return findings, lines
+
+
+def _new_taints(host, name, before):
+    """A finding for each taint that is new and that neither this patch nor any patch brings."""
+    module = loaded_module(host, name)
+    letters = OF_PATCHES + (module["taint"] if module else "")
+    brought = sum(1 << bit for bit, (letter, _meaning) in enumerate(TAINTS) if letter in letters)
+    for taint in decoded_taints(taint_mask(host) & ~before & ~brought):
+        yield finding("new-taint", taint["letter"], name=name, **taint)

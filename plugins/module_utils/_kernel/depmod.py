@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The running kernel's modules on disk, by depmod's index of them (modules.dep(5)), and one of them as a sample."""
+
+import re
+from collections import namedtuple
+from itertools import islice
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+
+DIRECTORIES = ("/lib/modules", "/usr/lib/modules")
+# Below this directory a kernel's package or `make modules_install` puts the kernel's own modules, and nothing else.
+OWN = "kernel/"
+TRIES = 4
+LARGEST = 2 << 20  # bytes in memory, of a module that is read for what any other would tell as well
+
+# How the kernel's own modules are built; the fields are those of ModuleFile.
+Sample = namedtuple("Sample", "vermagic struct_size has_versions crcs orc_unwind orc_header build_id")
+
+
+class InTree:
+    """depmod's index in a directory such as /lib/modules/6.1.0-56-amd64."""
+
+    def __init__(self, host, directory, index):
+        self._host = host
+        self.directory = directory
+        self._index = _Index(index, b":")
+
+    def path(self, module):
+        """The absolute path of a module's file, None where the index has none."""
+        found = self._index.path(module)
+        return found and self._absolute(found)
+
+    def own(self, module):
+        """The absolute path of the file of one of the kernel's own modules, None for any other module."""
+        found = self._index.path(module)
+        return self._absolute(found) if found and found.startswith(OWN) else None
+
+    def all_own(self):
+        """The absolute paths of the kernel's own modules."""
+        for match in re.finditer(rb"^(kernel/[^:\n]+):", self._index.text, re.MULTILINE):
+            yield self._absolute(match.group(1).decode("utf-8", "replace"))
+
+    def built_in(self, module):
+        """Whether the code of a module is part of the kernel itself."""
+        listed = self._host.read_bytes_or(f"{self.directory}/modules.builtin", b"")
+        return _Index(listed, b"\n").path(module) is not None
+
+    def exporter(self, symbol):
+        """The module that exports a symbol, as the kernel spells it; None where no module of the index does."""
+        key = f"alias symbol:{symbol} ".encode()
+        start = self._exports.find(key)
+        if start < 0:
+            return None
+        module = self._exports[start + len(key):].partition(b"\n")[0]
+        return module.decode("utf-8", "replace").replace("-", "_")
+
+    @once
+    def _exports(self):
+        return self._host.read_bytes_or(f"{self.directory}/modules.symbols", b"")
+
+    def _absolute(self, path):
+        return path if path.startswith("/") else f"{self.directory}/{path}"
+
+
+class _Index:
+    """A text with a path on each line, and what `after` begins with behind it."""
+
+    def __init__(self, text, after):
+        self.text = text
+        self._folded = text.replace(b"-", b"_")
+        self._ends = tuple(suffix + after for suffix in (b"", b".gz", b".xz", b".zst"))
+
+    def path(self, module):
+        """The path whose file, possibly compressed, is this module's, or None; - and _ in a name are equal."""
+        key = module.replace("-", "_").encode("utf-8") + b".ko"
+        at = self._folded.find(key)
+        while at >= 0:
+            behind = at + len(key)
+            if self.text[max(at - 1, 0):at] in (b"", b"/", b"\n") and self.text.startswith(self._ends, behind):
+                start, end = self.text.rfind(b"\n", 0, at) + 1, self.text.find(self._ends[0], behind)
+                return self.text[start:end].decode("utf-8", "replace")
+            at = self._folded.find(key, behind)
+        return None
+
+
+def in_tree_modules(host):
+    """The InTree of the running kernel; None where its index is gone."""
+    for parent in DIRECTORIES:
+        directory = f"{parent}/{host.release()}"
+        index = host.read_bytes_or(f"{directory}/modules.dep")
+        if index:
+            return InTree(host, directory, index)
+    return None
+
+
+def sample_module(host, tree):
+    """A Sample; None where none of the kernel's own modules can be read, or the files are of another kernel.
+
+    A loaded one proves by its build-id that the files are those of the running kernel, and not of one of the same
+    release that was installed since.
+    """
+    loaded = list(islice(loaded_own(host, tree), TRIES))
+    for name, path in loaded:
+        sample = _sample(host, path)
+        running = module_build_id(host, name)
+        if sample and (running == sample.build_id or running is None or sample.build_id is None):
+            return sample
+    if loaded:
+        return None
+    samples = (_sample(host, path) for path in islice(tree.all_own(), TRIES))
+    return next((sample for sample in samples if sample), None)
+
+
+def loaded_own(host, tree):
+    """(name, path) of the kernel's own modules that are loaded, the smallest in memory first, no very large ones."""
+    lines = [line.split() for line in host.read_or("/proc/modules", "").splitlines()]
+    for size, name in sorted((int(words[1]), words[0]) for words in lines):
+        path = tree.own(name)
+        if path and size <= LARGEST:
+            yield name, path
+
+
+def _sample(host, path):
+    module = module_file(host, path)
+    if module is None:
+        return None
+    try:
+        sample = Sample(module.modinfo.get("vermagic", ""), *(getattr(module, name) for name in Sample._fields[1:]))
+    except ElfError:
+        return None
+    return sample if sample.struct_size and sample.vermagic.split(" ")[0] == host.release() else None

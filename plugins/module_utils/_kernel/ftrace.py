@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ftrace view: which functions can be hooked, which are, and by whom (kernel/trace/ftrace.c, t_show)."""
+
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import same_address
+
+TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+
+LINE = re.compile(r"^(?P<name>\S+)(?: \[(?P<module>[^\]]+)\])? \((?P<users>\d+)\)(?P<flags>[ RIDOM]*)")
+
+
+def hooked_functions(host):
+    """{(object, function): [flags, ...]} for every hooked function, or None where the kernel does not let us look.
+
+    A name can stand for several functions of one object, hence the list. Flag I is a live patch or a kprobe with a
+    post_handler (IPMODIFY), D a BPF program or another direct caller.
+    """
+    for base in TRACEFS:
+        text = host.read_or(f"{base}/enabled_functions")
+        if text is not None:
+            return _parse(text)
+    return None
+
+
+def live_patched(host, hooked, functions):
+    """{function: whether a live patch redirects it} of `functions`, which are (object, name); None for cannot be told.
+
+    `hooked` is what `hooked_functions` told, which names of several symbols at one address the first.
+    """
+    missing = {function for function in functions if not _is_live_patched(hooked, *function)}
+    others = same_address(host, missing) if missing else {}
+    patched = dict.fromkeys(functions, True)
+    for entry, name in missing:
+        names = others[entry, name]
+        patched[entry, name] = None if names is None else any(_is_live_patched(hooked, entry, one) for one in names)
+    return patched
+
+
+def _is_live_patched(hooked, entry, name):
+    return any("I" in flags for flags in hooked.get((entry, name), ()))
+
+
+def traceable_functions(host, functions):
+    """Those of `functions`, a set of (object, name), that ftrace can redirect, or None where it does not show its list.
+
+    Of several symbols at one address the kernel lists only the first. Reading ends when all of them are found.
+    """
+    if not functions:
+        return set()
+    lines = {_line(*function): function for function in functions}
+    for base in TRACEFS:
+        try:
+            return {lines[line] for line in _found(host, f"{base}/available_filter_functions", set(lines))}
+        except OSError:
+            continue  # not mounted, locked down, or ftrace is dead
+    return None
+
+
+def _line(entry, name):
+    return (name if entry == "vmlinux" else f"{name} [{entry}]").encode() + b"\n"
+
+
+def _found(host, path, wanted):
+    found = set()
+    for lines in host.line_blocks(path):
+        found |= wanted.intersection(lines)
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def _parse(text):
+    hooked = {}
+    for line in text.splitlines():
+        match = LINE.match(line)
+        if match:
+            key = (match.group("module") or "vmlinux", match.group("name"))
+            hooked.setdefault(key, []).append(match.group("flags").replace(" ", ""))
+    return hooked

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module parameters as the kernel's parse_args() reads them (kernel/params.c)."""
+
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+# Everything else is put between quotes, which the kernel takes off again. It ends a word at the byte 0xa0 too, which is
+# a space to it (lib/ctype.c) and a part of many letters in UTF-8.
+PLAIN = re.compile(r"[!-~]*$")
+
+
+def parameter_line(parameters):
+    """One line for finit_module(2) out of a dict; a list becomes comma separated, a boolean Y or N.
+
+    Raises LivepatchError `bad-parameter` for what the kernel could not read back as it was meant.
+    """
+    return " ".join(f"{_name(name)}={_value(name, value)}" for name, value in sorted(parameters.items()))
+
+
+def _name(name):
+    if not name or not name.replace("_", "").replace("-", "").isalnum():
+        raise LivepatchError("bad-parameter", f"params: {name!r} is not a module parameter's name.")
+    return name
+
+
+def _value(name, value):
+    if isinstance(value, list):
+        texts = [_text(name, item) for item in value]
+        if any("," in text for text in texts):
+            raise LivepatchError(
+                "bad-parameter",
+                f"params: {name} has an item with a comma, at which the kernel would split it: give the list without.")
+        text = ",".join(texts)
+    else:
+        text = _text(name, value)
+    return text if PLAIN.match(text) else f'"{text}"'
+
+
+def _text(name, value):
+    if isinstance(value, bool):
+        return "Y" if value else "N"
+    text = str(value)
+    if not isinstance(value, (str, int, float)) or '"' in text or not text.isprintable():
+        raise LivepatchError(
+            "bad-parameter",
+            f"params: the value of {name} cannot be given to the kernel: use a text without quotes, a number, a "
+            "boolean or a list of these.")
+    return text

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules in the kernel, as /sys/module shows them, and taking one out again."""
+
+import errno
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+# The kernel drops its own reference from a work queue, after the patch's directory has gone (klp_free_patch_finish).
+RELEASE_SECONDS = 15
+
+REFUSALS = {
+    errno.EPERM: ("not-permitted", "the kernel does not permit it: see CAP_SYS_MODULE and kernel.modules_disabled"),
+    errno.EAGAIN: ("module-in-use", "something uses it again"),
+    errno.EBUSY: ("module-busy", "it is not live, or has no exit function"),
+}
+
+NAME = re.compile(r"(?!\.{1,2}\Z)[^/\s]+\Z")
+
+
+def module_name(text):
+    """A module's name as the kernel spells it, which is with underscores where files and people write dashes.
+
+    Raises LivepatchError `bad-name` for what no module can be called.
+    """
+    if not NAME.match(text):
+        raise LivepatchError(
+            "bad-name", f"name is {text!r}, which no module can be called: give the name of the patch's module.")
+    return text.replace("-", "_")
+
+
+def loaded_names(host):
+    """The names of every loaded module, newest first; none where the kernel does not tell (CONFIG_MODULES=n)."""
+    return [line.split()[0] for line in host.read_or("/proc/modules", "").splitlines()]
+
+
+def present_objects(host):
+    """The objects of code that are there now, as live patches call them: "vmlinux" and the loaded modules."""
+    return {"vmlinux"}.union(loaded_names(host))
+
+
+def loaded_module(host, name):
+    """What the kernel tells of a module, None when it is not loaded.
+
+    Shape: `state`, `refcnt`, `taint`, `build_id`, `holders`.
+    """
+    base = f"/sys/module/{name}"
+    state = host.read_or(f"{base}/initstate")
+    if state is None:  # built-in code with parameters has a directory too
+        return None
+    return {
+        "state": state,
+        "refcnt": int(host.read_or(f"{base}/refcnt") or 0),
+        "taint": host.read_or(f"{base}/taint", ""),
+        "build_id": module_build_id(host, name),
+        "holders": host.names(f"{base}/holders"),
+    }
+
+
+def module_build_id(host, name):
+    """The build-id of a loaded module as hex, or None."""
+    try:
+        return notes.build_id(host.read_bytes(f"/sys/module/{name}/notes/.note.gnu.build-id"))
+    except OSError:
+        return None
+
+
+def kept_in_memory_by(host, name):
+    """What keeps a loaded module in memory for as long as it is so, in words; None where nothing does.
+
+    A module without an exit function is `[permanent]` in /proc/modules (kernel/module/procfs.c).
+    """
+    holders = host.names(f"/sys/module/{name}/holders")
+    if holders:
+        return f"it is used by {', '.join(holders)}"
+    for line in host.read_or("/proc/modules", "").splitlines():
+        words = line.split()
+        if words[0] == name and "[permanent]" in words[3].split(","):
+            return "it has no exit function"
+    return None
+
+
+def is_livepatch(module):
+    """Whether a loaded module is a live patch: the kernel taints it K (kernel/module/main.c, TAINT_LIVEPATCH)."""
+    return "K" in module["taint"]
+
+
+def leftovers(host, shown):
+    """Modules of live patches that patch nothing, all but those named in `shown`: disabled or replaced, still loaded.
+
+    Shape: a list of `name`, `build_id`, `refcnt`.
+    """
+    found = []
+    for name in host.names("/sys/module"):
+        module = None if name in shown else loaded_module(host, name)
+        if module and is_livepatch(module):
+            found.append({"name": name, "build_id": module["build_id"], "refcnt": module["refcnt"]})
+    return found
+
+
+def remove_module(host, name):
+    """Take a disabled patch's module out once nothing refers to it; returns whether it was there.
+
+    Raises LivepatchError: not-a-livepatch, module-busy, not-permitted, and those of wait_until_released.
+    """
+    module = loaded_module(host, name)
+    if module is None:
+        return False
+    if not is_livepatch(module):
+        raise LivepatchError("not-a-livepatch", f"The loaded module {name} is not a live patch, so it is left alone.")
+    wait_until_released(host, name)
+    try:
+        host.delete_module(name)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return False
+        code, why = REFUSALS.get(error.errno, ("removal-refused", error.strerror))
+        raise LivepatchError(code, f"The kernel refuses to remove the module {name}: {why}.") from error
+    return True
+
+
+def wait_until_released(host, name):
+    """Wait until nothing refers to a disabled patch's module; raises LivepatchError: module-pinned, module-in-use."""
+    if not wait_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
+        raise _still_referenced(host, name)
+
+
+def _refcnt(host, name):
+    return int(host.read_or(f"/sys/module/{name}/refcnt") or 0)
+
+
+def _still_referenced(host, name):
+    holders = host.names(f"/sys/module/{name}/holders")
+    if holders:
+        return LivepatchError(
+            "module-in-use", f"The module {name} is used by {', '.join(holders)}: remove those first.")
+    return LivepatchError(
+        "module-pinned",
+        f"The disabled patch {name} cannot be removed: the kernel still holds it, as it does for ever after a forced "
+        "transition, so it stays loaded and without effect until the next reboot.",
+    )

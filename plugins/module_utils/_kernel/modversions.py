@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The versions (CRCs) of the running kernel's exported symbols, from its headers or else from its own modules.
+
+The kernel does not show them. All modules of one build agree on them, so each import of one tells the version.
+"""
+
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file, read_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import loaded_own
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+# Where distributions put the list of all versions.
+LISTS = (
+    "{directory}/build/Module.symvers", "/usr/src/linux-headers-{release}/Module.symvers",
+    "/usr/src/kernels/{release}/Module.symvers", "/boot/symvers-{release}.gz", "/boot/symvers-{release}.xz",
+    "/boot/symvers-{release}.zst", "{directory}/symvers.gz", "{directory}/symvers.xz", "{directory}/symvers.zst",
+)
+CRC_FIELD = len("0x00000000")
+MODULE = re.compile(rb"(?:[^\t\n]*/)?([^\t\n]*)")  # with the directory that it is built in
+BUDGET = 0.2  # seconds for reading modules; 20 of them take a quarter of it, where they are not compressed
+
+# Live patches alone import these, so no module of the kernel tells their versions.
+OF_LIVE_PATCHES = "klp_"
+
+
+def symbol_versions(host, tree, sample, wanted):
+    """{symbol: CRC} of those `wanted` that the host tells in a short time.
+
+    A list is used only if it agrees with the sample in everything that the sample imports, since headers can be of
+    another build than the running kernel.
+    """
+    if not sample.has_versions:
+        return {}
+    for path in LISTS:
+        text = _list(host, path.format(directory=tree.directory, release=host.release()))
+        if text and all(_listed(text, tree, name) in (None, crc) for name, crc in sample.crcs.items()):
+            return _known({name: _listed(text, tree, name) for name in wanted}, wanted)
+    return _known(_of_modules(host, tree, sample, wanted), wanted)
+
+
+def _known(versions, wanted):
+    """A CRC of 0 stands for a symbol for which none could be computed; the kernel then compares nothing."""
+    return {name: versions[name] for name in wanted if versions.get(name)}
+
+
+def _list(host, path):
+    if not host.exists(path):
+        return None
+    try:
+        return read_image(host, path)
+    except LivepatchError:
+        return None
+
+
+def _listed(text, tree, name):
+    """The CRC in a line `0xCRC TAB NAME TAB MODULE TAB ...` (Documentation/kbuild/modules.rst), or None.
+
+    None as well for a symbol of a module in whose place another one is installed, a driver from elsewhere for one: its
+    symbols are not those of the list.
+    """
+    key = f"\t{name}\t".encode()
+    at = text.find(key)
+    while at >= 0:
+        crc = text[max(at - CRC_FIELD, 0):at]
+        if crc.startswith(b"0x"):  # else it is the name of a module
+            exporter = MODULE.match(text, at + len(key)).group(1).decode("utf-8", "replace")
+            return int(crc, 16) if exporter == "vmlinux" or tree.own(exporter) else None
+        at = text.find(key, at + 1)
+    return None
+
+
+def _of_modules(host, tree, sample, wanted):
+    found = dict(sample.crcs)
+    missing = {name for name in wanted if not name.startswith(OF_LIVE_PATCHES)}.difference(found)
+    end = host.now() + BUDGET
+    for _name, path in loaded_own(host, tree):
+        if not missing or host.now() > end:
+            break
+        module = module_file(host, path)
+        try:
+            found.update(module.crcs if module else {})
+        except ElfError:
+            continue
+        missing.difference_update(found)
+    return found

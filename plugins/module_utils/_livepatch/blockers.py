@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tasks that hold a transition (fs/proc/base.c: patch_state; kernel/livepatch/transition.c)."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import describe_task, frames, tasks
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.dynamic_debug import blocking_reasons
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+
+IDLE = "-1"
+MOST_TASKS = 3  # in one message
+
+
+def left_behind(host, target):
+    """The tasks that are not where the transition goes, as (pid, tid).
+
+    `target` is "1" for patching and "0" for unpatching.
+    """
+    behind = []
+    for pid, tid in tasks(host):
+        state = host.read_or(f"/proc/{pid}/task/{tid}/patch_state")
+        if state is not None and state not in (IDLE, target):
+            behind.append((pid, tid))
+    return behind
+
+
+def tasks_are_readable(host):
+    """Whether this process is shown where other users' tasks are in a transition, which takes root."""
+    return host.read_or("/proc/1/task/1/patch_state") is not None
+
+
+def describe_blockers(host, patch):
+    """Every task that holds the transition of `patch` (an adapter's shape) now, and why.
+
+    Shape: `pid`, `tid`, `comm`, `kthread`, `reason` (`running`, `unreliable-stack`, `asleep-in-function`, `unknown`),
+    `function` (the patched function it is in, or None), `stack` (function names, innermost first; empty where the
+    kernel does not tell).
+    Idle CPUs take part as well and show nowhere, so an empty list does not mean that nothing holds the transition.
+    """
+    target = "1" if patch["state"] == "enabling" else "0"
+    behind = left_behind(host, target)
+    reasons = blocking_reasons(host, [tid for _pid, tid in behind])
+    functions = {function["name"] for entry in patch["objects"] for function in entry["functions"]}
+    held = set(left_behind(host, target))  # some have moved on while the kernel was asked
+    blockers = [_blocker(host, pid, tid, reasons, functions) for pid, tid in behind if (pid, tid) in held]
+    return [blocker for blocker in blockers if blocker]
+
+
+def _blocker(host, pid, tid, reasons, functions):
+    task = describe_task(host, pid, tid)
+    if task is None:
+        return None  # it has ended meanwhile
+    stack = [name for _entry, name in frames(host, pid, tid) or []]
+    reason, function = reasons.get(tid, ("unknown", None))
+    function = function or next((name for name in stack if name in functions), None)
+    return dict(task, reason=reason, function=function, stack=stack)
+
+
+def blockers_sentence(blockers):
+    """Who holds the transition, in words for an error."""
+    if not blockers:
+        return "no task that can be seen (an idle CPU can hold it)"
+    return shortened([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
+
+
+# Reason, whether it is a kernel thread: what an operator can do about such a task.
+HELP = {
+    ("running", False): "stop or pause what keeps it busy in the kernel",
+    ("running", True): "stop the load that keeps this kernel thread busy",
+    ("asleep-in-function", False): "stop or restart the service that it belongs to",
+    ("asleep-in-function", True): "end what this kernel thread waits for, or ask for a patch without that function",
+    ("unreliable-stack", False): "end tracing and probes, and unload modules from outside the kernel's tree",
+    ("unreliable-stack", True): "end tracing and probes, and unload modules from outside the kernel's tree",
+    ("unknown", False): "look at its stack in blockers, and stop it",
+    ("unknown", True): "look at its stack in blockers for what it waits for",
+}
+
+
+def what_helps(blockers):
+    """What to do about who holds a transition, as a sentence about the first of them."""
+    if not blockers:
+        return "Run again when the host is less busy."
+    first = blockers[0]
+    return f"For {first['comm']}, {HELP[first['reason'], first['kthread']]}; then run again."
+
+
+def _blocker_words(blocker):
+    why = {
+        "running": "running",
+        "unreliable-stack": "with a stack the kernel cannot read",
+        "asleep-in-function": f"asleep in {blocker['function']}",
+        "unknown": f"in {blocker['function']}" if blocker["function"] else "for a reason the kernel does not tell",
+    }[blocker["reason"]]
+    return f"{blocker['comm']} (pid {blocker['pid']}) {why}"

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which live-patching mechanism the running kernel offers, and its adapter."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, refusal
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import Livepatch
+
+# In the order of preference: what the kernel shows, the name reported for it, its adapter.
+INTERFACES = (
+    ("/sys/kernel/livepatch", "livepatch", Livepatch),
+    ("/sys/kernel/kpatch", "kpatch", None),
+    ("/sys/kernel/kgraft", "kgraft", None),
+)
+
+
+def interface_name(host):
+    """`livepatch`, `kpatch`, `kgraft` or `none`."""
+    for path, name, _adapter in INTERFACES:
+        if host.is_dir(path):
+            return name
+    return "none"
+
+
+def interface_or_none(host):
+    """The adapter for the running kernel, or None where there is none."""
+    for path, _name, adapter in INTERFACES:
+        if host.is_dir(path):
+            return adapter and adapter(host)
+    return None
+
+
+def interface_adapter(host):
+    """The adapter for the running kernel; raises LivepatchError `livepatch-unsupported`."""
+    adapter = interface_or_none(host)
+    if adapter is None:
+        raise refusal([unsupported(host)])
+    return adapter
+
+
+def unsupported(host):
+    """The finding for a kernel without an adapter."""
+    name = interface_name(host)
+    why = "there is no /sys/kernel/livepatch"
+    if name != "none":
+        why = f"its only interface is {name}, which this collection reports and does not drive"
+    return finding("livepatch-unsupported", host.release(), running=host.release(), why=why)

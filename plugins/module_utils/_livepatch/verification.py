@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is a patch really running? What a file claims, against sysfs and against ftrace."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import hooked_functions, live_patched
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
+    loaded_module,
+    module_build_id,
+    present_objects,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import left_behind
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys
+
+
+def verify_patch(host, interface, name, description, tasks=True):
+    """Findings and evidence for one patch.
+
+    `description` is the file's, or None when no file is known. `tasks` also looks at every task of the host.
+    Returns (findings, functions): each function has `patch`, `object`, `name`, `sympos`, `claimed`, `in_sysfs`,
+    `object_loaded`, `ftrace` (True, False, or None where it cannot be told) and `overridden_by`.
+    """
+    patch = interface.patch(name)
+    state = patch["state"] if patch else interface.state(name)
+    if state == "absent":
+        return [finding("not-loaded", name, name=name)], []
+    if state != "enabled":
+        return [finding("not-enabled", name, name=name, state=state)], []
+    findings = list(_identity(host, name, description))
+    hooked = hooked_functions(host)
+    if hooked is None:
+        findings.append(finding("ftrace-unreadable", "ftrace"))
+    functions = _functions(host, interface, patch, description, hooked)
+    findings.extend(_function_findings(name, description, functions))
+    findings.extend(_object_findings(host, patch))
+    # During another patch's transition, patch_state is about that one.
+    if tasks and not interface.in_transition():
+        behind = left_behind(host, "1")
+        if behind:
+            findings.append(finding("task-left-behind", name, name=name, count=len(behind)))
+    return findings, functions
+
+
+def _identity(host, name, description):
+    if description is None:
+        yield finding("file-unknown", name, name=name)
+        return
+    loaded, wanted = module_build_id(host, name), description["build_id"]
+    if loaded is None or wanted is None:
+        yield finding("build-unknown", name, name=name, file=description["file"])
+    elif loaded != wanted:
+        yield finding("other-build", name, name=name, file=description["file"], loaded=loaded, wanted=wanted)
+    if description["opaque"]:
+        yield finding("tables-opaque", name, file=description["file"])
+
+
+def _functions(host, interface, patch, description, hooked):
+    listed = function_keys(patch["objects"])
+    claimed = listed if description is None or description["opaque"] else function_keys(description["objects"])
+    loaded = {entry["name"]: entry["patched"] for entry in patch["objects"]}
+    newer = _newer_owners(interface, patch["name"])
+    present = present_objects(host)
+    wanted = {(entry, function) for entry, function, _sympos in listed | claimed if entry in present}
+    patched = {} if hooked is None else live_patched(host, hooked, wanted)
+    functions = []
+    for key in sorted(listed | claimed):
+        entry, function, sympos = key
+        functions.append({
+            "patch": patch["name"], "object": entry, "name": function, "sympos": sympos,
+            "claimed": key in claimed,
+            "in_sysfs": key in listed,
+            "object_loaded": loaded.get(entry, False),
+            "ftrace": None if hooked is None else patched.get((entry, function), False),
+            "overridden_by": newer.get(key),
+        })
+    return functions
+
+
+def _newer_owners(interface, name):
+    owners = {}
+    above = False
+    for patch in interface.patches():
+        if above and patch["state"] == "enabled":
+            owners.update(dict.fromkeys(function_keys(patch["objects"]), patch["name"]))
+        above = above or patch["name"] == name
+    return owners
+
+
+def _function_findings(name, description, functions):
+    file = description["file"] if description else None
+    for function in functions:
+        where = {"name": name, "object": function["object"], "function": function["name"]}
+        subject = f"{function['object']}:{function['name']},{function['sympos']}"
+        if not function["in_sysfs"]:
+            yield finding("function-missing", subject, file=file, sympos=function["sympos"], **where)
+        elif not function["claimed"]:
+            yield finding("function-extra", subject, file=file, sympos=function["sympos"], **where)
+        elif function["overridden_by"]:
+            yield finding("function-overridden", subject, other=function["overridden_by"], **where)
+        elif function["object_loaded"] and function["ftrace"] is False:
+            yield finding("function-not-hooked", subject, **where)
+
+
+def _object_findings(host, patch):
+    for entry in patch["objects"]:
+        if entry["patched"]:
+            continue
+        present = entry["name"] == "vmlinux" or loaded_module(host, entry["name"]) is not None
+        code = "object-not-patched" if present else "object-absent"
+        yield finding(code, entry["name"], object=entry["name"], name=patch["name"])

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the states (struct klp_state) of a patch fit those of an enabled one, as kernel/livepatch/state.c has it."""
+
+USED = frozenset((
+    "file", "name", "release", "arch", "size", "build_id", "livepatch", "format", "opaque", "replace", "objects",
+    "parameters", "states", "shadow", "state_calls", "imports", "has_versions", "module_layout", "symtab", "removable",
+    "klp_symbols", "klp_relocations", "license", "vermagic", "depends", "module_struct_size", "signature", "orc",
+    "btf"))
+SCHEMA = 2  # of a description; another one was left by another version of the collection
+
+
+def state_clash(patch, enabled):
+    """Why the kernel would refuse `patch` beside `enabled` (descriptions), in words; None where it would not.
+
+    It has to have each state of the enabled patch in the same or a later version; one that does not replace may also
+    leave it alone.
+    """
+    versions = {state["id"]: state["version"] for state in reversed(patch["states"])}  # the kernel takes the first
+    for state in enabled["states"]:
+        number, version = state["id"], state["version"]
+        if number not in versions:
+            if patch["replace"]:
+                return f"it lacks state {number}"
+        elif versions[number] < version:
+            return f"it has state {number} in version {versions[number]}, which is older than {version}"
+    return None
+
+
+def claimed_objects(description):
+    """What a file says it patches, with sympos as sysfs shows it; `patched` is false.
+
+    Nothing where the file builds its tables at run time: those are hints and no claims.
+    """
+    objects = [] if description["opaque"] else description["objects"]
+    return [{"name": entry["name"], "patched": False, "functions": [
+        {"name": function["name"], "sympos": function["sympos"] or 1} for function in entry["functions"]]}
+        for entry in objects]
+
+
+def is_usable(description, sha256):
+    """Whether what was read is a description of this very file, by this version of the collection."""
+    return (
+        isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
+        and USED.issubset(description))
+
+
+def built_against(description):
+    """{symbol: CRC} of all that the file was built against."""
+    versions = {entry["name"]: entry["crc"] for entry in description["imports"] if entry["crc"] is not None}
+    if description["module_layout"] is not None:
+        versions["module_layout"] = description["module_layout"]
+    return versions
+
+
+def function_keys(objects):
+    """{(object, function, sympos)} of a description's or an adapter's objects; sysfs shows sympos 0 as 1."""
+    return {(entry["name"], function["name"], function["sympos"] or 1)
+            for entry in objects for function in entry["functions"]}

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which build of what the controller offers is for this host.
+
+The offer is a dict of
+    kind        `file` (one file on the controller), `bundle` (many) or `host` (a file on this host)
+    builds      descriptions; one with `stub` true has only file, name, release, arch, sha256, size and build_id
+    path        of a host's file, or None
+    delivered   where the image that was asked for has been put, or None
+"""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+
+
+def chosen_description(host, store, offer, name):
+    """The description of this host's build, or None when a bundle has none for it.
+
+    Raises Needs, and LivepatchError `name-differs`, `name-not-in-bundle`, `name-needed`.
+    """
+    if offer["kind"] == "host":
+        build = _host_build(host, store, offer)
+    elif offer["kind"] == "bundle":
+        build = _bundle_build(host, offer["builds"], name)
+    else:
+        build = offer["builds"][0]
+    if build is None:
+        return None
+    if name and build["name"] != name:
+        raise LivepatchError(
+            "name-differs", f"{build['file']} holds the patch {build['name']}, not {name}: correct name or src.")
+    if build.get("stub"):
+        build = store.description(build["sha256"]) or _ask(description=build["sha256"])
+    return build
+
+
+def uncovered_note(host, offer, name):
+    """The finding for a host that a bundle has no build for."""
+    builds = sorted({f"{build['release']} on {build['arch']}" for build in offer["builds"]})
+    return finding(
+        "uncovered", host.release(), name=name or "any patch", running=host.release(), machine=host.machine(),
+        builds=", ".join(builds) or "nothing")
+
+
+def _bundle_build(host, builds, name):
+    if name and name not in {build["name"] for build in builds}:
+        known = ", ".join(sorted({build["name"] for build in builds})) or "none"
+        raise LivepatchError("name-not-in-bundle", f"The bundle holds no patch called {name}; it holds: {known}.")
+    here = (host.release(), host.machine())
+    fitting = [build for build in builds
+               if (build["release"], build["arch"]) == here and name in (None, build["name"])]
+    if len(fitting) > 1:
+        names = ", ".join(sorted(build["name"] for build in fitting))
+        raise LivepatchError(
+            "name-needed", f"The bundle holds several patches for kernel {here[0]} ({names}): say which one with name.")
+    return fitting[0] if fitting else None
+
+
+def _host_build(host, store, offer):
+    sha256, _size = image_digest(host.path(offer["path"]))
+    for build in offer["builds"]:
+        if build["sha256"] == sha256:
+            return build
+    return store.description(sha256) or _ask(reading={"path": offer["path"], "sha256": sha256})
+
+
+def _ask(**what):
+    raise Needs(**what)

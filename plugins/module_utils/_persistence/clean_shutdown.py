@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a boot ended cleanly, by a mark that is left while the host goes down; and the switch for the next boot.
+
+    /var/lib/kernel-livepatch/clean-shutdown      the boot_ids of the last boots that ended so, a line each
+"""
+
+import contextlib
+import os
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+
+MARK = f"{STATE_DIRECTORY}/clean-shutdown"
+MOST = 16  # boots; the ledger may be of an earlier one, where the last could not write it
+ROOM = 1024  # bytes for that many, taken while there is space: on a full disk no clean shutdown may look like a crash
+
+
+def was_clean(host, boot_id):
+    """Whether that boot ended as it should; False where nothing is known of it."""
+    return boot_id in _clean_boots(host)
+
+
+def record_clean_shutdown(host):
+    """Leave the mark for this boot; raises LivepatchError `directory-not-private`, and OSError."""
+    private_directory(host.path(STATE_DIRECTORY))
+    this = host.read(BOOT_ID)
+    _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST:])
+
+
+def withdraw(host):
+    """Take the mark for this boot away again, because the host runs on; raises OSError."""
+    this, clean = host.read_or(BOOT_ID), _clean_boots(host)
+    if this in clean:
+        _write(host, [boot for boot in clean if boot != this])
+
+
+def make_room(host):
+    """Have the file, so that a mark can be left on a full disk; where there is no room by now, none is made."""
+    if not host.exists(MARK):
+        with contextlib.suppress(OSError):
+            _write(host, [])
+
+
+def _clean_boots(host):
+    return host.read_or(MARK, "").split()
+
+
+def _write(host, boots):
+    """Over what is there, and never longer than that."""
+    text = "".join(f"{boot}\n" for boot in boots).encode("ascii").ljust(ROOM, b"\n")
+    descriptor = os.open(host.path(MARK), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.pwrite(descriptor, text, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(host.path(STATE_DIRECTORY))

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host's journal tells of its last changes, each begun and ended in one entry."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import SHAPES, newest_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import running_change
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import same_stack
+
+MOST = 20  # entries
+LAYER = ("name", "build_id", "sha256", "parameters", "accepted")  # what is told of each patch before and after
+
+
+def history(host):
+    """The last changes, the one that is going on, and how many lines between them cannot be read.
+
+    Shape: `changing` (see running_change), `journal` (entries, newest first) and `journal_unreadable` (a number); the
+    last two are None where this user may not read the journal. A change that was begun, not ended, and whose process
+    is gone has the outcome `interrupted`.
+    """
+    try:
+        earlier, unreadable = _pairs(host)
+        changing = running_change(host)
+        lost = {name for name, pair in earlier.items() if "end" not in pair}
+        lost -= {changing["transaction"]} if changing else set()
+        if lost:  # or it has ended, or begun, while this was looked at: its end stands there before its process goes
+            earlier, unreadable = _pairs(host)
+    except OSError:
+        return {"changing": None, "journal": None, "journal_unreadable": None}
+    entries = [_entry(name, pair, lost) for name, pair in earlier.items()]
+    return {"changing": changing, "journal": entries, "journal_unreadable": unreadable}
+
+
+def _pairs(host):
+    """Transaction to its records by event, newest first, with the number of lines that cannot be read."""
+    pairs, begun, unreadable = {}, 0, 0
+    for record in newest_records(host):
+        if record is None:
+            unreadable += 1
+            continue
+        pairs.setdefault(record["transaction"], {})[record["event"]] = record
+        begun += record["event"] == "begin"
+        if begun == MOST:
+            break
+    return dict(list(pairs.items())[:MOST]), unreadable
+
+
+def _entry(name, pair, lost):
+    begin = pair.get("begin") or dict.fromkeys(SHAPES["begin"], None)
+    end = pair.get("end") or dict.fromkeys(SHAPES["end"], None)
+    open_outcome = "interrupted" if name in lost else "running"
+    return {
+        "transaction": name,
+        "action": begin["action"],
+        "outcome": end["outcome"] or open_outcome,
+        "code": end["code"],
+        "began": begin["time"],
+        "ended": end["time"],
+        "seconds": end["seconds"],
+        "boot_id": begin["boot_id"],
+        "kernel": begin["kernel"],
+        "who": _picked(begin["who"] or {}, UNKNOWN),
+        "patches": _patches(begin["patches"] or [], end["patches"] or []),
+        "replaces": end["replaces"] or [],
+        "before": _stack(begin["before"]),
+        "after": _stack(end["after"]),
+    }
+
+
+def _patches(wanted, reached):
+    """What was to be done with each patch, and what came of it, None where that is not written."""
+    wanted = {patch["name"]: patch for patch in wanted}
+    reached = {patch["name"]: patch for patch in reached}
+    keys = ("sha256", "build_id", "previous_state", "wanted_state", "state", "transition_seconds")
+    both = {name: dict(wanted.get(name, {}), **reached.get(name, {})) for name in [*wanted, *reached]}
+    return [dict(_picked(patch, keys), name=name) for name, patch in both.items()]
+
+
+def _stack(patches):
+    return patches and [_picked(patch, LAYER) for patch in patches]
+
+
+def _picked(told, keys):
+    return {key: told.get(key) for key in keys}
+
+
+def past_changes(host):
+    """The journal's changes, newest first: what was written before each, and after it (None where it has no end).
+
+    Raises OSError.
+    """
+    ends = {}
+    for record in newest_records(host):
+        if record is None:
+            continue
+        if record["event"] == "end":
+            ends[record["transaction"]] = record
+        else:
+            yield record, ends.pop(record["transaction"], None)
+
+
+def moved_the_stack(begin, end):
+    """Whether somebody's change brought a patch in or took one out, or may still do so."""
+    return begin["action"] == "patch" and not (
+        end and end["outcome"] != "left-going" and same_stack(begin["before"], end["after"]))

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of a host: one JSON object a line, one line before a change begins and one after it has ended.
+
+    /var/lib/kernel-livepatch/journal.jsonl      the journal
+    /var/lib/kernel-livepatch/journal.jsonl.1    what was the journal until it was full
+"""
+
+import contextlib
+import json
+import os
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
+    MAYBE_NUMBER,
+    MAYBE_TEXT,
+    NUMBER,
+    TEXT,
+    fits,
+)
+
+CURRENT = f"{STATE_DIRECTORY}/journal.jsonl"
+OLDER = f"{STATE_DIRECTORY}/journal.jsonl.1"
+LIMIT = 512 * 1024  # bytes of one file
+SCHEMA = 1  # of a record; another one was written by another version of the collection
+
+STACK = [{"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT, "parameters": TEXT, "accepted": bool}]
+WHO = {"controller_user": MAYBE_TEXT, "controller_node": MAYBE_TEXT, "user": MAYBE_TEXT, "address": MAYBE_TEXT}
+
+# What a record holds, by its event: key to type, a list of such, or a table of such. `time` and `since` are UTC.
+SHAPES = {
+    "begin": {
+        "transaction": TEXT, "time": TEXT, "boot_id": MAYBE_TEXT, "kernel": TEXT, "action": TEXT, "who": WHO,
+        "before": STACK,
+        "patches": [{"name": TEXT, "sha256": MAYBE_TEXT, "build_id": MAYBE_TEXT, "previous_state": TEXT,
+                     "wanted_state": TEXT}],
+    },
+    "end": {
+        "transaction": TEXT, "time": TEXT, "outcome": TEXT, "code": MAYBE_TEXT, "seconds": NUMBER,
+        "replaces": [TEXT], "after": STACK,
+        "patches": [{"name": TEXT, "state": TEXT, "transition_seconds": MAYBE_NUMBER}],
+    },
+}
+
+
+def append_record(host, event, record):
+    """Add a record and have it on the disk; whoever appends holds the host's lock.
+
+    Raises OSError with the journal as it was, and LivepatchError `directory-not-private`, `not-permitted`.
+    """
+    record = dict(record, schema=SCHEMA, event=event)
+    line = json.dumps(record, sort_keys=True).encode("utf-8") + b"\n"
+    path = host.path(CURRENT)
+    private_directory(host.path(STATE_DIRECTORY))
+    _make_room(path, host.path(OLDER), len(line))
+    _append(path, line)
+
+
+def newest_records(host):
+    """The journal's records from the newest to the oldest, None for each line that cannot be read; raises OSError."""
+    for path in (CURRENT, OLDER):
+        try:
+            content = host.read_bytes(path)
+        except FileNotFoundError:
+            continue
+        for line in reversed(content.split(b"\n")):
+            if line:
+                yield _record(line)
+
+
+def _make_room(path, older, wanted):
+    """Set a full file aside; a crash in between leaves none, which is an empty one."""
+    try:
+        size = os.lstat(path).st_size
+    except FileNotFoundError:
+        return
+    if size and size + 1 + wanted > LIMIT:
+        os.rename(path, older)
+        sync_directory(os.path.dirname(path))
+
+
+def _append(path, line):
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        # A power cut can have left the last line unfinished.
+        unfinished = size and os.pread(descriptor, 1, size - 1) != b"\n"
+        try:
+            _write(descriptor, b"\n" + line if unfinished else line)
+            os.fsync(descriptor)
+            if not size:
+                _sync_new(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor, content):
+    """A full disk can take a part of it first."""
+    while content:
+        content = content[os.write(descriptor, content):]
+
+
+def _sync_new(path):
+    """Have a new file's name on the disk, and that of its directory, which can be as new."""
+    directory = os.path.dirname(path)
+    sync_directory(directory)
+    sync_directory(os.path.dirname(directory))
+
+
+def _record(line):
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        return None
+    event = record.get("event")
+    shape = SHAPES.get(event) if isinstance(event, str) else None
+    return record if shape and fits(record, shape) else None

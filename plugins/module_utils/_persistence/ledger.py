@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this host is to keep, to take back, and never to load again: one small file that is replaced as a whole.
+
+    /var/lib/kernel-livepatch/ledger.json     absent where there is nothing to remember
+
+The journal tells what was done; the ledger tells what holds now, and what the next boot acts on.
+"""
+
+import contextlib
+import json
+import os
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    private_directory,
+    sync_directory,
+    write_private,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import MAYBE_TEXT, NUMBER, TEXT, fits
+
+SCHEMA = 1  # of the file; another one was written by another version of the collection
+
+# One patch in one build, with the parameters (one line) that it is loaded with, and the change that brought it.
+ENTRY = {"name": TEXT, "build_id": MAYBE_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
+# One patch of a stack; without sha256 where this host keeps no file of it.
+LAYER = {"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT, "parameters": TEXT, "accepted": bool}
+
+# `boot_id`: of the boot that the next four are about, None for none.
+# `watched`: whether something on this host records that this boot ended cleanly.
+# `loaded`: what this collection has brought in and not taken out again, oldest first; written before the load.
+# `trial`: the way back of the patch that is on trial, or None; `ends` is on the clock of Host.now().
+# `booted`: what was loaded at boot; `proven` once the host has run long enough with it.
+# `accepted`: what is loaded at each boot of its release, oldest first.
+# `quarantined`: what was on trial, or had just been loaded at boot, when the host crashed; see quarantine.py.
+SHAPE = {
+    "boot_id": MAYBE_TEXT,
+    "watched": bool,
+    "loaded": [ENTRY],
+    "trial": (None, {"transaction": TEXT, "name": TEXT, "since": TEXT, "seconds": NUMBER, "ends": NUMBER,
+                     "back_to": [LAYER]}),
+    "booted": {"proven": bool, "patches": [ENTRY]},
+    "accepted": [dict(ENTRY, since=TEXT)],
+    "quarantined": [{"name": TEXT, "build_id": MAYBE_TEXT, "sha256": TEXT, "why": TEXT, "transaction": MAYBE_TEXT,
+                     "since": TEXT}],
+}
+
+
+def empty_ledger():
+    """A ledger without anything to remember; see SHAPE."""
+    return {"boot_id": None, "watched": False, "loaded": [], "trial": None,
+            "booted": {"proven": False, "patches": []}, "accepted": [], "quarantined": []}
+
+
+def read_ledger(host):
+    """The ledger; raises LivepatchError `ledger-damaged`, and OSError where this user may not read it."""
+    try:
+        content = host.read_bytes(LEDGER)
+    except FileNotFoundError:
+        return empty_ledger()
+    try:
+        ledger = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        ledger = None
+    if not isinstance(ledger, dict) or ledger.pop("schema", None) != SCHEMA or not fits(ledger, SHAPE):
+        raise LivepatchError(
+            "ledger-damaged",
+            f"{LEDGER} is damaged or of another version of this collection, so what is accepted, on trial or "
+            "quarantined here is not known: move it away, and accept again what is to be loaded at boot.")
+    return ledger
+
+
+def write_ledger(host, ledger):
+    """Have the ledger on the disk, as a whole; raises LivepatchError `no-space`, OSError, with the earlier one kept."""
+    path = host.path(LEDGER)
+    if not any(ledger[key] for key in ("loaded", "trial", "accepted", "quarantined")):
+        if os.path.lexists(path):
+            os.unlink(path)
+            sync_directory(os.path.dirname(path))
+        return
+    text = json.dumps(dict(ledger, schema=SCHEMA), sort_keys=True, indent=1).encode("utf-8") + b"\n"
+    if host.read_bytes_or(LEDGER) != text:
+        private_directory(host.path(STATE_DIRECTORY))
+        write_private(path, lambda stream: stream.write(text))
+
+
+def set_aside(host):
+    """Keep a ledger that cannot be read beside the one that takes its place."""
+    with contextlib.suppress(OSError):
+        os.rename(host.path(LEDGER), host.path(f"{LEDGER}.damaged"))
+
+
+def same_build(one, other):
+    """Whether two entries are about the same build; what is only seen in the kernel has no digest, but the build-id."""
+    if one["name"] != other["name"]:
+        return False
+    if one["sha256"] and one["sha256"] == other["sha256"]:
+        return True
+    both = one["sha256"] and other["sha256"]
+    return one["build_id"] == other["build_id"] and not (both and one["build_id"] is None)
+
+
+def accepted_here(host, ledger):
+    """The entries that are to be loaded on the running kernel, oldest first."""
+    release = host.release()
+    return [entry for entry in ledger["accepted"] if entry["release"] == release]
+
+
+def quarantine_of(ledger, entry):
+    """Why a build must not be loaded: its entry in the quarantine, or None."""
+    return next((one for one in ledger["quarantined"] if same_build(one, entry)), None)
+
+
+def entry_of_layer(host, layer, transaction):
+    """The ENTRY of a stack's LAYER that runs, or is to run, on the running kernel."""
+    return {"name": layer["name"], "build_id": layer["build_id"], "sha256": layer["sha256"] or "",
+            "release": host.release(), "parameters": layer["parameters"], "transaction": transaction}
+
+
+def entry_of(description, parameters, transaction):
+    """What the ledger has of a patch that is about to be loaded; `parameters` is one line."""
+    return {
+        "name": description["name"], "build_id": description["build_id"], "sha256": description["sha256"],
+        "release": description["release"], "parameters": parameters, "transaction": transaction}
+
+
+def without(entries, name):
+    """Entries but those of one name, whatever their build and release."""
+    return [entry for entry in entries if entry["name"] != name]
+
+
+def accepted_with(ledger, stack, entry, replaces, now):
+    """The ledger's `accepted` with one more; what does not run now stays, unless this one replaces it.
+
+    Those that run are in the order of the stack.
+    """
+    release = entry["release"]
+    elsewhere = [one for one in ledger["accepted"] if one["release"] != release]
+    known = [one for one in ledger["accepted"] if one["release"] == release and one["name"] != entry["name"]]
+    known.append(dict(entry, since=now))
+    running = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
+    running = [one for one in running if one]
+    return elsewhere + in_order(known, [] if replaces else [one for one in known if one not in running], running)
+
+
+def in_order(known, idle, running):
+    """Entries that run, and idle ones, each before those that came later when all of them were `known`."""
+    merged = list(running)
+    for entry in idle:
+        later = known[known.index(entry) + 1:]
+        place = next((number for number, one in enumerate(merged) if one in later), len(merged))
+        merged.insert(place, entry)
+    return merged
+
+
+def without_patch(ledger, name):
+    """What changes in a ledger before a patch goes: no boot and no trial's end brings it in again."""
+    trial = ledger["trial"]
+    return {
+        "accepted": without(ledger["accepted"], name),
+        "trial": dict(trial, back_to=without(trial["back_to"], name)) if trial else None,
+    }
+
+
+def standing(host, ledger, name, state):
+    """A patch's state, which is `accepted` where the enabled build is what the next boot loads, and not on trial."""
+    if state != "enabled" or trial_of(ledger, name):
+        return state
+    loaded = {"name": name, "build_id": module_build_id(host, name), "sha256": ""}
+    return "accepted" if any(same_build(entry, loaded) for entry in accepted_here(host, ledger)) else state
+
+
+def trial_of(ledger, name):
+    """The trial that a patch is on, or None."""
+    return ledger["trial"] if ledger["trial"] and ledger["trial"]["name"] == name else None
+
+
+def seconds_left(host, trial):
+    """Whole seconds until a trial's end."""
+    return max(0, round(trial["ends"] - host.now()))
+
+
+def loaded_with(host, recorded, coming):
+    """The ledger's `loaded` with LAYERs that are about to be."""
+    names = {layer["name"] for layer in coming}
+    staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in names]
+    return staying + [entry_of_layer(host, layer, recorded.name) for layer in coming]
+
+
+def loaded_now(patches, ledger):
+    """The ledger's `loaded` without what the kernel has no more, by an interface's patches."""
+    return _still_there(patches, ledger["loaded"])
+
+
+def in_kernel_now(patches, ledger):
+    """What the ledger has of patches in the kernel: `loaded`, and `booted`, for what has gone is no suspect."""
+    booted = ledger["booted"]
+    return {"loaded": loaded_now(patches, ledger),
+            "booted": dict(booted, patches=_still_there(patches, booted["patches"]))}
+
+
+def _still_there(patches, entries):
+    there = {patch["name"] for patch in patches if patch["state"] != "disabled"}
+    return [entry for entry in entries if entry["name"] in there]

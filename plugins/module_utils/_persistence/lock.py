@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One change at a time on a host: a lock that dies with its holder, and that says who holds it since when."""
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager, suppress
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN, spoken
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+LOCK = f"{RUN_DIRECTORY}/lock"
+TOLD = ("transaction", "since", "pid", "who")  # what is told of a holder
+
+
+@contextmanager
+def change_lock(host, change, wait=False):
+    """Hold the host's lock; `change` is a dict of `transaction`, `since` and `who`.
+
+    Raises LivepatchError `host-busy` at once when another change has it, unless this shall `wait` for its end; its
+    details tell in `holder` which.
+    """
+    private_directory(host.path(RUN_DIRECTORY))
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(host.path(LOCK), flags, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise _busy(running_change(host)) from error
+        try:
+            _note(descriptor, dict(change, **process_identity(host, "self")))
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def running_change(host):
+    """Who is changing this host; None when nobody is, or this user may not see it.
+
+    Shape: `transaction`, `since`, `pid`, `who` (as `operator` has it). Whether the holder lives is asked of the process
+    and not of the lock, which could only be asked by taking it, and would be in the way of a change that begins.
+    """
+    try:
+        holder = json.loads(host.read_or(LOCK, ""))
+        if process_identity(host, holder["pid"]) != {"pid": holder["pid"], "started": holder["started"]}:
+            return None
+        holder["who"] = {key: holder["who"].get(key) for key in UNKNOWN}
+        return {key: holder[key] for key in TOLD}
+    except (ValueError, LookupError, TypeError, AttributeError):  # nothing, or half of it while it is written
+        return None
+
+
+def refuse_while_busy(host):
+    """Raise LivepatchError `host-busy` where another change can be seen to go on."""
+    holder = running_change(host)
+    if holder:
+        raise _busy(holder)
+
+
+def _note(descriptor, holder):
+    """Replace what an earlier holder that was killed has left; without room for it, the lock holds all the same."""
+    os.ftruncate(descriptor, 0)
+    with suppress(OSError):
+        os.pwrite(descriptor, json.dumps(holder, sort_keys=True).encode("utf-8"), 0)
+
+
+def _busy(holder):
+    by = "another run of this collection"
+    if holder:
+        by = (f"{spoken(holder['who'])} since {holder['since']} (transaction {holder['transaction']}, "
+              f"pid {holder['pid']})")
+    return LivepatchError(
+        "host-busy", f"This host is being changed by {by}: wait until it has ended.", holder=holder)

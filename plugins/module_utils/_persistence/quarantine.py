@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an earlier boot has left behind: a patch that was there when its host crashed is not loaded again."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import was_clean
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    empty_ledger,
+    read_ledger,
+    same_build,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+ON_TRIAL = "crashed-on-trial"
+AFTER_BOOT = "crashed-after-boot"
+
+
+def settled(host, ledger, now):
+    """The ledger as it holds in this boot; nothing is written. `now` is the time for what is quarantined, as text.
+
+    After a crash, what was loaded and not accepted is quarantined. Where there was nothing like that, it is what had
+    been loaded at boot too short a time before; one suspect at a time, for what is quarantined is not loaded again.
+    """
+    boot_id = host.read_or(BOOT_ID)
+    if ledger["boot_id"] in (None, boot_id):
+        return dict(ledger, boot_id=boot_id)
+    suspects, why = _suspects(host, ledger)
+    accepted = [entry for entry in ledger["accepted"] if not _among(entry, suspects)]
+    earlier = [entry for entry in ledger["quarantined"] if not _among(entry, suspects)]
+    quarantined = [{
+        "name": entry["name"], "build_id": entry["build_id"], "sha256": entry["sha256"], "why": why, "since": now,
+        "transaction": entry["transaction"]} for entry in suspects]
+    return {
+        "boot_id": boot_id, "watched": False, "loaded": [], "trial": None, "booted": {"proven": False, "patches": []},
+        "accepted": accepted, "quarantined": earlier + quarantined}
+
+
+def ledger_now(host, way_back=False):
+    """The ledger as it holds in this boot, for a look; raises LivepatchError `ledger-damaged`, but not on the way back.
+
+    One that this user may not read counts as empty: whoever may not read it may not change anything either.
+    """
+    try:
+        return settled(host, read_ledger(host), written(host.wall_clock()))
+    except LivepatchError:
+        if not way_back:
+            raise
+    except PermissionError:
+        pass
+    return empty_ledger()
+
+
+def _suspects(host, ledger):
+    if not ledger["watched"] or was_clean(host, ledger["boot_id"]):
+        return [], None
+    trial = ledger["trial"]["name"] if ledger["trial"] else None  # an accepted build, too, with other parameters
+    on_trial = [entry for entry in ledger["loaded"]
+                if entry["name"] == trial or not _among(entry, ledger["accepted"])]
+    booted = [] if ledger["booted"]["proven"] else ledger["booted"]["patches"]
+    return (on_trial, ON_TRIAL) if on_trial else (booted, AFTER_BOOT)
+
+
+def _among(entry, entries):
+    return any(same_build(entry, other) for other in entries)

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The patches that are in effect as something to come back to: each in one build, with what it was loaded with."""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import accepted_here, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+
+
+def running_stack(host, patches, ledger):
+    """The enabled ones of an interface's patches, oldest first, as LAYERs (see ledger.py)."""
+    descriptions = Store(host).descriptions()
+    kept = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in descriptions if entry["build_id"]}
+    digests = {entry["sha256"] for entry in descriptions}
+    accepted = accepted_here(host, ledger)
+    layers = []
+    for patch in patches:
+        if patch["state"] != "enabled":
+            continue
+        build_id = module_build_id(host, patch["name"])
+        layer = {"name": patch["name"], "build_id": build_id, "sha256": kept.get((patch["name"], build_id))}
+        known = next((entry for entry in ledger["loaded"] + accepted if same_build(entry, layer)), None)
+        if known and known["sha256"] in digests:  # files of one build can differ, as by a signature
+            layer["sha256"] = known["sha256"]
+        layer["parameters"] = known["parameters"] if known else ""
+        layer["accepted"] = any(same_build(entry, layer) for entry in accepted)
+        layers.append(layer)
+    return layers
+
+
+def in_common(stack, other):
+    """How many layers two stacks share from the oldest on."""
+    pairs = zip(stack, other)
+    return next((number for number, (one, two) in enumerate(pairs) if not same_build(one, two)),
+                min(len(stack), len(other)))
+
+
+def same_stack(stack, other):
+    """Whether two stacks hold the same builds in the same order."""
+    return len(stack) == len(other) == in_common(stack, other)
+
+
+def names_of(stack):
+    """The names of a stack's patches, oldest first."""
+    return [layer["name"] for layer in stack]

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The patch files that this host keeps, by digest, each with its description.
+
+    /var/lib/kernel-livepatch/patches/SHA256.ko     the uncompressed module, exactly as it is loaded
+    /var/lib/kernel-livepatch/patches/SHA256.json   its description; written last, so it marks a complete pair
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    private_directory,
+    sweep,
+    write_private,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+CHUNK = 1 << 20
+
+
+class Store:
+    """Keeps files by content: nothing is trusted because of its name, every file is hashed again when it is opened."""
+
+    def __init__(self, host):
+        self.directory = host.path(STORE_DIRECTORY)
+
+    def has(self, sha256):
+        """Whether a file and its description are kept."""
+        return self.description(sha256) is not None
+
+    def put(self, stream, description):
+        """Keep what `stream` gives; raises LivepatchError `digest-mismatch`, `no-space`."""
+        self._be_private()
+        self._sweep()
+        sha256 = description["sha256"]
+        write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
+        text = json.dumps(description, sort_keys=True).encode("utf-8")
+        write_private(self._path(sha256, "json"), lambda target: target.write(text))
+
+    def open(self, sha256):
+        """A read-only descriptor whose bytes have just been hashed; the caller closes it. A damaged file is dropped.
+
+        Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
+        Raises LivepatchError `kept-file-damaged`.
+        """
+        self._be_private()
+        try:
+            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise  # the file may be good all the same
+            raise self._damaged(sha256, error.strerror) from error
+        try:
+            status = os.fstat(descriptor)
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise self._damaged(sha256, "others could write it")
+            if _digest(descriptor) != sha256:
+                raise self._damaged(sha256, "it has other bytes than were sent")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def refuse_damaged(self, sha256):
+        """Raises LivepatchError `kept-file-damaged` where `open` would."""
+        os.close(self.open(sha256))
+
+    def description(self, sha256):
+        """The description of a kept file; None where there is none that can be used, so that it is sent anew."""
+        if not os.path.lexists(self._path(sha256, "ko")):
+            return None
+        try:
+            with open(self._path(sha256, "json"), "rb") as stream:
+                description = json.loads(stream.read().decode("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return description if is_usable(description, sha256) else None
+
+    def descriptions(self):
+        """The descriptions of all kept files."""
+        try:
+            names = sorted(os.listdir(self.directory))
+        except OSError:
+            return []
+        digests = [name[:-len(".json")] for name in names if name.endswith(".json")]
+        kept = [self.description(digest) for digest in digests if DIGEST.match(digest)]
+        return [description for description in kept if description]
+
+    def of_build(self, name, build_id):
+        """The description of the kept file of one build of a patch, or None."""
+        for description in self.descriptions():
+            if build_id and description["name"] == name and description["build_id"] == build_id:
+                return description
+        return None
+
+    def drop(self, sha256):
+        """Remove a kept file and its description."""
+        for kind in ("json", "ko"):
+            if os.path.lexists(self._path(sha256, kind)):
+                os.unlink(self._path(sha256, kind))
+
+    def _be_private(self):
+        private_directory(os.path.dirname(self.directory))
+        private_directory(self.directory)
+
+    def _damaged(self, sha256, why):
+        self.drop(sha256)
+        return LivepatchError(
+            "kept-file-damaged",
+            f"The host's copy of the patch file was damaged ({why}) and has been dropped: run again, and it is sent "
+            "anew.")
+
+    def _sweep(self):
+        """Remove what a run that was killed while it wrote has left; whoever writes holds the host's lock."""
+        sweep(self.directory)
+        names = os.listdir(self.directory)
+        for name in names:
+            if name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names:
+                os.unlink(os.path.join(self.directory, name))
+
+    def _path(self, sha256, kind):
+        if not DIGEST.match(sha256):
+            raise LivepatchError("bad-digest", f"{sha256!r} is not a sha256 digest.")
+        return os.path.join(self.directory, f"{sha256}.{kind}")
+
+
+def _copy_exactly(stream, target, description):
+    digest = hashlib.sha256()
+    left = description["size"] + 1  # one byte more than promised is enough to know it is another file
+    while left > 0:
+        chunk = stream.read(min(CHUNK, left))
+        if not chunk:
+            break
+        digest.update(chunk)
+        target.write(chunk)
+        left -= len(chunk)
+    if digest.hexdigest() != description["sha256"]:
+        raise LivepatchError(
+            "digest-mismatch",
+            f"{description['file']} arrived with other bytes than those that were checked: run again.")
+
+
+def _digest(descriptor):
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: os.read(descriptor, CHUNK), b""):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One change on one host: the lock while it lasts, the two records that the journal has of it, and the ledger."""
+
+import binascii
+import os
+import time
+from contextlib import contextmanager, suppress
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import sweep
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import operator
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import CURRENT, append_record
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    empty_ledger,
+    read_ledger,
+    set_aside,
+    write_ledger,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import clear_out
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+
+@contextmanager
+def transaction(host, action, told=None, way_back=False, wait=False, remembered=None):
+    """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`.
+
+    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `told` is what the controller says of itself, see
+    actor.py. The way back is open on a host whose records can be neither read nor written, too. `wait` for another
+    change's end instead of refusing. `remembered` is a ledger to go by on the way back where the host's cannot be read.
+    """
+    seconds = host.wall_clock()
+    name = _name(seconds)
+    who = operator(host, told)
+    with change_lock(host, {"transaction": name, "since": written(seconds), "who": who}, wait):
+        yield Transaction(host, action, name, who, way_back, remembered)
+
+
+class Transaction:
+    """What is written about one change; `id` is None until it has begun, and there is no change before that.
+
+    `name` is what `id` will be. `ledger` is what holds in this boot (see ledger.py); change it with `keep`.
+    """
+
+    def __init__(self, host, action, name, who, way_back, remembered):
+        self.id = None
+        self.name = name
+        self._host = host
+        self._action = action
+        self._who = who
+        self._way_back = way_back
+        self._remembered = remembered
+        self._unwritten = []
+        self._started = None
+        earlier = self._read()
+        self.ledger = settled(host, earlier, self.now())
+        if earlier["boot_id"] != self.ledger["boot_id"]:  # and not later: the mark of a clean shutdown is written there
+            with suppress(OSError):
+                sweep(host.path(STATE_DIRECTORY))
+
+    def begin(self, patches, before):
+        """Write that a change begins; raises LivepatchError `journal-unwritable`, and then nothing may be changed.
+
+        `patches` are dicts of `name`, `sha256`, `build_id`, `previous_state` and `wanted_state`; `before` is the
+        interface's list of patches.
+        """
+        kept = Store(self._host).descriptions()
+        digests = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in kept if entry["build_id"]}
+        self._started = self._host.now()
+        record = {
+            "transaction": self.name, "time": self.now(), "action": self._action, "who": self._who,
+            "boot_id": self._host.read_or(BOOT_ID), "kernel": self._host.release(),
+            "patches": [dict(patch, sha256=patch["sha256"] or digests.get((patch["name"], patch["build_id"])))
+                        for patch in patches],
+            "before": running_stack(self._host, before, self.ledger),
+        }
+        try:
+            append_record(self._host, "begin", record)
+        except (LivepatchError, OSError) as error:
+            if not self._way_back:
+                raise _unwritable(error) from error
+            self._note("journal-begin-missing", error)
+        self.id = self.name
+
+    def keep(self, **changes):
+        """Change the ledger and have it on the disk; raises LivepatchError `no-space`, OSError.
+
+        On the way back it is only noted, for `end`, that it could not be written.
+        """
+        if self._way_back:
+            self.keep_at_last(**changes)
+            return
+        ledger = dict(self.ledger, **changes)
+        write_ledger(self._host, ledger)
+        self.ledger = ledger
+
+    def keep_at_last(self, **changes):
+        """Like `keep`, for what holds already whether or not it can be written; that is only noted, for `end`."""
+        self.ledger = dict(self.ledger, **changes)
+        try:
+            write_ledger(self._host, self.ledger)
+        except (LivepatchError, OSError) as error:
+            self._note("ledger-not-written", error)
+
+    def end(self, outcome, patches, after, code=None, replaces=()):
+        """Write how the change ended, which is over by now; returns the findings of that, none when it went well.
+
+        `outcome` is `done`, `left-going`, or `failed` with a `code`; `patches` are dicts of `name`, `state` and
+        `transition_seconds`; `after` is the interface's list of patches. Files that nothing needs any more go.
+        """
+        if self.id is None:
+            self._clear_out()
+            return []
+        record = {
+            "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code,
+            "seconds": round(self._host.now() - self._started, 3), "patches": patches,
+            "replaces": list(replaces), "after": running_stack(self._host, after, self.ledger),
+        }
+        try:
+            append_record(self._host, "end", record)
+        except (LivepatchError, OSError) as error:
+            self._note("journal-end-missing", error, transaction=self.id)
+        else:
+            self._clear_out()
+        return self._unwritten
+
+    def again(self):
+        """One more change under the same lock."""
+        name = _name(self._host.wall_clock())
+        return Transaction(self._host, self._action, name, self._who, self._way_back, self.ledger)
+
+    def _clear_out(self):
+        """What cannot be removed takes nothing but space."""
+        with suppress(OSError):
+            clear_out(self._host, self.ledger)
+
+    def now(self):
+        """The time, as the records have it."""
+        return written(self._host.wall_clock())
+
+    def _read(self):
+        try:
+            return read_ledger(self._host)
+        except (LivepatchError, OSError) as error:
+            if not self._way_back:
+                raise
+            self._note("ledger-not-read", error)
+            if isinstance(error, LivepatchError):
+                set_aside(self._host)
+            return self._remembered or empty_ledger()
+
+    def _note(self, code, error, **facts):
+        noted = finding(code, self.name, why=_why(error), **facts)
+        self._unwritten += [] if noted in self._unwritten else [noted]
+
+
+def _unwritable(error):
+    if isinstance(error, LivepatchError):
+        return error
+    return LivepatchError(
+        "journal-unwritable",
+        f"The journal {CURRENT} cannot be written ({_why(error)}), and nothing is brought in without a record of it: "
+        "make that possible and run again.")
+
+
+def _why(error):
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _name(seconds):
+    """A name that sorts by time and that no other transaction has."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
+    microseconds = int(seconds % 1 * 1e6)
+    return f"{stamp}.{microseconds:06d}Z-{binascii.hexlify(os.urandom(4)).decode('ascii')}"

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host needs to act without a controller: the host half itself as one file, and a Python to run it.
+
+    /var/lib/kernel-livepatch/program.pyz     run as `PYTHON -I -B program.pyz COMMAND`; see cli.py
+
+Its first line names that Python, so that a file that is there has been seen to work with it.
+"""
+
+import io
+import os
+import re
+import stat
+import sys
+import zipfile
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    private_directory,
+    sync_directory,
+    write_private,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import PROGRAM, program_argv
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+UNTRIED = f"{PROGRAM}.new"
+PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")  # a distribution's own, whatever version that has
+PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path that needs no quotes anywhere
+# Where others write, what is not there at boot, and where SELinux lets no service start anything.
+ELSEWHERE = ("/home/", "/root/", "/tmp/", "/var/tmp/", "/run/", "/dev/")
+SECONDS = 60  # for Python to read all of it
+
+PACKAGE = __name__.rpartition("._unattended.")[0]
+MAIN = cli.__name__
+IMPORT = re.compile(rf"^ *from ({re.escape(PACKAGE)}[\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
+START = f"""\
+import sys
+
+from {MAIN} import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def program(host, prove=False):
+    """The words that a command of the program is appended to; it is on the host then.
+
+    Whether it works here is tried when it is new, or always with `prove`. Raises LivepatchError
+    `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and OSError.
+    """
+    words = program_argv(_interpreter(host))
+    content = f"#!{' '.join(words[:-1])}\n".encode("ascii") + _archive(_sources())
+    if host.read_bytes_or(PROGRAM) != content:
+        _install(host, words, content)
+    elif prove:
+        _try(host, words)
+    return words
+
+
+def _install(host, words, content):
+    """Put the program in the place of an earlier one, which boots rely on, when it has been seen to work."""
+    private_directory(host.path(STATE_DIRECTORY))
+    write_private(host.path(UNTRIED), lambda stream: stream.write(content))
+    try:
+        _try(host, [*words[:-1], UNTRIED])
+    except LivepatchError:
+        os.unlink(host.path(UNTRIED))
+        raise
+    os.rename(host.path(UNTRIED), host.path(PROGRAM))
+    sync_directory(host.path(STATE_DIRECTORY))
+
+
+def _try(host, words):
+    try:
+        said = host.run([*words, "ready"], SECONDS)[1]
+    except (LivepatchError, OSError) as error:
+        said = str(error)
+    if said != "ready":
+        raise LivepatchError(
+            "program-unusable",
+            f"{words[0]} cannot run this collection's program on this host "
+            f"({said.rpartition(chr(10))[2] or 'it says nothing'}), so that the host could not go back by itself: "
+            "repair that Python or choose another with ansible_python_interpreter.")
+
+
+def _interpreter(host):
+    """A Python that nobody but root can replace: the one that runs this, by the distribution's name if it has one."""
+    choices = [host.interpreter(), *PYTHONS]
+    trusted = [real for real in map(host.resolved, filter(None, choices)) if _only_roots(host, real)]
+    if not trusted:
+        raise LivepatchError(
+            "interpreter-not-trusted",
+            f"None of {', '.join(filter(None, choices))} is a Python that only root can replace, and the host may run "
+            "no other by itself: install the distribution's python3.")
+    # The distribution's name lives longer than the file that it stands for today.
+    return next((name for name in PYTHONS if host.resolved(name) == trusted[0]), trusted[0])
+
+
+def _only_roots(host, path):
+    """Whether only root can write to a file and to all directories above it; the path has no symbolic links."""
+    if not PLAIN.match(path) or path.startswith(ELSEWHERE):
+        return False
+    try:
+        if not stat.S_ISREG(host.status(path).st_mode):
+            return False
+        while True:
+            status = host.status(path)
+            if status.st_uid != 0 or status.st_mode & 0o022:
+                return False
+            if path == "/":
+                return True
+            path = os.path.dirname(path)
+    except OSError:
+        return False
+
+
+def _sources():
+    """The source of cli.py and of all of this collection that it imports, by the modules' names."""
+    sources = {}
+    missing = [MAIN]
+    while missing:
+        name = missing.pop()
+        sources[name] = sys.modules[name].__spec__.loader.get_source(name)
+        missing.extend(set(_imported(sources[name])).difference(sources, missing))
+    return sources
+
+
+def _imported(source):
+    """The names of this collection's modules that a source imports."""
+    for package, several, one in IMPORT.findall(source):
+        if not hasattr(sys.modules[package], "__path__"):
+            yield package
+            continue
+        for name in re.findall(r"\w+", several or one):
+            yield f"{package}.{name}"
+
+
+def _archive(sources):
+    """The same bytes for the same sources, anywhere: sorted, of one date, and not compressed."""
+    files = {f"{name.replace('.', '/')}.py": source for name, source in sources.items()}
+    for path in list(files):
+        folders = path.split("/")[:-1]
+        for depth in range(len(folders)):
+            files["/".join([*folders[:depth + 1], "__init__.py"])] = ""
+    files["__main__.py"] = START
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path in sorted(files):
+            entry = zipfile.ZipInfo(path)
+            entry.create_system = 3  # Unix, whatever this runs on
+            archive.writestr(entry, files[path].encode("utf-8"))
+    return content.getvalue()

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A trial's end, and what the ledger has of a host after a change.
+
+Nothing here needs whoever began the trial: the deadline is in the ledger, and the host itself runs `end_trial`.
+"""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import end_of_trial, take_way
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import IGNORABLE, PASSING, WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    in_kernel_now,
+    loaded_now,
+    read_ledger,
+    same_build,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+TRANSITION_SECONDS = 90
+LOOK_AGAIN = 10  # seconds; the end can be moved, or the trial accepted, meanwhile
+FIRST_PAUSE, LONGEST_PAUSE = 2, 300  # seconds, between two tries
+
+
+def end_trial(host):
+    """Wait for the end of the trial that is going on, and bring the host back to what ran before.
+
+    Tries for as long as it takes, less and less often, and without the lock in between, so that an operator can help.
+    What is on the disk when this begins is gone by where it cannot be read any more. Returns, when the ledger has no
+    trial of this boot any more, what came of it as a sentence, None where it was no matter of this. Raises
+    LivepatchError where the trial is over and what ran before could not be loaded again.
+    """
+    known = read_ledger(host)
+    pause, said = FIRST_PAUSE, None
+    while True:
+        known = _when_due(host, known)
+        if known is None:
+            return said
+        failure = None
+        try:
+            said = _end(host, known, said)
+        except (LivepatchError, OSError) as error:
+            failure = error
+        if (said and not _is_still_there(host)) or _now(host, known)["trial"] is None:
+            if failure:
+                raise failure
+            return said
+        host.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _is_still_there(host):
+    """Whether the ledger on the disk has a trial; one that cannot be read cannot be mended either."""
+    try:
+        return read_ledger(host)["trial"] is not None
+    except (LivepatchError, OSError):
+        return False
+
+
+def _now(host, known):
+    """The ledger, or where it cannot be read or has lost the trial, what is known of it."""
+    try:
+        ledger = read_ledger(host)
+    except (LivepatchError, OSError):
+        return known
+    return known if _has_lost_trial(host, ledger, known) else ledger
+
+
+def _has_lost_trial(host, ledger, known):
+    """Whether a ledger that somebody has moved away, or begun anew, knows nothing of a patch that is still on trial."""
+    if ledger["trial"] or not known["trial"] or known["boot_id"] != host.read_or(BOOT_ID):
+        return False
+    name = known["trial"]["name"]
+    return name not in names_of(ledger["loaded"]) and interface_adapter(host).state(name) not in ("absent", "disabled")
+
+
+def _when_due(host, known):
+    """Wait until a trial's time is over; returns the ledger then, None where there is no trial."""
+    while True:
+        known = _now(host, known)
+        if known["trial"] is None or known["boot_id"] != host.read_or(BOOT_ID):
+            return None
+        left = known["trial"]["ends"] - host.now()
+        if left <= 0:
+            return known
+        host.sleep(min(left, LOOK_AGAIN))
+
+
+def _end(host, known, said):
+    """Come back, or where that is `said` already, end the trial in the ledger, which could not be written until now.
+
+    Returns what there is to say when the host is back, None before.
+    """
+    with transaction(host, "trial", way_back=True, wait=True, remembered=known) as recorded:
+        if _has_lost_trial(host, recorded.ledger, known):
+            recorded.keep(trial=known["trial"], watched=known["watched"],
+                          loaded=loaded_now(interface_adapter(host).patches(), known))
+        trial = recorded.ledger["trial"]
+        if not trial or trial["ends"] > host.now():
+            return None  # whoever had the lock has accepted it, or taken it back, or begun another
+        if said:
+            end_of_trial(host, recorded, **in_kernel_now(interface_adapter(host).patches(), recorded.ledger))
+            return said
+        return _take_back(host, recorded, trial) and (
+            f"The trial of {trial['name']} was over and nobody had accepted it: this host is back at "
+            f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
+
+
+def _take_back(host, recorded, trial):
+    """Whether the host is back; where what ran before cannot be loaded again, at least the trial's patch goes."""
+    interface = interface_adapter(host)
+    try:
+        return _go(host, interface, recorded, trial["back_to"])
+    except LivepatchError:
+        stack = running_stack(host, interface.patches(), recorded.ledger)
+        still_there = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
+        if len(still_there) == len(stack) and interface.in_transition() is None:
+            if interface.state(trial["name"]) in ("absent", "disabled"):  # it has gone by itself: nothing to try again
+                end_of_trial(host, recorded)
+            raise
+        _go(host, interface, recorded.again(), still_there)
+        raise
+
+
+def _go(host, interface, recorded, target):
+    ignored = IGNORABLE | PASSING | {"quarantined"}
+    way = WayBack(host, interface, target, TRANSITION_SECONDS, "wait", ignored)
+    return take_way(host, interface, way, recorded)["arrived"]

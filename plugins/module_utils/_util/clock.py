@@ -1,0 +1,28 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for a condition: often at first, then less often."""
+
+import time
+
+FIRST = 0.001
+LONGEST = 0.1
+GROWTH = 1.5
+
+
+def wait_until(host, condition, seconds):
+    """Poll `condition` until it gives something true or `seconds` are over; returns what it gave last."""
+    end = host.now() + seconds
+    pause = FIRST
+    while True:
+        answer = condition()
+        left = end - host.now()
+        if answer or left <= 0:
+            return answer
+        host.sleep(min(pause, left))
+        pause = min(pause * GROWTH, LONGEST)
+
+
+def written(seconds):
+    """Seconds since 1970 as UTC to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one exception of the host half: a stable code, one sentence, and what was found on the way."""
+
+
+class LivepatchError(Exception):
+    """Something an operator has to know; `code` is stable and kebab-case, `details` goes into the task's result."""
+
+    def __init__(self, code, message, **details):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+
+
+def known_error(failure):
+    """A LivepatchError as it is, and one with the code `os-error` for an OSError where none is expected."""
+    if isinstance(failure, LivepatchError):
+        return failure
+    where = f"{failure.filename}: " if failure.filename else ""
+    return LivepatchError(
+        "os-error", f"The host refused something that should work: {where}{failure.strerror or failure}.")
+
+
+class Needs(Exception):
+    """Ends the task for now; the controller answers and runs it again.
+
+    `what` is a dict with one or more of: `description` (a digest: the full description of that build of the offer),
+    `reading` (`path` and `sha256`: read this file of the host and describe it), `file` (a digest: send this image).
+    """
+
+    def __init__(self, **what):
+        super().__init__(f"needs {', '.join(sorted(what))}")
+        self.what = what

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""A bundle, a directory of patch files for many kernels."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+from pathlib import Path
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import (
+    FILE_NAME,
+    Metadata,
+    read_metadata,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError
+
+SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """The builds of a bundle: descriptions of its files, sorted by release, architecture and name.
+
+    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) where bundle.yml says something about it.
+    """
+
+    path: Path
+    builds: list[dict[str, t.Any]]
+
+
+def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
+    """Read every patch file below a directory, and its bundle.yml where there is one.
+
+    Raises PatchFileError naming the file for a patch file that cannot be used, and BundleError: bundle-unreadable,
+    bundle-empty, bundle-no-release, bundle-duplicate, bundle-digest-mismatch and those of metadata.py.
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        raise BundleError("bundle-unreadable", "is not a directory; give a directory of patch files", os.fspath(path))
+    metadata = read_metadata(directory)
+    builds: dict[tuple[str, str, str], dict[str, t.Any]] = {}
+    origins: dict[tuple[str, str, str], Path] = {}
+    for file in _patch_files(directory):
+        build = cache.describe(file)
+        _check_digest(metadata, file.relative_to(directory), file, cache)
+        extra = metadata.of(file.relative_to(directory), build["name"])
+        key = _key(build, file)
+        if key not in builds:
+            builds[key] = {**build, "metadata": extra} if extra else build
+            origins[key] = file
+        elif builds[key]["sha256"] != build["sha256"]:
+            kernel = f"{build['release']} ({build['arch']})"
+            problem = f"and {file} are different builds of {build['name']} for {kernel}; remove one"
+            raise BundleError("bundle-duplicate", problem, os.fspath(origins[key]))
+    if not builds:
+        problem = f"has no patch file ({', '.join(SUFFIXES)}) at any depth; give a directory that has one"
+        raise BundleError("bundle-empty", problem, os.fspath(directory))
+    metadata.check_all_used()
+    return Bundle(directory, [builds[key] for key in sorted(builds)])
+
+
+def _key(build: dict[str, t.Any], file: Path) -> tuple[str, str, str]:
+    if build["release"] is None:
+        problem = "does not say which kernel it is for (it has no vermagic); build it again, or remove it"
+        raise BundleError("bundle-no-release", problem, os.fspath(file))
+    return build["release"], build["arch"], build["name"]
+
+
+def _check_digest(metadata: Metadata, relative: Path, file: Path, cache: ParseCache) -> None:
+    expected = metadata.expected_digest(relative)
+    if expected is None:
+        return
+    digest = cache.content_sha256(file)
+    if digest != expected:
+        problem = f"has the sha256 digest {digest}, but {FILE_NAME} expects {expected}; find out which one is right"
+        raise BundleError("bundle-digest-mismatch", problem, os.fspath(file))
+
+
+def _patch_files(directory: Path) -> list[Path]:
+    """All patch files below a directory, sorted; a directory that is reached by several links is entered once."""
+
+    def refuse(error: OSError) -> t.NoReturn:
+        problem = f"cannot be read ({error.strerror}); give a directory of patch files, and check its permissions"
+        raise BundleError("bundle-unreadable", problem, error.filename)
+
+    found = []
+    entered = set()
+    for current, directories, files in os.walk(directory, onerror=refuse, followlinks=True):
+        status = os.stat(current)
+        if (status.st_dev, status.st_ino) in entered:
+            directories.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        directories.sort()
+        found += [Path(current, name) for name in files if name.endswith(SUFFIXES)]
+    return sorted(found)

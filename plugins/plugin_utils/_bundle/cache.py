@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Each patch file is read and parsed once in a run, however many hosts and tasks use it.
+
+Ansible forks a worker for every host and task, so nothing can be kept in memory. The cache is a directory in the
+temporary directory that Ansible makes for a run (0700) and removes at its end. In it:
+
+    files/KEY      the digest of a file's content, by the file's path and what stat() tells about it
+    contents/KEY   the digest of the uncompressed image, or the error, by the digest of the content
+    images/KEY     the description, by the digest of the uncompressed image
+    images/KEY.ko  the uncompressed image itself, once somebody has asked for it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import (
+    describe_image,
+    image,
+    read_file,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+
+# A file that is this young can change once more without its time stamps changing: it is hashed again.
+_SETTLED_NS = 100_000_000
+
+_Path = t.Union[str, "os.PathLike[str]"]
+
+
+def is_digest(word: t.Any) -> bool:
+    """Whether something is a sha256 digest in hex, and so a safe name for a file."""
+    return isinstance(word, str) and re.fullmatch("[0-9a-f]{64}", word) is not None
+
+
+class ParseCache:
+    """Descriptions and uncompressed images of patch files, shared by all processes that name the same directory."""
+
+    def __init__(self, directory: _Path) -> None:
+        """Use `directory`, private to this user: in Ansible, `ansible.constants.DEFAULT_LOCAL_TMP`."""
+        self._root = Path(directory, "kernel-livepatch")
+        for name in ("", "files", "contents", "images", "locks"):
+            Path(self._root, name).mkdir(mode=0o700, exist_ok=True)
+
+    def describe(self, path: _Path) -> dict[str, t.Any]:
+        """Return the description of a patch file, as plugin_utils/_bundle/description.py does.
+
+        Raises PatchFileError, whose message names the file.
+        """
+        return self._description(self._content_record(path), os.fspath(path))
+
+    def describe_bytes(self, data: bytes, file: str) -> dict[str, t.Any]:
+        """Return the description of a patch file's bytes, which can be compressed; `file` is the name to report.
+
+        Raises PatchFileError.
+        """
+        record = self._parsed(data, hashlib.sha256(data).hexdigest(), source=None)
+        return self._description(record, file)
+
+    def described(self, sha256: str) -> dict[str, t.Any] | None:
+        """Return the description of an image that this run has seen, by the digest of its uncompressed bytes."""
+        record = self._load("images", sha256) if is_digest(sha256) else None
+        return record["description"] if record else None
+
+    def content_sha256(self, path: _Path) -> str:
+        """Return the digest of a file as it is on disk, which is what `sha256sum` prints.
+
+        Raises PatchFileError: unreadable, too-large.
+        """
+        return self._content_record(path)["content"]
+
+    def image_path(self, sha256: str) -> Path:
+        """Return the path of the uncompressed image with this digest; it must have been described before.
+
+        Raises PatchFileError: unreadable, changed, corrupt-compression, too-large.
+        """
+        if not is_digest(sha256):
+            raise ValueError(f"not a digest: {sha256!r}")
+        path = Path(self._root, "images", f"{sha256}.ko")
+        with self._lock(sha256):
+            if not path.exists():
+                source = self._load("images", sha256)["source"]
+                data = image(source)
+                if hashlib.sha256(data).hexdigest() != sha256:
+                    raise PatchFileError("changed", "has changed since it was checked; run again", source)
+                self._write(path, data)
+        return path
+
+    def _content_record(self, path: _Path) -> dict[str, t.Any]:
+        """What is known about a file's content: {content, image, compression} or {content, error}."""
+        identity = _identity(path)
+        key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        known = self._load("files", key)
+        if known:
+            return known
+        with self._lock(key):
+            return self._load("files", key) or self._read(path, key, identity)
+
+    def _read(self, path: _Path, key: str, identity: list[t.Any]) -> dict[str, t.Any]:
+        data = read_file(path)
+        record = self._parsed(data, hashlib.sha256(data).hexdigest(), source=os.path.abspath(path))
+        changed_ns = max(os.stat(path).st_mtime_ns, os.stat(path).st_ctime_ns)
+        if _identity(path) == identity and time.time_ns() - changed_ns > _SETTLED_NS:
+            self._store("files", key, record)
+        return record
+
+    def _parsed(self, data: bytes, content: str, source: str | None) -> dict[str, t.Any]:
+        with self._lock(content):
+            record = self._load("contents", content)
+            if record is None:
+                record = {"content": content, **self._parse(data, source)}
+                self._store("contents", content, record)
+        return record
+
+    def _parse(self, data: bytes, source: str | None) -> dict[str, t.Any]:
+        try:
+            plain, compression = uncompress(data)
+            description = describe_image(plain, "", compression)
+        except PatchFileError as error:
+            return {"error": [error.code, error.problem]}
+        digest = description["sha256"]
+        self._store("images", digest, {"description": description, "source": source})
+        if source is None:
+            self._write(Path(self._root, "images", f"{digest}.ko"), plain)
+        return {"image": digest, "compression": compression}
+
+    def _description(self, record: dict[str, t.Any], path: str) -> dict[str, t.Any]:
+        if "error" in record:
+            code, problem = record["error"]
+            raise PatchFileError(code, problem, path)
+        description = self._load("images", record["image"])["description"]
+        return {**description, "file": os.path.basename(path), "compression": record["compression"]}
+
+    @contextlib.contextmanager
+    def _lock(self, name: str) -> t.Iterator[None]:
+        """Let one process at a time do the work of this name; the lock dies with its holder."""
+        descriptor = os.open(Path(self._root, "locks", name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _load(self, kind: str, key: str) -> dict[str, t.Any] | None:
+        try:
+            return json.loads(Path(self._root, kind, key).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def _store(self, kind: str, key: str, record: dict[str, t.Any]) -> None:
+        self._write(Path(self._root, kind, key), json.dumps(record).encode())
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Write a file whole, so that nobody ever reads a part of it."""
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.rename(temporary, path)
+
+
+def _identity(path: _Path) -> list[t.Any]:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); check the path and its permissions"
+        raise PatchFileError("unreadable", problem, os.fspath(path)) from error
+    times = [status.st_mtime_ns, status.st_ctime_ns]
+    return [os.path.abspath(path), status.st_size, *times, status.st_ino, status.st_dev]

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Where the patch file or the bundle is that a task's src names."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+from ansible import constants
+from ansible.errors import AnsibleError, AnsibleLookupError
+from ansible.plugins.action import ActionBase
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+
+# Where a role's or a playbook's own files would be, which hold no patches.
+OWN = [Path(__file__).resolve().parents[3] / name for name in ("roles", "playbooks")]
+
+
+def find_source(action: ActionBase, source: str) -> Path:
+    """Where a src is: where every task's files are, or else below the directory that Ansible was started in.
+
+    The last is for this collection's own playbooks, which have no files of the user's beside them. Raises TaskError.
+    """
+    expanded = os.path.expanduser(source)
+    try:
+        found = Path(action._find_needle("files", expanded))
+        return found if os.path.isabs(expanded) or not _is_own(found) else _among_the_users(action, expanded)
+    except AnsibleError as error:
+        path = Path.cwd() / expanded
+        if path.exists():
+            return path
+        places = (
+            "" if path == Path(expanded) else
+            f", neither beside the playbook, nor in a directory files/, nor in {Path.cwd()}")
+        raise TaskError(
+            "no-such-file",
+            f"src {source} is not on the controller{places}: correct it, or, if it is a file on the host, use the "
+            "module with remote_src.") from error
+
+
+def _among_the_users(action: ActionBase, source: str) -> Path:
+    """Where a relative path is that this collection has a file of that name for too; raises AnsibleError."""
+    places = [place for place in action._task.get_search_path() if not _is_own(Path(place))]
+    found = Path(action._loader.path_dwim_relative_stack(places, "files", source))
+    if _is_own(found):
+        raise AnsibleError(f"{found} is this collection's own.")
+    return found
+
+
+def _is_own(path: Path) -> bool:
+    resolved = path.resolve()
+    return any(resolved == own or own in resolved.parents for own in OWN)
+
+
+def run_cache() -> ParseCache:
+    """The cache that all processes of this Ansible run share."""
+    return ParseCache(constants.DEFAULT_LOCAL_TMP)
+
+
+def find_term(lookup: LookupBase, variables: dict[str, t.Any] | None, term: str) -> Path:
+    """The path that a term means, searched for in the usual places.
+
+    Raises AnsibleLookupError when there is nothing.
+    """
+    path = lookup.find_file_in_search_path(variables, "files", term, ignore_missing=True)
+    if path is None:
+        raise AnsibleLookupError(f"{term} is not there, also not in the search path of this task; check the spelling.")
+    return Path(path)

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""The controller's half of every module that takes a patch: describe it, ask the host, send what it lacks."""
+
+from __future__ import annotations
+
+import base64
+import os
+import typing as t
+from pathlib import Path
+
+from ansible import constants
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache, is_digest
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import execute, operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import both, connect_anew
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+
+# A description, a file of the host read, a file sent: a host that asks for more than these is not making progress.
+MOST_ANSWERS = 3
+# The modules that change a host, and are told who does; those that look take no such option.
+CHANGING = ("patch",)
+
+
+class PatchAction(ActionBase):
+    """Runs the module of the same name until it needs nothing more; one round trip when it needs nothing at all."""
+
+    TRANSFERS_FILES = False  # so that no temporary directory is made on a host that needs no file
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
+        task_vars = task_vars or {}
+        result = super().run(tmp, task_vars)
+        try:
+            result.update(self._ask_host(task_vars))
+        except (PatchFileError, TaskError) as error:
+            result.update(failed=True, msg=error.message, code=error.code)
+        return result
+
+    def _ask_host(self, task_vars: dict) -> dict:
+        self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
+        offer = self._offer()
+        release = (task_vars.get("ansible_facts") or {}).get("kernel")
+        if boolean(self._task.args.get("_fresh", False), strict=False):  # a rollout keeps what is in, and loads nothing
+            return self._converse_anew(offer, release, task_vars)
+        result = self._converse(offer, release, task_vars)
+        if not _waits_for_new_connection(result):
+            return result
+        return both(result, self._converse_anew(offer, release, task_vars))
+
+    def _converse_anew(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
+        connect_anew(self._connection)
+        return self._converse(offer, release, task_vars, _fresh=True)
+
+    def _converse(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
+        """Run the module and answer what it asks, until it has a result."""
+        result = self._call(offer, release, task_vars, **internal)
+        for _answer in range(MOST_ANSWERS):
+            if "needs" not in result or (not internal and _waits_for_new_connection(result)):
+                return result
+            self._answer(result["needs"], offer, task_vars)
+            result = self._call(offer, release, task_vars, **internal)
+        if "needs" in result:
+            raise _unasked("it asks again for what it was given")
+        return result
+
+    def _offer(self) -> Offer | None:
+        source = self._task.args.get("src")
+        if source is None:
+            return None
+        if not isinstance(source, str) or not source.strip():
+            raise TaskError("bad-option", f"src is {source!r}: give the path of a patch file or of a bundle.")
+        if boolean(self._task.args.get("remote_src", False), strict=False):
+            return Offer.of_host()
+        return Offer.of_controller(find_source(self, source), self._cache)
+
+    def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
+        internal["_offer"] = offer.argument(release) if offer else None
+        if self._task.action.rpartition(".")[2] in CHANGING:
+            internal["_operator"] = operator()
+        return execute(self, task_vars, **internal)
+
+    def _answer(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
+        """Give the host what it needs; it is not trusted, and gets nothing but what it was offered."""
+        if not isinstance(needs, dict) or len(needs) != 1 or offer is None:
+            raise _unasked("its answer makes no sense")
+        need, subject = next(iter(needs.items()))
+        if need == "reading" and offer.kind == "host":
+            offer.tell(self._read_on_host(subject, task_vars))
+        elif need == "description" and offer.has(subject):
+            offer.complete(subject)
+        elif need == "file" and offer.kind != "host" and offer.has(subject):
+            offer.deliver(self._send(subject))
+        else:
+            raise _unasked("it asks for what it was not offered")
+
+    def _read_on_host(self, wanted: t.Any, task_vars: dict) -> dict:
+        """Describe a file of the host; its bytes cross only when no host of this run has had the same."""
+        path, sha256 = (wanted.get("path"), wanted.get("sha256")) if isinstance(wanted, dict) else (None, None)
+        if not isinstance(path, str) or not is_digest(sha256):
+            raise _unasked("its answer makes no sense")
+        known = self._cache.described(sha256)
+        if known:
+            return dict(known, file=os.path.basename(path))
+        answer = self._execute_module(
+            module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars)
+        if answer.get("failed"):
+            raise TaskError("unreadable", f"{path} on the host cannot be read: {answer.get('msg')}.")
+        try:
+            description = self._cache.describe_bytes(base64.b64decode(answer["content"]), os.path.basename(path))
+        except PatchFileError as error:
+            raise error.named(f"{path} on the host") from error
+        if description["sha256"] != sha256:
+            raise TaskError("changed", f"{path} on the host changed while it was read: run again.")
+        return description
+
+    def _send(self, sha256: str) -> str:
+        """Put the uncompressed image into the task's temporary directory on the host; returns its path there."""
+        image = self._cache.image_path(sha256)
+        directory = self._make_tmp_path()
+        target = self._connection._shell.join_path(directory, f"{sha256}.ko")
+        Display().v(f"sending {image.stat().st_size} bytes", host=self._play_context.remote_addr)
+        self._transfer_file(str(image), target)
+        self._fixup_perms2((directory, target), execute=False)
+        return target
+
+
+def _waits_for_new_connection(result: dict) -> bool:
+    return isinstance(result.get("needs"), dict) and "fresh" in result["needs"]
+
+
+def _unasked(why: str) -> TaskError:
+    return TaskError(
+        "host-not-trusted", f"The host does not keep to what it may ask for ({why}): find out who is in control of it.")

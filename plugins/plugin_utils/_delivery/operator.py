@@ -1,0 +1,33 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Who runs this playbook, for a host's journal, and how it is told with a module's options."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+
+def operator() -> dict[str, str]:
+    """Tell the user on the controller and what the controller is called, as the hosts' option `_operator` wants it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        user = str(os.getuid())
+    return {"user": user, "node": platform.node()}
+
+
+def execute(action: ActionBase, task_vars: dict, wrap_async: bool = False, **internal: t.Any) -> dict:
+    """Run an action's module with options that are not for playbooks, and keep those out of what is shown."""
+    arguments = dict(action._task.args, **internal)
+    result = action._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
+    shown = result.get("invocation", {}).get("module_args", {})
+    for name in internal:
+        shown.pop(name, None)
+    return result

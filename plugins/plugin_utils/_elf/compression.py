@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Plain bytes out of compressed patch files, as the host half reads them; zstd with the library zstandard, too."""
+
+from __future__ import annotations
+
+import io
+import typing as t
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+
+# The library bounds no output, so its input is: 4 bytes of zstd can hold 128 KiB, these 32 MiB.
+_ZSTD_PIECE = 1024
+_PROBLEMS = {
+    "too-large": "is no kernel module: {why} when uncompressed; check the file",
+    "corrupt-compression": "cannot be uncompressed ({why}); copy or build the file again",
+    "zstd-missing":
+        "is compressed with zstd, which this controller cannot read; install the Python library zstandard or the "
+        "program zstd there, or deliver the file uncompressed",
+}
+
+
+def uncompress(data: bytes) -> tuple[bytes, str]:
+    """Return the plain bytes and how they were compressed: none, gz, xz or zst.
+
+    Raises PatchFileError: corrupt-compression, too-large, zstd-missing.
+    """
+    kind = compression.compression_of(data)
+    try:
+        if len(data) > compression.LARGEST:
+            raise compression.too_large()
+        if kind == "none":
+            return data, kind
+        return b"".join(compression.uncompressed(io.BytesIO(data), (_zstd_by_library,))), kind
+    except compression.CompressionError as error:
+        raise PatchFileError(error.code, _PROBLEMS[error.code].format(why=error.reason)) from error
+
+
+def _zstd_by_library(file: t.BinaryIO) -> t.Iterator[bytes] | None:
+    try:
+        import zstandard
+    except ImportError:
+        return None
+    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << compression.ZSTD_WINDOW_BITS)
+
+    def new_stream() -> tuple[t.Any, t.Callable[[bytes], t.Iterable[bytes]]]:
+        stream = decompressor.decompressobj()
+        return stream, lambda piece: [stream.decompress(piece)]
+
+    def read() -> t.Iterator[bytes]:
+        try:
+            yield from compression.read_streams(file, new_stream, _ZSTD_PIECE)
+        except zstandard.ZstdError as error:
+            raise compression.corrupt(error) from error
+
+    return read()

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Symbols and relocations that the livepatch core resolves (Documentation/livepatch/module-elf-format.rst)."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import (
+    SHF_RELA_LIVEPATCH,
+    SHN_LIVEPATCH,
+    ModuleImage,
+)
+
+_SYMBOL = re.compile(r"\.klp\.sym\.(?P<object>[^.]{1,55})\.(?P<name>[^,]{1,511}),(?P<sympos>\d{1,9})")
+_SECTION = re.compile(r"\.klp\.rela\.(?P<object>[^.]{1,55})\.(?P<section>.*)")
+
+
+def read_klp_symbols(image: ModuleImage) -> list[dict[str, t.Any]]:
+    """Return [{object, name, sympos}], in the file's order, each once."""
+    found = {}
+    for symbol in image.symbols:
+        match = _SYMBOL.fullmatch(symbol.name) if symbol.section == SHN_LIVEPATCH else None
+        if match:
+            found[match["object"], match["name"], int(match["sympos"])] = None
+    return [{"object": object_name, "name": name, "sympos": sympos} for object_name, name, sympos in found]
+
+
+def read_klp_relocations(image: ModuleImage) -> list[dict[str, t.Any]]:
+    """Return [{object, section, count}]: how many relocations of a section wait for an object."""
+    found = []
+    for section in image.sections:
+        match = _SECTION.fullmatch(section.name)
+        if match and section.type == "SHT_RELA" and section.flags & SHF_RELA_LIVEPATCH:
+            count = image.relocation_count(section)
+            found.append({"object": match["object"], "section": match["section"], "count": count})
+    return found

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""The formats of patch files, in the order in which they are looked for."""
+
+from __future__ import annotations
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.modinfo import Modinfo
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats import klp_build, kpatch_build, source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_patch import (
+    MAX_FUNCTIONS,
+    MAX_OBJECTS,
+    LivePatch,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import too_complex
+
+# The two that have sections of their own come first; whatever else is marked as a live patch was written from source.
+FORMATS = (kpatch_build.find, klp_build.find, source.find)
+
+
+def find_live_patch(image: ModuleImage, modinfo: Modinfo) -> LivePatch:
+    """Return what a module patches; its format is "none" when it is no live patch.
+
+    Raises PatchFileError: malformed-elf, too-complex.
+    """
+    for find in FORMATS:
+        patch = find(image, modinfo)
+        if patch is not None:
+            functions = sum(len(entry.functions) for entry in patch.objects)
+            if len(patch.objects) > MAX_OBJECTS or functions > MAX_FUNCTIONS:
+                raise too_complex()
+            return patch
+    return LivePatch("none")

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""What a patch file patches, whatever format it has."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+# Members of struct klp_callbacks that are functions, in their order there.
+CALLBACKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
+VMLINUX = "vmlinux"
+# Objects of a damaged file can all claim the same functions; no patch has a tenth of these.
+MAX_OBJECTS = 10_000
+MAX_FUNCTIONS = 20_000
+
+
+class Function(t.NamedTuple):
+    """A function to be replaced; sympos as in the file: 0 says that the name is unique in its object."""
+
+    name: str
+    sympos: int
+
+
+@dataclasses.dataclass
+class PatchedObject:
+    """vmlinux or a module, with what is patched in it; the name is None where only the running patch knows it."""
+
+    name: str | None
+    functions: list[Function] = dataclasses.field(default_factory=list)
+    callbacks: list[str] = dataclasses.field(default_factory=list)
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return {
+            "name": self.name,
+            "functions": [function._asdict() for function in self.functions],
+            "callbacks": self.callbacks,
+        }
+
+
+class State(t.NamedTuple):
+    """A klp_state: a change of the system that outlives a patch, known by its number."""
+
+    id: int
+    version: int
+
+
+@dataclasses.dataclass
+class LivePatch:
+    """The tables of one patch.
+
+    `opaque`: they are made when the patch is loaded, so `objects` are hints. `replace` is None when it is decided then.
+    """
+
+    format: str
+    opaque: bool = False
+    replace: bool | None = None
+    objects: list[PatchedObject] = dataclasses.field(default_factory=list)
+    states: list[State] = dataclasses.field(default_factory=list)

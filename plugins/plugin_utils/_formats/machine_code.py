@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""What a module's code tells about the tables that it registers."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import Location, ModuleImage
+
+# movb $0 or $1, 24(register): klp_patch.replace is byte 24 in every kernel that has it and klp_state (5.5 and later).
+# %r12 and %rsp as base need a SIB byte; the stack (%rsp) holds no klp_patch.
+_STORE_REPLACE = re.compile(rb"(?:\xc6[\x40-\x43\x45-\x47]|\x41\xc6\x44\x24)\x18([\x00\x01])", re.DOTALL)
+
+
+def addressed_by_code(image: ModuleImage) -> set[Location]:
+    """The places in the module's own sections that its code addresses by name."""
+    addressed = set()
+    for section in image.sections:
+        if not section.is_code:
+            continue
+        for relocation in image.relocations(section):
+            symbol = relocation.symbol
+            for bias in image.machine.code_bias.get(relocation.type, (0,)):
+                addressed.add(Location(symbol.section, symbol.value + relocation.addend + bias))
+    return addressed
+
+
+def replace_stored_by_init(image: ModuleImage) -> bool | None:
+    """The value that the module's init function stores into klp_patch.replace, for patches that allocate it.
+
+    None where the code does not show it: not x86_64, or not exactly one value is stored.
+    """
+    if image.machine.arch != "x86_64":
+        return None
+    stored = set(_STORE_REPLACE.findall(_init_code(image)))
+    return stored == {b"\x01"} if len(stored) == 1 else None
+
+
+def _init_code(image: ModuleImage) -> bytes:
+    for symbol in image.symbols:
+        if symbol.name == "init_module" and 0 < symbol.section < len(image.sections):
+            code = bytes(image.contents(image.sections[symbol.section]))
+            return code[symbol.value : symbol.value + symbol.size]
+    return b""

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""A report's grid of hosts by patched functions."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import FUNCTIONS, clock, state_word
+
+Record = Mapping[str, t.Any]
+Function = tuple[str, str, int]  # object, name, which of that name
+Pattern = tuple[tuple[Function, str], ...]  # all functions of a host with their states
+
+# More columns than this cannot be read side by side.
+MOST_COLUMNS = 24
+# A report of more hosts than this begins with its groups folded.
+MOST_UNFOLDED = 200
+WORST_FIRST = ("overridden", "unseen", "pending", "absent", "patched")
+# Hosts in these states may have changed since they were last seen.
+OUT_OF_SIGHT = ("goes_back", "unknown")
+
+
+class Column(t.NamedTuple):
+    """One or several functions of an object that stand alike on all hosts."""
+
+    object: str
+    title: str
+    functions: Sequence[Function]
+
+
+class Row(t.NamedTuple):
+    """A host; `cells` has a state of FUNCTIONS for each column, None where its build has no such function."""
+
+    name: str
+    number: int
+    word: t.Any
+    patch: str | None
+    took: t.Any
+    at: str | None
+    cells: Sequence[str | None]
+    why: str | None
+    failed: bool
+
+
+class Group(t.NamedTuple):
+    """Hosts that belong together, and how many of them stand where."""
+
+    title: str
+    counts: Sequence[tuple[t.Any, int]]
+    failed: int
+    rows: Sequence[Row]
+
+
+class Grid(t.NamedTuple):
+    """The whole fleet."""
+
+    groups: Sequence[Group]
+    columns: Sequence[Column]
+    objects: Sequence[tuple[str, int]]
+    unfolded: bool
+    names_patches: bool
+    has_times: bool
+
+
+def grid(record: Record) -> Grid:
+    patterns = {name: _pattern(host) for name, host in record["hosts"].items()}
+    columns, cells = _columns(set(patterns.values()), patterns)
+    names_patches = len({host.get("patch") for host in record["hosts"].values()} - {None}) > 1
+    members: dict[str, list[Row]] = {}
+    for number, (name, host) in enumerate(record["hosts"].items()):
+        row = _row(record, name, number, host, cells[patterns[name]])
+        members.setdefault(_title(record, host), []).append(row)
+    groups = [
+        _group(title, rows) for title, rows in sorted(members.items(), key=lambda entry: _order(record, entry[0]))]
+    objects: list[tuple[str, int]] = []
+    for column in columns:
+        if objects and objects[-1][0] == column.object:
+            objects[-1] = (column.object, objects[-1][1] + 1)
+        else:
+            objects.append((column.object, 1))
+    has_times = any(row.at or row.took is not None for rows in members.values() for row in rows)
+    return Grid(groups, columns, objects, len(record["hosts"]) <= MOST_UNFOLDED, names_patches, has_times)
+
+
+def _pattern(host: Record) -> Pattern:
+    def state(one: Record) -> str:
+        seen = str(one.get("state"))
+        return "unseen" if seen == "patched" and host.get("state") in OUT_OF_SIGHT else seen
+    return tuple(
+        ((str(one.get("object")), str(one.get("name")), _number(one.get("sympos"))), state(one))
+        for one in host.get("functions") or ())
+
+
+def _number(sympos: t.Any) -> int:
+    return sympos if isinstance(sympos, int) else 0
+
+
+def _columns(
+        found: set[Pattern], patterns: Mapping[str, Pattern]) -> tuple[list[Column], dict[Pattern, list[str | None]]]:
+    """The columns, and the cells of each pattern; functions that stand alike share one where there are too many."""
+    ordered = list(dict.fromkeys(patterns.values()))
+    states = {pattern: dict(pattern) for pattern in found}
+    functions = sorted({function for pattern in found for function, _state in pattern},
+                       key=lambda one: (one[0] != "vmlinux", one))
+    columns = [Column(one[0], _named(one), [one]) for one in functions]
+    if len(columns) > MOST_COLUMNS:
+        alike: dict[t.Any, list[Function]] = {}
+        for one in functions:
+            alike.setdefault((one[0], *(states[pattern].get(one) for pattern in ordered)), []).append(one)
+        columns = _merged(alike)
+    if len(columns) > MOST_COLUMNS:
+        by_object: dict[t.Any, list[Function]] = {}
+        for one in functions:
+            by_object.setdefault((one[0],), []).append(one)
+        columns = _merged(by_object)[:MOST_COLUMNS]
+    return columns, {
+        pattern: [_worst([states[pattern].get(one) for one in column.functions]) for column in columns]
+        for pattern in ordered}
+
+
+def _merged(groups: Mapping[t.Any, list[Function]]) -> list[Column]:
+    return [
+        Column(key[0], _named(members[0]) if len(members) == 1 else f"{len(members)} functions", members)
+        for key, members in groups.items()]
+
+
+def _named(function: Function) -> str:
+    return f"{function[1]} ({function[2]})" if function[2] > 1 else function[1]
+
+
+def _worst(states: Sequence[str | None]) -> str | None:
+    known = [state for state in states if state is not None]
+    return min(known, key=lambda state: WORST_FIRST.index(state) if state in FUNCTIONS else -1, default=None)
+
+
+def _row(record: Record, name: str, number: int, host: Record, cells: Sequence[str | None]) -> Row:
+    failure = host.get("failure")
+    found = [entry for entry in host.get("findings") or () if entry.get("level") != "note"]
+    why = (failure.get("code") or "failed") if failure else ", ".join(
+        dict.fromkeys(str(entry.get("code")) for entry in found)) or None
+    at = next((host[key] for key in ("back_at", "accepted_at", "loaded_at") if host.get(key)), None)
+    return Row(
+        name, number, state_word(record, host), host.get("patch"), host.get("transition_seconds"),
+        clock(at), cells, why, bool(failure))
+
+
+def _title(record: Record, host: Record) -> str:
+    """Which group a host belongs to: its wave if there are waves, and its cohort."""
+    if record["kind"] == "rollback":
+        return state_word(record, host).words
+    cohort = host.get("cohort") or "kernel not known"
+    if not record.get("waves"):
+        return cohort
+    wave = next((one for one in record["waves"] if one.get("number") == host.get("wave")), None)
+    return f"{'Wave ' + str(wave['number']) + ', ' + wave['title'] if wave else 'In no wave'} · {cohort}"
+
+
+def _order(record: Record, title: str) -> tuple[t.Any, ...]:
+    """Waves by their numbers, then what is in none; cohorts by their titles, those that are not known first."""
+    number = next((
+        place for place, wave in enumerate(record.get("waves") or ())
+        if title.startswith(f"Wave {wave['number']}, {wave['title']} · ")), 1 << 30)
+    return (number, "kernel not known" not in title, title)
+
+
+def _group(title: str, rows: Sequence[Row]) -> Group:
+    counts: dict[t.Any, int] = {}
+    for row in rows:
+        counts[row.word] = counts.get(row.word, 0) + 1
+    # Where a failure is a state, the counts have said it.
+    failed = sum(row.failed for row in rows if row.word.tone != "bad")
+    ordered = sorted(rows, key=lambda row: (not row.failed, row.word.tone not in ("bad", "warn"), not row.why))
+    return Group(title, sorted(counts.items(), key=lambda one: -one[1]), failed, ordered)

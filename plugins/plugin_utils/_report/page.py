@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""From the record of a rollout, a status or a rollback to one page of HTML that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from markupsafe import Markup
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import vocabulary as words
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
+    MOST_CAUSES,
+    MOST_IN_DETAIL,
+    causes,
+    coverage,
+    details,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.grid import grid
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.timeline import timeline
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.verdict import by_state, failed_hosts, verdict
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
+
+TEMPLATES = Path(__file__).resolve().parents[3] / "roles" / "report" / "templates"
+# No text that a host has sent is longer in the page; the JSON has all of it.
+MOST_LETTERS = 2000
+TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback"}
+
+
+def render(record: Mapping[str, t.Any]) -> str:
+    """The page of a record. Texts of hosts are escaped, and what they could control a terminal with is replaced."""
+    environment = _environment()
+    style, script = (environment.loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))
+    found = causes(record)
+    in_detail, more = details(record)
+    return environment.get_template("report.html.j2").render(
+        record=record, words=words.state_words(record), title=TITLES[record["kind"]], verdict=verdict(record),
+        states=by_state(record), failed=failed_hosts(record), grid=grid(record), causes=found[:MOST_CAUSES],
+        more_causes=max(0, len(found) - MOST_CAUSES), details=in_detail, more_details=more, coverage=coverage(record),
+        timeline=timeline(record), options=_options(record), style=Markup(style), script=Markup(script),
+        style_hash=_hash(style), script_hash=_hash(script))
+
+
+@functools.lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=ChainableUndefined, finalize=_printed,
+        trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        clock=words.clock, duration=words.duration, few=_few, number_of=number_of, whole=_whole, cut=_cut,
+        cell_class=_cell_class, cell_sign=_cell_sign)
+    environment.globals.update(
+        FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, BREACH=words.BREACH, UNHEARD=words.UNHEARD,
+        MOST_IN_DETAIL=MOST_IN_DETAIL)
+    return environment
+
+
+def _printed(value: t.Any) -> t.Any:
+    """What an expression in a template prints: never more than one can read, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, (Markup, Whole, int)):
+        return value
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    text = str(value)
+    return legible(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…")
+
+
+class Whole(str):
+    """A text that may be as long as it is."""
+
+    __slots__ = ()
+
+
+def _whole(text: str) -> str:
+    return Whole(legible(text))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most - 1]}…"
+
+
+CELL_CLASSES = {"good": "f", "calm": "f c", "warn": "f w", "bad": "f b"}
+
+
+def _cell_class(state: str | None) -> Markup:
+    """The attribute of a cell of the grid."""
+    word = words.FUNCTIONS.get(state, words.UNHEARD) if state else None
+    return Markup(f' class="{CELL_CLASSES[word.tone]}"' if word else "")
+
+
+def _cell_sign(state: str | None) -> str:
+    return words.FUNCTIONS.get(state, words.UNHEARD).sign if state else ""
+
+
+def _few(names: t.Sequence[str], most: int) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _hash(text: str) -> str:
+    """A source of a Content-Security-Policy: only what has this digest may run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _options(record: Mapping[str, t.Any]) -> list[tuple[str, str]]:
+    options = record.get("options") or {}
+    known = [(words.OPTIONS[key], _option(key, options[key])) for key in words.OPTIONS if key in options]
+    others = [(str(key), _option(str(key), value)) for key, value in options.items() if key not in words.OPTIONS]
+    return known + others
+
+
+def _option(key: str, value: t.Any) -> str:
+    if value in (None, [], {}, ""):
+        return "none"
+    if key in words.SECONDS:
+        return words.duration(value)
+    if key == "budget" and isinstance(value, Mapping):
+        asked, hosts = value.get("asked"), value.get("hosts")
+        return number_of(hosts, "host") + (f" ({asked})" if str(asked) != str(hosts) else "")
+    if key == "health_checks":
+        return "; ".join(_health_check(one) for one in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={one}" for name, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _health_check(check: Mapping[str, t.Any]) -> str:
+    what = next(((kind, check[kind]) for kind in ("command", "url", "unit", "tasks") if check.get(kind)), None)
+    if what is None:
+        return str(check.get("name"))
+    kind, value = what
+    text = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return f"{check.get('name') or kind} ({kind}: {text})"

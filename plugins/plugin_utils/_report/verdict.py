@@ -1,0 +1,236 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""The head of a report: what happened, where that leaves the hosts, and what to do next."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import (
+    UNHEARD,
+    UNSURE,
+    clock,
+    moment,
+    state_word,
+    state_words,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of, some
+
+Record = Mapping[str, t.Any]
+
+# What is said where it is so; a rollout does not know what runs on a host that it could not even ask.
+SURE = {
+    "rollout": "Nothing that was done is in doubt.",
+    "status": "It is known of every host what it runs.",
+    "rollback": "Nothing that was done is in doubt.",
+}
+
+
+class Verdict(t.NamedTuple):
+    """The head of a report; `tone` as in Word, and sentences."""
+
+    tone: str
+    sign: str
+    what: str
+    stands: Sequence[str]
+    todo: Sequence[str]
+
+
+def verdict(record: Record) -> Verdict:
+    hosts = by_state(record)
+    tone = _tone(record, hosts)
+    told = {"rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
+            "rollback": (_rollback, _todo_after_rollback)}
+    what, todo = told[record["kind"]]
+    return Verdict(
+        tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts), _stands(record, hosts),
+        todo(record, hosts) or ["Nothing has to be done."])
+
+
+def by_state(record: Record) -> dict[str, list[str]]:
+    """The hosts of each state, in the order of the states; states without hosts are left out."""
+    found: dict[str, list[str]] = {state: [] for state in state_words(record)}
+    for name, host in record["hosts"].items():
+        found.setdefault(str(host.get("state")), []).append(name)
+    return {state: names for state, names in found.items() if names}
+
+
+def failed_hosts(record: Record) -> list[str]:
+    return [name for name, host in record["hosts"].items() if host.get("failure")]
+
+
+def _tone(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
+    if record.get("outcome") == "running":
+        return "warn"
+    if record.get("outcome") == "planned":
+        return "warn" if failed_hosts(record) else "calm"
+    if record["kind"] == "rollout" and not record.get("breach") and _waiting(record) and not failed_hosts(record):
+        return "warn"
+    if record.get("breach") or not record.get("ok"):
+        return "bad"
+    tones = {state_word(record, host).tone for host in record["hosts"].values()}
+    return "warn" if tones & {"warn", "bad"} or record.get("drifted") else "good"
+
+
+def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
+    covered = [name for name, host in record["hosts"].items() if host.get("state") != "uncovered"]
+    waves, outcome, failed = record.get("waves") or [], record.get("outcome"), failed_hosts(record)
+    if not covered:
+        return "Nothing to roll out: there is no build for any of the hosts."
+    if outcome == "planned":
+        to_do, done = len(hosts.get("pending", ())), len(hosts.get("accepted", ())) + len(hosts.get("enabled", ()))
+        parts = [
+            f"{number_of(to_do, 'host')} would be patched in {number_of(len(waves), 'wave')}",
+            *([f"{done} have the patch already"] if done else []),
+            *([f"{len(failed)} would be refused or could not be asked"] if failed else [])]
+        return f"A plan, nothing was changed: {', '.join(parts)}."
+    if record.get("ok"):
+        wanted = (record.get("options") or {}).get("state", "accepted")
+        all_of_them = f"all {len(covered)} covered hosts have" if len(covered) > 1 else "the one covered host has"
+        return f"Complete: {all_of_them} the patch {wanted} and verified."
+    where = _where(waves)
+    breach = record.get("breach")
+    if breach:
+        at = where if breach.get("wave") else " before the first wave"
+        return f"Stopped{at}: {breach.get('why') or 'more hosts have failed than are allowed.'}"
+    if outcome == "running":
+        return f"Not over{where}: this is how it stood when the report was written."
+    waiting = _waiting(record)
+    if waiting:
+        number = f"{waiting.get('number')} of {len(waves)} ({waiting.get('title')})"
+        return f"Stopped before wave {number}, which a person has to approve."
+    if outcome == "stopped":
+        return f"Stopped{where}: not every wave came to its end."
+    return f"Over, but {len(failed)} of {number_of(len(covered), 'covered host')} failed."
+
+
+def _waiting(record: Record) -> Record | None:
+    """The wave that waits for approval."""
+    return next((wave for wave in record.get("waves") or () if wave.get("state") == "waits"), None)
+
+
+def _where(waves: Sequence[Record]) -> str:
+    """The wave that did not pass, as a part of a sentence; nothing where all did."""
+    stood = [wave for wave in waves if wave.get("state") in ("open", "failed", "waits")]
+    return f" in wave {stood[0].get('number')} of {len(waves)} ({stood[0].get('title')})" if stood else ""
+
+
+def _status(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
+    asked, silent, drifted = len(record["hosts"]), _silent(hosts), record.get("drifted") or []
+    if not asked:
+        return "There was no host to ask."
+    wrong = [f"{len(silent)} did not answer"] if silent else []
+    they = "is not as it" if len(drifted) == 1 else "are not as they"
+    wrong += [f"{len(drifted)} {they} should be"] if drifted else []
+    if wrong:
+        return f"Of {number_of(asked, 'host')}, {' and '.join(wrong)}."
+    return f"{number_of(asked, 'host')} asked, and all is as it should be."
+
+
+def _silent(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    return [name for state in ("unchecked", "lost", "unanswered") for name in hosts.get(state, ())]
+
+
+def _rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
+    asked, bad = len(record["hosts"]), _not_back(hosts)
+    if not asked:
+        return "There was no host to bring back."
+    if record.get("check_mode"):
+        parts = [f"{len(hosts.get('planned', ()))} of {number_of(asked, 'host')} would go back"]
+        parts += [f"{len(bad)} could not be asked, or could not go"] if bad else []
+        return f"A plan, nothing was changed: {', '.join(parts)}."
+    if bad:
+        return f"{len(bad)} of {number_of(asked, 'host')} {'is' if len(bad) == 1 else 'are'} not where they should be."
+    return f"{number_of(asked, 'host')} asked, and every one is where it should be, verified."
+
+
+def _not_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    return [name for state in ("left_going", "failed", "lost", "unanswered") for name in hosts.get(state, ())]
+
+
+def _words(record: Record, state: str) -> t.Any:
+    return state_words(record).get(state, UNHEARD)
+
+
+def _stands(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    """Where that leaves the hosts: one sentence for each state, the uncertain ones first."""
+    order = {"bad": 0, "warn": 1, "good": 2, "calm": 3}
+    words = sorted(((_words(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
+    sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNSURE) & set(hosts)
+    lines = [SURE[record["kind"]]] if sure else []
+    for word, state in words:
+        names = hosts[state]
+        until = _last_trial(record, names) if state in ("on_trial", "goes_back") else None
+        by = f", the last by {until}" if until else ""
+        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({some(names)}).")
+    return lines
+
+
+def _last_trial(record: Record, names: Sequence[str]) -> str | None:
+    ends = [record["hosts"][name].get("trial_ends") for name in names]
+    known = [end for end in ends if moment(end) is not None]
+    return clock(max(known, key=moment), day=True) if known else None
+
+
+def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    todo = []
+    if hosts.get("unknown"):
+        todo.append(f"Find out first what runs on {some(hosts['unknown'])}: playbook kernel.livepatch.status.")
+    if hosts.get("waiting"):
+        todo.append(
+            f"See below which tasks hold the transition on {some(hosts['waiting'])}, and restart them or wait.")
+    back = hosts.get("goes_back")
+    if back:
+        until = _last_trial(record, back)
+        todo.append(
+            f"See{' after ' + until if until else ' later'} with kernel.livepatch.status that {some(back)} "
+            f"{'has' if len(back) == 1 else 'have'} gone back.")
+    failed = failed_hosts(record)
+    if failed:
+        todo.append(
+            f"Mend what failed on {some(failed)}, as told below, and run it again: it goes on where it stopped.")
+    elif record.get("outcome") == "planned" and hosts.get("pending"):
+        todo.append("Look at the waves, and run it without --check.")
+    waiting = _waiting(record)
+    if waiting:
+        number = waiting.get("number")
+        todo.append(f"Approve wave {number} and run it again with -e livepatch_approved={number}.")
+    if record.get("outcome") == "running":
+        todo.append("If that run was ended, run it again: it goes on where it stopped.")
+    if hosts.get("on_trial") and not failed:
+        todo.append("Run it again before the trials end, or those hosts go back.")
+    elif record.get("outcome") in ("stopped", "complete") and not (record.get("ok") or failed or waiting):
+        todo.append("Mend what has ended it, and run it again: it goes on where it stopped.")
+    if hosts.get("enabled") and record.get("ok"):
+        todo.append("Accept the patch before a host reboots, or it comes up without it.")
+    return todo + _todo_uncovered(record, hosts.get("uncovered") or [])
+
+
+def _todo_uncovered(record: Record, names: Sequence[str]) -> list[str]:
+    kernels = sorted({str(record["hosts"][name].get("kernel")) for name in names})
+    if not names:
+        return []
+    return [f"Build the patch for {some(kernels)} as well: {number_of(len(names), 'host')} uncovered, and vulnerable."]
+
+
+def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    todo = []
+    silent = _silent(hosts)
+    if silent:
+        todo.append(f"Find out why {some(silent)} did not answer, and ask again.")
+    drifted = record.get("drifted") or []
+    if drifted:
+        todo.append(f"Do what is said below about {some(drifted)}.")
+    if hosts.get("on_trial"):
+        todo.append(f"Accept the patch on {some(hosts['on_trial'])} before the trial ends, or it goes back.")
+    return todo + _todo_uncovered(record, record.get("uncovered") or [])
+
+
+def _todo_after_rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    bad = _not_back(hosts)
+    if bad:
+        return [f"Do what is said below about {some(bad)}, and run it again: hosts that are back are unchanged."]
+    return ["Run it without --check."] if record.get("check_mode") and hosts.get("planned") else []

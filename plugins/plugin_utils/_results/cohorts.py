@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Cohorts, the hosts that are alike in what matters to a kernel patch."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+
+class Cohort(t.NamedTuple):
+    """What the hosts of a cohort have in common; two hosts are in one cohort when their Cohorts are equal.
+
+    `values`: (name, value) for each name of `livepatch_cohort_by`, value None where a host does not have it.
+    """
+
+    kernel: str
+    arch: str
+    values: tuple[tuple[str, str | None], ...] = ()
+
+    def __str__(self) -> str:
+        extra = [f"without {name}" if value is None else f"{name} {value}" for name, value in self.values]
+        return ", ".join([f"{self.kernel} {self.arch}", *extra])
+
+    @property
+    def sort_key(self) -> tuple[str, ...]:
+        """Where the cohort comes in a list; a missing value comes first."""
+        return (self.kernel, self.arch, *(value or "" for _name, value in self.values))
+
+
+def cohort_names(wanted: str | Sequence[str] | None) -> list[str]:
+    """The names in `livepatch_cohort_by`, which is a list, or a text with commas or lines as a survey gives it."""
+    texts = [wanted] if isinstance(wanted, str) else wanted or []
+    names = [name.strip() for text in texts for name in str(text).replace("\n", ",").split(",")]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def cohort_of(kernel: str, arch: str, names: Sequence[str], variables: Mapping[str, t.Any]) -> Cohort:
+    """The cohort of a host that runs this kernel; `variables` are its variables, as in `hostvars`."""
+    return Cohort(kernel, arch, tuple((name, _value(name, variables)) for name in names))
+
+
+def _value(name: str, variables: Mapping[str, t.Any]) -> str | None:
+    """A variable, or else a fact, as text; a dot leads into a dict; None for what is not there.
+
+    A variable whose template fails is not there either, however it fails: that is up to the filters and lookups in it.
+    """
+    path = name.split(".")
+    for places in (path, ["ansible_facts", *path], ["ansible_facts", path[0].removeprefix("ansible_"), *path[1:]]):
+        try:
+            found = _text(variables, places)
+        except Exception:
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _text(place: t.Any, keys: Sequence[str]) -> str | None:
+    for key in keys:
+        place = place.get(key) if isinstance(place, Mapping) else None
+    if place is None:
+        return None
+    return ", ".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""What a record takes over from what hosts answer: bounded, plain, and nothing that controls a terminal."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_finding, is_list
+
+# One host must not make a record that no browser opens.
+MOST_FINDINGS, MOST_FUNCTIONS, MOST_BLOCKERS, MOST_CHECKS = 30, 500, 20, 50
+LONGEST = 500  # characters
+MOST = 2**63  # of a number, in either direction
+BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
+
+
+LOST = "host-lost"
+# What is said of hosts beyond what they say themselves.
+FAILURES = {
+    LOST: "The host could not be reached.",
+    "no-longer-covered":
+        "Its kernel is another one than when the rollout was planned, and there is no build for it: run the rollout "
+        "again.",
+    "trial-over":
+        "Its trial was over before the patch could be kept, and the patch was loaded once more, which nobody has "
+        "watched.",
+    "transition-unfinished": "The transition of the patch was not over when the wave had been watched for its time.",
+}
+
+
+def lost_of(answer: Mapping[str, t.Any]) -> tuple[str, str]:
+    """The failure of a host that could not be reached."""
+    return LOST, failure_of(answer)[1] or FAILURES[LOST]
+
+
+def failure_called(code: str) -> tuple[str, str]:
+    return code, FAILURES[code]
+
+
+def findings_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The findings of an answer, the worst first."""
+    found = [entry for entry in _list(answer, "findings") if is_finding(entry)]
+    found.sort(key=lambda entry: ("blocker", "warning", "note").index(entry["level"]))
+    return [
+        {"code": _short(entry["code"]), "level": str(entry["level"]), "subject": _short(entry.get("subject") or ""),
+         "message": _short(entry["message"])}
+        for entry in found[:MOST_FINDINGS]]
+
+
+def blockers_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The tasks that hold a transition."""
+    tasks = [one for one in _list(answer, "blockers") if isinstance(one, Mapping) and isinstance(one.get("comm"), str)]
+    return [{key: _plain(one.get(key)) for key in BLOCKER_KEYS} for one in tasks[:MOST_BLOCKERS]]
+
+
+def health_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """What became of each health check."""
+    checks = [one for one in _list(answer, "health") if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+    return [
+        {"name": _short(one["name"]), "ok": one.get("ok") is True, "message": _short(one.get("message") or "")}
+        for one in checks[:MOST_CHECKS]]
+
+
+def functions_of(patch: Mapping[str, t.Any], state: str) -> list[dict[str, t.Any]]:
+    """The functions of `patch` in a module's result; `state` is that of those whose object is patched, or would be."""
+    found = []
+    for one in _list(patch, "objects"):
+        if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
+            continue
+        now = state if one.get("patched") or state != "patched" else "pending"
+        found += [
+            {"object": _short(one["name"]), "name": _short(function["name"]), "sympos": _plain(function.get("sympos")),
+             "state": now}
+            for function in _list(one, "functions")
+            if isinstance(function, Mapping) and isinstance(function.get("name"), str)]
+    return found[:MOST_FUNCTIONS]
+
+
+def text_of(answer: Mapping[str, t.Any], key: str) -> str | None:
+    value = answer.get(key)
+    return _short(value) if isinstance(value, str) else None
+
+
+def number_of_seconds(answer: Mapping[str, t.Any], key: str) -> float | None:
+    value = _plain(answer.get(key))
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _list(place: Mapping[str, t.Any], key: str) -> list[t.Any]:
+    value = place.get(key)
+    return list(value) if is_list(value) else []
+
+
+def _plain(value: t.Any) -> t.Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        # Not infinite, nor no number at all: JSON has no such thing, and neither do templates.
+        return (int(value) if isinstance(value, int) else float(value)) if abs(value) < MOST else None
+    return _short(value)
+
+
+def _short(value: t.Any) -> str:
+    return bounded(str(value), LONGEST) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"

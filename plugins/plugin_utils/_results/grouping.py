@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Hosts in groups: by cohort, by finding, by failure, by verdict."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort, cohort_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import LEVELS, Failure, Finding
+
+
+def cohorts_of(
+        kernels: Mapping[str, tuple[str, str]], names: Sequence[str],
+        hostvars: Mapping[str, t.Any]) -> list[tuple[Cohort, list[str]]]:
+    """Each cohort with its hosts, sorted. `kernels`: the release and the architecture of each host that told them."""
+    members: dict[Cohort, list[str]] = {}
+    for host, (release, arch) in kernels.items():
+        variables = hostvars[host] if names and host in hostvars else {}
+        members.setdefault(cohort_of(legible(release), legible(arch), names, variables), []).append(host)
+    return sorted(members.items(), key=lambda entry: entry[0].sort_key)
+
+
+def described(cohort: Cohort) -> dict[str, t.Any]:
+    """What all summaries tell of a cohort."""
+    return {"kernel": cohort.kernel, "arch": cohort.arch, "values": dict(cohort.values), "title": str(cohort)}
+
+
+def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]:
+    """The findings of hosts, each code once: the worst level first, then what the most hosts have."""
+    # Dicts for their order and their speed: one host can answer with many thousands of messages.
+    found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    for host, entries in findings.items():
+        for entry in entries:
+            messages, hosts = found.setdefault((entry["level"], legible(entry["code"])), ({}, {}))
+            messages[legible(entry["message"])] = None
+            hosts[host] = None
+    groups = [
+        {"code": code, "level": level, "messages": list(messages), "hosts": list(hosts)}
+        for (level, code), (messages, hosts) in found.items()]
+    return sorted(
+        groups, key=lambda group: (LEVELS.index(group["level"]), -len(group["hosts"]), group["code"]))
+
+
+def by_failure(failures: Mapping[str, Failure]) -> list[dict[str, t.Any]]:
+    """Hosts with a failure, by its code; those without one, which Ansible words, together."""
+    found: dict[str | None, dict[str, t.Any]] = {}
+    for host, (code, message) in failures.items():
+        group = found.setdefault(code, {"code": code, "messages": [], "hosts": []})
+        group["hosts"].append(host)
+        if message not in group["messages"]:
+            group["messages"].append(message)
+    return sorted(found.values(), key=lambda group: -len(group["hosts"]))
+
+
+def by_verdict(verdicts: Mapping[str, str], words: Sequence[str]) -> dict[str, list[str]]:
+    """The hosts of each verdict, in the order of `words`."""
+    hosts: dict[str, list[str]] = {word: [] for word in words}
+    for host, verdict in verdicts.items():
+        hosts[verdict].append(host)
+    return hosts
+
+
+def grouped(hosts: Mapping[str, t.Any], key: Callable[[t.Any], t.Hashable]) -> dict[t.Hashable, list[str]]:
+    """Hosts that are alike in `key` of what is known of them, the largest group first."""
+    groups: dict[t.Hashable, list[str]] = {}
+    for host, known in hosts.items():
+        groups.setdefault(key(known), []).append(host)
+    return dict(sorted(groups.items(), key=lambda entry: -len(entry[1])))

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Asking a person whether a wave may begin."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
+from ansible.utils.display import Display
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import ALL
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option, shown
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import some
+
+YES = ("y", "yes")
+
+
+def ask(question: str) -> bool | None:
+    """Whether the person at the terminal says yes; None where there is no terminal, as in AWX."""
+    try:
+        answer = Display().prompt_until(f"{question} [yes/no]: ", private=False)
+    except AnsiblePromptNoninteractive:
+        return None
+    except AnsiblePromptInterrupt:
+        return False
+    return answer.decode("utf-8", "replace").strip().lower() in YES
+
+
+def is_named(wave: Mapping[str, t.Any], names: Sequence[str]) -> bool:
+    """Whether names of waves, as Options has them, have this one."""
+    return bool({ALL, str(wave["number"]), wave["title"]} & set(names))
+
+
+def check_named(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> None:
+    """Refuse a wave to approve that a plan does not have: nobody would be asked. Raises TaskError `bad-option`."""
+    absent = next((name for name in names if not any(is_named(wave, [name]) for wave in waves)), None)
+    if absent is not None:
+        there = some([f"{wave['number']} ({wave['title']})" for wave in waves])
+        raise bad_option(
+            "approve", f"has {shown(absent)} in it, which is no wave of this plan",
+            f"give numbers or names of its waves, which are {there}, or {ALL}")

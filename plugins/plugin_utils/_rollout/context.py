@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""What one step of a rollout is called with, and what it returns to the play."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from ansible.errors import AnsibleError
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options, rollout_options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import exact_pattern
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, plain
+
+# For the role apply by itself: all hosts at once, each for itself.
+ALONE = {
+    "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
+    "livepatch_approve": "", "livepatch_approved": ""}
+UNFINISHED = "The rollout did not come to its end."
+# In the role: notes that a host has come to the end of the operator's own tasks.
+OWN_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
+
+
+@dataclasses.dataclass
+class Call:
+    """What a step is called with; `look` counts from 1, `say` shows lines, `directory` is where the record is.
+
+    `check_tasks` raises TaskError for a file of tasks that Ansible cannot read.
+
+    `now` is in seconds since 1970, and `tick` in seconds on a clock that nobody sets.
+    """
+
+    variables: Mapping[str, t.Any]
+    given: Mapping[str, t.Any]
+    look: int
+    alone: bool
+    check_mode: bool
+    directory: Path
+    find: Callable[[str], Path]
+    say: Callable[..., None]
+    check_tasks: Callable[[str], None]
+    now: Callable[[], float]
+    tick: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def options(self) -> Options:
+        """Raises TaskError."""
+        names = {name: None for name in self.variables if isinstance(name, str) and name.startswith(PREFIX)}
+        return rollout_options({**names, **self.given, **(ALONE if self.alone else {})})
+
+    def as_written(self) -> dict[str, Mapping[str, t.Any]]:
+        """The variables of each host of the play, with the templates in them as they are."""
+        hostvars = self.variables["hostvars"]
+        read = getattr(hostvars, "raw_get", hostvars.__getitem__)
+        return {host: read(host) for host in self.variables["ansible_play_hosts"]}
+
+    def as_read(self, host: str, name: str) -> t.Any:
+        """A variable of a host with its templates resolved; as it is written where they need what only a task has."""
+        hostvars = self.variables["hostvars"]
+        try:
+            return plain(hostvars[host][name])
+        except AnsibleError:
+            return hostvars.raw_get(host)[name]
+
+    def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
+        """What each host's task registered under a name; an empty dict where it did not run."""
+        hostvars = self.variables["hostvars"]
+        return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
+
+
+def next_tasks(record: Record, user_tasks_run: str = "", **told: t.Any) -> dict[str, t.Any]:
+    """What the next tasks go by."""
+    options = record["options"]
+    of_tasks = {
+        key: options[key] for key in (
+            "src", "name", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
+    checks = record["checks"]
+    own = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
+    return {
+        **of_tasks,
+        "health_checks": [check for check in checks if "tasks" not in check],
+        "user_tasks": own and [*own, OWN_DONE], "user_tasks_run": user_tasks_run,
+        "revive": bool(own) and not record["alone"],
+        "end": False, "load": [], "watch": [], "accept": [], "rollback": [], **told}
+
+
+def play_facts(
+        hosts: Iterable[str] = (), sizes: Iterable[int] = (), rollback: Iterable[str] = (),
+        verdict: str | None = UNFINISHED, speaker: str = "localhost") -> dict[str, t.Any]:
+    """The facts for the next plays, which have to be told what to do, or to do nothing, in every run."""
+    return {"__livepatch_rollout": {
+        "hosts": [exact_pattern(host) for host in hosts], "sizes": list(sizes),
+        "rollback": [exact_pattern(host) for host in rollback], "verdict": verdict, "speaker": exact_pattern(speaker)}}

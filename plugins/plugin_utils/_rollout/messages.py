@@ -1,0 +1,248 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""What a person reads while a rollout goes on, and at its end."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import LOST
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import left_as_they_are
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, number_of, some
+
+WORDS = {
+    "accepted": "accepted", "enabled": "enabled", "on_trial": "on trial", "waiting": "in transition",
+    "goes_back": "going back by themselves", "rolled_back": "rolled back", "unchanged": "unchanged",
+    "pending": "not reached", "uncovered": "uncovered", "unknown": "in an unknown state",
+}
+ON_BREACH = {
+    "rollback_wave": "the wave is rolled back", "rollback_all": "all waves are rolled back",
+    "hold": "the rollout stops, and hosts on trial go back by themselves at its end",
+}
+WAVES = {"waits": "waits for approval", "skipped": "not begun", "open": "did not come to its end"}
+PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
+
+
+def plan_lines(record: Record) -> list[str]:
+    """What is going to happen, wave by wave, and to whom nothing is."""
+    options = record["options"]
+    names = ", ".join(patch["name"] for patch in record["patches"])
+    done = [name for name, host in record["hosts"].items() if host["done"]]
+    ways = "all at once" if record["alone"] else f"in {number_of(len(record['waves']), 'wave')}"
+    lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
+    lines += [_planned_wave(record, wave) for wave in record["waves"]]
+    if done:
+        lines.append(f"  {options['state']} already: {some(done)}")
+    uncovered = [name for name, host in record["hosts"].items() if host["state"] == "uncovered"]
+    if uncovered:
+        lines.append(f"  uncovered, which is no failure (there is no build for their kernels): {some(uncovered)}")
+    lines += [f"  {line}" for line in _failures(record["hosts"], "cannot be patched")]
+    lines.append(
+        f"  {'all are' if record['alone'] else 'each wave is'} watched for {options['soak']} s, on trial for "
+        f"{options['trial']} s, then {options['state']}; {_when_some_fail(record)}")
+    if record["trial_raised"]:
+        asked = options["asked_trial"]
+        lines.append(f"  the trial is longer than the {asked} s that were asked for: a wave takes so long")
+    lines += [f"  {note}" for note in record["notes"]]
+    if record["breach"]:
+        lines.append(f"nothing is begun: {record['breach']['why']}")
+    return lines
+
+
+def _when_some_fail(record: Record) -> str:
+    if record["alone"]:
+        return "a host that fails is taken back, and the others go on"
+    hosts, then = record["options"]["budget"]["hosts"], ON_BREACH[record["options"]["on_breach"]]
+    return f"{_allowed(hosts)}, and when more do, {then}" if hosts else f"when a host fails, {then}"
+
+
+def _allowed(hosts: int) -> str:
+    return f"{number_of(hosts, 'host')} may fail in all" if hosts else "no host may fail"
+
+
+def _planned_wave(record: Record, wave: Record) -> str:
+    approval = ", waits for approval" if wave.get("approval") else ""
+    passed = f", {wave['why']}" if wave["state"] == "passed" else ""
+    names = [
+        f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
+        wave["hosts"])
+    title = number_of(len(names), "host") if record["alone"] else f"wave {wave['number']}{_named(wave, len(names))}"
+    return f"  {title}{approval}{passed}: {some(names)}"
+
+
+def _named(wave: Record, hosts: int) -> str:
+    number = number_of(hosts, "host")
+    return f" ({number})" if wave["title"] == number else f" ({wave['title']}), {number}"
+
+
+def _heading(record: Record, wave: Record) -> str:
+    return "all hosts" if record["alone"] else f"wave {wave['number']} of {len(record['waves'])}"
+
+
+def opening_line(record: Record, wave: Record) -> str:
+    hosts = list(hosts_of_wave(record, wave))
+    named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _named(wave, len(hosts))
+    return f"{_heading(record, wave)}{named}: {some(hosts)}"
+
+
+def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
+    """How the wave stands: how many are patched, wait (and for which task), failed or are lost."""
+    hosts = hosts_of_wave(record, wave)
+    time = "" if left is None else f"{left} s left: "
+    return f"{_heading(record, wave)}: {time}{', '.join(_parts(hosts)) or 'nothing to do'}"
+
+
+def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
+    """What becomes of the hosts that are watched if nobody is left to accept them."""
+    ends = max((host["trial_ends"] for host in watched if host["trial_ends"]), default=None)
+    return f"{_heading(record, wave)}: " + (
+        f"on trial; if this run ends before they are {record['options']['state']}, the hosts go back by themselves by "
+        f"{ends}" if ends else "on no trial, as the patch was enabled before")
+
+
+def _parts(hosts: Mapping[str, Record]) -> list[str]:
+    well = {name: host for name, host in hosts.items() if not host["failure"]}
+    waiting = {name: host for name, host in well.items() if host["state"] == "waiting"}
+    failed = {name: host for name, host in hosts.items() if host["failure"]}
+    lost = [name for name, host in failed.items() if host["failure"]["code"] == LOST]
+    others = [name for name in failed if name not in lost]
+    states = [host["state"] for host in well.values()]
+    parts = [f"{states.count(state)} {words}" for state, words in (
+        ("on_trial", "patched and well"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
+    if waiting:
+        parts.append(f"{len(waiting)} waiting ({some([_waits_for(name, host) for name, host in waiting.items()])})")
+    if others:
+        parts.append(f"{len(others)} failed ({some([f'{name}: {_code(failed[name])}' for name in others])})")
+    if lost:
+        parts.append(f"{len(lost)} lost ({some(lost)})")
+    return parts
+
+
+def _waits_for(name: str, host: Record) -> str:
+    tasks = list(dict.fromkeys(f"{one['comm']} {one['tid']}" for one in host["blockers"]))
+    return f"{name} for {', '.join(tasks[:2])}" if tasks else name
+
+
+def _code(host: Record) -> str:
+    return host["failure"]["code"] or "failed"
+
+
+def closing_line(record: Record, wave: Record) -> str:
+    parts = ", ".join(_parts(hosts_of_wave(record, wave)))
+    if wave["state"] == "passed":
+        return f"{_heading(record, wave)} passed: {parts}"
+    breach = record["breach"]
+    why = _allowed(breach["budget"]) if len(breach["failed"]) > breach["budget"] else breach["why"]
+    return f"{_heading(record, wave)} failed: {parts}; {why}"
+
+
+def waiting_line(record: Record, wave: Record) -> str:
+    return (
+        f"{_heading(record, wave)} ({wave['title']}) waits for approval: run again with livepatch_approved="
+        f"{','.join([*record['options']['approved'], str(wave['number'])])}, which goes on here")
+
+
+def end_lines(record: Record) -> list[str]:
+    """The summary: waves, failures by their cause, and how many hosts stand where."""
+    lines = [] if record["alone"] else [
+        f"wave {wave['number']} ({wave['title']}): {_ended(record, wave)}" for wave in record["waves"]]
+    lines += _failures(record["hosts"])
+    lines += _left_on_trial(record)
+    if record["breach"]:
+        lines.append(f"stopped: {record['breach']['why']}; {_after_breach(record)}")
+    return [*lines, sum_line(record)]
+
+
+def _after_breach(record: Record) -> str:
+    if not record["breach"]["wave"]:
+        return "nothing was begun"
+    done = [name for name, host in record["hosts"].items() if host["done"]]
+    left = f", except what was {record['options']['state']} before this rollout: {some(done)}" if done else ""
+    left = left if record["breach"]["action"] == "rollback_all" else ""
+    untried = left_as_they_are(record)
+    left += f", except what was enabled before this rollout, on no trial: {some(untried)}" if untried else ""
+    return ON_BREACH[record["breach"]["action"]] + left
+
+
+def _ended(record: Record, wave: Record) -> str:
+    if wave["state"] == "passed" and wave["why"]:
+        return f"passed, {wave['why']}"
+    states = [record["hosts"][name]["state"] for name in wave["hosts"]]
+    counts = ", ".join(f"{states.count(state)} {words}" for state, words in _words(record).items() if state in states)
+    if record["outcome"] == "planned":
+        return counts
+    return f"{WAVES.get(wave['state'], wave['state'])}: {counts}"
+
+
+def _words(record: Record) -> dict[str, str]:
+    return {**WORDS, **PLANNED} if record["outcome"] == "planned" else WORDS
+
+
+def _failures(hosts: Mapping[str, Record], kind: str = "failed") -> list[str]:
+    failed = {name: host["failure"] for name, host in hosts.items() if host["failure"]}
+    groups = by_failure({name: (one["code"], one["message"]) for name, one in failed.items()})
+    return [failure_line(kind, group) for group in groups]
+
+
+def _left_on_trial(record: Record) -> list[str]:
+    back = {name: host["trial_ends"] for name, host in record["hosts"].items()
+            if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]}
+    if not back:
+        return []
+    return [f"on trial, and back by themselves by {max(back.values())}: {some(list(back))}"]
+
+
+def sum_line(record: Record) -> str:
+    counts = record["counts"]
+    parts = ", ".join(f"{counts[state]} {words}" for state, words in _words(record).items() if counts.get(state))
+    return f"{number_of(len(record['hosts']), 'host')}: {parts or 'nothing to patch'}"
+
+
+def verdict_sentence(record: Record) -> str:
+    """Why a rollout did not end well, for the last task."""
+    for wave in record["waves"]:
+        if wave["state"] == "waits":
+            return f"{waiting_line(record, wave)}."
+    if record["breach"]:
+        where = f"in wave {record['breach']['wave']}" if record["breach"]["wave"] else "before it began"
+        return f"The rollout was stopped {where}: {record['breach']['why']}. {sum_line(record)}."
+    if record["outcome"] == "planned":
+        return f"Not every host that the patch is for can be patched. {sum_line(record)}."
+    return f"Not every host that the patch is for is {record['options']['state']}. {sum_line(record)}."
+
+
+def problems(record: Record) -> dict[str, str]:
+    """What each host has to be told that did not end where it should, those aside that were not reached."""
+    told, untried = {}, left_as_they_are(record)
+    for name, host in record["hosts"].items():
+        if host["failure"]:
+            code, message = host["failure"]["code"], host["failure"]["message"]
+            sentence = f"{code}: {message}" if code else message
+            told[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} It is {_now(host)}."
+        elif host["state"] in ("rolled_back", "goes_back", "on_trial", "waiting") and not record["ok"]:
+            told[name] = f"The rollout was stopped, and this host is {_now(host)}."
+        elif name in untried:
+            told[name] = (
+                f"The rollout was stopped, and this host is {_now(host)}: the patch was enabled before it, so there is "
+                "no load to take back; use the playbook kernel.livepatch.rollback where it has to go.")
+    return told
+
+
+def _now(host: Record) -> str:
+    if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]:
+        return f"on trial, if the patch is on it, and back by itself by {host['trial_ends']}"
+    if host["state"] == "unknown":
+        return "in an unknown state: run the playbook kernel.livepatch.status to see what runs on it"
+    return WORDS[host["state"]]
+
+
+def shown(lines: Sequence[str]) -> t.Iterator[str]:
+    """Lines as they are shown in the run's output, which has each task's own lines in between."""
+    return (f"==> {legible(line)}" for line in lines)

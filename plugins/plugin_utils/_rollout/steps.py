@@ -1,0 +1,313 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""The steps of a rollout on the controller, one task each, in the order of STEPS.
+
+Each takes the record of the step before, brings it up to date with what hosts have answered meanwhile, says what a
+person has to know, and returns what the next tasks go by: the options of the tasks, and
+
+    end                              whether the play ends here
+    load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
+
+Only what later plays go by is a fact of localhost, since facts can be cached on disk and are costly to read:
+
+    hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has
+    rollback        patterns of the hosts to roll back
+    verdict         why the rollout has not ended well, None where it has, and on which host to say so, as `speaker`
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Iterable
+
+from ansible import constants
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
+    Record,
+    failed_hosts,
+    iso,
+    new_record,
+    patches_of,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import messages as lines
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import outcomes as wave_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import ask, check_named, is_named
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, next_tasks, play_facts
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import check_alike
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import plan, play_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS, trial_seconds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import (
+    hosts_of_wave,
+    keep,
+    kept,
+    open_wave,
+    reported,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+
+SAY_EVERY = 60  # seconds
+NOT_DONE = {"failed": True, "msg": "Not all of them were run."}
+# The turn where no wave has anything to do: the role apply by itself goes through the steps all the same.
+NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
+
+
+def _checked(call: Call) -> dict[str, t.Any]:
+    """Before any host is asked: whether the variables, the patch and the directory of the report make sense."""
+    options = call.options()
+    check_alike(call.as_written(), call.as_read)
+    src = call.find(options.src)
+    read_builds(src, options.name)
+    groups = call.variables["groups"]
+    if not call.alone:
+        _check_localhost(groups.get("all", ()))
+    plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
+    for check in options.health_checks:
+        if "tasks" in check:
+            call.check_tasks(check["tasks"])
+    if options.report_dir:
+        check_report_dir(options.report_dir)
+    return {"src": str(src), "name": options.name, "ansible_facts": play_facts()}
+
+
+def _check_localhost(hosts: Iterable[str]) -> None:
+    """Refuse an inventory in which Ansible takes another host for localhost, where the next plays find the plan."""
+    taken = sorted(set(constants.LOCALHOST).intersection(hosts))
+    if taken and "localhost" not in taken:
+        raise TaskError(
+            "no-localhost",
+            f"The inventory has {taken[0]} and no localhost, so Ansible would keep the plan on that host, where no "
+            f"later play finds it: call the host something else, with ansible_host: {taken[0]}, or add localhost.")
+
+
+def _planned(call: Call) -> dict[str, t.Any]:
+    options = call.options()
+    src = call.find(options.src)
+    record = new_record(
+        dict(options.as_record(), src=str(src)), patches_of(read_builds(src, options.name)), operator(),
+        call.check_mode, call.now())
+    record["alone"] = call.alone
+    hosts = call.variables["ansible_play_batch" if call.alone else "ansible_play_hosts_all"]
+    asked = set(call.variables["ansible_play_hosts"])
+    answers = call.answers("__livepatch_check", hosts)
+    groups = call.variables["groups"]
+    plan(
+        record, options, {host: answers[host] if host in asked else {} for host in hosts}, call.variables["hostvars"],
+        groups)
+    # As they are asked for: the record's options, which end in reports, have no passwords.
+    record["checks"] = list(options.health_checks)
+    covered = sum(host["state"] != "uncovered" for host in record["hosts"].values())
+    record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
+                             report_dir=options.report_dir)
+    names, sizes = play_of(record)
+    record["options"]["trial"], record["trial_raised"] = trial_seconds(
+        options, sizes, int(call.variables.get("ansible_forks") or 5))
+    for wave in record["waves"]:
+        wave["approval"] = is_named(wave, options.approve) and not is_named(wave, options.approved)
+    stopped = gate.judge_budget(record, gate.AT_THE_PLAN)
+    call.say(*lines.plan_lines(record))
+    if record["waves"] and not stopped:
+        check_named(options.approve, record["waves"])
+    keep(record, call.directory)
+    if stopped or call.check_mode:
+        names, sizes = [], []
+    return next_tasks(record, ansible_facts=play_facts(names, sizes))
+
+
+def _opened(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    unjudged = open_wave(record)
+    if unjudged:
+        return _break_off(call, record, unjudged)
+    wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(NOBODY))
+    if wave["approval"]:
+        answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
+        if not answer:
+            wave.update(state="waits", why="nobody could be asked" if answer is None else "it was not approved")
+            call.say(lines.waiting_line(record, wave))
+            keep(record, call.directory)
+            return next_tasks(record, end=True, ansible_facts=play_facts())
+        wave["approval"] = False
+    wave.update(state="open", opened=iso(call.now()))
+    if wave["hosts"]:
+        call.say(lines.opening_line(record, wave))
+    keep(record, call.directory)
+    turn = [] if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
+    return next_tasks(record, load=list(turn))
+
+
+def _turn(record: Record) -> Record:
+    return open_wave(record) or dict(NOBODY)
+
+
+def _loaded(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = _turn(record)
+    if not call.check_mode:
+        wave_of.take_loaded(
+            record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
+    wave["tick"] = call.tick()
+    return _after(call, record, wave)
+
+
+def _looked(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = _turn(record)
+    watched = list(gate.to_look_at(record, wave))
+    if watched:
+        own = _own_failures(call, record, watched)
+        wave_of.take_look(
+            record, wave, call.answers("__livepatch_watch", watched), call.now(), own, call.look == len(LOOKS))
+        wave_of.count_look(record, wave, call.now(), call.tick() - wave["tick"])
+    return _after(call, record, wave)
+
+
+def _own_run(record: Record, look: int) -> str:
+    """The name of what is run of the operator's own tasks after a look, or after the load."""
+    return f"{record['id']} {look}"
+
+
+def _own_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
+    """The hosts on which a task of the operator's own has failed, or not all of them were run, and how."""
+    failed, done = call.answers("__livepatch_user_tasks", hosts), call.answers("__livepatch_user_tasks_done", hosts)
+    due = call.look in (1, len(LOOKS)) and any("tasks" in check for check in record["checks"])
+    return {
+        host: failed[host] or NOT_DONE for host in hosts
+        if failed[host] or (due and done[host] != _own_run(record, call.look - 1))}
+
+
+def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    if gate.judge_budget(record, wave["number"]):
+        return _close(call, record, wave)
+    if wave["hosts"] and call.look in (0, len(LOOKS)):
+        call.say(lines.progress_line(record, wave))
+    keep(record, call.directory)
+    watched = gate.to_look_at(record, wave)
+    last = call.look == len(LOOKS)
+    if watched and not call.look:
+        call.say(lines.trial_line(record, wave, watched.values()))
+    if watched and not last:
+        _wait(call, record, wave)
+    return next_tasks(
+        record, user_tasks_run=_own_run(record, call.look), watch=[] if last else list(watched),
+        accept=gate.to_keep(record, wave) if last else [])
+
+
+def _wait(call: Call, record: Record, wave: Record) -> None:
+    """Wait until it is time for the next look, and say how the wave stands meanwhile."""
+    end = wave["tick"] + record["options"]["soak"]
+    due = wave["tick"] + record["options"]["soak"] * LOOKS[call.look]
+    while call.tick() < due:
+        call.say(lines.progress_line(record, wave, round(end - call.tick())))
+        call.sleep(min(SAY_EVERY, max(0.1, due - call.tick())))
+
+
+def _kept(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = _turn(record)
+    turn = gate.to_keep(record, wave)
+    if turn:
+        wave_of.take_kept(record, wave, call.answers("__livepatch_accept", turn), call.now())
+    if gate.judge_budget(record, wave["number"]):
+        return _close(call, record, wave)
+    keep(record, call.directory)
+    return next_tasks(record, rollback=gate.to_take_back_now(record, wave))
+
+
+def _closed(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    wave = _turn(record)
+    _take_back(call, record, gate.to_take_back_now(record, wave))
+    return _close(call, record, wave)
+
+
+def _close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    go_on = gate.close(record, wave, call.now())
+    if wave["hosts"]:
+        call.say(lines.closing_line(record, wave))
+    keep(record, call.directory)
+    _report_so_far(call, record)
+    if go_on:
+        return next_tasks(record)
+    return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.to_take_back(record)))
+
+
+def _report_so_far(call: Call, record: Record) -> None:
+    """Leave a report after each wave: a run that is killed leaves no artifact."""
+    if record["options"]["report_dir"]:
+        try:
+            write_report(reported(record), record["options"]["report_dir"])
+        except (OSError, TaskError) as error:  # the hosts come first: this must not end the rollout
+            call.say(f"no report for now: {error}")
+
+
+def _break_off(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    gate.break_off(record, wave)
+    return _close(call, record, wave)
+
+
+def _over(call: Call) -> dict[str, t.Any]:
+    """After the last wave that was begun, which something else than the gate may have ended."""
+    record = kept(call.directory)
+    unjudged = open_wave(record)
+    return _break_off(call, record, unjudged) if unjudged else next_tasks(record)
+
+
+def _taken_back(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    _take_back(call, record, gate.to_take_back(record))
+    keep(record, call.directory)
+    return {"changed": False}
+
+
+def _take_back(call: Call, record: Record, hosts: Iterable[str]) -> None:
+    went, proofs = call.answers("__livepatch_rollback", hosts), call.answers("__livepatch_verify", hosts)
+    gate.take_back(record, {name: judge(went[name], proofs[name]) for name in hosts}, call.now())
+
+
+def _ended(call: Call) -> dict[str, t.Any]:
+    record = kept(call.directory)
+    gate.end(record, call.now())
+    record["lines"] = lines.end_lines(record)
+    keep(record, call.directory)
+    verdict = None if record["ok"] else lines.verdict_sentence(record)
+    return {
+        "lines": record["lines"], "record": reported(record), "artifact": _artifact(record),
+        "problems": lines.problems(record), "verdict": verdict, "report_dir": record["options"]["report_dir"],
+        "ansible_facts": play_facts(verdict=verdict, speaker=_speaker(call, record))}
+
+
+def _speaker(call: Call, record: Record) -> str:
+    """The host that fails where the rollout has: under --limit, Ansible leaves out a play on localhost."""
+    if not call.variables.get("ansible_limit"):
+        return "localhost"
+    fine = [name for name, host in record["hosts"].items() if not host["failure"]]
+    return next((name for name in fine if record["hosts"][name]["state"] == "pending"), (fine or ["localhost"])[0])
+
+
+def _artifact(record: Record) -> dict[str, t.Any]:
+    """What later jobs are handed: small, some 100 bytes for each host."""
+    return {
+        **{key: record[key] for key in ("id", "started", "ended", "outcome", "ok", "counts", "failures", "breach")},
+        "waves": [
+            {**{key: wave[key] for key in ("number", "title", "state")}, "hosts": len(wave["hosts"])}
+            for wave in record["waves"]],
+        "hosts": {
+            name: {"state": host["state"], "wave": host["wave"],
+                   "failure": host["failure"] and (host["failure"]["code"] or host["failure"]["message"])}
+            for name, host in record["hosts"].items()},
+        "failed": failed_hosts(record),
+    }
+
+
+STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
+    "check": _checked, "plan": _planned, "open": _opened, "load": _loaded, "watch": _looked,
+    "accept": _kept, "close": _closed, "finish": _over, "rollback": _taken_back, "end": _ended,
+}

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""From the answers of all hosts to patch_check to one summary by cohort."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
+    by_code,
+    by_failure,
+    by_verdict,
+    cohorts_of,
+    described,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    Finding,
+    are_findings,
+    failure_of,
+    failure_sentence,
+    findings_sentence,
+    is_finding,
+    is_list,
+    without_result,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
+    counted,
+    failure_line,
+    finding_line,
+    unanswered_line,
+)
+
+# What can be said of a host, best first. The last four are those that a summary is not `ok` with.
+VERDICTS = ("compatible", "uncovered", "blocked", "unchecked", "lost", "unanswered")
+WORDS = {
+    "compatible": "compatible",
+    "uncovered": "uncovered",
+    "blocked": "blocked",
+    "unchecked": "not checked",
+    "lost": "lost",
+    "unanswered": "without an answer",
+}
+
+
+def summarize(
+        answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
+        cohort_by: str | Sequence[str] | None = None) -> dict[str, t.Any]:
+    """The summary that the filter `preflight_summary` documents.
+
+    `answers`: what each host's patch_check returned, or that it failed or was unreachable; nothing where it did not
+    run. Nothing that a host answers makes this fail.
+    """
+    names = cohort_names(cohort_by)
+    verdicts = {host: verdict_of(answer) for host, answer in answers.items()}
+    hosts = by_verdict(verdicts, VERDICTS)
+    summary = {
+        "ok": not any(hosts[verdict] for verdict in VERDICTS[2:]),
+        "hosts": len(verdicts),
+        "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
+        "cohorts": _cohorts(answers, verdicts, names, hostvars or {}),
+        "unchecked": by_failure({host: failure_of(answers[host]) for host in hosts["unchecked"]}),
+        "lost": by_failure({host: failure_of(answers[host]) for host in hosts["lost"]}),
+        "unanswered": hosts["unanswered"],
+        "problems": {
+            host: _problem(answers[host], verdict) for host, verdict in verdicts.items()
+            if verdict in ("blocked", "unchecked", "lost")},
+    }
+    return dict(summary, lines=summary_lines(summary))
+
+
+def verdict_of(answer: t.Any) -> str:
+    """Which of VERDICTS a host's answer is."""
+    verdict = without_result(answer)
+    if verdict:
+        return verdict
+    if not _makes_sense(answer):
+        return "unchecked"
+    if answer["patch"]["state"] == "uncovered":
+        return "uncovered"
+    return "compatible" if answer["compatible"] else "blocked"
+
+
+def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+    patch, findings = answer.get("patch"), answer.get("findings")
+    return (
+        isinstance(answer.get("compatible"), bool) and isinstance(answer.get("arch"), str)
+        and isinstance(patch, Mapping) and isinstance(patch.get("kernel"), str) and "state" in patch
+        and are_findings(findings)
+        and (answer["compatible"] or patch["state"] == "uncovered" or bool(_blockers(findings))))
+
+
+def _reasons(answer: Mapping[str, t.Any]) -> list[Finding]:
+    """What stands against the way back, as far as the forecast tells."""
+    place: t.Any = answer
+    for key in ("forecast", "rollback", "reasons"):
+        place = place.get(key) if isinstance(place, Mapping) else None
+    return [entry for entry in place if is_finding(entry)] if is_list(place) else []
+
+
+def _blockers(findings: Sequence[Finding]) -> list[Finding]:
+    return [entry for entry in findings if entry["level"] == "blocker"]
+
+
+def _problem(answer: Mapping[str, t.Any], verdict: str) -> str:
+    """Why a host is not good, in one sentence."""
+    return findings_sentence(_blockers(answer["findings"])) if verdict == "blocked" else failure_sentence(
+        failure_of(answer))
+
+
+def _cohorts(
+        answers: Mapping[str, t.Any], verdicts: Mapping[str, str], names: Sequence[str],
+        hostvars: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Each cohort of the hosts that answered, with who is what in it, and what was found in it."""
+    kernels = {
+        host: (answers[host]["patch"]["kernel"], answers[host]["arch"])
+        for host, verdict in verdicts.items() if verdict in VERDICTS[:3]}
+    return [
+        {
+            **described(cohort),
+            **{verdict: [host for host in hosts if verdicts[host] == verdict] for verdict in VERDICTS[:3]},
+            "findings": by_code({host: answers[host]["findings"] for host in hosts}),
+            "rollback": by_code({host: _reasons(answers[host]) for host in hosts}),
+        }
+        for cohort, hosts in cohorts_of(kernels, names, hostvars)]
+
+
+def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
+    """One paragraph for each cohort, then the hosts that belong to none, then the sum."""
+    lines = []
+    for cohort in summary["cohorts"]:
+        counts = {verdict: len(cohort[verdict]) for verdict in ("compatible", "uncovered", "blocked")}
+        lines.append(f"{cohort['title']}: {_counted(counts)}")
+        lines.extend(finding_line(group["level"], group) for group in cohort["findings"])
+        lines.extend(
+            finding_line("no way back:" if group["level"] == "blocker" else "way back:", group)
+            for group in cohort["rollback"])
+    lines.extend(failure_line("could not be checked", group) for group in summary["unchecked"])
+    lines.extend(failure_line("lost, unreachable", group) for group in summary["lost"])
+    return [*lines, *unanswered_line(summary["unanswered"]), _sum(summary)]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return counted(counts, WORDS, "nothing to check")
+
+
+def _sum(summary: Mapping[str, t.Any]) -> str:
+    line = _counted(summary["counts"])
+    uncovered = summary["counts"]["uncovered"]
+    return f"{line}; uncovered is no failure: no build for that kernel" if uncovered else line

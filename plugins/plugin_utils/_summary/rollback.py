@@ -1,0 +1,195 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""From the answers of all hosts to patch_rollback, and then to patch_verify, to one summary."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
+    by_code,
+    by_failure,
+    by_verdict,
+    grouped,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    NO_SENSE,
+    Failure,
+    are_findings,
+    are_named,
+    failure_of,
+    failure_sentence,
+    is_list,
+    without_result,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
+    counted,
+    failure_line,
+    finding_line,
+    some,
+    unanswered_line,
+)
+
+# What can be said of a host. `planned` is what check mode says; the last four are not where they should be.
+VERDICTS = ("rolled_back", "planned", "unchanged", "left_going", "failed", "lost", "unanswered")
+ARRIVED = VERDICTS[:3]
+UNFINISHED = "transition-unfinished"
+# Of what patch_verify fails with, this is as it should be: nothing is enabled where nothing was to be reached, which
+# is compared all the same, and a stack whose later patch has taken a function over.
+TOLERATED = ("nothing-enabled", "function-overridden")
+NOT_VERIFIED = (None, "What runs after the way back was not verified: run again.")
+WORDS = {
+    "rolled_back": "rolled back",
+    "planned": "would be rolled back",
+    "unchanged": "unchanged",
+    "left_going": "left going",
+    "failed": "failed",
+    "lost": "lost",
+    "unanswered": "without an answer",
+}
+
+
+class Judged(t.NamedTuple):
+    """A host's verdict, why it is not where it should be, and what was done: names, out, back in, and enabled now."""
+
+    verdict: str
+    failure: Failure | None = None
+    out: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = ()
+
+
+def summarize_rollback(
+        answers: Mapping[str, t.Any], proofs: Mapping[str, t.Any] | None = None,
+        check_mode: bool = False) -> dict[str, t.Any]:
+    """The summary that the filter `rollback_summary` documents.
+
+    `answers`, `proofs`: what each host's patch_rollback and patch_verify returned, or that it failed or was
+    unreachable; nothing where it did not run. Nothing that a host answers makes this fail.
+    """
+    judged = {host: judge(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
+    hosts = by_verdict({host: one.verdict for host, one in judged.items()}, VERDICTS)
+    problems = {host: failure_sentence(one.failure) for host, one in judged.items() if one.failure}
+    arrived = {host: one for host, one in judged.items() if one.verdict in ARRIVED}
+    summary = {
+        "ok": not any(hosts[verdict] for verdict in VERDICTS[3:]),
+        "hosts": len(judged),
+        "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
+        "arrived": [
+            {"verdict": one.verdict, "out": list(one.out), "back": list(one.back), "enabled": list(one.enabled),
+             "hosts": alike}
+            for one, alike in sorted(
+                grouped(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
+        "findings": by_code({
+            host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
+        **{verdict: by_failure({host: judged[host].failure for host in hosts[verdict]}) for verdict in VERDICTS[3:6]},
+        "unanswered": hosts["unanswered"],
+        "problems": problems,
+    }
+    facts = {
+        host: {"verdict": one.verdict, **({"enabled": list(one.enabled)} if one.verdict in ARRIVED else {})}
+        for host, one in judged.items()}
+    artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
+    return dict(summary, artifact=artifact, lines=rollback_lines(summary))
+
+
+def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judged:
+    nothing = without_result(answer)
+    if nothing == "unanswered":
+        return Judged("unanswered")
+    if nothing == "lost":
+        return Judged("lost", failure_of(answer))
+    if _has_no_previous(answer):
+        # A host on which nothing was ever changed, and nothing is enabled, is where it should be.
+        found = _disproof((), proof)
+        if found is None:
+            return Judged("unchanged")
+        return found if found.verdict == "lost" else Judged("failed", failure_of({**answer, "failed": True}))
+    if nothing:
+        return Judged("failed", failure_of(answer))
+    if not _makes_sense(answer):
+        return Judged("failed", NO_SENSE)
+    if _unfinished(answer):
+        return Judged("left_going", _failure(_unfinished(answer)[0]))
+    target = _texts(answer["target"])
+    if not check_mode:
+        found = _disproof(target, proof)
+        if found:
+            return found
+    out, back = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
+    went = "planned" if check_mode else "rolled_back"
+    # What only ends a trial, or lets the next boot load something else, has a transaction and no change of the kernel.
+    return Judged(went if answer["changed"] or answer.get("transaction") else "unchanged", None, out, back, target)
+
+
+def _disproof(target: tuple[str, ...], proof: t.Any) -> Judged | None:
+    """What speaks against a host's running `target` and nothing else; None where it is proven."""
+    nothing = without_result(proof)
+    if nothing == "unanswered":
+        return Judged("failed", NOT_VERIFIED)
+    if nothing == "lost":
+        return Judged("lost", failure_of(proof))
+    if not (are_findings(proof.get("findings")) and is_list(proof.get("patches"))):
+        return Judged("failed", failure_of(proof))
+    blockers = [entry for entry in proof["findings"] if entry["level"] == "blocker"]
+    standing = [entry for entry in blockers if entry["code"] not in TOLERATED]
+    if standing:
+        return Judged("failed", _failure(standing[0]))
+    if nothing and not blockers:
+        return Judged("failed", failure_of(proof))
+    enabled = _texts(proof["patches"])
+    if sorted(enabled) == sorted(target):
+        return None
+    return Judged("failed", (
+        "stack-differs",
+        f"After the way back the kernel has other patches enabled ({', '.join(enabled) or 'none'}) than were to be "
+        f"reached ({', '.join(target) or 'none'}): find out what else changes this host, and run again."))
+
+
+def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+    return (
+        isinstance(answer.get("changed"), bool) and are_findings(answer.get("findings"))
+        and is_list(answer.get("target")) and all(isinstance(name, str) for name in answer["target"])
+        and all(are_named(answer.get(key)) for key in ("rolled_back", "brought_back")))
+
+
+def _has_no_previous(answer: Mapping[str, t.Any]) -> bool:
+    return answer.get("code") == "no-previous"
+
+
+def _unfinished(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
+    return [entry for entry in answer["findings"] if entry["code"] == UNFINISHED]
+
+
+def _findings(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
+    return answer["findings"] if are_findings(answer.get("findings")) else []
+
+
+def _failure(entry: Mapping[str, t.Any]) -> Failure:
+    return legible(entry["code"]), legible(entry["message"])
+
+
+def _texts(names: t.Iterable[t.Any]) -> tuple[str, ...]:
+    return tuple(legible(str(name)) for name in names)
+
+
+def rollback_lines(summary: Mapping[str, t.Any]) -> list[str]:
+    """The hosts that are where they should be by what was done on them, then the others, then the sum."""
+    lines = [_arrived_line(group) for group in summary["arrived"]]
+    lines.extend(finding_line(group["level"], group) for group in summary["findings"])
+    lines.extend(failure_line("left going", group) for group in summary["left_going"])
+    lines.extend(failure_line("failed", group) for group in summary["failed"])
+    lines.extend(failure_line("lost, unreachable", group) for group in summary["lost"])
+    return [*lines, *unanswered_line(summary["unanswered"]), counted(summary["counts"], WORDS, "nothing to roll back")]
+
+
+def _arrived_line(group: Mapping[str, t.Any]) -> str:
+    moves = [f"{' and '.join(group[key])} {word}" for key, word in (("out", "out"), ("back", "back in")) if group[key]]
+    names, planned = group["enabled"], group["verdict"] == "planned"
+    what = "would be enabled then" if planned else f"{'are' if len(names) > 1 else 'is'} enabled{' now' * bool(moves)}"
+    done = "; ".join([", ".join(moves)] * bool(moves) + [f"{' and '.join(names) or 'no live patch'} {what}"])
+    return f"{WORDS[group['verdict']]}: {some(group['hosts'])}: {done}"

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""What the lines of every summary are made of."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+MOST_NAMES = 3
+
+
+def some(hosts: Sequence[str]) -> str:
+    """A few names of hosts, and how many more there are."""
+    shown = ", ".join(hosts[:MOST_NAMES])
+    more = len(hosts) - MOST_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def number_of(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def counted(counts: Mapping[str, int], words: Mapping[str, str], nothing: str) -> str:
+    """How many hosts there are, and how many of each verdict; `words` are what the verdicts are called."""
+    parts = [f"{count} {words[verdict]}" for verdict, count in counts.items() if count]
+    return f"{number_of(sum(counts.values()), 'host')}: {', '.join(parts) or nothing}"
+
+
+def finding_line(kind: str, group: Mapping[str, t.Any]) -> str:
+    return f"  {kind} {group['code']} on {some(group['hosts'])}: {_why(group)}"
+
+
+def failure_line(kind: str, group: Mapping[str, t.Any]) -> str:
+    code = f"{group['code']}: " if group["code"] else ""
+    return f"{kind}: {some(group['hosts'])}: {code}{_why(group)}"
+
+
+def unanswered_line(hosts: Sequence[str]) -> list[str]:
+    return [f"without an answer, not asked or lost before: {some(hosts)}"] if hosts else []
+
+
+def _why(group: Mapping[str, t.Any]) -> str:
+    # What Ansible says goes on with the place in the playbook after an empty line.
+    message = " ".join(group["messages"][0].split("\n\n")[0].split())
+    more = len(group["messages"]) - 1
+    return message + (f" (and {number_of(more, 'other message')})" if more else "")

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A load that the kernel took and that is not what the file says: it is taken out again."""
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
+
+UNHOOKED = SimulatedPatch(defect="unhooked")
+
+
+def failure(bring, patch, **options):
+    with pytest.raises(LivepatchError) as caught:
+        bring(patch, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("defect, code", [("unlisted", "function-missing"), ("unhooked", "function-not-hooked")])
+def test_a_patch_that_is_not_as_its_file_says_is_taken_out_again(kernel, interface, bring, defect, code):
+    error = failure(bring, SimulatedPatch(defect=defect))
+    assert error.code == code
+    assert error.message.endswith(" The patch was taken out again.")
+    assert [found["code"] for found in error.details["findings"]] == [code]
+    assert (error.details["changed"], error.details["patch"]["state"]) == (False, "absent")
+    assert interface.state("fix") == "absent"
+    assert not kernel.exists("/sys/module/fix")
+
+
+def test_a_way_back_that_stalls_is_told_after_what_was_wrong(kernel, interface, bring):
+    kernel.hold(7, directions=("disabling",))
+    error = failure(bring, UNHOOKED)
+    assert error.code == "function-not-hooked"
+    assert "Taking it out again failed: The transition of fix was not over after 3 s" in error.message
+    assert (error.details["changed"], interface.state("fix")) == (True, "enabled")
+
+
+def test_a_way_back_that_is_left_going_is_not_called_done(kernel, interface, bring):
+    kernel.hold(7, directions=("disabling",))
+    error = failure(bring, UNHOOKED, on_stall="wait")
+    assert error.code == "function-not-hooked"
+    assert error.message.endswith("Taking it out again was left going: it is disabling.")
+    assert (error.details["changed"], interface.state("fix")) == (True, "disabling")
+
+
+def test_a_patch_that_was_enabled_before_the_task_is_not_taken_out(kernel, interface, bring):
+    bring(SimulatedPatch())
+    kernel.put("/sys/kernel/tracing/enabled_functions", "")
+    error = failure(bring, SimulatedPatch())
+    assert error.code == "function-not-hooked"
+    assert interface.state("fix") == "enabled"
+
+
+def test_a_function_that_a_later_patch_has_taken_over_is_no_failure(kernel, interface, bring):
+    bring(SimulatedPatch())
+    bring(SimulatedPatch("later"))
+    assert [found["code"] for found in bring(SimulatedPatch())["findings"]] == ["function-overridden"]
+    kernel.hold(7, directions=("disabling",))
+    bring(name="fix", state="disabled", on_stall="wait")
+    kernel.let_go(7)
+    result = bring(SimulatedPatch())
+    assert (result["patch"]["previous_state"], result["patch"]["state"]) == ("disabling", "enabled")
+    assert [found["code"] for found in result["findings"]] == ["function-overridden"]
+    assert interface.state("fix") == "enabled"

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine around the kernel: space, memory, crash dumps, other live-patch tools."""
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import TOOLS, other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
+
+MARGIN = 64 * 1024
+
+
+def test_no_space_is_told_before_the_file_is_sent(kernel, bring, monkeypatch):
+    fix = SimulatedPatch()
+    wanted = fix.description["size"] + MARGIN
+    asked = []
+    monkeypatch.setattr(kernel, "free_space", lambda path: asked.append(path) or (wanted - 1, 1000))
+    with pytest.raises(LivepatchError) as caught:
+        bring(fix)
+    assert caught.value.code == "no-space"
+    assert f"patches has {(wanted - 1) // 1024} KiB free and keeping fix.ko takes {wanted // 1024} KiB" in (
+        caught.value.message)
+    assert asked == ["/var/lib/kernel-livepatch/patches"]
+    assert kernel.loads == []
+
+
+@pytest.mark.parametrize("free, codes", [
+    ((SimulatedPatch().description["size"] + MARGIN, 4), []), ((1 << 30, None), []), ((1 << 30, 3), ["no-space"])])
+def test_just_enough_space_is_enough_and_files_count_where_they_are_counted(
+        kernel, bring, monkeypatch, free, codes):
+    monkeypatch.setattr(kernel, "free_space", lambda path: free)
+    try:
+        findings = bring(SimulatedPatch(), check_mode=True)["findings"]
+    except LivepatchError as error:
+        findings = error.details["findings"]
+        assert "3 files free and keeping fix.ko takes 4 files" in error.message
+    assert [found["code"] for found in findings] == codes
+
+
+def test_a_file_that_is_kept_already_takes_no_space(kernel, bring, monkeypatch):
+    bring(SimulatedPatch())
+    bring(name="fix", state="disabled")
+    monkeypatch.setattr(kernel, "free_space", lambda path: (0, 0))
+    assert bring(SimulatedPatch())["patch"]["state"] == "enabled"
+
+
+def test_a_file_system_that_cannot_be_written_is_told_before_a_change_and_only_then(kernel, bring, monkeypatch):
+    bring(SimulatedPatch("other"))
+    monkeypatch.setattr(kernel, "is_read_only", lambda path: path == "/var/lib/kernel-livepatch/patches")
+    with pytest.raises(LivepatchError, match="journal of changes, is mounted read-only: mount it writable"):
+        bring(SimulatedPatch())
+    assert bring(SimulatedPatch("other"))["changed"] is False
+
+
+@pytest.mark.parametrize("kib, expected", [(16 * 1024, ["little-memory"]), (17 * 1024, []), (None, [])])
+def test_little_memory_is_told(kernel, bring, kib, expected):
+    if kib:
+        kernel.put("/proc/meminfo", f"MemTotal: 8 kB\nMemFree: 9 kB\nMemAvailable:  {kib} kB\n")
+    findings = bring(SimulatedPatch())["findings"]
+    assert [(found["code"], found["level"]) for found in findings] == [(code, "warning") for code in expected]
+    if expected:
+        assert findings[0]["message"].startswith("This host has 16 MiB of memory left, and 17 MiB are wanted")
+
+
+@pytest.mark.parametrize("loaded, expected", [("0", ["crash-dump-not-armed"]), ("1", []), (None, [])])
+def test_a_crash_kernel_that_is_not_loaded_is_noted(kernel, bring, loaded, expected):
+    if loaded:
+        kernel.put("/sys/kernel/kexec_crash_loaded", loaded + "\n")
+    findings = bring(SimulatedPatch())["findings"]
+    assert [(found["code"], found["level"]) for found in findings] == [(code, "note") for code in expected]
+
+
+# Tool: what shows that it is installed (None where nothing does before it is at work), what shows that it is at work.
+R = "6.1.0-56-amd64"
+WANTS = "/etc/systemd/system/multi-user.target.wants"
+SIGHTS = {
+    "kpatch.service": (
+        {"/usr/sbin/kpatch": ""}, {f"{WANTS}/kpatch.service": "", f"/var/lib/kpatch/{R}/kpatch_1.ko": ""}),
+    "dnf kpatch plugin": (
+        {"/etc/dnf/plugins/kpatch.conf": "[main]\nautoupdate = False\n"},
+        {"/etc/dnf/plugins/kpatch.conf": "[main]\nautoupdate = True\n"}),
+    "kpatch.ko": (None, {"/sys/module/kpatch/initstate": "live\n"}),
+    "Canonical Livepatch": (
+        {"/snap/canonical-livepatch/current/x": ""}, {"/var/snap/canonical-livepatch/common/machine-token": "t"}),
+    "KernelCare": ({"/usr/bin/kcarectl": ""}, {"/proc/kcare/effective_version": "6.1\n"}),
+    "Ksplice": ({"/usr/sbin/uptrack-upgrade": ""}, {"/sys/module/ksplice_abc_vmlinux_new/initstate": "live\n"}),
+    "SUSE live patching": ({"/usr/bin/klp": ""}, {f"/lib/modules/{R}/livepatch/livepatch-1.ko.zst": ""}),
+    "SysCare": ({"/usr/bin/syscare": ""}, {f"{WANTS}/syscare.service": "", "/usr/lib/syscare/patches/1/x": ""}),
+}
+
+
+def put(kernel, files):
+    for path, text in files.items():
+        kernel.put(path, text)
+
+
+def seen(kernel):
+    return [(tool["name"], tool["active"]) for tool in other_tools(kernel)]
+
+
+def test_every_tool_is_tested():
+    assert [tool.name for tool in TOOLS] == list(SIGHTS)
+
+
+@pytest.mark.parametrize("name", SIGHTS)
+def test_a_tool_is_seen_installed_and_at_work(kernel, name):
+    installed, at_work = SIGHTS[name]
+    assert seen(kernel) == []
+    if installed:
+        put(kernel, installed)
+        assert seen(kernel) == [(name, False)]
+    put(kernel, at_work)
+    assert seen(kernel) == [(name, True)]
+
+
+@pytest.mark.parametrize("files", [
+    {f"{WANTS}/kpatch.service": "", "/var/lib/kpatch/6.1.0-57-amd64/kpatch_1.ko": ""},
+    {f"/var/lib/kpatch/{R}/kpatch_1.ko": ""},
+    {f"{WANTS}/kpatch.service": "", f"/var/lib/kpatch/{R}/notes": ""},
+    {f"{WANTS}/kpatch.service": "", f"/var/lib/kpatch/{R}/kpatch_1.ko": "", "/proc/cmdline": "quiet kpatch.enable=0\n"},
+])
+def test_kpatch_service_is_at_work_only_where_it_would_load_something(kernel, files):
+    put(kernel, dict(files, **{"/usr/sbin/kpatch": ""}))
+    assert seen(kernel) == [("kpatch.service", False)]
+
+
+def test_a_tool_at_work_is_a_warning_and_one_that_is_only_installed_a_note(kernel, bring):
+    put(kernel, SIGHTS["KernelCare"][1])
+    put(kernel, SIGHTS["kpatch.service"][0])
+    findings = bring(SimulatedPatch())["findings"]
+    assert [(found["code"], found["level"], found["subject"]) for found in findings] == [
+        ("other-tool-present", "note", "kpatch.service"), ("other-tool-active", "warning", "KernelCare")]
+    assert [found["message"] for found in findings] == [
+        "kpatch.service is installed on this host and not at work; once it is, at each boot it loads every patch below "
+        "/var/lib/kpatch for the running kernel.",
+        "KernelCare is at work on this host: it patches functions in a way of its own, which neither the kernel's "
+        "interface nor this collection sees."]

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A patch for a module that is not loaded: whether the kernel would refuse that module later."""
+
+import os
+
+import pytest
+
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils._checks.test_build import told
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import MODULES
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
+    simulated_module,
+)
+
+NOTE = ("object-absent", "note", "The module target is not loaded, so fix changes nothing in it until it is.")
+
+
+def put(kernel, symbols, traced, name="target"):
+    kernel.put(f"{MODULES}/modules.dep", f"kernel/{name}.ko:\n")
+    kernel.put(f"{MODULES}/kernel/{name}.ko", simulated_module(symbols=symbols, traced=traced, build_id="bb" * 20))
+
+
+def klp_symbol(name, sympos, entry="target"):
+    return {"object": entry, "name": name, "sympos": sympos}
+
+
+def test_a_module_whose_file_has_the_functions_is_only_noted(bring):
+    assert told(bring, objects={"target": ["three", ("other", 1)]}) == [NOTE]
+
+
+def test_a_module_that_is_loaded_is_not_looked_for(kernel, bring):
+    kernel.plain_module("target")
+    os.unlink(kernel.path(f"{MODULES}/kernel/target.ko"))
+    assert [code for code, _level, _message in told(bring, objects={"target": ["three"]})] == ["not-checked"]
+
+
+@pytest.mark.parametrize("function, why", [
+    ("absent", "it has no absent"),
+    ("twice", "it has 2 symbols called twice and the patch does not say which"),
+    (("twice", 3), "it has only 2 called twice and the patch means number 3"),
+    (("three", 2), "it has only 1 called three and the patch means number 2"),
+    ("inlined", "ftrace cannot redirect inlined"),
+    (("twice", 2), "ftrace cannot redirect twice"),
+    (("twice", 1), None),
+    (("three", 1), None),
+    ("three", None),
+])
+def test_what_the_kernel_would_refuse_the_module_for(kernel, bring, function, why):
+    put(kernel, ["three", "twice", "inlined", "twice"], traced=[0, 1])
+    findings = told(bring, objects={"target": [function]})
+    assert findings[0] == NOTE
+    assert findings[1:] == ([] if why is None else [(
+        "object-would-be-refused", "blocker",
+        f"The module target is not loaded, and while fix is enabled the kernel would refuse to load it, because {why}: "
+        "build the patch against the running kernel, or, where target is never wanted, name this code in "
+        "ignore_findings.")])
+
+
+def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(kernel, bring):
+    put(kernel, ["three", "data", "data"], traced=[0])
+    symbols = [klp_symbol("data", 2), klp_symbol("elsewhere", 0, "vmlinux")]
+    assert "data" not in str(told(bring, objects={"target": ["three"]}, klp_symbols=symbols))
+    symbols.append(klp_symbol("data", 0))
+    assert "it has 2 symbols called data" in told(bring, objects={"target": ["three"]}, klp_symbols=symbols)[1][2]
+
+
+def test_no_more_reasons_are_told_than_one_can_read(bring):
+    message = told(bring, objects={"target": ["a", "b", "c", "d", "e"]})[1][2]
+    assert "because it has no a, it has no b, it has no c and 2 more: build" in message
+
+
+def unknown(findings):
+    [(code, level, message)] = findings
+    assert (code, level) == ("object-unknown", "warning")
+    return message
+
+
+def test_a_module_without_a_file_is_unknown(bring):
+    findings = told(bring, objects={"lab_other": ["three"]})
+    assert unknown(findings[1:]) == (
+        "The module lab_other, which fix.ko is for, is not loaded and has no file on this host, so the patch may "
+        "change nothing in it: make sure that it is meant for this kernel.")
+
+
+def test_a_module_that_is_built_in_is_told(kernel, bring):
+    kernel.put(f"{MODULES}/modules.builtin", "kernel/mm/zswap.ko\n")
+    assert "is part of the kernel itself" in unknown(told(bring, objects={"zswap": ["three"]})[1:])
+
+
+def link_nowhere(image):
+    symtab_header = image.index((2).to_bytes(4, "little") + (2).to_bytes(8, "little"), len(image) // 2)
+    return image[:symtab_header + 36] + b"\xff\xff" + image[symtab_header + 38:]
+
+
+@pytest.mark.parametrize("damage, why", [
+    (lambda image: b"#!/bin/sh", "cannot be read (/lib/modules/6.1.0-56-amd64/kernel/other_one.ko)"),
+    (lambda image: image[:-1], "cannot be read"),
+    # The symbols' string table becomes that of a section that is not there.
+    (link_nowhere, "has a damaged file"),
+])
+def test_a_file_that_cannot_be_read_is_told(kernel, bring, damage, why):
+    kernel.put(f"{MODULES}/modules.dep", "kernel/target.ko:\nkernel/other_one.ko:\n")
+    kernel.put(f"{MODULES}/kernel/other_one.ko", damage(simulated_module(symbols=("three",))))
+    assert why in unknown(told(bring, objects={"other_one": ["three"]})[1:])
+
+
+def test_the_guesses_of_an_opaque_file_are_no_blockers(bring):
+    findings = told(bring, objects={"target": ["absent"]}, opaque=True)
+    assert "object-would-be-refused" not in [code for code, _level, _message in findings]
+    assert NOTE in findings
+
+
+def test_a_kernel_without_its_list_of_modules_is_told(kernel, bring):
+    os.unlink(kernel.path(f"{MODULES}/modules.dep"))
+    findings = told(bring, objects={"target": ["absent"]})
+    assert findings[0] == NOTE
+    assert "(modules.dep below /lib/modules), so this was not checked before the load: object-would" in findings[-1][2]

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other programs: real processes, which get nothing of this one."""
+
+import os
+import sys
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+# Prints who and where it is, and what it has been given.
+SELF = """
+import os, sys
+print(sorted(os.environ.items()), os.getcwd(), os.getsid(0) == os.getpid(), repr(sys.stdin.read()), sys.argv[1:])
+print(sorted(int(number) for number in os.listdir("/proc/self/fd"))[:3], file=sys.stderr)
+sys.exit(3)
+"""
+
+
+def python(source, *words):
+    return [sys.executable, "-I", "-S", "-c", source, *words]
+
+
+def test_a_command_has_a_clean_environment_and_tells_all_it_says(monkeypatch):
+    monkeypatch.setenv("LD_PRELOAD_OF_SOMEBODY", "x")
+    status, said = Host().run(python(SELF, "$HOME; echo *"), 30)
+    assert status == 3
+    environment = "[('LC_ALL', 'C'), ('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')]"
+    assert sorted(said.split("\n")) == sorted([f"{environment} / True '' ['$HOME; echo *']", "[0, 1, 2]"])
+
+
+def test_a_command_that_is_not_there_raises():
+    with pytest.raises(FileNotFoundError):
+        Host().run(["/nowhere/systemctl"], 30)
+    with pytest.raises(FileNotFoundError):
+        Host().spawn(["/nowhere/python"])
+
+
+def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path):
+    pids = tmp_path / "pids"
+    source = ("import os, sys, time\n"
+              "child = os.fork()\n"
+              "open(sys.argv[1], 'a').write('%d\\n' % os.getpid())\n"
+              "time.sleep(60)\n")
+    with pytest.raises(LivepatchError, match="longer than 1 seconds") as raised:
+        Host().run(python(source, str(pids)), 1)
+    assert raised.value.code == "command-timed-out"
+    numbers = pids.read_text().split()
+    assert len(numbers) == 2
+    assert wait_until(Host(), lambda: not any(process_identity(Host(), number) for number in numbers), 10)
+
+
+def test_a_started_process_has_a_session_and_no_files_of_this_one(tmp_path):
+    told = tmp_path / "told"
+    source = ("import os, sys\n"
+              "files = {os.readlink('/proc/self/fd/%d' % number) for number in range(3)}\n"
+              "open(sys.argv[1] + '.new', 'w').write(repr((\n"
+              "    os.getsid(0) == os.getpid(), os.getcwd(), sorted(os.environ), files)))\n"
+              "os.rename(sys.argv[1] + '.new', sys.argv[1])\n")
+    pid = Host().spawn(python(source, str(told)))
+    assert wait_until(Host(), told.exists, 30)
+    assert told.read_text() == repr((True, "/", ["LC_ALL", "PATH"], {"/dev/null"}))
+    os.waitpid(pid, 0)
+
+
+def test_a_process_is_told_from_a_later_one_of_the_same_number(kernel):
+    before = process_identity(kernel, 4711)
+    assert before == process_identity(kernel, "self") == {"pid": 4711, "started": 12345}
+    kernel.put("/proc/4711/stat", kernel.read("/proc/4711/stat").replace(" 12345 ", " 12346 "))
+    assert process_identity(kernel, 4711) == {"pid": 4711, "started": 12346}
+    kernel.put("/proc/4711/stat", kernel.read("/proc/4711/stat").replace("3) S ", "3) Z "))
+    assert process_identity(kernel, 4711) == process_identity(kernel, 4712) == {}

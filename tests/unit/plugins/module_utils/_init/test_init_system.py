@@ -1,0 +1,254 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a host's init system is asked: for a trial's end, and for what runs at boot; systemd is simulated."""
+
+import os
+import stat
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
+    arm,
+    arm_proof,
+    armed,
+    boot_part,
+    disarm,
+    watch,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import PID
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
+    UNIT,
+    UNIT_FILE,
+    WANTED,
+    SimulatedSystemd,
+)
+
+ID = "20261121T091653.250000Z-9f3c2a1b"
+SERVICE = f"kernel-livepatch-trial-{ID}.service"
+PROGRAM = ["/usr/bin/python3", "-I", "-B", "/var/lib/kernel-livepatch/program.pyz"]
+END = [*PROGRAM, "end-trial"]
+
+
+TRIAL = {"transaction": ID, "name": "fix", "since": "2026-11-21T09:16:53Z", "seconds": 300, "ends": 390, "back_to": []}
+
+
+@pytest.fixture
+def host(kernel):
+    """A simulated host whose ledger has a trial."""
+    write_ledger(kernel, dict(empty_ledger(), boot_id="x", trial=TRIAL))
+    return kernel
+
+
+@pytest.fixture
+def systemd(host):
+    return SimulatedSystemd(host)
+
+
+def test_a_trial_runs_from_its_beginning_and_again_when_it_is_killed(kernel, systemd):
+    arm(kernel, ID, END)
+    assert systemd.units == {SERVICE: END}
+    words = kernel.commands[0]
+    assert words[0] == "/usr/bin/systemd-run"
+    assert {"--property=Restart=on-failure", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP"} < set(words)
+    assert armed(kernel, ID)
+    assert not armed(kernel, ID.replace("9f3c", "0000"))
+
+
+def test_a_trial_whose_process_waits_to_be_started_again_is_armed(kernel, systemd):
+    systemd.units[SERVICE] = END
+    answer = kernel.answer
+    kernel.answer = lambda words: (0, answer(words)[1].replace("=active", "=activating"))
+    assert armed(kernel, ID)
+
+
+@pytest.mark.parametrize("said", ["Failed to connect to bus", ""])
+def test_a_trial_that_systemd_does_not_start_is_not_armed(kernel, systemd, said):
+    systemd.broken["systemd-run"] = f"a warning\n{said}" if said else ""
+    with pytest.raises(LivepatchError) as raised:
+        arm(kernel, ID, END)
+    assert raised.value.code == "trial-not-armed"
+    assert f"({said or 'it says nothing'})" in raised.value.message
+
+
+def test_a_trial_is_armed_when_what_ends_it_says_that_it_waits(kernel, systemd):
+    """Not when systemd says so: what has not been read into memory by then may never be."""
+    write_ledger(kernel, dict(empty_ledger(), accepted=[], trial=dict(TRIAL, transaction="another")))
+    with pytest.raises(LivepatchError, match="nothing is loaded") as raised:
+        arm(kernel, ID, END)
+    assert raised.value.code == "trial-not-armed"
+    assert kernel.now() >= 60
+
+
+def test_a_trial_is_not_armed_without_systemds_programs(kernel, systemd):
+    def missing(words, seconds):
+        raise FileNotFoundError(2, "No such file or directory", words[0])
+
+    kernel.run = missing
+    with pytest.raises(LivepatchError) as raised:
+        arm(kernel, ID, END)
+    assert raised.value.code == "trial-not-armed"
+
+
+def test_a_trials_end_is_called_off(kernel, systemd):
+    arm(kernel, ID, END)
+    disarm(kernel, ID)
+    assert systemd.units == {}
+    disarm(kernel, ID)  # as harmless as the first time
+
+
+def test_a_trials_end_does_not_stop_itself(kernel, systemd):
+    arm(kernel, ID, END)
+    answer = kernel.answer
+    kernel.answer = lambda words: (0, f"MainPID={PID}") if "--property=MainPID" in words else answer(words)
+    disarm(kernel, ID)
+    assert SERVICE in systemd.units
+
+
+def test_a_systemd_that_does_not_answer_is_no_reason_to_fail_when_a_trial_is_over(kernel, systemd):
+    def stuck(words, seconds):
+        raise LivepatchError("command-timed-out", "x")
+
+    kernel.run = stuck
+    disarm(kernel, ID)
+
+
+def test_what_an_id_has_that_no_unit_may_be_called_is_replaced(kernel, systemd):
+    write_ledger(kernel, dict(empty_ledger(), trial=dict(TRIAL, transaction="a/b c%d")))
+    arm(kernel, "a/b c%d", END)
+    assert list(systemd.units) == ["kernel-livepatch-trial-a_b_c_d.service"]
+
+
+def test_the_proof_is_a_timer_that_nobody_waits_for(kernel, systemd):
+    arm_proof(kernel, [*PROGRAM, "prove"], 600)
+    assert systemd.timers == {"kernel-livepatch-prove.service": [*PROGRAM, "prove"]}
+    assert {"--on-active=600s", "--no-block"} < set(kernel.commands[0])
+
+
+def test_the_boot_part_is_installed_enabled_and_started_once(kernel, systemd):
+    assert boot_part(kernel) == {"init": "systemd", "installed": False, "enabled": False, "switched_off": False}
+    assert watch(kernel, PROGRAM)
+    assert systemd.asked() == ["daemon-reload", "show", "start", "show"]
+    assert os.readlink(kernel.path(WANTED)) == UNIT_FILE
+    assert stat.S_IMODE(os.stat(kernel.path(UNIT_FILE)).st_mode) == 0o644
+    assert UNIT in systemd.units
+    assert boot_part(kernel) == {"init": "systemd", "installed": True, "enabled": True, "switched_off": False}
+    kernel.commands.clear()
+    assert watch(kernel, PROGRAM)
+    assert set(systemd.asked()) == {"show"}
+
+
+def test_the_unit_runs_the_program_before_anybody_can_log_in(kernel, systemd):
+    watch(kernel, PROGRAM)
+    lines = kernel.read(UNIT_FILE).split("\n")
+    program = " ".join(PROGRAM)
+    assert f"ExecStart=-{program} boot" in lines
+    assert f"ExecStopPost={program} shutdown" in lines
+    assert "Before=ssh.service sshd.service multi-user.target" in lines
+    assert "ConditionPathExists=/var/lib/kernel-livepatch/ledger.json" in lines
+
+
+def test_a_unit_with_another_program_is_replaced_and_not_enabled_again(kernel, systemd):
+    watch(kernel, PROGRAM)
+    os.unlink(kernel.path(WANTED))  # systemctl disable
+    kernel.commands.clear()
+    assert watch(kernel, ["/usr/libexec/platform-python", *PROGRAM[1:]])
+    assert "daemon-reload" in systemd.asked()
+    assert "ExecStart=-/usr/libexec/platform-python" in kernel.read(UNIT_FILE)
+    assert boot_part(kernel)["installed"]
+    assert not boot_part(kernel)["enabled"]
+
+
+def test_a_unit_that_is_enabled_and_was_not_written_any_more_is_written(kernel, systemd):
+    watch(kernel, PROGRAM)
+    os.unlink(kernel.path(UNIT_FILE))
+    assert not boot_part(kernel)["enabled"]
+    assert watch(kernel, PROGRAM)
+    assert boot_part(kernel)["enabled"]
+
+
+def test_a_masked_unit_is_left_alone(kernel, systemd):
+    os.makedirs(os.path.dirname(kernel.path(UNIT_FILE)))
+    os.symlink("/dev/null", kernel.path(UNIT_FILE))
+    assert not watch(kernel, PROGRAM)
+    assert os.readlink(kernel.path(UNIT_FILE)) == "/dev/null"
+    assert kernel.commands == []
+    assert not boot_part(kernel)["installed"]
+
+
+def test_a_unit_whose_condition_does_not_hold_watches_nothing(kernel, systemd):
+    os.unlink(kernel.path("/var/lib/kernel-livepatch/ledger.json"))
+    assert not watch(kernel, PROGRAM)
+
+
+@pytest.mark.parametrize("verb", ["daemon-reload", "start"])
+def test_a_boot_part_that_cannot_be_started_is_told(kernel, systemd, verb):
+    systemd.broken[verb] = "Failed to connect to bus"
+    with pytest.raises(LivepatchError, match="Failed to connect to bus") as raised:
+        watch(kernel, PROGRAM)
+    assert raised.value.code == "boot-part-failed"
+
+
+def test_a_boot_part_that_cannot_be_written_is_told(kernel, systemd):
+    kernel.put("/etc/systemd", "a file where a directory has to be")
+    with pytest.raises(LivepatchError) as raised:
+        watch(kernel, PROGRAM)
+    assert raised.value.code == "boot-part-failed"
+
+
+@pytest.mark.parametrize("line, expected", [
+    ("quiet kernel_livepatch=off", True), ("quiet kernel_livepatch=on", False), ("xkernel_livepatch=off", False)])
+def test_the_switch_is_a_word_of_the_kernels_command_line(kernel, line, expected):
+    kernel.put("/proc/cmdline", f"{line}\n")
+    assert boot_part(kernel) == {"init": "none", "installed": False, "enabled": False, "switched_off": expected}
+
+
+def test_without_systemd_a_trial_has_a_process_of_its_own(host):
+    arm(host, ID, END)
+    assert host.spawned == [[*END, "alone"]]
+    assert host.commands == []
+    assert armed(host, ID)
+    assert not armed(host, ID.replace("9f3c", "0000"))
+
+
+def test_a_process_that_is_gone_or_another_one_is_not_armed(host):
+    arm(host, ID, END)
+    line = host.read("/proc/5001/stat")
+    host.put("/proc/5001/stat", line.replace(" 12345 ", " 99999 "))
+    assert not armed(host, ID)
+    host.put("/proc/5001/stat", line)
+    assert armed(host, ID)
+    os.unlink(host.path("/proc/5001/stat"))
+    assert not armed(host, ID)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"pid": {}}'])
+def test_what_is_not_a_note_of_a_process_guards_nothing(host, text):
+    host.put("/run/kernel-livepatch/trial-process", text)
+    assert not armed(host, ID)
+
+
+def test_a_process_that_does_not_start_or_stay_is_no_way_back(host, monkeypatch):
+    monkeypatch.setattr(host, "spawn", lambda words: 4999)
+    with pytest.raises(LivepatchError, match="ended at once") as raised:
+        arm(host, ID, END)
+    assert raised.value.code == "trial-not-armed"
+    assert host.now() == 0
+
+    def missing(words):
+        raise FileNotFoundError(2, "No such file or directory", words[0])
+
+    monkeypatch.setattr(host, "spawn", missing)
+    with pytest.raises(LivepatchError, match="No such file") as raised:
+        arm(host, ID, END)
+    assert raised.value.code == "trial-not-armed"
+
+
+def test_without_systemd_nobody_watches_beyond_a_trial(kernel):
+    assert not watch(kernel, PROGRAM)
+    arm_proof(kernel, [*PROGRAM, "prove"], 600)
+    disarm(kernel, ID)
+    assert kernel.spawned == kernel.commands == []
+    assert not os.path.exists(kernel.path("/etc/systemd"))

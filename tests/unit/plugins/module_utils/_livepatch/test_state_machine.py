@@ -1,0 +1,41 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every pair of a state and a wish, and the steps between them."""
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import STEPS, reached, steps
+
+PLAN = [
+    ("absent", "enabled", "load settle_on", "enabled"),
+    ("disabled", "enabled", "remove load settle_on", "enabled"),
+    ("enabling", "enabled", "settle_on", "enabled"),
+    ("disabling", "enabled", "turn_on settle_on", "enabled"),
+    ("enabled", "enabled", "", "enabled"),
+    ("absent", "disabled", "", "absent"),
+    ("disabled", "disabled", "", "disabled"),
+    ("enabling", "disabled", "turn_off settle_off", "disabled"),
+    ("disabling", "disabled", "settle_off", "disabled"),
+    ("enabled", "disabled", "turn_off settle_off", "disabled"),
+    ("absent", "absent", "", "absent"),
+    ("disabled", "absent", "remove", "absent"),
+    ("enabling", "absent", "turn_off settle_off remove", "absent"),
+    ("disabling", "absent", "settle_off remove", "absent"),
+    ("enabled", "absent", "turn_off settle_off remove", "absent"),
+]
+
+
+@pytest.mark.parametrize("current, wanted, expected, state", PLAN)
+def test_steps_between_two_states(current, wanted, expected, state):
+    assert " ".join(steps(current, wanted)) == expected
+    assert reached(current, wanted) == state
+
+
+def test_the_table_above_is_the_whole_plan():
+    assert sorted(STEPS) == sorted((current, wanted) for current, wanted, _steps, _state in PLAN)
+
+
+def test_every_step_is_a_method_of_change():
+    assert [step for step in set().union(*STEPS.values()) if not callable(getattr(Change, step, None))] == []

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that a host keeps: what is in it, who may run it, and that a real Python can."""
+
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import PROGRAM, this_program
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+WORDS = ["/usr/bin/python3", "-I", "-B", PROGRAM]
+
+
+def refusal(kernel, **options):
+    with pytest.raises(LivepatchError) as raised:
+        program(kernel, **options)
+    return raised.value
+
+
+def at(kernel, path, target=None):
+    """A Python of this path on the simulated host, and the one that runs this."""
+    if target:
+        os.makedirs(os.path.dirname(kernel.path(path)), exist_ok=True)
+        os.symlink(target, kernel.path(path))
+    else:
+        kernel.put(path, "")
+    kernel.interpreter = lambda: path
+
+
+def test_the_program_is_installed_for_root_alone_and_tried(kernel):
+    assert program(kernel) == WORDS == this_program(kernel)
+    assert kernel.commands == [[*WORDS[:-1], f"{PROGRAM}.new", "ready"]]
+    assert kernel.names("/var/lib/kernel-livepatch") == ["program.pyz"]
+    assert stat.S_IMODE(os.stat(kernel.path(PROGRAM)).st_mode) == 0o600
+
+
+def test_a_program_that_is_there_is_tried_again_only_for_a_trial(kernel):
+    program(kernel)
+    before = os.stat(kernel.path(PROGRAM))
+    assert program(kernel) == WORDS
+    assert len(kernel.commands) == 1
+    assert program(kernel, prove=True) == WORDS
+    assert len(kernel.commands) == 2
+    assert os.stat(kernel.path(PROGRAM)).st_ino == before.st_ino
+
+
+def test_another_python_tries_the_program_again(kernel):
+    program(kernel)
+    at(kernel, "/opt/python/bin/python3.12")
+    assert program(kernel) == ["/opt/python/bin/python3.12", *WORDS[1:]]
+    assert len(kernel.commands) == 2
+
+
+@pytest.mark.parametrize("status, said", [
+    (1, "Traceback\nSyntaxError: no"), (0, ""), (1, "ledger-damaged: x"), (0, "a warning\nready")])
+def test_a_program_that_does_not_run_is_told_and_not_kept(kernel, status, said):
+    kernel.answer = lambda words: (status, said)
+    error = refusal(kernel)
+    assert error.code == "program-unusable"
+    assert f"({said.split(chr(10))[-1] or 'it says nothing'})" in error.message
+    assert not os.path.exists(kernel.path(PROGRAM))
+    assert refusal(kernel, prove=True).code == "program-unusable"
+
+
+def test_a_program_that_does_not_run_takes_the_place_of_none_that_does(kernel):
+    program(kernel)
+    works = kernel.read_bytes(PROGRAM)
+    at(kernel, "/opt/python/bin/python3.12")
+    kernel.answer = lambda words: (1, "SyntaxError: no")
+    assert refusal(kernel).code == "program-unusable"
+    assert kernel.read_bytes(PROGRAM) == works
+    assert kernel.names("/var/lib/kernel-livepatch") == ["program.pyz"]
+
+
+def test_a_python_that_does_not_start_is_told(kernel):
+    def missing(words, seconds):
+        raise FileNotFoundError(2, "No such file or directory", words[0])
+
+    kernel.run = missing
+    assert "No such file or directory: '/usr/bin/python3'" in refusal(kernel).message
+
+
+@pytest.mark.parametrize("path, expected", [
+    ("/usr/bin/python3.11", "/usr/bin/python3.11"), ("/opt/venv/bin/python", "/opt/venv/bin/python"),
+    ("/home/deploy/venv/bin/python", "/usr/bin/python3"), ("/root/venv/bin/python", "/usr/bin/python3"),
+    ("/tmp/python", "/usr/bin/python3"), ("/opt/my python/python", "/usr/bin/python3"),
+    ("/opt/50%/python", "/usr/bin/python3")])
+def test_a_python_that_others_could_have_put_there_is_not_taken(kernel, path, expected):
+    at(kernel, path)
+    assert program(kernel)[0] == expected
+
+
+@pytest.mark.parametrize("path, owner", [
+    ("/opt/venv/bin/python", (1000, 0o755)), ("/opt/venv/bin/python", (0, 0o775)), ("/opt/venv", (1000, 0o755)),
+    ("/opt", (0, 0o1777))])
+def test_a_python_that_others_can_replace_is_not_taken(kernel, path, owner):
+    at(kernel, "/opt/venv/bin/python")
+    assert program(kernel)[0] == "/opt/venv/bin/python"
+    kernel.owners[path] = owner
+    assert program(kernel)[0] == "/usr/bin/python3"
+
+
+def test_a_virtual_environment_stands_for_the_python_that_it_was_made_of(kernel):
+    kernel.put("/opt/python/bin/python3.12", "")
+    at(kernel, "/home/deploy/venv/bin/python", "../../../../opt/python/bin/python3.12")
+    assert program(kernel)[0] == "/opt/python/bin/python3.12"
+
+
+def test_the_distributions_name_for_a_python_is_taken_rather_than_the_files(kernel):
+    os.rename(kernel.path("/usr/bin/python3"), kernel.path("/usr/bin/python3.11"))
+    os.symlink("python3.11", kernel.path("/usr/bin/python3"))
+    at(kernel, "/usr/bin/python3.11")
+    assert program(kernel)[0] == "/usr/bin/python3"
+
+
+def test_the_distributions_python_for_its_own_tools_will_do(kernel):
+    os.unlink(kernel.path("/usr/bin/python3"))
+    kernel.put("/usr/libexec/platform-python", "")
+    kernel.interpreter = lambda: None
+    assert program(kernel)[0] == "/usr/libexec/platform-python"
+
+
+def test_without_a_python_that_root_alone_can_replace_there_is_no_program(kernel):
+    kernel.owners["/usr/bin"] = (1000, 0o755)
+    error = refusal(kernel)
+    assert error.code == "interpreter-not-trusted"
+    assert "/usr/bin/python3" in error.message
+    assert not os.path.exists(kernel.path(PROGRAM))
+
+
+def test_the_program_has_this_collection_and_nothing_else(kernel):
+    program(kernel)
+    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
+        names = archive.namelist()
+        dates = {entry.date_time for entry in archive.infolist()}
+    assert names == sorted(names)
+    assert dates == {(1980, 1, 1, 0, 0, 0)}
+    ours = "ansible_collections/kernel/livepatch/plugins/module_utils/"
+    above = {f"{ours[:end + 1]}__init__.py" for end, letter in enumerate(ours) if letter == "/"}
+    assert {name for name in names if not name.startswith(ours)} | {f"{ours}__init__.py"} == above | {"__main__.py"}
+    assert any(name.endswith("/_unattended/cli.py") for name in names)
+    assert any("/_checks/" in name for name in names)
+
+
+def test_the_same_program_is_made_by_every_module(kernel):
+    """Whatever else has been imported; or hosts would get it anew with each other module."""
+    program(kernel)
+    content = kernel.read_bytes(PROGRAM)
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import ansible_module, patch_info
+
+    assert patch_info and ansible_module
+    program(kernel)
+    assert kernel.read_bytes(PROGRAM) == content
+    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
+        assert not [name for name in archive.namelist() if name.endswith("/ansible_module.py")]
+
+
+def test_a_real_python_runs_the_program_by_itself(kernel):
+    """All that it imports is in it: nothing of the collection is elsewhere for that Python, and no Ansible."""
+    program(kernel)
+    done = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-B", kernel.path(PROGRAM)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        cwd="/", env={})
+    said = done.communicate()[0].decode("utf-8")
+    assert done.returncode == 2
+    assert said == "usage: program.pyz boot | end-trial | end-trial alone | prove | ready | shutdown\n"

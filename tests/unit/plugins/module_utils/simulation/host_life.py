@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens to a simulated host over time: changes, acceptances, reboots and crashes, and what it has then."""
+
+import os
+import shutil
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import bring_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import Wish
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MARK = f"{STATE_DIRECTORY}/clean-shutdown"
+WISH = {"offer": None, "name": None, "state": "enabled", "timeout": 3, "on_stall": "reverse", "ignore_findings": [],
+        "params": {}, "trial": 0, "fresh": False}
+
+V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)  # each of these two replaces all others
+V2 = SimulatedPatch("v2", build_id="22" * 20, replace=True)
+ONE = SimulatedPatch("one", build_id="33" * 20, objects={"vmlinux": ["one"]})
+TWO = SimulatedPatch("two", build_id="44" * 20, objects={"vmlinux": ["other"]})
+THREE = SimulatedPatch("three", build_id="55" * 20, objects={"vmlinux": ["function_1"]})
+
+
+def bringer(kernel, directory):
+    """bring(patch, state): what the module `patch` does, with a SimulatedPatch's image delivered in `directory`."""
+    def bring(patch=None, state="enabled", check_mode=False, **options):
+        wish = dict(WISH, state=state)
+        if patch:
+            delivered = directory / f"{patch.sha256}.ko"
+            delivered.write_bytes(patch.image)
+            wish["offer"] = patch.offer(str(delivered))
+        wish.update(options)
+        return bring_patch(kernel, Wish(**wish), check_mode=check_mode)
+    return bring
+
+
+def accept(bring, patch, **options):
+    """Both calls of the controller; the second is over a new connection."""
+    bring(patch, state="accepted", **options)
+    return bring(patch, state="accepted", fresh=True, **options)
+
+
+def reboot(kernel, boot_id="boot-2", clean=True, release=None):
+    """Every patch, every module and all of /run/kernel-livepatch is gone."""
+    if clean:
+        kernel.put(MARK, kernel.read(BOOT_ID) + "\n")
+    kernel.forget_all()
+    shutil.rmtree(kernel.path("/run/kernel-livepatch"), ignore_errors=True)
+    kernel.put(BOOT_ID, f"{boot_id}\n")
+    if release:
+        kernel.put("/proc/sys/kernel/osrelease", release)
+
+
+def stack(kernel, interface):
+    """The names of the enabled patches, oldest first."""
+    kernel.sleep(1)  # what was replaced is gone by then
+    return names_of(running_stack(kernel, interface.patches(), empty_ledger()))
+
+
+def accepted(kernel):
+    return names_of(read_ledger(kernel)["accepted"])
+
+
+def quarantined(kernel):
+    return names_of(read_ledger(kernel)["quarantined"])
+
+
+def kept_file(kernel, patch):
+    """Where the host keeps the file of a patch."""
+    return kernel.path(f"{STATE_DIRECTORY}/patches/{patch.sha256}.ko")
+
+
+def lose(kernel, patch):
+    os.unlink(kept_file(kernel, patch))
+
+
+def failure(call, *arguments, **options):
+    with pytest.raises(LivepatchError) as caught:
+        call(*arguments, **options)
+    return caught.value

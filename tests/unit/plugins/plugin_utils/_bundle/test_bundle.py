@@ -1,0 +1,178 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bundles: directories of patch files, with and without a bundle.yml."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+
+NOTHING = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    path = tmp_path / "bundle"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def read(bundle, tmp_path):
+    return lambda: read_bundle(bundle, ParseCache(tmp_path)).builds
+
+
+@pytest.fixture
+def add(bundle, build_module):
+    """Put a build for a kernel release into the bundle and return its path."""
+
+    def put(path, release="6.1.0-56-amd64", name="fix", build="1", compress=bytes):
+        flags = (f'-DVERMAGIC="{release} SMP mod_unload "', f'-DNAME="{name}"', f'-DBUILD="{build}"')
+        file = bundle / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(compress(build_module("source_simple", *flags).read_bytes()))
+        return file
+
+    return put
+
+
+@pytest.fixture
+def say(bundle):
+    return lambda patches: Path(bundle, "bundle.yml").write_text(yaml.safe_dump({"patches": patches}))
+
+
+def refused(read):
+    with pytest.raises(PatchFileError) as caught:
+        read()
+    return caught.value
+
+
+def test_files_at_any_depth_are_sorted_by_kernel_and_name(add, read, bundle):
+    add("z/deep/er/one.ko", release="6.1.0-55-amd64")
+    add("two.ko.gz", release="6.1.0-56-amd64", name="second", compress=gzip.compress)
+    add("a/three.ko.xz", release="6.1.0-56-amd64", compress=lzma.compress)
+    Path(bundle, "README").write_text("not a patch")
+    builds = read()
+    assert [(build["release"], build["name"], build["file"]) for build in builds] == [
+        ("6.1.0-55-amd64", "fix", "one.ko"),
+        ("6.1.0-56-amd64", "fix", "three.ko.xz"),
+        ("6.1.0-56-amd64", "second", "two.ko.gz"),
+    ]
+    assert not any("metadata" in build for build in builds)
+
+
+def test_links_are_followed_but_not_for_ever(add, read, bundle, tmp_path):
+    add("real/one.ko")
+    Path(bundle, "real", "loop").symlink_to(bundle)
+    Path(bundle, "again").symlink_to(Path(bundle, "real"))
+    assert [build["file"] for build in read()] == ["one.ko"]
+
+
+def test_identical_copies_are_one_build(add, read):
+    add("a.ko")
+    add("b.ko.gz", compress=gzip.compress)
+    assert [build["file"] for build in read()] == ["a.ko"]
+
+
+def test_different_builds_for_one_kernel_are_refused(add, read):
+    first, second = add("a.ko", build="1"), add("b.ko", build="2")
+    error = refused(read)
+    assert error.code == "bundle-duplicate"
+    assert str(first) in error.message and str(second) in error.message
+
+
+def test_a_broken_file_spoils_the_bundle(add, read, bundle):
+    add("a.ko")
+    Path(bundle, "broken.ko").write_bytes(b"\x7fELF")
+    error = refused(read)
+    assert (error.code, error.file) == ("truncated", str(bundle / "broken.ko"))
+
+
+def test_a_file_for_no_kernel_is_refused(read, bundle, build_module):
+    Path(bundle, "a.ko").write_bytes(build_module("plain", "-DNO_VERMAGIC").read_bytes())
+    assert refused(read).code == "bundle-no-release"
+
+
+def test_an_empty_directory_is_refused(read):
+    assert refused(read).code == "bundle-empty"
+
+
+def test_a_missing_directory_is_refused(tmp_path):
+    error = refused(lambda: read_bundle(tmp_path / "missing", ParseCache(tmp_path)))
+    assert (error.code, error.file) == ("bundle-unreadable", str(tmp_path / "missing"))
+
+
+def test_what_is_said_about_a_file_wins_over_what_is_said_about_its_name(add, read, say):
+    add("6.1/a.ko", release="6.1.0-55-amd64")
+    add("6.1/b.ko", release="6.1.0-56-amd64")
+    add("other.ko", name="other")
+    by_name = {"cves": ["CVE-2026-12345"], "summary": "all"}
+    say({"fix": by_name, "6.1/b.ko": {"summary": "b", "kernel_build_id": "0a1b"}})
+    assert [build.get("metadata") for build in read()] == [
+        {**NOTHING, "cves": ["CVE-2026-12345"], "summary": "all"},
+        {**NOTHING, "cves": ["CVE-2026-12345"], "summary": "b", "kernel_build_id": "0a1b"},
+        None,
+    ]
+
+
+def test_the_expected_digest_is_that_of_the_file_on_disk(add, read, say):
+    file = add("a.ko.gz", compress=gzip.compress)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    say({"a.ko.gz": {"sha256": digest}})
+    assert read()[0]["metadata"] == NOTHING
+    say({"a.ko.gz": {"sha256": "0" * 64}})
+    error = refused(read)
+    assert (error.code, error.file) == ("bundle-digest-mismatch", str(file))
+    assert digest in error.message and "0" * 64 in error.message
+
+
+# (code, what bundle.yml holds, what the message must name)
+WRONG_YAML = [
+    ("bundle-yml-invalid", "patches: [", "line"),
+    ("bundle-yml-invalid", "- a list", "'patches'"),
+    ("bundle-yml-invalid", "patches: []", "'patches'"),
+    ("bundle-yml-invalid", "patches: {}\nextra: 1", "'patches'"),
+    ("bundle-yml-invalid", "", "'patches'"),
+    ("bundle-yml-invalid", "patches: {fix: text}", "'fix'"),
+    ("bundle-yml-invalid", "patches: {5: {}}", "5"),
+    ("bundle-yml-invalid", "patches: {../a.ko: {}}", "'../a.ko'"),
+    ("bundle-yml-invalid", "patches: {/a.ko: {}}", "'/a.ko'"),
+    ("bundle-yml-invalid", "patches: {./a.ko: {}}", "'./a.ko'"),
+    ("bundle-yml-invalid", "patches: {fix: {cves: CVE-2026-1234}}", "list of CVE numbers"),
+    ("bundle-yml-invalid", "patches: {fix: {cves: [a bug]}}", "list of CVE numbers"),
+    ("bundle-yml-invalid", "patches: {fix: {summary: 5}}", "text"),
+    ("bundle-yml-invalid", "patches: {fix: {advisory: 'javascript:alert(1)'}}", "https://"),
+    ("bundle-yml-invalid", "patches: {a.ko: {sha256: abc}}", "64"),
+    ("bundle-yml-invalid", f"patches: {{fix: {{sha256: '{'0' * 64}'}}}}", "several files"),
+    ("bundle-yml-invalid", "patches: !!python/object/apply:os.getpid []", "YAML"),
+    ("bundle-yml-invalid", "[" * 5000, "YAML"),
+    ("bundle-yml-invalid", "# " + "x" * (1 << 20), "larger"),
+    ("bundle-yml-unknown-key", "patches: {fix: {cve: []}}", "'cve' in the entry 'fix'; allowed are: cves, summary,"),
+    ("bundle-yml-unmatched", "patches: {fxi: {summary: s}}", "'fxi'"),
+    ("bundle-yml-unmatched", "patches: {b.ko: {summary: s}}", "'b.ko'"),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "named"), WRONG_YAML, ids=[text[:50] for _code, text, _named in WRONG_YAML])
+def test_mistakes_in_bundle_yml_are_named(add, read, bundle, code, text, named):
+    add("a.ko")
+    Path(bundle, "bundle.yml").write_text(text)
+    error = refused(read)
+    assert (error.code, error.file) == (code, str(bundle / "bundle.yml"))
+    assert named in error.message
+
+
+def test_a_bundle_yml_that_cannot_be_read_is_refused(add, read, bundle):
+    add("a.ko")
+    Path(bundle, "bundle.yml").mkdir()
+    assert refused(read).code == "bundle-yml-unreadable"

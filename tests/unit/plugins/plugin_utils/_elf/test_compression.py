@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compressed patch files."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe, image
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+
+SECONDS = 1.5
+PLAIN = b"\x7fELF" + bytes(range(256)) * 40
+
+
+def zstd(data: bytes) -> bytes:
+    return subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+COMPRESSORS = {"none": bytes, "gz": gzip.compress, "xz": lzma.compress, "zst": zstd}
+COMPRESSED = ["gz", "xz", "zst"]
+
+
+@pytest.mark.parametrize("kind", COMPRESSORS)
+def test_the_first_bytes_tell_the_compression(build_module, tmp_path, kind):
+    plain = build_module("source_simple").read_bytes()
+    file = tmp_path / "misnamed.ko"
+    file.write_bytes(COMPRESSORS[kind](plain))
+    described = describe(file)
+    assert image(file) == plain
+    assert described == {**describe(build_module("source_simple")), "file": "misnamed.ko", "compression": kind}
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+def test_streams_one_after_the_other_are_one_file(kind):
+    compress = COMPRESSORS[kind]
+    assert uncompress(compress(PLAIN[:1000]) + compress(PLAIN[1000:])) == (PLAIN, kind)
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+def test_streams_without_end_are_refused_soon(kind):
+    stream = COMPRESSORS[kind](b"a")
+    assert uncompress(stream * 500) == (b"a" * 500, kind)
+    data = stream * 100_000
+    started = time.process_time()
+    with pytest.raises(PatchFileError, match="parts") as caught:
+        uncompress(data)
+    assert caught.value.code == "corrupt-compression"
+    assert time.process_time() - started < SECONDS
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+@pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: data[:20] + b"\xff" * 60])
+def test_damaged_streams_are_refused(kind, spoil):
+    with pytest.raises(PatchFileError) as caught:
+        uncompress(spoil(COMPRESSORS[kind](PLAIN)))
+    assert caught.value.code == "corrupt-compression"
+
+
+@pytest.mark.parametrize("kind", COMPRESSORS)
+def test_what_grows_beyond_the_limit_is_refused(monkeypatch, kind):
+    monkeypatch.setattr(compression, "LARGEST", 1 << 20)
+    assert len(uncompress(COMPRESSORS[kind](bytes(1 << 20)))[0]) == 1 << 20
+    with pytest.raises(PatchFileError) as caught:
+        uncompress(COMPRESSORS[kind](bytes((1 << 20) + 1)))
+    assert caught.value.code == "too-large"
+
+
+def test_without_any_zstd_the_error_says_what_to_install(monkeypatch):
+    data = zstd(PLAIN)
+    for module in ("compression", "zstandard"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(PatchFileError, match="install the Python library zstandard") as caught:
+        uncompress(data)
+    assert caught.value.code == "zstd-missing"
+
+
+def test_several_lines_of_the_program_become_one_sentence(monkeypatch):
+    for module in ("compression", "zstandard"):
+        monkeypatch.setitem(sys.modules, module, None)
+    header = b"\x28\xb5\x2f\xfd" + b"\x00\xa8"  # a window of 2 GiB
+    with pytest.raises(PatchFileError) as caught:
+        uncompress(header + bytes(20))
+    assert caught.value.message == (
+        "The patch file cannot be uncompressed (Decoding error (36) : Frame requires too much memory for decoding); "
+        "copy or build the file again."
+    )

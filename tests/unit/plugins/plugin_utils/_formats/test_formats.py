@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What patches of each format claim to patch."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe
+
+CMDLINE = {"name": "cmdline_proc_show", "sympos": 0}
+SIMPLE = [{"name": "vmlinux", "functions": [CMDLINE], "callbacks": []}]
+TWICE = [*SIMPLE, {"name": "nfsd", "functions": [CMDLINE], "callbacks": []}]
+SEVERAL = [
+    {"name": "vmlinux", "functions": [CMDLINE, {"name": "meminfo_proc_show", "sympos": 2}], "callbacks": []},
+    {
+        "name": "nfsd",
+        "functions": [{"name": "nfsd_dispatch.isra.0", "sympos": 1}],
+        "callbacks": ["pre_patch", "post_unpatch"],
+    },
+]
+LITERALS = [
+    {
+        "name": "ext4",
+        "functions": [
+            {"name": "ext4_one", "sympos": 0},
+            {"name": "ext4_two", "sympos": 0},
+            {"name": "ext4_three", "sympos": 0},
+        ],
+        "callbacks": [],
+    },
+    {"name": "xfs", "functions": [{"name": "xfs_one", "sympos": 0}], "callbacks": []},
+]
+CALLBACKS = [
+    {"name": "vmlinux", "functions": [], "callbacks": ["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"]},
+    {"name": "virtio_blk", "functions": [], "callbacks": ["post_patch"]},
+]
+KPATCH = [
+    {
+        "name": "vmlinux",
+        "functions": [{"name": "cmdline_proc_show", "sympos": 1}, {"name": "meminfo_proc_show", "sympos": 3}],
+        "callbacks": [],
+    },
+    {"name": "nfsd", "functions": [{"name": "nfsd_dispatch", "sympos": 1}], "callbacks": ["pre_patch"]},
+]
+KLP = [
+    {"name": "vmlinux", "functions": [CMDLINE, {"name": "meminfo_proc_show", "sympos": 2}], "callbacks": []},
+    {"name": "nfsd", "functions": [{"name": "nfsd_dispatch", "sympos": 1}], "callbacks": ["pre_patch"]},
+]
+
+# (source, flags of gcc, format, replace, objects)
+READABLE = [
+    ("plain", (), "none", None, []),
+    ("source_simple", (), "source", False, SIMPLE),
+    ("source_simple", ("-DREPLACE=true",), "source", True, SIMPLE),
+    ("source_simple", ("-DNOT_MARKED",), "source", False, SIMPLE),
+    ("source_several", (), "source", True, SEVERAL),
+    ("source_literals", (), "source", True, LITERALS),
+    ("source_statics", (), "source", False, SIMPLE),
+    ("source_callbacks", (), "source", False, CALLBACKS),
+    ("kpatch_build", ("-DREPLACE=true",), "kpatch-build", True, KPATCH),
+    ("kpatch_build", ("-DREPLACE=false",), "kpatch-build", False, KPATCH),
+    ("kpatch_build", (), "kpatch-build", None, KPATCH),
+    ("kpatch_build", ("-DCORE",), "kpatch-core", None, KPATCH),
+    ("klp_build", (), "klp-build", True, KLP),
+]
+STRIPPED = [None, "--strip-debug", "--strip-unneeded"]
+
+
+@pytest.mark.parametrize("strip", STRIPPED)
+@pytest.mark.parametrize(("source", "flags", "kind", "replace", "objects"), READABLE)
+def test_a_patch_tells_what_it_patches(build_module, source, flags, kind, replace, objects, strip):
+    description = describe(build_module(source, "-g", *flags, strip=strip))
+    found = {key: description[key] for key in ("format", "opaque", "replace", "objects")}
+    assert found == {"format": kind, "opaque": False, "replace": replace, "objects": objects}
+
+
+# Kernels with lock debugging and kobject debugging have larger structs.
+@pytest.mark.parametrize("strip", STRIPPED)
+@pytest.mark.parametrize("tail", [8, 56, 136])
+def test_the_size_of_structs_is_found(build_module, tail, strip):
+    description = describe(build_module("source_literals", f"-DTAIL={tail}", strip=strip))
+    assert (description["objects"], description["opaque"]) == (LITERALS, False)
+
+
+def test_structs_of_twice_the_usual_size_need_symbols(build_module):
+    with_symbols = describe(build_module("source_literals", "-DTAIL=184"))
+    assert (with_symbols["objects"], with_symbols["opaque"]) == (LITERALS, False)
+    assert describe(build_module("source_literals", "-DTAIL=184", strip="--strip-unneeded"))["opaque"] is True
+
+
+@pytest.mark.parametrize(
+    ("flags", "replace"),
+    [(("-DREPLACE=true",), True), (("-DREPLACE=false",), False), (("-DREPLACE=true", "-DREGISTER"), None)],
+    ids=["5.1 replacing", "5.1 not replacing", "4.12 immediate"],
+)
+def test_replace_in_kernels_without_states(build_module, flags, replace):
+    assert describe(build_module("source_simple", "-DWITHOUT_STATES", *flags))["replace"] is replace
+
+
+# (what the init function does, opaque, replace)
+RUN_TIME = [
+    ("patch.replace = parameter", False, None),
+    ("patch.replace = true", False, None),
+    ("patch.objs = later_objs", True, False),
+    ("objs[1].name = \"ext4\"", True, False),
+    ("patch.states = later_states", False, None),
+    ("funcs[0].old_sympos = parameter", True, False),
+]
+
+
+@pytest.mark.parametrize("strip", STRIPPED)
+@pytest.mark.parametrize(("statement", "opaque", "replace"), RUN_TIME)
+def test_what_code_sets_is_not_claimed(build_module, statement, opaque, replace, strip):
+    description = describe(build_module("source_run_time", f"-DSET={statement}", strip=strip))
+    assert (description["opaque"], description["replace"]) == (opaque, replace)
+    assert description["objects"] == TWICE
+
+
+def test_tables_made_at_run_time_are_opaque_with_hints(build_module):
+    description = describe(build_module("source_allocated"))
+    hints = [CMDLINE, {"name": "meminfo_proc_show", "sympos": 1}]
+    assert (description["format"], description["opaque"], description["replace"]) == ("source", True, None)
+    assert description["objects"] == [{"name": None, "functions": hints, "callbacks": []}]
+
+
+@pytest.mark.parametrize(
+    ("source", "flag"), [("kpatch_build", "-DWITHOUT_NAME"), ("klp_build", "-DCOUNT=2"), ("klp_build", "-DCOUNT=9999")]
+)
+def test_a_table_with_a_wrong_entry_is_opaque(build_module, source, flag):
+    assert describe(build_module(source, flag))["opaque"] is True
+
+
+def test_states_and_calls_are_listed(build_module):
+    description = describe(build_module("source_several"))
+    assert description["states"] == [{"id": 5, "version": 2}, {"id": 9, "version": 0}]
+    assert description["shadow"] == ["klp_shadow_free_all", "klp_shadow_get"]
+    assert description["state_calls"] == ["klp_get_state"]
+
+
+# (compiler, uname -m, what a literal `replace = false` means where code hides its stores)
+CROSS = [
+    ("aarch64-linux-gnu-gcc", "aarch64", None),
+    ("powerpc64le-linux-gnu-gcc", "ppc64le", False),
+    ("s390x-linux-gnu-gcc", "s390x", None),
+]
+
+
+@pytest.mark.parametrize(("compiler", "arch", "replace"), CROSS)
+def test_other_machines(build_module, compiler, arch, replace):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    several = describe(build_module("source_several", compiler=compiler))
+    assert (several["arch"], several["objects"], several["replace"]) == (arch, SEVERAL, True)
+    assert several["states"] == [{"id": 5, "version": 2}, {"id": 9, "version": 0}]
+    assert describe(build_module("source_simple", compiler=compiler))["replace"] is replace
+    assert describe(build_module("klp_build", compiler=compiler))["objects"] == KLP
+    assert describe(build_module("kpatch_build", compiler=compiler))["objects"] == KPATCH

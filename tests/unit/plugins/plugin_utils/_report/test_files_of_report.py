@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a report: private, whole, and never where somebody else leads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import files
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
+
+NAME = "livepatch-rollout-20261121T160211Z-1a2b3c"
+
+
+def mode(path):
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def refused(path, code="report-dir-unusable"):
+    with pytest.raises(TaskError) as caught:
+        check_report_dir(path)
+    assert caught.value.code == code
+    return caught.value.message
+
+
+def test_a_report_is_two_private_files_and_nothing_else(tmp_path):
+    made = examples.rollout(8)
+    paths = write_report(made, str(tmp_path / "a" / "reports"))
+    directory = tmp_path / "a" / "reports"
+    assert paths == {"json": f"{directory}/{NAME}.json", "html": f"{directory}/{NAME}.html"}
+    assert sorted(os.listdir(directory)) == [f"{NAME}.html", f"{NAME}.json"]
+    assert [mode(directory), mode(paths["json"]), mode(paths["html"])] == [0o700, 0o600, 0o600]
+    assert json.loads(Path(paths["json"]).read_text()) == made
+    assert Path(paths["html"]).read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_relative_directory_is_below_where_ansible_was_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert check_report_dir("reports/2026") == tmp_path / "reports" / "2026"
+
+
+def test_home_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert check_report_dir("~/reports") == tmp_path / "reports"
+
+
+def test_looking_leaves_nothing_in_the_directory_and_its_mode_as_it_was(tmp_path):
+    tmp_path.chmod(0o755)
+    assert check_report_dir(str(tmp_path)) == tmp_path
+    assert (os.listdir(tmp_path), mode(tmp_path)) == ([], 0o755)
+
+
+@pytest.mark.parametrize("path", ["", "  ", None, 7, ["x"], "a\0b"])
+def test_what_is_no_path_is_refused(path):
+    assert "give the path of a directory" in refused(path, "bad-option")
+
+
+def test_a_file_is_no_directory(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert "File exists" in refused(str(tmp_path / "file"))
+    assert "Not a directory" in refused(str(tmp_path / "file" / "below"))
+
+
+@pytest.mark.parametrize("bits", [0o777, 0o770, 0o702])
+def test_a_directory_that_others_can_change_is_refused(tmp_path, bits):
+    tmp_path.chmod(bits)
+    assert "can be changed by other users" in refused(str(tmp_path))
+
+
+def test_a_directory_like_tmp_is_good_enough(tmp_path):
+    tmp_path.chmod(0o1777)
+    assert check_report_dir(str(tmp_path)) == tmp_path
+
+
+def test_a_link_of_another_user_is_refused_and_an_own_one_is_not(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir(mode=0o700)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real")
+    assert check_report_dir(str(link)) == link
+    real = Path.lstat
+
+    def of_somebody(path):
+        status = real(path)
+        return os.stat_result((*status[:4], 4711, *status[5:10])) if path == link else status
+    monkeypatch.setattr(Path, "lstat", of_somebody)
+    assert f"leads through {link}, a link of another user's" in refused(str(link / "below"))
+
+
+def test_a_directory_that_is_full_or_read_only_is_one_error(tmp_path, monkeypatch):
+    def full(**_keywords):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
+    assert refused(str(tmp_path)) == (
+        f"The directory for reports {tmp_path} cannot be used (No space left on device): name another "
+        "livepatch_report_dir, or mend its owner and mode.")
+
+
+def test_a_link_in_a_files_place_is_replaced_and_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    directory = tmp_path / "reports"
+    directory.mkdir(mode=0o700)
+    (directory / f"{NAME}.html").symlink_to(victim)
+    paths = write_report(examples.rollout(1), str(directory))
+    assert victim.read_text() == "precious"
+    assert not Path(paths["html"]).is_symlink()
+
+
+def test_a_directory_in_a_files_place_is_one_error(tmp_path):
+    (tmp_path / f"{NAME}.json" / "x").mkdir(parents=True)
+    with pytest.raises(TaskError) as caught:
+        write_report(examples.rollout(1), str(tmp_path))
+    assert caught.value.code == "report-dir-unusable"
+    assert f"does not take {NAME}.json" in caught.value.message
+    assert os.listdir(tmp_path) == [f"{NAME}.json"]
+
+
+@pytest.mark.parametrize("kind, identifier", [
+    ("rollout", "../x"), ("rollout", ""), ("rollout", None), ("rollout", "a/b"), ("rollout", "x" * 81), ("other", "x"),
+    (None, "x")])
+def test_what_is_no_record_is_refused(tmp_path, kind, identifier):
+    with pytest.raises(TaskError) as caught:
+        write_report(dict(examples.rollout(1), kind=kind, id=identifier), str(tmp_path))
+    assert caught.value.code == "bad-option"
+    assert os.listdir(tmp_path) == []

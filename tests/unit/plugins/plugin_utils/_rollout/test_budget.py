@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many hosts may fail, and how long a trial is."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.budget import Budget, is_breached, parse_budget
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import number_of_tasks
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import trial_seconds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+
+DEFAULTS = rollout_options({"livepatch_src": "fix.ko"})
+
+
+@pytest.mark.parametrize(("asked", "budget"), [
+    (None, Budget("0", 0)), (0, Budget("0", 0)), ("3", Budget("3", 3)), (3.0, Budget("3", 3)),
+    ("5%", Budget("5%", share=Fraction(1, 20))), ("0.5 %", Budget("0.5%", share=Fraction(1, 200))),
+    ("0%", Budget("0%", share=Fraction(0))), ("100%", Budget("100%", share=Fraction(1))),
+])
+def test_a_budget_is_a_number_or_a_share(asked, budget):
+    assert parse_budget(asked) == budget
+
+
+@pytest.mark.parametrize("asked", [-1, "-1", "-5%", "101%", "5 hosts", 0.05, True, "some", "%", ["5%"], "1/2", "nan"])
+def test_anything_else_is_refused(asked):
+    with pytest.raises(TaskError, match=r"livepatch_failure_budget is .*: give a number of hosts from 0") as caught:
+        parse_budget(asked)
+    assert caught.value.code == "bad-option"
+
+
+@pytest.mark.parametrize(("asked", "covered", "hosts"), [
+    ("5%", 40, 2), ("5%", 39, 1), ("5%", 19, 0), ("5%", 0, 0), ("29%", 100, 29), ("0.5%", 5000, 25), ("100%", 7, 7),
+    (3, 40, 3), (3, 0, 3),
+])
+def test_a_share_is_rounded_down(asked, covered, hosts):
+    assert parse_budget(asked).allowed(covered) == hosts
+
+
+def test_as_many_as_allowed_may_fail_and_no_more():
+    assert not is_breached(0, 0)
+    assert is_breached(1, 0)
+    assert not is_breached(2, 2)
+    assert is_breached(3, 2)
+
+
+CHECKS = ({"name": "x", "unit": "x", "timeout": 10}, {"name": "y", "unit": "y", "timeout": 5})
+
+
+@pytest.mark.parametrize(("changes", "sizes", "forks", "seconds", "raised"), [
+    ({}, [1], 5, 30 + 180 + 300 + 120, False),
+    ({}, [1, 4, 16, 20], 5, 4 * (30 + 180) + 300 + 120, False),
+    ({}, [], 5, 30 + 180 + 300 + 120, False),
+    ({}, [16], 5, 4 * (30 + 180) + 300 + 120, False),
+    ({"on_stall": "wait"}, [1], 5, 30 + 90 + 300 + 120, False),
+    ({"on_stall": "force", "transition_timeout": 60}, [400], 5, 80 * (30 + 60) + 300 + 120, False),
+    ({"health_checks": CHECKS}, [10], 5, 2 * (30 + 180 + 4 * 15) + 300 + 120, False),
+    ({"trial": 3600}, [1], 5, 3600, False),
+    ({"trial": 630}, [1], 5, 630, False),
+    ({"trial": 629}, [1], 5, 630, True),
+])
+def test_a_trial_outlives_load_soak_and_margin(changes, sizes, forks, seconds, raised):
+    assert trial_seconds(dataclasses.replace(DEFAULTS, **changes), sizes, forks) == (seconds, raised)
+
+
+@pytest.mark.parametrize(("text", "number"), [
+    ("- ping:\n- ping:\n", 2), ("- ping:\n  no_log: true\n", 1),
+    ("- block: [{ping: }, {block: [{ping: }]}]\n  rescue: [{ping: }]\n  always: [{ping: }]\n- ping:\n", 5),
+    ("- debug: {msg: !unsafe '{{'}\n- debug: {msg: !vault 'x'}\n", 2),
+    ("", 1), ("[]", 1), ("$ANSIBLE_VAULT;1.1;AES256\n6162\n", 1), ("{", 1), ("- [ping]\n- 7\n- block: 7\n", 2),
+    ("- {? [a] : b}\n", 1), (None, 1),
+])
+def test_each_task_of_ones_own_has_the_time_of_its_check(text, number, tmp_path):
+    file = tmp_path / "own.yml"
+    if text is not None:
+        file.write_text(text)
+    checks = (*CHECKS, {"name": "z", "tasks": str(file), "timeout": 20})
+    assert trial_seconds(dataclasses.replace(DEFAULTS, health_checks=checks), [10], 5) == (
+        2 * (30 + 180 + 4 * 15 + 2 * 20 * number) + 300 + 120, False)
+
+
+def test_own_tasks_that_no_program_of_the_controller_can_read_count_as_one(tmp_path):
+    for content in (b"\xff\xfe- a", b"- " * 9000, b"- &a [*a]"):
+        (tmp_path / "own.yml").write_bytes(content)
+        assert number_of_tasks(str(tmp_path / "own.yml")) == 1
+    assert number_of_tasks(str(tmp_path)) == 1
+
+
+def test_a_trial_that_cannot_be_so_long_is_refused():
+    options = dataclasses.replace(DEFAULTS, health_checks=CHECKS)
+    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 13500\\d+ seconds, .* {LONGEST_TRIAL} "):
+        trial_seconds(options, [500_000], 10)
+
+
+@given(st.integers(1, 5000), st.integers(1, 500), st.integers(0, 86400))
+def test_a_trial_is_never_shorter_than_the_soak(size, forks, soak):
+    options = dataclasses.replace(DEFAULTS, soak=soak, transition_timeout=1)
+    assert soak + 120 < trial_seconds(options, [size], forks)[0] <= LONGEST_TRIAL

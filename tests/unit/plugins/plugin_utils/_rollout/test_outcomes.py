@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rollout says of hosts of which it cannot know everything: no more than it knows. The hosts are simulated."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
+    Rollout,
+    failed,
+    finding,
+    loaded,
+    patch,
+    seen,
+)
+
+ONLY = "web1"
+CUT_SHORT = {"failed": True, "msg": "MODULE FAILURE", "rc": 137}  # as Ansible words what was killed
+
+
+@pytest.fixture
+def one(build_module, tmp_path):
+    """one(how it behaves, **variables): the end of a rollout to one host, its part of the record, and what was told."""
+    def run(host, **variables):
+        rollout = Rollout({ONLY: host}, tmp_path, build_module("source_simple", '-DNAME="fix"'), **variables)
+        record = rollout.run()
+        json.dumps(record, allow_nan=False)
+        told = rollout.ended["problems"].get(ONLY)
+        return record, record["hosts"][ONLY], told
+    return run
+
+
+@pytest.mark.parametrize("keep", ["lost", CUT_SHORT, {"patch": 7}, failed("no-space", patch=patch("accepted"))])
+def test_who_may_have_accepted_does_not_go_back_by_itself(one, keep):
+    _record, host, told = one({"keep": keep, "back": "lost"})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None)
+    assert "run the playbook kernel.livepatch.status" in told
+
+
+@pytest.mark.parametrize("state", ["accepted", "enabled"])
+@pytest.mark.parametrize("previous", ["absent", "disabled", "disabling", None])
+def test_a_patch_that_only_keeping_it_has_loaded_is_not_kept(one, state, previous):
+    keep = {"changed": True, "patch": dict(patch(state), previous_state=previous), "findings": []}
+    record, host, _told = one({"keep": keep}, livepatch_state=state)
+    assert (host["failure"]["code"], host["state"], record["ok"]) == ("trial-over", "rolled_back", False)
+    _record, host, told = one({"keep": keep, "back": "lost"}, livepatch_state=state)
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "loaded once more" in told
+
+
+def test_a_host_that_has_booted_another_kernel_by_the_time_it_is_kept(one):
+    _record, host, told = one({"keep": {"changed": False, "patch": patch("uncovered"), "findings": []}, "back": "lost"})
+    assert (host["failure"]["code"], host["state"]) == ("no-longer-covered", "goes_back") and "run the rollout" in told
+
+
+def test_who_has_refused_to_accept_goes_back_by_itself(one):
+    _record, host, told = one({"keep": "failed", "back": "lost"})
+    assert host["state"] == "goes_back" and f"back by itself by {host['trial_ends']}" in told
+
+
+@pytest.mark.parametrize("load", [CUT_SHORT, failed("no-space", transaction="t1"), {"patch": {}}])
+def test_a_load_that_was_cut_short_may_have_left_the_patch_on_trial(one, load):
+    _record, host, told = one({"load": load, "back": "lost"})
+    assert host["state"] == "goes_back" and "on trial, if the patch is on it" in told
+
+
+@pytest.mark.parametrize("load", [failed("refused-by-kernel", patch=patch("absent")), failed("host-busy")])
+def test_a_load_that_was_refused_has_left_nothing(one, load):
+    _record, host, _told = one({"load": load})
+    assert (host["state"], host["trial_ends"]) == ("unchanged", None)
+
+
+@pytest.mark.parametrize("transaction", ["t1", None])
+def test_a_load_that_failed_and_has_lost_what_ran_before_is_told_and_taken_back(one, transaction):
+    load = failed("function-not-hooked", patch=patch("absent"), transaction=transaction, changed=True)
+    _record, host, told = one({"load": load, "back": "lost"})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
+    assert one({"load": load})[1]["state"] == ("rolled_back" if transaction else "unknown")
+
+
+def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
+    found = {"check": "enabled", "load": loaded("enabled", transaction=None, changed=False)}
+    record, host, told = one({**found, "look": "ill"})
+    assert (host["state"], record["ok"]) == ("enabled", False) and told.endswith("It is enabled.")
+    assert one({**found, "look": seen(trial=None, well=False, findings=[finding("kernel-warning")])})[1] == {
+        **host, "failure": {"code": "kernel-warning", "message": "This is kernel-warning.", "step": "look"},
+        "findings": [finding("kernel-warning")], "health": []}
+    assert one(found)[0]["ok"]
+
+
+@pytest.mark.parametrize("load", [
+    loaded("accepted"), loaded("enabled", findings=[finding("trial-not-begun", "warning")])])
+@pytest.mark.parametrize("more", [{"look": "lost"}, {"look": {}}, {"keep": "failed"}])
+def test_who_was_loaded_on_no_trial_is_not_said_to_go_back_by_itself(one, load, more):
+    record, host, told = one({"load": load, "back": "lost", **more})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
+    assert not any("back by themselves by" in line for line in record["lines"])
+
+
+@pytest.mark.parametrize("load", ["lost", CUT_SHORT, failed("host-busy", patch=patch("enabled"))])
+def test_who_had_the_patch_on_no_trial_and_is_lost_does_not_go_back_by_itself(one, load):
+    _record, host, told = one({"check": "enabled", "load": load, "back": "lost"})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
+    _record, host, told = one({"check": "trial", "load": load, "back": "lost"})
+    assert host["state"] == "goes_back" and f"back by itself by {host['trial_ends']}" in told
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**400, -(10**30)])
+def test_numbers_that_no_other_program_can_read(one, number):
+    _record, host, _told = one({"load": loaded(
+        "enabled", patch=dict(patch("enabled"), transition_seconds=number))})
+    assert host["transition_seconds"] is None
+
+
+def test_one_host_cannot_make_the_record_long(one):
+    for endless in (failed("c" * 10**5, msg="x" * 10**6), {"failed": True, "msg": "\x1b[2J" * 10**5}):
+        record, _host, told = one({"look": endless})
+        assert len(json.dumps(record)) < 20_000 and len(told) < 2000 and "\x1b" not in told
+
+
+@pytest.mark.parametrize("action", ["rollback_all", "rollback_wave"])
+def test_who_had_the_patch_on_no_trial_and_is_not_taken_back_is_told(build_module, tmp_path, action):
+    untried = {"check": "enabled", "load": loaded("enabled", transaction=None, changed=False)}
+    run = Rollout(
+        {"web1": untried, "web2": {"keep": "failed"}, "web3": {}}, tmp_path,
+        build_module("source_simple", '-DNAME="fix"'), livepatch_on_breach=action, livepatch_waves="100%")
+    record = run.run()
+    assert {name: host["state"] for name, host in record["hosts"].items()} == {
+        "web1": "accepted", "web2": "rolled_back", "web3": "rolled_back"}
+    assert record["lines"][-2].endswith(", except what was enabled before this rollout, on no trial: web1")
+    assert "this host is accepted: the patch was enabled before" in run.ended["problems"]["web1"]
+
+
+def test_what_was_kept_before_is_said_to_stay_where_all_waves_go_back(build_module, tmp_path):
+    hosts = {"web1": {"check": "accepted"}, "web2": {"look": "ill"}, "web3": {}}
+    run = Rollout(
+        hosts, tmp_path, build_module("source_simple", '-DNAME="fix"'), livepatch_on_breach="rollback_all",
+        livepatch_waves="100%")
+    record = run.run()
+    assert record["lines"][-2].endswith(
+        "; all waves are rolled back, except what was accepted before this rollout: web1")
+    assert "back" not in [step for step, host in run.calls if host == "web1"]
