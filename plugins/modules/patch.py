@@ -24,7 +24,7 @@ requirements:
 extends_documentation_fragment:
   - kernel.livepatch._source
   - kernel.livepatch._source.transition
-  - kernel.livepatch._source.operator
+  - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
 attributes:
@@ -82,10 +82,6 @@ options:
     type: list
     elements: str
     default: []
-  _fresh:
-    description: Filled in by the controller's half, and by the role P(kernel.livepatch.apply#role); not for playbooks.
-    type: bool
-    default: false
   params:
     description:
       - Parameters for the patch's module, used when it is loaded. Those of a patch that is enabled already are not
@@ -339,7 +335,7 @@ kernel_log:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    OPERATOR_OPTION,
+    CONTROLLER_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
     offer,
@@ -359,9 +355,8 @@ def main():
             trial={"type": "int", "default": 0},
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
-            _fresh={"type": "bool", "default": False},
             **TRANSITION_OPTIONS,
-            **OPERATOR_OPTION,
+            **CONTROLLER_OPTION,
         ),
         supports_check_mode=True,
     )
@@ -380,10 +375,10 @@ def main():
     wish = Wish(
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
-        trial=options["trial"], fresh=options["_fresh"],
+        trial=options["trial"], fresh=options["via_controller"]["fresh"],
     )
     run_job(module, lambda host: warn_uncovered(module, bring_patch(
-        host, wish, check_mode=module.check_mode, told=options["_operator"])))
+        host, wish, check_mode=module.check_mode, told=options["via_controller"]["operator"])))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source
+  - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
 attributes:
@@ -264,6 +265,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+    CONTROLLER_OPTION,
     SOURCE_OPTIONS,
     offer,
     run_job,
@@ -274,7 +276,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check
 
 def main():
     module = AnsibleModule(
-        argument_spec=dict(SOURCE_OPTIONS, report_only={"type": "bool", "default": False}), supports_check_mode=True)
+        argument_spec=dict(SOURCE_OPTIONS, report_only={"type": "bool", "default": False}, **CONTROLLER_OPTION),
+        supports_check_mode=True,
+    )
     options = module.params
     # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
     if not options["src"]:

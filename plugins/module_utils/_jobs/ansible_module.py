@@ -6,15 +6,18 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs, known_error
 
-# Options that mean the same in several modules. `_offer` and `_operator` are filled in by the action plugins, see
-# _patch/selection.py and _persistence/actor.py.
+# Options that mean the same in several modules.
 SOURCE_OPTIONS = {
     "src": {"type": "path"},
     "remote_src": {"type": "bool", "default": False},
     "name": {"type": "str"},
-    "_offer": {"type": "dict"},
 }
-OPERATOR_OPTION = {"_operator": {"type": "dict"}}
+# Filled in by the action plugins: `offer` for _patch/selection.py, `operator` for _persistence/actor.py.
+CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, "options": {
+    "offer": {"type": "dict"},
+    "operator": {"type": "dict"},
+    "fresh": {"type": "bool", "default": False},
+}}}
 TRANSITION_OPTIONS = {
     "transition_timeout": {"type": "int", "default": 90},
     "on_stall": {"type": "str", "choices": ["reverse", "wait", "force"], "default": "reverse"},
@@ -51,7 +54,7 @@ def transition_seconds(module):
 
 def offer(module):
     """What the controller offers, see selection.py; for a file on this host the path is the module's src, expanded."""
-    offered = module.params["_offer"]
+    offered = module.params["via_controller"]["offer"]
     if offered and offered["kind"] == "host":
         return dict(offered, path=module.params["src"])
     return offered

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible import constants
@@ -49,7 +50,7 @@ class PatchAction(ActionBase):
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
-        if boolean(self._task.args.get("_fresh", False), strict=False):  # a rollout keeps what is in, and loads nothing
+        if self._keeps_what_is_loaded():
             return self._converse_anew(offer, release, task_vars)
         result = self._converse(offer, release, task_vars)
         if not _waits_for_new_connection(result):
@@ -58,7 +59,12 @@ class PatchAction(ActionBase):
 
     def _converse_anew(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         connect_anew(self._connection)
-        return self._converse(offer, release, task_vars, _fresh=True)
+        return self._converse(offer, release, task_vars, fresh=True)
+
+    def _keeps_what_is_loaded(self) -> bool:
+        """Whether a rollout asks for this, which loads nothing: the one key that is taken from the task."""
+        given = self._task.args.get("via_controller")
+        return isinstance(given, Mapping) and boolean(given.get("fresh", False), strict=False)
 
     def _converse(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         """Run the module and answer what it asks, until it has a result."""
@@ -83,9 +89,9 @@ class PatchAction(ActionBase):
         return Offer.of_controller(find_source(self, source), self._cache)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
-        internal["_offer"] = offer.argument(release) if offer else None
+        internal["offer"] = offer.argument(release) if offer else None
         if self._task.action.rpartition(".")[2] in CHANGING:
-            internal["_operator"] = operator()
+            internal["operator"] = operator()
         return execute(self, task_vars, **internal)
 
     def _answer(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:

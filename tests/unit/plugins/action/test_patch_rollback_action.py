@@ -30,8 +30,8 @@ def test_the_host_is_told_who_asks_and_the_result_does_not_show_it(action):
     module = action()
     result = module.run(task_vars={})
     assert module._execute_module.call_args.kwargs == {
-        "module_args": {"to": "original", "_operator": {"user": "alice", "node": "control1"}}, "task_vars": {},
-        "wrap_async": False}
+        "module_args": {"to": "original", "via_controller": {"operator": {"user": "alice", "node": "control1"}}},
+        "task_vars": {}, "wrap_async": False}
     assert (result["changed"], result["invocation"]) == (True, {"module_args": {"to": "original"}})
 
 
