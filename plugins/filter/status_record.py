@@ -31,7 +31,7 @@ options:
   src:
     description: >-
       As O(kernel.livepatch.status_summary#filter:src). The report says with it which CVEs are covered where, and which
-      hosts are uncovered.
+      hosts are no_build.
     type: path
   name:
     description: As O(kernel.livepatch.status_summary#filter:name).

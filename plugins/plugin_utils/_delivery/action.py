@@ -69,7 +69,7 @@ class PatchAction(ActionBase):
             self._answer(result["needs"], offer, task_vars)
             result = self._call(offer, release, task_vars, **internal)
         if "needs" in result:
-            raise _unasked("it asks again for what it was given")
+            raise _unasked("it requests the same again")
         return result
 
     def _offer(self) -> Offer | None:
@@ -77,7 +77,7 @@ class PatchAction(ActionBase):
         if source is None:
             return None
         if not isinstance(source, str) or not source.strip():
-            raise TaskError("bad-option", f"src is {source!r}: give the path of a patch file or of a bundle.")
+            raise TaskError("bad-option", f"src is {source!r}. Set it to the path of a patch file or of a bundle.")
         if boolean(self._task.args.get("remote_src", False), strict=False):
             return Offer.of_host()
         return Offer.of_controller(find_source(self, source), self._cache)
@@ -91,7 +91,7 @@ class PatchAction(ActionBase):
     def _answer(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
         """Give the host what it needs; it is not trusted, and gets nothing but what it was offered."""
         if not isinstance(needs, dict) or len(needs) != 1 or offer is None:
-            raise _unasked("its answer makes no sense")
+            raise _unasked("malformed request")
         need, subject = next(iter(needs.items()))
         if need == "reading" and offer.kind == "host":
             offer.tell(self._read_on_host(subject, task_vars))
@@ -100,13 +100,13 @@ class PatchAction(ActionBase):
         elif need == "file" and offer.kind != "host" and offer.has(subject):
             offer.deliver(self._send(subject))
         else:
-            raise _unasked("it asks for what it was not offered")
+            raise _unasked("not part of the offer")
 
     def _read_on_host(self, wanted: t.Any, task_vars: dict) -> dict:
         """Describe a file of the host; its bytes cross only when no host of this run has had the same."""
         path, sha256 = (wanted.get("path"), wanted.get("sha256")) if isinstance(wanted, dict) else (None, None)
         if not isinstance(path, str) or not is_digest(sha256):
-            raise _unasked("its answer makes no sense")
+            raise _unasked("malformed request")
         known = self._cache.described(sha256)
         if known:
             return dict(known, file=os.path.basename(path))
@@ -119,7 +119,7 @@ class PatchAction(ActionBase):
         except PatchFileError as error:
             raise error.named(f"{path} on the host") from error
         if description["sha256"] != sha256:
-            raise TaskError("changed", f"{path} on the host changed while it was read: run again.")
+            raise TaskError("changed", f"{path} on the host changed while it was read. Run the task again.")
         return description
 
     def _send(self, sha256: str) -> str:
@@ -139,4 +139,4 @@ def _waits_for_new_connection(result: dict) -> bool:
 
 def _unasked(why: str) -> TaskError:
     return TaskError(
-        "host-not-trusted", f"The host does not keep to what it may ask for ({why}): find out who is in control of it.")
+        "host-not-trusted", f"The host returned an unexpected request ({why}). Check that the host has not been compromised.")

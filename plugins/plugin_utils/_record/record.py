@@ -21,15 +21,15 @@ Record = dict[str, t.Any]
 
 SCHEMA = 1
 LONGEST_CODE, LONGEST_MESSAGE = 80, 1000  # characters of a failure
-# Where a host can stand, what was asked for first. `unchanged`: nothing was loaded there. `goes_back`: it has the patch
+# Where a host can stand, what was asked for first. `unchanged`: nothing was loaded there. `reverting`: it has the patch
 # on trial, or may have, and goes back by itself. `unknown`: it may have been changed, and nobody could look.
 STATES = (
-    "accepted", "enabled", "on_trial", "waiting", "goes_back", "rolled_back", "unchanged", "pending", "uncovered",
+    "accepted", "enabled", "on_trial", "waiting", "reverting", "rolled_back", "unchanged", "pending", "no_build",
     "unknown")
 # Where the patch is, or may be.
-TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "goes_back", "unknown")
+TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "reverting", "unknown")
 
-NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout again.")  # a failure
+NOT_RUN = (None, "The task was skipped on this host. Run the rollout again.")  # a failure
 
 
 def iso(now: float) -> str:

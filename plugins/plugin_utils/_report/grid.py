@@ -21,7 +21,7 @@ MOST_COLUMNS = 24
 MOST_UNFOLDED = 200
 WORST_FIRST = ("overridden", "unseen", "pending", "absent", "patched")
 # Hosts in these states may have changed since they were last seen.
-OUT_OF_SIGHT = ("goes_back", "unknown")
+OUT_OF_SIGHT = ("reverting", "unknown")
 
 
 class Column(t.NamedTuple):

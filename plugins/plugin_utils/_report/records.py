@@ -51,7 +51,7 @@ def status_record(
     return _record(
         "status", summary, hosts, dict(options), now, False, patches=patches_of(builds or ()),
         cohorts=[{key: cohort[key] for key in COHORT_KEYS} for cohort in summary["cohorts"]],
-        drifted=summary["drifted"], uncovered=summary["uncovered"])
+        drifted=summary["drifted"], no_build=summary["no_build"])
 
 
 def rollback_record(
@@ -78,7 +78,7 @@ def _told(answer: t.Any, now: float) -> Record:
     host = new_host()
     verdict = verdict_of(answer)
     host["state"] = verdict
-    if verdict in ("unchecked", "lost"):
+    if verdict in ("unchecked", "unreachable"):
         fail(host, "check", failure_of(answer))
     if verdict not in TOLD:
         return host
@@ -105,7 +105,8 @@ def _went(answer: t.Any, proof: t.Any, check_mode: bool, now: float) -> Record:
     if judged.failure:
         fail(host, "back", judged.failure)
     moves = [
-        f"{', '.join(names)} {word}" for names, word in ((judged.out, "out"), (judged.back, "back in")) if names]
+        f"{', '.join(names)} {word}"
+        for names, word in ((judged.removed, "removed"), (judged.restored, "restored")) if names]
     host.update(patch=", ".join(judged.enabled) or None, moves="; ".join(moves) or None)
     if isinstance(answer, Mapping):
         host.update(findings=findings_of(answer), blockers=blockers_of(answer))

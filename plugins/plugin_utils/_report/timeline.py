@@ -220,8 +220,8 @@ def _looks(wave: Record, scale: Scale) -> list[Look]:
         at = moment(look.get("at"))
         if at is None:
             continue
-        numbers = {key: look.get(key) or 0 for key in ("well", "waiting", "failed", "lost")}
-        bad = numbers["failed"] + numbers["lost"]
+        numbers = {key: look.get(key) or 0 for key in ("well", "waiting", "failed", "unreachable")}
+        bad = numbers["failed"] + numbers["unreachable"]
         told = ", ".join(f"{count} {key}" for key, count in numbers.items() if count)
         x = scale.at(at)
         label = "" if found and x - labelled < LEAST_BETWEEN_LABELS else f"✗ {bad}" if bad else "✓"

@@ -19,10 +19,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_sentence
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import Judged
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of, some
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import some
 
 AT_THE_PLAN = 0
-UNJUDGED = "the wave was ended before the gate could judge it, as a task of your own can do"
+UNJUDGED = "the wave ended before its gate, for example by a task of your own"
 
 
 def judge_budget(record: Record, wave: int) -> bool:
@@ -31,8 +31,9 @@ def judge_budget(record: Record, wave: int) -> bool:
     allowed = record["options"]["budget"]["hosts"]
     if record["breach"] is None and len(failed) > allowed:
         first = record["hosts"][failed[0]]["failure"]
-        _stop(record, wave, f"{number_of(len(failed), 'host')} failed and {allowed or 'none'} may: {some(failed)} "
-                            f"({failure_sentence((first['code'], first['message']))})")
+        sentence = failure_sentence((first["code"], first["message"])).rstrip(".")
+        _stop(record, wave, f"Failure budget exceeded: {len(failed)} failed, {allowed} allowed "
+                            f"({some(failed)}: {sentence})")
     return record["breach"] is not None
 
 
@@ -100,7 +101,7 @@ def take_back(record: Record, judged: Mapping[str, Judged], now: float) -> None:
             host["functions"] = [dict(function, state="absent") for function in host["functions"]]
         else:
             # On trial it goes back by itself; accepted, it stays.
-            fail(host, "back", one.failure or NOT_RUN, "goes_back" if host["trial_ends"] else "unknown")
+            fail(host, "back", one.failure or NOT_RUN, "reverting" if host["trial_ends"] else "unknown")
 
 
 def close(record: Record, wave: Record, now: float) -> bool:
@@ -115,7 +116,7 @@ def close(record: Record, wave: Record, now: float) -> bool:
 def end(record: Record, now: float) -> None:
     """The rollout is over: whether every host that the patch is for is where it should be."""
     wanted = ("accepted",) if record["options"]["state"] == "accepted" else ("enabled", "accepted")
-    covered = [host for host in record["hosts"].values() if host["state"] != "uncovered"]
+    covered = [host for host in record["hosts"].values() if host["state"] != "no_build"]
     for host in covered:
         if host["state"] == "on_trial" and not host["trial_ends"]:  # as it was found
             host["state"] = "accepted" if host["accepted_at"] else "enabled"
@@ -123,7 +124,7 @@ def end(record: Record, now: float) -> None:
         if record["check_mode"]:
             wave.update(state="pending", why=None)
         elif wave["state"] == "pending":
-            wave.update(state="skipped", why="the rollout did not come this far")
+            wave.update(state="skipped", why="the rollout stopped before this wave")
     if record["check_mode"]:
         record.update(outcome="planned", ok=not record["failures"] and not record["breach"])
     else:

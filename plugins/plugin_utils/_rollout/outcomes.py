@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import NOT_RUN, Record, fail, iso
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
     LONGEST,
-    LOST,
+    HOST_LOST,
     blockers_of,
     failure_called,
     findings_of,
@@ -54,10 +54,10 @@ def take_loaded(record: Record, wave: Record, answers: Answers, now: float, tria
     for name, host in hosts_of_wave(record, wave).items():
         answer = answers.get(name)
         nothing = without_result(answer)
-        if nothing == "unanswered":
+        if nothing == "no_result":
             fail(host, "load", NOT_RUN, "unchanged")
             continue
-        if nothing == "lost":
+        if nothing == "unreachable":
             fail(host, "load", lost_of(answer))
             _leave(host, answer, latest)
             continue
@@ -71,7 +71,7 @@ def take_loaded(record: Record, wave: Record, answers: Answers, now: float, tria
 def _leave(host: Record, answer: Mapping[str, t.Any], latest: str) -> None:
     """A host that may have the patch goes back by itself, unless it is known to have it on no trial."""
     untried = host["untried"] or _on_no_trial(answer)
-    host.update(state="unknown" if untried else "goes_back", trial_ends=None if untried else latest)
+    host.update(state="unknown" if untried else "reverting", trial_ends=None if untried else latest)
 
 
 def _on_no_trial(answer: Mapping[str, t.Any]) -> bool:
@@ -86,10 +86,10 @@ def _may_be_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
     """Whether a load that failed may have left the patch: the module, whose failures have codes, was cut short."""
     state = _state(answer)
     if not answer.get("failed"):
-        return state != "uncovered"
+        return state != "no_build"
     if failure_of(answer)[0] is None or state in IN_THE_KERNEL:
         return True
-    return host["transaction"] is not None and state not in ("absent", "disabled", "uncovered")
+    return host["transaction"] is not None and state not in ("absent", "disabled", "no_build")
 
 
 def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial: int) -> None:
@@ -106,14 +106,14 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
             transition_seconds=number_of_seconds(patch, "transition_seconds"))
     if answer.get("failed"):
         fail(host, "load", failure_of(answer), "unchanged")
-    elif state == "uncovered":
+    elif state == "no_build":
         fail(host, "load", failure_called("no-longer-covered"), "unchanged")
     elif state in ("enabled", "accepted"):
         host.update(state="on_trial", accepted_at=iso(now) if state == "accepted" else None)
     elif state == "enabling":
         host["state"] = "waiting"
     else:
-        fail(host, "load", NO_SENSE, "goes_back")
+        fail(host, "load", NO_SENSE, "reverting")
 
 
 def take_look(record: Record, wave: Record, answers: Answers, now: float, own: Answers, last: bool) -> None:
@@ -124,9 +124,9 @@ def take_look(record: Record, wave: Record, answers: Answers, now: float, own: A
     for name, host in watched(record, wave).items():
         answer = answers.get(name)
         nothing = without_result(answer)
-        if nothing == "unanswered":
+        if nothing == "no_result":
             fail(host, "look", NOT_RUN, _left_alone(host))
-        elif nothing == "lost":
+        elif nothing == "unreachable":
             fail(host, "look", lost_of(answer), _left_alone(host))
         else:
             _describe_look(host, answer, now, last)
@@ -136,7 +136,7 @@ def take_look(record: Record, wave: Record, answers: Answers, now: float, own: A
 
 def _left_alone(host: Record) -> str:
     """Where a host stands that nobody can do anything about: on trial, it goes back by itself."""
-    return "goes_back" if host["trial_ends"] else "unknown"
+    return "reverting" if host["trial_ends"] else "unknown"
 
 
 def _describe_look(host: Record, answer: Mapping[str, t.Any], now: float, last: bool) -> None:
@@ -167,7 +167,7 @@ def _describe_own(host: Record, result: t.Any) -> None:
     _code, message = failure_of(result) if isinstance(result, Mapping) else NO_SENSE
     message = bounded(" ".join(message.split()), LONGEST)
     host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
-    fail(host, "look", ("health-check-failed", f"A task of yours failed: {message}"))
+    fail(host, "look", ("health-check-failed", f"A task of your own failed: {message}"))
 
 
 def _joined(earlier: list[dict[str, t.Any]], found: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
@@ -178,14 +178,14 @@ def count_look(record: Record, wave: Record, now: float, after: float) -> None:
     """Note how the wave stands `after` so many seconds of its soak."""
     hosts = list(hosts_of_wave(record, wave).values())
     failed = [host for host in hosts if host["failure"]]
-    lost = [host for host in failed if host["failure"]["code"] == LOST]
+    unreachable = [host for host in failed if host["failure"]["code"] == HOST_LOST]
     wave["looks"].append({
         "at": iso(now),
         "after": round(after),
         "well": sum(host["state"] == "on_trial" and not host["failure"] for host in hosts),
         "waiting": sum(host["state"] == "waiting" and not host["failure"] for host in hosts),
-        "failed": len(failed) - len(lost),
-        "lost": len(lost)})
+        "failed": len(failed) - len(unreachable),
+        "unreachable": len(unreachable)})
 
 
 def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> None:
@@ -194,15 +194,15 @@ def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> Non
     for name, host in watched(record, wave).items():
         answer = answers.get(name)
         nothing = without_result(answer)
-        if nothing == "unanswered":
+        if nothing == "no_result":
             fail(host, "accept", NOT_RUN, _left_alone(host))
-        elif nothing == "lost":
+        elif nothing == "unreachable":
             _lose_track(host, lost_of(answer))
         elif answer.get("failed") and failure_of(answer)[0] and _state(answer) != wanted:
             fail(host, "accept", failure_of(answer), _left_alone(host))
         elif answer.get("failed"):
             _lose_track(host, failure_of(answer))
-        elif _state(answer) == "uncovered":
+        elif _state(answer) == "no_build":
             fail(host, "accept", failure_called("no-longer-covered"), _left_alone(host))
         elif _state(answer) in (wanted, "accepted") and _state(answer, "previous_state") not in KEPT_FROM:
             _lose_track(host, failure_called("trial-over"))

@@ -28,7 +28,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_notes, plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import verdict_of
 
-NOT_ASKED = (None, "It was not asked, because an earlier play has lost it.")
+NOT_ASKED = (None, "The host was not checked, because it was unreachable in an earlier play. Run the rollout again.")
 
 
 def plan(
@@ -69,11 +69,11 @@ def _planned(answer: t.Any, options: Options) -> Record:
     """
     host = dict(new_host(), done=False, untried=False)
     verdict = verdict_of(answer)
-    if verdict == "lost":
+    if verdict == "unreachable":
         fail(host, "check", lost_of(answer), "unchanged")
     elif verdict == "unchecked":
         fail(host, "check", failure_of(answer), "unchanged")
-    elif verdict == "unanswered":
+    elif verdict == "no_result":
         fail(host, "check", NOT_ASKED, "unchanged")
     else:
         _describe(host, answer, verdict, options)
@@ -85,8 +85,8 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
     host.update(
         kernel=legible(patch["kernel"]), arch=legible(answer["arch"]), findings=findings_of(answer),
         patch=text_of(patch, "name"), build_id=text_of(patch, "build_id"), sha256=text_of(patch, "sha256"))
-    if verdict == "uncovered":
-        host["state"] = "uncovered"
+    if verdict == "no_build":
+        host["state"] = "no_build"
         return
     effective = patch["state"] in ("enabled", "accepted")
     host["untried"] = effective and not answer.get("trial")

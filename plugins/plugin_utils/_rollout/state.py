@@ -57,5 +57,5 @@ def kept(directory: Path) -> Record:
     except FileNotFoundError:
         raise TaskError(
             "no-rollout",
-            "No rollout has been planned in this run: use the playbook kernel.livepatch.rollout, or the role "
-            "kernel.livepatch.apply, which do everything in its order.") from None
+            "No rollout has been planned in this run. Use the playbook kernel.livepatch.rollout, or the role "
+            "kernel.livepatch.apply.") from None

@@ -54,7 +54,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 SAY_EVERY = 60  # seconds
-NOT_DONE = {"failed": True, "msg": "Not all of them were run."}
+NOT_DONE = {"failed": True, "msg": "Not all of them ran."}
 # The turn where no wave has anything to do: the role apply by itself goes through the steps all the same.
 NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
@@ -103,7 +103,7 @@ def _planned(call: Call) -> dict[str, t.Any]:
         groups)
     # As they are asked for: the record's options, which end in reports, have no passwords.
     record["checks"] = list(options.health_checks)
-    covered = sum(host["state"] != "uncovered" for host in record["hosts"].values())
+    covered = sum(host["state"] != "no_build" for host in record["hosts"].values())
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
@@ -130,7 +130,7 @@ def _opened(call: Call) -> dict[str, t.Any]:
     if wave["approval"]:
         answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
         if not answer:
-            wave.update(state="waits", why="nobody could be asked" if answer is None else "it was not approved")
+            wave.update(state="waits", why="there is no terminal to ask on" if answer is None else "it was not approved")
             call.say(lines.waiting_line(record, wave))
             keep(record, call.directory)
             return next_tasks(record, end=True, ansible_facts=play_facts())

@@ -31,25 +31,25 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     failure_line,
     finding_line,
     some,
-    unanswered_line,
+    no_result_line,
 )
 
 # What can be said of a host. `planned` is what check mode says; the last four are not where they should be.
-VERDICTS = ("rolled_back", "planned", "unchanged", "left_going", "failed", "lost", "unanswered")
+VERDICTS = ("rolled_back", "planned", "unchanged", "in_transition", "failed", "unreachable", "no_result")
 ARRIVED = VERDICTS[:3]
 UNFINISHED = "transition-unfinished"
 # Of what patch_verify fails with, this is as it should be: nothing is enabled where nothing was to be reached, which
 # is compared all the same, and a stack whose later patch has taken a function over.
 TOLERATED = ("nothing-enabled", "function-overridden")
-NOT_VERIFIED = (None, "What runs after the way back was not verified: run again.")
+NOT_VERIFIED = (None, "The live patches were not verified after the rollback. Run the playbook again.")
 WORDS = {
     "rolled_back": "rolled back",
     "planned": "would be rolled back",
     "unchanged": "unchanged",
-    "left_going": "left going",
+    "in_transition": "in transition",
     "failed": "failed",
-    "lost": "lost",
-    "unanswered": "without an answer",
+    "unreachable": "unreachable",
+    "no_result": "without a result",
 }
 
 
@@ -58,8 +58,8 @@ class Judged(t.NamedTuple):
 
     verdict: str
     failure: Failure | None = None
-    out: tuple[str, ...] = ()
-    back: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
 
 
@@ -80,14 +80,14 @@ def summarize_rollback(
         "hosts": len(judged),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "arrived": [
-            {"verdict": one.verdict, "out": list(one.out), "back": list(one.back), "enabled": list(one.enabled),
+            {"verdict": one.verdict, "removed": list(one.removed), "restored": list(one.restored), "enabled": list(one.enabled),
              "hosts": alike}
             for one, alike in sorted(
                 grouped(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
         "findings": by_code({
             host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
         **{verdict: by_failure({host: judged[host].failure for host in hosts[verdict]}) for verdict in VERDICTS[3:6]},
-        "unanswered": hosts["unanswered"],
+        "no_result": hosts["no_result"],
         "problems": problems,
     }
     facts = {
@@ -99,40 +99,40 @@ def summarize_rollback(
 
 def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judged:
     nothing = without_result(answer)
-    if nothing == "unanswered":
-        return Judged("unanswered")
-    if nothing == "lost":
-        return Judged("lost", failure_of(answer))
+    if nothing == "no_result":
+        return Judged("no_result")
+    if nothing == "unreachable":
+        return Judged("unreachable", failure_of(answer))
     if _has_no_previous(answer):
         # A host on which nothing was ever changed, and nothing is enabled, is where it should be.
         found = _disproof((), proof)
         if found is None:
             return Judged("unchanged")
-        return found if found.verdict == "lost" else Judged("failed", failure_of({**answer, "failed": True}))
+        return found if found.verdict == "unreachable" else Judged("failed", failure_of({**answer, "failed": True}))
     if nothing:
         return Judged("failed", failure_of(answer))
     if not _makes_sense(answer):
         return Judged("failed", NO_SENSE)
     if _unfinished(answer):
-        return Judged("left_going", _failure(_unfinished(answer)[0]))
+        return Judged("in_transition", _failure(_unfinished(answer)[0]))
     target = _texts(answer["target"])
     if not check_mode:
         found = _disproof(target, proof)
         if found:
             return found
-    out, back = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
+    removed, restored = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
     went = "planned" if check_mode else "rolled_back"
     # What only ends a trial, or lets the next boot load something else, has a transaction and no change of the kernel.
-    return Judged(went if answer["changed"] or answer.get("transaction") else "unchanged", None, out, back, target)
+    return Judged(went if answer["changed"] or answer.get("transaction") else "unchanged", None, removed, restored, target)
 
 
 def _disproof(target: tuple[str, ...], proof: t.Any) -> Judged | None:
     """What speaks against a host's running `target` and nothing else; None where it is proven."""
     nothing = without_result(proof)
-    if nothing == "unanswered":
+    if nothing == "no_result":
         return Judged("failed", NOT_VERIFIED)
-    if nothing == "lost":
-        return Judged("lost", failure_of(proof))
+    if nothing == "unreachable":
+        return Judged("unreachable", failure_of(proof))
     if not (are_findings(proof.get("findings")) and is_list(proof.get("patches"))):
         return Judged("failed", failure_of(proof))
     blockers = [entry for entry in proof["findings"] if entry["level"] == "blocker"]
@@ -146,8 +146,8 @@ def _disproof(target: tuple[str, ...], proof: t.Any) -> Judged | None:
         return None
     return Judged("failed", (
         "stack-differs",
-        f"After the way back the kernel has other patches enabled ({', '.join(enabled) or 'none'}) than were to be "
-        f"reached ({', '.join(target) or 'none'}): find out what else changes this host, and run again."))
+        f"After the rollback, other patches are enabled ({', '.join(enabled) or 'none'}) than requested "
+        f"({', '.join(target) or 'none'}). Find the cause with patch_info (changing, other_tools), then run again."))
 
 
 def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
@@ -181,14 +181,14 @@ def rollback_lines(summary: Mapping[str, t.Any]) -> list[str]:
     """The hosts that are where they should be by what was done on them, then the others, then the sum."""
     lines = [_arrived_line(group) for group in summary["arrived"]]
     lines.extend(finding_line(group["level"], group) for group in summary["findings"])
-    lines.extend(failure_line("left going", group) for group in summary["left_going"])
+    lines.extend(failure_line("in transition", group) for group in summary["in_transition"])
     lines.extend(failure_line("failed", group) for group in summary["failed"])
-    lines.extend(failure_line("lost, unreachable", group) for group in summary["lost"])
-    return [*lines, *unanswered_line(summary["unanswered"]), counted(summary["counts"], WORDS, "nothing to roll back")]
+    lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
+    return [*lines, *no_result_line(summary["no_result"]), counted(summary["counts"], WORDS, "nothing to roll back")]
 
 
 def _arrived_line(group: Mapping[str, t.Any]) -> str:
-    moves = [f"{' and '.join(group[key])} {word}" for key, word in (("out", "out"), ("back", "back in")) if group[key]]
+    moves = [f"{' and '.join(group[key])} {word}" for key, word in (("removed", "removed"), ("restored", "restored")) if group[key]]
     names, planned = group["enabled"], group["verdict"] == "planned"
     what = "would be enabled then" if planned else f"{'are' if len(names) > 1 else 'is'} enabled{' now' * bool(moves)}"
     done = "; ".join([", ".join(moves)] * bool(moves) + [f"{' and '.join(names) or 'no live patch'} {what}"])

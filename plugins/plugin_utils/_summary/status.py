@@ -36,12 +36,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     failure_line,
     finding_line,
     some,
-    unanswered_line,
+    no_result_line,
 )
 
 # What can be said of a host, by the least settled of its patches; the last three gave no result.
 VERDICTS = (
-    "accepted", "enabled", "on_trial", "in_transition", "unpatched", "unsupported", "unchecked", "lost", "unanswered")
+    "accepted", "enabled", "on_trial", "in_transition", "unpatched", "unsupported", "unchecked", "unreachable", "no_result")
 TOLD = VERDICTS[:6]
 # The states of a patch in patch_info, and in a summary, the most settled first; a quarantined one is in no kernel.
 PATCH_STATES = ("accepted", "enabled", "disabled", "enabling", "disabling")
@@ -50,17 +50,17 @@ VERDICT_OF_STATE = {
     "accepted": "accepted", "enabled": "enabled", "on trial": "on_trial", "enabling": "in_transition",
     "disabling": "in_transition"}
 IN_EFFECT = ("accepted", "enabled", "on trial")
-NO_DRIFT = "Whether the host is as it should be is not known, because it tells that to root only: use become."
+NO_DRIFT = "The drift of the host is unknown without root. Run the task with become: true."
 WORDS = {
     "accepted": "accepted",
     "enabled": "enabled",
     "on_trial": "on trial",
     "in_transition": "in transition",
     "unpatched": "without a live patch",
-    "unsupported": "that cannot be live patched",
-    "unchecked": "that could not be asked",
-    "lost": "lost",
-    "unanswered": "without an answer",
+    "unsupported": "cannot be live patched",
+    "unchecked": "could not be asked",
+    "unreachable": "unreachable",
+    "no_result": "without a result",
 }
 # The line of the state says it already, and how many seconds are left.
 TOLD_BY_STATE = ("on-trial",)
@@ -79,25 +79,25 @@ def summarize_status(
     verdicts = {host: verdict_of(answer) for host, answer in answers.items()}
     hosts = by_verdict(verdicts, VERDICTS)
     seen = {host: Known(answers[host]["livepatch"]) for host, verdict in verdicts.items() if verdict in TOLD}
-    problems = {host: failure_sentence(failure_of(answers[host])) for host in [*hosts["unchecked"], *hosts["lost"]]}
+    problems = {host: failure_sentence(failure_of(answers[host])) for host in [*hosts["unchecked"], *hosts["unreachable"]]}
     if fail_on_drift:
         problems.update({host: known.complaint() for host, known in seen.items() if known.complaint()})
     cohorts = _cohorts(seen, verdicts, cohort_names(cohort_by), hostvars or {}, builds)
-    uncovered = [host for cohort in cohorts if cohort["builds"] == [] for host in cohort["hosts"]]
+    no_build = [host for cohort in cohorts if cohort["builds"] == [] for host in cohort["hosts"]]
     summary = {
-        "ok": not problems and not hosts["unanswered"],
+        "ok": not problems and not hosts["no_result"],
         "hosts": len(verdicts),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "cohorts": cohorts,
         "drifted": [host for host, known in seen.items() if known.warnings()],
-        "uncovered": None if builds is None else uncovered,
+        "no_build": None if builds is None else no_build,
         "unchecked": by_failure({host: failure_of(answers[host]) for host in hosts["unchecked"]}),
-        "lost": by_failure({host: failure_of(answers[host]) for host in hosts["lost"]}),
-        "unanswered": hosts["unanswered"],
+        "unreachable": by_failure({host: failure_of(answers[host]) for host in hosts["unreachable"]}),
+        "no_result": hosts["no_result"],
         "problems": problems,
     }
     facts = {
-        host: _facts(verdict, seen.get(host), None if builds is None or host not in seen else host not in uncovered)
+        host: _facts(verdict, seen.get(host), None if builds is None or host not in seen else host not in no_build)
         for host, verdict in verdicts.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=status_lines(summary))
@@ -231,7 +231,7 @@ def _change(host: str, known: Known) -> dict[str, t.Any]:
     user, node = (legible(str(told.get(key) or "")) for key in ("controller_user", "controller_node"))
     return {
         "host": host, "since": legible(str(known.changing.get("since"))),
-        "who": f"{user or 'somebody'} on {node}" if node else user or "the host itself"}
+        "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
 
 
 def _facts(verdict: str, known: Known | None, covered: bool | None) -> dict[str, t.Any]:
@@ -260,13 +260,13 @@ def status_lines(summary: Mapping[str, t.Any]) -> list[str]:
     """One paragraph for each cohort, then the hosts that belong to none, then the sum."""
     lines = [line for cohort in summary["cohorts"] for line in _cohort_lines(cohort)]
     lines.extend(failure_line("could not be asked", group) for group in summary["unchecked"])
-    lines.extend(failure_line("lost, unreachable", group) for group in summary["lost"])
-    return [*lines, *unanswered_line(summary["unanswered"]), _sum(summary)]
+    lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
+    return [*lines, *no_result_line(summary["no_result"]), _sum(summary)]
 
 
 def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
-    uncovered = "; uncovered: no build for this kernel" if cohort["builds"] == [] else ""
-    lines = [f"{cohort['title']}: {counted(cohort['counts'], WORDS, 'nothing')}{uncovered}"]
+    no_build = "; no build for this kernel" if cohort["builds"] == [] else ""
+    lines = [f"{cohort['title']}: {counted(cohort['counts'], WORDS, 'nothing')}{no_build}"]
     details = _details(cohort)
     for patch in cohort["patches"]:
         hosts = [host + details.get((host, patch["name"], patch["state"]), "") for host in patch["hosts"]]
@@ -274,7 +274,7 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     if cohort["unpatched"]:
         lines.append(f"  no live patch on {some(cohort['unpatched'])}")
     lines.extend(
-        f"  not in effect, though there is a build: {missing['name']} on {some(missing['hosts'])}"
+        f"  not enabled, although there is a build: {missing['name']} on {some(missing['hosts'])}"
         for missing in cohort["missing"])
     if cohort["unsupported"]:
         hosts = [f"{one['host']} (interface {one['interface']})" for one in cohort["unsupported"]]
@@ -285,8 +285,7 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     lines.extend(finding_line(group["level"], group) for group in cohort["drift"] if group["code"] not in TOLD_BY_STATE)
     if cohort["untold"]:
         lines.append(
-            f"  not known on {some(cohort['untold'])}: what is accepted, on trial or quarantined, and what is not as "
-            "it should be; that takes root")
+            f"  not known on {some(cohort['untold'])} without root: accepted, on trial or quarantined patches, and drift")
     return lines
 
 
@@ -299,7 +298,7 @@ def _build(patch: Mapping[str, t.Any], cohort: Mapping[str, t.Any]) -> str:
 def _details(cohort: Mapping[str, t.Any]) -> dict[tuple[str, str, str], str]:
     """What is said of a host behind its name, by host, patch and state."""
     details = {
-        (one["host"], one["name"], "on trial"): f" (goes back in {one['seconds_left']} s)" for one in cohort["trials"]}
+        (one["host"], one["name"], "on trial"): f" (reverts in {one['seconds_left']} s)" for one in cohort["trials"]}
     for one in cohort["transitions"]:
         held = f" (held by {some(one['held_by'])})" if one["held_by"] else ""
         details.update({(one["host"], one["name"], state): held for state in ("enabling", "disabling")})
@@ -310,9 +309,9 @@ def _sum(summary: Mapping[str, t.Any]) -> str:
     parts = [counted(summary["counts"], WORDS, "nothing to ask")]
     if summary["drifted"]:
         drifted = summary["drifted"]
-        what = "1 host is not as it" if len(drifted) == 1 else f"{len(drifted)} hosts are not as they"
-        parts.append(f"{what} should be: {some(drifted)}")
-    uncovered: Sequence[str] = summary["uncovered"] or ()
-    if uncovered:
-        parts.append(f"{len(uncovered)} uncovered, which is no failure: no build for that kernel")
+        what = "1 host has" if len(drifted) == 1 else f"{len(drifted)} hosts have"
+        parts.append(f"{what} drifted: {some(drifted)}")
+    no_build: Sequence[str] = summary["no_build"] or ()
+    if no_build:
+        parts.append(f"{len(no_build)} without a build, not a failure")
     return "; ".join(parts)

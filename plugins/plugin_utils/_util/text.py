@@ -38,8 +38,8 @@ def failure_line(kind: str, group: Mapping[str, t.Any]) -> str:
     return f"{kind}: {some(group['hosts'])}: {code}{_why(group)}"
 
 
-def unanswered_line(hosts: Sequence[str]) -> list[str]:
-    return [f"without an answer, not asked or lost before: {some(hosts)}"] if hosts else []
+def no_result_line(hosts: Sequence[str]) -> list[str]:
+    return [f"without a result, skipped or unreachable before: {some(hosts)}"] if hosts else []
 
 
 def _why(group: Mapping[str, t.Any]) -> str:

@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.filter.rollback_summary import
 
 SUMMARIZE = FilterModule().filters()["rollback_summary"]
 NO_PREVIOUS = {"failed": True, "code": "no-previous", "msg": "Nothing to take back."}
-LOST = {"unreachable": True, "msg": "gone"}
+UNREACHABLE = {"unreachable": True, "msg": "gone"}
 
 
 def found(code, level="blocker"):
@@ -43,19 +43,19 @@ def verdict(answer, proven=None, check_mode=False):
     (NO_PREVIOUS, proof(findings=[found("nothing-enabled")], failed=True), "unchanged"),
     (dict(NO_PREVIOUS, failed=False), proof(findings=[found("nothing-enabled")], failed=False), "unchanged"),
     (NO_PREVIOUS, proof("other"), "failed"), (dict(NO_PREVIOUS, failed=False), proof("other"), "failed"),
-    (NO_PREVIOUS, LOST, "lost"),
+    (NO_PREVIOUS, UNREACHABLE, "unreachable"),
     (NO_PREVIOUS, None, "failed"),
     (went(["new"]), None, "failed"),
     (went(["new"]), {"skipped": True}, "failed"),
-    (went(["new"]), LOST, "lost"),
+    (went(["new"]), UNREACHABLE, "unreachable"),
     (went(["new"]), proof("new"), "failed"),
     (went(["new"], [], ["old"]), proof("old", findings=[found("not-enabled")], failed=True), "failed"),
     (went(["new"], [], ["old"]), proof("old", findings=[found("object-absent", "note")]), "rolled_back"),
     (went(["new"], [], ["old"]), {"failed": True, "msg": "MODULE FAILURE"}, "failed"),
     (went(["new"], [], ["old"]), proof("old", failed=True, msg="odd"), "failed"),
-    (went(["new"], [], ["old"], found("transition-unfinished", "warning")), proof("old"), "left_going"),
+    (went(["new"], [], ["old"], found("transition-unfinished", "warning")), proof("old"), "in_transition"),
     ({"failed": True, "code": "transition-stalled", "msg": "Stalled."}, proof("new"), "failed"),
-    (LOST, None, "lost"), ({}, None, "unanswered"), ({"skipped": True}, None, "unanswered"),
+    (UNREACHABLE, None, "unreachable"), ({}, None, "no_result"), ({"skipped": True}, None, "no_result"),
 ])
 def test_a_host_has_one_verdict(answer, proven, word):
     assert verdict(answer, proven) == word
@@ -63,7 +63,7 @@ def test_a_host_has_one_verdict(answer, proven, word):
 
 
 @pytest.mark.parametrize(("answer", "word"), [
-    (went(["new"], ["old"], ["old"]), "planned"), (went(target=["old"]), "unchanged"), (LOST, "lost"),
+    (went(["new"], ["old"], ["old"]), "planned"), (went(target=["old"]), "unchanged"), (UNREACHABLE, "unreachable"),
     ({"failed": True, "code": "quarantined", "msg": "No."}, "failed"), (NO_PREVIOUS, "failed"),
 ])
 def test_check_mode_plans(answer, word):
@@ -97,7 +97,7 @@ def test_what_is_worth_knowing_is_told_of_hosts_that_went_back():
 
 def test_each_host_that_is_not_back_has_a_sentence():
     answers = {
-        "a": went(["new"]), "b": LOST, "c": went(["new"], [], [], found("transition-unfinished", "warning")),
+        "a": went(["new"]), "b": UNREACHABLE, "c": went(["new"], [], [], found("transition-unfinished", "warning")),
         "d": went(["new"]), "e": went(["new"]), "f": {}}
     summary = SUMMARIZE(answers, {"a": proof("new"), "d": {}, "e": proof()})
     assert summary["problems"] == {
@@ -116,7 +116,7 @@ def test_each_host_that_is_not_back_has_a_sentence():
 def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     summary = SUMMARIZE({"a": dict(went(), **odd)}, {"a": proof()})
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host's answer makes no sense: find out who is in control of it."}
+        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
 
 
 @pytest.mark.parametrize("odd", [{"patches": "old"}, {"findings": {}}, {"findings": [1]}])

@@ -40,15 +40,15 @@ def answer(*patches, kernel=KERNEL, **more):
     (answer(), "unpatched"),
     (answer(interface="kpatch"), "unsupported"),
     ({"failed": True, "msg": "bad"}, "unchecked"),
-    ({"unreachable": True, "msg": "gone"}, "lost"),
-    ({}, "unanswered"),
-    ({"skipped": True}, "unanswered"),
+    ({"unreachable": True, "msg": "gone"}, "unreachable"),
+    ({}, "no_result"),
+    ({"skipped": True}, "no_result"),
 ])
 def test_a_host_is_what_its_least_settled_patch_is(told, verdict):
     summary = SUMMARIZE({"a": told})
     assert {word for word, count in summary["counts"].items() if count} == {verdict}
     assert summary["artifact"]["hosts"]["a"]["verdict"] == verdict
-    assert summary["ok"] is (verdict not in ("unchecked", "lost", "unanswered"))
+    assert summary["ok"] is (verdict not in ("unchecked", "unreachable", "no_result"))
 
 
 def test_no_hosts_are_no_problem_of_the_filter():
@@ -130,14 +130,14 @@ def test_a_build_is_missing_where_it_is_not_in_effect(told, missing):
     builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1"}]
     summary = summarize_status({"a": told}, builds=builds)
     assert [one["hosts"] for one in summary["cohorts"][0]["missing"]] == [missing] * bool(missing)
-    assert summary["uncovered"] == []
+    assert summary["no_build"] == []
 
 
 @pytest.mark.parametrize("other", [{"release": "6.1.0-55-amd64"}, {"arch": "aarch64"}])
 def test_a_host_is_uncovered_where_no_build_is_for_its_kernel_and_that_is_no_problem(other):
     builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1", **other}]
     summary = summarize_status({"a": answer(), "gone": {"unreachable": True, "msg": "gone"}}, builds=builds)
-    assert (summary["uncovered"], list(summary["problems"])) == (["a"], ["gone"])
+    assert (summary["no_build"], list(summary["problems"])) == (["a"], ["gone"])
     assert "covered" not in summary["artifact"]["hosts"]["gone"]
 
 
@@ -167,7 +167,7 @@ def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     told = {"livepatch": {**answer()["livepatch"], **odd} if isinstance(odd, dict) and odd else odd}
     summary = SUMMARIZE({"a": told, "b": answer()})
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host's answer makes no sense: find out who is in control of it."}
+        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
     assert summary["counts"]["unpatched"] == 1
 
 

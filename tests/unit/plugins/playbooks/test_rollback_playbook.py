@@ -40,7 +40,7 @@ SAME = host(went([], [], ["old"], changed=False), proof("old"))
 NEVER = host(NO_PREVIOUS, NOTHING)
 ALL = {
     "back": BACK, "out": OUT, "same": SAME, "never": NEVER, "going": host(LEFT), "stalled": host(STALLED),
-    "foreign": host(NO_PREVIOUS, proof("other")), "gone": host("lost"), "late": host(went(["new"], [], []), "lost"),
+    "foreign": host(NO_PREVIOUS, proof("other")), "gone": host("unreachable"), "late": host(went(["new"], [], []), "unreachable"),
 }
 
 
@@ -62,8 +62,8 @@ def test_every_kind_of_host_is_in_the_summary_and_those_that_are_not_back_fail(r
         "left going: going: transition-unfinished: It was left going.",
         "failed: stalled: transition-stalled: The transition of new stalled and was turned round.",
         "failed: foreign: no-previous: The journal has no change.",
-        "lost, unreachable: gone, late: Connection refused",
-        "9 hosts: 2 rolled back, 2 unchanged, 1 left going, 2 failed, 2 lost",
+        "unreachable: gone, late: Connection refused",
+        "9 hosts: 2 rolled back, 2 unchanged, 1 in transition, 2 failed, 2 unreachable",
     ]
     assert (run.code, sorted(run.failed)) == (2, ["foreign", "going", "gone", "late", "stalled"])
 
@@ -137,13 +137,13 @@ def test_later_jobs_get_the_verdicts(rollback):
     run = rollback(ALL)
     kept = run.stats["livepatch_rollback"]
     assert kept["hosts"]["back"] == {"verdict": "rolled_back", "enabled": ["old"]}
-    assert kept["hosts"]["going"] == {"verdict": "left_going"}
-    assert (kept["ok"], kept["counts"]["lost"], kept["problems"]["gone"]) == (False, 2, "Connection refused")
+    assert kept["hosts"]["going"] == {"verdict": "in_transition"}
+    assert (kept["ok"], kept["counts"]["unreachable"], kept["problems"]["gone"]) == (False, 2, "Connection refused")
 
 
 def test_a_summary_comes_also_where_all_are_lost(rollback):
-    run = rollback({"one": host("lost"), "two": host("lost")})
-    assert (run.code, sorted(run.failed), run.lines[-1]) == (2, ["one", "two"], "2 hosts: 2 lost")
+    run = rollback({"one": host("unreachable"), "two": host("unreachable")})
+    assert (run.code, sorted(run.failed), run.lines[-1]) == (2, ["one", "two"], "2 hosts: 2 unreachable")
 
 
 def test_settings_of_others_do_not_break_the_summary(rollback):

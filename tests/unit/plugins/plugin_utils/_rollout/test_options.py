@@ -124,7 +124,7 @@ def test_text_that_begins_as_json_has_to_be_json():
 
 
 @pytest.mark.parametrize(("code", "why"), [
-    ("wrong-release", "must never be ignored"), ("uncovered", "is a note"), ("nonsense", "is not a finding")])
+    ("wrong-release", "must never be ignored"), ("no-build", "is a note"), ("nonsense", "is not a finding")])
 def test_only_some_findings_can_be_ignored(code, why):
     message = refusal(ignore_findings=["quarantined", code])
     assert message.startswith(f"livepatch_ignore_findings: {code} {why}")
