@@ -65,7 +65,8 @@ _value:
   type: dict
   contains:
     ok:
-      description: Whether no host is blocked, unchecked, unreachable or without a result. Hosts without a build do not count.
+      description: >-
+        Whether no host is blocked, unchecked, unreachable or without a result. Hosts without a build do not count.
       type: bool
     hosts:
       description: How many hosts there are.

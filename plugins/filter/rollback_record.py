@@ -58,7 +58,7 @@ from collections.abc import Mapping
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record
 
 
-def made(
+def make_rollback_record(
         answers: Mapping[str, t.Any], proofs: Mapping[str, t.Any] | None = None, check_mode: bool = False,
         to: str | None = None) -> dict[str, t.Any]:
     return rollback_record(answers, proofs, check_mode, {"to": to} if to else {}, time.time())
@@ -68,4 +68,4 @@ class FilterModule:
     """The filter of this file's name."""
 
     def filters(self):
-        return {"rollback_record": made}
+        return {"rollback_record": make_rollback_record}

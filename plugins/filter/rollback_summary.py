@@ -75,8 +75,7 @@ _value:
     counts:
       description:
         - How many hosts are V(rolled_back), V(planned) (would be rolled back, in check mode), V(unchanged),
-          V(in_transition) (a transition is still running, with O(kernel.livepatch.patch_rollback#module:on_stall=wait)),
-          V(failed), V(unreachable) or V(no_result) (no task ran).
+          V(in_transition) (a transition is still running), V(failed), V(unreachable) or V(no_result) (no task ran).
       type: dict
     arrived:
       description: The hosts in the requested state, grouped by the same changes.

@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Summarizes the results of M(kernel.livepatch.patch_info) of many hosts by cohort. Lists the patches with their states
-    and hosts, the drift, running changes, and the hosts without a result.
+  - Summarizes the results of M(kernel.livepatch.patch_info) of many hosts by cohort. Lists the patches with their
+    states and hosts, the drift, running changes, and the hosts without a result.
   - A cohort is the hosts that are alike in kernel release, architecture, and the values of O(cohort_by).
   - The playbook C(kernel.livepatch.status) uses it. No result of a host makes it fail.
 positional: hostvars, cohort_by, src, name, fail_on_drift
@@ -243,7 +243,7 @@ _value:
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_for_filter
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift, summarize_status
 
 
@@ -251,7 +251,7 @@ def status_summary(
         answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
         cohort_by: str | Sequence[str] | None = None, src: str | None = None, name: str | None = None,
         fail_on_drift: bool | str = False) -> dict[str, t.Any]:
-    return summarize_status(answers, hostvars, cohort_by, builds_of(src, name), fails_on_drift(fail_on_drift))
+    return summarize_status(answers, hostvars, cohort_by, builds_for_filter(src, name), fails_on_drift(fail_on_drift))
 
 
 class FilterModule:

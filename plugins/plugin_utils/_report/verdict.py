@@ -10,19 +10,19 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import (
-    UNHEARD,
-    UNSURE,
+    UNCERTAIN_STATES,
+    UNKNOWN_STATE,
     clock,
     moment,
     state_word,
     state_words,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of, some
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited, number_of
 
 Record = Mapping[str, t.Any]
 
 # What is said where it is so; a rollout does not know what runs on a host that it could not even ask.
-SURE = {
+CERTAIN = {
     "rollout": "The result of every change is known.",
     "status": "The state of every host is known.",
     "rollback": "The result of every change is known.",
@@ -30,7 +30,7 @@ SURE = {
 
 
 class Verdict(t.NamedTuple):
-    """The head of a report; `tone` as in Word, and sentences."""
+    """The head of a report; `tone` as in StateLabel, and sentences."""
 
     tone: str
     sign: str
@@ -46,8 +46,8 @@ def verdict(record: Record) -> Verdict:
             "rollback": (_rollback, _todo_after_rollback)}
     what, todo = told[record["kind"]]
     return Verdict(
-        tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts), _stands(record, hosts),
-        todo(record, hosts) or ["Nothing has to be done."])
+        tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts),
+        _host_states(record, hosts), todo(record, hosts) or ["Nothing has to be done."])
 
 
 def by_state(record: Record) -> dict[str, list[str]]:
@@ -89,7 +89,8 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         return f"A plan, nothing was changed: {', '.join(parts)}."
     if record.get("ok"):
         wanted = (record.get("options") or {}).get("state", "accepted")
-        all_of_them = f"all {len(covered)} hosts with a build have" if len(covered) > 1 else "the one host with a build has"
+        all_of_them = (
+            f"all {len(covered)} hosts with a build have" if len(covered) > 1 else "the one host with a build has")
         return f"Complete: {all_of_them} the patch {wanted} and verified."
     where = _where(waves)
     breach = record.get("breach")
@@ -119,7 +120,7 @@ def _where(waves: Sequence[Record]) -> str:
 
 
 def _status(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    asked, silent, drifted = len(record["hosts"]), _silent(hosts), record.get("drifted") or []
+    asked, silent, drifted = len(record["hosts"]), _hosts_without_result(hosts), record.get("drifted") or []
     if not asked:
         return "There was no host to query."
     wrong = [f"{len(silent)} returned no result"] if silent else []
@@ -129,12 +130,12 @@ def _status(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
     return f"{number_of(asked, 'host')} queried, no drift."
 
 
-def _silent(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+def _hosts_without_result(hosts: Mapping[str, Sequence[str]]) -> list[str]:
     return [name for state in ("unchecked", "unreachable", "no_result") for name in hosts.get(state, ())]
 
 
 def _rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    asked, bad = len(record["hosts"]), _not_back(hosts)
+    asked, bad = len(record["hosts"]), _hosts_not_rolled_back(hosts)
     if not asked:
         return "There was no host to roll back."
     if record.get("check_mode"):
@@ -142,29 +143,30 @@ def _rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         parts += [f"{len(bad)} would fail or could not be asked"] if bad else []
         return f"A plan, nothing was changed: {', '.join(parts)}."
     if bad:
-        return f"{len(bad)} of {number_of(asked, 'host')} {'is' if len(bad) == 1 else 'are'} not in the requested state."
+        are = "is" if len(bad) == 1 else "are"
+        return f"{len(bad)} of {number_of(asked, 'host')} {are} not in the requested state."
     return f"{number_of(asked, 'host')} in the requested state, verified."
 
 
-def _not_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+def _hosts_not_rolled_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
     return [name for state in ("in_transition", "failed", "unreachable", "no_result") for name in hosts.get(state, ())]
 
 
 def _words(record: Record, state: str) -> t.Any:
-    return state_words(record).get(state, UNHEARD)
+    return state_words(record).get(state, UNKNOWN_STATE)
 
 
-def _stands(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
+def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     """Where that leaves the hosts: one sentence for each state, the uncertain ones first."""
     order = {"bad": 0, "warn": 1, "good": 2, "calm": 3}
     words = sorted(((_words(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
-    sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNSURE) & set(hosts)
-    lines = [SURE[record["kind"]]] if sure else []
+    sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNCERTAIN_STATES) & set(hosts)
+    lines = [CERTAIN[record["kind"]]] if sure else []
     for word, state in words:
         names = hosts[state]
         until = _last_trial(record, names) if state in ("on_trial", "reverting") else None
         by = f", the last by {until}" if until else ""
-        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({some(names)}).")
+        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({join_limited(names)}).")
     return lines
 
 
@@ -177,20 +179,21 @@ def _last_trial(record: Record, names: Sequence[str]) -> str | None:
 def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
     if hosts.get("unknown"):
-        todo.append(f"First check {some(hosts['unknown'])} with the playbook kernel.livepatch.status.")
+        todo.append(f"First check {join_limited(hosts['unknown'])} with the playbook kernel.livepatch.status.")
     if hosts.get("waiting"):
         todo.append(
-            f"Restart the tasks that hold the transition on {some(hosts['waiting'])} (see below), or wait.")
+            f"Restart the tasks that hold the transition on {join_limited(hosts['waiting'])} (see below), or wait.")
     back = hosts.get("reverting")
     if back:
         until = _last_trial(record, back)
         todo.append(
-            f"Check{' after ' + until if until else ' later'} with the playbook kernel.livepatch.status that {some(back)} "
-            f"{'has' if len(back) == 1 else 'have'} reverted.")
+            f"Check{' after ' + until if until else ' later'} with the playbook kernel.livepatch.status that "
+            f"{join_limited(back)} {'has' if len(back) == 1 else 'have'} reverted.")
     failed = failed_hosts(record)
     if failed:
         todo.append(
-            f"Fix the failures on {some(failed)} (see below), then run the rollout again. It continues from there.")
+            f"Fix the failures on {join_limited(failed)} (see below), then run the rollout again. It continues from "
+            "there.")
     elif record.get("outcome") == "planned" and hosts.get("pending"):
         todo.append("Review the waves, then run it without --check.")
     waiting = _waiting(record)
@@ -212,24 +215,27 @@ def _todo_no_build(record: Record, names: Sequence[str]) -> list[str]:
     kernels = sorted({str(record["hosts"][name].get("kernel")) for name in names})
     if not names:
         return []
-    return [f"Build the patch for {some(kernels)}: {number_of(len(names), 'host')} without a build, still vulnerable."]
+    hosts = number_of(len(names), "host")
+    return [f"Build the patch for {join_limited(kernels)}: {hosts} without a build, still vulnerable."]
 
 
 def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
-    silent = _silent(hosts)
+    silent = _hosts_without_result(hosts)
     if silent:
-        todo.append(f"Fix the errors of {some(silent)} (see below), then run it again.")
+        todo.append(f"Fix the errors of {join_limited(silent)} (see below), then run it again.")
     drifted = record.get("drifted") or []
     if drifted:
-        todo.append(f"Fix the drift on {some(drifted)} (see below).")
+        todo.append(f"Fix the drift on {join_limited(drifted)} (see below).")
     if hosts.get("on_trial"):
-        todo.append(f"Accept the patch on {some(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
+        todo.append(
+            f"Accept the patch on {join_limited(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
     return todo + _todo_no_build(record, record.get("no_build") or [])
 
 
 def _todo_after_rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    bad = _not_back(hosts)
+    bad = _hosts_not_rolled_back(hosts)
     if bad:
-        return [f"Fix the failures on {some(bad)} (see below), then run it again. Finished hosts stay unchanged."]
+        return [
+            f"Fix the failures on {join_limited(bad)} (see below), then run it again. Finished hosts stay unchanged."]
     return ["Run it without --check."] if record.get("check_mode") and hosts.get("planned") else []

@@ -28,16 +28,17 @@ FAILURES = {
     "trial-over":
         "The trial ended before the acceptance, so the patch was loaded again and not watched. Check the host with the "
         "playbook kernel.livepatch.status.",
-    "transition-unfinished": "The transition was not over at the end of the soak. See the tasks in blockers, and restart them or wait.",
+    "transition-unfinished":
+        "The transition was not over at the end of the soak. See the tasks in blockers, and restart them or wait.",
 }
 
 
-def lost_of(answer: Mapping[str, t.Any]) -> tuple[str, str]:
+def unreachable_failure(answer: Mapping[str, t.Any]) -> tuple[str, str]:
     """The failure of a host that could not be reached."""
     return HOST_LOST, failure_of(answer)[1] or FAILURES[HOST_LOST]
 
 
-def failure_called(code: str) -> tuple[str, str]:
+def failure_with_code(code: str) -> tuple[str, str]:
     return code, FAILURES[code]
 
 

@@ -13,9 +13,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import HOST_LOST
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import left_as_they_are
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import hosts_not_ours
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, number_of, some
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, join_limited, number_of
 
 WORDS = {
     "accepted": "accepted", "enabled": "enabled", "on_trial": "on trial", "waiting": "in transition",
@@ -43,11 +43,11 @@ def plan_lines(record: Record) -> list[str]:
     lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
     lines += [_planned_wave(record, wave) for wave in record["waves"]]
     if done:
-        lines.append(f"  {options['state']} already: {some(done)}")
+        lines.append(f"  {options['state']} already: {join_limited(done)}")
     no_build = [name for name, host in record["hosts"].items() if host["state"] == "no_build"]
     if no_build:
         kernels = "its kernel" if len(no_build) == 1 else "their kernels"
-        lines.append(f"  without a build for {kernels}, not a failure: {some(no_build)}")
+        lines.append(f"  without a build for {kernels}, not a failure: {join_limited(no_build)}")
     lines += [f"  {line}" for line in _failures(record["hosts"], "cannot be patched")]
     lines.append(
         f"  {'all are' if record['alone'] else 'each wave is'} watched for {options['soak']} s, on trial for "
@@ -79,7 +79,7 @@ def _planned_wave(record: Record, wave: Record) -> str:
         f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
         wave["hosts"])
     title = number_of(len(names), "host") if record["alone"] else f"wave {wave['number']}{_named(wave, len(names))}"
-    return f"  {title}{approval}{passed}: {some(names)}"
+    return f"  {title}{approval}{passed}: {join_limited(names)}"
 
 
 def _named(wave: Record, hosts: int) -> str:
@@ -94,7 +94,7 @@ def _heading(record: Record, wave: Record) -> str:
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
     named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _named(wave, len(hosts))
-    return f"{_heading(record, wave)}{named}: {some(hosts)}"
+    return f"{_heading(record, wave)}{named}: {join_limited(hosts)}"
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
@@ -122,11 +122,12 @@ def _parts(hosts: Mapping[str, Record]) -> list[str]:
     parts = [f"{states.count(state)} {words}" for state, words in (
         ("on_trial", "patched and well"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
     if waiting:
-        parts.append(f"{len(waiting)} waiting ({some([_waits_for(name, host) for name, host in waiting.items()])})")
+        names = [_waits_for(name, host) for name, host in waiting.items()]
+        parts.append(f"{len(waiting)} waiting ({join_limited(names)})")
     if others:
-        parts.append(f"{len(others)} failed ({some([f'{name}: {_code(failed[name])}' for name in others])})")
+        parts.append(f"{len(others)} failed ({join_limited([f'{name}: {_code(failed[name])}' for name in others])})")
     if unreachable:
-        parts.append(f"{len(unreachable)} unreachable ({some(unreachable)})")
+        parts.append(f"{len(unreachable)} unreachable ({join_limited(unreachable)})")
     return parts
 
 
@@ -169,11 +170,13 @@ def _after_breach(record: Record) -> str:
     if not record["breach"]["wave"]:
         return "Nothing was started"
     done = [name for name, host in record["hosts"].items() if host["done"]]
-    left = f", except hosts already {record['options']['state']} before this rollout: {some(done)}" if done else ""
-    left = left if record["breach"]["action"] == "rollback_all" else ""
-    untried = left_as_they_are(record)
-    left += f", except hosts with the patch enabled without a trial before this rollout: {some(untried)}" if untried else ""
-    return AFTER_BREACH[record["breach"]["action"]] + left
+    text = AFTER_BREACH[record["breach"]["action"]]
+    if done and record["breach"]["action"] == "rollback_all":
+        text += f", except hosts already {record['options']['state']} before this rollout: {join_limited(done)}"
+    untried = hosts_not_ours(record)
+    if untried:
+        text += f", except hosts with the patch enabled without a trial before this rollout: {join_limited(untried)}"
+    return text
 
 
 def _ended(record: Record, wave: Record) -> str:
@@ -201,7 +204,7 @@ def _left_on_trial(record: Record) -> list[str]:
             if host["state"] in ("reverting", "on_trial", "waiting") and host["trial_ends"]}
     if not back:
         return []
-    return [f"on trial, reverting automatically by {max(back.values())}: {some(list(back))}"]
+    return [f"on trial, reverting automatically by {max(back.values())}: {join_limited(list(back))}"]
 
 
 def sum_line(record: Record) -> str:
@@ -225,7 +228,7 @@ def verdict_sentence(record: Record) -> str:
 
 def problems(record: Record) -> dict[str, str]:
     """What each host has to be told that did not end where it should, those aside that were not reached."""
-    told, untried = {}, left_as_they_are(record)
+    told, untried = {}, hosts_not_ours(record)
     for name, host in record["hosts"].items():
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
@@ -235,8 +238,8 @@ def problems(record: Record) -> dict[str, str]:
             told[name] = f"The rollout was stopped. This host is {_now(host)}."
         elif name in untried:
             told[name] = (
-                f"The rollout was stopped. This host is {_now(host)}, and was before the rollout, so there is no load to "
-                "roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
+                f"The rollout was stopped. This host is {_now(host)}, and was before the rollout, so there is no load "
+                "to roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
     return told
 
 
@@ -248,6 +251,6 @@ def _now(host: Record) -> str:
     return WORDS[host["state"]]
 
 
-def shown(lines: Sequence[str]) -> t.Iterator[str]:
+def format_lines(lines: Sequence[str]) -> t.Iterator[str]:
     """Lines as they are shown in the run's output, which has each task's own lines in between."""
     return (f"==> {legible(line)}" for line in lines)

@@ -14,8 +14,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     by_code,
     by_failure,
     by_verdict,
+    cohort_dict,
     cohorts_of,
-    described,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     Finding,
@@ -25,10 +25,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     findings_sentence,
     is_finding,
     is_list,
-    without_result,
+    missing_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
-    counted,
+    count_line,
     failure_line,
     finding_line,
     no_result_line,
@@ -74,7 +74,7 @@ def summarize(
 
 def verdict_of(answer: t.Any) -> str:
     """Which of VERDICTS a host's answer is."""
-    verdict = without_result(answer)
+    verdict = missing_result(answer)
     if verdict:
         return verdict
     if not _makes_sense(answer):
@@ -120,7 +120,7 @@ def _cohorts(
         for host, verdict in verdicts.items() if verdict in VERDICTS[:3]}
     return [
         {
-            **described(cohort),
+            **cohort_dict(cohort),
             **{verdict: [host for host in hosts if verdicts[host] == verdict] for verdict in VERDICTS[:3]},
             "findings": by_code({host: answers[host]["findings"] for host in hosts}),
             "rollback": by_code({host: _reasons(answers[host]) for host in hosts}),
@@ -144,6 +144,6 @@ def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return counted(counts, WORDS, "nothing to check")
+    return count_line(counts, WORDS, "nothing to check")
 
 

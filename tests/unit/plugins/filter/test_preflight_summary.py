@@ -89,7 +89,7 @@ def test_the_way_back_is_told_apart_from_what_stands_in_the_way():
     assert summary["ok"] is True
     assert summary["lines"][:-1] == [
         "6.1.0-56-amd64 x86_64: 1 host: 1 compatible",
-        "  no way back: no-file on a: About no-file.", "  way back: callbacks on a: About callbacks."]
+        "  no rollback: no-file on a: About no-file.", "  rollback: callbacks on a: About callbacks."]
 
 
 def test_hosts_lost_for_several_reasons_are_one_line():

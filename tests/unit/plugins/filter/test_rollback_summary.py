@@ -73,9 +73,9 @@ def test_check_mode_plans(answer, word):
 def test_a_plan_is_told_as_one():
     answers = {"a": went(["new"], ["old"], ["old"]), "b": went(["new"]), "c": went(["new"], [], ["x", "y"])}
     assert SUMMARIZE(answers, check_mode=True)["lines"] == [
-        "would be rolled back: a: new out, old back in; old would be enabled then",
-        "would be rolled back: b: new out; no live patch would be enabled then",
-        "would be rolled back: c: new out; x and y would be enabled then",
+        "would be rolled back: a: new removed, old restored; old would be enabled then",
+        "would be rolled back: b: new removed; no live patch would be enabled then",
+        "would be rolled back: c: new removed; x and y would be enabled then",
         "3 hosts: 3 would be rolled back"]
 
 
@@ -84,8 +84,8 @@ def test_hosts_on_which_the_same_was_done_are_one_line_and_the_most_come_first()
     proofs = {"a": proof(), **{host: proof("old") for host in answers if host != "a"}}
     summary = SUMMARIZE(answers, proofs)
     assert summary["lines"] == [
-        "rolled back: h0, h1, h2 and 9 more: new out, old back in; old is enabled now",
-        "rolled back: a: new out; no live patch is enabled now", "13 hosts: 13 rolled back"]
+        "rolled back: h0, h1, h2 and 9 more: new removed, old restored; old is enabled now",
+        "rolled back: a: new removed; no live patch is enabled now", "13 hosts: 13 rolled back"]
     assert [len(group["hosts"]) for group in summary["arrived"]] == [12, 1]
 
 
@@ -101,10 +101,10 @@ def test_each_host_that_is_not_back_has_a_sentence():
         "d": went(["new"]), "e": went(["new"]), "f": {}}
     summary = SUMMARIZE(answers, {"a": proof("new"), "d": {}, "e": proof()})
     assert summary["problems"] == {
-        "a": "stack-differs: After the way back the kernel has other patches enabled (new) than were to be reached "
-             "(none): find out what else changes this host, and run again.",
+        "a": "stack-differs: After the rollback, other patches are enabled (new) than requested (none). Find the cause with "
+             "patch_info (changing, other_tools), then run again.",
         "b": "gone", "c": "transition-unfinished: About transition-unfinished.",
-        "d": "What runs after the way back was not verified: run again."}
+        "d": "The live patches were not verified after the rollback. Run the playbook again."}
     assert summary["artifact"]["problems"] == summary["problems"]
     assert summary["artifact"]["hosts"]["e"] == {"verdict": "rolled_back", "enabled": []}
 
@@ -129,4 +129,4 @@ def test_texts_of_a_host_are_shown_without_what_controls_a_terminal():
     answers = {"a": went(["n\x1b"], [], ["o\x07"]), "b": {"failed": True, "code": "\x1b", "msg": "a\x1b[2J"}}
     summary = SUMMARIZE(answers, {"a": proof("o\x07")})
     assert summary["lines"] == [
-        "rolled back: a: n? out; o? is enabled now", "failed: b: ?: a?[2J", "2 hosts: 1 rolled back, 1 failed"]
+        "rolled back: a: n? removed; o? is enabled now", "failed: b: ?: a?[2J", "2 hosts: 1 rolled back, 1 failed"]

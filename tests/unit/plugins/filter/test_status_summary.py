@@ -70,13 +70,13 @@ def test_a_trial_and_a_transition_are_told_with_their_hosts():
             "name": "fix", "state": "enabling", "blockers": [{"comm": "nginx"}, {"comm": "a\x1bb"}]}),
         "c": answer(patch("disabling"), transition={"name": "fix", "state": "disabling", "blockers": []})})["lines"]
     assert lines[1:-1] == [
-        "  fix on trial on a (goes back in 187 s)", "  fix enabling on b (held by nginx, a?b)",
+        "  fix on trial on a (reverts in 187 s)", "  fix enabling on b (held by nginx, a?b)",
         "  fix disabling on c"]
 
 
 @pytest.mark.parametrize(("who", "name"), [
     ({"controller_user": "alice", "controller_node": "control1"}, "alice on control1"),
-    ({"controller_user": None, "controller_node": "control1"}, "somebody on control1"),
+    ({"controller_user": None, "controller_node": "control1"}, "an unknown user on control1"),
     ({"controller_user": None, "controller_node": None}, "the host itself"), (None, "the host itself"),
     ({"controller_user": "\x1b[2J", "controller_node": None}, "?[2J"),
 ])
@@ -97,7 +97,7 @@ def test_drift_comes_by_code_with_its_hosts_and_the_hosts_are_named_in_the_sum()
         "c": answer(drift=[found("n", "note")])})
     assert summary["lines"][2:] == [
         "  warning x on a, b: One. (and 1 other message)", "  note n on a, c: About n.",
-        "3 hosts: 3 without a live patch; 2 hosts are not as they should be: a, b"]
+        "3 hosts: 3 without a live patch; 2 hosts have drifted: a, b"]
     assert (summary["ok"], summary["problems"], summary["drifted"]) == (True, {}, ["a", "b"])
 
 
@@ -107,7 +107,7 @@ def test_drift_is_a_problem_where_that_is_asked_for_also_where_it_is_not_known()
     summary = SUMMARIZE(told, fail_on_drift=True)
     assert summary["problems"] == {
         "a": "x: About x. Also: y.",
-        "b": "Whether the host is as it should be is not known, because it tells that to root only: use become."}
+        "b": "The drift of the host is unknown without root. Run the task with become: true."}
     assert summary["ok"] is False
     assert any(line.startswith("  not known on b: what is accepted") for line in summary["lines"])
 

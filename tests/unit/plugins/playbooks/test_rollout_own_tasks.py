@@ -47,7 +47,8 @@ def test_hosts_that_end_early_have_failed(with_own, runs):
 
 
 @pytest.mark.parametrize(("step", "how"), [
-    ("check", "unreachable"), ("load", "failed"), ("load", "unreachable"), ("look", "unreachable"), ("keep", "unreachable"), ("back", "unreachable")])
+    ("check", "unreachable"), ("load", "failed"), ("load", "unreachable"), ("look", "unreachable"),
+    ("keep", "unreachable"), ("back", "unreachable")])
 def test_in_a_play_whose_errors_are_fatal_each_host_stands_for_itself_too(rollout, runs, tmp_path, step, how):
     (tmp_path / "others.yml").write_text(OF_OTHERS)
     hosts = {**{name: {} for name in FIVE}, SECOND: {step: how}}

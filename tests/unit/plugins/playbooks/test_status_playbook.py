@@ -50,7 +50,7 @@ def test_every_kind_of_host_is_in_the_summary_and_those_that_told_nothing_fail(s
         "6.1.0-56-amd64 x86_64: 3 hosts: 1 accepted, 1 enabled, 1 on trial",
         "  fix accepted on kept",
         "  fix enabled on odd",
-        "  fix on trial on trying (goes back in 187 s)",
+        "  fix on trial on trying (reverts in 187 s)",
         "  warning loaded-by-hand on odd: About loaded-by-hand.",
         "could not be asked: broken: unreadable: /proc/version cannot be read.",
         "unreachable: gone: Connection refused",

@@ -83,7 +83,7 @@ def test_the_head_of_a_status_says_what_to_do(told):
         "bad", "Of 8 hosts, 3 returned no result and 1 has drifted.")
     assert head.todo == [
         "Fix the errors of broken, gone, untold (see below), then run it again.", "Fix the drift on odd (see below).",
-        "Accept the patch on trying before the trial ends, or it goes back.",
+        "Accept the patch on trying before the trial ends. Otherwise the host reverts.",
         "Build the patch for 5.10.0-1-amd64: 1 host without a build, still vulnerable."]
 
 
@@ -129,7 +129,7 @@ def test_a_rollback_has_what_became_of_each_host():
     assert hosts["held"]["blockers"][0]["comm"] == "nginx"
     assert (made["ok"], made["failures"]) == (False, 2)
     head = verdict(made)
-    assert head.what == "3 of 4 hosts are not where they should be."
+    assert head.what == "3 of 4 hosts are not in the requested state."
     assert head.todo == ["Do what is said below about held, gone, untold, and run it again: hosts that are back are "
                          "unchanged."]
     assert "transition-stalled" in render(made)
@@ -138,7 +138,7 @@ def test_a_rollback_has_what_became_of_each_host():
 def test_all_is_well_is_said_where_it_is():
     made = status_record({"kept": ANSWERS["kept"]}, {}, None, None, {}, START)
     assert verdict(made).what == "1 host queried, no drift."
-    assert verdict(made).stands[0] == "It is known of every host what it runs."
+    assert verdict(made).stands[0] == "The state of every host is known."
     made = rollback_record({"back": WENT}, {"back": dict(PROVEN, functions=[])}, False, {}, START)
     assert verdict(made).what == "1 host asked, and every one is where it should be, verified."
 

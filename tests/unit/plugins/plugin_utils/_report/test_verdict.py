@@ -36,14 +36,17 @@ def unknown():
 
 
 CASES = {
-    "clean": (examples.rollout, (8,), "good", "Complete: all 8 hosts with a build have the patch accepted and verified.",
+    "clean": (examples.rollout, (8,), "good",
+              "Complete: all 8 hosts with a build have the patch accepted and verified.",
               "Nothing has to be done."),
-    "one": (examples.rollout, (1,), "good", "Complete: the one host with a build has the patch accepted and verified.",
+    "one": (examples.rollout, (1,), "good",
+            "Complete: the one host with a build has the patch accepted and verified.",
             "Nothing has to be done."),
     "no_build": (examples.rollout, (8, None, 2), "good", "Complete: all 8 hosts with a build have",
                   "Build the patch for 5.10.0-46-amd64: 2 hosts without a build, still vulnerable."),
     "breach": (examples.rollout, (8, 1, 0, 0, 1), "bad", "Stopped in wave 1 of 3 (canary): ",
-               "Fix the failures on web1.sim.example (see below), then run the rollout again. It continues from there."),
+               "Fix the failures on web1.sim.example (see below), then run the rollout again. It continues from "
+               "there."),
     "unreachable": (examples.rollout, (8, 1, 0, 1), "bad", "Stopped in wave 1 of 3 (canary): ",
              "with the playbook kernel.livepatch.status that web1.sim.example has reverted."),
     "unknown": (unknown, (), "bad", "Stopped in wave 1 of 3 (canary): ",
@@ -82,5 +85,6 @@ def test_nothing_is_said_to_be_in_doubt_only_where_that_is_so(case, sure):
 
 def test_what_is_uncertain_comes_first():
     stands = verdict(examples.rollout(300, breach_in=3, no_build=12, unreachable=4, stalled=14)).stands
-    assert stands[0].startswith("4 reverting automatically: the patch is on trial, or perhaps on trial, until the trial ends, the ")
+    assert stands[0].startswith(
+        "4 reverting automatically: the patch is on trial, or perhaps on trial, until the trial ends, the ")
     assert stands[1].startswith("30 accepted: ")

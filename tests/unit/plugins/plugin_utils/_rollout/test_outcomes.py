@@ -52,7 +52,8 @@ def test_a_patch_that_only_keeping_it_has_loaded_is_not_kept(one, state, previou
 
 
 def test_a_host_that_has_booted_another_kernel_by_the_time_it_is_kept(one):
-    _record, host, told = one({"keep": {"changed": False, "patch": patch("no_build"), "findings": []}, "back": "unreachable"})
+    _record, host, told = one(
+        {"keep": {"changed": False, "patch": patch("no_build"), "findings": []}, "back": "unreachable"})
     assert (host["failure"]["code"], host["state"]) == ("no-longer-covered", "reverting") and "Run the rollout" in told
 
 
@@ -130,8 +131,9 @@ def test_who_had_the_patch_on_no_trial_and_is_not_taken_back_is_told(build_modul
     record = run.run()
     assert {name: host["state"] for name, host in record["hosts"].items()} == {
         "web1": "accepted", "web2": "rolled_back", "web3": "rolled_back"}
-    assert record["lines"][-2].endswith(", except hosts with the patch enabled without a trial before this rollout: web1.")
-    assert "this host is accepted: the patch was enabled before" in run.ended["problems"]["web1"]
+    assert record["lines"][-2].endswith(
+        ", except hosts with the patch enabled without a trial before this rollout: web1.")
+    assert "This host is accepted, and was before the rollout" in run.ended["problems"]["web1"]
 
 
 def test_what_was_kept_before_is_said_to_stay_where_all_waves_go_back(build_module, tmp_path):

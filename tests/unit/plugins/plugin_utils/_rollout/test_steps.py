@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import iso
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results import fields
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -348,7 +348,7 @@ def test_who_is_left_when_the_run_ends_is_said_before(rollout):
     run = rollout()
     record = run.run()
     assert (f"wave 1 of 3: on trial; if this run ends before they are accepted, the hosts revert automatically by "
-            f"{iso(run.clock - 300 + record['options']['trial'])}") in run.said
+            f"{utc_timestamp(run.clock - 300 + record['options']['trial'])}") in run.said
 
 
 def test_a_host_that_was_not_asked_to_go_back_is_not_said_to_have_gone(rollout):
@@ -374,7 +374,7 @@ def test_an_approval_of_a_wave_that_the_plan_does_not_have_is_refused(rollout, a
 @pytest.mark.parametrize(("how", "ok"), [("no_build", True), ("unreachable", False)])
 def test_where_nobody_is_patched_no_approval_is_refused(rollout, how, ok):
     run = rollout({name: {"check": how} for name in SIX}, livepatch_approve="2")
-    assert (run.run()["ok"], run.said[-1].startswith("nothing is begun")) == (ok, not ok)
+    assert (run.run()["ok"], run.said[-1].startswith("nothing is started")) == (ok, not ok)
 
 
 def test_a_rollout_that_the_check_has_stopped_says_why_and_nothing_of_approvals(rollout):
@@ -391,7 +391,7 @@ def test_an_approval_is_asked_for_beside_those_that_were_given(rollout, monkeypa
 
 def test_steps_without_a_plan_say_what_to_use(tmp_path, rollout):
     run = rollout()
-    with pytest.raises(TaskError, match="use the playbook"):
+    with pytest.raises(TaskError, match="Use the playbook"):
         steps.STEPS["open"](run._call([CANARY]))
 
 

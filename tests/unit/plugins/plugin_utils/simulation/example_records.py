@@ -114,7 +114,7 @@ def load(chance, one, opened, soak):
 
 
 def rollout(count, breach_in=None, no_build=0, unreachable=0, stalled=0, seed=1, waits_before=None):
-    """A rollout of `count` covered hosts that stops in the wave `breach_in`, where some stall and some are unreachable."""
+    """A rollout of `count` hosts with a build that stops in wave `breach_in`, where some stall or are unreachable."""
     chance = random.Random(seed)
     names, hosts, waves = names_of(count + no_build), {}, []
     at, place = START + 20, 0
@@ -148,7 +148,7 @@ def rollout(count, breach_in=None, no_build=0, unreachable=0, stalled=0, seed=1,
     failed = [name for name, one in hosts.items() if one["failure"]]
     breach = None if breach_in is None else {
         "wave": breach_in, "failed": failed, "budget": len(hosts) // 20, "action": "rollback_wave",
-        "why": f"Failure budget exceeded: {len(failed)} failed, {len(hosts) // 20} allowed ({failed[0]}: a task failed)"}
+        "why": f"Failure budget exceeded: {len(failed)} failed, {len(hosts) // 20} allowed ({', '.join(failed[:1])})"}
     outcome = "stopped" if breach or waits_before else "complete"
     return record(hosts, waves, breach=breach, outcome=outcome, ok=outcome == "complete", ended=iso(at + 30))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import kept
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import read_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
 
 UNREACHABLE = {"unreachable": True, "msg": "Connection refused"}
@@ -73,7 +73,8 @@ ANSWERS = {
         "waiting": seen("enabling", False, [finding("transition-unfinished", "warning")], blockers=HELD)},
     "keep": {"ok": {"changed": True, "findings": []}, "failed": failed("not-verified"), "unreachable": UNREACHABLE},
     "back": {"ok": went(), "unreachable": UNREACHABLE, "failed": failed("transition-stalled")},
-    "proof": {"ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "unreachable": UNREACHABLE},
+    "proof": {
+        "ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "unreachable": UNREACHABLE},
 }
 REGISTERED = {"check": "__livepatch_check", "load": "__livepatch_load", "look": "__livepatch_watch",
               "keep": "__livepatch_accept", "back": "__livepatch_rollback", "proof": "__livepatch_verify"}
@@ -123,7 +124,7 @@ class Rollout:
         if back:
             self._step("rollback", batch)
         self.ended = self._step("end", batch)
-        return kept(self._directory)
+        return read_record(self._directory)
 
     def _wave(self, batch):
         if self._step("open", batch)["end"]:
