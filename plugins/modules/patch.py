@@ -158,7 +158,7 @@ patch:
     state:
       description: >-
         V(accepted), V(enabled), V(disabled) or V(absent); V(enabling) or V(disabling) while a transition was left
-        going; V(uncovered) when the bundle has no build for the host.
+        going; V(no_build) when the bundle has no build for the host.
       type: str
       sample: enabled
     previous_state:

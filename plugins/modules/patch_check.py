@@ -76,7 +76,7 @@ patch:
       sample: livepatch_cve_2026_1234
     state:
       description: >-
-        V(absent), V(disabled), V(enabled), V(accepted), V(enabling) or V(disabling); V(uncovered) when the bundle has
+        V(absent), V(disabled), V(enabled), V(accepted), V(enabling) or V(disabling); V(no_build) when the bundle has
         no build for the host.
       type: str
       sample: absent

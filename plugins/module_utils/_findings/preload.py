@@ -44,7 +44,7 @@ PRELOAD = {
     "functions-taken-over": (
         "warning", False,
         "{file} takes functions over from {others} and does not replace it: make sure that it is the later version."),
-    "uncovered": (
+    "no-build": (
         "note", False,
         "The bundle has no build of {name} for kernel {running} on {machine}; it has builds for: {builds}."),
     "license-not-gpl": (

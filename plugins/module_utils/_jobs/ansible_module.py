@@ -39,7 +39,7 @@ def run_job(module, job):
 def warn_uncovered(module, result):
     """The result of a job; Ansible shows no more than "ok" of it, so a host without a build would pass for patched."""
     for found in result["findings"]:
-        if found["code"] == "uncovered":
+        if found["code"] == "no-build":
             module.warn(found["message"])
     return result
 

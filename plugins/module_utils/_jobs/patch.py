@@ -67,7 +67,7 @@ def _bring_patch(host, wish, check_mode, told):
     if wish.offer is None and brings_in:
         description = _kept_build(host, store, wish.name)
     elif description is None and (brings_in or wish.name is None):
-        return _uncovered(host, wish)  # what is to go away by name needs no build
+        return _no_build(host, wish)  # what is to go away by name needs no build
     interface = interface_or_none(host)
     if interface is None and not brings_in:
         raise refusal([unsupported(host)])
@@ -127,11 +127,11 @@ def _kept_build(host, store, name):
     return description
 
 
-def _uncovered(host, wish):
+def _no_build(host, wish):
     return {
         "changed": False, "transaction": None, "blockers": [],
         "findings": [uncovered_note(host, wish.offer, wish.name)],
-        "patch": patch_result(host, wish.name, state="uncovered", previous_state="uncovered"),
+        "patch": patch_result(host, wish.name, state="no_build", previous_state="no_build"),
     }
 
 

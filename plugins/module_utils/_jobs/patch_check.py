@@ -37,7 +37,7 @@ def check_host(host, offer, name, report_only=False):
     description = chosen_description(host, Store(host), offer, name)
     ledger = ledger_now(host, way_back=True)
     if description is None:
-        patch = patch_result(host, name, state="uncovered", previous_state="uncovered")
+        patch = patch_result(host, name, state="no_build", previous_state="no_build")
         return _result(host, False, patch, [uncovered_note(host, offer, name)], no_forecast(), ledger)
     interface = interface_or_none(host)
     state = state_in_question(host, interface, description["name"])

@@ -40,7 +40,7 @@ def uncovered_note(host, offer, name):
     """The finding for a host that a bundle has no build for."""
     builds = sorted({f"{build['release']} on {build['arch']}" for build in offer["builds"]})
     return finding(
-        "uncovered", host.release(), name=name or "any patch", running=host.release(), machine=host.machine(),
+        "no-build", host.release(), name=name or "any patch", running=host.release(), machine=host.machine(),
         builds=", ".join(builds) or "nothing")
 
 

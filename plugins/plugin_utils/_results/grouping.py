@@ -25,7 +25,7 @@ def cohorts_of(
     return sorted(members.items(), key=lambda entry: entry[0].sort_key)
 
 
-def described(cohort: Cohort) -> dict[str, t.Any]:
+def cohort_dict(cohort: Cohort) -> dict[str, t.Any]:
     """What all summaries tell of a cohort."""
     return {"kernel": cohort.kernel, "arch": cohort.arch, "values": dict(cohort.values), "title": str(cohort)}
 

@@ -19,7 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 LONGEST = 300  # characters
 
 
-def check_own_tasks(path: str, task: Task, loader: DataLoader) -> None:
+def check_user_tasks(path: str, task: Task, loader: DataLoader) -> None:
     """Read the tasks as if `task` included them. Raises TaskError `bad-option`."""
     try:
         _read(path, task, loader)

@@ -15,7 +15,7 @@ from ansible.plugins.connection import ConnectionBase
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import connect_anew
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
@@ -35,7 +35,7 @@ class ScriptedCache:
     def describe(self, path):
         return dict(DESCRIPTION, file=path.name)
 
-    def described(self, sha256):
+    def find_description(self, sha256):
         return DESCRIPTION if sha256 in self.read else None
 
     def describe_bytes(self, content, name):
@@ -160,7 +160,7 @@ def test_a_source_that_is_no_path_is_refused(action, source):
     module = action({"src": source}, [])
     result = module.run(task_vars={})
     assert (result["failed"], result["code"]) == (True, "bad-option")
-    assert "give the path" in result["msg"]
+    assert "Set it to the path" in result["msg"]
 
 
 def test_a_name_alone_offers_nothing(action):
@@ -261,5 +261,5 @@ def test_a_connection_that_lasts_no_longer_than_a_call_is_only_closed():
         transport = _connect = exec_command = put_file = fetch_file = None
 
     connection = Plain.__new__(Plain)
-    connect_anew(connection)
+    reset_connection(connection)
     assert connection.closed

@@ -121,7 +121,7 @@ def test_what_is_watched_fails_with_everything_or_only_tells_it(kernel, run, del
 def test_a_host_without_a_build_does_not_pass_for_patched(kernel, run, plugin, options, warned):
     offer = dict(SimulatedPatch(release="5.10.0").offer(), kind="bundle")
     code, result = run(plugin, src="patches", offer=offer, **options)
-    assert (code, result["patch"]["state"], result["changed"]) == (0, "uncovered", False)
+    assert (code, result["patch"]["state"], result["changed"]) == (0, "no_build", False)
     assert [text[:26] for text in run.warned] == (["The bundle has no build of"] if warned else [])
 
 

@@ -193,7 +193,7 @@ def test_an_unknown_parameter_can_be_ignored_and_is_still_told(kernel, bring):
     ("wrong-release", "wrong-release must never be ignored"),
     ("wrong-relase", "wrong-relase is not a finding"),
     ("orc-missing", "orc-missing is a warning and stands in the way of nothing"),
-    ("uncovered", "uncovered is a note and stands in the way of nothing"),
+    ("no-build", "no-build is a note and stands in the way of nothing"),
 ])
 def test_what_must_not_be_ignored_is_refused(bring, code, sentence):
     error = failure(bring, SimulatedPatch(), ignore_findings=[code])

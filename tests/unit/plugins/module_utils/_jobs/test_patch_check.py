@@ -92,7 +92,7 @@ def test_a_host_without_a_build_is_uncovered_and_no_failure(kernel, judge):
     kernel.put("/proc/sys/kernel/osrelease", "6.1.0-57-amd64\n")
     offer = dict(FIX.offer(), kind="bundle")
     result = check_host(kernel, offer, None, report_only=False)
-    assert (result["compatible"], result["patch"]["state"], codes(result)) == (False, "uncovered", ["uncovered"])
+    assert (result["compatible"], result["patch"]["state"], codes(result)) == (False, "no_build", ["no-build"])
     assert result["forecast"] == NOTHING
 
 

@@ -88,7 +88,7 @@ def test_a_host_that_a_bundle_has_no_build_for_is_neither_verified_nor_a_failure
     build = SimulatedPatch(release="5.10.0").description
     result = verify_host(kernel, {"kind": "bundle", "builds": [build]}, None)
     assert (result["verified"], result["patches"]) == (False, [])
-    assert [found["code"] for found in result["findings"]] == ["uncovered"]
+    assert [found["code"] for found in result["findings"]] == ["no-build"]
 
 
 def test_a_finding_about_the_host_is_told_once(both):
