@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
 def accept(task, told):
@@ -34,7 +34,7 @@ def accept(task, told):
         try:
             findings = _accept(task, recorded)
         except (LivepatchError, OSError) as failure:
-            error = known_error(failure)
+            error = as_livepatch_error(failure)
             unwritten = task.end(recorded, "failed", error.code)
             error.details["findings"] = error.details.get("findings", []) + unwritten
             error.details.update(transaction=recorded.id, patch=task.result(task.interface.state(task.name)))

@@ -39,8 +39,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import refuse_while_busy
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
+    ControllerRequest,
+    LivepatchError,
+    as_livepatch_error,
+)
 
 IN_THE_KERNEL = {"accepted": "enabled"}  # the kernel knows of no acceptance
 FORCED = "on_stall: force may keep its module in memory for ever"
@@ -146,7 +150,7 @@ class OnePatch:
         """Raises LivepatchError `host-busy`, or `transition-running` with the tasks that hold it."""
         refuse_while_busy(self.host)
         other = self.interface.in_transition()
-        if wait_until(self.host, self._is_free, self.wish.timeout):
+        if poll_until(self.host, self._is_free, self.wish.timeout):
             return
         patch = self.interface.patch(other)
         error = refusal([finding("transition-running", other, other=other)], patch=self.result(self.previous))
@@ -221,7 +225,7 @@ class OnePatch:
             recorded.begin([self.planned()], self.before)
             self._run(change, precautions, recorded)
         except (LivepatchError, OSError) as failure:
-            raise self._failed(known_error(failure), findings, change, precautions, recorded) from failure
+            raise self._failed(as_livepatch_error(failure), findings, change, precautions, recorded) from failure
         state = self.interface.state(self.name)
         outcome = "left-going" if state in ("enabling", "disabling") else "done"
         unwritten = self._end(recorded, outcome, state, change, precautions)
@@ -299,7 +303,7 @@ class OnePatch:
         return self.store.has(self.description["sha256"])
 
     def have_image(self):
-        """Have the image in the store; raises Needs when it has to be sent."""
+        """Have the image in the store; raises ControllerRequest when it has to be sent."""
         if self.has_image():
             return
         offer = self.wish.offer
@@ -310,7 +314,7 @@ class OnePatch:
             with open(offer["delivered"], "rb") as stream:
                 self.store.put(stream, self.description)
         else:
-            raise Needs(file=self.description["sha256"])
+            raise ControllerRequest(file=self.description["sha256"])
 
     def _run(self, change, precautions, recorded):
         stack = running_stack(self.host, self.before, recorded.ledger)

@@ -4,7 +4,7 @@
 """An enabled patch that is on trial and is asked for again: the trial begins anew, or ends and the patch stays."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
 def move_trial(task, told, check_mode):
@@ -25,7 +25,7 @@ def move_trial(task, told, check_mode):
         try:
             precautions.prolong()
         except (LivepatchError, OSError) as failure:
-            error = known_error(failure)
+            error = as_livepatch_error(failure)
             error.details.update(
                 transaction=recorded.id, patch=answer["patch"], findings=task.end(recorded, "failed", error.code))
             raise error from failure

@@ -8,7 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_names
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import OF_LIVE_PATCHES
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 MOST_NAMES = 12  # in one message
 PROOF = "__ksymtab_klp_enable_patch"  # shown by a kernel that shows its exports by these names
@@ -37,7 +37,7 @@ def _versions(question):
     differing = [
         name for name, crc in built_against(question.description).items() if name in known and crc != known[name]]
     if differing:
-        yield _finding(question, "symbol-version-mismatch", symbols=shortened(differing, MOST_NAMES))
+        yield _finding(question, "symbol-version-mismatch", symbols=join_limited(differing, MOST_NAMES))
 
 
 def _exports(question):
@@ -61,10 +61,10 @@ def _exports(question):
     for module in sorted(set(exporters.values()) - loaded - {None}):
         needed = [name for name in missing if exporters[name] == module]
         yield finding("dependency-not-loaded", module, file=question.description["file"], module=module,
-                      symbols=shortened(needed, MOST_NAMES))
+                      symbols=join_limited(needed, MOST_NAMES))
     unknown = [name for name in missing if exporters[name] is None or exporters[name] in loaded]
     if unknown:
-        yield _finding(question, "symbol-not-exported", symbols=shortened(unknown, MOST_NAMES))
+        yield _finding(question, "symbol-not-exported", symbols=join_limited(unknown, MOST_NAMES))
 
 
 def _exported(symbols, name):

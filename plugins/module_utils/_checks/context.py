@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
 # find(question) yields findings with these codes. needs: names of facts (see facts.py) that it cannot do without.
 # when: `always`, also of a patch that is enabled already; `change`, when there is something to do; `load`, when the
@@ -57,7 +57,7 @@ class Question:
         name = self.description["name"]
         return [patch for patch in self.patches if patch["name"] != name and patch["state"] == "enabled"]
 
-    @once
+    @cached_property
     def kept(self):
         """{name: the description of the file that this host keeps of it, None without one} of each of the others."""
         store = Store(self.host)

@@ -7,7 +7,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import kept_in_memory_by
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import sleepers
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_clash
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 SAMPLES = 3
 MOST_TASKS = 3
@@ -59,7 +59,7 @@ def _findings_on(asleep):
 
 
 def _were(tasks):
-    return shortened(tasks, MOST_TASKS) + (" was" if len(tasks) == 1 else " were")
+    return join_limited(tasks, MOST_TASKS) + (" was" if len(tasks) == 1 else " were")
 
 
 def _sleepers(question):

@@ -13,8 +13,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys, state_clash
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import quarantine_of
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 # The kernel drops its reference to a disabled patch within milliseconds, unless it keeps it for ever.
 RELEASE_SECONDS = 5
@@ -57,7 +57,7 @@ def _leftover(question):
         return
     host, name = question.host, question.description["name"]
     why = kept_in_memory_by(host, name)
-    if why is None and not wait_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
+    if why is None and not poll_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
         why = "the kernel refers to it, as it does for ever after a forced transition"
     if why:
         yield finding("name-pinned", name, name=name, why=why)
@@ -121,7 +121,7 @@ def _replaced(question):
         dropped = sorted(function_keys(patch["objects"]) - claimed)
         if dropped:
             code = "functions-dropped" if question.kept[patch["name"]] else "replaces-foreign-patch"
-            functions = shortened([f"{entry}:{function}" for entry, function, _sympos in dropped], MOST_NAMES)
+            functions = join_limited([f"{entry}:{function}" for entry, function, _sympos in dropped], MOST_NAMES)
             yield finding(code, patch["name"], file=described["file"], other=patch["name"], functions=functions)
 
 

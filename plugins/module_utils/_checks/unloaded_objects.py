@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 MOST_REASONS = 3  # in one message
 
@@ -55,7 +55,7 @@ def _file_findings(question, name, path):
         return
     if reasons:
         yield finding("object-would-be-refused", name, object=name, name=question.description["name"],
-                      why=shortened(reasons, MOST_REASONS))
+                      why=join_limited(reasons, MOST_REASONS))
 
 
 def _reasons(description, name, module):

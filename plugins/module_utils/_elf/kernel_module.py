@@ -8,7 +8,7 @@ import struct
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError, ElfFile
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 CHUNK = 1 << 20
@@ -53,7 +53,7 @@ class ModuleFile:
         section = self.elf.section(name)
         return b"" if section is None else bytes(self.elf.contents(section))
 
-    @once
+    @cached_property
     def modinfo(self):
         """{tag: first value} of .modinfo."""
         fields = {}
@@ -63,23 +63,23 @@ class ModuleFile:
                 fields.setdefault(tag, value)
         return fields
 
-    @once
+    @cached_property
     def build_id(self):
         """As hex, or None."""
         return notes.build_id(self._bytes(".note.gnu.build-id"))
 
-    @once
+    @cached_property
     def struct_size(self):
         """sizeof(struct module), None for what is not a module."""
         section = self.elf.section(".gnu.linkonce.this_module")
         return section.size if section else None
 
-    @once
+    @cached_property
     def has_versions(self):
         """Whether it was built with CONFIG_MODVERSIONS."""
         return any(self.elf.section(name) for name in ("__versions", "__version_ext_crcs"))
 
-    @once
+    @cached_property
     def crcs(self):
         """{symbol: CRC} of what it imports; the kernel takes the extended table first (kernel/module/version.c)."""
         found = self._plain_crcs()
@@ -100,12 +100,12 @@ class ModuleFile:
             raise ElfError("as many names as CRCs are wanted in __version_ext_*")
         return dict(zip(names, struct.unpack(f"{self.elf.order}{len(names)}I", numbers)))
 
-    @once
+    @cached_property
     def orc_unwind(self):
         """Whether it has data for unwinding its stacks."""
         return self.elf.section(".orc_unwind") is not None
 
-    @once
+    @cached_property
     def orc_header(self):
         """The digest of that data's format as hex, or None; once, where the linker has put those of several objects
         together."""
@@ -113,7 +113,7 @@ class ModuleFile:
         parts = dict.fromkeys(contents[start:start + ORC_HEADER] for start in range(0, len(contents), ORC_HEADER))
         return b"".join(parts).hex() or None
 
-    @once
+    @cached_property
     def _trace_places(self):
         """{(section, offset)} of every place that ftrace can change."""
         places = set()
@@ -132,7 +132,7 @@ class ModuleFile:
         end = min(end, symbol.size or end)  # what follows a short function is the next one's
         return any((symbol.section, symbol.value + step) in self._trace_places for step in range(first, end))
 
-    @once
+    @cached_property
     def _machine(self):
         return struct.unpack_from(self.elf.order + "H", self._data, 18)[0]
 

@@ -11,7 +11,7 @@ the file's size.
 import struct
 from collections import namedtuple
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
 SHT_NULL, SHT_SYMTAB, SHT_RELA, SHT_NOBITS = 0, 2, 4, 8
 SHN_UNDEF = 0
@@ -109,11 +109,11 @@ class ElfFile:
             raise ElfError(f"section {section.name} has a part of an entry")
         return unpacker.iter_unpack(contents)
 
-    @once
+    @cached_property
     def _symbol_table(self):
         return next((section for section in self.sections if section.type == SHT_SYMTAB), None)
 
-    @once
+    @cached_property
     def _symbols(self):
         """(offset of the name, Symbol's fields) of every symbol, in the file's order."""
         if self._symbol_table is None:
@@ -123,14 +123,14 @@ class ElfFile:
             return [(name, value, size, section, info) for name, info, _other, section, value, size in entries]
         return [(name, value, size, section, info) for name, value, size, info, _other, section in entries]
 
-    @once
+    @cached_property
     def _symbols_by_offset(self):
         found = {}
         for symbol in self._symbols:
             found.setdefault(symbol[0], []).append(symbol)
         return found
 
-    @once
+    @cached_property
     def _symbol_names(self):
         if self._symbol_table is None:
             return b""
@@ -158,7 +158,7 @@ class ElfFile:
             found.sort(key=lambda symbol: order[id(symbol)])
         return [_symbol(symbol) for symbol in found if symbol[3] != SHN_UNDEF]
 
-    @once
+    @cached_property
     def _relocation_sections(self):
         """{index of a section: its relocation sections}; a file can have thousands of both."""
         found = {}

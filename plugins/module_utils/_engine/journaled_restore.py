@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
 def take_way(host, interface, way, recorded, **changes):
@@ -34,7 +34,7 @@ def take_way(host, interface, way, recorded, **changes):
         way.check()
         arrived = way.go()
     except (LivepatchError, OSError) as failure:
-        error = known_error(failure)
+        error = as_livepatch_error(failure)
         if not way.changed:
             recorded.keep(**earlier)
         elif "accepted" in changes:

@@ -23,7 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
     same_stack,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 # A file that ran here before may be loaded again in spite of what can be ignored, but not what a crash speaks against.
 IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
@@ -82,7 +82,7 @@ class WayBack:
                 if not self._bring_in(layer):
                     return False
             except (LivepatchError, OSError) as failure:
-                failures.append(known_error(failure))
+                failures.append(as_livepatch_error(failure))
         if failures:
             raise failures[0]
         return True
@@ -95,7 +95,7 @@ class WayBack:
         try:
             return self._go()
         except (LivepatchError, OSError) as failure:
-            error = known_error(failure)
+            error = as_livepatch_error(failure)
             error.details.update(
                 changed=self.changed, rolled_back=self.rolled_back, brought_back=self.brought_back,
                 findings=self.findings)
@@ -165,7 +165,7 @@ class WayBack:
             if self.interface.state(name) != "disabled":
                 raise
             # Without effect already, so it must not keep the other patches in effect.
-            self.findings.append(finding("module-kept", name, name=name, why=known_error(failure).message))
+            self.findings.append(finding("module-kept", name, name=name, why=as_livepatch_error(failure).message))
         return True
 
     def _bring_in(self, layer):

@@ -21,7 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blocke
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import load_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
@@ -126,7 +126,7 @@ class Change:
         return [patch["name"] for patch in self.interface.patches() if patch["state"] == "enabled"]
 
     def _settle(self, wanted):
-        if wait_until(self.host, lambda: self._is(wanted), self.timeout) or self._resolve_stall(wanted):
+        if poll_until(self.host, lambda: self._is(wanted), self.timeout) or self._resolve_stall(wanted):
             self.seconds = round(self.host.now() - self._started, 3)
             return True
         return False
@@ -160,7 +160,7 @@ class Change:
         if self._came_too_late(wanted, lambda: self.interface.force(self.name)):
             return True
         self.findings.append(finding("transition-forced", self.name, name=self.name, seconds=self.timeout))
-        if not wait_until(self.host, lambda: self._is(wanted), self.timeout):
+        if not poll_until(self.host, lambda: self._is(wanted), self.timeout):
             raise LivepatchError(
                 "force-stalled",
                 f"The transition of {self.name} was forced and is still not over after {self.timeout} s more: "
@@ -172,7 +172,7 @@ class Change:
         back = "disabled" if wanted == "enabled" else "enabled"
         if self._came_too_late(wanted, lambda: self.interface.turn(self.name, back == "enabled")):
             return True
-        if not wait_until(self.host, lambda: self._is(back), self.timeout):
+        if not poll_until(self.host, lambda: self._is(back), self.timeout):
             raise self._held_both_ways()
         raise LivepatchError(
             "transition-stalled",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UP, Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 TIMEOUT, LONGEST_TIMEOUT = 10, 300  # seconds
 LONGEST_NAME = 80  # characters
@@ -46,7 +46,7 @@ def _described(number, entry):
     if not 1 <= timeout <= LONGEST_TIMEOUT:
         raise wrong(f"has the timeout {timeout}: give 1 to {LONGEST_TIMEOUT} seconds")
     name = entry.get("name") or _name(kind, what)
-    return {"name": bounded(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
+    return {"name": truncate(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
 
 
 def check_health(host, checks, fetch):
@@ -60,7 +60,7 @@ def _result(host, check, fetch):
         ok, message = CHECKS[check["kind"]][2](host, check["what"], check["timeout"], fetch)
     except Exception as failure:  # whatever a library makes of what a server answers: the check has failed
         ok, message = False, _why(failure, check["timeout"])
-    return {"name": check["name"], "kind": check["kind"], "ok": ok, "message": bounded(message, LONGEST_MESSAGE),
+    return {"name": check["name"], "kind": check["kind"], "ok": ok, "message": truncate(message, LONGEST_MESSAGE),
             "seconds": round(host.now() - began, 3)}
 
 

@@ -13,8 +13,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clea
     record_clean_shutdown,
     withdraw,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 ALONE = "alone"  # what `end-trial` is told when nobody starts it again
 GOING_DOWN = 60  # seconds; Debian's sendsigs kills what is left 10 s after SIGTERM, and the mark must outlive that
@@ -40,7 +40,7 @@ class Daemon:
             pid = self.host.spawn([*words, ALONE])
         except OSError as error:
             raise _not_armed(error.strerror) from error
-        wait_until(
+        poll_until(
             self.host, lambda: self.armed(transaction) or not process_identity(self.host, pid), SECONDS)
         if not self.armed(transaction):
             raise _not_armed("it has ended at once, or takes too long")
@@ -103,7 +103,7 @@ class _Shutdown:
 
 def _tell(host, level, said):
     if isinstance(said, OSError):
-        said = known_error(said)
+        said = as_livepatch_error(said)
     if said:
         with suppress(OSError):
             host.write("/dev/kmsg", f"<{level}>kernel-livepatch: {said}\n")

@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import is_guarded
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 RUNNING = "/run/systemd/system"  # a directory where systemd is the init system; sd_booted(3)
@@ -82,7 +82,7 @@ class Systemd:
     def arm(self, transaction, words):
         try:
             status, said = self._run("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *words)
-            armed = status == 0 and wait_until(self.host, lambda: is_guarded(self.host, transaction), SECONDS)
+            armed = status == 0 and poll_until(self.host, lambda: is_guarded(self.host, transaction), SECONDS)
         except (LivepatchError, OSError) as error:
             armed, said = False, str(error)
         if not armed:

@@ -36,22 +36,22 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import in_kernel_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
 def bring_patch(host, wish, check_mode=False, told=None):
     """Bring one patch to `wish.state`; `told` is what the controller says of itself, see _persistence/actor.py.
 
     Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff` and `baseline` (see
-    baseline.py); with `needs` too where the patch is enabled and the controller has to come back to have it accepted.
-    Raises Needs when the controller has to tell or send something first, and LivepatchError, which has `baseline` in
-    its details too.
+    baseline.py); with `request` too where the patch is enabled and the controller has to come back to have it accepted.
+    Raises ControllerRequest when the controller has to tell or send something first, and LivepatchError, which has
+    `baseline` in its details too.
     """
     before = baseline(host)
     try:
         return dict(_bring_patch(host, wish, check_mode, told), baseline=before)
     except (LivepatchError, OSError) as failure:
-        error = known_error(failure)
+        error = as_livepatch_error(failure)
         error.details["baseline"] = before
         raise error from failure
 
@@ -91,7 +91,7 @@ def _at_rest(task, check_mode, told):
     if task.wish.state == "accepted" and not (task.is_accepted() and has_boot_part(task) and task.has_image()):
         if check_mode:
             return dict(task.answer("accepted", task.unchanged()["findings"]), changed=True)
-        return accept(task, told) if task.wish.fresh else dict(task.unchanged(), needs=_new_connection(task))
+        return accept(task, told) if task.wish.fresh else dict(task.unchanged(), request=_new_connection(task))
     if task.moves_trial():
         return move_trial(task, told, check_mode)
     return task.at_rest()
@@ -110,7 +110,7 @@ def _at_rest_for_good(task, told, check_mode):
 def _to_be_accepted(task, answer):
     """What has just been loaded is accepted in a second call."""
     if task.wish.state == "accepted" and answer["patch"]["state"] == "enabled":
-        answer["needs"] = _new_connection(task)
+        answer["request"] = _new_connection(task)
     return answer
 
 

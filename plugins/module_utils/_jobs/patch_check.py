@@ -29,7 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def check_host(host, offer, name, report_only=False):
     """Everything that stands for or against bringing a patch to `enabled` on this host; nothing is changed.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises Needs, and
+    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises ControllerRequest, and
     LivepatchError with the first blocker's code unless `report_only`. A host that a bundle has no build for is neither
     compatible nor an error.
     """

@@ -22,9 +22,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def verify_host(host, offer, name):
     """Verify the patch of an offer, the one that is named, or everything that is enabled.
 
-    Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises Needs, and LivepatchError with
-    the first blocker's code where something is not verified. A host that a bundle has no build for is neither verified
-    nor an error.
+    Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises ControllerRequest, and
+    LivepatchError with the first blocker's code where something is not verified. A host that a bundle has no build for
+    is neither verified nor an error.
     """
     interface = interface_adapter(host)
     if not tasks_are_readable(host):

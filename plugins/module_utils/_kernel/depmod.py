@@ -10,7 +10,7 @@ from itertools import islice
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
 DIRECTORIES = ("/lib/modules", "/usr/lib/modules")
 # Below this directory a kernel's package or `make modules_install` puts the kernel's own modules, and nothing else.
@@ -59,7 +59,7 @@ class InTree:
         module = self._exports[start + len(key):].partition(b"\n")[0]
         return module.decode("utf-8", "replace").replace("-", "_")
 
-    @once
+    @cached_property
     def _exports(self):
         return self._host.read_bytes_or(f"{self.directory}/modules.symbols", b"")
 

@@ -7,7 +7,7 @@ import errno
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 # The kernel drops its own reference from a work queue, after the patch's directory has gone (klp_free_patch_finish).
@@ -125,7 +125,7 @@ def remove_module(host, name):
 
 def wait_until_released(host, name):
     """Wait until nothing refers to a disabled patch's module; raises LivepatchError: module-pinned, module-in-use."""
-    if not wait_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
+    if not poll_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
         raise _still_referenced(host, name)
 
 

@@ -6,7 +6,7 @@
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 
 CONTROLS = ("/proc/dynamic_debug/control", "/sys/kernel/debug/dynamic_debug/control")
 SOURCE = "kernel/livepatch/transition.c"
@@ -40,7 +40,7 @@ def _ask_kernel(host, control, tids):
     with KernelLog(host) as log:
         host.write(control, f"file {SOURCE} +p")
         try:
-            wait_until(host, lambda: set(tids) <= set(parse_reasons(log.read())), RETRY_SECONDS)
+            poll_until(host, lambda: set(tids) <= set(parse_reasons(log.read())), RETRY_SECONDS)
         finally:
             _restore(host, control, before)
         return parse_reasons(log.lines)

@@ -12,13 +12,13 @@ The offer is a dict of
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import image_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 
 
 def chosen_description(host, store, offer, name):
     """The description of this host's build, or None when a bundle has none for it.
 
-    Raises Needs, and LivepatchError `name-differs`, `name-not-in-bundle`, `name-needed`.
+    Raises ControllerRequest, and LivepatchError `name-differs`, `name-not-in-bundle`, `name-needed`.
     """
     if offer["kind"] == "host":
         build = _host_build(host, store, offer)
@@ -67,4 +67,4 @@ def _host_build(host, store, offer):
 
 
 def _ask(**what):
-    raise Needs(**what)
+    raise ControllerRequest(**what)

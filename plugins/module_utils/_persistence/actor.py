@@ -5,7 +5,7 @@
 
 import re
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
 LONGEST = 64  # characters of each part
 MOST_PARENTS = 16
@@ -23,18 +23,18 @@ def operator(host, told=None):
     environments = list(_environments(host))
     connection = _nearest(environments, "SSH_CONNECTION")
     return {
-        "controller_user": printable(told.get("user")),
-        "controller_node": printable(told.get("node")),
-        "user": printable(_login(host) or _nearest(environments, "SUDO_USER") or host.user_name(host.user_id())),
-        "address": printable(connection.split()[0] if connection and connection.split() else None),
+        "controller_user": printable_name(told.get("user")),
+        "controller_node": printable_name(told.get("node")),
+        "user": printable_name(_login(host) or _nearest(environments, "SUDO_USER") or host.user_name(host.user_id())),
+        "address": printable_name(connection.split()[0] if connection and connection.split() else None),
     }
 
 
-def printable(text):
+def printable_name(text):
     """A short text without anything that controls a terminal; None for what is no text, or empty."""
     if not isinstance(text, str) or not text:
         return None
-    return legible(text[:LONGEST])
+    return printable(text[:LONGEST])
 
 
 def spoken(who):

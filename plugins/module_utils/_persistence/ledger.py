@@ -20,14 +20,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import MAYBE_TEXT, NUMBER, TEXT, fits
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import NUMBER, OPTIONAL_TEXT, TEXT, matches
 
 SCHEMA = 1  # of the file; another one was written by another version of the collection
 
 # One patch in one build, with the parameters (one line) that it is loaded with, and the change that brought it.
-ENTRY = {"name": TEXT, "build_id": MAYBE_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
+ENTRY = {
+    "name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
 # One patch of a stack; without sha256 where this host keeps no file of it.
-LAYER = {"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT, "parameters": TEXT, "accepted": bool}
+LAYER = {"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}
 
 # `boot_id`: of the boot that the next four are about, None for none.
 # `watched`: whether something on this host records that this boot ended cleanly.
@@ -37,14 +38,14 @@ LAYER = {"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT, "parameters
 # `accepted`: what is loaded at each boot of its release, oldest first.
 # `quarantined`: what was on trial, or had just been loaded at boot, when the host crashed; see quarantine.py.
 SHAPE = {
-    "boot_id": MAYBE_TEXT,
+    "boot_id": OPTIONAL_TEXT,
     "watched": bool,
     "loaded": [ENTRY],
     "trial": (None, {"transaction": TEXT, "name": TEXT, "since": TEXT, "seconds": NUMBER, "ends": NUMBER,
                      "back_to": [LAYER]}),
     "booted": {"proven": bool, "patches": [ENTRY]},
     "accepted": [dict(ENTRY, since=TEXT)],
-    "quarantined": [{"name": TEXT, "build_id": MAYBE_TEXT, "sha256": TEXT, "why": TEXT, "transaction": MAYBE_TEXT,
+    "quarantined": [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "why": TEXT, "transaction": OPTIONAL_TEXT,
                      "since": TEXT}],
 }
 
@@ -65,7 +66,7 @@ def read_ledger(host):
         ledger = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
         ledger = None
-    if not isinstance(ledger, dict) or ledger.pop("schema", None) != SCHEMA or not fits(ledger, SHAPE):
+    if not isinstance(ledger, dict) or ledger.pop("schema", None) != SCHEMA or not matches(ledger, SHAPE):
         raise LivepatchError(
             "ledger-damaged",
             f"{LEDGER} is damaged or of another version of this collection, so what is accepted, on trial or "

@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     read_ledger,
     same_build,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 ON_TRIAL = "crashed-on-trial"
@@ -43,7 +43,7 @@ def ledger_now(host, way_back=False):
     One that this user may not read counts as empty: whoever may not read it may not change anything either.
     """
     try:
-        return settled(host, read_ledger(host), written(host.wall_clock()))
+        return settled(host, read_ledger(host), utc_timestamp(host.wall_clock()))
     except LivepatchError:
         if not way_back:
             raise

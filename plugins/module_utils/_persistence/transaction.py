@@ -25,7 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import clear_out
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
@@ -40,7 +40,7 @@ def transaction(host, action, told=None, way_back=False, wait=False, remembered=
     seconds = host.wall_clock()
     name = _name(seconds)
     who = operator(host, told)
-    with change_lock(host, {"transaction": name, "since": written(seconds), "who": who}, wait):
+    with change_lock(host, {"transaction": name, "since": utc_timestamp(seconds), "who": who}, wait):
         yield Transaction(host, action, name, who, way_back, remembered)
 
 
@@ -144,7 +144,7 @@ class Transaction:
 
     def now(self):
         """The time, as the records have it."""
-        return written(self._host.wall_clock())
+        return utc_timestamp(self._host.wall_clock())
 
     def _read(self):
         try:

@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import make_room, withdraw
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import boot, trial_end
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
 def main(words, host=None):
@@ -33,7 +33,7 @@ def main(words, host=None):
     try:
         said = command(host or Host())
     except (LivepatchError, OSError) as failure:
-        error = known_error(failure)
+        error = as_livepatch_error(failure)
         sys.stderr.write(f"{error.code}: {error.message}\n")
         return 1
     if said:

@@ -64,11 +64,11 @@ class PatchAction(ActionBase):
         """Run the module and answer what it asks, until it has a result."""
         result = self._call(offer, release, task_vars, **internal)
         for _answer in range(MOST_ANSWERS):
-            if "needs" not in result or (not internal and _waits_for_new_connection(result)):
+            if "request" not in result or (not internal and _waits_for_new_connection(result)):
                 return result
-            self._answer(result["needs"], offer, task_vars)
+            self._answer(result["request"], offer, task_vars)
             result = self._call(offer, release, task_vars, **internal)
-        if "needs" in result:
+        if "request" in result:
             raise _unasked("it asks again for what it was given")
         return result
 
@@ -134,7 +134,7 @@ class PatchAction(ActionBase):
 
 
 def _waits_for_new_connection(result: dict) -> bool:
-    return isinstance(result.get("needs"), dict) and "fresh" in result["needs"]
+    return isinstance(result.get("request"), dict) and "fresh" in result["request"]
 
 
 def _unasked(why: str) -> TaskError:

@@ -21,7 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks im
     address,
     unit_name,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     Values,
     bad_option,
@@ -125,7 +125,7 @@ def _default_name(kind: str, value: str | list[str]) -> str:
         name = without_password(value).partition("?")[0]
     else:
         name = f"{kind} {Path(value).name if kind == 'tasks' else value}"
-    return bounded(name, LONGEST_NAME)
+    return truncate(name, LONGEST_NAME)
 
 
 def number_of_tasks(path: str) -> int:

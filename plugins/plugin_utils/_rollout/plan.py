@@ -13,7 +13,7 @@ from ansible.inventory.manager import split_host_pattern
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import standing_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, fail, new_host
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
@@ -83,7 +83,7 @@ def _planned(answer: t.Any, options: Options) -> Record:
 def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: Options) -> None:
     patch = answer["patch"]
     host.update(
-        kernel=legible(patch["kernel"]), arch=legible(answer["arch"]), findings=findings_of(answer),
+        kernel=printable(patch["kernel"]), arch=printable(answer["arch"]), findings=findings_of(answer),
         patch=text_of(patch, "name"), build_id=text_of(patch, "build_id"), sha256=text_of(patch, "sha256"))
     if verdict == "uncovered":
         host["state"] = "uncovered"

@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import CURRENT, LIMIT, append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -135,7 +135,7 @@ def test_what_changes_nothing_is_not_written(kernel, bring):
 
 
 def test_what_asks_for_the_file_first_is_not_written(kernel, bring):
-    with pytest.raises(Needs):
+    with pytest.raises(ControllerRequest):
         bring(offer=FIX.offer())
     assert not kernel.exists(CURRENT)
 

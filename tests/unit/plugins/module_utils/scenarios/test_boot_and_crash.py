@@ -52,18 +52,18 @@ def names(entries):
 
 def test_accepting_takes_a_second_call_over_a_new_connection(host, bring):
     first = bring(V1, state="accepted")
-    assert (first["patch"]["state"], first["needs"]) == ("enabled", {"fresh": "v1"})
+    assert (first["patch"]["state"], first["request"]) == ("enabled", {"fresh": "v1"})
     assert read_ledger(host)["trial"]["seconds"] == 300
     second = bring(V1, state="accepted", fresh=True)
     assert (second["changed"], second["patch"]["state"], second["patch"]["previous_state"]) == (
         True, "accepted", "enabled")
-    assert "needs" not in second
+    assert "request" not in second
     ledger = read_ledger(host)
     assert (ledger["trial"], names(ledger["accepted"])) == (None, ["v1"])
     assert [entry["action"] for entry in history(host)["journal"]] == ["accept", "patch"]
     again = bring(V1, state="accepted")
     assert (again["changed"], again["patch"]["previous_state"]) == (False, "accepted")
-    assert "needs" not in again
+    assert "request" not in again
 
 
 @pytest.mark.parametrize("wanted", ["accepted", "enabled"])
@@ -73,7 +73,7 @@ def test_what_is_accepted_and_gone_is_loaded_again_without_a_trial(host, interfa
     result = bring(V1, state=wanted, trial=60)
     assert (result["changed"], result["patch"]["previous_state"], result["patch"]["state"]) == (
         True, "absent", "accepted")
-    assert ("needs" in result, read_ledger(host)["trial"], interface.state("v1")) == (False, None, "enabled")
+    assert ("request" in result, read_ledger(host)["trial"], interface.state("v1")) == (False, None, "enabled")
 
 
 def test_starting_the_unit_arms_no_trial(host, bring, monkeypatch):
@@ -92,7 +92,7 @@ def test_enabled_is_content_with_accepted(host, bring):
 def test_what_is_enabled_can_be_accepted_by_its_name(host, bring):
     bring(V1)
     assert bring(name="v1", state="accepted", check_mode=True)["changed"] is True
-    assert bring(name="v1", state="accepted")["needs"] == {"fresh": "v1"}
+    assert bring(name="v1", state="accepted")["request"] == {"fresh": "v1"}
     assert bring(name="v1", state="accepted", fresh=True)["patch"]["state"] == "accepted"
     assert failure(bring, name="other", state="accepted").code == "file-unknown"
 
