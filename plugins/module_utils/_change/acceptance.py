@@ -5,7 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import end_of_trial
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import refusal, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
@@ -25,7 +25,7 @@ def accept(task, told):
     """Verify an enabled patch once more, keep it for the next boots, and end its trial; raises LivepatchError."""
     blockers = list(permission(task.host))
     if blockers:
-        raise refusal(blockers)
+        raise error_from(blockers)
     with transaction(task.host, "accept", told) as recorded:
         task.ledger = recorded.ledger
         task.have_image()  # a patch that somebody else has loaded has none yet
@@ -46,9 +46,9 @@ def accept(task, told):
 
 def _accept(task, recorded):
     findings, _functions = verify_patch(task.host, task.interface, task.name, task.description)
-    blockers = standing_blockers(findings, TOLERATED)
+    blockers = blockers_in(findings, TOLERATED)
     if blockers:
-        raise refusal(blockers, findings=findings)
+        raise error_from(blockers, findings=findings)
     ledger = recorded.ledger
     entry = next((one for one in ledger["loaded"] if same_build(one, task.description)), None) or entry_of(
         task.description, task.line, recorded.name)

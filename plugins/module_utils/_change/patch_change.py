@@ -14,17 +14,17 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    joined,
-    refusal,
-    standing_blockers,
+    merge,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import reached, steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import state_after, steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import DEFAULT_TRIAL_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import (
     forecast_stack,
     patch_result,
@@ -51,7 +51,7 @@ FORCED = "on_stall: force may keep its module in memory for ever"
 
 
 class OnePatch:
-    """One run of the job, after the build is known; `wish` is _bring.Wish, `line` its parameters."""
+    """One run of the job, after the build is known; `wish` is a PatchRequest, `line` its parameters."""
 
     def __init__(self, host, interface, store, wish, description, line):
         self.host = host
@@ -125,9 +125,9 @@ class OnePatch:
             findings = findings_on(self._question()) + self._without_way_back()
         else:
             findings = list(permission(self.host, modules="remove" in self.steps()))
-        blockers = standing_blockers(findings, self.wish.ignore_findings)
+        blockers = blockers_in(findings, self.wish.ignore_findings)
         if blockers:
-            raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+            raise error_from(blockers, findings=findings, patch=self.result(self.previous))
         return findings
 
     def check_before_lock(self):
@@ -135,7 +135,7 @@ class OnePatch:
         try:
             self.check()
         except LivepatchError as error:
-            blockers = standing_blockers(error.details.get("findings", ()), self.wish.ignore_findings)
+            blockers = blockers_in(error.details.get("findings", ()), self.wish.ignore_findings)
             if {found["code"] for found in blockers} != {"transition-running"}:
                 raise
         if not self._is_free():
@@ -144,16 +144,16 @@ class OnePatch:
             self.check()
 
     def _is_free(self):
-        return self.interface is None or self.interface.in_transition() in (None, self.name)
+        return self.interface is None or self.interface.patch_in_transition() in (None, self.name)
 
     def _wait_for_other(self):
         """Raises LivepatchError `host-busy`, or `transition-running` with the tasks that hold it."""
         refuse_while_busy(self.host)
-        other = self.interface.in_transition()
+        other = self.interface.patch_in_transition()
         if poll_until(self.host, self._is_free, self.wish.timeout):
             return
         patch = self.interface.patch(other)
-        error = refusal([finding("transition-running", other, other=other)], patch=self.result(self.previous))
+        error = error_from([finding("transition-running", other, other=other)], patch=self.result(self.previous))
         error.details["blockers"] = describe_blockers(self.host, patch) if patch else []
         raise error
 
@@ -162,9 +162,9 @@ class OnePatch:
         findings = []
         if self.wanted == "enabled":
             findings = findings_on(self._question())
-            blockers = standing_blockers(findings, TOLERATED)
+            blockers = blockers_in(findings, TOLERATED)
             if blockers:
-                raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+                raise error_from(blockers, findings=findings, patch=self.result(self.previous))
         return self.answer(self.previous, findings)
 
     def at_rest(self, recorded=None):
@@ -196,7 +196,7 @@ class OnePatch:
 
     def forecast(self, findings):
         """What a change would come to, with nothing changed."""
-        state = reached(self.previous, self.wanted)
+        state = state_after(self.previous, self.wanted)
         after = forecast_stack(self.before, self.name, state, self.description)
         answer = self.answer(state, findings, after)
         if state == "enabled":
@@ -229,7 +229,7 @@ class OnePatch:
         state = self.interface.state(self.name)
         outcome = "left-going" if state in ("enabling", "disabling") else "done"
         unwritten = self._end(recorded, outcome, state, change, precautions)
-        answer = self.answer(state, joined(findings, change.findings) + unwritten, self.interface.patches())
+        answer = self.answer(state, merge(findings, change.findings) + unwritten, self.interface.patches())
         answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
         answer.update(blockers=change.blockers, transaction=precautions.begun)
         return answer
@@ -274,7 +274,7 @@ class OnePatch:
         if self.is_accepted() and any(
                 entry["name"] == self.name and entry["parameters"] == self.line for entry in self.ledger["accepted"]):
             return 0
-        return self.wish.trial or (SECONDS if self.wish.state == "accepted" else 0)
+        return self.wish.trial or (DEFAULT_TRIAL_SECONDS if self.wish.state == "accepted" else 0)
 
     def _without_way_back(self):
         """A trial is no trial where the host could not load again what the patch replaces."""
@@ -362,7 +362,7 @@ class OnePatch:
         unwritten = self._end(recorded, "failed", state, change, precautions, error.code)
         error.details.setdefault("patch", self.result(state, change))
         error.details.setdefault("changed", state != self.previous or bool(change.replaced))
-        error.details.update(findings=joined(findings, change.findings) + unwritten, transaction=recorded.id)
+        error.details.update(findings=merge(findings, change.findings) + unwritten, transaction=recorded.id)
         return error
 
     def _end(self, recorded, outcome, state, change, precautions, code=None):

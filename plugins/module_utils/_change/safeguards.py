@@ -48,15 +48,15 @@ class Precautions:
         ledger = self.recorded.ledger
         loaded = without(ledger["loaded"], entry["name"])
         self.recorded.keep(loaded=[*loaded, entry])  # first of all: what is started now reads the ledger
-        words = program(self.host, prove=bool(self.seconds))
+        argv = program(self.host, prove=bool(self.seconds))
         # Without an init system it is what waits for the trial's end that sees how the boot ends.
         alone = bool(self.seconds) and boot_part(self.host)["init"] == "none"
-        self.recorded.keep(watched=watch(self.host, words) or alone)
+        self.recorded.keep(watched=watch(self.host, argv) or alone)
         if self.seconds:
             self.recorded.keep(trial={
                 "transaction": self.recorded.name, "name": entry["name"], "since": self.recorded.now(),
                 "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to})
-            arm(self.host, self.recorded.name, [*words, "end-trial"])
+            arm(self.host, self.recorded.name, [*argv, "end-trial"])
         elif ledger["trial"] and ledger["trial"]["name"] == entry["name"]:  # of an earlier load
             end_of_trial(self.host, self.recorded)
 

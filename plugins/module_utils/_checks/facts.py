@@ -4,17 +4,17 @@
 """Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import in_tree_modules, sample_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index, reference_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import (
     hooked_functions,
     traceable_functions,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import read_symbols
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signer
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signing_key
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kprobes import placed_kprobes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import present_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import symbol_versions
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import demanded_by
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import signature_policy
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
@@ -53,7 +53,7 @@ class Facts:
 
     @cached_property
     def symbols(self):
-        """{name: [object, ...]} of every name that the file speaks of (see _kallsyms.read_symbols).
+        """{name: [object, ...]} of every name that the file speaks of (see read_symbols in kallsyms.py).
 
         For an import it tells of `__ksymtab_NAME` as well, which is where a kernel that shows
         `__ksymtab_klp_enable_patch` has an export.
@@ -84,23 +84,23 @@ class Facts:
 
     @cached_property
     def hooked(self):
-        """What ftrace redirects (see _ftrace.hooked_functions); nothing where nothing is replaced at once."""
+        """What ftrace redirects (see hooked_functions in ftrace.py); nothing where nothing is replaced at once."""
         return hooked_functions(self.host) if len(self.replaced) > 0 else {}
 
     @cached_property
     def kprobes(self):
-        """Every armed kprobe (see _kprobes.placed_kprobes); none where nothing is replaced at once."""
+        """Every armed kprobe (see placed_kprobes in kprobes.py); none where nothing is replaced at once."""
         return placed_kprobes(self.host) if len(self.replaced) > 0 else []
 
     @cached_property
     def in_tree(self):
-        """The kernel's modules on disk (see _in_tree.InTree)."""
-        return in_tree_modules(self.host)
+        """The kernel's modules on disk (see ModuleIndex in depmod.py)."""
+        return module_index(self.host)
 
     @cached_property
     def sample(self):
-        """How the kernel's own modules are built (see _in_tree.Sample)."""
-        return self.in_tree and sample_module(self.host, self.in_tree)
+        """How the kernel's own modules are built (see ReferenceModule in depmod.py)."""
+        return self.in_tree and reference_module(self.host, self.in_tree)
 
     @cached_property
     def symbol_versions(self):
@@ -111,7 +111,7 @@ class Facts:
     def signer_known(self):
         """Whether the kernel has the key that the file is signed with; True where that does not matter."""
         signature = self.description["signature"]
-        return has_signer(self.host, signature) if signature and demanded_by(self.host) else True
+        return has_signing_key(self.host, signature) if signature and signature_policy(self.host) else True
 
     @cached_property
     def strict_types(self):

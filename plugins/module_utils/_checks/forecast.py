@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What bringing a patch to `enabled` would come to: what it replaces, the way back, and who sleeps in its functions."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, standing_blockers
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import kept_in_memory_by
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import unload_obstacle
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import sleepers
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_clash
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 SAMPLES = 3
@@ -38,7 +38,7 @@ def forecast(question):
     ahead = {
         "replaces": replaced_patches(question),
         "rollback": {
-            "possible": not standing_blockers(reasons), "to": [patch["name"] for patch in question.others()],
+            "possible": not blockers_in(reasons), "to": [patch["name"] for patch in question.others()],
             "reasons": reasons},
         "sleepers": asleep or [],
     }
@@ -91,10 +91,10 @@ def _against_bringing_back(question, other):
     if kept is None:
         yield finding("rollback-file-missing", other, **facts)
         return
-    held = kept_in_memory_by(question.host, other)
+    held = unload_obstacle(question.host, other)
     if held:
         yield finding("rollback-pinned", other, why=held, **facts)
-    clash = state_clash(kept, described)
+    clash = state_conflict(kept, described)
     if kept["replace"] is False:
         yield finding("rollback-gap", other, **facts)
     elif clash:

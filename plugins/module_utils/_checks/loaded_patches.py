@@ -7,11 +7,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     is_livepatch,
-    kept_in_memory_by,
     loaded_module,
     module_build_id,
+    unload_obstacle,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys, state_clash
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys, state_conflict
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import quarantine_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
@@ -28,7 +28,7 @@ KERNELS_OWN = frozenset(("async_probe", "dyndbg"))
 
 
 def _transition(question):
-    other = question.interface.in_transition() if question.interface else None
+    other = question.interface.patch_in_transition() if question.interface else None
     if other and other != question.description["name"]:
         yield finding("transition-running", other, other=other)
 
@@ -56,7 +56,7 @@ def _leftover(question):
     if question.state != "disabled":
         return
     host, name = question.host, question.description["name"]
-    why = kept_in_memory_by(host, name)
+    why = unload_obstacle(host, name)
     if why is None and not poll_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
         why = "the kernel refers to it, as it does for ever after a forced transition"
     if why:
@@ -92,7 +92,7 @@ def _states(question):
             if described["states"]:
                 yield finding("states-unknown", other, why="this host keeps no file that tells", **facts)
         else:
-            clash = state_clash(described, kept)
+            clash = state_conflict(described, kept)
             if clash:
                 yield finding("states-incompatible", other, why=clash, **facts)
 

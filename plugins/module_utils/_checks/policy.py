@@ -7,10 +7,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import (
     blacklisted_modules,
-    demanded_by,
     ftrace_switch,
     may_load_modules,
     modules_disabled,
+    signature_policy,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import unsupported
 
@@ -33,7 +33,7 @@ def _permission(question):
 
 
 def _unsigned(question):
-    policy = demanded_by(question.host)
+    policy = signature_policy(question.host)
     if policy and question.description["signature"] is None:
         code = "signature-missing" if policy == "module.sig_enforce" else "locked-down"
         yield finding(code, question.description["name"], file=question.description["file"], policy=policy)
@@ -44,7 +44,8 @@ def _signing_key(question):
         signature = question.description["signature"]
         yield finding(
             "signature-key-unknown", question.description["name"], file=question.description["file"],
-            policy=demanded_by(question.host), signer=signature["signer"] or signature["key_id"] or signature["serial"])
+            policy=signature_policy(question.host),
+            signer=signature["signer"] or signature["key_id"] or signature["serial"])
 
 
 def _blacklisted(question):

@@ -13,7 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks import (
     unloaded_objects,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 
 CHECKS = (
@@ -50,7 +50,7 @@ def _not_checked(need, codes):
 def findings_on(question):
     """Every finding on bringing this patch to `enabled`; where it is already, it is compared with its file."""
     findings = check(question)
-    if not question.changes() and not standing_blockers(findings):
+    if not question.changes() and not blockers_in(findings):
         findings += verify_patch(
             question.host, question.interface, question.description["name"], question.description, tasks=False)[0]
     return findings

@@ -4,7 +4,7 @@
 """The way back as one change: journalled, in the ledger before and after, and the end of a trial that is going on."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_part, disarm
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     in_kernel_now,
     loaded_with,
@@ -22,7 +22,7 @@ def take_way(host, interface, way, recorded, **changes):
     """
     coming = way.coming()
     names = way.going()
-    idle = [module["name"] for module in leftovers(host, {patch["name"] for patch in interface.patches()})]
+    idle = [module["name"] for module in disabled_modules(host, {patch["name"] for patch in interface.patches()})]
     recorded.begin(
         [_planned(host, interface, name, "absent") for name in [*names, *idle] if name not in names_of(coming)]
         + [dict(_planned(host, interface, layer["name"], "enabled"), sha256=layer["sha256"],

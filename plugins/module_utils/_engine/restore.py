@@ -9,12 +9,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     FINDINGS,
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, module_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_clash
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import (
     in_common,
@@ -114,7 +114,7 @@ class WayBack:
                 return False
         shown = {patch["name"] for patch in self.interface.patches() if patch["state"] != "disabled"}
         shown.update(found["subject"] for found in self.findings)  # the modules that were found to be held just now
-        for module in leftovers(self.host, shown):
+        for module in disabled_modules(self.host, shown):
             self._take_out(module["name"])
         self._compare()
         return True
@@ -125,9 +125,9 @@ class WayBack:
         if module_build_id(self.host, layer["name"]) != layer["build_id"]:
             state = "absent"  # by then: what has the name now is another build, which goes
         question = Question(self.host, self.interface, description, state, {}, Facts(self.host, description))
-        blockers = standing_blockers(findings_on(question), self._ignored)
+        blockers = blockers_in(findings_on(question), self._ignored)
         if blockers:
-            raise refusal(blockers)
+            raise error_from(blockers)
 
     def _plan(self, stack):
         """What goes, newest first, and what comes, oldest first."""
@@ -143,11 +143,11 @@ class WayBack:
         if not first["replace"] or set(names_of(out)) & set(names_of(back)):
             return False
         kept = [self._store.description(layer["sha256"]) for layer in out if layer["sha256"]]
-        return not any(state_clash(first, description) for description in kept if description)
+        return not any(state_conflict(first, description) for description in kept if description)
 
     def _settle_transition(self):
         """The kernel moves one patch at a time, so one that moves has to arrive somewhere first."""
-        name = self.interface.in_transition()
+        name = self.interface.patch_in_transition()
         if name is None:
             return True
         out, back = self._plan(self._stack(self.interface.patches()))
@@ -207,7 +207,7 @@ class WayBack:
     def _described(self, layer):
         description = layer["sha256"] and self._store.description(layer["sha256"])
         if not description:
-            raise refusal([finding(
+            raise error_from([finding(
                 "earlier-file-missing", layer["name"], name=layer["name"], build=layer["build_id"] or "none")])
         return description
 

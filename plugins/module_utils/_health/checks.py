@@ -73,15 +73,15 @@ def _why(failure, timeout):
 
 # What to check, as an option has it: None for what makes no sense.
 
-def _words(command):
+def _argv(command):
     if isinstance(command, list):
-        words = [str(word) for word in command]
+        argv = [str(word) for word in command]
     else:
         try:
-            words = shlex.split(str(command))
+            argv = shlex.split(str(command))
         except ValueError:
             return None
-    return words if words and words[0] and not any("\0" in word for word in words) else None
+    return argv if argv and argv[0] and not any("\0" in word for word in argv) else None
 
 
 def address(url):
@@ -101,8 +101,8 @@ def unit_name(unit):
 
 # Each check returns whether all is well, and a sentence.
 
-def _run(host, words, seconds, _fetch):
-    status, output = host.run(words, seconds)
+def _run(host, argv, seconds, _fetch):
+    status, output = host.run(argv, seconds)
     last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
     end = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     return status == 0, f"It {end}" + (f": {last}" if last else ".")
@@ -126,7 +126,7 @@ def _look_at_unit(host, unit, seconds, _fetch):
 
 # Kind: what makes sense of the option, what to give, the check itself.
 CHECKS = {
-    "command": (_words, "a program and its arguments, as a list or as one text; there is no shell", _run),
+    "command": (_argv, "a program and its arguments, as a list or as one text; there is no shell", _run),
     "url": (address, "an address that begins with http:// or https://", _ask),
     "unit": (unit_name, "the name of a systemd unit such as nginx.service", _look_at_unit),
 }

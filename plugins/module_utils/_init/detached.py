@@ -35,9 +35,9 @@ class Daemon:
     def runs(_host):
         return True
 
-    def arm(self, transaction, words):
+    def arm(self, transaction, argv):
         try:
-            pid = self.host.spawn([*words, ALONE])
+            pid = self.host.spawn([*argv, ALONE])
         except OSError as error:
             raise _not_armed(error.strerror) from error
         poll_until(
@@ -51,10 +51,10 @@ class Daemon:
     def armed(self, transaction):
         return is_guarded(self.host, transaction)
 
-    def arm_proof(self, words, seconds):
+    def arm_proof(self, argv, seconds):
         """Nothing has been loaded at boot."""
 
-    def watch(self, words):
+    def watch(self, argv):
         return False
 
     def boot_part(self):

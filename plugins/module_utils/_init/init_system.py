@@ -13,13 +13,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy im
 INIT_SYSTEMS = (Systemd, Daemon)  # the first that runs; the last always does
 
 
-def arm(host, transaction, words):
-    """Have `words` run now, and again until they succeed, whatever becomes of whoever asks for it.
+def arm(host, transaction, argv):
+    """Have `argv` run now, and again until they succeed, whatever becomes of whoever asks for it.
 
     They are to wait for the end of the trial that the ledger has by now. Returns when they do, with all that they need
     in memory; raises LivepatchError `trial-not-armed`.
     """
-    _adapter(host).arm(transaction, words)
+    _adapter(host).arm(transaction, argv)
 
 
 def disarm(host, transaction):
@@ -32,18 +32,18 @@ def armed(host, transaction):
     return _adapter(host).armed(transaction)
 
 
-def arm_proof(host, words, seconds):
-    """Have `words` run once after so many seconds; to be asked by the program itself, at boot."""
-    _adapter(host).arm_proof(words, seconds)
+def arm_proof(host, argv, seconds):
+    """Have `argv` run once after so many seconds; to be asked by the program itself, at boot."""
+    _adapter(host).arm_proof(argv, seconds)
 
 
-def watch(host, words):
-    """Have `boot` run at each boot, and `shutdown` at this one's end; `words` are the program.
+def watch(host, argv):
+    """Have `boot` run at each boot, and `shutdown` at this one's end; `argv` are the program.
 
     Returns whether somebody now sees how this boot ends. What an operator has disabled stays so. The ledger has to be
     written before. Raises LivepatchError `boot-part-failed`.
     """
-    return _adapter(host).watch(words)
+    return _adapter(host).watch(argv)
 
 
 def boot_part(host):

@@ -79,9 +79,9 @@ class Systemd:
     def runs(host):
         return host.is_dir(RUNNING)
 
-    def arm(self, transaction, words):
+    def arm(self, transaction, argv):
         try:
-            status, said = self._run("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *words)
+            status, said = self._run("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *argv)
             armed = status == 0 and poll_until(self.host, lambda: is_guarded(self.host, transaction), SECONDS)
         except (LivepatchError, OSError) as error:
             armed, said = False, str(error)
@@ -101,16 +101,16 @@ class Systemd:
     def armed(self, transaction):
         return self._is_up(_trial(transaction))
 
-    def arm_proof(self, words, seconds):
+    def arm_proof(self, argv, seconds):
         self._run(
             "systemd-run", "--quiet", "--no-block", f"--unit={PROVE}", f"--on-active={seconds}s",
-            "--description=Note that this host runs well with its live patches", "--", *words)
+            "--description=Note that this host runs well with its live patches", "--", *argv)
 
-    def watch(self, words):
+    def watch(self, argv):
         if os.path.islink(self.host.path(f"{UNITS}/{UNIT}")):  # masked by an operator
             return False
         try:
-            if self._install(words):
+            if self._install(argv):
                 self._ask("daemon-reload")
             if self._shown(UNIT, "ActiveState") != "active":
                 self._ask("start", UNIT)
@@ -132,9 +132,9 @@ class Systemd:
             return True
         return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
-    def _install(self, words):
+    def _install(self, argv):
         """Whether the service had to be written; only one that was not there is enabled, and before it is."""
-        text = TEXT.format(program=" ".join(words), ledger=LEDGER).encode("ascii")
+        text = TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii")
         path = f"{UNITS}/{UNIT}"
         there = self.host.read_bytes_or(path)
         if there == text:
@@ -162,15 +162,15 @@ class Systemd:
     def _shown(self, unit, key):
         return self.shown(unit, [key]).get(key, "")
 
-    def _ask(self, *words):
-        status, said = self._run("systemctl", *words)
+    def _ask(self, *argv):
+        status, said = self._run("systemctl", *argv)
         if status:
             raise _not_watched(_last_line(said))
 
-    def _run(self, program, *words, seconds=SECONDS):
+    def _run(self, program, *argv, seconds=SECONDS):
         paths = [f"{directory}/{program}" for directory in DIRECTORIES]
         path = next((path for path in paths if self.host.exists(path)), paths[0])
-        return self.host.run([path, *words], seconds)
+        return self.host.run([path, *argv], seconds)
 
 
 def _trial(transaction):

@@ -37,7 +37,7 @@ def run_job(module, job):
     module.exit_json(**result)
 
 
-def warn_uncovered(module, result):
+def warn_no_build(module, result):
     """The result of a job; Ansible shows no more than "ok" of it, so a host without a build would pass for patched."""
     for found in result["findings"]:
         if found["code"] == "uncovered":
@@ -55,7 +55,7 @@ def transition_seconds(module):
 
 def offer(module):
     """What the controller offers, see selection.py; for a file on this host the path is the module's src, expanded."""
-    offered = module.params["_offer"]
-    if offered and offered["kind"] == "host":
-        return dict(offered, path=module.params["src"])
-    return offered
+    value = module.params["_offer"]
+    if value and value["kind"] == "host":
+        return dict(value, path=module.params["src"])
+    return value

@@ -11,8 +11,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_cha
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import move_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     check_ignorable,
+    error_from,
     finding,
-    refusal,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.baseline import baseline
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_part
@@ -30,8 +30,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
-    chosen_description,
-    uncovered_note,
+    no_build_note,
+    select_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import in_kernel_now
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
@@ -62,7 +62,7 @@ def _bring_patch(host, wish, check_mode, told):
     check_ignorable(wish.ignore_findings)
     line = parameter_line(wish.params)
     store = Store(host)
-    description = chosen_description(host, store, wish.offer, wish.name) if wish.offer else None
+    description = select_build(host, store, wish.offer, wish.name) if wish.offer else None
     brings_in = wish.state in ("enabled", "accepted")
     if wish.offer is None and brings_in:
         description = _kept_build(host, store, wish.name)
@@ -70,7 +70,7 @@ def _bring_patch(host, wish, check_mode, told):
         return _uncovered(host, wish)  # what is to go away by name needs no build
     interface = interface_or_none(host)
     if interface is None and not brings_in:
-        raise refusal([unsupported(host)])
+        raise error_from([unsupported(host)])
     task = OnePatch(host, interface, store, wish, description, line)
     if not task.steps():
         return _at_rest(task, check_mode, told)
@@ -123,14 +123,14 @@ def _kept_build(host, store, name):
     """What is accepted by its name is what is loaded under it; raises LivepatchError `file-unknown`."""
     description = store.of_build(name, module_build_id(host, name))
     if description is None:
-        raise refusal([finding("file-unknown", name, name=name)])
+        raise error_from([finding("file-unknown", name, name=name)])
     return description
 
 
 def _uncovered(host, wish):
     return {
         "changed": False, "transaction": None, "blockers": [],
-        "findings": [uncovered_note(host, wish.offer, wish.name)],
+        "findings": [no_build_note(host, wish.offer, wish.name)],
         "patch": patch_result(host, wish.name, state="uncovered", previous_state="uncovered"),
     }
 

@@ -8,9 +8,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts imp
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import forecast, no_forecast
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import findings_on
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_name
@@ -18,8 +18,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
-    chosen_description,
-    uncovered_note,
+    no_build_note,
+    select_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import seconds_left, standing
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_now
@@ -34,22 +34,22 @@ def check_host(host, offer, name, report_only=False):
     compatible nor an error.
     """
     name = name if name is None else module_name(name)
-    description = chosen_description(host, Store(host), offer, name)
+    description = select_build(host, Store(host), offer, name)
     ledger = ledger_now(host, way_back=True)
     if description is None:
         patch = patch_result(host, name, state="uncovered", previous_state="uncovered")
-        return _result(host, False, patch, [uncovered_note(host, offer, name)], no_forecast(), ledger)
+        return _result(host, False, patch, [no_build_note(host, offer, name)], no_forecast(), ledger)
     interface = interface_or_none(host)
     state = state_in_question(host, interface, description["name"])
     question = Question(host, interface, description, state, {}, Facts(host, description))
     findings = findings_on(question)
-    blockers = standing_blockers(findings, TOLERATED)
+    blockers = blockers_in(findings, TOLERATED)
     if not question.changes() and not blockers:
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
     ahead, found = forecast(question)
     result = _result(host, not blockers, _patch(question, ledger), findings + found, ahead, ledger)
     if blockers and not report_only:
-        raise refusal(blockers, **result)
+        raise error_from(blockers, **result)
     return result
 
 

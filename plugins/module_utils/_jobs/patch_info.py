@@ -6,7 +6,7 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_part
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, loaded_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
@@ -57,7 +57,7 @@ def _in_the_kernel(host, interface):
         return told
     patches = interface_adapter(host).patches()
     told["patches"] = [_with_identity(host, patch) for patch in patches]
-    told["leftovers"] = leftovers(host, {patch["name"] for patch in patches})
+    told["leftovers"] = disabled_modules(host, {patch["name"] for patch in patches})
     for patch in patches:
         if patch["state"] in ("enabling", "disabling"):
             told["transition"] = {

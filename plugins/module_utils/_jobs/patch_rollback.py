@@ -8,9 +8,12 @@ import contextlib
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, refusal
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import watch
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, wait_until_released
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
+    disabled_modules,
+    wait_until_released,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import stack_diff
@@ -50,7 +53,7 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, told=None):
         return done
     blockers = list(permission(host))
     if blockers:
-        raise refusal(blockers)
+        raise error_from(blockers)
     way.check()
     if check_mode:
         return dict(done, **_forecast(host, way, idle, before, work))
@@ -148,7 +151,7 @@ def _among(entry, layers):
 
 def _without_effect(host, interface):
     shown = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
-    return leftovers(host, shown)
+    return disabled_modules(host, shown)
 
 
 def _held(host, idle):

@@ -4,9 +4,9 @@
 """The job of the module `patch_watch`: is a host that was patched well?"""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health, health_checks
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import Since, kernel_warnings
@@ -60,12 +60,12 @@ def watch_host(host, name, earlier, checks, fetch, report_only=False):
     failed = [finding("health-check-failed", check["name"], name=check["name"], message=check["message"])
               for check in health if not check["ok"]]
     findings = rebooted + findings + changed + failed
-    blockers = standing_blockers(findings)
+    blockers = blockers_in(findings)
     result.update(
         changed=False, well=not blockers, health=health, boot_id=host.read_or(BOOT_ID), taints=taint_mask(host),
         kernel_log=lines, findings=findings)
     if blockers and not report_only:
-        error = refusal(blockers)
+        error = error_from(blockers)
         error.details.update(result)
         raise error
     return result
@@ -103,7 +103,7 @@ def _compared(host, interface, name):
     if kept is None:  # that somebody else has loaded it is no harm to the host
         others = [found for found in findings if found["code"] != "file-unknown"]
         findings = [finding("file-not-kept", name, name=name), *others]
-    well = not standing_blockers(findings)
+    well = not blockers_in(findings)
     return None if well and kept is None else well, functions, findings
 
 

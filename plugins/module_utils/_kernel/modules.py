@@ -69,7 +69,7 @@ def module_build_id(host, name):
         return None
 
 
-def kept_in_memory_by(host, name):
+def unload_obstacle(host, name):
     """What keeps a loaded module in memory for as long as it is so, in words; None where nothing does.
 
     A module without an exit function is `[permanent]` in /proc/modules (kernel/module/procfs.c).
@@ -78,8 +78,8 @@ def kept_in_memory_by(host, name):
     if holders:
         return f"it is used by {', '.join(holders)}"
     for line in host.read_or("/proc/modules", "").splitlines():
-        words = line.split()
-        if words[0] == name and "[permanent]" in words[3].split(","):
+        fields = line.split()
+        if fields[0] == name and "[permanent]" in fields[3].split(","):
             return "it has no exit function"
     return None
 
@@ -89,7 +89,7 @@ def is_livepatch(module):
     return "K" in module["taint"]
 
 
-def leftovers(host, shown):
+def disabled_modules(host, shown):
     """Modules of live patches that patch nothing, all but those named in `shown`: disabled or replaced, still loaded.
 
     Shape: a list of `name`, `build_id`, `refcnt`.

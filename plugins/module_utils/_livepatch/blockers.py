@@ -76,7 +76,7 @@ HELP = {
 }
 
 
-def what_helps(blockers):
+def advice(blockers):
     """What to do about who holds a transition, as a sentence about the first of them."""
     if not blockers:
         return "Run again when the host is less busy."

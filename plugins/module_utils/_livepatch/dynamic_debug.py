@@ -30,12 +30,12 @@ def blocking_reasons(host, tids):
     if control is None or not tids:
         return {}
     try:
-        return _ask_kernel(host, control, tids)
+        return _read_reasons(host, control, tids)
     except OSError:  # locked down or read-only; a transition is dealt with whether or not it can be explained
         return {}
 
 
-def _ask_kernel(host, control, tids):
+def _read_reasons(host, control, tids):
     before = host.read(control)
     with KernelLog(host) as log:
         host.write(control, f"file {SOURCE} +p")

@@ -21,12 +21,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
-def main(words, host=None):
+def main(argv, host=None):
     """Do what the words say; returns the exit status, 1 after an error, which is one line on standard error.
 
     What a command returns, if anything, is what it has to tell.
     """
-    command = COMMANDS.get(" ".join(words))
+    command = COMMANDS.get(" ".join(argv))
     if command is None:
         sys.stderr.write(f"usage: program.pyz {' | '.join(sorted(COMMANDS))}\n")
         return 2

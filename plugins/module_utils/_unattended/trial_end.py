@@ -117,7 +117,7 @@ def _take_back(host, recorded, trial):
     except LivepatchError:
         stack = running_stack(host, interface.patches(), recorded.ledger)
         still_there = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
-        if len(still_there) == len(stack) and interface.in_transition() is None:
+        if len(still_there) == len(stack) and interface.patch_in_transition() is None:
             if interface.state(trial["name"]) in ("absent", "disabled"):  # it has gone by itself: nothing to try again
                 end_of_trial(host, recorded)
             raise

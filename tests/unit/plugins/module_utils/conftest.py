@@ -24,9 +24,9 @@ def kernel(tmp_path):
 @pytest.fixture
 def interface(kernel):
     """The adapter for the simulated kernel's livepatch interface."""
-    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import Livepatch
+    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import SysfsInterface
 
-    return Livepatch(kernel)
+    return SysfsInterface(kernel)
 
 
 @pytest.fixture

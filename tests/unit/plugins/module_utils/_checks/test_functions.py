@@ -224,7 +224,7 @@ def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew
     bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
     def change(task, *arguments, unhindered=OnePatch.change):
-        interface.turn("other", False)
+        interface.set_enabled("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
         return unhindered(task, *arguments)

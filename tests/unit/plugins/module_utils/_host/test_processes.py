@@ -22,8 +22,8 @@ sys.exit(3)
 """
 
 
-def python(source, *words):
-    return [sys.executable, "-I", "-S", "-c", source, *words]
+def python(source, *argv):
+    return [sys.executable, "-I", "-S", "-c", source, *argv]
 
 
 def test_a_command_has_a_clean_environment_and_tells_all_it_says(monkeypatch):

@@ -203,13 +203,13 @@ class TestAcceptedAndNotLoaded:
         kernel.hold(7, directions=(state,))
         load(kernel, FIX)
         if state == "disabling":
-            interface.turn("fix", False)
+            interface.set_enabled("fix", False)
             kernel.sleep(1)
         assert (told(kernel), [patch["state"] for patch in host_inventory(kernel)["patches"]]) == ([], [state])
 
     def test_while_it_is_disabled_and_still_shown(self, kernel, interface):
         load(kernel, FIX)
-        interface.turn("fix", False)
+        interface.set_enabled("fix", False)
         kernel.sleep(0.5)
         assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["disabled"]
         assert told(kernel) == [("accepted-not-loaded", "fix")]

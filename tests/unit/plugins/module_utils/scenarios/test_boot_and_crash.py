@@ -305,7 +305,7 @@ def test_a_rollback_that_ends_half_way_leaves_accepted_what_still_runs(host, int
 def test_a_crash_while_an_accepted_patch_is_taken_out_does_not_load_it_again(host, interface, bring, monkeypatch):
     accept(bring, V1)
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr(Change, "settle_off", lambda _change: 1 / 0)  # stands for the host's end
+        patched.setattr(Change, "wait_disabled", lambda _change: 1 / 0)  # stands for the host's end
         bring(name="v1", state="absent")
     reboot(host, clean=False)
     boot(host)

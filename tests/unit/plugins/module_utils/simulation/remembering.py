@@ -47,7 +47,7 @@ def load(kernel, patch):
 
 
 def take_out(kernel, interface, name):
-    interface.turn(name, False)
+    interface.set_enabled(name, False)
     kernel.sleep(1)
     kernel.sleep(1)
     kernel.delete_module(name)
