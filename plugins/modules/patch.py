@@ -383,7 +383,7 @@ def main():
         trial=options["trial"], fresh=options["_fresh"],
     )
     run_job(module, lambda host: warn_no_build(module, bring_patch(
-        host, wish, check_mode=module.check_mode, told=options["_operator"])))
+        host, wish, check_mode=module.check_mode, controller=options["_operator"])))
 
 
 if __name__ == "__main__":

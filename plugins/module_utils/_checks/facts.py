@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversio
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import signature_policy
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 
@@ -47,7 +47,7 @@ class Facts:
     def ledger(self):
         """What is accepted, on trial and quarantined here (see ledger.py); raises LivepatchError `ledger-damaged`."""
         try:
-            return settled(self.host, read_ledger(self.host), utc_timestamp(self.host.wall_clock()))
+            return ledger_for_this_boot(self.host, read_ledger(self.host), utc_timestamp(self.host.wall_clock()))
         except PermissionError:
             return None
 

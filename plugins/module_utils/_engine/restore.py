@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the stack of patches that is in effect to an earlier one, with no more of a gap than the kernel demands."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Question, state_in_question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import findings_on
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     FINDINGS,
@@ -67,7 +67,7 @@ class WayBack:
         """Raise LivepatchError with the first reason why what has to come back cannot be loaded; nothing is changed."""
         for layer in self.coming():
             self._check(layer)
-            self._store.refuse_damaged(layer["sha256"])
+            self._store.check_undamaged(layer["sha256"])
 
     def bring_in_all(self, before):
         """Check and load every patch of the target that can be, and take nothing out; calls `before(layer)` each time.
@@ -121,11 +121,11 @@ class WayBack:
 
     def _check(self, layer):
         description = self._described(layer)
-        state = state_in_question(self.host, self.interface, layer["name"])
+        state = observed_state(self.host, self.interface, layer["name"])
         if module_build_id(self.host, layer["name"]) != layer["build_id"]:
             state = "absent"  # by then: what has the name now is another build, which goes
-        question = Question(self.host, self.interface, description, state, {}, Facts(self.host, description))
-        blockers = blockers_in(findings_on(question), self._ignored)
+        context = CheckContext(self.host, self.interface, description, state, {}, Facts(self.host, description))
+        blockers = blockers_in(evaluate(context), self._ignored)
         if blockers:
             raise error_from(blockers)
 

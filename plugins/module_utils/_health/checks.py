@@ -20,16 +20,16 @@ LONGEST_NAME = 80  # characters
 LONGEST_MESSAGE = 300
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5), and no pattern
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
-TOO_LONG = ("TooLong", "timeout", "TimeoutError")  # of http.py, and of sockets, which have renamed theirs
-WELL = tuple(state for state in UP if state != "activating")
+TIMEOUT_TYPES = ("DeadlineExceeded", "timeout", "TimeoutError")  # of http.py, and of sockets, which have renamed theirs
+HEALTHY_STATES = tuple(state for state in UP if state != "activating")
 
 
 def health_checks(options):
     """The checks of the option of that name; raises LivepatchError `bad-option` before any of them is done."""
-    return [_described(number, entry) for number, entry in enumerate(options or [], 1)]
+    return [_parse_check(number, entry) for number, entry in enumerate(options or [], 1)]
 
 
-def _described(number, entry):
+def _parse_check(number, entry):
     def wrong(problem):
         return LivepatchError("bad-option", f"health_checks ({number}.) {problem}.")
     if entry.get("tasks") is not None:
@@ -51,22 +51,22 @@ def _described(number, entry):
 
 def check_health(host, checks, fetch):
     """A list of `name`, `kind`, `ok`, `message` and `seconds`, one for each check; `fetch` is that of http.py."""
-    return [_result(host, check, fetch) for check in checks]
+    return [_run_check(host, check, fetch) for check in checks]
 
 
-def _result(host, check, fetch):
+def _run_check(host, check, fetch):
     began = host.now()
     try:
         ok, message = CHECKS[check["kind"]][2](host, check["what"], check["timeout"], fetch)
     except Exception as failure:  # whatever a library makes of what a server answers: the check has failed
-        ok, message = False, _why(failure, check["timeout"])
+        ok, message = False, _failure_message(failure, check["timeout"])
     return {"name": check["name"], "kind": check["kind"], "ok": ok, "message": truncate(message, LONGEST_MESSAGE),
             "seconds": round(host.now() - began, 3)}
 
 
-def _why(failure, timeout):
+def _failure_message(failure, timeout):
     cause = getattr(failure, "reason", None) or failure  # urllib's URLError has what it came from
-    if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TOO_LONG:
+    if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TIMEOUT_TYPES:
         return f"It was not over after {timeout} s and was stopped."
     return f"{getattr(cause, 'strerror', None) or str(cause) or type(cause).__name__}."
 
@@ -84,7 +84,7 @@ def _argv(command):
     return argv if argv and argv[0] and not any("\0" in word for word in argv) else None
 
 
-def address(url):
+def parse_url(url):
     """A URL of http or https without the spaces around it; None for anything else."""
     try:
         parts = urlsplit(url.strip())
@@ -94,41 +94,41 @@ def address(url):
     return url.strip() if fine and not re.search(r"[\s\0]", url.strip()) else None
 
 
-def unit_name(unit):
+def parse_unit(unit):
     """The name of one unit without the spaces around it; None for anything else."""
     return unit.strip() if UNIT.match(unit.strip()) else None
 
 
 # Each check returns whether all is well, and a sentence.
 
-def _run(host, argv, seconds, _fetch):
+def _run_command(host, argv, seconds, _fetch):
     status, output = host.run(argv, seconds)
     last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
     end = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     return status == 0, f"It {end}" + (f": {last}" if last else ".")
 
 
-def _ask(_host, url, seconds, fetch):
-    status, said = fetch(url, seconds)
-    return 200 <= status < 300, f"The server answers {status} {said}".strip() + "."
+def _check_url(_host, url, seconds, fetch):
+    status, reason = fetch(url, seconds)
+    return 200 <= status < 300, f"The server answers {status} {reason}".strip() + "."
 
 
-def _look_at_unit(host, unit, seconds, _fetch):
+def _check_unit(host, unit, seconds, _fetch):
     if not Systemd.runs(host):
         return False, "This host has no systemd that could tell of a unit: check with a command or a url instead."
-    shown = Systemd(host).shown(unit, PROPERTIES, seconds)
-    states = {key: shown.get(key) or "unknown" for key in PROPERTIES}
+    properties = Systemd(host).properties(unit, PROPERTIES, seconds)
+    states = {key: properties.get(key) or "unknown" for key in PROPERTIES}
     if states["LoadState"] not in ("loaded", "unknown"):
         return False, f"The unit is {states['LoadState']}."
-    return states["ActiveState"] in WELL, (
+    return states["ActiveState"] in HEALTHY_STATES, (
         "The unit is {ActiveState} ({SubState}), and its last result was {Result}.".format(**states))
 
 
 # Kind: what makes sense of the option, what to give, the check itself.
 CHECKS = {
-    "command": (_argv, "a program and its arguments, as a list or as one text; there is no shell", _run),
-    "url": (address, "an address that begins with http:// or https://", _ask),
-    "unit": (unit_name, "the name of a systemd unit such as nginx.service", _look_at_unit),
+    "command": (_argv, "a program and its arguments, as a list or as one text; there is no shell", _run_command),
+    "url": (parse_url, "an address that begins with http:// or https://", _check_url),
+    "unit": (parse_unit, "the name of a systemd unit such as nginx.service", _check_unit),
 }
 
 

@@ -29,11 +29,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blocke
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    effective_state,
     seconds_left,
-    standing,
     trial_of,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_now
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 MOST_BLOCKERS = 50
@@ -74,11 +74,12 @@ def watch_host(host, name, earlier, checks, fetch, report_only=False):
 def _patch(host, name):
     """What the kernel says of the patch, and its findings."""
     interface = interface_or_none(host)
-    ledger = ledger_now(host, way_back=True)
+    ledger = read_ledger_for_this_boot(host, best_effort=True)
     trial = trial_of(ledger, name)
     in_kernel = interface.state(name) if interface else "absent"
-    told = {"state": standing(host, ledger, name, in_kernel), "verified": False, "functions": [], "blockers": [],
-            "trial": trial and {"seconds_left": seconds_left(host, trial)}}
+    result = {
+        "state": effective_state(host, ledger, name, in_kernel), "verified": False, "functions": [], "blockers": [],
+        "trial": trial and {"seconds_left": seconds_left(host, trial)}}
     findings = []
     if in_kernel not in ("enabled", "enabling"):
         findings.append(finding("patch-not-running", name, name=name, state=in_kernel))
@@ -87,13 +88,13 @@ def _patch(host, name):
         blockers = describe_blockers(host, patch) if patch else []
         findings.append(finding(
             "transition-unfinished", name, name=name, how="goes on", blockers=blockers_sentence(blockers)))
-        told.update(verified=None, blockers=blockers[:MOST_BLOCKERS])
+        result.update(verified=None, blockers=blockers[:MOST_BLOCKERS])
     elif in_kernel == "enabled" and not tasks_are_readable(host):
         findings.append(finding("tasks-unreadable", host.release()))
     elif in_kernel == "enabled":
-        told["verified"], told["functions"], found = _compared(host, interface, name)
+        result["verified"], result["functions"], found = _compared(host, interface, name)
         findings += found
-    return told, findings
+    return result, findings
 
 
 def _compared(host, interface, name):

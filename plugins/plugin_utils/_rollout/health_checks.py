@@ -18,8 +18,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks im
     LONGEST_NAME,
     LONGEST_TIMEOUT,
     TIMEOUT,
-    address,
-    unit_name,
+    parse_unit,
+    parse_url,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
@@ -95,12 +95,12 @@ def _command(value: t.Any, _directory: Path) -> str | list[str] | None:
 
 
 def _url(value: t.Any, _directory: Path) -> str | None:
-    url = address(value) if isinstance(value, str) else None
+    url = parse_url(value) if isinstance(value, str) else None
     return url if url and url.isprintable() else None
 
 
 def _unit(value: t.Any, _directory: Path) -> str | None:
-    return unit_name(value) if isinstance(value, str) else None
+    return parse_unit(value) if isinstance(value, str) else None
 
 
 def _tasks(value: t.Any, directory: Path) -> str | None:

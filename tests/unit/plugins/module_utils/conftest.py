@@ -47,7 +47,7 @@ def before_the_lock(monkeypatch):
         def late(*arguments, **options):
             if calls:
                 calls.pop()()
-            with real(*arguments, **options) as recorded:
-                yield recorded
-        monkeypatch.setattr(module, "transaction", late)
+            with real(*arguments, **options) as transaction:
+                yield transaction
+        monkeypatch.setattr(module, "open_transaction", late)
     return let_happen

@@ -90,7 +90,7 @@ def test_what_is_not_enabled_yet_was_not_loaded_by_hand(kernel):
 @pytest.mark.parametrize("known", [
     {"loaded": [entry(FIX, since=None)]}, {"accepted": [entry(FIX)]},
     # A ledger with nothing but `booted` is not written at all.
-    {"booted": {"proven": False, "patches": [entry(FIX, since=None)]}, "quarantined": [quarantined(LATER)]}])
+    {"booted": {"confirmed": False, "patches": [entry(FIX, since=None)]}, "quarantined": [quarantined(LATER)]}])
 def test_what_this_collection_has_loaded_was_not_loaded_by_hand(kernel, known):
     keep(kernel, FIX)
     load(kernel, FIX)

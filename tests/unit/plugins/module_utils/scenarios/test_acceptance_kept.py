@@ -150,7 +150,7 @@ def test_patches_are_loaded_at_boot_though_nothing_will_prove_them(host, interfa
     monkeypatch.setattr(host, "run", run)
     boot(host)
     assert (stack(host, interface), history(host)["journal"][0]["outcome"]) == (["v1"], "done")
-    assert read_ledger(host)["booted"]["proven"] is False
+    assert read_ledger(host)["booted"]["confirmed"] is False
 
 
 def test_a_file_that_cannot_be_read_at_boot_keeps_no_other_patch_out(host, interface, bring, systemd, monkeypatch):
@@ -261,7 +261,7 @@ def test_a_soft_reboot_has_the_host_prove_itself_again(host, bring, systemd):
     boot(host)
     systemd.stop_all()
     boot(host)
-    assert [words[-1] for words in systemd.timers.values()] == ["prove"]
+    assert [words[-1] for words in systemd.timers.values()] == ["confirm-boot"]
     prove(host)
     systemd.stop_all()
     boot(host)

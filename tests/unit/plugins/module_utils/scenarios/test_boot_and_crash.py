@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot, prove
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
@@ -78,7 +78,8 @@ def test_what_is_accepted_and_gone_is_loaded_again_without_a_trial(host, interfa
 
 def test_starting_the_unit_arms_no_trial(host, bring, monkeypatch):
     seen = []
-    monkeypatch.setattr(safeguards, "watch", lambda *_words: seen.append(read_ledger(host)["trial"]) or True)
+    monkeypatch.setattr(
+        safeguards, "install_boot_service", lambda *_argv: seen.append(read_ledger(host)["trial"]) or True)
     bring(V1, trial=60)
     assert seen == [None]
 
@@ -134,12 +135,12 @@ def test_an_accepted_patch_is_loaded_at_boot_with_its_parameters(host, interface
     assert host.loads[-1] == ("one", "count=3")
     entry = history(host)["journal"][0]
     assert (entry["action"], entry["outcome"], names(entry["after"])) == ("boot", "done", ["one"])
-    assert read_ledger(host)["booted"]["proven"] is False
-    assert any(words[-1] == "prove" for words in host.commands)
+    assert read_ledger(host)["booted"]["confirmed"] is False
+    assert any(words[-1] == "confirm-boot" for words in host.commands)
     boot(host)  # nothing is loaded twice
     assert len(host.loads) == 2
     prove(host)
-    assert read_ledger(host)["booted"]["proven"] is True
+    assert read_ledger(host)["booted"]["confirmed"] is True
 
 
 def test_an_enabled_patch_is_not_loaded_at_boot_and_in_no_quarantine_after_a_clean_shutdown(host, interface, bring):
@@ -213,12 +214,12 @@ def test_one_patch_that_cannot_be_loaded_at_boot_keeps_no_other_out(host, interf
     assert (interface.state("one"), interface.state("other")) == ("absent", "enabled")
 
 
-@pytest.mark.parametrize("proven, clean", [(True, False), (False, True)])
-def test_what_has_proven_itself_or_was_shut_down_cleanly_is_not_blamed(host, interface, bring, proven, clean):
+@pytest.mark.parametrize("confirmed, clean", [(True, False), (False, True)])
+def test_what_was_confirmed_or_was_shut_down_cleanly_is_not_blamed(host, interface, bring, confirmed, clean):
     accept(bring, V1)
     reboot(host)
     boot(host)
-    if proven:
+    if confirmed:
         prove(host)
     reboot(host, "boot-3", clean=clean)
     boot(host)
@@ -258,7 +259,7 @@ def test_where_nobody_watched_nobody_is_blamed(kernel, bring):
     kernel.put(BOOT_ID, "boot-1\n")
     bring(V1)
     reboot(kernel, clean=False)
-    assert settled(kernel, read_ledger(kernel), "now")["quarantined"] == []
+    assert ledger_for_this_boot(kernel, read_ledger(kernel), "now")["quarantined"] == []
 
 
 def test_a_patch_that_the_kernel_refuses_at_boot_is_told(host, interface, bring):

@@ -31,7 +31,7 @@ def simulated_init_system(kernel, monkeypatch):
     kernel.put("/proc/sys/kernel/random/boot_id", f"{THIS_BOOT}\n")
     stand_in = SimpleNamespace(boot=dict(SYSTEMD), armed=())
     inventory = "ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info"
-    monkeypatch.setattr(f"{inventory}.boot_part", lambda _host: dict(stand_in.boot))
+    monkeypatch.setattr(f"{inventory}.boot_service_status", lambda _host: dict(stand_in.boot))
     monkeypatch.setattr(f"{inventory}.armed", lambda _host, transaction: transaction in stand_in.armed)
     return stand_in
 

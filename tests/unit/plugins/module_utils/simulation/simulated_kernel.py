@@ -16,7 +16,7 @@ import struct
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import begin_to_guard
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import register_trial_process
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     simulated_module,
 )
@@ -254,7 +254,7 @@ class SimulatedKernel(Host):
     def _guard(self, pid):
         """That process has begun to wait for the end of the trial that is on."""
         self.put("/proc/self/stat", self.read(f"/proc/{pid}/stat"))
-        begin_to_guard(self)
+        register_trial_process(self)
         self.put("/proc/self/stat", STAT)
 
     def _write_enabled(self, name, wanted):
