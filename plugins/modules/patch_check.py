@@ -269,7 +269,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     SOURCE_OPTIONS,
     offer,
     run_job,
-    warn_uncovered,
+    warn_no_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
@@ -286,7 +286,7 @@ def main():
 
     def job(host):
         result = check_host(host, offer(module), options["name"], options["report_only"])
-        return result if options["report_only"] else warn_uncovered(module, result)
+        return result if options["report_only"] else warn_no_build(module, result)
 
     run_job(module, job)
 

@@ -182,7 +182,7 @@ def main():
     seconds = transition_seconds(module)
     run_job(module, lambda host: roll_back(
         host, module.params["to"], seconds, module.params["on_stall"], check_mode=module.check_mode,
-        told=module.params["via_controller"]["operator"]))
+        controller=module.params["via_controller"]["operator"]))
 
 
 if __name__ == "__main__":

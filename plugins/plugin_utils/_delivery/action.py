@@ -73,11 +73,11 @@ class PatchAction(ActionBase):
         """Run the module and answer what it asks, until it has a result."""
         result = self._call(offer, release, task_vars, **internal)
         for _request in range(MOST_REQUESTS):
-            if "needs" not in result or (not internal and _requests_new_connection(result)):
+            if "request" not in result or (not internal and _requests_new_connection(result)):
                 return result
-            self._provide(result["needs"], offer, task_vars)
+            self._provide(result["request"], offer, task_vars)
             result = self._call(offer, release, task_vars, **internal)
-        if "needs" in result:
+        if "request" in result:
             raise _untrusted_host("it requests the same again")
         return result
 
@@ -143,7 +143,7 @@ class PatchAction(ActionBase):
 
 
 def _requests_new_connection(result: dict) -> bool:
-    return isinstance(result.get("needs"), dict) and "fresh" in result["needs"]
+    return isinstance(result.get("request"), dict) and "fresh" in result["request"]
 
 
 def _untrusted_host(why: str) -> TaskError:

@@ -53,7 +53,7 @@ class ScriptedCache:
 def action(tmp_path, monkeypatch):
     """Build an action for some options on a host that answers with `answers`, in turn."""
     def build(options, answers, cache=None, name="patch"):
-        monkeypatch.setattr(action_module, "operator", lambda: OPERATOR)
+        monkeypatch.setattr(action_module, "identify_actor", lambda: OPERATOR)
         monkeypatch.setattr(action_module, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
         task = mock.Mock(action=f"kernel.livepatch.{name}", args=options, async_val=0, check_mode=False, diff=False)
         connection = mock.Mock()
@@ -112,7 +112,7 @@ def test_what_a_playbook_puts_there_is_dropped(action, given):
 
 
 def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
-    module = action({"src": "fix.ko"}, [{"needs": {"file": "a" * 64}}, dict(DONE)])
+    module = action({"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)])
     assert module.run(task_vars={})["changed"] is True
     module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
     assert told(module, 1)["offer"]["delivered"] == f"/root/tmp/{'a' * 64}.ko"
@@ -120,7 +120,7 @@ def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
 
 def test_a_file_of_the_host_is_read_when_it_is_new(action):
     slurped = {"content": base64.b64encode(b"ELF").decode()}
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
     module = action({"src": "/srv/vendor.ko", "remote_src": "yes"}, [needs, slurped, dict(DONE)])
     module.run(task_vars={})
     assert module._execute_module.call_args_list[1].kwargs["module_name"] == "ansible.legacy.slurp"
@@ -130,14 +130,14 @@ def test_a_file_of_the_host_is_read_when_it_is_new(action):
 def test_a_file_that_another_host_had_is_not_read_again(action, tmp_path):
     cache = ScriptedCache(tmp_path)
     cache.read = ["a" * 64]
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
     module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, dict(DONE)], cache)
     module.run(task_vars={})
     assert module._execute_module.call_count == 2
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(action):
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
     slurped = {"content": base64.b64encode(b"ELF").decode()}
     module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, slurped])
     assert module.run(task_vars={})["code"] == "changed"
@@ -149,7 +149,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(action):
     {"reading": {}}, {"reading": {"path": "/srv/fix.ko", "sha256": "/etc/shadow"}}, {"other": 1}, {}, [], None,
 ])
 def test_a_host_gets_nothing_but_what_it_was_offered(action, options, needs):
-    module = action(options, [{"needs": needs}])
+    module = action(options, [{"request": needs}])
     result = module.run(task_vars={})
     assert (result["failed"], result["code"]) == (True, "host-not-trusted")
     assert module._transfer_file.call_count == 0
@@ -180,7 +180,7 @@ def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):
 
 
 def test_a_host_that_never_has_enough_is_given_up(action):
-    module = action({"src": "fix.ko"}, [{"needs": {"description": "a" * 64}}] * 4)
+    module = action({"src": "fix.ko"}, [{"request": {"description": "a" * 64}}] * 4)
     assert module.run(task_vars={})["code"] == "host-not-trusted"
 
 
@@ -210,7 +210,7 @@ def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, 
     assert told(module, 0)["offer"]["builds"] == [DESCRIPTION]
 
 
-ENABLED = {"changed": True, "needs": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
+ENABLED = {"changed": True, "request": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
            "patch": {"previous_state": "absent", "state": "enabled", "replaces": ["old"], "transition_seconds": 1.5},
            "diff": {"before": "no live patch\n", "after": "fix: enabled\n"}, "baseline": {"taints": 0}}
 ACCEPTED = {"changed": True, "transaction": "T2", "findings": ["a", "b"], "blockers": [],
@@ -230,7 +230,7 @@ def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action)
         "previous_state": "absent", "state": "accepted", "replaces": ["old"], "transition_seconds": 1.5}
     assert (result["changed"], result["transaction"], result["findings"]) == (True, "T1", ["a", "b"])
     assert result["diff"] == {"before": "no live patch\n", "after": "fix: enabled\n"}
-    assert ("needs" in result, result["baseline"]) == (False, {"taints": 0})
+    assert ("request" in result, result["baseline"]) == (False, {"taints": 0})
 
 
 def test_a_host_that_is_not_reached_any_more_is_unreachable(action):

@@ -32,7 +32,7 @@ def test_a_result(kernel, run, delivered):
 
 
 def test_a_need(kernel, run):
-    assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "needs": {"file": FIX.sha256}})
+    assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "request": {"file": FIX.sha256}})
 
 
 def test_an_error_with_its_details(kernel, run):
