@@ -58,7 +58,7 @@ def _leftover(question):
     host, name = question.host, question.description["name"]
     why = kept_in_memory_by(host, name)
     if why is None and not wait_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
-        why = "the kernel refers to it, as it does for ever after a forced transition"
+        why = "the kernel still holds it, as it always does after a forced transition"
     if why:
         yield finding("name-pinned", name, name=name, why=why)
     elif loaded_module(host, name):
@@ -87,10 +87,10 @@ def _states(question):
         facts = {"file": described["file"], "other": other}
         if described["opaque"]:
             if kept and kept["states"]:
-                yield finding("states-unknown", other, why=f"{described['file']} makes its tables then", **facts)
+                yield finding("states-unknown", other, why=f"{described['file']} builds its tables then", **facts)
         elif kept is None or kept["opaque"]:
             if described["states"]:
-                yield finding("states-unknown", other, why="this host keeps no file that tells", **facts)
+                yield finding("states-unknown", other, why="this host keeps no file of the enabled one", **facts)
         else:
             clash = state_clash(described, kept)
             if clash:

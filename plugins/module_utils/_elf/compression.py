@@ -35,7 +35,7 @@ def image_digest(path):
             digest.update(chunk)
             if size > LARGEST:
                 raise LivepatchError(
-                    "too-large", f"{path} is larger than {LARGEST >> 20} MiB uncompressed: it is no patch file.")
+                    "too-large", f"{path} is larger than {LARGEST >> 20} MiB uncompressed. Name a patch file.")
     return digest.hexdigest(), size
 
 
@@ -75,15 +75,15 @@ def _opened(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise LivepatchError(
-            "no-such-file", f"{path} on the host cannot be read ({error.strerror}): correct src.") from error
+            "no-such-file", f"{path} on the host cannot be read ({error.strerror}). Correct src.") from error
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb", buffering=0)  # unbuffered: zstd reads on from the descriptor itself
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise LivepatchError(
-            "remote-src-directory", f"{path} is a directory on the host: with remote_src, name one patch file.")
-    raise LivepatchError("not-a-file", f"{path} on the host is not a regular file: name one patch file.")
+            "remote-src-directory", f"{path} is a directory on the host. With remote_src, name one patch file.")
+    raise LivepatchError("not-a-file", f"{path} on the host is not a regular file. Name one patch file.")
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def _zstd(path, compressed):
     if tool is None:
         raise LivepatchError(
             "zstd-missing",
-            f"{path} is compressed with zstd and the host has no zstd command: install zstd, or give an uncompressed "
+            f"{path} is compressed with zstd and the host has no zstd command. Install zstd, or give an uncompressed "
             "file.")
     process = subprocess.Popen([tool, "-dcq"], stdin=compressed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
@@ -122,7 +122,7 @@ def _zstd(path, compressed):
 
 
 def _corrupt(path):
-    return LivepatchError("corrupt-compression", f"{path} cannot be uncompressed: fetch it again.")
+    return LivepatchError("corrupt-compression", f"{path} cannot be uncompressed. Fetch it again.")
 
 
 # The first bytes of a file decide, never its name.

@@ -33,18 +33,18 @@ def _described(number, entry):
     def wrong(problem):
         return LivepatchError("bad-option", f"health_checks ({number}.) {problem}.")
     if entry.get("tasks") is not None:
-        raise wrong("has tasks, which run on the controller: name them to the playbook rollout, or run them beside "
+        raise wrong("has tasks, but tasks run on the controller. Give them to the playbook rollout, or run them beside "
                     "this task")
     kinds = [kind for kind in CHECKS if entry.get(kind) is not None]
     if len(kinds) != 1:
-        raise wrong(f"has {' and '.join(kinds) or 'nothing to check'}: give one of {', '.join(CHECKS)}")
+        raise wrong(f"has {' and '.join(kinds) or 'nothing to check'}. Give one of {', '.join(CHECKS)}")
     kind, = kinds
     what, right = CHECKS[kind][0](entry[kind]), CHECKS[kind][1]
     if not what:
-        raise wrong(f"has the {kind} {entry[kind]!r}: give {right}")
+        raise wrong(f"has the {kind} {entry[kind]!r}. Give {right}")
     timeout = TIMEOUT if entry.get("timeout") is None else entry["timeout"]
     if not 1 <= timeout <= LONGEST_TIMEOUT:
-        raise wrong(f"has the timeout {timeout}: give 1 to {LONGEST_TIMEOUT} seconds")
+        raise wrong(f"has the timeout {timeout}. Give 1 to {LONGEST_TIMEOUT} seconds")
     name = entry.get("name") or _name(kind, what)
     return {"name": bounded(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
 
@@ -67,7 +67,7 @@ def _result(host, check, fetch):
 def _why(failure, timeout):
     cause = getattr(failure, "reason", None) or failure  # urllib's URLError has what it came from
     if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TOO_LONG:
-        return f"It was not over after {timeout} s and was stopped."
+        return f"It did not end within {timeout} s and was stopped."
     return f"{getattr(cause, 'strerror', None) or str(cause) or type(cause).__name__}."
 
 
@@ -115,7 +115,7 @@ def _ask(_host, url, seconds, fetch):
 
 def _look_at_unit(host, unit, seconds, _fetch):
     if not Systemd.runs(host):
-        return False, "This host has no systemd that could tell of a unit: check with a command or a url instead."
+        return False, "This host has no systemd, so a unit cannot be checked. Use a command or a url instead."
     shown = Systemd(host).shown(unit, PROPERTIES, seconds)
     states = {key: shown.get(key) or "unknown" for key in PROPERTIES}
     if states["LoadState"] not in ("loaded", "unknown"):
@@ -126,7 +126,7 @@ def _look_at_unit(host, unit, seconds, _fetch):
 
 # Kind: what makes sense of the option, what to give, the check itself.
 CHECKS = {
-    "command": (_words, "a program and its arguments, as a list or as one text; there is no shell", _run),
+    "command": (_words, "a program and its arguments, as a list or as one text without shell syntax", _run),
     "url": (address, "an address that begins with http:// or https://", _ask),
     "unit": (unit_name, "the name of a systemd unit such as nginx.service", _look_at_unit),
 }

@@ -27,8 +27,8 @@ def run(words, seconds):
     except subprocess.TimeoutExpired as error:
         raise LivepatchError(
             "command-timed-out",
-            f"{' '.join(words)} was stopped because it took longer than {seconds} seconds: find out what holds it and "
-            "run again.") from error
+            f"{' '.join(words)} was stopped because it took longer than {seconds} seconds. Run it on the host to find "
+            "the cause, then run the task again.") from error
     finally:
         if process.returncode is None:
             # With its children, which could keep the pipe open. Its number is its own until it is waited for.

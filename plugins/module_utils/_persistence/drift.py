@@ -55,7 +55,7 @@ def _about_enabled(seen):
                 "on-trial", name, name=name, since=trial["since"], seconds=trial["seconds"],
                 back_to=", ".join(names_of(trial["back_to"])) or "no live patch")
             if not seen.guarded and not seen.changing:
-                yield finding("trial-not-guarded", name, name=name)
+                yield finding("trial-process-missing", name, name=name)
         elif name not in accepted_names:  # or other-build-than-accepted says so
             yield finding("enabled-not-accepted", name, name=name)
 
@@ -91,13 +91,13 @@ def _why_not_loaded(seen, entry):
     elif replacing:
         why, facts = "replaced", replacing
     elif last and _among(entry, last["after"] or []):
-        why, facts = "taken-out", last
+        why, facts = "removed", last
     elif seen.boot["switched_off"]:
         why, facts = "switched-off", {}
     elif at_boot["outcome"] in ("failed", "interrupted"):
         why, facts = at_boot["outcome"], at_boot
     elif not _boots(seen):
-        why, facts = "no-boot-part", {}
+        why, facts = "no-boot-service", {}
     else:
         why, facts = "unknown", {}
     return WHY_NOT_LOADED[why].format(**dict(facts, name=entry["name"]))
@@ -125,7 +125,7 @@ def _about_gone(seen):
         told = _among(layer, seen.ledger["accepted"]) or quarantine_of(seen.ledger, layer)
         if not told and layer["name"] not in names_of(_in_effect(seen)):
             yield finding(
-                "gone-after-reboot" if earlier_boot else "taken-out-by-hand", layer["name"], name=layer["name"],
+                "gone-after-reboot" if earlier_boot else "removed-by-hand", layer["name"], name=layer["name"],
                 transaction=change["transaction"])
 
 
@@ -158,7 +158,7 @@ def _about_boot(seen):
             why = "no-systemd"
         else:
             why = "not-enabled" if seen.boot["installed"] else "not-installed"
-        yield finding("boot-part-missing", "boot", why=WHY_NO_BOOT_PART[why])
+        yield finding("boot-service-missing", "boot", why=WHY_NO_BOOT_PART[why])
 
 
 def _boots(seen):

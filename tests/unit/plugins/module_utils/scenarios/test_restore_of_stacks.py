@@ -266,7 +266,7 @@ def test_no_crash_after_a_trial_is_blamed_where_nobody_sees_how_a_boot_ends(host
 def test_a_trial_of_what_would_pin_the_earlier_patch_is_refused(host, bring):
     accept(bring, V1)
     error = failure(bring, V2, trial=60, on_stall="force")
-    assert (error.code, [name for name, _parameters in host.loads]) == ("trial-without-way-back", ["v1"])
+    assert (error.code, [name for name, _parameters in host.loads]) == ("trial-without-rollback", ["v1"])
     assert "on_stall: force may keep its module in memory for ever" in error.message
     assert bring(ONE, trial=60, on_stall="force")["patch"]["state"] == "enabled"  # it replaces nothing
 
