@@ -53,7 +53,7 @@ def test_enabled_and_not_accepted(kernel):
     remember(kernel, loaded=[entry(FIX, since=None)])
     assert host_inventory(kernel)["drift"] == [{
         "code": "enabled-not-accepted", "level": "note", "subject": "fix",
-        "message": "fix is enabled and not accepted, so the next boot does not load it: bring it to state accepted to "
+        "message": "fix is enabled and not accepted, so the next boot does not load it. Set it to state accepted to "
                    "keep it."}]
 
 
