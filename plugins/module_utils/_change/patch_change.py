@@ -47,7 +47,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 )
 
 IN_THE_KERNEL = {"accepted": "enabled"}  # the kernel knows of no acceptance
-FORCED = "on_stall: force may keep its module in memory for ever"
+FORCED = "on_stall: force may keep its module in memory until the next reboot"
 
 
 class OnePatch:
@@ -91,8 +91,8 @@ class OnePatch:
         if self.wish.fresh:
             raise LivepatchError(
                 "trial-over",
-                f"{self.name} is {self.previous} by the time it was to be kept: its trial has ended, or somebody has "
-                "taken it out, so look at the journal that patch_info returns.", patch=self.result(self.previous))
+                f"{self.name} is {self.previous} and can no longer be accepted: its trial ended or it was "
+                "removed. See the journal in patch_info.", patch=self.result(self.previous))
 
     def is_accepted(self):
         """Whether the next boot of this kernel loads this build, or with a name alone, the one that is loaded."""
@@ -285,7 +285,7 @@ class OnePatch:
             return []
         stack = [layer for layer in running_stack(self.host, self.before, self.ledger) if layer["name"] != self.name]
         reasons = [(layer["name"], FORCED if forced else self._why_not_back(layer)) for layer in stack]
-        return [finding("trial-without-way-back", name, file=self.description["file"], other=name, why=why)
+        return [finding("trial-without-rollback", name, file=self.description["file"], other=name, why=why)
                 for name, why in reasons if why]
 
     def _why_not_back(self, layer):
@@ -295,7 +295,7 @@ class OnePatch:
         try:
             self.store.check_undamaged(layer["sha256"])
         except LivepatchError:
-            return "this host's file of it was damaged"
+            return "this host's file of it is damaged"
         return None
 
     def has_image(self):
@@ -344,15 +344,15 @@ class OnePatch:
             way = WayBack(self.host, self.interface, rest, self.wish.timeout, self.wish.on_stall)
         try:
             if not way.go():
-                return f"Taking it out again was left going: it is {self.interface.state(self.name)}."
+                return f"Its removal has not ended: it is {self.interface.state(self.name)}."
         except LivepatchError as error:
-            return f"Taking it out again failed: {error.message}"
+            return f"The patch could not be removed again. {error.message}"
         finally:
             change.findings += way.findings
         if lost:
-            return f"The patch was taken out again. The patches it had replaced are gone with it: {', '.join(lost)}."
+            return f"The patch was removed again. The patches that it had replaced are not loaded: {', '.join(lost)}."
         change.replaced = []
-        return "The patch was taken out again" + (", and what it had replaced is back." if way.brought_back else ".")
+        return "The patch was removed again" + (", and the replaced ones were restored." if way.brought_back else ".")
 
     def _failed(self, error, findings, change, precautions, transaction):
         """The error of a change, with what became of the patch in its details."""

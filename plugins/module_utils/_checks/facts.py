@@ -23,15 +23,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock impor
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
-    "signer_known": "This kernel takes signed modules only, and does not tell whether it has the key of this one",
-    "ledger": "This user may not read what this host has accepted, on trial and in quarantine",
+    "signer_known": "This kernel loads signed modules only, and does not show whether it has the key of this one",
+    "ledger": "This user may not read the accepted, trial and quarantined patches of this host",
     "strict_types": "This kernel's configuration is not found (/proc/config.gz, /boot/config-*, /lib/modules/*/config)",
     "in_tree": "This host has no list of this kernel's modules (modules.dep below /lib/modules)",
-    "sample": "None of this very kernel's own modules can be read on this host (below /lib/modules)",
+    "sample": "None of this kernel's own modules can be read on this host (below /lib/modules)",
     "symbols": "This kernel does not show its symbols (/proc/kallsyms)",
     "traceable":
-        "This kernel does not show which functions ftrace can redirect (available_filter_functions in tracefs)",
-    "hooked": "This kernel does not show which functions ftrace redirects (enabled_functions in tracefs)",
+        "This kernel does not show the functions that ftrace can redirect (available_filter_functions in tracefs)",
+    "hooked": "This kernel does not show the functions redirected by ftrace (enabled_functions in tracefs)",
     "kprobes": "This kernel does not show its kprobes (kprobes/list in debugfs)",
 }
 

@@ -58,7 +58,7 @@ def _leftover(context):
     host, name = context.host, context.description["name"]
     why = unload_obstacle(host, name)
     if why is None and not poll_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
-        why = "the kernel refers to it, as it does for ever after a forced transition"
+        why = "the kernel still holds it, as it always does after a forced transition"
     if why:
         yield finding("name-pinned", name, name=name, why=why)
     elif loaded_module(host, name):
@@ -87,10 +87,10 @@ def _states(context):
         facts = {"file": described["file"], "other": other}
         if described["opaque"]:
             if kept and kept["states"]:
-                yield finding("states-unknown", other, why=f"{described['file']} makes its tables then", **facts)
+                yield finding("states-unknown", other, why=f"{described['file']} builds its tables then", **facts)
         elif kept is None or kept["opaque"]:
             if described["states"]:
-                yield finding("states-unknown", other, why="this host keeps no file that tells", **facts)
+                yield finding("states-unknown", other, why="this host keeps no file of the enabled one", **facts)
         else:
             conflict = state_conflict(described, kept)
             if conflict:

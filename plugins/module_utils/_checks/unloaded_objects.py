@@ -70,7 +70,7 @@ def _reasons(description, name, module):
         if not found:
             yield f"it has no {symbol['name']}"
         elif sympos == 0 and len(found) > 1:
-            yield f"it has {len(found)} symbols called {symbol['name']} and the patch does not say which"
+            yield f"it has {len(found)} symbols called {symbol['name']} and the patch gives no sympos"
         elif sympos > len(found):
             yield f"it has only {len(found)} called {symbol['name']} and the patch means number {sympos}"
         elif is_function and module.traceable(found[max(sympos - 1, 0)]) is False:

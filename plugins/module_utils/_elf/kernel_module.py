@@ -34,7 +34,8 @@ def read_image(host, path):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST:
-                raise LivepatchError("too-large", f"{path} is larger than {LARGEST >> 20} MiB uncompressed.")
+                raise LivepatchError(
+                    "too-large", f"{path} is larger than {LARGEST >> 20} MiB uncompressed. It is not read.")
     return b"".join(chunks)
 
 

@@ -183,7 +183,7 @@ class WayBack:
             change.verify(self._described(layer))
         except LivepatchError as error:
             gone = self._take_out(layer["name"])
-            became = "was taken out again" if gone else f"is {self.interface.state(layer['name'])}"
+            became = "was removed again" if gone else f"is {self.interface.state(layer['name'])}"
             raise LivepatchError(error.code, f"{error.message} The patch {became}.") from error
 
     def _change(self, name):
@@ -217,8 +217,9 @@ class WayBack:
         if not same_stack(stack, self.target):
             raise LivepatchError(
                 "stack-differs",
-                f"The way back was taken and the kernel has {_spoken(stack)} enabled instead of "
-                f"{_spoken(self.target)}: something else changes this host, so look at it with patch_info.")
+                f"After the rollback, the kernel has {_spoken(stack)} enabled instead of "
+                f"{_spoken(self.target)}. Another process changes this host: find it with patch_info (changing, "
+                "other_tools).")
 
 
 def _spoken(stack):

@@ -139,7 +139,8 @@ class Change:
         if (state == "enabled") != (wanted == "enabled"):
             raise LivepatchError(
                 "changed-meanwhile",
-                f"The patch {self.name} is {state} though nothing here asked for it: something else changes this host.")
+                f"Another process changed {self.name} to {state} during this task. Find it with patch_info (changing, "
+                "other_tools), then run again.")
         return True
 
     def _resolve_stall(self, wanted):
@@ -152,7 +153,7 @@ class Change:
         if self.on_stall == "wait":
             self.findings.append(finding(
                 "transition-unfinished", self.name, name=self.name, blockers=blockers_sentence(blockers),
-                how=f"was not over after {self.timeout} s and was left going, as asked for by on_stall"))
+                how=f"did not end within {self.timeout} s and continues, because on_stall is wait"))
             return False
         return self._force(wanted) if self.on_stall == "force" else self._turn_round(wanted)
 
@@ -163,8 +164,8 @@ class Change:
         if not poll_until(self.host, lambda: self._is(wanted), self.timeout):
             raise LivepatchError(
                 "force-stalled",
-                f"The transition of {self.name} was forced and is still not over after {self.timeout} s more: "
-                "read the kernel log, and plan a reboot.", blockers=self.blockers)
+                f"The transition of {self.name} was forced and did not end within {self.timeout} s more. "
+                "Read the kernel log, and plan a reboot.", blockers=self.blockers)
         return True
 
     def _turn_round(self, wanted):
@@ -176,8 +177,8 @@ class Change:
             raise self._held_both_ways()
         raise LivepatchError(
             "transition-stalled",
-            f"The transition of {self.name} was not over after {self.timeout} s, held by "
-            f"{blockers_sentence(self.blockers)}, and was turned round. {self._back_again(back)} "
+            f"The transition of {self.name} did not end within {self.timeout} s and was reversed. It was held by "
+            f"{blockers_sentence(self.blockers)}. {self._back_again(back)} "
             f"{advice(self.blockers)}", blockers=self.blockers)
 
     def _came_too_late(self, wanted, request):
@@ -195,8 +196,8 @@ class Change:
         blockers = describe_blockers(self.host, patch) if patch else []
         return LivepatchError(
             "reverse-stalled",
-            f"The transition of {self.name} was not over after {self.timeout} s, and turning it round was not either: "
-            f"it is still {self.interface.state(self.name)}, held by {blockers_sentence(blockers)}. "
+            f"The transition of {self.name} did not end within {self.timeout} s, and neither did its reversal. "
+            f"It is still {self.interface.state(self.name)}, held by {blockers_sentence(blockers)}. "
             f"{advice(blockers)}", blockers=blockers)
 
     def _back_again(self, back):
@@ -207,7 +208,7 @@ class Change:
             remove_module(self.host, self.name)
         except LivepatchError as error:
             return error.message
-        return "The patch is out again."
+        return "The patch was unloaded."
 
     def _remove_replaced(self, name):
         try:

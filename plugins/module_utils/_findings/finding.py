@@ -27,14 +27,15 @@ def check_ignorable(codes):
         if code not in ignorable:
             raise LivepatchError(
                 "finding-not-ignorable",
-                f"ignore_findings: {code} {_why_not(code)}; what can be ignored is: {', '.join(ignorable)}.")
+                f"ignore_findings: {code} {_why_not(code)}. "
+                f"Correct it. These codes can be ignored: {', '.join(ignorable)}.")
 
 
 def _why_not(code):
     if code not in FINDINGS:
-        return "is not a finding"
+        return "is not a code of a finding"
     level = FINDINGS[code][0]
-    return "must never be ignored" if level == "blocker" else f"is a {level} and stands in the way of nothing"
+    return "must never be ignored" if level == "blocker" else f"is a {level}, and only a blocker needs to be ignored"
 
 
 def blockers_in(findings, ignored=()):

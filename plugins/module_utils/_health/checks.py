@@ -30,7 +30,7 @@ def _run_check(host, check, fetch):
 def _failure_message(failure, timeout):
     cause = getattr(failure, "reason", None) or failure  # urllib's URLError has what it came from
     if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TIMEOUT_TYPES:
-        return f"It was not over after {timeout} s and was stopped."
+        return f"It did not end within {timeout} s and was stopped."
     return f"{getattr(cause, 'strerror', None) or str(cause) or type(cause).__name__}."
 
 
@@ -50,7 +50,7 @@ def _check_url(_host, url, seconds, fetch):
 
 def _check_unit(host, unit, seconds, _fetch):
     if not Systemd.runs(host):
-        return False, "This host has no systemd that could tell of a unit: check with a command or a url instead."
+        return False, "This host has no systemd, so a unit cannot be checked. Use a command or a url instead."
     properties = Systemd(host).properties(unit, PROPERTIES, seconds)
     states = {key: properties.get(key) or "unknown" for key in PROPERTIES}
     if states["LoadState"] not in ("loaded", "unknown"):

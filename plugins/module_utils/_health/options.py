@@ -28,19 +28,19 @@ def _parse_check(number, entry):
     def wrong(problem):
         return LivepatchError("bad-option", f"health_checks ({number}.) {problem}.")
     if entry.get("tasks") is not None:
-        raise wrong("has tasks, which run on the controller: name them to the playbook rollout, or run them beside "
+        raise wrong("has tasks, but tasks run on the controller. Give them to the playbook rollout, or run them beside "
                     "this task")
     kinds = [kind for kind in KINDS if entry.get(kind) is not None]
     if len(kinds) != 1:
-        raise wrong(f"has {' and '.join(kinds) or 'nothing to check'}: give one of {', '.join(KINDS)}")
+        raise wrong(f"has {' and '.join(kinds) or 'nothing to check'}. Give one of {', '.join(KINDS)}")
     kind, = kinds
     read, right = KINDS[kind]
     what = read(entry[kind])
     if not what:
-        raise wrong(f"has the {kind} {entry[kind]!r}: give {right}")
+        raise wrong(f"has the {kind} {entry[kind]!r}. Give {right}")
     timeout = TIMEOUT if entry.get("timeout") is None else entry["timeout"]
     if not 1 <= timeout <= LONGEST_TIMEOUT:
-        raise wrong(f"has the timeout {timeout}: give 1 to {LONGEST_TIMEOUT} seconds")
+        raise wrong(f"has the timeout {timeout}. Give 1 to {LONGEST_TIMEOUT} seconds")
     name = entry.get("name") or _name(kind, what)
     return {"name": truncate(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
 
@@ -75,7 +75,7 @@ def parse_unit(unit):
 
 # Kind: what makes sense of the option, what to give.
 KINDS = {
-    "command": (_argv, "a program and its arguments, as a list or as one text; there is no shell"),
+    "command": (_argv, "a program and its arguments, as a list or as one text without shell syntax"),
     "url": (parse_url, "an address that begins with http:// or https://"),
     "unit": (parse_unit, "the name of a systemd unit such as nginx.service"),
 }

@@ -27,8 +27,8 @@ def run(argv, seconds):
     except subprocess.TimeoutExpired as error:
         raise LivepatchError(
             "command-timed-out",
-            f"{' '.join(argv)} was stopped because it took longer than {seconds} seconds: find out what holds it and "
-            "run again.") from error
+            f"{' '.join(argv)} was stopped because it took longer than {seconds} seconds. Run it on the host to find "
+            "the cause, then run the task again.") from error
     finally:
         if process.returncode is None:
             # With its children, which could keep the pipe open. Its number is its own until it is waited for.

@@ -43,7 +43,7 @@ class DetachedProcess:
         poll_until(
             self.host, lambda: self.armed(transaction) or not process_identity(self.host, pid), SECONDS)
         if not self.armed(transaction):
-            raise _not_armed("it has ended at once, or takes too long")
+            raise _not_armed("it ended at once, or takes too long to start")
 
     def disarm(self, transaction):
         """The process ends by itself when it next looks at the ledger."""
@@ -112,5 +112,5 @@ def _log(host, level, message):
 def _not_armed(why):
     return LivepatchError(
         "trial-not-armed",
-        f"The process that would end the trial does not run ({why}), so nothing is loaded: run again, or load it "
+        f"The process to end the trial does not run ({why}), so nothing is loaded. Run again, or load the patch "
         "without a trial.")

@@ -42,7 +42,7 @@ def install_boot_service(host, argv):
     """Have `boot` run at each boot, and `shutdown` at this one's end; `argv` are the program.
 
     Returns whether somebody now sees how this boot ends. What an operator has disabled stays so. The ledger has to be
-    written before. Raises LivepatchError `boot-part-failed`.
+    written before. Raises LivepatchError `boot-service-failed`.
     """
     return _adapter(host).install_boot_service(argv)
 

@@ -34,7 +34,7 @@ NAME = re.compile(r"[^A-Za-z0-9_.-]")  # what is not taken over into a unit's na
 # be before what belongs to basic.target. Without the ledger nothing is started at all. Only a shutdown stops it:
 # stopped by hand or by rescue mode, it would take the clean shutdown after that for a crash.
 TEXT = """\
-# Written by the Ansible collection kernel.livepatch. Keep it from loading anything with `systemctl disable`.
+# Written by the Ansible collection kernel.livepatch. To load nothing at boot, run `systemctl disable`.
 [Unit]
 Description=Load the accepted kernel live patches
 ConditionPathExists={ledger}
@@ -62,7 +62,7 @@ WantedBy=multi-user.target
 """
 # SIGTERM would end the service for good as `systemctl stop` does, which is not restarted by this.
 TRIAL = (
-    "--description=Go back to what ran before the live patch on trial", "--property=Restart=on-failure",
+    "--description=Roll back the live patch on trial", "--property=Restart=on-failure",
     "--property=RestartSec=5", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP",
     "--property=OOMScoreAdjust=-1000", "--property=IgnoreOnIsolate=yes", "--property=SyslogIdentifier=kernel-livepatch")
 
@@ -88,8 +88,8 @@ class Systemd:
         if not armed:
             raise LivepatchError(
                 "trial-not-armed",
-                f"systemd does not run what would end the trial ({_last_line(output)}), so nothing is loaded: see "
-                f"`journalctl -u {_trial(transaction)}`, or load it without a trial.")
+                f"systemd does not run the process to end the trial ({_last_line(output)}), so nothing is loaded. See "
+                f"`journalctl -u {_trial(transaction)}`, or load the patch without a trial.")
 
     def disarm(self, transaction):
         unit = f"{_trial(transaction)}.service"
@@ -104,7 +104,7 @@ class Systemd:
     def schedule_boot_confirmation(self, argv, seconds):
         self._run(
             "systemd-run", "--quiet", "--no-block", f"--unit={CONFIRM_UNIT}", f"--on-active={seconds}s",
-            "--description=Note that this host runs well with its live patches", "--", *argv)
+            "--description=Record that this host runs well with its live patches", "--", *argv)
 
     def install_boot_service(self, argv):
         if os.path.islink(self.host.path(f"{UNITS}/{UNIT}")):  # masked by an operator
@@ -184,11 +184,11 @@ def _write_readable(stream, text):
 
 
 def _last_line(output):
-    return output.strip().rpartition("\n")[2] or "it says nothing"
+    return output.strip().rpartition("\n")[2] or "no output"
 
 
 def _boot_service_error(why):
     return LivepatchError(
-        "boot-part-failed",
-        f"{UNIT} cannot be installed and started ({why}), so that the next boot would not know how this one ended, and "
-        "nothing is loaded: see to systemd and run again.")
+        "boot-service-failed",
+        f"{UNIT} cannot be installed and started ({why}). Without it, the next boot would not know how this one ended, "
+        "so nothing is loaded. Repair systemd with the help of `systemctl status {UNIT}`, then run again.")

@@ -52,7 +52,7 @@ def transition_seconds(module):
     """The option transition_timeout; ends the module where it is not a number of seconds to wait."""
     seconds = module.params["transition_timeout"]
     if seconds < 1:
-        module.fail_json(msg=f"transition_timeout is {seconds}: give one second or more.", code="bad-option")
+        module.fail_json(msg=f"transition_timeout is {seconds}. Give one second or more.", code="bad-option")
     return seconds
 
 

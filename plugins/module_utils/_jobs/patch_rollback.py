@@ -104,11 +104,11 @@ def starting_point(host, to):
     if to == "previous":
         raise LivepatchError(
             "no-previous",
-            "The journal has no change of the live patches of this kernel that could be taken back: name a transaction "
-            "of patch_info's journal, or use to: original.")
+            "The journal has no earlier change of this kernel's live patches to roll back. Name a transaction "
+            "from the journal of patch_info, or use to: original.")
     raise LivepatchError(
         "transaction-unknown",
-        f"The journal has no change called {to} of this kernel: take one from the journal that patch_info returns.")
+        f"The journal has no change called {to} of this kernel. Name a transaction from the journal of patch_info.")
 
 
 def _ledger(host):

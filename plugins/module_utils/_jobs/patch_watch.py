@@ -88,7 +88,7 @@ def _patch(host, name):
         patch = interface.patch(name)
         blockers = describe_blockers(host, patch) if patch else []
         findings.append(finding(
-            "transition-unfinished", name, name=name, how="goes on", blockers=blockers_sentence(blockers)))
+            "transition-unfinished", name, name=name, how="continues", blockers=blockers_sentence(blockers)))
         result.update(verified=None, blockers=blockers[:MOST_BLOCKERS])
     elif in_kernel == "enabled" and not tasks_are_readable(host):
         findings.append(finding("tasks-unreadable", host.release()))

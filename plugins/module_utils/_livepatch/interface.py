@@ -43,5 +43,5 @@ def unsupported(host):
     name = interface_name(host)
     why = "there is no /sys/kernel/livepatch"
     if name != "none":
-        why = f"its only interface is {name}, which this collection reports and does not drive"
+        why = f"its only interface is {name}, and this collection only reports it"
     return finding("livepatch-unsupported", host.release(), running=host.release(), why=why)

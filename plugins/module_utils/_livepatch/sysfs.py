@@ -117,10 +117,10 @@ class SysfsInterface:
         if error.errno in (errno.EPERM, errno.EACCES):
             return LivepatchError(
                 "not-permitted",
-                f"The kernel does not let this user change the patch {name}: run the task with become: true.",
+                f"The kernel does not let this user change the patch {name}. Run the task with become: true.",
             )
         return LivepatchError(
             "change-refused",
-            f"The kernel refused to change the patch {name} ({error.strerror}): it changed meanwhile, so look again "
-            "with patch_info.",
+            f"The kernel refused to change the patch {name} ({error.strerror}), because its state has changed "
+            "meanwhile. See it with patch_info.",
         )

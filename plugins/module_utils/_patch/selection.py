@@ -30,7 +30,7 @@ def select_build(host, store, offer, name):
         return None
     if name and build["name"] != name:
         raise LivepatchError(
-            "name-differs", f"{build['file']} holds the patch {build['name']}, not {name}: correct name or src.")
+            "name-differs", f"{build['file']} holds the patch {build['name']}, not {name}. Correct name or src.")
     if build.get("stub"):
         build = store.description(build["sha256"]) or _request(description=build["sha256"])
     return build
@@ -47,14 +47,15 @@ def no_build_note(host, offer, name):
 def _bundle_build(host, builds, name):
     if name and name not in {build["name"] for build in builds}:
         known = ", ".join(sorted({build["name"] for build in builds})) or "none"
-        raise LivepatchError("name-not-in-bundle", f"The bundle holds no patch called {name}; it holds: {known}.")
+        raise LivepatchError(
+            "name-not-in-bundle", f"The bundle holds no patch called {name}. Correct name. It holds: {known}.")
     here = (host.release(), host.machine())
     fitting = [build for build in builds
                if (build["release"], build["arch"]) == here and name in (None, build["name"])]
     if len(fitting) > 1:
         names = ", ".join(sorted(build["name"] for build in fitting))
         raise LivepatchError(
-            "name-needed", f"The bundle holds several patches for kernel {here[0]} ({names}): say which one with name.")
+            "name-needed", f"The bundle holds several patches for kernel {here[0]} ({names}). Choose one with name.")
     return fitting[0] if fitting else None
 
 

@@ -56,7 +56,7 @@ def _about_enabled(host_state):
                 "on-trial", name, name=name, since=trial["since"], seconds=trial["seconds"],
                 back_to=", ".join(names_of(trial["back_to"])) or "no live patch")
             if not host_state.trial_process_alive and not host_state.changing:
-                yield finding("trial-not-guarded", name, name=name)
+                yield finding("trial-process-missing", name, name=name)
         elif name not in accepted_names:  # or other-build-than-accepted says so
             yield finding("enabled-not-accepted", name, name=name)
 
@@ -92,13 +92,13 @@ def _why_not_loaded(host_state, entry):
     elif replacing:
         why, facts = "replaced", replacing
     elif last and _contains(last["after"] or [], entry):
-        why, facts = "taken-out", last
+        why, facts = "removed", last
     elif host_state.boot["switched_off"]:
         why, facts = "switched-off", {}
     elif at_boot["outcome"] in ("failed", "interrupted"):
         why, facts = at_boot["outcome"], at_boot
     elif not _boots(host_state):
-        why, facts = "no-boot-part", {}
+        why, facts = "no-boot-service", {}
     else:
         why, facts = "unknown", {}
     return WHY_NOT_LOADED[why].format(**dict(facts, name=entry["name"]))
@@ -127,7 +127,7 @@ def _about_gone(host_state):
         explained = _contains(host_state.ledger["accepted"], layer) or quarantine_entry(host_state.ledger, layer)
         if not explained and layer["name"] not in names_of(_in_effect(host_state)):
             yield finding(
-                "gone-after-reboot" if earlier_boot else "taken-out-by-hand", layer["name"], name=layer["name"],
+                "gone-after-reboot" if earlier_boot else "removed-by-hand", layer["name"], name=layer["name"],
                 transaction=change["transaction"])
 
 
@@ -160,7 +160,7 @@ def _about_boot(host_state):
             why = "no-systemd"
         else:
             why = "not-enabled" if host_state.boot["installed"] else "not-installed"
-        yield finding("boot-part-missing", "boot", why=WHY_NO_BOOT_PART[why])
+        yield finding("boot-service-missing", "boot", why=WHY_NO_BOOT_PART[why])
 
 
 def _boots(host_state):

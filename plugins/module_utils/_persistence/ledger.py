@@ -69,8 +69,8 @@ def read_ledger(host):
     if not isinstance(ledger, dict) or ledger.pop("schema", None) != SCHEMA or not matches(ledger, SHAPE):
         raise LivepatchError(
             "ledger-damaged",
-            f"{LEDGER} is damaged or of another version of this collection, so what is accepted, on trial or "
-            "quarantined here is not known: move it away, and accept again what is to be loaded at boot.")
+            f"{LEDGER} is damaged or of another version of this collection, so the accepted, trial and quarantined "
+            "patches of this host are not known. Move the file away, and accept the patches for the next boot again.")
     return ledger
 
 

@@ -78,4 +78,4 @@ def _busy(holder):
         by = (f"{actor_label(holder['who'])} since {holder['since']} (transaction {holder['transaction']}, "
               f"pid {holder['pid']})")
     return LivepatchError(
-        "host-busy", f"This host is being changed by {by}: wait until it has ended.", holder=holder)
+        "host-busy", f"This host is being changed by {by}. Wait until this change has ended.", holder=holder)

@@ -61,7 +61,7 @@ class Store:
         try:
             status = os.fstat(descriptor)
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-                raise self._damaged(sha256, "others could write it")
+                raise self._damaged(sha256, "other users could write it")
             if _digest(descriptor) != sha256:
                 raise self._damaged(sha256, "it has other bytes than were sent")
         except BaseException:
@@ -115,7 +115,7 @@ class Store:
         self.drop(sha256)
         return LivepatchError(
             "kept-file-damaged",
-            f"The host's copy of the patch file was damaged ({why}) and has been dropped: run again, and it is sent "
+            f"The host's copy of the patch file was damaged ({why}) and has been deleted. Run again to send it "
             "anew.")
 
     def _sweep(self):
@@ -128,7 +128,7 @@ class Store:
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):
-            raise LivepatchError("bad-digest", f"{sha256!r} is not a sha256 digest.")
+            raise LivepatchError("bad-digest", f"{sha256!r} is not a sha256 digest. Give 64 hexadecimal digits.")
         return os.path.join(self.directory, f"{sha256}.{kind}")
 
 
@@ -145,7 +145,7 @@ def _copy_exactly(stream, target, description):
     if digest.hexdigest() != description["sha256"]:
         raise LivepatchError(
             "digest-mismatch",
-            f"{description['file']} arrived with other bytes than those that were checked: run again.")
+            f"{description['file']} arrived with other bytes than the checked ones. Run again.")
 
 
 def _digest(descriptor):

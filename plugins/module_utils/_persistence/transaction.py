@@ -167,8 +167,8 @@ def _journal_error(error):
         return error
     return LivepatchError(
         "journal-unwritable",
-        f"The journal {CURRENT} cannot be written ({_why(error)}), and nothing is brought in without a record of it: "
-        "make that possible and run again.")
+        f"The journal {CURRENT} cannot be written ({_why(error)}), and no patch is loaded without a record of it. "
+        "Make it writable and run again.")
 
 
 def _why(error):

@@ -81,8 +81,8 @@ def _try(host, argv):
         raise LivepatchError(
             "program-unusable",
             f"{argv[0]} cannot run this collection's program on this host "
-            f"({said.rpartition(chr(10))[2] or 'it says nothing'}), so that the host could not go back by itself: "
-            "repair that Python or choose another with ansible_python_interpreter.")
+            f"({said.rpartition(chr(10))[2] or 'no output'}), so the host could not revert automatically. "
+            "Repair this Python, or choose another with ansible_python_interpreter.")
 
 
 def _interpreter(host):
@@ -92,8 +92,8 @@ def _interpreter(host):
     if not trusted:
         raise LivepatchError(
             "interpreter-not-trusted",
-            f"None of {', '.join(filter(None, choices))} is a Python that only root can replace, and the host may run "
-            "no other by itself: install the distribution's python3.")
+            f"None of {', '.join(filter(None, choices))} is a Python that only root can replace, and the host runs "
+            "no other without a controller. Install the distribution's python3.")
     # The distribution's name lives longer than the file that it stands for today.
     return next((name for name in PYTHONS if host.resolved(name) == trusted[0]), trusted[0])
 

@@ -105,7 +105,7 @@ def _end(host, known, said):
             end_of_trial(host, transaction, **still_in_kernel(interface_adapter(host).patches(), transaction.ledger))
             return said
         return _take_back(host, transaction, trial) and (
-            f"The trial of {trial['name']} was over and nobody had accepted it: this host is back at "
+            f"The trial of {trial['name']} ended without acceptance. This host has reverted to "
             f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
 
 

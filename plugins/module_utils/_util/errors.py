@@ -20,7 +20,7 @@ def as_livepatch_error(failure):
         return failure
     where = f"{failure.filename}: " if failure.filename else ""
     return LivepatchError(
-        "os-error", f"The host refused something that should work: {where}{failure.strerror or failure}.")
+        "os-error", f"Unexpected error from the operating system: {where}{failure.strerror or failure}.")
 
 
 class ControllerRequest(Exception):

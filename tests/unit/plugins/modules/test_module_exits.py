@@ -40,8 +40,8 @@ def test_an_error_with_its_details(kernel, run):
     code, result = run("patch", src="fix.ko", offer=FIX.offer())
     assert (code, result["failed"], result["code"]) == (1, True, "wrong-release")
     assert result["msg"] == (
-        "fix.ko is built for kernel 6.1.0-56-amd64 and this host runs 6.1.0-57-amd64: use a build for 6.1.0-57-amd64, "
-        "since a kernel can accept the wrong one and crash.")
+        "fix.ko is built for kernel 6.1.0-56-amd64 and this host runs 6.1.0-57-amd64. Use a build for "
+        "6.1.0-57-amd64: a kernel can load the wrong one and crash.")
     assert [found["code"] for found in result["findings"]] == ["wrong-release"]
     assert result["patch"]["state"] == "absent"
     assert "exception" not in result

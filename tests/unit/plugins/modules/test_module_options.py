@@ -60,7 +60,7 @@ def test_what_can_be_ignored_is_documented():
 def test_a_timeout_is_a_second_or_more(kernel, run, module, options, seconds):
     code, result = run(module, transition_timeout=seconds, **options)
     assert (code, result["code"]) == (1, "bad-option")
-    assert result["msg"] == f"transition_timeout is {seconds}: give one second or more."
+    assert result["msg"] == f"transition_timeout is {seconds}. Give one second or more."
 
 
 def test_a_stall_takes_ninety_seconds_and_is_turned_round_when_nothing_is_said(kernel, run, tmp_path):

@@ -133,8 +133,8 @@ def test_where_addresses_are_hidden_another_name_is_not_ruled_out(kernel, findin
     found, = findings({"vmlinux": ["alias"]})
     assert found["code"] == "not-checked"
     assert found["message"] == (
-        "This kernel hides the addresses of its symbols (kernel.kptr_restrict), so this was not checked before the "
-        "load: function-not-traceable.")
+        "This kernel hides the addresses of its symbols (kernel.kptr_restrict). These checks were skipped: "
+        "function-not-traceable.")
     os.unlink(kernel.path(KALLSYMS))
     assert {one["message"].partition(",")[0] for one in findings({"vmlinux": ["alias"]})} == {
         "This kernel does not show its symbols (/proc/kallsyms)"}

@@ -37,7 +37,7 @@ def test_what_can_be_ignored_are_few_blockers():
 def test_a_finding():
     assert WARNING == {
         "code": "replaced-module-kept", "level": "warning", "subject": "old",
-        "message": "The replaced patch old has no effect any more, but its module stays loaded: It is pinned."}
+        "message": "The replaced patch old has no effect any more, but its module stays loaded. It is pinned."}
 
 
 @pytest.mark.parametrize("code, facts", [("no-such-code", {}), ("not-loaded", {})])
@@ -53,7 +53,7 @@ def test_only_blockers_that_are_not_ignored_stand():
 
 def test_an_error_says_the_first_and_counts_the_rest():
     error = error_from([BLOCKER], findings=[BLOCKER, WARNING])
-    assert (error.code, error.message) == ("not-loaded", "The patch fix is not loaded: bring it to state enabled.")
+    assert (error.code, error.message) == ("not-loaded", "The patch fix is not loaded. Load it with patch.")
     assert error.details == {"findings": [BLOCKER, WARNING]}
     assert error_from([BLOCKER] * 3).message == (
-        "The patch fix is not loaded: bring it to state enabled. (2 more in findings.)")
+        "The patch fix is not loaded. Load it with patch. (2 more in findings.)")

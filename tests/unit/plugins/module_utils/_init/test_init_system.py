@@ -189,14 +189,14 @@ def test_a_boot_part_that_cannot_be_started_is_told(kernel, systemd, verb):
     systemd.broken[verb] = "Failed to connect to bus"
     with pytest.raises(LivepatchError, match="Failed to connect to bus") as raised:
         install_boot_service(kernel, PROGRAM)
-    assert raised.value.code == "boot-part-failed"
+    assert raised.value.code == "boot-service-failed"
 
 
 def test_a_boot_part_that_cannot_be_written_is_told(kernel, systemd):
     kernel.put("/etc/systemd", "a file where a directory has to be")
     with pytest.raises(LivepatchError) as raised:
         install_boot_service(kernel, PROGRAM)
-    assert raised.value.code == "boot-part-failed"
+    assert raised.value.code == "boot-service-failed"
 
 
 @pytest.mark.parametrize("line, expected", [

@@ -81,11 +81,11 @@ def test_unreadable_tasks_are_known_to_be_unreadable(kernel):
 
 
 @pytest.mark.parametrize("blockers, words", [
-    ([], "no task that can be seen (an idle CPU can hold it)"),
-    ([blocker()], "worker (pid 10) for a reason the kernel does not tell"),
+    ([], "no visible task (an idle CPU can hold it)"),
+    ([blocker()], "worker (pid 10) for an unknown reason"),
     ([blocker(function="held_in")], "worker (pid 10) in held_in"),
     ([blocker(reason="running")], "worker (pid 10) running"),
-    ([blocker(reason="unreliable-stack")], "worker (pid 10) with a stack the kernel cannot read"),
+    ([blocker(reason="unreliable-stack")], "worker (pid 10) with a stack unreadable for the kernel"),
     ([blocker(reason="asleep-in-function", function="f"), blocker(reason="running", comm="b")],
      "worker (pid 10) asleep in f, b (pid 10) running"),
     ([blocker(reason="running")] * 5,

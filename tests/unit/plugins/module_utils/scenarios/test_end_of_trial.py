@@ -156,7 +156,7 @@ def test_a_trial_needs_a_way_back(host, bring):
     host.plain_module("foreign", taint="OEK", refcnt=1)
     host.put("/sys/kernel/livepatch/foreign/enabled", "1\n")
     host.put("/sys/kernel/livepatch/foreign/transition", "0\n")
-    assert failure(bring, V1, trial=60).code == "trial-without-way-back"
+    assert failure(bring, V1, trial=60).code == "trial-without-rollback"
     assert host.loads == []
 
 
