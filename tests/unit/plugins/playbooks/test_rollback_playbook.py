@@ -60,7 +60,7 @@ def test_every_kind_of_host_is_in_the_summary_and_those_that_are_not_back_fail(r
         "rolled back: out: new removed; no live patch is enabled now",
         "unchanged: same: old is enabled",
         "unchanged: never: no live patch is enabled",
-        "left going: going: transition-unfinished: It was left going.",
+        "in transition: going: transition-unfinished: It was left going.",
         "failed: stalled: transition-stalled: The transition of new stalled and was turned round.",
         "failed: foreign: no-previous: The journal has no change.",
         "unreachable: gone, late: Connection refused",
