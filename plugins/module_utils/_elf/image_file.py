@@ -70,12 +70,12 @@ def _opened(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise LivepatchError(
-            "no-such-file", f"{path} on the host cannot be read ({error.strerror}): correct src.") from error
+            "no-such-file", f"{path} on the host cannot be read ({error.strerror}). Correct src.") from error
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb", buffering=0)  # unbuffered: zstd reads from the descriptor itself
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise LivepatchError(
-            "remote-src-directory", f"{path} is a directory on the host: with remote_src, name one patch file.")
-    raise LivepatchError("not-a-file", f"{path} on the host is not a regular file: name one patch file.")
+            "remote-src-directory", f"{path} is a directory on the host. With remote_src, name one patch file.")
+    raise LivepatchError("not-a-file", f"{path} on the host is not a regular file. Name one patch file.")

@@ -14,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables impor
     orc_formats,
     symbol_versions,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 CHUNK = 1 << 20
@@ -34,7 +34,8 @@ def read_image(host, path):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST:
-                raise LivepatchError("too-large", f"{path} is larger than {LARGEST >> 20} MiB uncompressed.")
+                raise LivepatchError(
+                    "too-large", f"{path} is larger than {LARGEST >> 20} MiB uncompressed. It is not read.")
     return b"".join(chunks)
 
 
@@ -57,7 +58,7 @@ class ModuleFile:
         section = self.elf.section(name)
         return b"" if section is None else bytes(self.elf.contents(section))
 
-    @once
+    @cached_property
     def modinfo(self):
         """{tag: first value} of .modinfo."""
         fields = {}
@@ -65,39 +66,39 @@ class ModuleFile:
             fields.setdefault(tag, value)
         return fields
 
-    @once
+    @cached_property
     def build_id(self):
         """As hex, or None."""
         return notes.build_id(self._bytes(".note.gnu.build-id"), self.elf.order)
 
-    @once
+    @cached_property
     def struct_size(self):
         """sizeof(struct module), None for what is not a module."""
         section = self.elf.section(".gnu.linkonce.this_module")
         return section.size if section else None
 
-    @once
+    @cached_property
     def has_versions(self):
         """Whether it was built with CONFIG_MODVERSIONS."""
         return any(self.elf.section(name) for name in ("__versions", "__version_ext_crcs"))
 
-    @once
+    @cached_property
     def crcs(self):
         """{symbol: CRC} of what it imports."""
         tables = map(self._bytes, ("__versions", "__version_ext_crcs", "__version_ext_names"))
         return symbol_versions(*tables, self.elf.order, self.elf.word)
 
-    @once
+    @cached_property
     def orc_unwind(self):
         """Whether it has data for unwinding its stacks."""
         return self.elf.section(".orc_unwind") is not None
 
-    @once
+    @cached_property
     def orc_header(self):
         """The digest of that data's format as hex, or None."""
         return b"".join(orc_formats(self._bytes(".orc_header"))).hex() or None
 
-    @once
+    @cached_property
     def _trace_places(self):
         """{(section, offset)} of every place that ftrace can change."""
         places = set()
@@ -116,6 +117,6 @@ class ModuleFile:
         end = min(end, symbol.size or end)  # what follows a short function is the next one's
         return any((symbol.section, symbol.value + step) in self._trace_places for step in range(first, end))
 
-    @once
+    @cached_property
     def _machine(self):
         return struct.unpack_from(self.elf.order + "H", self._data, 18)[0]

@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables impor
     unpack_entries,
     unpack_symbols,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
 SHT_NULL, SHT_SYMTAB, SHT_RELA, SHT_NOBITS = 0, 2, 4, 8
 SHN_UNDEF = 0
@@ -99,11 +99,11 @@ class ElfFile:
             return self._view[:0]
         return self._view[section.offset:section.offset + section.size]
 
-    @once
+    @cached_property
     def _symbol_table(self):
         return next((section for section in self.sections if section.type == SHT_SYMTAB), None)
 
-    @once
+    @cached_property
     def _symbols(self):
         """(offset of the name, Symbol's fields) of every symbol, in the file's order."""
         if self._symbol_table is None:
@@ -111,14 +111,14 @@ class ElfFile:
         table = self._symbol_table
         return list(unpack_symbols(self.contents(table), self.order, self.word, table.name))
 
-    @once
+    @cached_property
     def _symbols_by_offset(self):
         found = {}
         for symbol in self._symbols:
             found.setdefault(symbol[0], []).append(symbol)
         return found
 
-    @once
+    @cached_property
     def _symbol_names(self):
         if self._symbol_table is None:
             return b""
@@ -146,7 +146,7 @@ class ElfFile:
             found.sort(key=lambda symbol: order[id(symbol)])
         return [_symbol(symbol) for symbol in found if symbol[3] != SHN_UNDEF]
 
-    @once
+    @cached_property
     def _relocation_sections(self):
         """{index of a section: its relocation sections}; a file can have thousands of both."""
         found = {}

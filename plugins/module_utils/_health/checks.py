@@ -4,59 +4,59 @@
 """The health checks that an operator has named for a host, done there one after another; see options.py."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UP, Systemd
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 LONGEST_MESSAGE = 300  # characters
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
-TOO_LONG = ("TooLong", "timeout", "TimeoutError")  # of http.py, and of sockets, which have renamed theirs
-WELL = tuple(state for state in UP if state != "activating")
+TIMEOUT_TYPES = ("DeadlineExceeded", "timeout", "TimeoutError")  # of http.py, and of sockets, which have renamed theirs
+HEALTHY_STATES = tuple(state for state in UP if state != "activating")
 
 
 def check_health(host, checks, fetch):
     """A list of `name`, `kind`, `ok`, `message` and `seconds`, one for each check; `fetch` is that of http.py."""
-    return [_result(host, check, fetch) for check in checks]
+    return [_run_check(host, check, fetch) for check in checks]
 
 
-def _result(host, check, fetch):
+def _run_check(host, check, fetch):
     began = host.now()
     try:
         ok, message = RUNNERS[check["kind"]](host, check["what"], check["timeout"], fetch)
     except Exception as failure:  # whatever a library makes of what a server answers: the check has failed
-        ok, message = False, _why(failure, check["timeout"])
-    return {"name": check["name"], "kind": check["kind"], "ok": ok, "message": bounded(message, LONGEST_MESSAGE),
+        ok, message = False, _failure_message(failure, check["timeout"])
+    return {"name": check["name"], "kind": check["kind"], "ok": ok, "message": truncate(message, LONGEST_MESSAGE),
             "seconds": round(host.now() - began, 3)}
 
 
-def _why(failure, timeout):
+def _failure_message(failure, timeout):
     cause = getattr(failure, "reason", None) or failure  # urllib's URLError has what it came from
-    if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TOO_LONG:
-        return f"It was not over after {timeout} s and was stopped."
+    if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TIMEOUT_TYPES:
+        return f"It did not end within {timeout} s and was stopped."
     return f"{getattr(cause, 'strerror', None) or str(cause) or type(cause).__name__}."
 
 
 # Each check returns whether all is well, and a sentence.
 
-def _run(host, words, seconds, _fetch):
-    status, output = host.run(words, seconds)
+def _run_command(host, argv, seconds, _fetch):
+    status, output = host.run(argv, seconds)
     last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
     end = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     return status == 0, f"It {end}" + (f": {last}" if last else ".")
 
 
-def _ask(_host, url, seconds, fetch):
-    status, said = fetch(url, seconds)
-    return 200 <= status < 300, f"The server answers {status} {said}".strip() + "."
+def _check_url(_host, url, seconds, fetch):
+    status, reason = fetch(url, seconds)
+    return 200 <= status < 300, f"The server answers {status} {reason}".strip() + "."
 
 
-def _look_at_unit(host, unit, seconds, _fetch):
+def _check_unit(host, unit, seconds, _fetch):
     if not Systemd.runs(host):
-        return False, "This host has no systemd that could tell of a unit: check with a command or a url instead."
-    shown = Systemd(host).shown(unit, PROPERTIES, seconds)
-    states = {key: shown.get(key) or "unknown" for key in PROPERTIES}
+        return False, "This host has no systemd, so a unit cannot be checked. Use a command or a url instead."
+    properties = Systemd(host).properties(unit, PROPERTIES, seconds)
+    states = {key: properties.get(key) or "unknown" for key in PROPERTIES}
     if states["LoadState"] not in ("loaded", "unknown"):
         return False, f"The unit is {states['LoadState']}."
-    return states["ActiveState"] in WELL, (
+    return states["ActiveState"] in HEALTHY_STATES, (
         "The unit is {ActiveState} ({SubState}), and its last result was {Result}.".format(**states))
 
 
-RUNNERS = {"command": _run, "url": _ask, "unit": _look_at_unit}
+RUNNERS = {"command": _run_command, "url": _check_url, "unit": _check_unit}

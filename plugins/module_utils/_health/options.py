@@ -12,7 +12,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 TIMEOUT, LONGEST_TIMEOUT = 10, 300  # seconds
 LONGEST_NAME = 80  # characters
@@ -21,33 +21,33 @@ UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5),
 
 def health_checks(options):
     """The checks of the option of that name; raises LivepatchError `bad-option` before any of them is done."""
-    return [_described(number, entry) for number, entry in enumerate(options or [], 1)]
+    return [_parse_check(number, entry) for number, entry in enumerate(options or [], 1)]
 
 
-def _described(number, entry):
+def _parse_check(number, entry):
     def wrong(problem):
         return LivepatchError("bad-option", f"health_checks ({number}.) {problem}.")
     if entry.get("tasks") is not None:
-        raise wrong("has tasks, which run on the controller: name them to the playbook rollout, or run them beside "
+        raise wrong("has tasks, but tasks run on the controller. Give them to the playbook rollout, or run them beside "
                     "this task")
     kinds = [kind for kind in KINDS if entry.get(kind) is not None]
     if len(kinds) != 1:
-        raise wrong(f"has {' and '.join(kinds) or 'nothing to check'}: give one of {', '.join(KINDS)}")
+        raise wrong(f"has {' and '.join(kinds) or 'nothing to check'}. Give one of {', '.join(KINDS)}")
     kind, = kinds
     read, right = KINDS[kind]
     what = read(entry[kind])
     if not what:
-        raise wrong(f"has the {kind} {entry[kind]!r}: give {right}")
+        raise wrong(f"has the {kind} {entry[kind]!r}. Give {right}")
     timeout = TIMEOUT if entry.get("timeout") is None else entry["timeout"]
     if not 1 <= timeout <= LONGEST_TIMEOUT:
-        raise wrong(f"has the timeout {timeout}: give 1 to {LONGEST_TIMEOUT} seconds")
+        raise wrong(f"has the timeout {timeout}. Give 1 to {LONGEST_TIMEOUT} seconds")
     name = entry.get("name") or _name(kind, what)
-    return {"name": bounded(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
+    return {"name": truncate(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
 
 
 # What to check, as an option has it: None for what makes no sense.
 
-def _words(command):
+def _argv(command):
     if isinstance(command, list):
         words = [str(word) for word in command]
     else:
@@ -58,7 +58,7 @@ def _words(command):
     return words if words and words[0] and not any("\0" in word for word in words) else None
 
 
-def address(url):
+def parse_url(url):
     """A URL of http or https without the spaces around it; None for anything else."""
     try:
         parts = urlsplit(url.strip())
@@ -68,16 +68,16 @@ def address(url):
     return url.strip() if fine and not re.search(r"[\s\0]", url.strip()) else None
 
 
-def unit_name(unit):
+def parse_unit(unit):
     """The name of one unit without the spaces around it; None for anything else."""
     return unit.strip() if UNIT.match(unit.strip()) else None
 
 
 # Kind: what makes sense of the option, what to give.
 KINDS = {
-    "command": (_words, "a program and its arguments, as a list or as one text; there is no shell"),
-    "url": (address, "an address that begins with http:// or https://"),
-    "unit": (unit_name, "the name of a systemd unit such as nginx.service"),
+    "command": (_argv, "a program and its arguments, as a list or as one text without shell syntax"),
+    "url": (parse_url, "an address that begins with http:// or https://"),
+    "unit": (parse_unit, "the name of a systemd unit such as nginx.service"),
 }
 
 

@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import LARGEST
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ORC_HEADER, orc_formats
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.imports import (
     has_versions,
@@ -123,9 +123,9 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
 def _legible(value: t.Any) -> t.Any:
     """The same value with all its texts legible."""
     if isinstance(value, str):
-        return legible(value)
+        return printable(value)
     if isinstance(value, dict):
-        return {legible(key): _legible(inner) for key, inner in value.items()}
+        return {printable(key): _legible(inner) for key, inner in value.items()}
     return [_legible(inner) for inner in value] if isinstance(value, list) else value
 
 

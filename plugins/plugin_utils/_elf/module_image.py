@@ -74,7 +74,7 @@ class Section(t.NamedTuple):
     info: int
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """Its name for messages, or its number where the name is not plain: it can hold what controls a terminal."""
         return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.index}"
 
@@ -210,13 +210,13 @@ class ModuleImage:
         for section in self._relocation_sections.get(target.index, []):
             layout = self._relocation_layout(section)
             if section.size % layout.size:
-                raise _malformed(f"section {section.shown} has a part of an entry")
+                raise _malformed(f"section {section.display_name} has a part of an entry")
             self._relocations_read += section.size // layout.size
             if self._relocations_read > _MAX_RELOCATIONS:
                 raise too_complex()
             for offset, info, *addend in layout.iter_unpack(self.contents(section)):
                 if offset >= target.size or info >> shift >= len(symbols):
-                    raise _malformed(f"section {section.shown} has a relocation to nowhere")
+                    raise _malformed(f"section {section.display_name} has a relocation to nowhere")
                 value = addend[0] if addend else self.number(target, offset, self.word)
                 yield Relocation(offset, info & mask, symbols[info >> shift], value)
 

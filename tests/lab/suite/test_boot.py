@@ -92,13 +92,13 @@ def test_a_patch_that_panics_soon_after_boot_is_not_loaded_again(start, patches,
 
 
 @pytest.mark.exhaustive
-def test_a_proven_patch_survives_a_crash(start, patches, seen):
+def test_a_confirmed_patch_survives_a_crash(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_v1"])
     guest.reboot()
     service = guest.run("systemctl list-timers --all --plain --no-legend 'kernel-livepatch-*'").split()[-1]
     guest.run(f"systemctl start {service}")  # as its timer does after ten minutes
-    guest.wait(f"grep -q '\"proven\": true' {STORE}/ledger.json")
+    guest.wait(f"grep -q '\"confirmed\": true' {STORE}/ledger.json")
     guest.reset()
     livepatch = assert_whole(guest, play, "boot done", "boot done", "accept done", "patch done")
     assert (guest.version(), livepatch["quarantined"]) == ("v1", [])

@@ -160,7 +160,7 @@ def test_a_trial_needs_no_systemd(play, without_systemd, patches, seen):
     assert guest.run(f"pgrep -f '{PROGRAM} end-trial' | wc -l") == "1\n"
     livepatch = assert_whole(guest, play, "patch done")
     assert livepatch["boot"]["init"] == "none"
-    assert "trial-not-guarded" not in codes(livepatch["drift"])
+    assert "trial-process-missing" not in codes(livepatch["drift"])
     guest.machine.disconnect()
     guest.wait_until_back("cmdline_v1")
     assert_whole(guest, play, "trial done", "patch done")
@@ -176,7 +176,7 @@ def test_an_accepted_trial_needs_no_systemd_either(play, without_systemd, patche
     guest.wait(f"! pgrep -f {PROGRAM} >/dev/null")
     livepatch = assert_whole(guest, play, "accept done", "patch done")
     assert livepatch["trial"] is None
-    assert "boot-part-missing" in codes(livepatch["drift"])
+    assert "boot-service-missing" in codes(livepatch["drift"])
 
 
 @pytest.mark.exhaustive

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import kept
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import read_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
 
-LOST = {"unreachable": True, "msg": "Connection refused"}
+UNREACHABLE = {"unreachable": True, "msg": "Connection refused"}
 HELD = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None, "stack": []}]
 KERNEL = "6.1.0-56-amd64"
 
@@ -55,25 +55,26 @@ def went(**more):
 
 ANSWERS = {
     "check": {
-        "ok": checked(), "lost": LOST, "uncovered": checked("uncovered", compatible=False),
+        "ok": checked(), "unreachable": UNREACHABLE, "no_build": checked("no_build", compatible=False),
         "blocked": checked(compatible=False, findings=[finding("wrong-release")]), "accepted": checked("accepted"),
         "trial": checked("enabled", trial={"name": "fix", "seconds_left": 50}), "enabled": checked("enabled"),
-        "unchecked": failed("host-not-trusted"), "unanswered": {}, "nonsense": {"compatible": 7}},
+        "unchecked": failed("host-not-trusted"), "no_result": {}, "nonsense": {"compatible": 7}},
     "load": {
-        "ok": loaded("enabled"), "lost": LOST, "waiting": loaded("enabling", blockers=HELD),
+        "ok": loaded("enabled"), "unreachable": UNREACHABLE, "waiting": loaded("enabling", blockers=HELD),
         "failed": failed("refused-by-kernel", patch=patch("absent"), transaction="t1"),
         "stalled": failed("transition-stalled", patch=patch("absent"), blockers=HELD, transaction="t1"),
         "stuck": failed("reverse-stalled", patch=patch("disabling"), blockers=HELD, transaction="t1"),
-        "uncovered": loaded("uncovered", changed=False), "unanswered": {}, "nonsense": {"patch": []}},
+        "no_build": loaded("no_build", changed=False), "no_result": {}, "nonsense": {"patch": []}},
     "look": {
-        "ok": seen(), "lost": LOST, "unanswered": {}, "nonsense": {"well": "yes"},
+        "ok": seen(), "unreachable": UNREACHABLE, "no_result": {}, "nonsense": {"well": "yes"},
         "ill": seen(well=False, findings=[finding("health-check-failed")],
                     health=[{"name": "web", "ok": False, "message": "503"}]),
         "rebooted": seen("absent", False, [finding("host-rebooted")]),
         "waiting": seen("enabling", False, [finding("transition-unfinished", "warning")], blockers=HELD)},
-    "keep": {"ok": {"changed": True, "findings": []}, "failed": failed("not-verified"), "lost": LOST},
-    "back": {"ok": went(), "lost": LOST, "failed": failed("transition-stalled")},
-    "proof": {"ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "lost": LOST},
+    "keep": {"ok": {"changed": True, "findings": []}, "failed": failed("not-verified"), "unreachable": UNREACHABLE},
+    "back": {"ok": went(), "unreachable": UNREACHABLE, "failed": failed("transition-stalled")},
+    "proof": {
+        "ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "unreachable": UNREACHABLE},
 }
 REGISTERED = {"check": "__livepatch_check", "load": "__livepatch_load", "look": "__livepatch_watch",
               "keep": "__livepatch_accept", "back": "__livepatch_rollback", "proof": "__livepatch_verify"}
@@ -123,7 +124,7 @@ class Rollout:
         if back:
             self._step("rollback", batch)
         self.ended = self._step("end", batch)
-        return kept(self._directory)
+        return read_record(self._directory)
 
     def _wave(self, batch):
         if self._step("open", batch)["end"]:
