@@ -308,7 +308,7 @@ livepatch:
           sample: patch
         outcome:
           description: >-
-            V(done), V(failed), V(running), V(left-going) for a transition that was left going as asked for, or
+            V(done), V(failed), V(running), V(in-transition) for a transition that was left going as asked for, or
             V(interrupted) for a change whose end is not in the journal and whose process is gone.
           type: str
           sample: done

@@ -74,7 +74,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-rolled_back:
+removed:
   description: What was taken out, in that order. In check mode, what would be.
   returned: when the host was looked at
   type: list
@@ -88,7 +88,7 @@ rolled_back:
       description: How long it took until no task ran its code; V(none) when it had no effect before, and in check mode.
       type: float
       sample: 0.021
-brought_back:
+restored:
   description: What was loaded again, in that order. In check mode, what would be.
   returned: when the host was looked at
   type: list

@@ -120,7 +120,7 @@ def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judge
         found = _disproof(target, proof)
         if found:
             return found
-    out, back = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
+    out, back = (_texts(one["name"] for one in answer[key]) for key in ("removed", "restored"))
     went = "planned" if check_mode else "rolled_back"
     # What only ends a trial, or lets the next boot load something else, has a transaction and no change of the kernel.
     return Judged(went if answer["changed"] or answer.get("transaction") else "unchanged", None, out, back, target)
@@ -154,7 +154,7 @@ def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
     return (
         isinstance(answer.get("changed"), bool) and are_findings(answer.get("findings"))
         and is_list(answer.get("target")) and all(isinstance(name, str) for name in answer["target"])
-        and all(are_named(answer.get(key)) for key in ("rolled_back", "brought_back")))
+        and all(are_named(answer.get(key)) for key in ("removed", "restored")))
 
 
 def _has_no_previous(answer: Mapping[str, t.Any]) -> bool:
