@@ -14,8 +14,8 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simula
 
 KERNEL = "6.1.0-56-amd64"
 WENT = {
-    "changed": True, "transaction": "t1", "target": [], "findings": [], "rolled_back": [{"name": "fix"}],
-    "brought_back": []}
+    "changed": True, "transaction": "t1", "target": [], "findings": [], "removed": [{"name": "fix"}],
+    "restored": []}
 NOTHING = {"failed": True, "code": "nothing-enabled", "msg": "No live patch is enabled.", "patches": [], "findings": [
     {"code": "nothing-enabled", "level": "blocker", "subject": "6.1", "message": "No live patch is enabled."}]}
 
