@@ -51,7 +51,7 @@ def test_a_file_that_is_kept_already_takes_no_space(kernel, bring, monkeypatch):
 def test_a_file_system_that_cannot_be_written_is_told_before_a_change_and_only_then(kernel, bring, monkeypatch):
     bring(SimulatedPatch("other"))
     monkeypatch.setattr(kernel, "is_read_only", lambda path: path == "/var/lib/kernel-livepatch/patches")
-    with pytest.raises(LivepatchError, match="is mounted read-only, and .* its journal there. Mount it writable"):
+    with pytest.raises(LivepatchError, match=r"is mounted read-only, and .* its journal there. Mount it writable"):
         bring(SimulatedPatch())
     assert bring(SimulatedPatch("other"))["changed"] is False
 
