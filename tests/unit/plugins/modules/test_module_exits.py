@@ -49,8 +49,8 @@ def test_an_error_with_its_details(kernel, run):
 
 @pytest.mark.parametrize("error, sentence", [
     (OSError(errno.EIO, "Input/output error", "/proc/x"), "/proc/x: Input/output error."),
-    (OSError(errno.EIO, "Input/output error"), "that should work: Input/output error."),
-    (OSError("said nothing more"), "that should work: said nothing more."),
+    (OSError(errno.EIO, "Input/output error"), "from the operating system: Input/output error."),
+    (OSError("said nothing more"), "from the operating system: said nothing more."),
 ])
 @pytest.mark.parametrize("module, options", [
     ("patch", {"name": "fix", "state": "absent"}), ("patch_check", {"src": "fix.ko", "offer": FIX.offer()}),

@@ -191,7 +191,7 @@ def test_without_a_journal_nothing_is_changed(kernel, interface, bring, monkeypa
     fill_disk(monkeypatch)
     error = failure(bring, FIX)
     assert (error.code, error.details["changed"], error.details["transaction"]) == ("journal-unwritable", False, None)
-    assert "(No space left on device), and nothing is brought in without a record of it" in error.message
+    assert "(No space left on device), and no patch is loaded without a record of it" in error.message
     assert (kernel.loads, kernel.writes, interface.state("fix")) == ([], [], "absent")
     assert kernel.names("/var/lib/kernel-livepatch/patches") == []
 
@@ -239,7 +239,7 @@ def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, brin
     monkeypatch.setattr(kernel, "finit_module", finit_module)
     found = bring(FIX)["findings"]
     assert [entry["code"] for entry in found] == ["journal-end-missing"]
-    assert "only its owner can use" in found[0]["message"]
+    assert "Other users can use" in found[0]["message"]
 
 
 def test_a_rollback_is_one_change(kernel, bring):

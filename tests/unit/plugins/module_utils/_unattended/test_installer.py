@@ -64,7 +64,7 @@ def test_a_program_that_does_not_run_is_told_and_not_kept(kernel, status, said):
     kernel.answer = lambda words: (status, said)
     error = refusal(kernel)
     assert error.code == "program-unusable"
-    assert f"({said.split(chr(10))[-1] or 'it says nothing'})" in error.message
+    assert f"({said.split(chr(10))[-1] or 'no output'})" in error.message
     assert not os.path.exists(kernel.path(PROGRAM))
     assert refusal(kernel, probe=True).code == "program-unusable"
 
