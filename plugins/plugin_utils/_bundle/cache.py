@@ -40,7 +40,7 @@ _SETTLED_NS = 100_000_000
 _Path = t.Union[str, "os.PathLike[str]"]
 
 
-def is_digest(word: t.Any) -> bool:
+def is_digest(word: t.Any) -> t.TypeGuard[str]:
     """Whether something is a sha256 digest in hex, and so a safe name for a file."""
     return isinstance(word, str) and re.fullmatch("[0-9a-f]{64}", word) is not None
 
@@ -91,7 +91,7 @@ class ParseCache:
         path = Path(self._root, "images", f"{sha256}.ko")
         with self._lock(sha256):
             if not path.exists():
-                source = self._load("images", sha256)["source"]
+                source = self._image_record(sha256)["source"]
                 data = image(source)
                 if hashlib.sha256(data).hexdigest() != sha256:
                     raise PatchFileError("changed", "has changed since it was checked; run again", source)
@@ -140,7 +140,7 @@ class ParseCache:
         if "error" in record:
             code, problem = record["error"]
             raise PatchFileError(code, problem, path)
-        description = self._load("images", record["image"])["description"]
+        description = self._image_record(record["image"])["description"]
         return {**description, "file": os.path.basename(path), "compression": record["compression"]}
 
     @contextlib.contextmanager
@@ -152,6 +152,12 @@ class ParseCache:
             yield
         finally:
             os.close(descriptor)
+
+    def _image_record(self, sha256: str) -> dict[str, t.Any]:
+        record = self._load("images", sha256)
+        if record is None:
+            raise ValueError(f"not described: {sha256!r}")
+        return record
 
     def _load(self, kind: str, key: str) -> dict[str, t.Any] | None:
         try:

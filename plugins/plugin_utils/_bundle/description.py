@@ -24,7 +24,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.klp_symbols 
     read_klp_symbols,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.modinfo import Modinfo
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import SHN_UNDEF, ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import (
+    SHN_UNDEF,
+    ModuleImage,
+    Section,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.signature import read_signature
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.detection import find_live_patch
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
@@ -131,9 +135,10 @@ def _legible(value: t.Any) -> t.Any:
 
 
 def _identity(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
+    this_module = _this_module(elf)
     return {
-        "name": _module_name(elf, modinfo),
-        "module_struct_size": elf.section(_THIS_MODULE).size,
+        "name": _module_name(elf, modinfo, this_module),
+        "module_struct_size": this_module.size,
         "arch": elf.machine.arch,
         "release": modinfo.release,
         "vermagic": modinfo.first("vermagic"),
@@ -155,7 +160,7 @@ def _parameters(elf: ModuleImage, modinfo: Modinfo) -> dict[str, str]:
     section = elf.section("__param")
     names = {
         symbol.name.removeprefix("__param_"): "" for symbol in elf.symbols
-        if section and symbol.section == section.index and symbol.name.startswith("__param_")}
+        if section and symbol.section == section.shndx and symbol.name.startswith("__param_")}
     if len(names) > _MAX_PARAMETERS:
         raise too_complex()
     return {**names, **modinfo.parameters}
@@ -172,12 +177,16 @@ def _patch(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
     }
 
 
-def _module_name(elf: ModuleImage, modinfo: Modinfo) -> str:
-    """The name in struct module, which the kernel uses; a kernel that shuffles its structs leaves only modinfo's."""
+def _this_module(elf: ModuleImage) -> Section:
     section = elf.section(_THIS_MODULE)
     if section is None:
         problem = f"is an ELF file but not a kernel module (it has no section {_THIS_MODULE}); give a .ko file"
         raise PatchFileError("not-a-module", problem)
+    return section
+
+
+def _module_name(elf: ModuleImage, modinfo: Modinfo, section: Section) -> str:
+    """The name in struct module, which the kernel uses; a kernel that shuffles its structs leaves only modinfo's."""
     start = _MODULE_NAME_OFFSET * elf.word
     raw = bytes(elf.contents(section)[start : start + _MODULE_NAME_END - elf.word]).partition(b"\0")[0]
     for name in (raw.decode("utf-8", errors="replace"), modinfo.first("name") or ""):

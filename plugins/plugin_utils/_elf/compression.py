@@ -112,6 +112,7 @@ def _unzstd_with_program(data: bytes) -> bytes | None:
         return None
     command = [program, "--decompress", "--stdout", "--quiet", f"--memory={1 << (_ZSTD_WINDOW_BITS - 20)}MB"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout and process.stderr  # each is a pipe
         deadline = threading.Timer(_ZSTD_SECONDS, process.kill)
         writer = threading.Thread(target=_feed, args=(process.stdin, data))
         deadline.start()

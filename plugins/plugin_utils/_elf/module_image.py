@@ -57,7 +57,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,64}")
 class Section(t.NamedTuple):
     """A section header; `type` is pyelftools' word for it, such as SHT_RELA."""
 
-    index: int
+    shndx: int  # its number, as in st_shndx
     name: str
     type: str | int
     flags: int
@@ -69,7 +69,7 @@ class Section(t.NamedTuple):
     @property
     def display_name(self) -> str:
         """Its name for messages, or its number where the name is not plain: it can hold what controls a terminal."""
-        return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.index}"
+        return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.shndx}"
 
     @property
     def is_data(self) -> bool:
@@ -127,7 +127,7 @@ class ModuleImage:
         self.data = data
         self._view = memoryview(data)
         elf = _open(data)
-        self.byteorder: str = "little" if elf.little_endian else "big"
+        self.byteorder: t.Literal["little", "big"] = "little" if elf.little_endian else "big"
         self.word = elf.elfclass // 8
         self.machine = _machine(elf, self.byteorder)
         self._endian = "<" if elf.little_endian else ">"
@@ -198,7 +198,7 @@ class ModuleImage:
         """The relocations that apply to a section."""
         shift, mask = (32, 0xFFFFFFFF) if self.word == 8 else (8, 0xFF)
         symbols = self.symbols
-        for section in self._relocation_sections.get(target.index, []):
+        for section in self._relocation_sections.get(target.shndx, []):
             layout = self._relocation_layout(section)
             if section.size % layout.size:
                 raise _malformed(f"section {section.display_name} has a part of an entry")
@@ -216,9 +216,9 @@ class ModuleImage:
 
         A relocation that is not a plain pointer is there too, as a location elsewhere.
         """
-        if section.index not in self._pointers:
-            self._pointers[section.index] = self._find_pointers(section)
-        return self._pointers[section.index]
+        if section.shndx not in self._pointers:
+            self._pointers[section.shndx] = self._find_pointers(section)
+        return self._pointers[section.shndx]
 
     def _find_pointers(self, section: Section) -> dict[int, Location]:
         found = {}
@@ -316,7 +316,7 @@ def _sections(elf: ELFFile, data: bytes) -> list[Section]:
 
 def _section(index: int, header: t.Mapping[str, t.Any], names: bytes) -> Section:
     return Section(
-        index=index,
+        shndx=index,
         name=_string(names, header["sh_name"]),
         type=header["sh_type"],
         flags=header["sh_flags"],

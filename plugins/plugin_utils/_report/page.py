@@ -39,7 +39,7 @@ TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback"}
 def render(record: Mapping[str, t.Any]) -> str:
     """The page of a record. Texts of hosts are escaped, and what they could control a terminal with is replaced."""
     environment = _environment()
-    style, script = (environment.loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     found = causes(record)
     in_detail, more = details(record)
     return environment.get_template("report.html.j2").render(
@@ -127,6 +127,8 @@ def _option(key: str, value: t.Any) -> str:
         return words.duration(value)
     if key == "budget" and isinstance(value, Mapping):
         asked, hosts = value.get("asked"), value.get("hosts")
+        if not isinstance(hosts, int):  # before the plan
+            return str(asked)
         return number_of(hosts, "host") + (f" ({asked})" if str(asked) != str(hosts) else "")
     if key == "health_checks":
         return "; ".join(_health_check(one) for one in value)

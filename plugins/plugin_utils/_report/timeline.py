@@ -97,19 +97,20 @@ class Timeline(t.NamedTuple):
 
 def timeline(record: Record) -> Timeline | None:
     """The drawing of a record; None where no wave was opened."""
-    opened = [wave for wave in record.get("waves") or () if moment(wave.get("opened")) is not None]
+    opened = [
+        (wave, start) for wave in record.get("waves") or () if (start := moment(wave.get("opened"))) is not None]
     if not opened:
         return None
-    end = _end(record, opened)
+    end = _end(record, [wave for wave, _start in opened])
     scale = Scale(_busy(record, opened, end), LEFT, RIGHT)
     lines_left = MOST_LINES_IN_ALL
     bands: list[Band] = []
     y = TOP
-    for wave in opened:
+    for wave, start in opened:
         hosts = {name: record["hosts"][name] for name in wave["hosts"] if name in record["hosts"]}
         as_lines = len(hosts) <= min(MOST_LINES, lines_left)
         lines_left -= len(hosts) if as_lines else 0
-        band = _band(record, wave, hosts, scale, y, end, as_lines)
+        band = _band(record, wave, start, hosts, scale, y, end, as_lines)
         bands.append(band)
         y += band.height + GAP
     return Timeline(WIDTH, y + BOTTOM, LEFT, RIGHT, scale.ticks(), scale.gaps(), bands)
@@ -125,11 +126,10 @@ def _end(record: Record, waves: Sequence[Record]) -> float:
     return max(at for at in known if at is not None)
 
 
-def _busy(record: Record, waves: Sequence[Record], end: float) -> list[tuple[float, float]]:
+def _busy(record: Record, waves: Sequence[tuple[Record, float]], end: float) -> list[tuple[float, float]]:
     """When something was going on; between that, the drawing may leave time out."""
     stretches = []
-    for wave in waves:
-        opened = moment(wave["opened"])
+    for wave, opened in waves:
         closed = moment(wave.get("closed"))
         stretches.append((opened, max(opened + 1, min(end, closed if closed is not None else end))))
     for host in record["hosts"].values():
@@ -140,12 +140,12 @@ def _busy(record: Record, waves: Sequence[Record], end: float) -> list[tuple[flo
 
 
 def _band(
-        record: Record, wave: Record, hosts: Mapping[str, Record], scale: Scale, y: float, end: float,
+        record: Record, wave: Record, opened: float, hosts: Mapping[str, Record], scale: Scale, y: float, end: float,
         as_lines: bool) -> Band:
-    opened, loaded, closed = (moment(wave.get(key)) for key in ("opened", "loaded", "closed"))
+    loaded, closed = (moment(wave.get(key)) for key in ("loaded", "closed"))
     x = scale.at(opened)
     last = scale.at(closed if closed is not None else end)
-    word = WAVES.get(wave.get("state"), UNKNOWN_STATE)
+    word = WAVES.get(str(wave.get("state")), UNKNOWN_STATE)
     text = " · ".join(part for part in (
         f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}", f"{word.sign} {word.words}",
         f"opened {clock(wave['opened'])}", closed and f"took {duration(closed - opened)}", _pace(hosts)) if part)

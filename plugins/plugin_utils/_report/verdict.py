@@ -172,8 +172,8 @@ def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str
 
 def _last_trial(record: Record, names: Sequence[str]) -> str | None:
     ends = [record["hosts"][name].get("trial_ends") for name in names]
-    known = [end for end in ends if moment(end) is not None]
-    return clock(max(known, key=moment), day=True) if known else None
+    times = [(seconds, end) for end in ends if (seconds := moment(end)) is not None]
+    return clock(max(times)[1], day=True) if times else None
 
 
 def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:

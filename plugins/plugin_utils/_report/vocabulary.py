@@ -132,7 +132,7 @@ def state_words(record: Mapping[str, t.Any]) -> Mapping[str, StateLabel]:
 
 
 def state_word(record: Mapping[str, t.Any], host: Mapping[str, t.Any]) -> StateLabel:
-    return state_words(record).get(host.get("state"), UNKNOWN_STATE)
+    return state_words(record).get(str(host.get("state")), UNKNOWN_STATE)
 
 
 def moment(text: t.Any) -> float | None:

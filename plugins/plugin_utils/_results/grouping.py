@@ -13,6 +13,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort, cohort_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import LEVELS, Failure, Finding
 
+Value = t.TypeVar("Value")
+Key = t.TypeVar("Key", bound=t.Hashable)
+
 
 def cohorts_of(
         kernels: Mapping[str, tuple[str, str]], names: Sequence[str],
@@ -65,9 +68,9 @@ def by_verdict(verdicts: Mapping[str, str], words: Sequence[str]) -> dict[str, l
     return hosts
 
 
-def grouped(hosts: Mapping[str, t.Any], key: Callable[[t.Any], t.Hashable]) -> dict[t.Hashable, list[str]]:
-    """Hosts that are alike in `key` of what is known of them, the largest group first."""
-    groups: dict[t.Hashable, list[str]] = {}
-    for host, known in hosts.items():
-        groups.setdefault(key(known), []).append(host)
+def grouped(hosts: Mapping[str, Value], key: Callable[[Value], Key]) -> dict[Key, list[str]]:
+    """Hosts in groups with the same `key` of their values, the largest group first."""
+    groups: dict[Key, list[str]] = {}
+    for host, value in hosts.items():
+        groups.setdefault(key(value), []).append(host)
     return dict(sorted(groups.items(), key=lambda entry: -len(entry[1])))

@@ -31,21 +31,21 @@ def missing_result(answer: t.Any) -> str | None:
     return "unchecked" if answer.get("failed") else None
 
 
-def is_finding(entry: t.Any) -> bool:
+def is_finding(entry: t.Any) -> t.TypeGuard[Finding]:
     return (
         isinstance(entry, Mapping) and entry.get("level") in LEVELS
         and all(isinstance(entry.get(key), str) for key in ("code", "message")))
 
 
-def are_findings(entries: t.Any) -> bool:
+def are_findings(entries: t.Any) -> t.TypeGuard[Sequence[Finding]]:
     return is_list(entries) and all(is_finding(entry) for entry in entries)
 
 
-def is_list(place: t.Any) -> bool:
+def is_list(place: t.Any) -> t.TypeGuard[list[t.Any] | tuple[t.Any, ...]]:
     return isinstance(place, (list, tuple))
 
 
-def are_named(place: t.Any) -> bool:
+def are_named(place: t.Any) -> t.TypeGuard[Sequence[Mapping[str, t.Any]]]:
     """Whether this is a list of dicts that have a name each."""
     return is_list(place) and all(isinstance(one, Mapping) and isinstance(one.get("name"), str) for one in place)
 

@@ -120,8 +120,10 @@ _KINDS: dict[str, tuple[Callable[[t.Any, Path], t.Any], str]] = {
 
 
 def _default_name(kind: str, value: str | list[str]) -> str:
+    if isinstance(value, list):
+        value = shlex.join(value)
     if kind == "command":
-        name = " ".join((value if isinstance(value, str) else shlex.join(value)).split())
+        name = " ".join(value.split())
     elif kind == "url":
         name = without_password(value).partition("?")[0]
     else:

@@ -107,10 +107,9 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         src=src,
         name=values.text("name", "give the name of a patch in the bundle"),
         state=values.choice("state", STATES),
-        soak=t.cast(int, values.number("soak", SOAK, 0, LONGEST_SOAK)),
-        trial=values.number("trial", None, 1, LONGEST_TRIAL),
-        transition_timeout=t.cast(
-            int, values.number("transition_timeout", TRANSITION_TIMEOUT, 1, LONGEST_TRANSITION)),
+        soak=values.number("soak", SOAK, 0, LONGEST_SOAK),
+        trial=values.optional_number("trial", 1, LONGEST_TRIAL),
+        transition_timeout=values.number("transition_timeout", TRANSITION_TIMEOUT, 1, LONGEST_TRANSITION),
         on_stall=values.choice("on_stall", ON_STALL),
         failure_budget=parse_budget(values.get("failure_budget")),
         on_breach=values.choice("on_breach", ON_BREACH),

@@ -57,7 +57,7 @@ def record_load(record: Record, wave: Record, answers: Answers, now: float, tria
     # A host that was lost may go on by itself, and its trial begins when it is through.
     latest = utc_timestamp(now + trial + 2 * record["options"]["transition_timeout"])
     for name, host in hosts_of_wave(record, wave).items():
-        answer = answers.get(name)
+        answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":
             fail(host, "load", TASK_SKIPPED, "unchanged")
@@ -73,6 +73,12 @@ def record_load(record: Record, wave: Record, answers: Answers, now: float, tria
             host["state"] = "unknown"  # what ran before may be gone, and with the patch its trial is over
 
 
+def _answer(answers: Answers, name: str) -> Mapping[str, t.Any]:
+    """The result of a host; an empty one for a host without a result."""
+    answer = answers.get(name)
+    return answer if isinstance(answer, Mapping) else {}
+
+
 def _mark_reverting(host: Record, answer: Mapping[str, t.Any], latest: str) -> None:
     """A host that may have the patch goes back by itself, unless it is known to have it on no trial."""
     untried = host["untried"] or _has_no_trial(answer)
@@ -82,7 +88,8 @@ def _mark_reverting(host: Record, answer: Mapping[str, t.Any], latest: str) -> N
 def _has_no_trial(answer: Mapping[str, t.Any]) -> bool:
     """Whether a host says that the trial it was asked for has not begun."""
     # Of the whole answer: the record's list is bounded.
-    findings = answer.get("findings") if is_list(answer.get("findings")) else []
+    place = answer.get("findings")
+    findings = place if is_list(place) else []
     return _state(answer) == "accepted" or any(
         is_finding(entry) and entry["code"] == "trial-not-begun" for entry in findings)
 
@@ -98,7 +105,8 @@ def _may_have_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
 
 
 def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial: int) -> None:
-    patch = answer.get("patch") if isinstance(answer.get("patch"), Mapping) else {}
+    place = answer.get("patch")
+    patch: Mapping[str, t.Any] = place if isinstance(place, Mapping) else {}
     state = patch.get("state")
     host.update(
         findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"))
@@ -127,7 +135,7 @@ def record_watch(record: Record, wave: Record, answers: Answers, now: float, own
     `own`: for each host on which a task of the operator failed, its result.
     """
     for name, host in watched_hosts(record, wave).items():
-        answer = answers.get(name)
+        answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":
             fail(host, "look", TASK_SKIPPED, _state_without_rollback(host))
@@ -198,7 +206,7 @@ def record_acceptance(record: Record, wave: Record, answers: Answers, now: float
     """Take over what keeping the patch came to: accepting it, or ending its trial."""
     wanted = record["options"]["state"]
     for name, host in watched_hosts(record, wave).items():
-        answer = answers.get(name)
+        answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":
             fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))

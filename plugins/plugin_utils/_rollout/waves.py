@@ -24,6 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
     parse_whole,
     to_plain,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 NAME = "waves"
 DEFAULT = ("canary", "10%", "50%", "100%")
@@ -37,17 +38,19 @@ _MOST_NAMED = 5  # hosts in a message
 
 
 class Entry(t.NamedTuple):
-    """One entry of `livepatch_waves`: `kind` is canary, hosts, share or group; `value` its number, share or name."""
+    """One entry of `livepatch_waves`; its `kind` says which of `hosts`, `share` and `group` it has."""
 
-    kind: str
-    value: int | Fraction | str
+    kind: t.Literal["canary", "hosts", "share", "group"]
     text: str
+    hosts: int = 0
+    share: Fraction = Fraction(0)
+    group: str = ""
 
     @property
     def title(self) -> str:
         if self.kind == "hosts":
-            return f"{self.value} host{'' if self.value == 1 else 's'}"
-        return {"canary": CANARY, "share": f"up to {self.text}", "group": f"group {self.value}"}[self.kind]
+            return number_of(self.hosts, "host")
+        return {"canary": CANARY, "share": f"up to {self.text}", "group": f"group {self.group}"}[self.kind]
 
 
 class Wave(t.NamedTuple):
@@ -68,13 +71,14 @@ def parse_waves(texts: Sequence[str]) -> tuple[Entry, ...]:
     Raises TaskError `bad-option`.
     """
     entries = tuple(_entry(text) for text in texts or DEFAULT)
-    once = [(entry.kind, entry.value) for entry in entries if entry.kind in ("canary", "group")]
-    for kind, value in once:
-        if once.count((kind, value)) > 1:
-            raise bad_option(NAME, f"has {value} more than once", "give it once, since it adds all of its hosts")
+    once = [(entry.kind, entry.group) for entry in entries if entry.kind in ("canary", "group")]
+    for kind, group in once:
+        if once.count((kind, group)) > 1:
+            raise bad_option(
+                NAME, f"has {group or CANARY} more than once", "give it once, since it adds all of its hosts")
     shares = [entry for entry in entries if entry.kind == "share"]
     for former, latter in pairwise(shares):
-        if latter.value <= former.value:
+        if latter.share <= former.share:
             raise bad_option(
                 NAME, f"has {latter.text} after {former.text}",
                 "let the shares grow, since each is of all covered hosts and counts those of the waves before")
@@ -84,17 +88,17 @@ def parse_waves(texts: Sequence[str]) -> tuple[Entry, ...]:
 def _entry(text: str) -> Entry:
     share = parse_share(text.removeprefix("up to "))
     if share and share[1] > 0:
-        return Entry("share", share[1], share[0])
+        return Entry("share", share[0], share=share[1])
     number = _HOSTS.fullmatch(text)
     if number:
-        return Entry("hosts", int(number[1]), number[1])
+        return Entry("hosts", number[1], hosts=int(number[1]))
     if text == CANARY:
-        return Entry("canary", CANARY, CANARY)
+        return Entry("canary", CANARY)
     group = text.removeprefix("group ").strip()
     named = text.startswith("group ") and group
     if not named and (text[0] in "+-.0123456789" or any(letter.isspace() or letter == "%" for letter in text)):
         raise bad_option(NAME, f"has {format_value(text)} in it", _RIGHT)
-    return Entry("group", group, f"group {group}" if named else text)
+    return Entry("group", f"group {group}" if named else text, group=group)
 
 
 def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -142,7 +146,7 @@ def plan_waves(
     for entry in entries:
         left = _add(waves, entry, _chosen(entry, left, hosts, members), left)
     while left and entries[-1].kind == "hosts":
-        left = _add(waves, entries[-1], left[:entries[-1].value], left)
+        left = _add(waves, entries[-1], left[:entries[-1].hosts], left)
     if left:
         raise TaskError(
             "hosts-without-wave",
@@ -154,8 +158,8 @@ def plan_waves(
 def _check_groups(
         entries: Sequence[Entry], members: Callable[[str], Iterable[str] | None], groups: Collection[str]) -> None:
     for entry in entries:
-        if entry.kind == "group" and members(entry.value) is None:
-            near = difflib.get_close_matches(entry.value, dict.fromkeys([CANARY, *groups]))
+        if entry.kind == "group" and members(entry.group) is None:
+            near = difflib.get_close_matches(entry.group, dict.fromkeys([CANARY, *groups]))
             hint = f"did you mean {' or '.join(near)}?" if near else "correct it, or add the group to the inventory."
             raise TaskError(
                 "unknown-wave",
@@ -168,13 +172,13 @@ def _chosen(
         members: Callable[[str], Iterable[str] | None]) -> list[str]:
     """Who of the hosts that are left is added by an entry."""
     if entry.kind == "hosts":
-        return list(left[:entry.value])
+        return list(left[:entry.hosts])
     if entry.kind == "share":
-        placed, share = len(hosts) - len(left), entry.value * len(hosts)
+        placed, share = len(hosts) - len(left), entry.share * len(hosts)
         # Rounded down, but one host more while the share is not reached: else a small fleet would skip waves.
         return list(left[:max(int(share) - placed, 1)]) if placed < share else []
     if entry.kind == "group":
-        wanted = set(members(entry.value) or ())
+        wanted = set(members(entry.group) or ())
         return [host for host in left if host in wanted]
     firsts: dict[Cohort, str] = {}
     for host in left:

@@ -86,7 +86,9 @@ def summarize_rollback(
                 grouped(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
         "findings": by_code({
             host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
-        **{verdict: by_failure({host: judged[host].failure for host in hosts[verdict]}) for verdict in VERDICTS[3:6]},
+        **{
+            verdict: by_failure({host: judged[host].failure or MALFORMED for host in hosts[verdict]})
+            for verdict in VERDICTS[3:6]},
         "no_result": hosts["no_result"],
         "problems": problems,
     }

@@ -83,7 +83,8 @@ def summarize_status(
     problems = {
         host: failure_sentence(failure_of(answers[host])) for host in [*hosts["unchecked"], *hosts["unreachable"]]}
     if fail_on_drift:
-        problems.update({host: known.complaint() for host, known in seen.items() if known.complaint()})
+        complaints = {host: known.complaint() for host, known in seen.items()}
+        problems.update({host: complaint for host, complaint in complaints.items() if complaint})
     cohorts = _cohorts(seen, verdicts, cohort_names(cohort_by), hostvars or {}, builds)
     no_build = [host for cohort in cohorts if cohort["builds"] == [] for host in cohort["hosts"]]
     summary = {
@@ -184,9 +185,10 @@ def _cohorts(
             **cohort_dict(cohort), "hosts": hosts,
             "counts": {verdict: sum(verdicts[host] == verdict for host in hosts) for verdict in QUERIED},
             "patches": _patches(members),
-            "trials": [_trial(host, known) for host, known in members.items() if known.trial],
-            "transitions": [_transition(host, known) for host, known in members.items() if known.transition],
-            "changing": [_change(host, known) for host, known in members.items() if known.changing],
+            "trials": [_trial(host, known.trial) for host, known in members.items() if known.trial],
+            "transitions": [
+                _transition(host, known.transition) for host, known in members.items() if known.transition],
+            "changing": [_change(host, known.changing) for host, known in members.items() if known.changing],
             "unpatched": [host for host in hosts if verdicts[host] == "unpatched"],
             "unsupported": [
                 {"host": host, "interface": seen[host].interface} for host in hosts if verdicts[host] == "unsupported"],
@@ -215,24 +217,24 @@ def _missing(build: Mapping[str, t.Any], members: Mapping[str, HostStatus]) -> d
     return {"name": build["name"], "hosts": hosts} if hosts else None
 
 
-def _trial(host: str, known: HostStatus) -> dict[str, t.Any]:
-    return {"host": host, "name": legible(known.trial["name"]), "seconds_left": known.trial["seconds_left"]}
+def _trial(host: str, trial: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {"host": host, "name": legible(trial["name"]), "seconds_left": trial["seconds_left"]}
 
 
-def _transition(host: str, known: HostStatus) -> dict[str, t.Any]:
-    blockers = known.transition.get("blockers")
+def _transition(host: str, transition: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    blockers = transition.get("blockers")
     tasks = [task.get("comm") for task in blockers if isinstance(task, Mapping)] if isinstance(blockers, list) else []
     return {
-        "host": host, "name": legible(str(known.transition.get("name"))),
+        "host": host, "name": legible(str(transition.get("name"))),
         "held_by": [legible(str(task)) for task in tasks]}
 
 
-def _change(host: str, known: HostStatus) -> dict[str, t.Any]:
-    who = known.changing.get("who")
+def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    who = changing.get("who")
     told = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
     user, node = (legible(str(told.get(key) or "")) for key in ("controller_user", "controller_node"))
     return {
-        "host": host, "since": legible(str(known.changing.get("since"))),
+        "host": host, "since": legible(str(changing.get("since"))),
         "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
 
 

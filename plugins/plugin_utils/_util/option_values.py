@@ -80,13 +80,19 @@ class Values:
             raise bad_option(name, f"is {format_value(value)}", right)
         return value
 
-    def number(self, name: str, default: int | None, least: int, most: int, what: str = "seconds") -> int | None:
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """A number of seconds, or the default."""
+        number = self.optional_number(name, least, most)
+        return default if number is None else number
+
+    def optional_number(self, name: str, least: int, most: int) -> int | None:
+        """A number of seconds, or None."""
         value = self.get(name)
         if value is None:
-            return default
+            return None
         number = parse_whole(value)
         if number is None or not least <= number <= most:
-            raise bad_option(name, f"is {format_value(value)}", f"give a whole number of {what} from {least} to {most}")
+            raise bad_option(name, f"is {format_value(value)}", f"give a whole number of seconds from {least} to {most}")
         return number
 
     def flag(self, name: str) -> bool:
@@ -152,5 +158,7 @@ def parse_whole(value: t.Any) -> int | None:
 def parse_share(value: t.Any) -> tuple[str, Fraction] | None:
     """A share from 0% to 100% as it is written and as it counts, such as 12.5%; None for anything else."""
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    share = Fraction(found[1]) / 100 if found else None
-    return (f"{found[1]}%", share) if found and share <= 1 else None
+    if found is None:
+        return None
+    share = Fraction(found[1]) / 100
+    return (f"{found[1]}%", share) if share <= 1 else None

@@ -101,8 +101,8 @@ def test_each_host_that_is_not_back_has_a_sentence():
         "d": went(["new"]), "e": went(["new"]), "f": {}}
     summary = SUMMARIZE(answers, {"a": proof("new"), "d": {}, "e": proof()})
     assert summary["problems"] == {
-        "a": "stack-differs: After the rollback, other patches are enabled (new) than requested (none). Find the cause with "
-             "patch_info (changing, other_tools), then run again.",
+        "a": "stack-differs: After the rollback, other patches are enabled (new) than requested (none). Find the cause "
+             "with patch_info (changing, other_tools), then run again.",
         "b": "gone", "c": "transition-unfinished: About transition-unfinished.",
         "d": "The live patches were not verified after the rollback. Run the playbook again."}
     assert summary["artifact"]["problems"] == summary["problems"]

@@ -139,9 +139,9 @@ def test_a_module_stripped_of_all_symbols_says_so(build_module):
     data = build_module("plain").read_bytes()
     image = module_image.ModuleImage(data)
     table = next(section for section in image.sections if section.type == "SHT_SYMTAB")
-    header = int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * table.index
+    header = int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * table.shndx
     without_relocations = [  # what they refer to is gone with the symbols
-        int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * section.index
+        int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * section.shndx
         for section in image.sections
         if section.type == "SHT_RELA"
     ]
