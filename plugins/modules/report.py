@@ -12,9 +12,9 @@ version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Writes C(livepatch-KIND-ID.json), which has everything that is known, and C(livepatch-KIND-ID.html), one page for
-    people that needs nothing else, and no network. Both can be read by the user who runs Ansible only.
-  - Runs once for all hosts, on the controller and without C(become), and contacts no host. The role
+  - Writes C(livepatch-KIND-ID.json) with the full record, and C(livepatch-KIND-ID.html), one self-contained page for
+    people. Only the user who runs Ansible can read them.
+  - Runs once for all hosts, on the controller and without C(become). Contacts no host. The role
     P(kernel.livepatch.report#role) and the playbooks with C(livepatch_report_dir) use it.
 extends_documentation_fragment:
   - kernel.livepatch._attributes
@@ -22,22 +22,22 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: It writes in check mode too, because a plan is worth a report, and it changes nothing on any host.
+    details: Writes the report in check mode too, and changes nothing on any host.
   diff_mode:
     support: none
 options:
   dir:
     description:
-      - A directory on the controller, made with mode 0700 where it is absent. A relative path is below the directory
-        that Ansible was started in.
-      - The task fails where files cannot be written into it, where other users could change it, and where it leads
-        through another user's link.
+      - A directory on the controller, created with mode 0700 if it is missing. A relative path is below Ansible's start
+        directory.
+      - The task fails if files cannot be written into it, if other users could change it, or if it leads through
+        another user's link.
     type: path
     required: true
   record:
     description:
-      - What to report, see R(the guide to reports, ansible_collections.kernel.livepatch.docsite.guide_report).
-      - Without it, the directory is made and tried, and nothing is written, for knowing that before anything begins.
+      - The record to report, see R(the guide to reports, ansible_collections.kernel.livepatch.docsite.guide_report).
+      - Without it, the task creates and tests the directory and writes nothing. Use this before a rollout begins.
     type: dict
 seealso:
   - module: kernel.livepatch.rollout_step
@@ -48,11 +48,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See before anything begins that reports can be written
+- name: Test the report directory before a rollout
   kernel.livepatch.report:
     dir: reports/
 
-- name: Report what runs where
+- name: Write a status report
   kernel.livepatch.report:
     dir: reports/
     record: "{{ answers | kernel.livepatch.status_record }}"
@@ -65,17 +65,17 @@ dir:
   type: str
   sample: /home/alice/reports
 json:
-  description: The file for programs.
+  description: The path of the JSON file.
   returned: with O(record)
   type: str
   sample: /home/alice/reports/livepatch-rollout-20261121T160211Z-1a2b3c.json
 html:
-  description: The file for people.
+  description: The path of the HTML page.
   returned: with O(record)
   type: str
   sample: /home/alice/reports/livepatch-rollout-20261121T160211Z-1a2b3c.html
 code:
-  description: The stable name of what went wrong.
+  description: The stable code of the failure.
   returned: on failure
   type: str
   sample: report-dir-unusable

@@ -7,15 +7,15 @@
 
 DOCUMENTATION = r"""
 module: rollout_step
-short_description: Take one step of a rollout on the controller
+short_description: Run one step of a rollout on the controller
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - What the playbook C(kernel.livepatch.rollout) and the role P(kernel.livepatch.apply#role) are made of, and of no use
-    without them. Each step takes what the hosts of a wave have answered, judges it, says how the rollout stands, and
-    returns what the next tasks go by, and leaves facts on C(localhost) for the next plays.
-  - Runs once for all hosts, on the controller, and contacts none of them.
+  - A part of the playbook C(kernel.livepatch.rollout) and of the role P(kernel.livepatch.apply#role), and of no use
+    without them. Each step judges the results of a wave's hosts, prints the progress of the rollout, returns the data
+    for the next tasks, and leaves facts on C(localhost) for the next plays.
+  - Runs once for all hosts, on the controller, and contacts no host.
 extends_documentation_fragment:
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
@@ -39,7 +39,7 @@ options:
     type: int
     default: 0
   alone:
-    description: Whether all hosts go at once and each stands for itself.
+    description: Whether all hosts run at once and each is judged alone.
     type: bool
     default: false
   variables:
@@ -91,24 +91,24 @@ lines:
   elements: str
 record:
   description: >-
-    All that was planned and all that came of it, see
+    The plan and its results, see
     R(the guide to reports, ansible_collections.kernel.livepatch.docsite.guide_report).
   returned: when O(step) is V(end)
   type: dict
 artifact:
-  description: What later jobs are handed.
+  description: The data for later jobs.
   returned: when O(step) is V(end)
   type: dict
 problems:
-  description: What each host has to be told that is not where it should be.
+  description: The problem of each host that is not in its wanted state.
   returned: when O(step) is V(end)
   type: dict
 verdict:
-  description: Why the rollout did not end well; V(none) where it did.
+  description: The reason for a failed rollout; V(none) if it succeeded.
   returned: when O(step) is V(end)
   type: str
 code:
-  description: The stable name of what went wrong.
+  description: The stable code of the failure.
   returned: on failure
   type: str
   sample: bad-option

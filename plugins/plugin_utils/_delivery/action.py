@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible import constants
@@ -52,7 +53,7 @@ class PatchAction(ActionBase):
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
-        if boolean(self._task.args.get("_fresh", False), strict=False):  # a rollout keeps what is in, and loads nothing
+        if self._keeps_what_is_loaded():
             return self._run_on_new_connection(offer, release, task_vars)
         result = self._run_until_complete(offer, release, task_vars)
         if not _requests_new_connection(result):
@@ -61,17 +62,22 @@ class PatchAction(ActionBase):
 
     def _run_on_new_connection(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         reset_connection(self._connection)
-        return self._run_until_complete(offer, release, task_vars, _fresh=True)
+        return self._run_until_complete(offer, release, task_vars, fresh=True)
+
+    def _keeps_what_is_loaded(self) -> bool:
+        """Whether a rollout asks for this, which loads nothing: the one key that is taken from the task."""
+        given = self._task.args.get("via_controller")
+        return isinstance(given, Mapping) and boolean(given.get("fresh", False), strict=False)
 
     def _run_until_complete(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         """Run the module and answer what it asks, until it has a result."""
         result = self._call(offer, release, task_vars, **internal)
         for _request in range(MOST_REQUESTS):
-            if "needs" not in result or (not internal and _requests_new_connection(result)):
+            if "request" not in result or (not internal and _requests_new_connection(result)):
                 return result
-            self._provide(result["needs"], offer, task_vars)
+            self._provide(result["request"], offer, task_vars)
             result = self._call(offer, release, task_vars, **internal)
-        if "needs" in result:
+        if "request" in result:
             raise _untrusted_host("it requests the same again")
         return result
 
@@ -86,9 +92,9 @@ class PatchAction(ActionBase):
         return Offer.of_controller(find_source(self, source), self._cache)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
-        internal["_offer"] = offer.to_argument(release) if offer else None
+        internal["offer"] = offer.to_argument(release) if offer else None
         if self._task.action.rpartition(".")[2] in CHANGING_MODULES:
-            internal["_operator"] = operator()
+            internal["operator"] = operator()
         return execute(self, task_vars, **internal)
 
     def _provide(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
@@ -137,7 +143,7 @@ class PatchAction(ActionBase):
 
 
 def _requests_new_connection(result: dict) -> bool:
-    return isinstance(result.get("needs"), dict) and "fresh" in result["needs"]
+    return isinstance(result.get("request"), dict) and "fresh" in result["request"]
 
 
 def _untrusted_host(why: str) -> TaskError:

@@ -58,7 +58,7 @@ class Offer:
         self._image_path = path
 
     def to_argument(self, release: str | None) -> dict:
-        """The module's `_offer`; `release` is the host's kernel where facts tell it, and may be wrong."""
+        """The key `offer` of `via_controller`; `release` is the host's kernel where facts tell it, and may be wrong."""
         builds = list(self._builds.values())
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_sent_in_full(build, release) else _stub(build) for build in builds]

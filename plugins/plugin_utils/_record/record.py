@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 Record = dict[str, t.Any]
 
@@ -78,7 +78,7 @@ def fail(host: Record, step: str, failure: tuple[str | None, str], state: str | 
     if host["failure"] is None:
         code, message = failure
         host["failure"] = {
-            "code": code and bounded(code, LONGEST_CODE), "message": message[:LONGEST_MESSAGE], "step": step}
+            "code": code and truncate(code, LONGEST_CODE), "message": message[:LONGEST_MESSAGE], "step": step}
     host["state"] = state or host["state"]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import vocabulary as words
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
     MOST_CAUSES,
@@ -73,7 +73,7 @@ def _printed(value: t.Any) -> t.Any:
     if isinstance(value, float):
         return f"{value:.1f}"
     text = str(value)
-    return legible(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…")
+    return printable(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…")
 
 
 class Whole(str):
@@ -83,7 +83,7 @@ class Whole(str):
 
 
 def _whole(text: str) -> str:
-    return Whole(legible(text))
+    return Whole(printable(text))
 
 
 def _cut(text: str, most: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_finding, is_list
 
 # One host must not make a record that no browser opens.
@@ -106,4 +106,4 @@ def _plain(value: t.Any) -> t.Any:
 
 
 def _short(value: t.Any) -> str:
-    return bounded(str(value), LONGEST) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
+    return truncate(str(value), LONGEST) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
 LEVELS = ("blocker", "warning", "note")
 MALFORMED = ("host-not-trusted", "The host returned a malformed result. Check that the host has not been compromised.")
@@ -62,7 +62,7 @@ def failure_of(answer: Mapping[str, t.Any]) -> Failure:
     last = next((line.strip() for line in reversed(printed) if line.strip()), None)
     if last and not code:
         message = f"{message.splitlines()[0]} ({last})"
-    return (legible(code) if isinstance(code, str) else None), "\n".join(map(legible, message.splitlines()))
+    return (printable(code) if isinstance(code, str) else None), "\n".join(map(printable, message.splitlines()))
 
 
 def failure_sentence(failure: Failure) -> str:
@@ -73,5 +73,5 @@ def failure_sentence(failure: Failure) -> str:
 def findings_sentence(findings: Sequence[Finding]) -> str:
     """The first of some findings, and the codes of the others."""
     first, *more = findings
-    codes = ", ".join(dict.fromkeys(legible(entry["code"]) for entry in more))
-    return f"{legible(first['code'])}: {legible(first['message'])}" + (f" Also: {codes}." if codes else "")
+    codes = ", ".join(dict.fromkeys(printable(entry["code"]) for entry in more))
+    return f"{printable(first['code'])}: {printable(first['message'])}" + (f" Also: {codes}." if codes else "")

@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import (
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import (
     LONGEST_NAME,
     LONGEST_TIMEOUT,
     TIMEOUT,
-    address,
-    unit_name,
+    parse_unit,
+    parse_url,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     Values,
     bad_option,
@@ -96,12 +96,12 @@ def _command(value: t.Any, _directory: Path) -> str | list[str] | None:
 
 
 def _url(value: t.Any, _directory: Path) -> str | None:
-    url = address(value) if isinstance(value, str) else None
+    url = parse_url(value) if isinstance(value, str) else None
     return url if url and url.isprintable() else None
 
 
 def _unit(value: t.Any, _directory: Path) -> str | None:
-    return unit_name(value) if isinstance(value, str) else None
+    return parse_unit(value) if isinstance(value, str) else None
 
 
 def _tasks(value: t.Any, directory: Path) -> str | None:
@@ -128,7 +128,7 @@ def _default_name(kind: str, value: str | list[str]) -> str:
         name = without_password(value).partition("?")[0]
     else:
         name = f"{kind} {Path(value).name if kind == 'tasks' else value}"
-    return bounded(name, LONGEST_NAME)
+    return truncate(name, LONGEST_NAME)
 
 
 def number_of_tasks(path: str) -> int:

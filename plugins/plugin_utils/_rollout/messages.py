@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import HOST_LOST
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
@@ -253,4 +253,4 @@ def _now(host: Record) -> str:
 
 def format_lines(lines: Sequence[str]) -> t.Iterator[str]:
     """Lines as they are shown in the run's output, which has each task's own lines in between."""
-    return (f"==> {legible(line)}" for line in lines)
+    return (f"==> {printable(line)}" for line in lines)

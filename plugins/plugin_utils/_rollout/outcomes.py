@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     TASK_SKIPPED,
     Record,
@@ -179,7 +179,7 @@ def _describe_watch(host: Record, answer: Mapping[str, t.Any], now: float, last:
 
 def _describe_user_tasks(host: Record, result: t.Any) -> None:
     _code, message = failure_of(result) if isinstance(result, Mapping) else MALFORMED
-    message = bounded(" ".join(message.split()), LONGEST)
+    message = truncate(" ".join(message.split()), LONGEST)
     host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
     fail(host, "look", ("health-check-failed", f"A task of your own failed: {message}"))
 

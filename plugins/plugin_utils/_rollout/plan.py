@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from ansible.inventory.manager import split_host_pattern
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, fail, new_host
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
@@ -83,7 +83,7 @@ def _planned(answer: t.Any, options: Options) -> Record:
 def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: Options) -> None:
     patch = answer["patch"]
     host.update(
-        kernel=legible(patch["kernel"]), arch=legible(answer["arch"]), findings=findings_of(answer),
+        kernel=printable(patch["kernel"]), arch=printable(answer["arch"]), findings=findings_of(answer),
         patch=text_of(patch, "name"), build_id=text_of(patch, "build_id"), sha256=text_of(patch, "sha256"))
     if verdict == "no_build":
         host["state"] = "no_build"
@@ -92,7 +92,7 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
     host["untried"] = effective and not answer.get("trial")
     host["functions"] = functions_of(patch, "patched" if effective else "absent")
     # Of the whole answer: the record's list is bounded, and may have lost some.
-    standing = standing_blockers(answer["findings"], (*TOLERATED, *options.ignore_findings))
+    standing = blockers_in(answer["findings"], (*TOLERATED, *options.ignore_findings))
     if verdict == "blocked" and standing:
         first = findings_of({"findings": standing})[0]
         fail(host, "check", (first["code"], first["message"]), "unchanged")

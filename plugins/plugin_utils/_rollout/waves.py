@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
@@ -151,7 +151,7 @@ def plan_waves(
         raise TaskError(
             "hosts-without-wave",
             f"livepatch_waves leaves {len(left)} of {len(hosts)} hosts without a wave "
-            f"({shortened(left, _MOST_NAMED)}): let its last entry be 100%, or a number, which is repeated.")
+            f"({join_limited(left, _MOST_NAMED)}): let its last entry be 100%, or a number, which is repeated.")
     return waves
 
 

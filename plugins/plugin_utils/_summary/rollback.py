@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
     by_code,
     by_failure,
@@ -175,11 +175,11 @@ def _findings(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
 
 
 def _failure(entry: Mapping[str, t.Any]) -> Failure:
-    return legible(entry["code"]), legible(entry["message"])
+    return printable(entry["code"]), printable(entry["message"])
 
 
 def _texts(names: t.Iterable[t.Any]) -> tuple[str, ...]:
-    return tuple(legible(str(name)) for name in names)
+    return tuple(printable(str(name)) for name in names)
 
 
 def rollback_lines(summary: Mapping[str, t.Any]) -> list[str]:

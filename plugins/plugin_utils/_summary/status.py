@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
     by_code,
@@ -140,7 +140,7 @@ class HostStatus:
 
     def __init__(self, told: Mapping[str, t.Any]) -> None:
         self.kernel = (told["kernel"]["release"], told["kernel"]["arch"])
-        self.interface = legible(told["interface"])
+        self.interface = printable(told["interface"])
         self.trial: Mapping[str, t.Any] | None = told.get("trial")
         self.transition: Mapping[str, t.Any] | None = told.get("transition")
         self.changing: Mapping[str, t.Any] | None = told.get("changing")
@@ -152,8 +152,8 @@ class HostStatus:
         on_trial = self.trial and patch["state"] == "enabled" and patch["name"] == self.trial["name"]
         build_id = patch.get("build_id")
         return {
-            "name": legible(patch["name"]), "state": "on trial" if on_trial else patch["state"],
-            "build_id": legible(build_id) if isinstance(build_id, str) else None}
+            "name": printable(patch["name"]), "state": "on trial" if on_trial else patch["state"],
+            "build_id": printable(build_id) if isinstance(build_id, str) else None}
 
     def warnings(self) -> list[Finding]:
         return [entry for entry in self.drift or [] if entry["level"] != "note"]
@@ -218,23 +218,23 @@ def _missing(build: Mapping[str, t.Any], members: Mapping[str, HostStatus]) -> d
 
 
 def _trial(host: str, trial: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {"host": host, "name": legible(trial["name"]), "seconds_left": trial["seconds_left"]}
+    return {"host": host, "name": printable(trial["name"]), "seconds_left": trial["seconds_left"]}
 
 
 def _transition(host: str, transition: Mapping[str, t.Any]) -> dict[str, t.Any]:
     blockers = transition.get("blockers")
     tasks = [task.get("comm") for task in blockers if isinstance(task, Mapping)] if isinstance(blockers, list) else []
     return {
-        "host": host, "name": legible(str(transition.get("name"))),
-        "held_by": [legible(str(task)) for task in tasks]}
+        "host": host, "name": printable(str(transition.get("name"))),
+        "held_by": [printable(str(task)) for task in tasks]}
 
 
 def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
     who = changing.get("who")
     told = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
-    user, node = (legible(str(told.get(key) or "")) for key in ("controller_user", "controller_node"))
+    user, node = (printable(str(told.get(key) or "")) for key in ("controller_user", "controller_node"))
     return {
-        "host": host, "since": legible(str(changing.get("since"))),
+        "host": host, "since": printable(str(changing.get("since"))),
         "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
 
 
@@ -243,10 +243,10 @@ def _facts(verdict: str, known: HostStatus | None, covered: bool | None) -> dict
     facts: dict[str, t.Any] = {"verdict": verdict}
     if known:
         facts.update(
-            kernel=legible(known.kernel[0]), arch=legible(known.kernel[1]),
+            kernel=printable(known.kernel[0]), arch=printable(known.kernel[1]),
             patches=[{"name": patch["name"], "state": patch["state"]} for patch in known.patches],
             quarantined=[patch["name"] for patch in known.quarantined],
-            drift=None if known.drift is None else list(dict.fromkeys(legible(one["code"]) for one in known.drift)))
+            drift=None if known.drift is None else list(dict.fromkeys(printable(one["code"]) for one in known.drift)))
     if covered is not None:
         facts["covered"] = covered
     return facts

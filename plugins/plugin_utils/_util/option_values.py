@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 PREFIX = "livepatch_"
@@ -54,7 +54,7 @@ def bad_option(name: str, problem: str, right: str) -> TaskError:
 
 def format_value(value: t.Any) -> str:
     """A value for a message, not more of it than one can read."""
-    text = legible(repr(value))
+    text = printable(repr(value))
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 
@@ -92,7 +92,8 @@ class Values:
             return None
         number = parse_whole(value)
         if number is None or not least <= number <= most:
-            raise bad_option(name, f"is {format_value(value)}", f"give a whole number of seconds from {least} to {most}")
+            right = f"give a whole number of seconds from {least} to {most}"
+            raise bad_option(name, f"is {format_value(value)}", right)
         return number
 
     def flag(self, name: str) -> bool:

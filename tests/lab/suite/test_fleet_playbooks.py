@@ -66,7 +66,7 @@ def test_status_tells_what_runs_where(fleet, parts, runs, bundle, seen):
     assert (drift.code, list(drift.artifacts["livepatch_status"]["problems"])) == (2, [parts.by_hand]), drift.output
     assert fleet.tell(parts.reachable) == before
     seen("status: accepted, on trial, by hand, nothing, one without a network",
-         "each told as what it is, nothing changed; exit code 2 for the unreachable one", fleet.kernels)
+         "each reported in its state, nothing changed; exit code 2 for the unreachable one", fleet.kernels)
 
 
 def test_rollback_brings_each_host_back_to_what_it_had(fleet, parts, runs, seen):
@@ -99,7 +99,7 @@ def test_rollback_brings_each_host_back_to_what_it_had(fleet, parts, runs, seen)
     assert fleet.tell([*parts.upgraded, *parts.trying, *parts.never]) == {
         name: now[name] for name in [*parts.upgraded, *parts.trying, *parts.never]}
     assert fleet.tell([parts.lost])[parts.lost].patches == {}
-    seen("the same rollback again, with that network", "one more is back, the others unchanged; exit code 0",
+    seen("the same rollback again, with that network", "one more is rolled back, the others unchanged; exit code 0",
          fleet.kernels)
 
     original = runs.playbook("rollback", rollback_to="original")

@@ -60,14 +60,14 @@ def test_what_can_be_ignored_is_documented():
 def test_a_timeout_is_a_second_or_more(kernel, run, module, options, seconds):
     code, result = run(module, transition_timeout=seconds, **options)
     assert (code, result["code"]) == (1, "bad-option")
-    assert result["msg"] == f"transition_timeout is {seconds}: give one second or more."
+    assert result["msg"] == f"transition_timeout is {seconds}. Give one second or more."
 
 
 def test_a_stall_takes_ninety_seconds_and_is_turned_round_when_nothing_is_said(kernel, run, tmp_path):
     kernel.hold(7)
     path = tmp_path / "fix.ko"
     path.write_bytes(FIX.image)
-    code, result = run("patch", src="fix.ko", _offer=FIX.offer(str(path)))
+    code, result = run("patch", src="fix.ko", offer=FIX.offer(str(path)))
     assert (code, result["code"]) == (1, "transition-stalled")
     assert "was not over after 90 s" in result["msg"]
     assert result["blockers"][0]["comm"] == "worker"

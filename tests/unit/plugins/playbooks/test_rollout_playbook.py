@@ -41,7 +41,7 @@ def test_no_host_is_asked_to_load_the_patch_when_it_is_kept(rollout, runs, tmp_p
     run = rollout(["web1"], livepatch_state=state)
     assert (run.code, runs()) == (0, {"web1": state}), run.output
     kept = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()][-1]
-    assert (kept["step"], kept["args"]["_fresh"], kept["args"]["state"]) == ("keep", "True", state)
+    assert (kept["step"], kept["args"]["via_controller"], kept["args"]["state"]) == ("keep", "{'fresh': True}", state)
 
 
 def test_one_fails_while_another_is_cut_off_in_the_same_task_and_no_later_wave_is_touched(rollout, calls, runs):

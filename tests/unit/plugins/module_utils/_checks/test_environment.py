@@ -135,7 +135,7 @@ def test_a_tool_at_work_is_a_warning_and_one_that_is_only_installed_a_note(kerne
     assert [(found["code"], found["level"], found["subject"]) for found in findings] == [
         ("other-tool-present", "note", "kpatch.service"), ("other-tool-active", "warning", "KernelCare")]
     assert [found["message"] for found in findings] == [
-        "kpatch.service is installed on this host and not at work; once it is, at each boot it loads every patch below "
-        "/var/lib/kpatch for the running kernel.",
-        "KernelCare is at work on this host: it patches functions in a way of its own, which neither the kernel's "
-        "interface nor this collection sees."]
+        "kpatch.service is installed on this host and not active. When it is active, at each boot it loads every "
+        "patch below /var/lib/kpatch for the running kernel.",
+        "KernelCare is active on this host: it patches functions with its own mechanism, unseen by the kernel's "
+        "interface and by this collection. Make sure that only one tool patches its kernel."]

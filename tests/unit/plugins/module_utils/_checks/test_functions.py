@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import OnePatch
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import functions, registry
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -43,8 +43,8 @@ def findings(kernel, interface, monkeypatch):
 
     def ask(objects=None, **described):
         description = SimulatedPatch(objects=objects or {}, **described).description
-        question = Question(kernel, interface, description, "absent", {}, Facts(kernel, description))
-        return registry.check(question)
+        context = CheckContext(kernel, interface, description, "absent", {}, Facts(kernel, description))
+        return registry.run_checks(context)
 
     return ask
 
@@ -133,8 +133,8 @@ def test_where_addresses_are_hidden_another_name_is_not_ruled_out(kernel, findin
     found, = findings({"vmlinux": ["alias"]})
     assert found["code"] == "not-checked"
     assert found["message"] == (
-        "This kernel hides the addresses of its symbols (kernel.kptr_restrict), so this was not checked before the "
-        "load: function-not-traceable.")
+        "This kernel hides the addresses of its symbols (kernel.kptr_restrict). These checks were skipped: "
+        "function-not-traceable.")
     os.unlink(kernel.path(KALLSYMS))
     assert {one["message"].partition(",")[0] for one in findings({"vmlinux": ["alias"]})} == {
         "This kernel does not show its symbols (/proc/kallsyms)"}
@@ -224,7 +224,7 @@ def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew
     bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
     def change(task, *arguments, unhindered=OnePatch.change):
-        interface.turn("other", False)
+        interface.set_enabled("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
         return unhindered(task, *arguments)

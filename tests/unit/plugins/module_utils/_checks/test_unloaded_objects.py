@@ -37,7 +37,7 @@ def test_a_module_that_is_loaded_is_not_looked_for(kernel, bring):
 
 @pytest.mark.parametrize("function, why", [
     ("absent", "it has no absent"),
-    ("twice", "it has 2 symbols called twice and the patch does not say which"),
+    ("twice", "it has 2 symbols called twice and the patch gives no sympos"),
     (("twice", 3), "it has only 2 called twice and the patch means number 3"),
     (("three", 2), "it has only 1 called three and the patch means number 2"),
     ("inlined", "ftrace cannot redirect inlined"),
@@ -52,9 +52,8 @@ def test_what_the_kernel_would_refuse_the_module_for(kernel, bring, function, wh
     assert findings[0] == NOTE
     assert findings[1:] == ([] if why is None else [(
         "object-would-be-refused", "blocker",
-        f"The module target is not loaded, and while fix is enabled the kernel would refuse to load it, because {why}: "
-        "build the patch against the running kernel, or, where target is never wanted, name this code in "
-        "ignore_findings.")])
+        f"The module target is not loaded, and the kernel would refuse to load it while fix is enabled: {why}. "
+        "Build the patch against the running kernel. If target is never wanted, name this code in ignore_findings.")])
 
 
 def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(kernel, bring):
@@ -79,8 +78,8 @@ def unknown(findings):
 def test_a_module_without_a_file_is_unknown(bring):
     findings = told(bring, objects={"lab_other": ["three"]})
     assert unknown(findings[1:]) == (
-        "The module lab_other, which fix.ko is for, is not loaded and has no file on this host, so the patch may "
-        "change nothing in it: make sure that it is meant for this kernel.")
+        "fix.ko patches the module lab_other. It is not loaded and has no file on this host, so the patch may "
+        "change nothing in it. Make sure that the patch is meant for this kernel.")
 
 
 def test_a_module_that_is_built_in_is_told(kernel, bring):

@@ -13,8 +13,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health, health_checks
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.http import fetch
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import health_checks
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
@@ -55,7 +56,7 @@ def test_a_command_whose_time_is_over_is_killed_with_all_that_it_started(tmp_pat
     mark = tmp_path / "alive"
     began = time.monotonic()
     assert really(command=["sh", "-c", f"(sleep 3; touch {mark}) & sleep 60"], timeout=1) == (
-        False, "It was not over after 1 s and was stopped.")
+        False, "It did not end within 1 s and was stopped.")
     assert time.monotonic() - began < 10
     time.sleep(3)
     assert not mark.exists()
@@ -67,7 +68,7 @@ def test_a_child_that_keeps_the_output_open_is_not_waited_for_longer_either():
 
 def test_a_command_that_prints_without_end_does_not_fill_the_memory():
     ok, message = really(command="yes", timeout=1)
-    assert (ok, message) == (False, "It was not over after 1 s and was stopped.")
+    assert (ok, message) == (False, "It did not end within 1 s and was stopped.")
     ok, message = really(command=["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"], timeout=60)
     assert (ok, len(message)) == (True, 300)
     status, output = Host().run(["/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"], 60)
@@ -176,32 +177,32 @@ def test_a_server_that_is_silent_is_left():
         silent.bind(("127.0.0.1", 0))
         silent.listen(1)
         assert really(url=f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout=1) == (
-            False, "It was not over after 1 s and was stopped.")
+            False, "It did not end within 1 s and was stopped.")
 
 
 def test_a_server_that_never_ends_is_left(address):
     began = time.monotonic()
-    assert really(url=f"{address}/slow", timeout=1) == (False, "It was not over after 1 s and was stopped.")
+    assert really(url=f"{address}/slow", timeout=1) == (False, "It did not end within 1 s and was stopped.")
     assert time.monotonic() - began < 3
 
 
 # Options
 
 @pytest.mark.parametrize("check, words", [
-    ({}, "health_checks (1.) has nothing to check: give one of command, url, unit."),
+    ({}, "health_checks (1.) has nothing to check. Give one of command, url, unit."),
     ({"command": "true", "unit": "x"}, "has command and unit: give one of"),
-    ({"command": "'"}, "has the command \"'\": give a program and its arguments"),
+    ({"command": "'"}, "has the command \"'\". Give a program and its arguments"),
     ({"command": ""}, "has the command ''"),
     ({"command": []}, "has the command []"),
     ({"command": ["true", "\0"]}, "has the command"),
-    ({"url": "ftp://example.org/"}, "has the url 'ftp://example.org/': give an address"),
+    ({"url": "ftp://example.org/"}, "has the url 'ftp://example.org/'. Give an address"),
     ({"url": "file:///etc/passwd"}, "give an address"),
     ({"url": "http://"}, "give an address"),
     ({"url": "http://x:y/"}, "give an address"),
     ({"unit": "ssh*"}, "give the name of a systemd unit"),
     ({"unit": "--all"}, "give the name of a systemd unit"),
     ({"unit": "a b"}, "give the name of a systemd unit"),
-    ({"unit": "x", "timeout": 0}, "has the timeout 0: give 1 to 300 seconds."),
+    ({"unit": "x", "timeout": 0}, "has the timeout 0. Give 1 to 300 seconds."),
     ({"unit": "x", "timeout": 301}, "has the timeout 301"),
     ({"tasks": "mine.yml"}, "has tasks, which run on the controller"),
 ])

@@ -69,7 +69,8 @@ def test_users_are_named(kernel):
     kernel.plain_module("fix", taint="K", refcnt=1)
     kernel.put("/sys/module/fix/holders/user", "")
     error = failure(kernel, "fix")
-    assert (error.code, error.message) == ("module-in-use", "The module fix is used by user: remove those first.")
+    assert (error.code, error.message) == ("module-in-use", (
+        "The module fix is used by user. Unload these modules first."))
 
 
 def test_a_module_that_is_no_live_patch_is_left_alone(kernel):

@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -30,9 +30,9 @@ def failure(bring, **options):
 
 
 def needs(bring, **options):
-    with pytest.raises(Needs) as caught:
+    with pytest.raises(ControllerRequest) as caught:
         bring(**options)
-    return caught.value.what
+    return caught.value.request
 
 
 def test_the_build_of_the_running_kernel_is_chosen(kernel, bring):

@@ -53,14 +53,14 @@ def test_enabled_and_not_accepted(kernel):
     remember(kernel, loaded=[entry(FIX, since=None)])
     assert host_inventory(kernel)["drift"] == [{
         "code": "enabled-not-accepted", "level": "note", "subject": "fix",
-        "message": "fix is enabled and not accepted, so the next boot does not load it: bring it to state accepted to "
+        "message": "fix is enabled and not accepted, so the next boot does not load it. Set it to state accepted to "
                    "keep it."}]
 
 
 def test_a_trial_that_nothing_will_end(kernel):
     load(kernel, FIX)
     remember(kernel, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
-    assert told(kernel) == [("on-trial", "fix"), ("trial-not-guarded", "fix")]
+    assert told(kernel) == [("on-trial", "fix"), ("trial-process-missing", "fix")]
     assert "goes back to no live patch" in messages(kernel)["on-trial"]
     with change_lock(kernel, {"transaction": "x", "since": "2026-11-21T09:16:53Z", "who": WHO}):
         assert told(kernel) == [("on-trial", "fix")]  # what ends it can be what is at work
@@ -90,7 +90,7 @@ def test_what_is_not_enabled_yet_was_not_loaded_by_hand(kernel):
 @pytest.mark.parametrize("known", [
     {"loaded": [entry(FIX, since=None)]}, {"accepted": [entry(FIX)]},
     # A ledger with nothing but `booted` is not written at all.
-    {"booted": {"proven": False, "patches": [entry(FIX, since=None)]}, "quarantined": [quarantined(LATER)]}])
+    {"booted": {"confirmed": False, "patches": [entry(FIX, since=None)]}, "quarantined": [quarantined(LATER)]}])
 def test_what_this_collection_has_loaded_was_not_loaded_by_hand(kernel, known):
     keep(kernel, FIX)
     load(kernel, FIX)
@@ -191,8 +191,8 @@ class TestAcceptedAndNotLoaded:
     def test_by_what_loads_it_at_boot(self, kernel, init_system, known, reason):
         init_system.boot.update(known)
         assert "nothing loads it at boot" in why(kernel)
-        assert told(kernel)[0] == ("boot-part-missing", "boot")
-        assert reason in messages(kernel)["boot-part-missing"]
+        assert told(kernel)[0] == ("boot-service-missing", "boot")
+        assert reason in messages(kernel)["boot-service-missing"]
 
     def test_not_while_a_change_goes_on(self, kernel):
         with change_lock(kernel, {"transaction": "x", "since": "2026-11-21T09:16:53Z", "who": WHO}):
@@ -203,13 +203,13 @@ class TestAcceptedAndNotLoaded:
         kernel.hold(7, directions=(state,))
         load(kernel, FIX)
         if state == "disabling":
-            interface.turn("fix", False)
+            interface.set_enabled("fix", False)
             kernel.sleep(1)
         assert (told(kernel), [patch["state"] for patch in host_inventory(kernel)["patches"]]) == ([], [state])
 
     def test_while_it_is_disabled_and_still_shown(self, kernel, interface):
         load(kernel, FIX)
-        interface.turn("fix", False)
+        interface.set_enabled("fix", False)
         kernel.sleep(0.5)
         assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["disabled"]
         assert told(kernel) == [("accepted-not-loaded", "fix")]
@@ -268,7 +268,7 @@ def test_taken_out_by_hand(kernel, interface):
     change(kernel, "enabled", patches=[FIX], after=[layer(FIX)])
     assert told(kernel) == [("enabled-not-accepted", "fix")]
     take_out(kernel, interface, "fix")
-    assert told(kernel) == [("taken-out-by-hand", "fix")]
+    assert told(kernel) == [("removed-by-hand", "fix")]
 
 
 def test_an_interrupted_change_says_nothing_of_what_is_there(kernel):

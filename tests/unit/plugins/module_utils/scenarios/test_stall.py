@@ -11,7 +11,9 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 )
 
 HELP = (
-    " For worker, end what this kernel thread waits for, or ask for a patch without that function; then run again.")
+
+        " For worker, end the wait of this kernel thread (see its stack in blockers), or ask for a patch without "
+        "that function. Then run again.")
 FIX = SimulatedPatch()
 ENABLING, DISABLING = ("enabling",), ("disabling",)
 HOLDER = {
@@ -31,8 +33,8 @@ def test_a_held_load_is_turned_round_and_leaves_nothing(kernel, interface, bring
     error = failure(bring, FIX)
     assert error.code == "transition-stalled"
     assert error.message == (
-        "The transition of fix was not over after 3 s, held by worker (pid 7) asleep in cmdline_proc_show, and was "
-        "turned round. The patch is out again." + HELP)
+        "The transition of fix did not end within 3 s and was reversed. It was held by worker (pid 7) asleep in "
+        "cmdline_proc_show. The patch was unloaded." + HELP)
     assert error.details["blockers"] == [HOLDER]
     assert error.details["changed"] is False
     assert error.details["patch"]["state"] == "absent"
@@ -181,7 +183,7 @@ def test_an_idle_cpu_can_hold_a_transition_and_is_not_seen(kernel, bring):
     kernel.hold(7)
     kernel.forbidden = ("/proc/7/",)
     error = failure(bring, FIX)
-    assert "held by no task that can be seen (an idle CPU can hold it), and was turned round" in error.message
+    assert "held by no visible task (an idle CPU can hold it), and was turned round" in error.message
     assert error.message.endswith("Run again when the host is less busy.")
     assert error.details["blockers"] == []
 
@@ -192,7 +194,7 @@ def test_a_load_that_cannot_be_taken_out_after_it_was_turned_round_says_so(kerne
     error = failure(bring, FIX)
     assert error.code == "transition-stalled"
     assert error.message.endswith(
-        "was turned round. The kernel refuses to remove the module fix: the kernel does not permit it: see "
+        "was turned round. The kernel refuses to unload the module fix: the kernel does not permit it. Check "
         "CAP_SYS_MODULE and kernel.modules_disabled." + HELP)
     assert (error.details["changed"], interface.state("fix")) == (True, "disabled")
 
