@@ -24,7 +24,7 @@ def read_builds(path: Path, name: str | None = None) -> list[dict[str, t.Any]]:
     found = [build for build in builds if wanted in (None, "", build["name"])]
     if not found:
         names = ", ".join(sorted({build["name"] for build in builds}))
-        raise TaskError("no-such-patch", f"{path} has no patch called {name}: it has {names}.")
+        raise TaskError("no-such-patch", f"{path} has no patch called {name}. Correct the name to one of: {names}.")
     return found
 
 

@@ -94,7 +94,7 @@ class ParseCache:
                 source = self._image_record(sha256)["source"]
                 data = image(source)
                 if hashlib.sha256(data).hexdigest() != sha256:
-                    raise PatchFileError("changed", "has changed since it was checked; run again", source)
+                    raise PatchFileError("changed", "has changed since it was checked. Run again", source)
                 self._write(path, data)
         return path
 
@@ -180,7 +180,7 @@ def _identity(path: _Path) -> list[t.Any]:
     try:
         status = os.stat(path)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror}); check the path and its permissions"
+        problem = f"cannot be read ({error.strerror}). Check the path and its permissions"
         raise PatchFileError("unreadable", problem, os.fspath(path)) from error
     times = [status.st_mtime_ns, status.st_ctime_ns]
     return [os.path.abspath(path), status.st_size, *times, status.st_ino, status.st_dev]

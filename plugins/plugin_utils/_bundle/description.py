@@ -56,13 +56,13 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         # Without O_NONBLOCK, opening a FIFO would wait for ever.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise PatchFileError("unreadable", "is not a regular file; give a kernel module (.ko)", os.fspath(path))
+                raise PatchFileError("unreadable", "is not a regular file. Give a kernel module (.ko)", os.fspath(path))
             data = file.read(LARGEST + 1)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror}); check the path and its permissions"
+        problem = f"cannot be read ({error.strerror}). Check the path and its permissions"
         raise PatchFileError("unreadable", problem, os.fspath(path)) from error
     if len(data) > LARGEST:
-        raise PatchFileError("too-large", f"is larger than {LARGEST >> 20} MiB; check the file", os.fspath(path))
+        raise PatchFileError("too-large", f"is larger than {LARGEST >> 20} MiB. Check the file", os.fspath(path))
     return data
 
 
@@ -179,7 +179,7 @@ def _patch(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
 def _this_module(elf: ModuleImage) -> Section:
     section = elf.section(_THIS_MODULE)
     if section is None:
-        problem = f"is an ELF file but not a kernel module (it has no section {_THIS_MODULE}); give a .ko file"
+        problem = f"is an ELF file but not a kernel module (it has no section {_THIS_MODULE}). Give a .ko file"
         raise PatchFileError("not-a-module", problem)
     return section
 
@@ -191,7 +191,7 @@ def _module_name(elf: ModuleImage, modinfo: Modinfo, section: Section) -> str:
     for name in (raw.decode("utf-8", errors="replace"), modinfo.first("name") or ""):
         if _MODULE_NAME.fullmatch(name):
             return name
-    raise PatchFileError("no-module-name", "has no module name in its struct module or .modinfo; build the file again")
+    raise PatchFileError("no-module-name", "has no module name in its struct module or .modinfo. Build the file again")
 
 
 def _is_removable(elf: ModuleImage) -> bool:
@@ -218,7 +218,7 @@ def _orc_header(elf: ModuleImage) -> str | None:
 
 
 def _damaged(section: str) -> PatchFileError:
-    return PatchFileError("malformed-elf", f"has a damaged section {section}; copy or build the file again")
+    return PatchFileError("malformed-elf", f"has a damaged section {section}. Copy or build the file again")
 
 
 def _build_id(elf: ModuleImage) -> str | None:

@@ -40,8 +40,8 @@ def find_source(action: ActionBase, source: str) -> Path:
             f", neither beside the playbook, nor in a directory files/, nor in {Path.cwd()}")
         raise TaskError(
             "no-such-file",
-            f"src {source} is not on the controller{places}: correct it, or, if it is a file on the host, use the "
-            "module with remote_src.") from error
+            f"src {source} is not on the controller{places}. Correct src, or set remote_src for a file on the "
+            "host.") from error
 
 
 def _among_the_users(action: ActionBase, source: str) -> Path:

@@ -116,11 +116,11 @@ class Location(t.NamedTuple):
 
 
 def _malformed(reason: str) -> PatchFileError:
-    return PatchFileError("malformed-elf", f"is a damaged ELF file ({reason}); copy or build it again")
+    return PatchFileError("malformed-elf", f"is a damaged ELF file ({reason}). Copy or build it again")
 
 
 def _truncated(what: str) -> PatchFileError:
-    return PatchFileError("truncated", f"is cut short ({what} lies beyond its end); copy or build it again")
+    return PatchFileError("truncated", f"is cut short ({what} lies beyond its end). Copy or build it again")
 
 
 @contextlib.contextmanager
@@ -272,9 +272,9 @@ def _open(data: bytes) -> ELFFile:
     if not HAS_ELFTOOLS:
         raise PatchFileError(
             "pyelftools-missing",
-            f"cannot be read without the Python library pyelftools; install it on the controller, for {sys.executable}")
+            f"cannot be read without the Python library pyelftools. Install it on the controller, for {sys.executable}")
     if not data.startswith(b"\x7fELF"):
-        raise PatchFileError("not-elf", "is not an ELF file; give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)")
+        raise PatchFileError("not-elf", "is not an ELF file. Give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)")
     try:
         elf = ELFFile(io.BytesIO(data))
     except (ELFError, struct.error, ValueError, TypeError, KeyError, OverflowError) as error:
@@ -282,7 +282,7 @@ def _open(data: bytes) -> ELFFile:
             raise _truncated("its header") from error
         raise _malformed("its header cannot be read") from error
     if elf["e_type"] != "ET_REL":
-        raise PatchFileError("not-a-module", "is an ELF file but not a kernel module; give a .ko file")
+        raise PatchFileError("not-a-module", "is an ELF file but not a kernel module. Give a .ko file")
     return elf
 
 
@@ -297,7 +297,7 @@ def _machine(elf: ELFFile, byteorder: str) -> Machine:
 def _sections(elf: ELFFile, data: bytes) -> list[Section]:
     count, start, entry_size = elf["e_shnum"], elf["e_shoff"], elf["e_shentsize"]
     if start == 0 or count == 0:
-        raise PatchFileError("not-a-module", "is an ELF file without sections, so not a kernel module; give a .ko file")
+        raise PatchFileError("not-a-module", "is an ELF file without sections, so not a kernel module. Give a .ko file")
     if count > _MAX_SECTIONS:
         raise _malformed(f"it has {count} sections")
     if entry_size != elf.structs.Elf_Shdr.sizeof():

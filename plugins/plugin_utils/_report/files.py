@@ -31,7 +31,7 @@ def check_report_dir(path: t.Any) -> Path:
     `bad-option` for what is no path, and `report-dir-unusable`.
     """
     if not isinstance(path, str) or not path.strip() or "\0" in path:
-        raise TaskError("bad-option", f"livepatch_report_dir is {path!r}: give the path of a directory.")
+        raise TaskError("bad-option", f"livepatch_report_dir is {path!r}. Set it to the path of a directory.")
     directory = Path.cwd() / os.path.expanduser(path)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,8 +52,8 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
     if kind not in KINDS or not isinstance(identifier, str) or not IDENTIFIER.fullmatch(identifier):
         raise TaskError(
             "bad-option",
-            f"The record for a report has the kind {kind!r} and the id {identifier!r}: give one that a playbook of "
-            "this collection has made.")
+            f"The record for a report has the kind {kind!r} and the id {identifier!r}. Use the record of a "
+            "playbook of this collection.")
     contents = {"json": json.dumps(record, indent=1) + "\n", "html": render(record)}
     directory = check_report_dir(path)
     paths = {}
@@ -74,7 +74,7 @@ def _refuse_others(directory: Path) -> None:
     for place in (directory, *directory.parents):
         status = place.lstat()
         if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
-            raise _unusable(directory, f"leads through {place}, a link of another user's")
+            raise _unusable(directory, f"leads through {place}, a link of another user")
     status = directory.stat()
     # With the sticky bit, as /tmp has it, others cannot change files that are not theirs.
     if status.st_uid not in trusted or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
@@ -84,4 +84,5 @@ def _refuse_others(directory: Path) -> None:
 def _unusable(directory: Path, why: str) -> TaskError:
     return TaskError(
         "report-dir-unusable",
-        f"The directory for reports {directory} {why}: name another livepatch_report_dir, or mend its owner and mode.")
+        f"The directory for reports {directory} {why}. Set another livepatch_report_dir, or correct its owner and "
+        "mode.")

@@ -42,4 +42,4 @@ def check_named(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> N
         there = join_limited([f"{wave['number']} ({wave['title']})" for wave in waves])
         raise bad_option(
             "approve", f"has {format_value(absent)} in it, which is no wave of this plan",
-            f"give numbers or names of its waves, which are {there}, or {ALL}")
+            f"give numbers or names of its waves ({there}), or {ALL}")

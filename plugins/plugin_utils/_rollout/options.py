@@ -41,7 +41,7 @@ TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as 
 OTHERS = (
     "hosts", "rollback_to", "fail_on_drift", "report", "report_record", "preflight", "rollback", "rollout", "status")
 _ALIKE = 0.78  # so that approval is found to be approve, and not every variable of an operator's own to be a slip
-_SRC = f"name a patch file or a bundle, as in -e {PREFIX}src=patches/"
+_SRC = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
     values = Values(variables)
     src = values.text("src", _SRC)
     if src is None:
-        raise TaskError("bad-option", f"No {PREFIX}src is given: {_SRC}")
+        raise TaskError("bad-option", f"{PREFIX}src is not set. {_SRC[0].upper()}{_SRC[1:]}.")
     waves = parse_waves(values.texts("waves"))
     approve, approved = (wave_names(name, values.texts(name), waves) for name in ("approve", "approved"))
     return Options(
@@ -131,8 +131,7 @@ def check_names(variables: Iterable[str]) -> None:
         if near:
             raise TaskError(
                 "bad-option",
-                f"{variable} means nothing to a rollout: write {PREFIX}{near[0]} if that is meant, and call a variable "
-                "of your own something less like it.")
+                f"{variable} is no variable of a rollout. Write {PREFIX}{near[0]}, or rename your own variable.")
 
 
 def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[str, str], t.Any]) -> None:
@@ -147,11 +146,11 @@ def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[st
         values = {host: read(host, name) if has_template(value) else value for host, value in written.items()}
         other = next((host for host, value in values.items() if value != values[first]), None)
         if other:
-            said = [f"{format_value(one) if one is not None else 'not set'} on {host}" for host, one in (
+            both = [f"{format_value(one) if one is not None else 'not set'} on {host}" for host, one in (
                 (first, values[first]), (other, values[other]))]
             raise TaskError(
                 "bad-option",
-                f"{name} is {' and '.join(said)}: give a rollout one value for all of its hosts, as with -e.")
+                f"{name} is {' and '.join(both)}. Set one value for all hosts of the rollout, for example with -e.")
 
 
 def _ignored(values: Values) -> tuple[str, ...]:

@@ -83,8 +83,8 @@ def _check_localhost(hosts: Iterable[str]) -> None:
     if taken and "localhost" not in taken:
         raise TaskError(
             "no-localhost",
-            f"The inventory has {taken[0]} and no localhost, so Ansible would keep the plan on that host, where no "
-            f"later play finds it: call the host something else, with ansible_host: {taken[0]}, or add localhost.")
+            f"The inventory has {taken[0]} but no localhost, so later plays would not find the plan. Rename the host "
+            f"and set ansible_host: {taken[0]}, or add localhost.")
 
 
 def _plan(call: Call) -> dict[str, t.Any]:

@@ -81,7 +81,7 @@ def parse_waves(texts: Sequence[str]) -> tuple[Entry, ...]:
         if latter.share <= former.share:
             raise bad_option(
                 NAME, f"has {latter.text} after {former.text}",
-                "let the shares grow, since each is of all covered hosts and counts those of the waves before")
+                "let the shares grow: each is a share of all hosts with a build and counts the earlier waves")
     return entries
 
 
@@ -151,7 +151,7 @@ def plan_waves(
         raise TaskError(
             "hosts-without-wave",
             f"livepatch_waves leaves {len(left)} of {len(hosts)} hosts without a wave "
-            f"({join_limited(left, _MOST_NAMED)}): let its last entry be 100%, or a number, which is repeated.")
+            f"({join_limited(left, _MOST_NAMED)}). End the list with 100%, or with a number, which is repeated.")
     return waves
 
 
@@ -160,11 +160,11 @@ def _check_groups(
     for entry in entries:
         if entry.kind == "group" and members(entry.group) is None:
             near = difflib.get_close_matches(entry.group, dict.fromkeys([CANARY, *groups]))
-            hint = f"did you mean {' or '.join(near)}?" if near else "correct it, or add the group to the inventory."
+            hint = f"Did you mean {' or '.join(near)}?" if near else "Correct it, or add the group to the inventory."
             raise TaskError(
                 "unknown-wave",
                 f"livepatch_waves has {format_value(entry.text)} in it, which is neither {CANARY} nor a number, a "
-                f"share such as 10% or a group of the inventory: {hint}")
+                f"share such as 10% or a group of the inventory. {hint}")
 
 
 def _chosen(
@@ -210,7 +210,7 @@ def plan_notes(
         elif entry.kind == "share":
             notes.append(f"No wave {entry.title}: the waves before it have as many hosts already.")
         else:
-            notes.append(f"No wave {entry.title}: no covered host of it is without a wave.")
+            notes.append(f"No wave {entry.title}: each of its hosts with a build already has a wave.")
     if late and waves:
         notes.append(f"No wave {', '.join(late)}: the waves before have all hosts already.")
     if any(entry.kind == "canary" for entry in entries) and members(CANARY) is not None:

@@ -48,8 +48,8 @@ def has_template(value: t.Any) -> bool:
 
 
 def bad_option(name: str, problem: str, right: str) -> TaskError:
-    """The error for a variable: which one, what is wrong with it, and what would be right."""
-    return TaskError("bad-option", f"{PREFIX}{name} {problem}: {right}.")
+    """The error for a variable: its name, what is wrong, and what to do, as an imperative."""
+    return TaskError("bad-option", f"{PREFIX}{name} {problem}. {right[0].upper()}{right[1:]}.")
 
 
 def format_value(value: t.Any) -> str:

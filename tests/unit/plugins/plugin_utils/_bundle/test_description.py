@@ -211,7 +211,7 @@ def test_errors_name_the_file_and_make_a_sentence(tmp_path):
     path.write_text("no module")
     with pytest.raises(PatchFileError) as caught:
         describe(path)
-    expected = f"{path} is not an ELF file; give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)."
+    expected = f"{path} is not an ELF file. Give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)."
     assert str(caught.value) == expected
 
 
@@ -225,6 +225,6 @@ def test_unreadable_paths_are_refused_at_once(tmp_path):
 
 def test_a_missing_library_is_named(build_module, monkeypatch):
     monkeypatch.setattr(module_image, "HAS_ELFTOOLS", False)
-    with pytest.raises(PatchFileError, match=f"pyelftools; install it .* for {re.escape(sys.executable)}") as caught:
+    with pytest.raises(PatchFileError, match=f"pyelftools. Install it .* for {re.escape(sys.executable)}") as caught:
         describe(build_module("plain"))
     assert caught.value.code == "pyelftools-missing"

@@ -99,7 +99,7 @@ def test_a_directory_that_is_full_or_read_only_is_one_error(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
     assert refused(str(tmp_path)) == (
-        f"The directory for reports {tmp_path} cannot be used (No space left on device): name another "
+        f"The directory for reports {tmp_path} cannot be used (No space left on device). Set another "
         "livepatch_report_dir, or mend its owner and mode.")
 
 

@@ -33,7 +33,7 @@ def test_a_budget_is_a_number_or_a_share(asked, budget):
 
 @pytest.mark.parametrize("asked", [-1, "-1", "-5%", "101%", "5 hosts", 0.05, True, "some", "%", ["5%"], "1/2", "nan"])
 def test_anything_else_is_refused(asked):
-    with pytest.raises(TaskError, match=r"livepatch_failure_budget is .*: give a number of hosts from 0") as caught:
+    with pytest.raises(TaskError, match=r"livepatch_failure_budget is .*. Give a number of hosts from 0") as caught:
         parse_budget(asked)
     assert caught.value.code == "bad-option"
 

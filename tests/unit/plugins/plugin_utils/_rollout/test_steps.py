@@ -340,7 +340,7 @@ def test_a_clock_that_is_set_meanwhile_makes_no_soak_longer_or_shorter(rollout, 
 
 def test_options_that_differ_from_host_to_host_are_refused(rollout):
     run = rollout({SECOND: {"variables": {"livepatch_soak": 5}}, "other": {"variables": {"livepatch_sum": 7}}})
-    with pytest.raises(TaskError, match=f"livepatch_soak is not set on web1 and 5 on {SECOND}: give a rollout one"):
+    with pytest.raises(TaskError, match=f"livepatch_soak is not set on web1 and 5 on {SECOND}. Set one value"):
         run.run()
 
 
@@ -365,8 +365,8 @@ def test_an_approval_of_a_wave_that_the_plan_does_not_have_is_refused(rollout, a
         run.run()
     assert (caught.value.code, caught.value.message) == (
         "bad-option",
-        f"livepatch_approve has '{named}' in it, which is no wave of this plan: give numbers or names of its waves, "
-        "which are 1 (canary), 2 (up to 50%), 3 (up to 100%), or all.")
+        f"livepatch_approve has '{named}' in it, which is no wave of this plan. Give numbers or names of its waves "
+        "(1 (canary), 2 (up to 50%), 3 (up to 100%)), or all.")
     assert "  No wave up to 10%: the waves before it have as many hosts already." in run.said
     assert set(run.calls) == {("check", host) for host in SIX}
 
