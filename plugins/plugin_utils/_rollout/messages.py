@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a person reads while a rollout goes on, and at its end."""
+"""The progress messages and the summary of a rollout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
 
 
 def plan_lines(record: Record) -> list[str]:
-    """What is going to happen, wave by wave, and to whom nothing is."""
+    """The plan: the waves, and the hosts in no wave."""
     options = record["options"]
     names = ", ".join(patch["name"] for patch in record["patches"])
     done = [name for name, host in record["hosts"].items() if host["done"]]
@@ -98,14 +98,14 @@ def opening_line(record: Record, wave: Record) -> str:
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
-    """How the wave stands: how many are patched, wait (and for which task), failed or are unreachable."""
+    """The progress of a wave: how many hosts are patched, wait (and for which task), failed or are unreachable."""
     hosts = hosts_of_wave(record, wave)
     time = "" if left is None else f"{left} s left: "
     return f"{_heading(record, wave)}: {time}{', '.join(_parts(hosts)) or 'nothing to do'}"
 
 
 def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
-    """What becomes of the hosts that are watched if nobody is left to accept them."""
+    """When the watched hosts revert if the run ends early."""
     ends = max((host["trial_ends"] for host in watched if host["trial_ends"]), default=None)
     return f"{_heading(record, wave)}: " + (
         f"on trial; if this run ends before they are {record['options']['state']}, the hosts revert automatically by "
@@ -156,7 +156,7 @@ def waiting_line(record: Record, wave: Record) -> str:
 
 
 def end_lines(record: Record) -> list[str]:
-    """The summary: waves, failures by their cause, and how many hosts stand where."""
+    """The summary: waves, failures by cause, and the number of hosts in each state."""
     lines = [] if record["alone"] else [
         f"wave {wave['number']} ({wave['title']}): {_ended(record, wave)}" for wave in record["waves"]]
     lines += _failures(record["hosts"])
@@ -214,7 +214,7 @@ def sum_line(record: Record) -> str:
 
 
 def verdict_sentence(record: Record) -> str:
-    """Why a rollout did not end well, for the last task."""
+    """Why a rollout was not successful, for the last task."""
     for wave in record["waves"]:
         if wave["state"] == "waits":
             return f"{waiting_line(record, wave)}."
@@ -227,20 +227,21 @@ def verdict_sentence(record: Record) -> str:
 
 
 def problems(record: Record) -> dict[str, str]:
-    """What each host has to be told that did not end where it should, those aside that were not reached."""
-    told, untried = {}, hosts_not_ours(record)
+    """The error message of each host that is not in the requested state; hosts without a turn have none."""
+    found: dict[str, str] = {}
+    untried = hosts_not_ours(record)
     for name, host in record["hosts"].items():
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
             sentence = f"{code}: {message}" if code else message
-            told[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} This host is {_now(host)}."
+            found[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} This host is {_now(host)}."
         elif host["state"] in ("rolled_back", "reverting", "on_trial", "waiting") and not record["ok"]:
-            told[name] = f"The rollout was stopped. This host is {_now(host)}."
+            found[name] = f"The rollout was stopped. This host is {_now(host)}."
         elif name in untried:
-            told[name] = (
+            found[name] = (
                 f"The rollout was stopped. This host is {_now(host)}, and was before the rollout, so there is no load "
                 "to roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
-    return told
+    return found
 
 
 def _now(host: Record) -> str:
@@ -252,5 +253,5 @@ def _now(host: Record) -> str:
 
 
 def format_lines(lines: Sequence[str]) -> t.Iterator[str]:
-    """Lines as they are shown in the run's output, which has each task's own lines in between."""
+    """Mark lines for the output of the run, to tell them from the lines of tasks."""
     return (f"==> {printable(line)}" for line in lines)

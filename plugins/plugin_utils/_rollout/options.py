@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a rollout is asked to do, out of the `livepatch_*` variables."""
+"""The options of a rollout, from the `livepatch_*` variables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as 
 # variables.
 OTHERS = (
     "hosts", "rollback_to", "fail_on_drift", "report", "report_record", "preflight", "rollback", "rollout", "status")
-_ALIKE = 0.78  # so that approval is found to be approve, and not every variable of an operator's own to be a slip
+_ALIKE = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
 _SRC = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 
 
@@ -48,8 +48,8 @@ _SRC = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 class Options:
     """The variables by their names without `livepatch_`, read and plain; times are in seconds.
 
-    `trial` is None where it is to be derived; `approved` has the waves that a person has approved beforehand. They and
-    those to `approve` are `all`, numbers of waves as text, and titles.
+    `trial` is None when it is to be computed. `approved` has the waves that are approved in advance. They and the waves
+    to `approve` are `all`, numbers of waves as text, and titles.
     """
 
     src: str
@@ -71,7 +71,7 @@ class Options:
     report_dir: str | None
 
     def as_record(self, covered: int | None = None) -> dict[str, t.Any]:
-        """What the record has as `options`; the budget in hosts is None while nobody knows how many are covered."""
+        """The `options` of the record; the budget in hosts is None before the plan."""
         return {
             "src": self.src, "name": self.name, "state": self.state, "soak": self.soak, "trial": self.trial,
             "transition_timeout": self.transition_timeout, "on_stall": self.on_stall,
@@ -123,7 +123,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
 
 
 def check_names(variables: Iterable[str]) -> None:
-    """Refuse a variable that looks like a slip: without it, something else would be done than was asked for."""
+    """Refuse a variable that looks misspelled: its value would be ignored."""
     known = {*NAMES, *OTHERS}
     for variable in sorted(name for name in variables if isinstance(name, str) and name.startswith(PREFIX)):
         name = variable[len(PREFIX):]
@@ -135,7 +135,7 @@ def check_names(variables: Iterable[str]) -> None:
 
 
 def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[str, str], t.Any]) -> None:
-    """Refuse what is not the same on all hosts: a rollout has one value of each option, and reads it on one host.
+    """Refuse different values on different hosts: a rollout has one value of each option.
 
     `variables`: those of each host as they are written; `read` has a host's variable with its templates resolved, which
     costs much and is done only where there are any.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Which host of a rollout is in which wave."""
+"""The waves of a rollout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 NAME = "waves"
 DEFAULT = ("canary", "10%", "50%", "100%")
 CANARY = "canary"
-ALL = "all"  # in a list of waves that a person is asked for
+ALL = "all"  # in livepatch_approve and livepatch_approved
 _RIGHT = (
     "give canary, numbers of hosts from 1, growing shares up to 100%, and names of inventory groups, with commas "
     "between them")
@@ -102,10 +102,10 @@ def _entry(text: str) -> Entry:
 
 
 def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) -> tuple[str, ...]:
-    """What names of waves, as a person writes them, stand for: each `all`, a wave's number, or a title of an entry.
+    """The waves that a user named: each `all`, a wave's number, or the title of an entry.
 
     An entry is named as in `livepatch_waves` or by its title; a bare number is that of a wave, not one of hosts.
-    Raises TaskError `bad-option` for what can name no wave: a slip would let a wave begin without approval.
+    Raises TaskError `bad-option` for any other name: a misspelled name would start a wave without approval.
     """
     known = {
         text.lower(): entry.title for entry in entries for text in (entry.text, entry.title) if not text.isdecimal()}
@@ -124,9 +124,9 @@ def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) ->
 
 
 def in_order(hosts: Iterable[str]) -> list[str]:
-    """The hosts in the order in which they come into waves, the same in each run and whatever other hosts there are.
+    """The hosts in the order of the waves: the same in each run, and independent of other hosts.
 
-    It is that of digests of their names, since hosts with names next to each other often share a rack and a service.
+    Digests of the names give the order, because neighbours in a list often share a rack and a service.
     """
     return sorted(hosts, key=lambda host: (hashlib.sha256(host.encode("utf-8", "surrogatepass")).digest(), host))
 
@@ -134,11 +134,11 @@ def in_order(hosts: Iterable[str]) -> list[str]:
 def plan_waves(
         entries: Sequence[Entry], hosts: Mapping[str, Cohort], members: Callable[[str], Iterable[str] | None],
         groups: Collection[str] = ()) -> list[Wave]:
-    """Every covered host in exactly one wave; an entry that adds nobody makes no wave, see `plan_notes`.
+    """Every host with a build in exactly one wave; an entry without hosts makes no wave, see `plan_notes`.
 
-    `hosts`: the covered ones, each with its cohort. `members`: a group's hosts, None where there is no such group, and
-    `groups` the names of all groups, for the message.
-    Raises TaskError `unknown-wave`, and `hosts-without-wave` where the last entry leaves hosts over.
+    `hosts`: the hosts with a build and their cohorts. `members`: the hosts of a group, None for an unknown group.
+    `groups`: the names of all groups, for the message.
+    Raises TaskError `unknown-wave`, and `hosts-without-wave` when hosts are left after the last entry.
     """
     _check_groups(entries, members, groups)
     left = in_order(to_plain(host) for host in hosts)
@@ -170,12 +170,12 @@ def _check_groups(
 def _chosen(
         entry: Entry, left: Sequence[str], hosts: Mapping[str, Cohort],
         members: Callable[[str], Iterable[str] | None]) -> list[str]:
-    """Who of the hosts that are left is added by an entry."""
+    """The remaining hosts that an entry adds."""
     if entry.kind == "hosts":
         return list(left[:entry.hosts])
     if entry.kind == "share":
         placed, share = len(hosts) - len(left), entry.share * len(hosts)
-        # Rounded down, but one host more while the share is not reached: else a small fleet would skip waves.
+        # Rounded down, but at least one host: else a small fleet would skip waves.
         return list(left[:max(int(share) - placed, 1)]) if placed < share else []
     if entry.kind == "group":
         wanted = set(members(entry.group) or ())
@@ -187,7 +187,7 @@ def _chosen(
 
 
 def _add(waves: list[Wave], entry: Entry, chosen: list[str], left: list[str]) -> list[str]:
-    """Make a wave of these hosts, if there are any; returns who is left then."""
+    """Make a wave of these hosts, if there are any; returns the remaining hosts."""
     if not chosen:
         return left
     waves.append(Wave(len(waves) + 1, chosen, entry))
@@ -200,7 +200,7 @@ def _add(waves: list[Wave], entry: Entry, chosen: list[str], left: list[str]) ->
 def plan_notes(
         entries: Sequence[Entry], waves: Sequence[Wave],
         members: Callable[[str], Iterable[str] | None] = lambda _group: None) -> list[str]:
-    """What is worth saying about a plan, as sentences: the entries that made no wave, and why."""
+    """Notes about a plan: the entries without a wave, and why."""
     notes, late, made = [], [], 0
     for entry in entries:
         if made < len(waves) and waves[made].entry == entry:
