@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""A bundle, a directory of patch files for many kernels."""
+"""Reads bundles: directories of patch files for many kernels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 class Bundle:
     """The builds of a bundle: descriptions of its files, sorted by release, architecture and name.
 
-    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) where bundle.yml says something about it.
+    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) if it is in bundle.yml.
     """
 
     path: Path
@@ -82,7 +82,7 @@ def _check_digest(metadata: Metadata, relative: Path, file: Path, cache: ParseCa
 
 
 def _patch_files(directory: Path) -> list[Path]:
-    """All patch files below a directory, sorted; a directory that is reached by several links is entered once."""
+    """All patch files below a directory, sorted; a directory with several links to it is read once."""
 
     def refuse(error: OSError) -> t.NoReturn:
         problem = f"cannot be read ({error.strerror}). Give a directory of patch files, and check its permissions"

@@ -10,7 +10,7 @@ temporary directory that Ansible makes for a run (0700) and removes at its end. 
     files/KEY      the digest of a file's content, by the file's path and what stat() tells about it
     contents/KEY   the digest of the uncompressed image, or the error, by the digest of the content
     images/KEY     the description, by the digest of the uncompressed image
-    images/KEY.ko  the uncompressed image itself, once somebody has asked for it
+    images/KEY.ko  the uncompressed image itself, after its first use
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.descripti
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
-# A file that is this young can change once more without its time stamps changing: it is hashed again.
+# A younger file can change again without new time stamps, so it is hashed again.
 _SETTLED_NS = 100_000_000
 
 _Path = t.Union[str, "os.PathLike[str]"]
@@ -70,7 +70,7 @@ class ParseCache:
         return self._description(record, file)
 
     def find_description(self, sha256: str) -> dict[str, t.Any] | None:
-        """Return the description of an image that this run has seen, by the digest of its uncompressed bytes."""
+        """Return the description of an image of this run by the digest of its uncompressed bytes; None if unknown."""
         record = self._load("images", sha256) if is_digest(sha256) else None
         return record["description"] if record else None
 
@@ -99,7 +99,7 @@ class ParseCache:
         return path
 
     def _content_record(self, path: _Path) -> dict[str, t.Any]:
-        """What is known about a file's content: {content, image, compression} or {content, error}."""
+        """The cached record of a file: {content, image, compression} or {content, error}."""
         identity = _identity(path)
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         known = self._load("files", key)
@@ -169,7 +169,7 @@ class ParseCache:
         self._write(Path(self._root, kind, key), json.dumps(record).encode())
 
     def _write(self, path: Path, data: bytes) -> None:
-        """Write a file whole, so that nobody ever reads a part of it."""
+        """Write a file atomically."""
         descriptor, temporary = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

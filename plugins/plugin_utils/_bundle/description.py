@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The description of a patch file, the plain dict that crosses from the controller to a host."""
+"""The description of a patch file: a plain dict, sent from the controller to a host."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
 def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]:
     """Return the description of a module's uncompressed bytes.
 
-    Whoever made the file chose its texts, and they come up in messages: none of them can control a terminal.
+    The texts in the file are not trusted: control characters are replaced.
     Raises PatchFileError.
     """
     elf = ModuleImage(data)
@@ -125,7 +125,7 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
 
 
 def _legible(value: t.Any) -> t.Any:
-    """The same value with all its texts legible."""
+    """The same value with printable texts."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):

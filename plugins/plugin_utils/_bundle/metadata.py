@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Bundle.yml, what no patch file can say about itself (docs/docsite/rst/guide_bundles.rst)."""
+"""Reads bundle.yml: CVEs, summaries and digests of patches (docs/docsite/rst/guide_bundles.rst)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Metadata:
         return self._entries.get(file.as_posix(), {}).get("sha256")
 
     def check_all_used(self) -> None:
-        """Raise BundleError bundle-yml-unmatched for an entry about nothing in the bundle: misspelt, most likely."""
+        """Raise BundleError bundle-yml-unmatched for an entry without a file or a patch in the bundle."""
         if self._unused:
             entry = min(self._unused)
             problem = f"has an entry for {entry!r}, but the bundle has no such file or patch. Correct the entry"

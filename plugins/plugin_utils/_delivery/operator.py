@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Who runs this playbook, for a host's journal, and how it is told with a module's options."""
+"""The user of this playbook, for the journal of a host."""
 
 from __future__ import annotations
 

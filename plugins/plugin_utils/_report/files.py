@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The files of a report, on the controller: one for programs and one for people."""
+"""The files of a report on the controller: JSON for programs and HTML for people."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def check_report_dir(path: t.Any) -> Path:
-    """Make the directory for reports (0700) where it is absent, and see that files can be written into it.
+    """Make the report directory (0700) if it is missing, and check that it is writable.
 
-    A relative path is below the directory that Ansible was started in. Nothing is left in it. Raises TaskError
-    `bad-option` for what is no path, and `report-dir-unusable`.
+    A relative path is below the current directory. No file is left in it. Raises TaskError `bad-option` for a value
+    that is no path, and `report-dir-unusable`.
     """
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         raise TaskError("bad-option", f"livepatch_report_dir is {path!r}. Set it to the path of a directory.")
@@ -46,7 +46,7 @@ def check_report_dir(path: t.Any) -> Path:
 def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
     """Write a record as JSON and as HTML (0600), each whole or not at all; returns both paths, by `json` and `html`.
 
-    Raises TaskError `bad-option` for what is no record, and `report-dir-unusable`.
+    Raises TaskError `bad-option` for a malformed record, and `report-dir-unusable`.
     """
     kind, identifier = record.get("kind"), record.get("id")
     if kind not in KINDS or not isinstance(identifier, str) or not IDENTIFIER.fullmatch(identifier):
@@ -60,7 +60,7 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
     for ending, content in contents.items():
         file = directory / f"livepatch-{kind}-{identifier}.{ending}"
         try:
-            # A hostile text can have half of a surrogate pair, which no encoding has.
+            # A hostile text can contain a lone surrogate, which cannot be encoded.
             write_private(str(file), lambda stream, text=content: stream.write(text.encode("utf-8", "replace")))
         except (LivepatchError, OSError) as error:
             raise _unusable(directory, f"does not take {file.name} ({error})") from error
@@ -69,7 +69,7 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
 
 
 def _refuse_others(directory: Path) -> None:
-    """Refuse what somebody else could have put there, or could change: links, and the directory itself."""
+    """Refuse a path that other users control: through their links, or through write access to the directory."""
     trusted = (0, os.geteuid())
     for place in (directory, *directory.parents):
         status = place.lstat()

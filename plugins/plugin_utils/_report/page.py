@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the record of a rollout, a status or a rollback to one page of HTML that needs nothing else."""
+"""One self-contained HTML page from the record of a rollout, a status or a rollback."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.verdict i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "roles" / "report" / "templates"
-# No text that a host has sent is longer in the page; the JSON has all of it.
+# Longer texts of a host are truncated in the page. The JSON has the whole text.
 MOST_LETTERS = 2000
 TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback"}
 
 
 def render(record: Mapping[str, t.Any]) -> str:
-    """The page of a record. Texts of hosts are escaped, and what they could control a terminal with is replaced."""
+    """The page of a record. Texts of hosts are escaped, and control characters are replaced."""
     environment = _environment()
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     found = causes(record)
@@ -65,7 +65,7 @@ def _environment() -> Environment:
 
 
 def _printed(value: t.Any) -> t.Any:
-    """What an expression in a template prints: never more than one can read, nothing for None."""
+    """The output of an expression in a template: truncated, and empty for None."""
     if value is None:
         return ""
     if isinstance(value, (Markup, Whole, int)):
@@ -77,7 +77,7 @@ def _printed(value: t.Any) -> t.Any:
 
 
 class Whole(str):
-    """A text that may be as long as it is."""
+    """A text that is not truncated."""
 
     __slots__ = ()
 
@@ -109,7 +109,7 @@ def _few(names: t.Sequence[str], most: int) -> str:
 
 
 def _hash(text: str) -> str:
-    """A source of a Content-Security-Policy: only what has this digest may run."""
+    """A source of a Content-Security-Policy, by digest."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 

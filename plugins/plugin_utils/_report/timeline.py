@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""A report's timeline of waves, as places in a drawing; a template draws it.
+"""The timeline of waves in a report, as coordinates for a template.
 
-Lengths are in units of the drawing, which is WIDTH of them wide.
+Lengths are in units of the drawing, which is WIDTH units wide.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Record = Mapping[str, t.Any]
 
 WIDTH, LEFT, RIGHT = 1000.0, 170.0, 845.0
 TOP, HEAD, ROW, CURVE, GAP, BOTTOM = 34.0, 32.0, 17.0, 54.0, 12.0, 14.0
-# A wave with more hosts than this is drawn as one curve; with fewer, each host has a line of its own.
+# A wave with more hosts is drawn as one curve; with fewer, each host has its own line.
 MOST_LINES = 40
 MOST_LINES_IN_ALL = 200
-# A transition of a second has to be seen in an hour.
+# A transition of one second must be visible in an hour.
 LEAST_BAR = 3.0
 MOST_LETTERS = 24
 LEAST_BETWEEN_LABELS = 36.0
@@ -54,11 +54,11 @@ class Line(t.NamedTuple):
     failed: bool
     end: float
     text: str
-    before: bool  # whether the text has to end where the bars end, since there is no room behind
+    before: bool  # whether the text ends where the bars end, for lack of room behind them
 
 
 class Look(t.NamedTuple):
-    """One look at a wave, and how its hosts were."""
+    """One look at a wave, with the states of its hosts."""
 
     x: float
     text: str
@@ -67,7 +67,7 @@ class Look(t.NamedTuple):
 
 
 class Band(t.NamedTuple):
-    """One wave; it has either lines or a curve, which is the points of a polygon."""
+    """One wave, with either lines or a curve (the points of a polygon)."""
 
     y: float
     height: float
@@ -96,7 +96,7 @@ class Timeline(t.NamedTuple):
 
 
 def timeline(record: Record) -> Timeline | None:
-    """The drawing of a record; None where no wave was opened."""
+    """The drawing of a record; None without an opened wave."""
     opened = [
         (wave, start) for wave in record.get("waves") or () if (start := moment(wave.get("opened"))) is not None]
     if not opened:
@@ -117,7 +117,7 @@ def timeline(record: Record) -> Timeline | None:
 
 
 def _end(record: Record, waves: Sequence[Record]) -> float:
-    """When the drawing ends: with the rollout, or else with the last thing that is known."""
+    """The end of the drawing: the end of the rollout, or the last known time."""
     texts = [record.get("ended")]
     if moment(texts[0]) is None:
         texts += [wave.get(key) for wave in waves for key in ("opened", "loaded", "closed")]
@@ -127,7 +127,7 @@ def _end(record: Record, waves: Sequence[Record]) -> float:
 
 
 def _busy(record: Record, waves: Sequence[tuple[Record, float]], end: float) -> list[tuple[float, float]]:
-    """When something was going on; between that, the drawing may leave time out."""
+    """The busy times; the drawing may leave out the times between them."""
     stretches = []
     for wave, opened in waves:
         closed = moment(wave.get("closed"))
@@ -232,7 +232,7 @@ def _looks(wave: Record, scale: Scale) -> list[Look]:
 
 def _curve(
         hosts: Mapping[str, Record], scale: Scale, opened: float, last: float, y: float, height: float) -> str:
-    """How many of the hosts had been patched by when, as the points of a polygon; 60 steps at most."""
+    """The number of patched hosts over time, as the points of a polygon with at most 60 steps."""
     loaded = sorted(at for at in (moment(host.get("loaded_at")) for host in hosts.values()) if at is not None)
     bottom = y + height
     points = [(scale.at(opened), bottom)]

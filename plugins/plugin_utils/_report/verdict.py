@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The head of a report: what happened, where that leaves the hosts, and what to do next."""
+"""The head of a report: the outcome, the states of the hosts, and what to do next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 
 Record = Mapping[str, t.Any]
 
-# What is said where it is so; a rollout does not know what runs on a host that it could not even ask.
+# Shown when no state is uncertain. A rollout does not know the patches of a host that was never queried.
 CERTAIN = {
     "rollout": "The result of every change is known.",
     "status": "The state of every host is known.",
@@ -42,9 +42,9 @@ class Verdict(t.NamedTuple):
 def verdict(record: Record) -> Verdict:
     hosts = by_state(record)
     tone = _tone(record, hosts)
-    told = {"rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
+    functions = {"rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
             "rollback": (_rollback, _todo_after_rollback)}
-    what, todo = told[record["kind"]]
+    what, todo = functions[record["kind"]]
     return Verdict(
         tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts),
         _host_states(record, hosts), todo(record, hosts) or ["Nothing has to be done."])
@@ -114,7 +114,7 @@ def _waiting(record: Record) -> Record | None:
 
 
 def _where(waves: Sequence[Record]) -> str:
-    """The wave that did not pass, as a part of a sentence; nothing where all did."""
+    """The wave that did not pass, as a part of a sentence; empty when all passed."""
     stood = [wave for wave in waves if wave.get("state") in ("open", "failed", "waits")]
     return f" in wave {stood[0].get('number')} of {len(waves)} ({stood[0].get('title')})" if stood else ""
 
@@ -157,7 +157,7 @@ def _words(record: Record, state: str) -> t.Any:
 
 
 def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    """Where that leaves the hosts: one sentence for each state, the uncertain ones first."""
+    """The host states: one sentence for each state, the uncertain ones first."""
     order = {"bad": 0, "warn": 1, "good": 2, "calm": 3}
     words = sorted(((_words(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
     sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNCERTAIN_STATES) & set(hosts)

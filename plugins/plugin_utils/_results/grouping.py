@@ -20,7 +20,7 @@ Key = t.TypeVar("Key", bound=t.Hashable)
 def cohorts_of(
         kernels: Mapping[str, tuple[str, str]], names: Sequence[str],
         hostvars: Mapping[str, t.Any]) -> list[tuple[Cohort, list[str]]]:
-    """Each cohort with its hosts, sorted. `kernels`: the release and the architecture of each host that told them."""
+    """Each cohort with its hosts, sorted. `kernels`: the release and the architecture of each host with a result."""
     members: dict[Cohort, list[str]] = {}
     for host, (release, arch) in kernels.items():
         variables = hostvars[host] if names and host in hostvars else {}
@@ -29,13 +29,13 @@ def cohorts_of(
 
 
 def cohort_dict(cohort: Cohort) -> dict[str, t.Any]:
-    """What all summaries tell of a cohort."""
+    """A cohort as a dict, for every summary."""
     return {"kernel": cohort.kernel, "arch": cohort.arch, "values": dict(cohort.values), "title": str(cohort)}
 
 
 def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]:
-    """The findings of hosts, each code once: the worst level first, then what the most hosts have."""
-    # Dicts for their order and their speed: one host can answer with many thousands of messages.
+    """The findings of hosts, each code once: the worst level first, then the most frequent."""
+    # Dicts for their order and their speed: one host can return many thousands of messages.
     found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
     for host, entries in findings.items():
         for entry in entries:
@@ -50,7 +50,7 @@ def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]
 
 
 def by_failure(failures: Mapping[str, Failure]) -> list[dict[str, t.Any]]:
-    """Hosts with a failure, by its code; those without one, which Ansible words, together."""
+    """Hosts with a failure, by code; failures without a code, from Ansible itself, are one group."""
     found: dict[str | None, dict[str, t.Any]] = {}
     for host, (code, message) in failures.items():
         group = found.setdefault(code, {"code": code, "messages": [], "hosts": []})

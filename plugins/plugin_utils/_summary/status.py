@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the answers of all hosts to patch_info to one summary of what runs where."""
+"""One summary of the live patches of all hosts, from their patch_info results."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     no_result_line,
 )
 
-# What can be said of a host, by the least settled of its patches; the last three gave no result.
+# The verdicts of a host, by its least settled patch. The last three have no result.
 VERDICTS = (
     "accepted", "enabled", "on_trial", "in_transition", "unpatched", "unsupported", "unchecked", "unreachable",
     "no_result")
 QUERIED = VERDICTS[:6]
-# The states of a patch in patch_info, and in a summary, the most settled first; a quarantined one is in no kernel.
+# The states of a patch in patch_info, and in a summary, the most settled first.
 PATCH_STATES = ("accepted", "enabled", "disabled", "enabling", "disabling")
 STATES = ("accepted", "enabled", "on trial", "enabling", "disabling", "disabled", "quarantined")
 VERDICT_OF_STATE = {
@@ -63,7 +63,7 @@ WORDS = {
     "unreachable": "unreachable",
     "no_result": "without a result",
 }
-# The line of the state says it already, and how many seconds are left.
+# The line of the state has it already, with the remaining seconds.
 CODES_IN_STATE_LINE = ("on-trial",)
 
 
@@ -73,9 +73,8 @@ def summarize_status(
         fail_on_drift: bool = False) -> dict[str, t.Any]:
     """The summary that the filter `status_summary` documents.
 
-    `answers`: what each host's patch_info returned, or that it failed or was unreachable; nothing where it did not run.
-    `builds`: descriptions of patch files, None where nobody asked about any. Nothing that a host answers makes this
-    fail.
+    `answers`: the patch_info result of each host, also of failed and unreachable hosts; empty for a host without a
+    result. `builds`: descriptions of patch files, None without livepatch_src. No result of a host makes this fail.
     """
     verdicts = {host: verdict_of(answer) for host, answer in answers.items()}
     hosts = by_verdict(verdicts, VERDICTS)
@@ -107,7 +106,7 @@ def summarize_status(
 
 
 def verdict_of(answer: t.Any) -> str:
-    """Which of VERDICTS a host's answer is."""
+    """The verdict for a host's result, one of VERDICTS."""
     verdict = missing_result(answer)
     if verdict:
         return verdict
@@ -136,7 +135,7 @@ def _makes_sense(told: t.Any) -> bool:
 
 
 class HostStatus:
-    """What patch_info tells of one host, as far as a summary has it; texts are fit to be shown."""
+    """The parts of a patch_info result for a summary; texts are printable."""
 
     def __init__(self, told: Mapping[str, t.Any]) -> None:
         self.kernel = (told["kernel"]["release"], told["kernel"]["arch"])
@@ -159,13 +158,13 @@ class HostStatus:
         return [entry for entry in self.drift or [] if entry["level"] != "note"]
 
     def complaint(self) -> str | None:
-        """Why the host is not as it should be, in one sentence."""
+        """The drift of the host in one message; None without drift."""
         if self.drift is None:
             return NO_DRIFT
         return findings_sentence(self.warnings()) if self.warnings() else None
 
     def runs(self, build: Mapping[str, t.Any]) -> bool:
-        """Whether this build is in effect; where one of the two has no build-id, the name decides."""
+        """Whether this build is in effect; compares names when one of the two has no build-id."""
         return any(
             patch["name"] == build["name"] and patch["state"] in IN_EFFECT
             and (None in (patch["build_id"], build["build_id"]) or patch["build_id"] == build["build_id"])
@@ -175,7 +174,7 @@ class HostStatus:
 def _cohorts(
         seen: Mapping[str, HostStatus], verdicts: Mapping[str, str], names: Sequence[str],
         hostvars: Mapping[str, t.Any], builds: Sequence[Mapping[str, t.Any]] | None) -> list[dict[str, t.Any]]:
-    """Each cohort of the hosts that answered: what runs in it, where, and what is not as it should be."""
+    """Each cohort of the hosts with a result: its patches, their hosts, and the drift."""
     cohorts = []
     for cohort, hosts in cohorts_of({host: known.kernel for host, known in seen.items()}, names, hostvars):
         members = {host: seen[host] for host in hosts}
@@ -239,7 +238,7 @@ def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _facts(verdict: str, known: HostStatus | None, covered: bool | None) -> dict[str, t.Any]:
-    """What a later job may want to know of one host; small, because there can be thousands."""
+    """The facts of one host for later jobs; small, because there can be thousands of hosts."""
     facts: dict[str, t.Any] = {"verdict": verdict}
     if known:
         facts.update(
@@ -253,7 +252,7 @@ def _facts(verdict: str, known: HostStatus | None, covered: bool | None) -> dict
 
 
 def fails_on_drift(value: t.Any) -> bool:
-    """The variable of that name, as its own type or as text; raises AnsibleFilterError."""
+    """Read livepatch_fail_on_drift, a boolean or its text; raises AnsibleFilterError."""
     try:
         return Values({f"{PREFIX}fail_on_drift": value}).flag("fail_on_drift")
     except TaskError as error:
@@ -261,7 +260,7 @@ def fails_on_drift(value: t.Any) -> bool:
 
 
 def status_lines(summary: Mapping[str, t.Any]) -> list[str]:
-    """One paragraph for each cohort, then the hosts that belong to none, then the sum."""
+    """One paragraph for each cohort, then the hosts without a result, then the counts."""
     lines = [line for cohort in summary["cohorts"] for line in _cohort_lines(cohort)]
     lines.extend(failure_line("could not be asked", group) for group in summary["unchecked"])
     lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
@@ -296,13 +295,13 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
 
 
 def _build(patch: Mapping[str, t.Any], cohort: Mapping[str, t.Any]) -> str:
-    """Which build it is, where there are several in the cohort; the first letters of the build-id are enough."""
+    """The start of the build-id, when the cohort has several builds of the patch."""
     builds = {one["build_id"] for one in cohort["patches"] if one["name"] == patch["name"]}
     return f" (build {(patch['build_id'] or 'unknown')[:8]})" if len(builds) > 1 else ""
 
 
 def _details(cohort: Mapping[str, t.Any]) -> dict[tuple[str, str, str], str]:
-    """What is said of a host behind its name, by host, patch and state."""
+    """The text behind a host's name, by host, patch and state."""
     details = {
         (one["host"], one["name"], "on trial"): f" (reverts in {one['seconds_left']} s)" for one in cohort["trials"]}
     for one in cohort["transitions"]:

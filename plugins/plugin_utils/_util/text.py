@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What the lines of every summary are made of."""
+"""The parts of the lines of every summary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_NAMES = 3
 
 
 def join_limited(hosts: Sequence[str]) -> str:
-    """A few names of hosts, and how many more there are."""
+    """The first names, and the number of the others."""
     shown = ", ".join(hosts[:MOST_NAMES])
     more = len(hosts) - MOST_NAMES
     return f"{shown} and {more} more" if more > 0 else shown
@@ -24,7 +24,7 @@ def number_of(count: int, word: str) -> str:
 
 
 def count_line(counts: Mapping[str, int], words: Mapping[str, str], nothing: str) -> str:
-    """How many hosts there are, and how many of each verdict; `words` are what the verdicts are called."""
+    """The number of hosts, in total and of each verdict; `words` are the texts of the verdicts."""
     parts = [f"{count} {words[verdict]}" for verdict, count in counts.items() if count]
     return f"{number_of(sum(counts.values()), 'host')}: {', '.join(parts) or nothing}"
 
@@ -43,7 +43,7 @@ def no_result_line(hosts: Sequence[str]) -> list[str]:
 
 
 def _why(group: Mapping[str, t.Any]) -> str:
-    # What Ansible says goes on with the place in the playbook after an empty line.
+    # In Ansible's messages, the place in the playbook follows after an empty line.
     message = " ".join(group["messages"][0].split("\n\n")[0].split())
     more = len(group["messages"]) - 1
     return message + (f" (and {number_of(more, 'other message')})" if more else "")

@@ -112,7 +112,7 @@ def test_the_budget_in_hosts_needs_the_covered_ones():
      "up to 10%, 50%, up to 50%, 100%, up to 100%, all."),
     ("params", ["a"], "livepatch_params is ['a']. Give a dict, or one as JSON text."),
     ("params", "a=1", "livepatch_params is 'a=1'. Give a dict, or one as JSON text."),
-    ("params", {"a b": 1}, "livepatch_params: 'a b' is not a module parameter's name."),
+    ("params", {"a b": 1}, "livepatch_params: 'a b' is not a name for a module parameter. Correct it."),
     ("soak", "x" * 200, f"livepatch_soak is '{'x' * 79}.... Give a whole number of seconds from 0 to 86400."),
 ])
 def test_what_makes_no_sense_is_refused_in_one_sentence(name, value, sentence):
@@ -125,7 +125,7 @@ def test_text_that_begins_as_json_has_to_be_json():
 
 
 @pytest.mark.parametrize(("code", "why"), [
-    ("wrong-release", "must never be ignored"), ("no-build", "is a note"), ("nonsense", "is not a finding")])
+    ("wrong-release", "must never be ignored"), ("no-build", "is a note"), ("nonsense", "is not a code of a finding")])
 def test_only_some_findings_can_be_ignored(code, why):
     message = refusal(ignore_findings=["quarantined", code])
     assert message.startswith(f"livepatch_ignore_findings: {code} {why}")
@@ -237,7 +237,7 @@ def test_a_file_of_tasks_becomes_absolute(tmp_path, monkeypatch):
     ([{}], "(1.) is {}. Give each check one of command, url, unit, tasks."),
     ([{"unit": "a", "url": "b"}], "(1.) has url and unit. Give each check one of command, url, unit, tasks."),
     ([{"unit": "a"}, {"unit": "b", "timout": 3}],
-     "(2.) has the unknown key 'timout': a check has command, url, unit, tasks, name and timeout."),
+     "(2.) has the unknown key 'timout'. A check has command, url, unit, tasks, name and timeout."),
     ([{"unit": "a", "timeout": 301}], "(1.) has timeout 301. Give whole seconds from 1 to 300."),
     ([{"unit": "a", "timeout": 0}], "(1.) has timeout 0. Give whole seconds from 1 to 300."),
     ([{"unit": "a", "timeout": "10s"}], "(1.) has timeout '10s'. Give whole seconds from 1 to 300."),

@@ -94,7 +94,7 @@ def test_a_group_has_to_be_there(waves, sentence):
 @pytest.mark.parametrize(("waves", "sentence"), [
     (["0"], "'0' in it. Give canary, numbers of hosts from 1"), (["-5"], "'-5' in it"), (["+5"], "'\\+5' in it"),
     (["0%"], "'0%' in it"), (["101%"], "'101%' in it"), (["-10%"], "'-10%' in it"), (["1e3%"], "'1e3%' in it"),
-    (["5s"], "'5s' in it"), (["canary 10% 50%"], "'canary 10% 50%' in it: .* with commas"), (["group "], "'group '"),
+    (["5s"], "'5s' in it"), (["canary 10% 50%"], "'canary 10% 50%' in it. .* with commas"), (["group "], "'group '"),
     (["٣"], None),  # a digit elsewhere, and so a group's name
     (["50%", "canary", "50%"], "50% after 50%. Let the shares grow"), (["50%", "10%"], "10% after 50%"),
     (["canary", "5", "canary"], "canary more than once"), (["staging", "group staging"], "staging more than once"),
@@ -113,7 +113,7 @@ def test_titles_say_the_same_as_entries():
     entries = parse_waves(["canary", "010%", "5", "1", "staging", "group canary", "100 %"])
     assert [entry.text for entry in entries] == ["canary", "10%", "5", "1", "staging", "group canary", "100%"]
     again = parse_waves([entry.title for entry in entries])
-    assert [entry[:2] for entry in again] == [entry[:2] for entry in entries]
+    assert [entry._replace(text="") for entry in again] == [entry._replace(text="") for entry in entries]
 
 
 @pytest.mark.parametrize(("names", "found"), [
