@@ -191,4 +191,4 @@ def test_a_summary_comes_also_where_nobody_gets_into_the_first_host(status):
     hosts = {"bad": {"ansible_become_method": "nosuch"}, "good": {}}
     run = status({"bad": answer(), "good": answer()}, inventory={"hosts": hosts})
     assert (run.code, run.failed) == (2, ["bad"]), run.output
-    assert run.lines[-1] == "2 hosts: 1 without a live patch, 1 that could not be asked"
+    assert run.lines[-1] == "2 hosts: 1 without a live patch, 1 could not be asked"
