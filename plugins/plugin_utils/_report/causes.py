@@ -103,10 +103,10 @@ def coverage(record: Record) -> list[Coverage]:
         missing: dict[t.Any, list[str]] = {}
         for name, host in record["hosts"].items():
             word = state_word(record, host)
-            how = _how(patch, host)
-            if how == "covered":
+            kind = _coverage_of(patch, host)
+            if kind == "covered":
                 covered.append(name)
-            elif how == "for now":
+            elif kind == "for now":
                 for_now.append(name)
             else:
                 missing.setdefault(word, []).append(name)
@@ -118,7 +118,7 @@ def coverage(record: Record) -> list[Coverage]:
     return found
 
 
-def _how(patch: Record, host: Record) -> str:
+def _coverage_of(patch: Record, host: Record) -> str:
     """Whether the patch runs on a host. A status has every patch of a host, a rollout only its own."""
     if "patches" in host:
         states = [one.get("state") for one in host["patches"] if one.get("name") == patch["name"]]

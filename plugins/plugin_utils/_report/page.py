@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import vocabulary as words
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
     MOST_CAUSES,
@@ -56,7 +56,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=ChainableUndefined, finalize=_printed,
         trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        clock=words.clock, duration=words.duration, few=_few, number_of=number_of, whole=_whole, cut=_cut,
+        clock=words.clock, duration=words.duration, few=join_limited, number_of=number_of, whole=_whole, cut=_cut,
         cell_class=_cell_class, cell_sign=_cell_sign)
     environment.globals.update(
         FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, BREACH=words.BREACH, UNKNOWN_STATE=words.UNKNOWN_STATE,
@@ -101,11 +101,6 @@ def _cell_class(state: str | None) -> Markup:
 
 def _cell_sign(state: str | None) -> str:
     return words.FUNCTIONS.get(state, words.UNKNOWN_STATE).sign if state else ""
-
-
-def _few(names: t.Sequence[str], most: int) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _hash(text: str) -> str:

@@ -86,19 +86,19 @@ def _status_host(answer: t.Any, now: float) -> Record:
     if verdict not in QUERIED:
         return host
     info = answer["livepatch"]
-    known = HostStatus(info)
+    status = HostStatus(info)
     functions = {
         (one["object"], one["name"], one["sympos"]): one
         for patch in info["patches"] if patch["state"] in FUNCTION_STATES
         for one in functions_of(patch, FUNCTION_STATES[patch["state"]])}
-    running = [patch for patch in known.patches if patch["state"] in IN_EFFECT]
+    running = [patch for patch in status.patches if patch["state"] in IN_EFFECT]
     host.update(
         findings=findings_of({"findings": info.get("drift")}), blockers=blockers_of(info.get("transition") or {}),
         functions=list(functions.values()), patch=", ".join(patch["name"] for patch in running) or None,
-        patches=[*known.patches, *known.quarantined],
+        patches=[*status.patches, *status.quarantined],
         build_id=running[-1]["build_id"] if running else None)
-    if known.trial and 0 <= known.trial["seconds_left"] < 1e9:
-        host["trial_ends"] = utc_timestamp(now + known.trial["seconds_left"])
+    if status.trial and 0 <= status.trial["seconds_left"] < 1e9:
+        host["trial_ends"] = utc_timestamp(now + status.trial["seconds_left"])
     return host
 
 

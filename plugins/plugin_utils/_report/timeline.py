@@ -222,11 +222,11 @@ def _looks(wave: Record, scale: Scale) -> list[Look]:
             continue
         numbers = {key: look.get(key) or 0 for key in ("well", "waiting", "failed", "unreachable")}
         bad = numbers["failed"] + numbers["unreachable"]
-        told = ", ".join(f"{count} {key}" for key, count in numbers.items() if count)
+        counts = ", ".join(f"{count} {key}" for key, count in numbers.items() if count)
         x = scale.at(at)
         label = "" if found and x - labelled < LEAST_BETWEEN_LABELS else f"✗ {bad}" if bad else "✓"
         labelled = x if label else labelled
-        found.append(Look(x, f"{clock(look['at'])}, after {duration(look.get('after'))}: {told}", bool(bad), label))
+        found.append(Look(x, f"{clock(look['at'])}, after {duration(look.get('after'))}: {counts}", bool(bad), label))
     return found
 
 

@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabular
     state_word,
     state_words,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited, number_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts, number_of
 
 Record = Mapping[str, t.Any]
 
@@ -166,7 +166,7 @@ def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str
         names = hosts[state]
         until = _last_trial(record, names) if state in ("on_trial", "reverting") else None
         by = f", the last by {until}" if until else ""
-        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({join_limited(names)}).")
+        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({join_hosts(names)}).")
     return lines
 
 
@@ -179,20 +179,20 @@ def _last_trial(record: Record, names: Sequence[str]) -> str | None:
 def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
     if hosts.get("unknown"):
-        todo.append(f"First check {join_limited(hosts['unknown'])} with the playbook kernel.livepatch.status.")
+        todo.append(f"First check {join_hosts(hosts['unknown'])} with the playbook kernel.livepatch.status.")
     if hosts.get("waiting"):
         todo.append(
-            f"Restart the tasks that hold the transition on {join_limited(hosts['waiting'])} (see below), or wait.")
+            f"Restart the tasks that hold the transition on {join_hosts(hosts['waiting'])} (see below), or wait.")
     back = hosts.get("reverting")
     if back:
         until = _last_trial(record, back)
         todo.append(
             f"Check{' after ' + until if until else ' later'} with the playbook kernel.livepatch.status that "
-            f"{join_limited(back)} {'has' if len(back) == 1 else 'have'} reverted.")
+            f"{join_hosts(back)} {'has' if len(back) == 1 else 'have'} reverted.")
     failed = failed_hosts(record)
     if failed:
         todo.append(
-            f"Fix the failures on {join_limited(failed)} (see below), then run the rollout again. It continues from "
+            f"Fix the failures on {join_hosts(failed)} (see below), then run the rollout again. It continues from "
             "there.")
     elif record.get("outcome") == "planned" and hosts.get("pending"):
         todo.append("Review the waves, then run it without --check.")
@@ -216,20 +216,20 @@ def _todo_no_build(record: Record, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     hosts = number_of(len(names), "host")
-    return [f"Build the patch for {join_limited(kernels)}: {hosts} without a build, still vulnerable."]
+    return [f"Build the patch for {join_hosts(kernels)}: {hosts} without a build, still vulnerable."]
 
 
 def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
     silent = _hosts_without_result(hosts)
     if silent:
-        todo.append(f"Fix the errors of {join_limited(silent)} (see below), then run it again.")
+        todo.append(f"Fix the errors of {join_hosts(silent)} (see below), then run it again.")
     drifted = record.get("drifted") or []
     if drifted:
-        todo.append(f"Fix the drift on {join_limited(drifted)} (see below).")
+        todo.append(f"Fix the drift on {join_hosts(drifted)} (see below).")
     if hosts.get("on_trial"):
         todo.append(
-            f"Accept the patch on {join_limited(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
+            f"Accept the patch on {join_hosts(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
     return todo + _todo_no_build(record, record.get("no_build") or [])
 
 
@@ -237,5 +237,5 @@ def _todo_after_rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> 
     bad = _hosts_not_rolled_back(hosts)
     if bad:
         return [
-            f"Fix the failures on {join_limited(bad)} (see below), then run it again. Finished hosts stay unchanged."]
+            f"Fix the failures on {join_hosts(bad)} (see below), then run it again. Finished hosts stay unchanged."]
     return ["Run it without --check."] if record.get("check_mode") and hosts.get("planned") else []

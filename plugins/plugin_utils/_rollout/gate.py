@@ -19,7 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_sentence
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import RollbackVerdict
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts
 
 AT_PLAN = 0
 NO_GATE = "the wave ended before its gate, for example by a task of your own"
@@ -33,7 +33,7 @@ def judge_budget(record: Record, wave: int) -> bool:
         first = record["hosts"][failed[0]]["failure"]
         sentence = failure_sentence((first["code"], first["message"])).rstrip(".")
         _stop(record, wave, f"Failure budget exceeded: {len(failed)} failed, {allowed} allowed "
-                            f"({join_limited(failed)}: {sentence})")
+                            f"({join_hosts(failed)}: {sentence})")
     return record["breach"] is not None
 
 

@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import hosts_not_ours
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, join_limited, number_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, join_hosts, number_of
 
 WORDS = {
     "accepted": "accepted", "enabled": "enabled", "on_trial": "on trial", "waiting": "in transition",
@@ -43,11 +43,11 @@ def plan_lines(record: Record) -> list[str]:
     lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
     lines += [_planned_wave(record, wave) for wave in record["waves"]]
     if done:
-        lines.append(f"  {options['state']} already: {join_limited(done)}")
+        lines.append(f"  {options['state']} already: {join_hosts(done)}")
     no_build = [name for name, host in record["hosts"].items() if host["state"] == "no_build"]
     if no_build:
         kernels = "its kernel" if len(no_build) == 1 else "their kernels"
-        lines.append(f"  without a build for {kernels}, not a failure: {join_limited(no_build)}")
+        lines.append(f"  without a build for {kernels}, not a failure: {join_hosts(no_build)}")
     lines += [f"  {line}" for line in _failures(record["hosts"], "cannot be patched")]
     lines.append(
         f"  {'all are' if record['alone'] else 'each wave is'} watched for {options['soak']} s, on trial for "
@@ -79,7 +79,7 @@ def _planned_wave(record: Record, wave: Record) -> str:
         f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
         wave["hosts"])
     title = number_of(len(names), "host") if record["alone"] else f"wave {wave['number']}{_named(wave, len(names))}"
-    return f"  {title}{approval}{passed}: {join_limited(names)}"
+    return f"  {title}{approval}{passed}: {join_hosts(names)}"
 
 
 def _named(wave: Record, hosts: int) -> str:
@@ -94,7 +94,7 @@ def _heading(record: Record, wave: Record) -> str:
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
     named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _named(wave, len(hosts))
-    return f"{_heading(record, wave)}{named}: {join_limited(hosts)}"
+    return f"{_heading(record, wave)}{named}: {join_hosts(hosts)}"
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
@@ -123,11 +123,11 @@ def _parts(hosts: Mapping[str, Record]) -> list[str]:
         ("on_trial", "patched and well"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
     if waiting:
         names = [_waits_for(name, host) for name, host in waiting.items()]
-        parts.append(f"{len(waiting)} waiting ({join_limited(names)})")
+        parts.append(f"{len(waiting)} waiting ({join_hosts(names)})")
     if others:
-        parts.append(f"{len(others)} failed ({join_limited([f'{name}: {_code(failed[name])}' for name in others])})")
+        parts.append(f"{len(others)} failed ({join_hosts([f'{name}: {_code(failed[name])}' for name in others])})")
     if unreachable:
-        parts.append(f"{len(unreachable)} unreachable ({join_limited(unreachable)})")
+        parts.append(f"{len(unreachable)} unreachable ({join_hosts(unreachable)})")
     return parts
 
 
@@ -172,10 +172,10 @@ def _after_breach(record: Record) -> str:
     done = [name for name, host in record["hosts"].items() if host["done"]]
     text = AFTER_BREACH[record["breach"]["action"]]
     if done and record["breach"]["action"] == "rollback_all":
-        text += f", except hosts already {record['options']['state']} before this rollout: {join_limited(done)}"
+        text += f", except hosts already {record['options']['state']} before this rollout: {join_hosts(done)}"
     untried = hosts_not_ours(record)
     if untried:
-        text += f", except hosts with the patch enabled without a trial before this rollout: {join_limited(untried)}"
+        text += f", except hosts with the patch enabled without a trial before this rollout: {join_hosts(untried)}"
     return text
 
 
@@ -204,7 +204,7 @@ def _left_on_trial(record: Record) -> list[str]:
             if host["state"] in ("reverting", "on_trial", "waiting") and host["trial_ends"]}
     if not back:
         return []
-    return [f"on trial, reverting automatically by {max(back.values())}: {join_limited(list(back))}"]
+    return [f"on trial, reverting automatically by {max(back.values())}: {join_hosts(list(back))}"]
 
 
 def sum_line(record: Record) -> str:

@@ -77,14 +77,14 @@ def verdict_of(answer: t.Any) -> str:
     verdict = missing_result(answer)
     if verdict:
         return verdict
-    if not _makes_sense(answer):
+    if not _is_well_formed(answer):
         return "unchecked"
     if answer["patch"]["state"] == "no_build":
         return "no_build"
     return "compatible" if answer["compatible"] else "blocked"
 
 
-def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     patch, findings = answer.get("patch"), answer.get("findings")
     return (
         isinstance(answer.get("compatible"), bool) and isinstance(answer.get("arch"), str)

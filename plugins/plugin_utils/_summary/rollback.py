@@ -30,7 +30,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     count_line,
     failure_line,
     finding_line,
-    join_limited,
+    join_hosts,
     no_result_line,
 )
 
@@ -71,13 +71,13 @@ def summarize_rollback(
     `answers`, `proofs`: the patch_rollback and the patch_verify result of each host, also of failed and unreachable
     hosts; empty for a host without a result. No result of a host makes this fail.
     """
-    judged = {host: judge_rollback(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
-    hosts = by_verdict({host: one.verdict for host, one in judged.items()}, VERDICTS)
-    problems = {host: failure_sentence(one.failure) for host, one in judged.items() if one.failure}
-    arrived = {host: one for host, one in judged.items() if one.verdict in IN_REQUESTED_STATE}
+    verdicts = {host: judge_rollback(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
+    hosts = by_verdict({host: one.verdict for host, one in verdicts.items()}, VERDICTS)
+    problems = {host: failure_sentence(one.failure) for host, one in verdicts.items() if one.failure}
+    arrived = {host: one for host, one in verdicts.items() if one.verdict in IN_REQUESTED_STATE}
     summary = {
         "ok": not any(hosts[verdict] for verdict in VERDICTS[3:]),
-        "hosts": len(judged),
+        "hosts": len(verdicts),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "arrived": [
             {"verdict": one.verdict, "removed": list(one.removed), "restored": list(one.restored),
@@ -87,14 +87,14 @@ def summarize_rollback(
         "findings": by_code({
             host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
         **{
-            verdict: by_failure({host: judged[host].failure or MALFORMED for host in hosts[verdict]})
+            verdict: by_failure({host: verdicts[host].failure or MALFORMED for host in hosts[verdict]})
             for verdict in VERDICTS[3:6]},
         "no_result": hosts["no_result"],
         "problems": problems,
     }
     facts = {
         host: {"verdict": one.verdict, **({"enabled": list(one.enabled)} if one.verdict in IN_REQUESTED_STATE else {})}
-        for host, one in judged.items()}
+        for host, one in verdicts.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=rollback_lines(summary))
 
@@ -115,7 +115,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
         return RollbackVerdict("failed", failure_of({**answer, "failed": True}))
     if nothing:
         return RollbackVerdict("failed", failure_of(answer))
-    if not _makes_sense(answer):
+    if not _is_well_formed(answer):
         return RollbackVerdict("failed", MALFORMED)
     if _unfinished(answer):
         return RollbackVerdict("in_transition", _failure(_unfinished(answer)[0]))
@@ -155,7 +155,7 @@ def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerd
         f"({', '.join(target) or 'none'}). Find the cause with patch_info (changing, other_tools), then run again."))
 
 
-def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     return (
         isinstance(answer.get("changed"), bool) and are_findings(answer.get("findings"))
         and is_list(answer.get("target")) and all(isinstance(name, str) for name in answer["target"])
@@ -197,4 +197,4 @@ def _arrived_line(group: Mapping[str, t.Any]) -> str:
     names, planned = group["enabled"], group["verdict"] == "planned"
     what = "would be enabled then" if planned else f"{'are' if len(names) > 1 else 'is'} enabled{' now' * bool(moves)}"
     done = "; ".join([", ".join(moves)] * bool(moves) + [f"{' and '.join(names) or 'no live patch'} {what}"])
-    return f"{WORDS[group['verdict']]}: {join_limited(group['hosts'])}: {done}"
+    return f"{WORDS[group['verdict']]}: {join_hosts(group['hosts'])}: {done}"

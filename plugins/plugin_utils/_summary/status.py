@@ -35,7 +35,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     count_line,
     failure_line,
     finding_line,
-    join_limited,
+    join_hosts,
     no_result_line,
 )
 
@@ -82,7 +82,7 @@ def summarize_status(
     problems = {
         host: failure_sentence(failure_of(answers[host])) for host in [*hosts["unchecked"], *hosts["unreachable"]]}
     if fail_on_drift:
-        complaints = {host: known.complaint() for host, known in seen.items()}
+        complaints = {host: status.complaint() for host, status in seen.items()}
         problems.update({host: complaint for host, complaint in complaints.items() if complaint})
     cohorts = _cohorts(seen, verdicts, cohort_names(cohort_by), hostvars or {}, builds)
     no_build = [host for cohort in cohorts if cohort["builds"] == [] for host in cohort["hosts"]]
@@ -91,7 +91,7 @@ def summarize_status(
         "hosts": len(verdicts),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "cohorts": cohorts,
-        "drifted": [host for host, known in seen.items() if known.warnings()],
+        "drifted": [host for host, status in seen.items() if status.warnings()],
         "no_build": None if builds is None else no_build,
         "unchecked": by_failure({host: failure_of(answers[host]) for host in hosts["unchecked"]}),
         "unreachable": by_failure({host: failure_of(answers[host]) for host in hosts["unreachable"]}),
@@ -110,42 +110,42 @@ def verdict_of(answer: t.Any) -> str:
     verdict = missing_result(answer)
     if verdict:
         return verdict
-    if not _makes_sense(answer.get("livepatch")):
+    if not _is_well_formed(answer.get("livepatch")):
         return "unchecked"
-    known = HostStatus(answer["livepatch"])
-    if known.interface != "livepatch":
+    status = HostStatus(answer["livepatch"])
+    if status.interface != "livepatch":
         return "unsupported"
-    least_settled = max((STATES.index(patch["state"]) for patch in known.patches if patch["state"] != "disabled"),
+    least_settled = max((STATES.index(patch["state"]) for patch in status.patches if patch["state"] != "disabled"),
                         default=None)
     return "unpatched" if least_settled is None else VERDICT_OF_STATE[STATES[least_settled]]
 
 
-def _makes_sense(told: t.Any) -> bool:
-    kernel = told.get("kernel") if isinstance(told, Mapping) else None
+def _is_well_formed(info: t.Any) -> bool:
+    kernel = info.get("kernel") if isinstance(info, Mapping) else None
     if not isinstance(kernel, Mapping):
         return False
-    trial, drift = told.get("trial"), told.get("drift")
+    trial, drift = info.get("trial"), info.get("drift")
     return (
-        all(isinstance(text, str) for text in (kernel.get("release"), kernel.get("arch"), told.get("interface")))
-        and are_named(told.get("patches")) and all(patch.get("state") in PATCH_STATES for patch in told["patches"])
+        all(isinstance(text, str) for text in (kernel.get("release"), kernel.get("arch"), info.get("interface")))
+        and are_named(info.get("patches")) and all(patch.get("state") in PATCH_STATES for patch in info["patches"])
         and (drift is None or are_findings(drift))
-        and (told.get("quarantined") is None or are_named(told["quarantined"]))
+        and (info.get("quarantined") is None or are_named(info["quarantined"]))
         and (trial is None or (are_named([trial]) and isinstance(trial.get("seconds_left"), int)))
-        and all(told.get(key) is None or isinstance(told[key], Mapping) for key in ("transition", "changing")))
+        and all(info.get(key) is None or isinstance(info[key], Mapping) for key in ("transition", "changing")))
 
 
 class HostStatus:
     """The parts of a patch_info result for a summary; texts are printable."""
 
-    def __init__(self, told: Mapping[str, t.Any]) -> None:
-        self.kernel = (told["kernel"]["release"], told["kernel"]["arch"])
-        self.interface = printable(told["interface"])
-        self.trial: Mapping[str, t.Any] | None = told.get("trial")
-        self.transition: Mapping[str, t.Any] | None = told.get("transition")
-        self.changing: Mapping[str, t.Any] | None = told.get("changing")
-        self.drift: Sequence[Finding] | None = told.get("drift")
-        self.patches = [self._patch(patch) for patch in told["patches"]]
-        self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in told.get("quarantined") or []]
+    def __init__(self, info: Mapping[str, t.Any]) -> None:
+        self.kernel = (info["kernel"]["release"], info["kernel"]["arch"])
+        self.interface = printable(info["interface"])
+        self.trial: Mapping[str, t.Any] | None = info.get("trial")
+        self.transition: Mapping[str, t.Any] | None = info.get("transition")
+        self.changing: Mapping[str, t.Any] | None = info.get("changing")
+        self.drift: Sequence[Finding] | None = info.get("drift")
+        self.patches = [self._patch(patch) for patch in info["patches"]]
+        self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in info.get("quarantined") or []]
 
     def _patch(self, patch: Mapping[str, t.Any]) -> dict[str, t.Any]:
         on_trial = self.trial and patch["state"] == "enabled" and patch["name"] == self.trial["name"]
@@ -176,7 +176,7 @@ def _cohorts(
         hostvars: Mapping[str, t.Any], builds: Sequence[Mapping[str, t.Any]] | None) -> list[dict[str, t.Any]]:
     """Each cohort of the hosts with a result: its patches, their hosts, and the drift."""
     cohorts = []
-    for cohort, hosts in cohorts_of({host: known.kernel for host, known in seen.items()}, names, hostvars):
+    for cohort, hosts in cohorts_of({host: status.kernel for host, status in seen.items()}, names, hostvars):
         members = {host: seen[host] for host in hosts}
         matching = None if builds is None else [
             build for build in builds if (build["release"], build["arch"]) == (cohort.kernel, cohort.arch)]
@@ -184,15 +184,15 @@ def _cohorts(
             **cohort_dict(cohort), "hosts": hosts,
             "counts": {verdict: sum(verdicts[host] == verdict for host in hosts) for verdict in QUERIED},
             "patches": _patches(members),
-            "trials": [_trial(host, known.trial) for host, known in members.items() if known.trial],
+            "trials": [_trial(host, status.trial) for host, status in members.items() if status.trial],
             "transitions": [
-                _transition(host, known.transition) for host, known in members.items() if known.transition],
-            "changing": [_change(host, known.changing) for host, known in members.items() if known.changing],
+                _transition(host, status.transition) for host, status in members.items() if status.transition],
+            "changing": [_change(host, status.changing) for host, status in members.items() if status.changing],
             "unpatched": [host for host in hosts if verdicts[host] == "unpatched"],
             "unsupported": [
                 {"host": host, "interface": seen[host].interface} for host in hosts if verdicts[host] == "unsupported"],
-            "untold": [host for host, known in members.items() if known.drift is None],
-            "drift": by_code({host: known.drift or [] for host, known in members.items()}),
+            "untold": [host for host, status in members.items() if status.drift is None],
+            "drift": by_code({host: status.drift or [] for host, status in members.items()}),
             "builds": matching and [build["name"] for build in matching],
             "missing": [missing for missing in (_missing(build, members) for build in matching or []) if missing],
         })
@@ -202,8 +202,8 @@ def _cohorts(
 def _patches(members: Mapping[str, HostStatus]) -> list[dict[str, t.Any]]:
     """Each build of each patch in each state, with its hosts."""
     found: dict[tuple[str, int, str], list[str]] = {}
-    for host, known in members.items():
-        for patch in [*known.patches, *known.quarantined]:
+    for host, status in members.items():
+        for patch in [*status.patches, *status.quarantined]:
             key = (patch["name"], STATES.index(patch["state"]), patch["build_id"] or "")
             found.setdefault(key, []).append(host)
     return [
@@ -212,7 +212,7 @@ def _patches(members: Mapping[str, HostStatus]) -> list[dict[str, t.Any]]:
 
 
 def _missing(build: Mapping[str, t.Any], members: Mapping[str, HostStatus]) -> dict[str, t.Any] | None:
-    hosts = [host for host, known in members.items() if known.interface == "livepatch" and not known.runs(build)]
+    hosts = [host for host, status in members.items() if status.interface == "livepatch" and not status.runs(build)]
     return {"name": build["name"], "hosts": hosts} if hosts else None
 
 
@@ -230,22 +230,22 @@ def _transition(host: str, transition: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
     who = changing.get("who")
-    told = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
-    user, node = (printable(str(told.get(key) or "")) for key in ("controller_user", "controller_node"))
+    actor = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
+    user, node = (printable(str(actor.get(key) or "")) for key in ("controller_user", "controller_node"))
     return {
         "host": host, "since": printable(str(changing.get("since"))),
         "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
 
 
-def _facts(verdict: str, known: HostStatus | None, covered: bool | None) -> dict[str, t.Any]:
+def _facts(verdict: str, status: HostStatus | None, covered: bool | None) -> dict[str, t.Any]:
     """The facts of one host for later jobs; small, because there can be thousands of hosts."""
     facts: dict[str, t.Any] = {"verdict": verdict}
-    if known:
+    if status:
         facts.update(
-            kernel=printable(known.kernel[0]), arch=printable(known.kernel[1]),
-            patches=[{"name": patch["name"], "state": patch["state"]} for patch in known.patches],
-            quarantined=[patch["name"] for patch in known.quarantined],
-            drift=None if known.drift is None else list(dict.fromkeys(printable(one["code"]) for one in known.drift)))
+            kernel=printable(status.kernel[0]), arch=printable(status.kernel[1]),
+            patches=[{"name": patch["name"], "state": patch["state"]} for patch in status.patches],
+            quarantined=[patch["name"] for patch in status.quarantined],
+            drift=None if status.drift is None else list(dict.fromkeys(printable(one["code"]) for one in status.drift)))
     if covered is not None:
         facts["covered"] = covered
     return facts
@@ -273,23 +273,23 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     details = _details(cohort)
     for patch in cohort["patches"]:
         hosts = [host + details.get((host, patch["name"], patch["state"]), "") for host in patch["hosts"]]
-        lines.append(f"  {patch['name']}{_build(patch, cohort)} {patch['state']} on {join_limited(hosts)}")
+        lines.append(f"  {patch['name']}{_build(patch, cohort)} {patch['state']} on {join_hosts(hosts)}")
     if cohort["unpatched"]:
-        lines.append(f"  no live patch on {join_limited(cohort['unpatched'])}")
+        lines.append(f"  no live patch on {join_hosts(cohort['unpatched'])}")
     lines.extend(
-        f"  not enabled, although there is a build: {missing['name']} on {join_limited(missing['hosts'])}"
+        f"  not enabled, although there is a build: {missing['name']} on {join_hosts(missing['hosts'])}"
         for missing in cohort["missing"])
     if cohort["unsupported"]:
         hosts = [f"{one['host']} (interface {one['interface']})" for one in cohort["unsupported"]]
-        lines.append(f"  cannot be live patched by this collection: {join_limited(hosts)}")
+        lines.append(f"  cannot be live patched by this collection: {join_hosts(hosts)}")
     if cohort["changing"]:
         hosts = [f"{one['host']} (by {one['who']}, since {one['since']})" for one in cohort["changing"]]
-        lines.append(f"  being changed at this moment: {join_limited(hosts)}")
+        lines.append(f"  being changed at this moment: {join_hosts(hosts)}")
     drift = [group for group in cohort["drift"] if group["code"] not in CODES_IN_STATE_LINE]
     lines.extend(finding_line(group["level"], group) for group in drift)
     if cohort["untold"]:
         lines.append(
-            f"  not known on {join_limited(cohort['untold'])}, which takes root: accepted, on trial and quarantined "
+            f"  not known on {join_hosts(cohort['untold'])}, which takes root: accepted, on trial and quarantined "
             "patches, and drift")
     return lines
 
@@ -305,7 +305,7 @@ def _details(cohort: Mapping[str, t.Any]) -> dict[tuple[str, str, str], str]:
     details = {
         (one["host"], one["name"], "on trial"): f" (reverts in {one['seconds_left']} s)" for one in cohort["trials"]}
     for one in cohort["transitions"]:
-        held = f" (held by {join_limited(one['held_by'])})" if one["held_by"] else ""
+        held = f" (held by {join_hosts(one['held_by'])})" if one["held_by"] else ""
         details.update({(one["host"], one["name"], state): held for state in ("enabling", "disabling")})
     return details
 
@@ -315,7 +315,7 @@ def _sum(summary: Mapping[str, t.Any]) -> str:
     if summary["drifted"]:
         drifted = summary["drifted"]
         what = "1 host has" if len(drifted) == 1 else f"{len(drifted)} hosts have"
-        parts.append(f"{what} drifted: {join_limited(drifted)}")
+        parts.append(f"{what} drifted: {join_hosts(drifted)}")
     no_build: Sequence[str] = summary["no_build"] or ()
     if no_build:
         parts.append(f"{len(no_build)} without a build, not a failure")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
+
 MOST_NAMES = 3
 
 
-def join_limited(hosts: Sequence[str]) -> str:
+def join_hosts(hosts: Sequence[str]) -> str:
     """The first names, and the number of the others."""
-    shown = ", ".join(hosts[:MOST_NAMES])
-    more = len(hosts) - MOST_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown
+    return join_limited(hosts, MOST_NAMES)
 
 
 def number_of(count: int, word: str) -> str:
@@ -30,16 +30,16 @@ def count_line(counts: Mapping[str, int], words: Mapping[str, str], nothing: str
 
 
 def finding_line(kind: str, group: Mapping[str, t.Any]) -> str:
-    return f"  {kind} {group['code']} on {join_limited(group['hosts'])}: {_why(group)}"
+    return f"  {kind} {group['code']} on {join_hosts(group['hosts'])}: {_why(group)}"
 
 
 def failure_line(kind: str, group: Mapping[str, t.Any]) -> str:
     code = f"{group['code']}: " if group["code"] else ""
-    return f"{kind}: {join_limited(group['hosts'])}: {code}{_why(group)}"
+    return f"{kind}: {join_hosts(group['hosts'])}: {code}{_why(group)}"
 
 
 def no_result_line(hosts: Sequence[str]) -> list[str]:
-    return [f"without a result, skipped or unreachable before: {join_limited(hosts)}"] if hosts else []
+    return [f"without a result, skipped or unreachable before: {join_hosts(hosts)}"] if hosts else []
 
 
 def _why(group: Mapping[str, t.Any]) -> str:
