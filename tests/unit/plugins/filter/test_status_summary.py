@@ -134,7 +134,7 @@ def test_a_build_is_missing_where_it_is_not_in_effect(told, missing):
 
 
 @pytest.mark.parametrize("other", [{"release": "6.1.0-55-amd64"}, {"arch": "aarch64"}])
-def test_a_host_is_uncovered_where_no_build_is_for_its_kernel_and_that_is_no_problem(other):
+def test_a_host_has_no_build_where_there_is_none_for_its_kernel_and_that_is_no_problem(other):
     builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1", **other}]
     summary = summarize_status({"a": answer(), "gone": {"unreachable": True, "msg": "gone"}}, builds=builds)
     assert (summary["no_build"], list(summary["problems"])) == (["a"], ["gone"])

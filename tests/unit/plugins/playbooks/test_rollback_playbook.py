@@ -142,7 +142,7 @@ def test_later_jobs_get_the_verdicts(rollback):
     assert (kept["ok"], kept["counts"]["unreachable"], kept["problems"]["gone"]) == (False, 2, "Connection refused")
 
 
-def test_a_summary_comes_also_where_all_are_lost(rollback):
+def test_a_summary_comes_also_where_all_are_unreachable(rollback):
     run = rollback({"one": host("unreachable"), "two": host("unreachable")})
     assert (run.code, sorted(run.failed), run.lines[-1]) == (2, ["one", "two"], "2 hosts: 2 unreachable")
 
