@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold for an answer to any input: a well-formed value, or exactly one error in one sentence."""
+"""What must hold for an answer to any input: a well-formed value, or exactly one error in one or two sentences."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Error(t.NamedTuple):
 
 
 def judge_error(error: Error, codes: frozenset[str]) -> None:
-    """Raise Broken unless the error has one of these codes, and a message of one printable sentence."""
+    """Raise Broken unless the error has one of these codes, and a message of one or two printable sentences."""
     if error.code not in codes:
         raise Broken(f"unknown code {error.code!r}")
     message = error.message
     if not message.isprintable() or len(message) > _MAX_MESSAGE:
         raise Broken(f"a message that is not one short line of text: {message[:2000]!r}")
-    if not message.endswith(".") or message.endswith("..") or ". " in message:
-        raise Broken(f"a message that is not one sentence: {message!r}")
+    if not message.endswith(".") or message.endswith("..") or message.count(". ") > 1:
+        raise Broken(f"a message of more than two sentences: {message!r}")
 
 
 class Documented:

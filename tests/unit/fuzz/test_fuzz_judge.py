@@ -44,7 +44,7 @@ SENTENCES = {
     "unknown code": ("made-up", "The file is bad."),
     "two lines": ("known", "The file is bad\nand worse."),
     "no full stop": ("known", "The file is bad"),
-    "two sentences": ("known", "The file is bad. Copy it."),
+    "three sentences": ("known", "The file is bad. It is old. Copy it."),
     "control characters": ("known", "The file \x1b[31m is bad."),
     "too long": ("known", f"The file {'is bad ' * 100}."),
 }
@@ -70,14 +70,15 @@ def test_what_is_not_documented_is_found(documented, value):
         documented.judge(value, max_size=200)
 
 
-def test_an_error_in_one_sentence_is_accepted():
+@pytest.mark.parametrize("message", ["The file (fix.ko) is bad; copy it again.", "The file is bad. Copy it."])
+def test_an_error_in_one_or_two_sentences_is_accepted(message):
     from fuzz.judge import Error, judge_error
 
-    judge_error(Error("known", "The file (fix.ko) is bad; copy it again."), frozenset({"known"}))
+    judge_error(Error("known", message), frozenset({"known"}))
 
 
 @pytest.mark.parametrize(("code", "message"), SENTENCES.values(), ids=SENTENCES)
-def test_an_error_that_is_not_one_sentence_is_found(code, message):
+def test_an_error_that_is_not_one_or_two_sentences_is_found(code, message):
     from fuzz.judge import Broken, Error, judge_error
 
     with pytest.raises(Broken):

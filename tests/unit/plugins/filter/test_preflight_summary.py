@@ -84,7 +84,7 @@ def test_only_a_few_of_many_hosts_are_named():
         "12 hosts: 12 blocked"]
 
 
-def test_the_way_back_is_told_apart_from_what_stands_in_the_way():
+def test_obstacles_to_a_rollback_are_listed_apart_from_blockers():
     summary = SUMMARIZE({"a": answer(reasons=[found("blocker", "no-file"), found("warning", "callbacks")])})
     assert summary["ok"] is True
     assert summary["lines"][:-1] == [
@@ -92,7 +92,7 @@ def test_the_way_back_is_told_apart_from_what_stands_in_the_way():
         "  no rollback: no-file on a: About no-file.", "  rollback: callbacks on a: About callbacks."]
 
 
-def test_hosts_lost_for_several_reasons_are_one_line():
+def test_hosts_unreachable_for_several_reasons_are_one_line():
     summary = SUMMARIZE({
         host: {"unreachable": True, "msg": f"port 22 of {host}\nrefused\n\nin line 1"} for host in ("a", "b")})
     assert summary["lines"] == [
