@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-CHECK = $(PYTHON) -B tests/check
+CHECK = $(PYTHON) -B -m tests.check
 .DEFAULT_GOAL := help
 
 demo test units fuzz lint sanity kernel kernel-all docs clean: | python

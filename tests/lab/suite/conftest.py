@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[3])]
 
 for checks in ("verdicts", "wholeness", "fleet_runs"):
     pytest.register_assert_rewrite(checks)
@@ -22,7 +22,7 @@ from guest import RELEASE, Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
 from results import Results, Row  # noqa: E402
 
-from lab import Lab  # noqa: E402
+from tests.lab import Lab  # noqa: E402
 
 RESULTS = pytest.StashKey[Results]()
 # What a worker of pytest-xdist hands over at its end.

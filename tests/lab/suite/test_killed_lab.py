@@ -13,17 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from lab.cache import default_cache_directory
-from lab.runs import sweep
-from lab.session import RUNS
+from tests.lab.cache import default_cache_directory
+from tests.lab.runs import sweep
+from tests.lab.session import RUNS
 
-LAB = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
 def lab_command():
     """A lab's command line that keeps one machine up."""
-    process = subprocess.Popen([sys.executable, "-B", str(LAB), "up", "1"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-B", "-m", "tests.lab", "up", "1"], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
     yield process
     process.kill()
     process.wait()

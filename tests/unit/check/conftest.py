@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "check"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A run whose cache is a temporary directory."""
-    from check.run import Run
+    from tests.check.run import Run
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return Run()

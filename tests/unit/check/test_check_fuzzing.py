@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture
 def fuzzers(tmp_path, monkeypatch):
     """A function that puts a shell script in the place of the Python that runs the fuzzers."""
-    from check import environments, packages
+    from tests.check import environments, packages
 
     def write(script):
         program = tmp_path / "bin" / "python"
@@ -26,8 +26,8 @@ def fuzzers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("status", "passed", "failed"), [(0, 1, 0), (1, 0, 1)])
 def test_what_the_fuzzers_return_is_counted(run, fuzzers, status, passed, failed):
-    from check import reports
-    from check.fuzzing import run_fuzz
+    from tests.check import reports
+    from tests.check.fuzzing import run_fuzz
 
     fuzzers(f"exit {status}")
     run_fuzz(run)
@@ -35,7 +35,7 @@ def test_what_the_fuzzers_return_is_counted(run, fuzzers, status, passed, failed
 
 
 def test_the_full_run_has_its_inputs_and_the_short_one_its_seconds(run, fuzzers, capfd):
-    from check.fuzzing import run_fuzz, run_short_fuzz
+    from tests.check.fuzzing import run_fuzz, run_short_fuzz
 
     fuzzers('echo "asked: $*"')
     run_fuzz(run)
@@ -46,7 +46,7 @@ def test_the_full_run_has_its_inputs_and_the_short_one_its_seconds(run, fuzzers,
 
 
 def test_the_short_run_is_a_part_of_test():
-    from check.cli import CHECKS
-    from check.fuzzing import run_short_fuzz
+    from tests.check.cli import CHECKS
+    from tests.check.fuzzing import run_short_fuzz
 
     assert run_short_fuzz in CHECKS["test"]

@@ -13,13 +13,13 @@ import pytest
 
 
 def test_missing_packages_are_told_from_installed_ones():
-    from check import packages
+    from tests.check import packages
 
     assert packages.missing(["dpkg", "no-such-package-for-sure", "coreutils"]) == ["no-such-package-for-sure"]
 
 
 def test_nothing_is_installed_when_nothing_is_missing(run, monkeypatch):
-    from check import packages
+    from tests.check import packages
 
     monkeypatch.setattr(packages, "missing", lambda names: [] if "mmdebstrap" in names else names)
     packages.ensure(run, *packages.of_lab())
@@ -27,8 +27,8 @@ def test_nothing_is_installed_when_nothing_is_missing(run, monkeypatch):
 
 
 def test_apt_that_cannot_install_is_one_sentence(run, monkeypatch):
-    from check import packages
-    from check.errors import CheckError
+    from tests.check import packages
+    from tests.check.errors import CheckError
 
     monkeypatch.setattr(packages, "missing", lambda names: ["qemu-utils"])
     monkeypatch.setattr(packages, "as_root", lambda *command: ["false"])
@@ -37,8 +37,8 @@ def test_apt_that_cannot_install_is_one_sentence(run, monkeypatch):
 
 
 def test_an_environment_is_named_by_its_requirements_and_interpreter(tmp_path, monkeypatch):
-    from check import environments
-    from check.environments import NEWEST_CORE, digest
+    from tests.check import environments
+    from tests.check.environments import NEWEST_CORE, digest
 
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path)
     requirements = tmp_path / NEWEST_CORE.requirements
@@ -51,7 +51,7 @@ def test_an_environment_is_named_by_its_requirements_and_interpreter(tmp_path, m
 
 
 def test_every_requirement_is_pinned():
-    from check.paths import REQUIREMENTS
+    from tests.check.paths import REQUIREMENTS
 
     lines = [line for path in REQUIREMENTS.glob("*.txt") for line in path.read_text().splitlines()]
     loose = [line for line in lines if line and not line.startswith("#") and "==" not in line]
@@ -59,14 +59,14 @@ def test_every_requirement_is_pinned():
 
 
 def test_this_interpreter_is_found_and_an_impossible_one_is_not():
-    from check import interpreters
+    from tests.check import interpreters
 
     assert interpreters.find(f"{sys.version_info.major}.{sys.version_info.minor}") == Path(sys.executable)
     assert interpreters.find("2.3") is None
 
 
 def test_a_shim_that_does_not_run_is_no_interpreter(tmp_path, monkeypatch):
-    from check import interpreters
+    from tests.check import interpreters
 
     shim = tmp_path / "python3.6"
     shim.write_text("#!/bin/sh\nexit 127\n")
@@ -77,7 +77,7 @@ def test_a_shim_that_does_not_run_is_no_interpreter(tmp_path, monkeypatch):
 
 
 def test_the_tree_has_new_files_but_no_ignored_ones(tmp_path, monkeypatch):
-    from check import collection_tree
+    from tests.check import collection_tree
 
     monkeypatch.setattr(collection_tree, "CHECKOUT", tmp_path)
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
@@ -91,8 +91,8 @@ def test_the_tree_has_new_files_but_no_ignored_ones(tmp_path, monkeypatch):
 
 
 def test_a_directory_that_is_no_clone_is_one_sentence(tmp_path, monkeypatch):
-    from check import collection_tree
-    from check.errors import CheckError
+    from tests.check import collection_tree
+    from tests.check.errors import CheckError
 
     monkeypatch.setattr(collection_tree, "CHECKOUT", tmp_path)
     with pytest.raises(CheckError, match="run from a git clone"), collection_tree.collection_tree():

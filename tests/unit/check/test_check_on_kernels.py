@@ -12,7 +12,7 @@ OPTIONS = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 
 @pytest.mark.parametrize(("cores", "memory", "expected"), [(1, 8, ()), (2, 5, ()), (2, 8, OPTIONS), (16, 64, OPTIONS)])
 def test_two_files_run_at_a_time_where_there_are_cores_and_memory_for_it(monkeypatch, cores, memory, expected):
-    from check import on_kernels
+    from tests.check import on_kernels
 
     sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (memory << 30) // 4096}
     monkeypatch.setattr(on_kernels.os, "sysconf", sizes.get)

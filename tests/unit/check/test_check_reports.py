@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from check import reports
-from check.reports import Totals
+from tests.check import reports
+from tests.check.reports import Totals
 
 PYTEST_REPORT = """<?xml version="1.0"?>
 <testsuites><testsuite name="pytest" tests="5" errors="1" failures="1" skipped="1">

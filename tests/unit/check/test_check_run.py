@@ -57,7 +57,7 @@ def test_a_command_that_takes_too_long_is_ended(run, show):
 
 
 def test_old_runs_are_removed(run):
-    from check.run import KEPT_RUNS, Run
+    from tests.check.run import KEPT_RUNS, Run
 
     for number in range(KEPT_RUNS + 3):
         run.directory.parent.joinpath(f"20000101-0000{number:02}").mkdir()

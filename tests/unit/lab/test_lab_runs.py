@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from lab import runs
+from tests.lab import runs
 
-LAB = Path(__file__).resolve().parents[2] / "lab"
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 # A run with a tethered process, as a lab with a machine; it prints the process's id and waits.
 OWNER = """
 import signal, sys
 from pathlib import Path
-from lab.children import Children
-from lab.runs import Run
+from tests.lab.children import Children
+from tests.lab.runs import Run
 run = Run(Path(sys.argv[1]))
 machine = Children().start(["sleep", "infinity"], run.directory / "log")
 print(machine.pid, flush=True)
@@ -34,7 +34,7 @@ signal.pause()
 @pytest.fixture
 def owner(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)], cwd=LAB, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER, str(tmp_path)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     )
     yield process
     process.kill()
@@ -102,7 +102,7 @@ def test_killed_run_leaves_no_process_and_is_swept(tmp_path, owner):
 def test_tethered_process_does_not_start_when_its_parent_has_ended_already(tmp_path):
     proof = tmp_path / "started"
     # No process has this id: the parent that wanted the process is gone, another one has adopted it.
-    command = [sys.executable, str(LAB / "lab" / "tether.py"), "999999999", "touch", str(proof)]
+    command = [sys.executable, str(CHECKOUT / "tests" / "lab" / "tether.py"), "999999999", "touch", str(proof)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "999999999" in result.stderr

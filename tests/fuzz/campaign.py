@@ -13,11 +13,11 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from fuzz import originals, targets
-from fuzz.made_up import module_images
-from fuzz.mutations import Mutator
-from fuzz.targets import Target
-from fuzz.worker import MAX_SECONDS, Share, Worker, keep_failure
+from tests.fuzz import originals, targets
+from tests.fuzz.made_up import module_images
+from tests.fuzz.mutations import Mutator
+from tests.fuzz.targets import Target
+from tests.fuzz.worker import MAX_SECONDS, Share, Worker, keep_failure
 
 # By the clock: a reader that is stuck in a loop cannot be stopped from within its process.
 _STUCK_SECONDS = 20 * MAX_SECONDS

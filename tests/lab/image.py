@@ -16,7 +16,7 @@ from .kernels import Kernel
 from .keys import Keys
 from .progress import Progress
 
-GUEST_FILES = Path(__file__).resolve().parents[1] / "guest"
+GUEST_FILES = Path(__file__).resolve().parent / "guest"
 
 PACKAGES = ("systemd-sysv", "openssh-server", "python3", "kmod", "procps", "iproute2", "busybox-static", "cpio")
 

@@ -11,14 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from fuzz.collection import make_importable
+from tests.fuzz.collection import make_importable
 
 DEFAULT_SEED = 20260101
 
 
 def main(arguments: list[str]) -> int:
     """Return the exit code: 0 when every input was answered as it must be."""
-    parser = argparse.ArgumentParser(prog="tests/fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="feed damaged and made-up files to all readers")
     run.add_argument("--inputs", type=int, default=200_000, help="how many, over all readers (default: %(default)s)")
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from fuzz import campaign
+    from tests.fuzz import campaign
 
     failures = options.failures or Path(tempfile.mkdtemp(prefix="kernel-livepatch-fuzz-"))
     plan = campaign.Plan(options.inputs, options.seed, options.processes, failures)
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     for path in sorted(failures.glob("*.input")):
         reason = path.with_suffix(".txt").read_text(encoding="utf-8").strip().splitlines()[-1]
-        _say(f"FAILED: {reason}\n  replay: python tests/fuzz replay {path}")
+        _say(f"FAILED: {reason}\n  replay: python -m tests.fuzz replay {path}")
     if options.failures is None and not failed:
         failures.rmdir()
     too_few = options.seconds is None and total < options.inputs
@@ -72,7 +72,7 @@ def _in_words(entry: object) -> str:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from fuzz.targets import TARGETS
+    from tests.fuzz.targets import TARGETS
 
     for file in options.file:
         name = options.target or file.name.rpartition("-")[0]

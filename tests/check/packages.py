@@ -11,9 +11,8 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
-from check.errors import CheckError
-from check.paths import CHECKOUT
-from check.run import Run
+from tests.check.errors import CheckError
+from tests.check.paths import CHECKOUT
 
 BASE = ("ca-certificates", "git")
 # What unit tests make their patch files with.
@@ -27,8 +26,8 @@ def as_root(*command: str) -> list[str]:
 
 def of_lab() -> list[str]:
     """Return the packages of the virtual machines, which the lab itself lists."""
-    ask = [sys.executable, "-B", str(CHECKOUT / "tests" / "lab"), "requirements"]
-    return subprocess.run(ask, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    ask = [sys.executable, "-B", "-m", "tests.lab", "requirements"]
+    return subprocess.run(ask, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
 
 
 def missing(names: Iterable[str]) -> list[str]:
@@ -39,7 +38,14 @@ def missing(names: Iterable[str]) -> list[str]:
     return [name for name in names if name not in installed]
 
 
-def ensure(run: Run, *more: str) -> None:
+def needed_by(sessions: Iterable[str]) -> list[str]:
+    """Return the packages that these sessions of noxfile.py need."""
+    machines = any(name.startswith("kernel") or name == "demo" for name in sessions)
+    fixtures = machines or any(name.startswith(("units", "fuzz")) for name in sessions)
+    return [*(of_lab() if machines else ()), *(FIXTURES if fixtures else ())]
+
+
+def ensure(*more: str) -> None:
     """Install what is missing of the base and of the packages named; apt is not touched when nothing is.
 
     Raises CheckError when apt cannot install it.
@@ -51,7 +57,6 @@ def ensure(run: Run, *more: str) -> None:
         return
     apt = as_root("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300")
     # A third-party source that cannot be reached must not stop packages that Debian itself has.
-    run.command("apt-get update", [*apt, "update"])
-    result = run.command(f"apt-get install {' '.join(names)}", [*apt, "install", "--no-install-recommends", *names])
-    if result.returncode:
-        raise CheckError(f"apt could not install {', '.join(names)}; see {result.log}")
+    subprocess.run([*apt, "update"], check=False)
+    if subprocess.run([*apt, "install", "--no-install-recommends", *names], check=False).returncode:
+        raise CheckError(f"apt could not install {', '.join(names)}; see its messages above.")

@@ -14,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._module_file impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils import _compression
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._patch_file import describe_image
-from fuzz.judge import Broken, Documented, Error, judge_error
+from tests.fuzz.judge import Broken, Documented, Error, judge_error
 
 MIB = 1024 * 1024
 _DESCRIPTION = Documented(RETURN, "_list")

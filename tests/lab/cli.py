@@ -45,7 +45,7 @@ def _terminate(signal_number: int, frame: object) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 tests/lab", description="Real kernels in virtual machines.")
+    parser = argparse.ArgumentParser(prog="python3 -m tests.lab", description="Real kernels in virtual machines.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     def add(name: str, verb: object, text: str) -> argparse.ArgumentParser:

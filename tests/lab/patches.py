@@ -16,7 +16,7 @@ from .image import Image
 from .kernels import Kernel
 from .progress import Progress
 
-SOURCES = Path(__file__).resolve().parents[1] / "patches"
+SOURCES = Path(__file__).resolve().parent / "patches"
 
 # The module that is built a second time.
 REBUILT = "cmdline_v1"

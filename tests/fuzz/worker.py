@@ -19,8 +19,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
-from fuzz.mutations import Mutator
-from fuzz.targets import Target
+from tests.fuzz.mutations import Mutator
+from tests.fuzz.targets import Target
 
 # Of processor time, so that other work on the machine does not count.
 MAX_SECONDS = 2.0

@@ -19,8 +19,8 @@ import zstandard
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import ModuleImage
 from ansible_collections.kernel.livepatch.tests.unit.plugins.conftest import COMMON_FLAGS, FIXTURES, X86_FLAGS
-from fuzz.elf_fields import find_fields
-from fuzz.mutations import SHN_LIVEPATCH, Original
+from tests.fuzz.elf_fields import find_fields
+from tests.fuzz.mutations import SHN_LIVEPATCH, Original
 
 _NAMES = (
     *("extended_versions", "klp_build", "kpatch_build", "livepatch_symbols", "plain", "source_allocated"),

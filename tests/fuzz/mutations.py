@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import typing as t
 
-from fuzz.elf_fields import ElfFields, Field
+from tests.fuzz.elf_fields import ElfFields, Field
 
 SHN_LIVEPATCH = 0xFF20
 _MAX_GROWTH = 64 * 1024
