@@ -22,6 +22,8 @@ from tests.check.paths import CHECKOUT, REQUIREMENTS, cache_dir
 
 # Sessions that leave no report of single tests: each counts as one.
 SINGLE = ("fuzz", "fuzz-short", "docs-check", "license-check", "extra-checks", "build-import-check", "demo", "docs")
+# antsibull-nox would make an environment for each of these; what they need is in that of the linters.
+SHARED = {name: "env-tools" for name in ("docs-check", "license-check", "extra-checks", "build-import-check")}
 # In every environment whose packages are all installed.
 COMPLETE = "complete"
 
@@ -55,7 +57,7 @@ def count(directory: Path, name: str, result: str, reason: str) -> None:
     found = reports.total(directory / name)
     report = directory / name / "nox.xml"
     if result == "skipped":
-        reports.write_case(report, "nox", name, skipped=reason)
+        reports.write_case(report, "nox", name, skipped=reason or result)
     elif result != "success":
         if not found.failed:
             reports.write_case(report, "nox", name, failure=reason or result)
@@ -85,6 +87,9 @@ def _make_environments(nox: Sequence[object], home: Path, sessions: Sequence[str
         return
     with _locked(home):
         _remove_incomplete(home)
+        for name, environment in SHARED.items():
+            if not (home / name).is_symlink():
+                (home / name).symlink_to(environment)
         results = _run_nox([*nox, "--install-only"], sessions, directory)
         _mark_complete(home, results)
         if all(result["result"] in ("success", "skipped") for result in results):
@@ -111,7 +116,7 @@ def _locked(home: Path) -> Iterator[None]:
 def _remove_incomplete(home: Path) -> None:
     """nox takes an environment as it finds it, also one whose installation was broken off."""
     for place in home.glob("*/pyvenv.cfg"):
-        if not (place.parent / COMPLETE).exists():
+        if not (place.parent / COMPLETE).exists() and not place.parent.is_symlink():
             shutil.rmtree(place.parent)
 
 

@@ -42,6 +42,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "core: one of the tests of `make test`; the others run with `make test-all`")
     config.addinivalue_line("markers", "exhaustive: takes many minutes; runs with --exhaustive only")
     config.pluginmanager.register(fleet_fixtures)
     config.stash[RESULTS] = Results()

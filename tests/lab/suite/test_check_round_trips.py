@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from playbook import task
 
 
+@pytest.mark.core
 def test_patch_check_takes_the_round_trips_of_a_ping(playbooks, guest, patches):
     connect = {"name": "connect", "ansible.builtin.ping": None}
     ping = playbooks.run([connect, {"name": "ping", "ansible.builtin.ping": None}], guest.name)
