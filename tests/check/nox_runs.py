@@ -23,7 +23,7 @@ from tests.check.paths import CHECKOUT, REQUIREMENTS, cache_dir
 # Sessions that leave no report of single tests: each counts as one.
 SINGLE = ("fuzz", "fuzz-short", "docs-check", "license-check", "extra-checks", "build-import-check", "demo", "docs")
 # antsibull-nox would make an environment for each of these; what they need is in that of the linters.
-SHARED = {name: "env-tools" for name in ("docs-check", "license-check", "extra-checks", "build-import-check")}
+SHARED = dict.fromkeys(("docs-check", "license-check", "extra-checks", "build-import-check"), "env-tools")
 # In every environment whose packages are all installed.
 COMPLETE = "complete"
 

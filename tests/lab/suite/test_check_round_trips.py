@@ -1,12 +1,11 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What patch_check costs on a real kernel: the round trips of the cheapest task there is. Its seconds: tests/benchmarks."""
+"""What patch_check costs on a real kernel: the round trips of the cheapest task. Seconds are in tests/benchmarks."""
 
 from __future__ import annotations
 
 import pytest
-
 from playbook import task
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import tomllib
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import tomllib
 
 from tests.check import cli, reports
 from tests.check.reports import Totals
@@ -143,7 +143,7 @@ def test_no_session_does_anything_while_environments_are_made(noxfile, tmp_path,
 
 def test_a_linter_that_fails_does_not_keep_the_others_from_running(noxfile, tmp_path, run):
     session = Session("lint", tmp_path, broken="yamllint")
-    with pytest.raises(CommandFailed, match="^yamllint failed$"):
+    with pytest.raises(CommandFailed, match=r"^yamllint failed$"):
         noxfile.sessions["lint"](session)
     assert reports.total(run / "reports") == Totals(passed=len(noxfile.LINTERS) - 1, failed=1)
 
