@@ -44,8 +44,8 @@ def run(sessions: Sequence[str], directory: Path) -> None:
 
 def environments() -> Path:
     """Return the directory of nox's environments, another one when a pinned package or the interpreter changes."""
-    pins = [*sorted(REQUIREMENTS.glob("*.txt")), CHECKOUT / "antsibull-nox.toml"]
-    recipe = b"".join(path.read_bytes() for path in pins) + f"{sys.version} {sys.base_prefix}".encode()
+    pins = b"".join(path.read_bytes() for path in sorted(REQUIREMENTS.glob("*.txt")))
+    recipe = pins + f"{sys.version} {sys.base_prefix}".encode()
     return cache_dir() / f"nox-{hashlib.sha256(recipe).hexdigest()[:12]}"
 
 
