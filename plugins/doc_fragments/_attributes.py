@@ -11,11 +11,11 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return what would change, without changing the host.
+    description: Can run in C(check_mode) and predict changes without changing the host.
   diff_mode:
-    description: Returns what has changed, or would change, as a diff.
+    description: Returns changes, or predicted changes, as a diff.
   platform:
-    description: The systems that it works on.
+    description: The supported systems.
     platforms: linux
     support: full
 """

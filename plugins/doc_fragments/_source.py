@@ -12,20 +12,20 @@ options:
   src:
     description:
       - A patch file (C(.ko), C(.ko.gz), C(.ko.xz) or C(.ko.zst)) or a bundle, a directory of patch files for many
-        kernels, on the controller. It is looked for like the O(ansible.builtin.copy#module:src) of
-        M(ansible.builtin.copy), and at last below the directory that Ansible was started in.
-      - From a bundle, the build for the host's own kernel release and architecture is chosen.
+        kernels, on the controller. It is searched like O(ansible.builtin.copy#module:src) of M(ansible.builtin.copy),
+        and then below Ansible's start directory.
+      - In a bundle, the task chooses the build for the host's own kernel release and architecture.
     type: path
   remote_src:
     description:
-      - Whether O(src) is a patch file on the host, for example one that a vendor's package has put there.
-      - The controller reads such a file once for each content, however many hosts have it.
+      - Takes O(src) as a patch file on the host, for example from a vendor's package.
+      - The controller reads each such file once, even if many hosts have it.
     type: bool
     default: false
   name:
     description:
-      - The name of the patch, which is the name of its kernel module.
-      - With a bundle that holds several patches for one kernel, it says which one.
+      - The name of the patch, equal to the name of its kernel module.
+      - Needed to choose a patch if a bundle holds several for one kernel.
     type: str
 """
 
@@ -51,19 +51,18 @@ options:
 options:
   transition_timeout:
     description:
-      - How many seconds the kernel may take to bring every task to the new code, or back to the old one.
-      - The kernel itself wakes up sleeping tasks once every 15 seconds, so less than 20 seconds is rarely wise.
+      - The longest time in seconds for a transition of every task to the new code, or to the old one.
+      - Use at least 20 seconds, because the kernel wakes up sleeping tasks every 15 seconds.
     type: int
     default: 90
   on_stall:
     description:
-      - What to do when O(transition_timeout) is over and tasks still hold the transition.
-      - V(reverse) turns the transition round, waits as long again, and fails with the tasks that held it. The host is
-        as it was.
-      - V(wait) leaves the transition going and reports the tasks that hold it. The task does not fail.
-      - V(force) calls every task switched, whatever it runs. Tasks can then run old and new code at once and crash
-        the kernel, and the kernel keeps modules in memory until the next reboot. It is never done unless it is asked
-        for here.
+      - The action if tasks still hold the transition after O(transition_timeout).
+      - V(reverse) reverses the transition, waits as long again, and fails with the tasks that held it. The host is
+        as before.
+      - V(wait) ends the task while the transition continues, and reports the tasks that hold it. It does not fail.
+      - V(force) marks every task as switched, without regard to its code. Tasks can then run old and new code at once
+        and crash the kernel. The kernel keeps modules in memory until the next reboot. Never used by default.
     type: str
     default: reverse
     choices: [reverse, wait, force]

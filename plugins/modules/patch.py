@@ -5,22 +5,21 @@
 
 DOCUMENTATION = r"""
 module: patch
-short_description: Bring one live patch of the running kernel to a state
+short_description: Load, accept, disable or remove one live patch of the running kernel
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Does in one task all that it takes to live patch a running Linux kernel. It chooses the build for the host, checks
-    that it fits, sends it when the host does not have it, loads it, waits until every task of the host runs the new
-    code, and compares the functions that the kernel says it patches with those in the file.
+  - Live patches a running Linux kernel in one task. It chooses the build for the host, checks it, sends it if the host
+    does not have it, and loads it. It then waits until every task of the host runs the new code, and compares the
+    functions patched by the kernel with those in the file.
   - Works with patches made by kpatch-build, by klp-build, or written as module source, on kernels with the livepatch
     interface.
-  - A host for which a bundle has no build is warned about and left as it is, and does not fail.
-  - A load that fails or stalls ends with the host as it was, or with an error that says exactly what could not be
-    undone.
+  - If a bundle has no build for a host, the task warns, changes nothing and does not fail.
+  - If a load fails or stalls, the task undoes it. The error names everything that could not be undone.
 requirements:
   - On the controller, the Python library C(pyelftools).
-  - On the host, Python 3.6 or later and nothing else, and root.
+  - On the host, root and Python 3.6 or later, and nothing else.
 extends_documentation_fragment:
   - kernel.livepatch._source
   - kernel.livepatch._source.transition
@@ -35,73 +34,71 @@ attributes:
 options:
   state:
     description:
-      - The state to bring the patch to.
-      - V(enabled) is loaded, with every task on the new code, until the patch is taken out or the host reboots. A patch
-        that is accepted already stays so.
-      - V(accepted) is enabled and loaded again at each boot of the same kernel release. The controller closes its
-        connection and comes back over a new one before the host accepts, so that a patch that shuts everybody out is
-        never accepted; a patch that is not loaded yet is loaded on trial for that.
-      - V(disabled) is not in effect. A patch that was enabled stays loaded as a module, which the kernel does not
-        enable again; one that is absent stays absent.
-      - V(absent) is not in effect, and its module is not loaded.
-      - V(disabled) and V(absent) also end an acceptance, for every kernel.
-      - For V(disabled), for V(absent), and for V(accepted) where the patch is enabled, O(name) alone is enough.
+      - The wanted state of the patch.
+      - V(enabled) loads the patch until it is removed or the host reboots. Every task runs the new code. An accepted
+        patch stays accepted.
+      - V(accepted) enables the patch and loads it again at each boot of the same kernel release. Before the host
+        accepts, the controller reconnects to it. A patch that breaks the connection is therefore never accepted. If
+        the patch is not loaded yet, it is loaded on trial first.
+      - V(disabled) disables the patch. Its module stays loaded, and the kernel does not enable it again. An absent
+        patch stays absent.
+      - V(absent) disables the patch and unloads its module.
+      - V(disabled) and V(absent) also end the acceptance of the patch, for every kernel.
+      - O(name) alone is enough for V(disabled), for V(absent), and for V(accepted) if the patch is enabled.
     type: str
     default: enabled
     choices: [accepted, enabled, disabled, absent]
   trial:
     description:
-      - How many seconds the patch has to be accepted in, counted from when it is enabled, and at most 2592000, which
-        are 30 days. When they run out, the host goes back by itself to the patches that it had before, whether or not
-        anybody can still reach it.
-      - The way back is armed before the patch is loaded. Until the patch is enabled, it is due after
-        O(transition_timeout) and these seconds.
-      - With V(0) there is no trial, except that with O(state=accepted) a patch that has to be loaded first is on trial
-        for 300 seconds.
-      - A patch that is enabled already is not put on trial. One that is on trial, and asked for again with
-        O(state=enabled), is on trial anew for these seconds, and at their end the host goes back to what it would have
-        gone back to. With V(0) the trial is over, and the patch stays enabled.
+      - Loads the patch on trial for this many seconds, at most 2592000 (30 days). If the patch is not accepted in time,
+        the host reverts automatically to its earlier patches, even if it is unreachable.
+      - The seconds count from the moment when the patch is enabled. The rollback is armed before the load, and is then
+        due after O(transition_timeout) and these seconds.
+      - V(0) means no trial. With O(state=accepted), a patch that must be loaded first is still on trial for 300
+        seconds.
+      - An enabled patch is not put on trial. If it is on trial already, a task with O(state=enabled) starts the trial
+        again for these seconds, with the same patches to revert to. With V(0), that task ends the trial and the patch
+        stays enabled.
     type: int
     default: 0
   ignore_findings:
     description:
-      - Codes of blockers to load the patch in spite of. They stay in RV(findings).
-      - V(quarantined), this very build was loaded and not accepted, or had just been loaded at boot, when the host
-        crashed.
-      - V(unknown-parameter), a parameter that the module does not have and the kernel would ignore.
-      - V(replaces-foreign-patch), fixes of a patch that something else has loaded would go.
-      - V(signature-key-unknown), signed with a key that the kernel does not have.
-      - V(orc-mismatch), data for unwinding stacks in another format than the kernel's.
-      - V(vermagic-mismatch), built with another configuration. Files on the host's disk speak for this and the next
-        two, and the kernel judges again by itself.
-      - V(symbol-version-mismatch), built against other versions of the kernel's symbols.
-      - V(symbol-not-exported), in need of a symbol that nothing exports.
-      - V(object-would-be-refused), a module that is not loaded now could not be loaded while the patch is enabled.
-      - Other blockers cannot be ignored, because the kernel would refuse the patch all the same, or because it must
-        never be loaded, such as a build for another kernel release.
+      - Loads the patch although there are blockers with these codes. They stay in RV(findings).
+      - V(quarantined), the host crashed while this build was enabled and not accepted, or soon after it was loaded at
+        boot.
+      - V(unknown-parameter), the module lacks a given parameter and the kernel would ignore it.
+      - V(replaces-foreign-patch), fixes of a patch from another tool would be lost.
+      - V(signature-key-unknown), the kernel lacks the key of the signature.
+      - V(orc-mismatch), the data for unwinding stacks has another format than the kernel's.
+      - V(vermagic-mismatch), the patch was built with another configuration. This and the next two are
+        found with files on the host's disk. The kernel checks them again.
+      - V(symbol-version-mismatch), the patch was built against other versions of the kernel's symbols.
+      - V(symbol-not-exported), nothing exports a needed symbol.
+      - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
+      - Other blockers cannot be ignored. The kernel would refuse such a patch, or it must never be loaded, like a build
+        for another kernel release.
     type: list
     elements: str
     default: []
   params:
     description:
-      - Parameters for the patch's module, used when it is loaded. Those of a patch that is enabled already are not
-        compared.
+      - Sets parameters of the patch's module when it is loaded. Parameters of an enabled patch are not compared.
       - A boolean becomes V(Y) or V(N), a list is joined with commas.
     type: dict
     default: {}
 notes:
-  - Replaced patches are taken out of memory when a cumulative patch has replaced them.
-  - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only, for as long as
-    the next boot loads it or a way back needs it. The ways back are those to before each of the last five changes that
-    brought a patch in or took one out.
-  - Each change is written into the host's journal before it begins and after it has ended. Nothing is brought in on a
-    host whose journal cannot be written; what is in can be taken out all the same.
-  - The first load installs and starts the unit C(kernel-livepatch.service) where the host has systemd. It loads what
-    is accepted at boot, and records whether the host went down cleanly. Without systemd nothing is loaded at boot.
-  - A patch that was loaded and not accepted when its host crashed is quarantined and not loaded again, unless
-    O(ignore_findings) names V(quarantined). So is an accepted one when the host crashed within ten minutes after it was
-    loaded at boot.
-  - M(kernel.livepatch.patch_check) makes the same checks, and changes nothing.
+  - If a cumulative patch replaces other patches, their modules are unloaded.
+  - The host keeps the file and its description in C(/var/lib/kernel-livepatch), readable by root only. It keeps them
+    as long as the next boot or a rollback needs them. A rollback is possible for each of the last five changes that
+    loaded or removed a patch.
+  - The host writes each change into its journal before it begins and after it has ended. If the journal cannot be
+    written, no patch is loaded. Patches can still be removed.
+  - If the host has systemd, the first load installs and starts the unit C(kernel-livepatch.service). It loads accepted
+    patches at boot, and records a clean shutdown. Without systemd, nothing is loaded at boot.
+  - If a host crashes, a patch that was enabled and not accepted is quarantined. It is not loaded again, unless
+    O(ignore_findings) names V(quarantined). The same is true for an accepted patch if the host crashes within ten
+    minutes after it was loaded at boot.
+  - M(kernel.livepatch.patch_check) makes the same checks and changes nothing.
 seealso:
   - module: kernel.livepatch.patch_check
   - module: kernel.livepatch.patch_info
@@ -119,27 +116,27 @@ EXAMPLES = r"""
   kernel.livepatch.patch:
     src: patches/
 
-- name: Enable what a vendor's package has installed
+- name: Load a patch from a vendor's package on the host
   kernel.livepatch.patch:
     src: /usr/lib/kernel-livepatch/livepatch-cve-2026-1234.ko.xz
     remote_src: true
 
-- name: Load it although a module that no host ever uses could not be loaded meanwhile
+- name: Load a patch although an unused module could not be loaded meanwhile
   kernel.livepatch.patch:
     src: patches/
     ignore_findings: [object-would-be-refused]
 
-- name: Load it for ten minutes, after which the host goes back by itself
+- name: Load a patch on trial and revert automatically after ten minutes
   kernel.livepatch.patch:
     src: patches/
     trial: 600
 
-- name: Keep it, also after a reboot, if the host can still be reached over a new connection
+- name: Accept the patch and load it at each boot
   kernel.livepatch.patch:
     src: patches/
     state: accepted
 
-- name: Take the patch out again
+- name: Remove the patch
   kernel.livepatch.patch:
     name: livepatch_cve_2026_1234
     state: absent
@@ -147,22 +144,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 patch:
-  description: The patch and what became of it. In check mode, what would become of it.
+  description: The patch after the task. In check mode, the patch as it would be.
   returned: when the build for the host could be chosen
   type: dict
   contains:
     name:
-      description: The patch's name. V(none) for a host that a bundle has no build for, when O(name) is not given.
+      description: The patch's name. V(none) without O(name) if a bundle has no build for the host.
       type: str
       sample: livepatch_cve_2026_1234
     state:
       description: >-
-        V(accepted), V(enabled), V(disabled) or V(absent); V(enabling) or V(disabling) while a transition was left
-        going; V(uncovered) when the bundle has no build for the host.
+        V(accepted), V(enabled), V(disabled) or V(absent); V(enabling) or V(disabling) if a transition continues;
+        V(no_build) when the bundle has no build for the host.
       type: str
       sample: enabled
     previous_state:
-      description: The state that the task found.
+      description: The state before the task.
       type: str
       sample: absent
     kernel:
@@ -171,15 +168,15 @@ patch:
       sample: 6.1.0-56-amd64
     sha256:
       description: >-
-        The digest of the uncompressed file; V(none) when O(src) is not given and the patch is not to be accepted.
+        The digest of the uncompressed file; V(none) when O(src) is not given and O(state) is not V(accepted).
       type: str
       sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
     build_id:
-      description: The build-id of the file, or without O(src) of what is loaded.
+      description: The build-id of the file, or without O(src) of the loaded module.
       type: str
       sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
     objects:
-      description: What is patched, by object. In check mode, what the file would patch.
+      description: The patched objects. In check mode, the objects that the file would patch.
       type: list
       elements: dict
       contains:
@@ -188,7 +185,7 @@ patch:
           type: str
           sample: vmlinux
         patched:
-          description: Whether the object is patched now. A module that is not loaded will be when it is.
+          description: Whether the object is patched now. A module not yet loaded is patched when it is loaded.
           type: bool
           sample: true
         functions:
@@ -201,11 +198,11 @@ patch:
               type: str
               sample: cmdline_proc_show
             sympos:
-              description: Which of several functions of that name it is, counted from 1.
+              description: The position among functions of the same name, counted from 1.
               type: int
               sample: 1
     replaces:
-      description: The patches that this one has replaced.
+      description: The replaced patches.
       type: list
       elements: str
       sample: []
@@ -215,21 +212,21 @@ patch:
       sample: 1.482
 transaction:
   description: >-
-    What the change is called in the host's journal; V(none) where there was nothing to change. Where a patch that was
-    on trial is kept on trial, or kept without one, it is the change that had loaded it, so that
-    O(kernel.livepatch.patch_rollback#module:to) brings back what ran before.
-  returned: success, or when a change has failed that had begun
+    The name of the change in the host's journal; V(none) if nothing was changed. If the task prolonged or ended a
+    trial, it is the change that loaded the patch. O(kernel.livepatch.patch_rollback#module:to) then restores the
+    patches from before the trial.
+  returned: success, or when a change began and failed
   type: str
   sample: 20261121T091653.123456Z-9f3c2a1b
 baseline:
   description: >-
-    What the host was like before the task, for O(kernel.livepatch.patch_watch#module:baseline) of a later one. What
-    cannot be read is V(none).
+    The condition of the host before the task, for O(kernel.livepatch.patch_watch#module:baseline) of a later task.
+    Unreadable values are V(none).
   returned: success, or when the task has failed on the host
   type: dict
   contains:
     boot_id:
-      description: Which boot it was.
+      description: The identifier of the boot.
       type: str
       sample: 2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11
     taints:
@@ -237,7 +234,7 @@ baseline:
       type: int
       sample: 12288
     uptime:
-      description: Seconds on the kernel's clock that stands still while a machine is suspended.
+      description: Seconds on the kernel's clock, without the time in suspend.
       type: float
       sample: 8640.125
     kernel_log:
@@ -246,8 +243,8 @@ baseline:
       sample: 1204
 holder:
   description: >-
-    Who is changing the host, as RV(kernel.livepatch.patch_info#module:livepatch.changing) has it; V(none) where that
-    cannot be told.
+    The other run that is changing the host, as in RV(kernel.livepatch.patch_info#module:livepatch.changing); V(none)
+    if it is not known.
   returned: when RV(code) is V(host-busy)
   type: dict
   sample:
@@ -256,13 +253,13 @@ holder:
     pid: 4711
     who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
 findings:
-  description: What the checks have found, blockers first to last in the order of the checks.
+  description: The findings of the checks, in the order of the checks.
   returned: when the checks ran
   type: list
   elements: dict
   contains:
     code:
-      description: The stable name of what was found.
+      description: The stable code of the finding.
       type: str
       sample: wrong-release
     level:
@@ -270,15 +267,17 @@ findings:
       type: str
       sample: blocker
     subject:
-      description: What it is about.
+      description: The object of the finding.
       type: str
       sample: livepatch_cve_2026_1234
     message:
-      description: What is wrong and what to do.
+      description: The problem and the remedy.
       type: str
-      sample: fix.ko is built for kernel 6.1.0-57-amd64 and this host runs 6.1.0-56-amd64.
+      sample: >-
+        fix.ko is built for kernel 6.1.0-57-amd64 and this host runs 6.1.0-56-amd64. Use a build for 6.1.0-56-amd64: a
+        kernel can load the wrong one and crash.
 blockers:
-  description: The tasks that hold, or held, a transition that was not over in time.
+  description: The tasks that hold, or held, a transition beyond its timeout.
   returned: success, or when a transition has stalled
   type: list
   elements: dict
@@ -301,12 +300,12 @@ blockers:
       sample: true
     reason:
       description: >-
-        Why it could not be moved, in the kernel's own words. V(running), V(unreliable-stack), V(asleep-in-function), or
-        V(unknown) when the kernel did not tell.
+        Why it holds the transition, in the kernel's own words. V(running), V(unreliable-stack), V(asleep-in-function),
+        or V(unknown) if the kernel gave no reason.
       type: str
       sample: asleep-in-function
     function:
-      description: The patched function that it is in; V(none) when that is not known.
+      description: Its current patched function; V(none) if it is not known.
       type: str
       sample: lab_hold
     stack:
@@ -315,17 +314,17 @@ blockers:
       elements: str
       sample: [msleep, lab_hold, kthread, ret_from_fork]
 code:
-  description: The stable name of what went wrong.
+  description: The stable code of the failure.
   returned: on failure
   type: str
   sample: transition-stalled
 errno:
-  description: The error that the kernel gave.
+  description: The error code from the kernel.
   returned: when the kernel refused to load the patch
   type: str
   sample: EINVAL
 kernel_log:
-  description: What the kernel logged about the load.
+  description: The kernel's log lines about the load.
   returned: when the kernel refused to load the patch
   type: list
   elements: str
@@ -341,10 +340,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     offer,
     run_job,
     transition_seconds,
-    warn_uncovered,
+    warn_no_build,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import bring_patch
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, Wish
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PatchRequest
 
 
 def main():
@@ -364,21 +363,21 @@ def main():
     # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
     if not options["src"] and (options["state"] == "enabled" or not options["name"]):
         module.fail_json(
-            msg="src is missing: name a patch file or a bundle; a name alone is enough for state disabled or absent, "
-                "and to accept what is enabled.",
+            msg="src is missing. Name a patch file or a bundle. A name alone is enough for state disabled or absent, "
+                "and to accept an enabled patch.",
             code="bad-option")
     if not 0 <= options["trial"] <= LONGEST_TRIAL or (options["trial"] and options["state"] in ("disabled", "absent")):
         module.fail_json(
-            msg=f"trial is {options['trial']}: give 0 for none, or up to {LONGEST_TRIAL} seconds, where state is "
+            msg=f"trial is {options['trial']}. Give 0 for none, or up to {LONGEST_TRIAL} seconds with state "
                 "enabled or accepted.",
             code="bad-option")
-    wish = Wish(
+    request = PatchRequest(
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
     )
-    run_job(module, lambda host: warn_uncovered(module, bring_patch(
-        host, wish, check_mode=module.check_mode, told=options["via_controller"]["operator"])))
+    run_job(module, lambda host: warn_no_build(module, apply_request(
+        host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"])))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,15 @@
 
 DOCUMENTATION = r"""
 module: patch_check
-short_description: Tell whether a live patch would work on a host
+short_description: Check whether a live patch would work on a host
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Compares a patch with the running kernel and with everything around it, and returns all that stands against it at
-    once. These are the checks that M(kernel.livepatch.patch) makes before it loads a patch.
-  - Also forecasts what the patch would replace, whether there is a way back from it, and which tasks are asleep in the
-    functions that it patches.
-  - Fails when something stands in the way. Never changes the host, writes nothing there and sends no patch file.
+  - Compares a patch with the running kernel and its host, and returns every blocker at once.
+    M(kernel.livepatch.patch) makes the same checks before it loads a patch.
+  - Also forecasts the replaced patches, whether a rollback is possible, and the tasks asleep in patched functions.
+  - Fails if there is a blocker. Never changes the host, writes nothing there and sends no patch file.
 requirements:
   - On the controller, the Python library C(pyelftools).
   - On the host, Python 3.6 or later, and root.
@@ -30,11 +29,11 @@ attributes:
     support: none
 options:
   report_only:
-    description: Whether to return what stands in the way without failing.
+    description: Returns blockers without failing.
     type: bool
     default: false
 notes:
-  - A patch that is enabled already is compared with its file instead.
+  - An enabled patch is compared with its file instead.
   - O(src) is required.
 seealso:
   - module: kernel.livepatch.patch
@@ -42,17 +41,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Fail on hosts that the patch would not work on
+- name: Fail on hosts with a blocker for the patch
   kernel.livepatch.patch_check:
     src: patches/
 
-- name: Ask every host and go on
+- name: Check every host without failing
   kernel.livepatch.patch_check:
     src: patches/
     report_only: true
   register: checked
 
-- name: Show what stands in the way
+- name: Show the blockers
   ansible.builtin.debug:
     msg: "{{ checked.findings | selectattr('level', 'eq', 'blocker') | map(attribute='message') }}"
   when: not checked.compatible
@@ -61,7 +60,7 @@ EXAMPLES = r"""
 RETURN = r"""
 compatible:
   description: >-
-    Whether nothing stands in the way. V(false) without a failure for a host that a bundle has no build for.
+    Whether there is no blocker. V(false) without a failure if a bundle has no build for the host.
   returned: when the build for the host could be chosen
   type: bool
   sample: true
@@ -71,12 +70,12 @@ patch:
   type: dict
   contains:
     name:
-      description: The patch's name. V(none) for a host that a bundle has no build for, when O(name) is not given.
+      description: The patch's name. V(none) without O(name) if a bundle has no build for the host.
       type: str
       sample: livepatch_cve_2026_1234
     state:
       description: >-
-        V(absent), V(disabled), V(enabled), V(accepted), V(enabling) or V(disabling); V(uncovered) when the bundle has
+        V(absent), V(disabled), V(enabled), V(accepted), V(enabling) or V(disabling); V(no_build) when the bundle has
         no build for the host.
       type: str
       sample: absent
@@ -89,7 +88,7 @@ patch:
       type: str
       sample: 6.1.0-56-amd64
     sha256:
-      description: The digest of the uncompressed file; V(none) for a host that a bundle has no build for.
+      description: The digest of the uncompressed file; V(none) if a bundle has no build for the host.
       type: str
       sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
     build_id:
@@ -97,7 +96,7 @@ patch:
       type: str
       sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
     objects:
-      description: What the file would patch, by object; what is patched, when the patch has an effect already.
+      description: The objects that the file would patch, or the patched objects of an enabled patch.
       type: list
       elements: dict
       contains:
@@ -110,7 +109,7 @@ patch:
           type: bool
           sample: false
         functions:
-          description: The functions. None where the file builds its tables when it is loaded.
+          description: The functions. Empty if the file builds its tables when it is loaded.
           type: list
           elements: dict
           contains:
@@ -119,7 +118,7 @@ patch:
               type: str
               sample: cmdline_proc_show
             sympos:
-              description: Which of several functions of that name it is, counted from 1.
+              description: The position among functions of the same name, counted from 1.
               type: int
               sample: 1
     replaces:
@@ -137,13 +136,13 @@ arch:
   type: str
   sample: x86_64
 findings:
-  description: What the checks have found, in the order of the checks.
+  description: The findings of the checks, in the order of the checks.
   returned: when the build for the host could be chosen
   type: list
   elements: dict
   contains:
     code:
-      description: The stable name of what was found.
+      description: The stable code of the finding.
       type: str
       sample: symbol-missing
     level:
@@ -151,17 +150,17 @@ findings:
       type: str
       sample: blocker
     subject:
-      description: What it is about.
+      description: The object of the finding.
       type: str
       sample: vmlinux:no_such_function
     message:
-      description: What is wrong and what to do.
+      description: The problem and the remedy.
       type: str
       sample: >-
-        vmlinux of this kernel has no no_such_function, which fix.ko patches: build the patch against the running
-        kernel.
+        fix.ko patches no_such_function, and vmlinux of this kernel does not have it. Build the patch against the
+        running kernel.
 forecast:
-  description: What would come of enabling the patch.
+  description: The effects of enabling the patch.
   returned: when the build for the host could be chosen
   type: dict
   contains:
@@ -171,25 +170,25 @@ forecast:
       elements: str
       sample: [livepatch_cve_2025_9876]
     rollback:
-      description: The way back from the patch to what the host runs now.
+      description: The rollback from the patch to the present state of the host.
       type: dict
       contains:
         possible:
-          description: Whether there is one; V(none) for a host that a bundle has no build for.
+          description: Whether it is possible; V(none) if a bundle has no build for the host.
           type: bool
           sample: true
         to:
-          description: The patches that would be enabled after it, oldest first; none is the kernel as it was booted.
+          description: The patches enabled after it, oldest first; empty for the unpatched kernel.
           type: list
           elements: str
           sample: [livepatch_cve_2025_9876]
         reasons:
-          description: What stands against the way back. A blocker makes it impossible.
+          description: The problems of a rollback. A blocker makes it impossible.
           type: list
           elements: dict
           contains:
             code:
-              description: The stable name of what was found.
+              description: The stable code of the finding.
               type: str
               sample: rollback-file-missing
             level:
@@ -197,19 +196,19 @@ forecast:
               type: str
               sample: blocker
             subject:
-              description: What it is about.
+              description: The object of the finding.
               type: str
               sample: livepatch_cve_2025_9876
             message:
-              description: What is wrong and what to do.
+              description: The problem and the remedy.
               type: str
               sample: >-
-                fix.ko would replace livepatch_cve_2025_9876, of which this host keeps no file, so
-                livepatch_cve_2025_9876 could not be brought back.
+                fix.ko would replace livepatch_cve_2025_9876, and this host keeps no file of livepatch_cve_2025_9876, so
+                a rollback could not load it again. Load livepatch_cve_2025_9876 with patch and its file first.
     sleepers:
       description: >-
-        Tasks that are asleep in a function that would be patched, or in one of a patch that would be replaced. A task
-        that stays there holds the transition.
+        Tasks asleep in a function to be patched, or in a function of a patch to be replaced. Such a task holds the
+        transition until it leaves the function.
       type: list
       elements: dict
       contains:
@@ -230,7 +229,7 @@ forecast:
           type: bool
           sample: true
         function:
-          description: The function that it is in.
+          description: Its current function.
           type: str
           sample: lab_hold
         stack:
@@ -239,24 +238,24 @@ forecast:
           elements: str
           sample: [msleep, lab_hold, kthread, ret_from_fork]
         seen:
-          description: In how many of three looks, within a tenth of a second, it was there.
+          description: The number of samples with the task there, of three within a tenth of a second.
           type: int
           sample: 3
 trial:
-  description: The trial that is going on, of this or of another patch, or V(none).
+  description: The running trial, of this or of another patch, or V(none).
   returned: when the build for the host could be chosen
   type: dict
   contains:
     name:
-      description: The patch that is on trial.
+      description: The patch on trial.
       type: str
       sample: livepatch_cve_2025_9876
     seconds_left:
-      description: Seconds until the host goes back by itself.
+      description: Seconds until the host reverts automatically.
       type: int
       sample: 541
 code:
-  description: The stable name of what stands in the way, or of what went wrong.
+  description: The stable code of the first blocker, or of the failure.
   returned: on failure
   type: str
   sample: symbol-missing
@@ -269,7 +268,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     SOURCE_OPTIONS,
     offer,
     run_job,
-    warn_uncovered,
+    warn_no_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
@@ -282,11 +281,11 @@ def main():
     options = module.params
     # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
     if not options["src"]:
-        module.fail_json(msg="src is missing: name a patch file or a bundle.", code="bad-option")
+        module.fail_json(msg="src is missing. Name a patch file or a bundle.", code="bad-option")
 
     def job(host):
         result = check_host(host, offer(module), options["name"], options["report_only"])
-        return result if options["report_only"] else warn_uncovered(module, result)
+        return result if options["report_only"] else warn_no_build(module, result)
 
     run_job(module, job)
 

@@ -5,19 +5,19 @@
 
 DOCUMENTATION = r"""
 module: patch_info
-short_description: Tell all that a host knows about live patches
+short_description: Return the live patches of a host and their state
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Returns the running kernel, its live-patching interface, the patches with their objects and functions in stack
-    order, the transition that is going on with the tasks that hold it, what is left of patches that are gone, which
-    other live-patch tools are on the host, who is changing it, and the last changes out of its journal.
-  - Returns what the host keeps beyond a reboot, which is what is accepted, what is quarantined and what the next boot
-    loads, the patch that is on trial, and under RV(livepatch.drift) where all that differs from what is there.
-  - Reads only, with one exception. During a transition, root asks the kernel through dynamic debug why tasks hold it,
-    for 2.5 seconds at most, and puts the setting back.
-  - Without root, what only root may read is V(none), and nobody is named as holding a transition.
+  - Returns the running kernel, its live-patching interface, and the patches in stack order with their objects and
+    functions. Also returns a transition in progress with the tasks that hold it, modules of removed patches, other
+    live-patch tools, the run that is changing the host, and the last changes from its journal.
+  - Returns the state kept beyond a reboot. This is the accepted, quarantined and trial patches, and the patches for
+    the next boot. RV(livepatch.drift) has every difference between this state and the kernel.
+  - Reads only, with one exception. During a transition, as root, it enables dynamic debug for 2.5 seconds at most to
+    learn why tasks hold the transition, and then restores the setting.
+  - Without root, values readable by root only are V(none), and RV(livepatch.transition.blockers) is empty.
 requirements:
   - On the host, Python 3.6 or later.
 extends_documentation_fragment:
@@ -32,15 +32,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the live patches
+- name: Read the live patches
   kernel.livepatch.patch_info:
   register: host
 
-- name: Show which functions are patched
+- name: Show the patched functions
   ansible.builtin.debug:
     msg: "{{ host.livepatch.patches | map(attribute='objects') }}"
 
-- name: Fail where the host is not as it should be
+- name: Fail on hosts with drift
   ansible.builtin.assert:
     that: host.livepatch.drift | rejectattr('level', 'equalto', 'note') | length == 0
     fail_msg: "{{ host.livepatch.drift | map(attribute='message') | join(' ') }}"
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 livepatch:
-  description: What the host knows.
+  description: The live patches of the host and their state.
   returned: success
   type: dict
   contains:
@@ -57,15 +57,15 @@ livepatch:
       type: dict
       contains:
         release:
-          description: As C(uname -r) prints it.
+          description: The output of C(uname -r).
           type: str
           sample: 6.1.0-56-amd64
         arch:
-          description: As C(uname -m) prints it.
+          description: The output of C(uname -m).
           type: str
           sample: x86_64
         version:
-          description: As C(uname -v) prints it.
+          description: The output of C(uname -v).
           type: str
           sample: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-01)"
         build_id:
@@ -77,7 +77,7 @@ livepatch:
           type: str
           sample: 2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11
         taints:
-          description: What the kernel has to say against itself.
+          description: The kernel's taints.
           type: list
           elements: dict
           contains:
@@ -90,7 +90,7 @@ livepatch:
               type: str
               sample: live patched
         lockdown:
-          description: V(none), V(integrity) or V(confidentiality) as the kernel calls it; null where it does not tell.
+          description: V(none), V(integrity) or V(confidentiality); null if the kernel does not show it.
           type: str
           sample: none
         signatures:
@@ -98,20 +98,20 @@ livepatch:
           type: dict
           contains:
             enforced:
-              description: Whether unsigned modules are refused; null where the kernel does not tell.
+              description: Whether unsigned modules are refused; null if the kernel does not show it.
               type: bool
               sample: false
         modules_disabled:
-          description: Whether module loading is switched off until the next reboot.
+          description: Whether module loading is disabled until the next reboot.
           type: bool
           sample: false
     interface:
       description: >-
-        How the kernel can be live patched. V(livepatch), V(kpatch), V(kgraft) or V(none).
+        The kernel's live-patching interface. V(livepatch), V(kpatch), V(kgraft) or V(none).
       type: str
       sample: livepatch
     patches:
-      description: The patches that the kernel knows, oldest first.
+      description: The kernel's live patches, oldest first.
       type: list
       elements: dict
       contains:
@@ -121,21 +121,21 @@ livepatch:
           sample: livepatch_cve_2026_1234
         state:
           description: >-
-            V(accepted), V(enabled), V(disabled), V(enabling) or V(disabling). Accepted is what is enabled and what the
-            next boot of this kernel loads; without root it is V(enabled).
+            V(accepted), V(enabled), V(disabled), V(enabling) or V(disabling). An accepted patch is enabled, and the
+            next boot of this kernel loads it. Without root it is V(enabled).
           type: str
           sample: accepted
         replace:
-          description: Whether it replaces all others; null before Linux 6.11, which does not tell.
+          description: Whether it replaces all others; null before Linux 6.11.
           type: bool
           sample: true
         stack_order:
           description: >-
-            Its place in the kernel's stack, from 1; null before Linux 6.14, where the order of loading is used.
+            Its position in the kernel's stack, from 1; null before Linux 6.14. The list is then in order of loading.
           type: int
           sample: 1
         objects:
-          description: What it patches.
+          description: The objects of the patch.
           type: list
           elements: dict
           contains:
@@ -157,7 +157,7 @@ livepatch:
                   type: str
                   sample: cmdline_proc_show
                 sympos:
-                  description: Which of several functions of that name it is, counted from 1.
+                  description: The position among functions of the same name, counted from 1.
                   type: int
                   sample: 1
         build_id:
@@ -169,11 +169,11 @@ livepatch:
           type: str
           sample: OEK
         refcnt:
-          description: How many references the kernel counts on the module.
+          description: The kernel's reference count of the module.
           type: int
           sample: 1
     transition:
-      description: The transition that is going on, or null.
+      description: The transition in progress, or null.
       type: dict
       contains:
         name:
@@ -185,12 +185,12 @@ livepatch:
           type: str
           sample: enabling
         blockers:
-          description: The tasks that hold it, as RV(kernel.livepatch.patch#module:blockers) has them.
+          description: The tasks that hold it, as in RV(kernel.livepatch.patch#module:blockers).
           type: list
           elements: dict
           sample: []
     leftovers:
-      description: Modules of patches that have no effect any more and are still loaded.
+      description: Loaded modules of patches without effect.
       type: list
       elements: dict
       contains:
@@ -204,12 +204,11 @@ livepatch:
           sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
         refcnt:
           description: >-
-            How many references the kernel counts on the module; more than 0 means that it is pinned until the next
-            reboot.
+            The kernel's reference count of the module; above 0, it is pinned until the next reboot.
           type: int
           sample: 0
     kept:
-      description: The patch files that the host keeps.
+      description: The patch files kept by the host.
       type: list
       elements: dict
       contains:
@@ -218,11 +217,11 @@ livepatch:
           type: str
           sample: livepatch_cve_2026_1234
         release:
-          description: The kernel release that it is built for.
+          description: The kernel release of the build.
           type: str
           sample: 6.1.0-56-amd64
         arch:
-          description: The architecture that it is built for.
+          description: The architecture of the build.
           type: str
           sample: x86_64
         sha256:
@@ -238,32 +237,32 @@ livepatch:
           type: int
           sample: 34816
     other_tools:
-      description: Other live-patch tools that are on the host.
+      description: Other live-patch tools on the host.
       type: list
       elements: dict
       contains:
         name:
-          description: What the tool is called.
+          description: The name of the tool.
           type: str
           sample: kpatch.service
         active:
-          description: Whether it is at work, or will be at the next boot.
+          description: Whether it is active, or will be at the next boot.
           type: bool
           sample: true
         effect:
-          description: What it does when it is at work.
+          description: Its effect when it is active.
           type: str
           sample: at each boot it loads every patch below /var/lib/kpatch for the running kernel
     changing:
-      description: Who is changing the host at this moment; null when nobody is, or without root.
+      description: The run that is changing the host now; null if there is none, or without root.
       type: dict
       contains:
         transaction:
-          description: What the change is called in the journal once it has begun.
+          description: The name of the change in the journal.
           type: str
           sample: 20261121T091653.123456Z-9f3c2a1b
         since:
-          description: When it took the host, in UTC.
+          description: The time when it locked the host, in UTC.
           type: str
           sample: "2026-11-21T09:16:53Z"
         pid:
@@ -271,93 +270,93 @@ livepatch:
           type: int
           sample: 4711
         who:
-          description: Who runs it, for people to read; none of it is proof.
+          description: The user who runs it, as information without proof.
           type: dict
           contains:
             controller_user:
-              description: The user on the controller, by the controller's own word; null for a run without one.
+              description: The user on the controller, as the controller reports it; null for a run without one.
               type: str
               sample: alice
             controller_node:
-              description: What the controller is called, by its own word; null for a run without one.
+              description: The name of the controller, as it reports it; null for a run without one.
               type: str
               sample: control1
             user:
-              description: The user who logged in to the host.
+              description: The login user on the host.
               type: str
               sample: deploy
             address:
-              description: The address that the login came from, or null where it is not known.
+              description: The address of the login, or null if it is not known.
               type: str
               sample: 192.0.2.7
     journal:
       description: >-
-        The last 20 changes that this collection has made, newest first; null where this user may not read them.
+        The last 20 changes by this collection, newest first; null if this user may not read them.
       type: list
       elements: dict
       contains:
         transaction:
-          description: What the change is called, as in the result of the task that made it.
+          description: The name of the change, as in the result of its task.
           type: str
           sample: 20261121T091653.123456Z-9f3c2a1b
         action:
           description: >-
-            V(patch) or V(accept) by M(kernel.livepatch.patch), V(rollback) by M(kernel.livepatch.patch_rollback), and
-            V(trial) or V(boot) by the host itself, at a trial's end and at boot.
+            V(patch) or V(accept) by M(kernel.livepatch.patch), V(rollback) by M(kernel.livepatch.patch_rollback),
+            V(trial) by the host at the end of a trial, or V(boot) by the host at boot.
           type: str
           sample: patch
         outcome:
           description: >-
-            V(done), V(failed), V(running), V(left-going) for a transition that was left going as asked for, or
-            V(interrupted) for a change whose end is not in the journal and whose process is gone.
+            V(done), V(failed), V(running), V(in-transition) if its transition continued after its end, or
+            V(interrupted) if the journal has no end of the change and its process has ended.
           type: str
           sample: done
         code:
-          description: Why it failed, or null.
+          description: The code of its failure, or null.
           type: str
           sample: transition-stalled
         began:
-          description: When it began, in UTC.
+          description: The time of its begin, in UTC.
           type: str
           sample: "2026-11-21T09:16:53Z"
         ended:
-          description: When it ended, in UTC, or null.
+          description: The time of its end, in UTC, or null.
           type: str
           sample: "2026-11-21T09:16:55Z"
         seconds:
-          description: How long it took, or null.
+          description: Its duration, or null.
           type: float
           sample: 1.731
         boot_id:
-          description: The boot that it was made in.
+          description: The boot of the change.
           type: str
           sample: 2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11
         kernel:
-          description: The release of the kernel that it was made on.
+          description: The kernel release of the change.
           type: str
           sample: 6.1.0-56-amd64
         who:
-          description: Who made it, for people to read; none of it is proof.
+          description: The user who made it, as information without proof.
           type: dict
           contains:
             controller_user:
-              description: The user on the controller, by the controller's own word; null for a run without one.
+              description: The user on the controller, as the controller reports it; null for a run without one.
               type: str
               sample: alice
             controller_node:
-              description: What the controller is called, by its own word; null for a run without one.
+              description: The name of the controller, as it reports it; null for a run without one.
               type: str
               sample: control1
             user:
-              description: The user who logged in to the host.
+              description: The login user on the host.
               type: str
               sample: deploy
             address:
-              description: The address that the login came from, or null where it is not known.
+              description: The address of the login, or null if it is not known.
               type: str
               sample: 192.0.2.7
         patches:
-          description: What was to be done with which patch, and what came of it.
+          description: The changed patches, with their wanted and final states.
           type: list
           elements: dict
           contains:
@@ -370,7 +369,7 @@ livepatch:
               type: str
               sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
             sha256:
-              description: The digest of its uncompressed file, or null where the host does not keep that.
+              description: The digest of its uncompressed file, or null if the host does not keep the file.
               type: str
               sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
             previous_state:
@@ -378,24 +377,24 @@ livepatch:
               type: str
               sample: absent
             wanted_state:
-              description: The state that was asked for.
+              description: The wanted state.
               type: str
               sample: enabled
             state:
-              description: The state after, or null where the change has no end.
+              description: The state after, or null if the change has no end.
               type: str
               sample: enabled
             transition_seconds:
-              description: How long its transition took, or null.
+              description: The duration of its transition, or null.
               type: float
               sample: 1.482
         replaces:
-          description: The patches that it has replaced.
+          description: The replaced patches.
           type: list
           elements: str
           sample: []
         before:
-          description: The patches that were enabled before, oldest first; null where that cannot be read.
+          description: The patches enabled before, oldest first; null if unreadable.
           type: list
           elements: dict
           contains:
@@ -408,11 +407,11 @@ livepatch:
               type: str
               sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
             sha256:
-              description: The digest of its uncompressed file, or null where the host does not keep that.
+              description: The digest of its uncompressed file, or null if the host does not keep the file.
               type: str
               sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
             parameters:
-              description: The parameters that it was loaded with by this collection, as one line.
+              description: The parameters of its load by this collection, as one line.
               type: str
               sample: count=3
             accepted:
@@ -420,7 +419,7 @@ livepatch:
               type: bool
               sample: true
         after:
-          description: The patches that were enabled after it, oldest first; null where the change has no end.
+          description: The patches enabled after it, oldest first; null if the change has no end.
           type: list
           elements: dict
           contains:
@@ -433,11 +432,11 @@ livepatch:
               type: str
               sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
             sha256:
-              description: The digest of its uncompressed file, or null where the host does not keep that.
+              description: The digest of its uncompressed file, or null if the host does not keep the file.
               type: str
               sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
             parameters:
-              description: The parameters that it was loaded with by this collection, as one line.
+              description: The parameters of its load by this collection, as one line.
               type: str
               sample: count=3
             accepted:
@@ -446,14 +445,13 @@ livepatch:
               sample: true
     journal_unreadable:
       description: >-
-        How many lines of the journal, back to the oldest change that is shown, are damaged; null where this user may
-        not read it.
+        The number of damaged lines in the journal, back to the oldest shown change; null if this user may not read it.
       type: int
       sample: 0
     accepted:
       description: >-
-        What is loaded at each boot of its kernel, oldest first; null without root, and where the file that says so is
-        damaged, as for the next three.
+        The patches loaded at each boot of their kernel, oldest first. Null without root, or if the ledger is damaged.
+        The same is true for the next three.
       type: list
       elements: dict
       contains:
@@ -470,19 +468,19 @@ livepatch:
           type: str
           sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
         release:
-          description: The kernel release that it is for, and that it is loaded on.
+          description: The kernel release of the build.
           type: str
           sample: 6.1.0-56-amd64
         parameters:
-          description: The parameters that it is loaded with, as one line.
+          description: The parameters for its load, as one line.
           type: str
           sample: count=3
         transaction:
-          description: The change that loaded it first.
+          description: The change of its first load.
           type: str
           sample: 20261121T091653.123456Z-9f3c2a1b
         since:
-          description: When it was accepted, in UTC.
+          description: The time of acceptance, in UTC.
           type: str
           sample: "2026-11-21T09:21:07Z"
         kept:
@@ -490,11 +488,11 @@ livepatch:
           type: bool
           sample: true
     boot:
-      description: What loads patches at boot, and which ones; null as for RV(livepatch.accepted).
+      description: The boot service and its patches; null as for RV(livepatch.accepted).
       type: dict
       contains:
         init:
-          description: V(systemd), or V(none) where nothing is loaded at boot.
+          description: V(systemd), or V(none) if nothing is loaded at boot.
           type: str
           sample: systemd
         installed:
@@ -502,7 +500,7 @@ livepatch:
           type: bool
           sample: true
         enabled:
-          description: Whether it is started at boot.
+          description: Whether the unit is started at boot.
           type: bool
           sample: true
         switched_off:
@@ -511,13 +509,13 @@ livepatch:
           sample: false
         patches:
           description: >-
-            The patches that the next boot of this kernel loads, in that order, unless its command line has
-            C(kernel_livepatch=off).
+            The patches for the next boot of this kernel, in order of loading. C(kernel_livepatch=off) on its command
+            line prevents this.
           type: list
           elements: str
           sample: [livepatch_cve_2026_1234]
     quarantined:
-      description: The builds that are not loaded again; null as for RV(livepatch.accepted).
+      description: The quarantined builds; they are not loaded again. Null as for RV(livepatch.accepted).
       type: list
       elements: dict
       contains:
@@ -535,25 +533,25 @@ livepatch:
           sample: d8c7b6a5f4e3d2c15d7c0b0ec5b1c2d6b7e1f0a9
         why:
           description: >-
-            V(crashed-on-trial), the host crashed while it was enabled and not accepted, or V(crashed-after-boot), the
-            host crashed soon after it had been loaded at boot.
+            V(crashed-on-trial) if the host crashed while the build was enabled and not accepted, or
+            V(crashed-after-boot) if the host crashed soon after it was loaded at boot.
           type: str
           sample: crashed-on-trial
         transaction:
-          description: The change that loaded it, or null.
+          description: The change of its load, or null.
           type: str
           sample: 20261121T084211.654321Z-1b9f3c2a
         since:
           description: >-
-            When that was noticed, in UTC; null until the boot after the crash, or the first change in it, has noted it.
+            The time of detection, in UTC; null until the next boot or its first change has recorded the crash.
           type: str
           sample: "2026-11-21T08:45:30Z"
     trial:
-      description: The trial that is going on; null when there is none, and as for RV(livepatch.accepted).
+      description: The running trial; null if there is none, and as for RV(livepatch.accepted).
       type: dict
       contains:
         transaction:
-          description: The change that began it.
+          description: The change that started it.
           type: str
           sample: 20261121T091653.123456Z-9f3c2a1b
         name:
@@ -561,33 +559,33 @@ livepatch:
           type: str
           sample: livepatch_cve_2026_1234
         since:
-          description: When it began, in UTC.
+          description: The time of its begin, in UTC.
           type: str
           sample: "2026-11-21T09:16:53Z"
         seconds:
-          description: How long it lasts from when the patch was enabled.
+          description: Its duration in seconds, from the moment when the patch is enabled.
           type: int
           sample: 300
         seconds_left:
           description: >-
-            After how many seconds the host goes back by itself. Until the patch is enabled, what the transition may
-            take is a part of it.
+            Seconds until the host reverts automatically. Until the patch is enabled, the time for its transition is
+            included.
           type: int
           sample: 187
         back_to:
-          description: The patches that are enabled then, oldest first.
+          description: The patches to revert to, oldest first.
           type: list
           elements: str
           sample: [livepatch_cve_2026_1000]
     drift:
       description: >-
-        What should be there and is not, and what is there and should not; empty when all is well, null without root.
-        During a change, nothing is said of what is not enabled. The codes are in the guide to codes.
+        The differences between the recorded state and the kernel. Empty without a difference, null without root.
+        During a change, patches that are not enabled are not checked. See the codes in the guide to codes.
       type: list
       elements: dict
       contains:
         code:
-          description: The stable name of what was found.
+          description: The stable code of the finding.
           type: str
           sample: accepted-not-loaded
         level:
@@ -595,15 +593,15 @@ livepatch:
           type: str
           sample: warning
         subject:
-          description: What it is about.
+          description: The object of the finding.
           type: str
           sample: livepatch_cve_2026_1234
         message:
-          description: What is wrong and what to do.
+          description: The problem and the remedy.
           type: str
           sample: >-
             livepatch_cve_2026_1234 is accepted for this kernel and not enabled: the kernel was booted with
-            kernel_livepatch=off; boot without it, or bring the patch to state accepted again.
+            kernel_livepatch=off. Boot without it, or set the patch to state accepted again.
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -5,25 +5,24 @@
 
 DOCUMENTATION = r"""
 module: patch_rollback
-short_description: Bring a running kernel back to the live patches that it had before
+short_description: Roll back the live patches of a running kernel
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Brings the running kernel back to the live patches that it had before a change, or to none. What was replaced or
-    taken out is loaded again from the files that the host keeps, with the parameters that it had, so that this needs
-    nothing of the controller but the word.
-  - Where an earlier patch replaces the later ones, it is loaded over them, and there is no moment without either.
-    Otherwise the patches that go are disabled and removed before that, the newest first, and then the others are
+  - Restores the live patches from before a change, or removes all live patches. Replaced and removed patches are
+    loaded again from the files kept by the host, with their earlier parameters. The controller sends no file.
+  - If an earlier patch replaces the later ones, it is loaded over them, and the kernel is never without a patch.
+    Otherwise, the later patches are disabled and removed first, beginning with the newest. The earlier ones are then
     loaded in their order.
-  - Nothing is changed before everything that has to come back has been checked as for a load, and afterwards the
-    kernel is asked whether it runs what was to be reached.
-  - A patch that goes is no longer accepted, and one that comes back is accepted if it was so then, so that the next
-    boot loads what fits. A trial that is going on is over.
-  - A transition that is going on is turned round or waited for. Modules of patches that have no effect any more are
-    removed. What the kernel holds for ever after a forced transition is reported, and not fought.
-  - All of it is one change in the host's journal. On a host whose journal cannot be written it is made all the same,
-    with a warning.
+  - Before any change, every patch to restore is checked as for a load. Afterwards, the enabled patches are compared
+    with the target.
+  - A removed patch is no longer accepted. A restored patch is accepted if it was accepted at that time. A running trial
+    ends.
+  - A transition in progress is reversed, or the task waits for its end. Modules of patches without effect are
+    unloaded. Modules pinned by the kernel after a forced transition are reported.
+  - The rollback is one change in the host's journal. If the journal cannot be written, the task warns and rolls back
+    nevertheless.
 requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
@@ -44,15 +43,14 @@ attributes:
 options:
   to:
     description:
-      - What to go back to.
-      - V(previous) is what there was before the newest change by M(kernel.livepatch.patch) that brought a patch in or
-        took one out. Doing it again changes nothing.
-      - V(original) is the code that the kernel was booted with, without any live patch.
-      - The name of a transaction stands for what there was before that change.
+      - The state to restore.
+      - V(previous) restores the patches from before the newest change by M(kernel.livepatch.patch) that loaded or
+        removed a patch. A second run changes nothing.
+      - V(original) removes every live patch. The kernel then runs the code of its boot.
+      - The name of a transaction restores the patches from before that change.
         RV(kernel.livepatch.patch#module:transaction) returns it, and
         RV(kernel.livepatch.patch_info#module:livepatch.journal) lists the last ones.
-      - The host keeps the files for going back to before each of the last five changes that brought a patch in or took
-        one out.
+      - The host keeps the files for a rollback of each of the last five changes that loaded or removed a patch.
     type: str
     default: previous
 seealso:
@@ -61,22 +59,22 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Undo the last change of the live patches
+- name: Roll back the last change of the live patches
   kernel.livepatch.patch_rollback:
 
-- name: Go back to what there was before one change
+- name: Restore the patches from before one change
   kernel.livepatch.patch_rollback:
     to: 20261121T091653.123456Z-9f3c2a1b
 
-- name: Take every live patch out
+- name: Remove every live patch
   kernel.livepatch.patch_rollback:
     to: original
 """
 
 RETURN = r"""
-rolled_back:
-  description: What was taken out, in that order. In check mode, what would be.
-  returned: when the host was looked at
+removed:
+  description: The removed patches, in order of removal. In check mode, the patches to remove.
+  returned: when the state of the host was read
   type: list
   elements: dict
   contains:
@@ -85,12 +83,12 @@ rolled_back:
       type: str
       sample: livepatch_cve_2026_1234
     transition_seconds:
-      description: How long it took until no task ran its code; V(none) when it had no effect before, and in check mode.
+      description: The time until no task ran its code; V(none) if it had no effect before, and in check mode.
       type: float
       sample: 0.021
-brought_back:
-  description: What was loaded again, in that order. In check mode, what would be.
-  returned: when the host was looked at
+restored:
+  description: The patches loaded again, in order of loading. In check mode, the patches to load again.
+  returned: when the state of the host was read
   type: list
   elements: dict
   contains:
@@ -99,24 +97,24 @@ brought_back:
       type: str
       sample: livepatch_cve_2026_1000
     transition_seconds:
-      description: How long it took until every task ran its code; V(none) in check mode.
+      description: The time until every task ran its code; V(none) in check mode.
       type: float
       sample: 1.482
 target:
-  description: The names of the patches that were to be enabled in the end, oldest first.
+  description: The names of the patches to have enabled after the rollback, oldest first.
   returned: success
   type: list
   elements: str
   sample: [livepatch_cve_2026_1000]
 transaction:
-  description: What the change is called in the host's journal; V(none) where there was nothing to change.
-  returned: success, or when a change has failed that had begun
+  description: The name of the change in the host's journal; V(none) if nothing was changed.
+  returned: success, or when a change began and failed
   type: str
   sample: 20261121T091653.123456Z-9f3c2a1b
 holder:
   description: >-
-    Who is changing the host, as RV(kernel.livepatch.patch_info#module:livepatch.changing) has it; V(none) where that
-    cannot be told.
+    The other run that is changing the host, as in RV(kernel.livepatch.patch_info#module:livepatch.changing); V(none)
+    if it is not known.
   returned: when RV(code) is V(host-busy)
   type: dict
   sample:
@@ -125,13 +123,13 @@ holder:
     pid: 4711
     who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
 findings:
-  description: What is worth knowing about what was done.
-  returned: success, or when a change has failed that had begun
+  description: Warnings and notes about the change.
+  returned: success, or when a change began and failed
   type: list
   elements: dict
   contains:
     code:
-      description: The stable name of what was found.
+      description: The stable code of the finding.
       type: str
       sample: transition-unfinished
     level:
@@ -139,24 +137,25 @@ findings:
       type: str
       sample: warning
     subject:
-      description: What it is about.
+      description: The object of the finding.
       type: str
       sample: livepatch_cve_2026_1234
     message:
-      description: What it means and what to do.
+      description: The problem and the remedy.
       type: str
       sample: >-
-        The transition of livepatch_cve_2026_1234 was not over after 90 s and was left going, as asked for by on_stall.
+        The transition of livepatch_cve_2026_1234 did not end within 90 s and continues, because on_stall is wait. It is
+        held by kworker/0:1 (pid 812) running.
 blockers:
   description: >-
-    The tasks that hold, or held, a transition that was not over in time, as
-    RV(kernel.livepatch.patch#module:blockers) has them.
+    The tasks that hold, or held, a transition beyond its timeout, as in
+    RV(kernel.livepatch.patch#module:blockers).
   returned: success, or when a transition has stalled
   type: list
   elements: dict
   sample: []
 code:
-  description: The stable name of what went wrong.
+  description: The stable code of the failure.
   returned: on failure
   type: str
   sample: transition-stalled
@@ -182,7 +181,7 @@ def main():
     seconds = transition_seconds(module)
     run_job(module, lambda host: roll_back(
         host, module.params["to"], seconds, module.params["on_stall"], check_mode=module.check_mode,
-        told=module.params["via_controller"]["operator"]))
+        controller=module.params["via_controller"]["operator"]))
 
 
 if __name__ == "__main__":

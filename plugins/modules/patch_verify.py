@@ -5,17 +5,16 @@
 
 DOCUMENTATION = r"""
 module: patch_verify
-short_description: Prove that live patches are running, function by function
+short_description: Verify live patches against their files, function by function
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Compares every function that a patch file claims with what the kernel says in sysfs and in ftrace, the build-id of
-    the loaded module with that of the file, and makes sure that every loaded object is patched, that no task runs the
-    old code, and that no later patch has taken a function over.
-  - Without O(src), the files that the host keeps are compared with the patch O(name), or with everything that is
-    enabled.
-  - Fails when something is not as the file says. Never changes the host.
+  - Compares every function of a patch file with the kernel's sysfs and ftrace, and the build-id of the file with the
+    loaded module. Also checks that every loaded object is patched, no task runs the old code, and no later patch
+    overrides a function.
+  - Without O(src), compares the patch O(name), or every enabled patch, with the files kept by the host.
+  - Fails if there is a difference. Never changes the host.
 requirements:
   - On the controller, the Python library C(pyelftools).
   - On the host, Python 3.6 or later, and root.
@@ -34,10 +33,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Prove that everything that is enabled runs as its file says
+- name: Verify every enabled patch with the files on the host
   kernel.livepatch.patch_verify:
 
-- name: Prove that the hosts run this very build
+- name: Verify that the hosts run exactly this build
   kernel.livepatch.patch_verify:
     src: patches/
 """
@@ -45,18 +44,18 @@ EXAMPLES = r"""
 RETURN = r"""
 verified:
   description: >-
-    Whether everything is as the files say. V(false) without a failure for a host that a bundle has no build for.
+    Whether the kernel matches the files. V(false) without a failure if a bundle has no build for the host.
   returned: always
   type: bool
   sample: true
 patches:
-  description: The names of the patches that were looked at.
+  description: The names of the verified patches.
   returned: always
   type: list
   elements: str
   sample: [livepatch_cve_2026_1234]
 functions:
-  description: Every function that a file claims or the kernel lists, with its evidence.
+  description: Every function of a file or of the kernel's list, with its evidence.
   returned: always
   type: list
   elements: dict
@@ -74,7 +73,7 @@ functions:
       type: str
       sample: cmdline_proc_show
     sympos:
-      description: Which of several functions of that name it is, counted from 1.
+      description: The position among functions of the same name, counted from 1.
       type: int
       sample: 1
     claimed:
@@ -90,21 +89,21 @@ functions:
       type: bool
       sample: true
     ftrace:
-      description: Whether ftrace redirects it; V(none) when the kernel does not show that.
+      description: Whether ftrace redirects it; V(none) if the kernel does not show this.
       type: bool
       sample: true
     overridden_by:
-      description: The later patch that has taken it over, or V(none).
+      description: The later patch that overrides it, or V(none).
       type: str
       sample: livepatch_cve_2026_5678
 findings:
-  description: What is not as it should be, and what is worth knowing.
+  description: The differences, and notes.
   returned: always
   type: list
   elements: dict
   contains:
     code:
-      description: The stable name of what was found.
+      description: The stable code of the finding.
       type: str
       sample: function-overridden
     level:
@@ -112,15 +111,17 @@ findings:
       type: str
       sample: blocker
     subject:
-      description: What it is about.
+      description: The object of the finding.
       type: str
       sample: vmlinux:cmdline_proc_show,1
     message:
-      description: What is wrong and what to do.
+      description: The problem and the remedy.
       type: str
-      sample: vmlinux:cmdline_proc_show of first is overridden by second, which was loaded later.
+      sample: >-
+        vmlinux:cmdline_proc_show of first is overridden by second, a patch loaded later. Remove second if this is not
+        intended.
 code:
-  description: The stable name of what went wrong.
+  description: The stable code of the failure.
   returned: on failure
   type: str
   sample: function-overridden

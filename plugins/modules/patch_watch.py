@@ -5,16 +5,16 @@
 
 DOCUMENTATION = r"""
 module: patch_watch
-short_description: Tell whether a host that was live patched is well
+short_description: Check the health of a host after a live patch
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Looks at a host while it is not decided yet whether a patch stays. The patch has to be enabled and to run as its
-    file says, function by function. The kernel must not have been booted anew, nor have got a new taint, nor have
-    warned of anything in its log since O(baseline) was taken. The health checks that you name have to succeed.
-  - Fails when something speaks against the host. Never changes the host.
-  - Everything is done in one go, the health checks first and one after another.
+  - Checks a host before you accept a patch on it. The patch must be enabled and match its file, function by function.
+    Since O(baseline) was taken, the host must not have rebooted, and the kernel must have no new taint and no new
+    warning in its log. Your health checks must succeed.
+  - Fails if a check fails. Never changes the host.
+  - Runs everything once, beginning with the health checks, one after another.
 requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
@@ -26,82 +26,82 @@ attributes:
     support: none
 options:
   name:
-    description: The name of the patch that should run.
+    description: The name of the patch to check.
     type: str
     required: true
   baseline:
     description:
-      - What the host was like before it was patched, RV(kernel.livepatch.patch#module:baseline) of that task.
-      - Without it, or without one of its parts, that part is not compared.
+      - The condition of the host before it was patched, from RV(kernel.livepatch.patch#module:baseline) of that task.
+      - Missing parts are not compared.
     type: dict
     suboptions:
       boot_id:
-        description: Which boot it was.
+        description: The identifier of the boot.
         type: str
       taints:
         description: The kernel's taints, as the number in C(/proc/sys/kernel/tainted).
         type: int
       uptime:
         description: >-
-          Seconds on the kernel's clock that stands still while a machine is suspended. The log is read from there where
-          O(baseline.kernel_log) is not given, and since that clock and the log's drift apart, not exactly.
+          Seconds on the kernel's clock, without the time in suspend. Without O(baseline.kernel_log), the log is read
+          from this time on. This is not exact, because the clock and the log's own clock drift apart.
         type: float
       kernel_log:
-        description: The number of the last record of the kernel log by then.
+        description: The number of the last record of the kernel log at that time.
         type: int
   health_checks:
-    description: What has to succeed on the host. Each entry has exactly one of V(command), V(url) and V(unit).
+    description: Checks that must succeed on the host. Each has exactly one of V(command), V(url) and V(unit).
     type: list
     elements: dict
     default: []
     suboptions:
       command:
         description:
-          - A program and its arguments, as a list, or as one text that is split as a shell would. There is no shell, no
-            input, and nothing in the environment but C(PATH) with the system's own directories and C(LC_ALL=C).
-          - It is well when it ends with status 0. When its time is over, it is killed with all that it has started.
+          - Runs a program with its arguments. Give a list, or one text to be split like in a shell. There is no shell
+            and no input. The environment has only C(PATH) with the system's own directories and C(LC_ALL=C).
+          - Succeeds if it ends with status 0. After its timeout, it is killed with all its child processes.
         type: raw
       url:
         description:
-          - An address that begins with C(http://) or C(https://), asked from the host and past any proxy.
-          - It is well when the answer, after redirects, has a status from 200 to 299.
+          - Requests an address (C(http://) or C(https://)) from the host, without a proxy.
+          - Succeeds if the response, after redirects, has a status from 200 to 299.
         type: str
       unit:
-        description: A unit of systemd. It is well when it is active, and not while it waits to be started again.
+        description: Checks a unit of systemd. Succeeds if the unit is active, and not while it waits for a restart.
         type: str
       tasks:
-        description: Refused here, because a file of tasks runs on the controller.
+        description: Refused in this module, because a file of tasks runs on the controller.
         type: str
       name:
-        description: What the check is called in the result.
+        description: The name of the check in the result.
         type: str
       timeout:
-        description: Seconds that the check may take, at most 300.
+        description: The longest time for the check in seconds, at most 300.
         type: int
         default: 10
   report_only:
-    description: Whether to return what speaks against the host without failing.
+    description: Returns failed checks without failing.
     type: bool
     default: false
 notes:
-  - A transition that goes on is no failure by itself. RV(state) tells of it, and RV(blockers) who holds it.
-  - Taints that any live patch brings (livepatch, out-of-tree, unsigned), and those that the module of O(name) brings,
-    do not count. A taint that another module has brought meanwhile does.
-  - Of the kernel log, only what the kernel itself has written counts, and only what begins like an oops, a WARN, a BUG,
-    a lockup, a hung task, an RCU stall, a finding of KASAN or UBSAN, a broken reference count or list, and the like.
+  - A transition in progress is not a failure. See RV(state), and RV(blockers) for the tasks that hold it.
+  - Taints of every live patch (livepatch, out-of-tree, unsigned) and of the module of O(name) are not failures. A
+    new taint of another module is.
+  - Only lines written by the kernel itself count as warnings. They begin like an oops, a WARN, a BUG, a lockup, a hung
+    task, an RCU stall, a finding of KASAN or UBSAN, a broken reference count or list, and the like.
 seealso:
   - module: kernel.livepatch.patch
   - module: kernel.livepatch.patch_verify
 """
 
 EXAMPLES = r"""
-- name: Load it on trial
+- name: Load the patch on trial
   kernel.livepatch.patch:
     src: patches/
     trial: 600
   register: patched
 
-- name: See to it that the host is well
+- name: Check the patched host
   kernel.livepatch.patch_watch:
     name: "{{ patched.patch.name }}"
     baseline: "{{ patched.baseline }}"
@@ -112,7 +112,7 @@ EXAMPLES = r"""
         command: [/usr/bin/pg_isready, --quiet]
         timeout: 5
 
-- name: Keep it
+- name: Accept the patch
   kernel.livepatch.patch:
     name: "{{ patched.patch.name }}"
     state: accepted
@@ -121,27 +121,26 @@ EXAMPLES = r"""
 RETURN = r"""
 well:
   description: >-
-    Whether nothing speaks against the host, which is to say that RV(findings) has no blocker. While RV(state) is
-    V(enabling), it is too early to tell more.
-  returned: when the host was looked at
+    Whether RV(findings) has no blocker. While RV(state) is V(enabling), the patch is not verified yet.
+  returned: when the host was checked
   type: bool
   sample: true
 state:
   description: V(accepted), V(enabled), V(enabling), V(disabling), V(disabled) or V(absent).
-  returned: when the host was looked at
+  returned: when the host was checked
   type: str
   sample: enabled
 verified:
   description: >-
-    Whether the patch runs as the file says that the host keeps of it; V(none) while its transition goes on, or where
-    the host keeps none, since only what the kernel lists can be looked at then.
-  returned: when the host was looked at
+    Whether the patch matches the file kept by the host. V(none) during its transition, and if the host keeps no file.
+    Without a file, only the kernel's list of functions is checked.
+  returned: when the host was checked
   type: bool
   sample: true
 functions:
   description: >-
-    Every function that the file claims or the kernel lists, with its evidence; none during a transition.
-  returned: when the host was looked at
+    Every function of the file or of the kernel's list, with its evidence; empty during a transition.
+  returned: when the host was checked
   type: list
   elements: dict
   contains:
@@ -158,7 +157,7 @@ functions:
       type: str
       sample: cmdline_proc_show
     sympos:
-      description: Which of several functions of that name it is, counted from 1.
+      description: The position among functions of the same name, counted from 1.
       type: int
       sample: 1
     claimed:
@@ -174,16 +173,16 @@ functions:
       type: bool
       sample: true
     ftrace:
-      description: Whether ftrace redirects it; V(none) when the kernel does not show that.
+      description: Whether ftrace redirects it; V(none) if the kernel does not show this.
       type: bool
       sample: true
     overridden_by:
-      description: The later patch that has taken it over, or V(none).
+      description: The later patch that overrides it, or V(none).
       type: str
       sample: livepatch_cve_2026_5678
 blockers:
   description: The tasks that hold the patch's transition, at most 50.
-  returned: when the host was looked at
+  returned: when the host was checked
   type: list
   elements: dict
   contains:
@@ -204,11 +203,11 @@ blockers:
       type: bool
       sample: true
     reason:
-      description: Why it could not be moved, as in RV(kernel.livepatch.patch#module:blockers).
+      description: Why it holds the transition, as in RV(kernel.livepatch.patch#module:blockers).
       type: str
       sample: asleep-in-function
     function:
-      description: The patched function that it is in; V(none) when that is not known.
+      description: Its current patched function; V(none) if it is not known.
       type: str
       sample: lab_hold
     stack:
@@ -217,13 +216,13 @@ blockers:
       elements: str
       sample: [msleep, lab_hold, kthread, ret_from_fork]
 health:
-  description: What came of each health check, in the order that they were named in.
-  returned: when the host was looked at
+  description: The result of each health check, in the order of O(health_checks).
+  returned: when the host was checked
   type: list
   elements: dict
   contains:
     name:
-      description: What the check is called.
+      description: The name of the check.
       type: str
       sample: database
     kind:
@@ -235,7 +234,7 @@ health:
       type: bool
       sample: true
     message:
-      description: What it said, at most 300 characters; of a command the last line that it printed.
+      description: Its message, at most 300 characters; for a command with its last line of output.
       type: str
       sample: It ended with status 0.
     seconds:
@@ -243,40 +242,39 @@ health:
       type: float
       sample: 0.012
 boot_id:
-  description: Which boot this is.
-  returned: when the host was looked at
+  description: The identifier of the present boot.
+  returned: when the host was checked
   type: str
   sample: 2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11
 taints:
-  description: The kernel's taints now, as O(baseline.taints) has them.
-  returned: when the host was looked at
+  description: The kernel's present taints, as in O(baseline.taints).
+  returned: when the host was checked
   type: int
   sample: 45056
 kernel_log:
   description: >-
-    What the kernel logged from the first warning since O(baseline) on, at most 50 lines; none where there was no
-    warning.
-  returned: when the host was looked at
+    The kernel's log lines from the first warning since O(baseline) on, at most 50; empty without a warning.
+  returned: when the host was checked
   type: list
   elements: str
   sample: []
 trial:
-  description: The trial that the patch is on, or V(none).
-  returned: when the host was looked at
+  description: The trial of the patch, or V(none).
+  returned: when the host was checked
   type: dict
   contains:
     seconds_left:
-      description: Seconds until the host goes back by itself.
+      description: Seconds until the host reverts automatically.
       type: int
       sample: 541
 findings:
-  description: What speaks against the host, and what is worth knowing.
-  returned: when the host was looked at
+  description: The failed checks, and notes.
+  returned: when the host was checked
   type: list
   elements: dict
   contains:
     code:
-      description: The stable name of what was found.
+      description: The stable code of the finding.
       type: str
       sample: health-check-failed
     level:
@@ -284,15 +282,15 @@ findings:
       type: str
       sample: blocker
     subject:
-      description: What it is about.
+      description: The object of the finding.
       type: str
       sample: database
     message:
-      description: What is wrong and what to do.
+      description: The problem and the remedy.
       type: str
-      sample: "The health check database failed: It ended with status 2."
+      sample: "The health check database failed. Its message: It ended with status 2."
 code:
-  description: The stable name of what went wrong.
+  description: The stable code of the failure.
   returned: on failure
   type: str
   sample: health-check-failed
@@ -313,7 +311,7 @@ def main():
                 "boot_id": {"type": "str"}, "taints": {"type": "int"}, "uptime": {"type": "float"},
                 "kernel_log": {"type": "int"},
             }},
-            # Whether each has exactly one kind is told with a code of this collection, by _health/checks.py.
+            # Whether each has exactly one kind is told with a code of this collection, by _health/options.py.
             "health_checks": {"type": "list", "elements": "dict", "default": [], "options": {
                 "command": {"type": "raw"}, "url": {"type": "str"}, "unit": {"type": "str"}, "tasks": {"type": "str"},
                 "name": {"type": "str"}, "timeout": {"type": "int", "default": 10},

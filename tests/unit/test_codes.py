@@ -1,22 +1,30 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every stable code that the collection can return is in the guide, and the guide has no others."""
+"""Every stable code that the collection can return is in the guide, and the guide has no others.
+
+The text of a finding is written once, in the tables of _findings: the guide's first paragraph on it is rendered from
+there. Where a message changes, the test of it prints the paragraph that the guide must have.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+import string
+import textwrap
 from pathlib import Path
+
+import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import REFUSALS
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import LOGGED, SILENT
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import ERRNO_CAUSES, LOG_CAUSES
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import FAILURES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"
-RAISED = ("LivepatchError", "PatchFileError", "BundleError", "TaskError")
+RAISED = ("LivepatchError", "CompressionError", "PatchFileError", "BundleError", "TaskError")
 
 
 def codes_in_calls(source: str) -> set[str]:
@@ -39,6 +47,28 @@ def test_a_code_in_a_call_is_seen():
     assert codes_in_calls(source) == {"not-so", "or-so"}
 
 
+def paragraph_on(code: str) -> str:
+    """What the guide says first about a finding: its level, whether it can be ignored, its message."""
+    level, ignorable, message = FINDINGS[code]
+    parts = string.Formatter().parse(message)
+    shown = "".join(text + (fact or "").upper() for text, fact, _format, _conversion in parts)
+    words = f"{level.capitalize()}{', can be ignored' if ignorable else ''}. {shown}"
+    return textwrap.fill(
+        words if words.endswith(".") else f"{words}.", 130, initial_indent="    ", subsequent_indent="    ",
+        break_long_words=False, break_on_hyphens=False)
+
+
+def test_a_paragraph_is_rendered():
+    assert paragraph_on("not-loaded") == "    Blocker. The patch NAME is not loaded. Load it with patch."
+    assert paragraph_on("module-kept").endswith("its module stays loaded. WHY.")
+
+
+@pytest.mark.parametrize("code", sorted(FINDINGS))
+def test_the_guide_has_the_message_of_a_finding(code):
+    found = re.search(rf"^``{code}``\n((?: {{4}}.*\n)+)", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found and found.group(1).rstrip("\n") == paragraph_on(code)
+
+
 def levels_in(guide: str) -> dict[str, tuple[str, bool]]:
     """What the guide says first about each code that is said to have a level, and whether it can be ignored."""
     entries = re.findall(
@@ -57,8 +87,8 @@ def test_the_guide_tells_every_findings_level_and_whether_it_can_be_ignored():
 
 
 def test_the_guide_has_every_code_and_no_other():
-    returned = set(FINDINGS) | {code for _text, code, _why in LOGGED}
-    returned |= {code for code, _why in [*SILENT.values(), *REFUSALS.values()]}
+    returned = set(FINDINGS) | {code for _text, code, _why in LOG_CAUSES}
+    returned |= {code for code, _why in [*ERRNO_CAUSES.values(), *REFUSALS.values()]}
     returned |= {"load-refused", "removal-refused", *FAILURES}
     for file in CHECKOUT.glob("plugins/**/*.py"):
         returned |= codes_in_calls(file.read_text(encoding="utf-8"))

@@ -7,38 +7,38 @@
 CHANGES = {
     "transition-unfinished": (
         "warning", False,
-        "The transition of {name} {how}: held by {blockers}."),
+        "The transition of {name} {how}. It is held by {blockers}."),
     "transition-forced": (
         "warning", False,
-        "The transition of {name} was forced after {seconds} s, as asked for by on_stall: tasks may run old and new "
-        "code at once, and modules the kernel pinned stay loaded until the next reboot."),
+        "The transition of {name} was forced after {seconds} s, as on_stall asks. Tasks may run old and new "
+        "code at once. Modules pinned by the kernel stay loaded until the next reboot."),
     "replaced-module-kept": (
         "warning", False,
-        "The replaced patch {other} has no effect any more, but its module stays loaded: {why}"),
+        "The replaced patch {other} has no effect any more, but its module stays loaded. {why}"),
     "trial-not-begun": (
         "warning", False,
-        "{name} is enabled already and not on trial, so trial has no effect: bring it to state absent first, or accept "
-        "it."),
+        "{name} is enabled already and not on trial, so the option trial has no effect. Set it to state absent first, "
+        "or accept it."),
     "earlier-file-missing": (
         "blocker", False,
-        "This host keeps no file of {name} (build-id {build}), so it cannot be loaded again: bring it in with patch "
+        "This host keeps no file of {name} (build-id {build}), so it cannot be loaded again. Load it with patch "
         "and its file, or use to: original."),
     "journal-begin-missing": (
         "warning", False,
-        "The journal could take no record before the change ({why}), which was made all the same, because the way back "
-        "is always open: make the journal writable."),
+        "The journal has no record of the begin of this change: {why}. The change was made nevertheless, because "
+        "a rollback must always be possible. Make the journal writable."),
     "ledger-not-written": (
         "warning", False,
-        "What holds after this change could not be written ({why}), so that the next boot may load what was taken out: "
-        "make /var/lib/kernel-livepatch writable and run again."),
+        "The state after this change could not be written: {why}. The next boot may load a removed patch. "
+        "Make /var/lib/kernel-livepatch writable and run again."),
     "ledger-not-read": (
         "warning", False,
-        "What was accepted, on trial or quarantined here could not be read, and counts as nothing now: {why}"),
+        "The record of accepted, trial and quarantined patches could not be read, and is treated as empty. {why}"),
     "journal-end-missing": (
         "warning", False,
-        "The change is over and the journal could not take a record of its end ({why}), so that patch_info calls "
-        "{transaction} interrupted: make the journal writable."),
+        "The change has ended, but the journal has no record of its end: {why}. patch_info shows {transaction} as "
+        "interrupted. Make the journal writable."),
     "module-kept": (
         "warning", False,
-        "The patch {name} has no effect any more, but its module stays loaded: {why}"),
+        "The patch {name} has no effect any more, but its module stays loaded. {why}"),
 }

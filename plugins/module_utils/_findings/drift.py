@@ -9,73 +9,76 @@ DRIFT = {
     # what is enabled
     "on-trial": (
         "note", False,
-        "{name} has been on trial since {since}, for {seconds} s, and then the host goes back to {back_to} by itself: "
-        "bring it to state accepted to keep it."),
-    "trial-not-guarded": (
+        "{name} has been on trial since {since}, for {seconds} s. The host then reverts automatically to {back_to}. "
+        "Set {name} to state accepted to keep it."),
+    "trial-process-missing": (
         "warning", False,
-        "{name} is on trial, and nothing on this host is left that would end the trial: bring it to state accepted, or "
-        "take it back with patch_rollback."),
+        "{name} is on trial, and no process on this host is left to end the trial. Set it to state accepted, or "
+        "remove it with patch_rollback."),
     "enabled-not-accepted": (
         "note", False,
-        "{name} is enabled and not accepted, so the next boot does not load it: bring it to state accepted to keep "
+        "{name} is enabled and not accepted, so the next boot does not load it. Set it to state accepted to keep "
         "it."),
     "loaded-by-hand": (
         "warning", False,
-        "{name} is enabled and something else than this collection has loaded it: find out what, and bring it to state "
-        "accepted, with its file as src, or to state absent."),
+        "{name} is enabled, and it was not loaded by this collection. See other_tools in patch_info. To keep the "
+        "patch, set it to state accepted with its file as src. To remove it, set it to state absent."),
     # what is not enabled
     "other-build-than-accepted": (
         "warning", False,
-        "{name} is enabled in another build (build-id {loaded}) than the accepted one ({wanted}), which is what the "
-        "next boot loads: bring the build that is right to state accepted."),
-    "accepted-not-loaded": ("warning", False, "{name} is accepted for this kernel and not enabled: {why}."),
-    "taken-out-by-hand": (
+        "{name} is enabled in the build with build-id {loaded}, and the next boot loads the accepted one ({wanted}). "
+        "Set the right build to state accepted."),
+    "accepted-not-loaded": (
         "warning", False,
-        "{name} was enabled after the last change ({transaction}) and something else than this collection has taken it "
-        "out: find out what, and enable it again if it is still wanted."),
+        "{name} is accepted for this kernel and not enabled: {why}."),
+    "removed-by-hand": (
+        "warning", False,
+        "{name} was enabled after the last change ({transaction}), and it was not this collection that removed it. See "
+        "other_tools in patch_info. Load the patch again if you still want it."),
     "gone-after-reboot": (
         "note", False,
         "{name} was enabled and not accepted before the last reboot (transaction {transaction}), so it was not loaded "
-        "again: if it is still wanted, bring a build for this kernel to state accepted."),
+        "again. If you still want it, set a build for this kernel to state accepted."),
     "kernel-changed": (
         "warning", False,
-        "Patches are accepted for kernel {releases} and none for {running}, which runs now, so nothing was loaded at "
-        "boot: accept builds for this kernel, or bring to state absent what it does not need."),
+        "Patches are accepted for kernel {releases} and none for the running {running}, so nothing was loaded at "
+        "boot. Accept builds for this kernel. Set patches to state absent if this kernel does not need them."),
     "in-quarantine": (
         "warning", False,
-        "{name} (build-id {build_id}) is quarantined, because this host crashed {when}, and is not loaded again: find "
-        "the cause, then accept a mended build, or this one with its blocker quarantined ignored."),
+        "{name} (build-id {build_id}) is quarantined and not loaded again: this host crashed {when}. Find "
+        "the cause, then accept a corrected build. To accept this build, ignore its blocker quarantined."),
     # what the next boot needs
     "accepted-file-missing": (
         "warning", False,
-        "{name} is accepted for kernel {release} and its file is not in {directory} any more, so no boot can load it: "
-        "bring it to state accepted again, with its file as src."),
-    "boot-part-missing": (
+        "{name} is accepted for kernel {release}, but its file is missing in {directory}, so no boot can load it. "
+        "Set it to state accepted again, with its file as src."),
+    "boot-service-missing": (
         "warning", False,
-        "Patches are accepted, and no boot is going to load them, because {why}."),
+        "Patches are accepted, and no boot will load them: {why}."),
     "ledger-damaged": ("warning", False, "{why}"),
 }
 
-# Why an accepted patch is not enabled, and what to do, as a clause.
+# Why an accepted patch is not enabled, and what to do; a full stop follows.
 WHY_NOT_LOADED = {
-    "quarantined": "it is quarantined, see in-quarantine",
+    "quarantined": "it is quarantined. See the finding in-quarantine",
     "replaced": (
-        "{other} has replaced it in transaction {transaction} and is not accepted, so the next boot loads {name} and "
-        "not {other}; accept {other}, or go back with patch_rollback"),
-    "taken-out": (
-        "it was after transaction {transaction}, and something else than this collection has taken it out; find out "
-        "what, and bring it to state accepted again"),
+        "{other} has replaced it in transaction {transaction}. {other} is not accepted, so the next boot loads {name} "
+        "instead. Accept {other}, or return to {name} with patch_rollback"),
+    "removed": (
+        "it was enabled after transaction {transaction}, and it was not this collection that removed it. See "
+        "other_tools in patch_info, then set it to state accepted again"),
     "switched-off": (
-        "the kernel was booted with kernel_livepatch=off; boot without it, or bring the patch to state accepted again"),
+        "the kernel was booted with kernel_livepatch=off. Boot without it, or set the patch to state accepted again"),
     "failed": (
-        "loading it at boot ended with {code} (transaction {transaction}); look that up in the guide to codes, mend it "
-        "and bring the patch to state accepted again"),
+        "loading it at boot failed with {code} (transaction {transaction}). Look up this code in the guide to codes, "
+        "correct the cause, and set the patch to state accepted again"),
     "interrupted": (
-        "loading it at boot was interrupted (transaction {transaction}); bring the patch to state accepted again"),
-    "no-boot-part": "nothing loads it at boot, see boot-part-missing; bring the patch to state accepted again",
+        "loading it at boot was interrupted (transaction {transaction}). Set the patch to state accepted again"),
+    "no-boot-service": (
+        "no service loads it at boot. See boot-service-missing, then set the patch to state accepted again"),
     "unknown": (
-        "why is not known; look at the journal in patch_info and at what the unit kernel-livepatch has logged, and "
-        "bring the patch to state accepted again"),
+        "the reason is not known. See the journal in patch_info and the log of the unit kernel-livepatch, "
+        "then set the patch to state accepted again"),
 }
 
 # When a host crashed, by why a build was quarantined (see _persistence/quarantine.py).
@@ -84,13 +87,13 @@ WHEN_CRASHED = {
     "crashed-after-boot": "soon after it had been loaded at boot",
 }
 
-# Why no boot loads anything, and what to do, as a clause.
+# Why no boot loads anything, and what to do; a full stop follows.
 WHY_NO_BOOT_PART = {
-    "no-systemd": "this host has no systemd to do it; after each boot, bring them to state accepted again",
+    "no-systemd": "this host has no systemd. After each boot, set them to state accepted again",
     "not-installed": (
-        "the unit kernel-livepatch.service is missing or masked; unmask it, or bring one of them to state accepted "
-        "again, which installs it"),
+        "the unit kernel-livepatch.service is missing or masked. Unmask it, or set one of the patches to state "
+        "accepted again to install it"),
     "not-enabled": (
-        "the unit kernel-livepatch.service is disabled; run systemctl enable kernel-livepatch.service, or leave it if "
-        "that is meant"),
+        "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or leave it if "
+        "this is intended"),
 }

@@ -27,27 +27,28 @@ def check_ignorable(codes):
         if code not in ignorable:
             raise LivepatchError(
                 "finding-not-ignorable",
-                f"ignore_findings: {code} {_why_not(code)}; what can be ignored is: {', '.join(ignorable)}.")
+                f"ignore_findings: {code} {_why_not(code)}. "
+                f"Correct it. These codes can be ignored: {', '.join(ignorable)}.")
 
 
 def _why_not(code):
     if code not in FINDINGS:
-        return "is not a finding"
+        return "is not a code of a finding"
     level = FINDINGS[code][0]
-    return "must never be ignored" if level == "blocker" else f"is a {level} and stands in the way of nothing"
+    return "must never be ignored" if level == "blocker" else f"is a {level}, and only a blocker needs to be ignored"
 
 
-def standing_blockers(findings, ignored=()):
+def blockers_in(findings, ignored=()):
     """The findings that stand in the way."""
-    return [found for found in findings if found["level"] == "blocker" and found["code"] not in ignored]
+    return [entry for entry in findings if entry["level"] == "blocker" and entry["code"] not in ignored]
 
 
-def joined(earlier, later):
+def merge(earlier, later):
     """The findings of two looks, those of both once."""
-    return earlier + [found for found in later if found not in earlier]
+    return earlier + [entry for entry in later if entry not in earlier]
 
 
-def refusal(blockers, **details):
+def error_from(blockers, **details):
     """The LivepatchError for one or more blockers: the first one's code and sentence, and how many more there are."""
     first = blockers[0]
     more = len(blockers) - 1

@@ -9,250 +9,257 @@ PRELOAD = {
     # the file by itself
     "not-a-livepatch": (
         "blocker", False,
-        "{file} is a kernel module but not a live patch (its modinfo has no livepatch=Y): give a module built by "
-        "kpatch-build, klp-build or from livepatch source."),
+        "{file} is a kernel module but not a live patch: its modinfo has no livepatch=Y. Give a module built by "
+        "kpatch-build, by klp-build or from livepatch source."),
     "wrong-architecture": (
         "blocker", False,
-        "{file} is built for {arch} and this host is {machine}: use a build for {machine}."),
+        "{file} is built for {arch} and this host is {machine}. Use a build for {machine}."),
     "no-vermagic": (
         "blocker", False,
-        "{file} does not say which kernel it was built for (it has no vermagic), and only forced loading would take "
-        "it: rebuild it."),
+        "{file} has no vermagic, so it can only be loaded by force. Rebuild it."),
     "wrong-release": (
         "blocker", False,
-        "{file} is built for kernel {release} and this host runs {running}: use a build for {running}, "
-        "since a kernel can accept the wrong one and crash."),
+        "{file} is built for kernel {release} and this host runs {running}. Use a build for {running}: "
+        "a kernel can load the wrong one and crash."),
     "not-permitted": (
         "blocker", False,
-        "Loading and removing kernel modules needs CAP_SYS_MODULE on the host itself, which this process lacks: run "
-        "the task with become: true, and not in a container."),
+        "This process may not load or unload kernel modules: it lacks CAP_SYS_MODULE on the host itself. Run the task "
+        "with become: true, and not in a container."),
     "module-loading-disabled": (
         "blocker", False,
-        "No module can be loaded or removed on this host until its next reboot (kernel.modules_disabled is 1)."),
+        "No module can be loaded or unloaded on this host until its next reboot (kernel.modules_disabled is 1). Reboot "
+        "the host without this setting."),
     "transition-running": (
         "blocker", False,
-        "The kernel is in the middle of the transition of the patch {other} and does one at a time: wait until it is "
-        "over, or reverse it."),
+        "The patch {other} is in transition, and the kernel does one transition at a time. Wait until it ends, or "
+        "reverse it with patch_rollback."),
     "name-taken-by-other-build": (
         "blocker", False,
-        "Another build of {name} is {state} (build-id {loaded}; {file} has {wanted}): give the new build a name of its "
-        "own and let it replace the old one, or bring {name} to state absent first."),
+        "Another build of {name} is {state} (build-id {loaded}; {file} has {wanted}). Give the new build its own name "
+        "and let it replace the old one, or set {name} to state absent first."),
     "unknown-parameter": (
         "blocker", True,
-        "{file} has no module parameter {parameter} (it has: {known}), and the kernel would ignore it: correct "
+        "{file} has no module parameter {parameter} (it has: {known}), and the kernel would ignore it. Correct "
         "params, or name this code in ignore_findings."),
     "functions-taken-over": (
         "warning", False,
-        "{file} takes functions over from {others} and does not replace it: make sure that it is the later version."),
-    "uncovered": (
+        "{file} overrides functions of {others} and does not replace it. Make sure that {file} is the later version."),
+    "no-build": (
         "note", False,
-        "The bundle has no build of {name} for kernel {running} on {machine}; it has builds for: {builds}."),
+        "The bundle has no build of {name} for kernel {running} on {machine}. It has builds for: {builds}."),
     "license-not-gpl": (
         "blocker", False,
-        "{file} has {license} and the kernel gives its live patching to GPL modules only: ask its author."),
+        "{file} has {license}, and the kernel allows live patches under the GPL only. Ask its author for a GPL build."),
     "module-stripped": (
         "blocker", False,
-        "{file} was stripped of its symbols, and the kernel takes no such module: rebuild it, stripping debug "
-        "information only."),
+        "{file} has no symbols, and the kernel refuses such a module. Rebuild it, and strip debug information only."),
     "duplicate-object": (
         "blocker", False,
-        "{file} has {object} twice among the objects that it patches, which the kernel refuses: correct the patch."),
+        "{file} patches the object {object} twice, and the kernel refuses this. Correct the patch."),
     "duplicate-function": (
         "blocker", False,
-        "{file} replaces {object}:{function},{sympos} twice, which the kernel refuses: correct the patch."),
+        "{file} replaces {object}:{function},{sympos} twice, and the kernel refuses this. Correct the patch."),
     "object-name-impossible": (
         "warning", False,
-        "{file} patches an object called {object}, and no module is ever called that (the kernel writes _ for -), so "
-        "nothing would be patched in it: correct the patch."),
+        "{file} patches an object called {object}, but names of loaded modules have _ instead of -. Correct the "
+        "patch: it would change nothing in this object."),
     # the kernel's policy
     "livepatch-unsupported": (
         "blocker", False,
-        "The running kernel {running} cannot be live patched ({why}): boot a kernel with CONFIG_LIVEPATCH=y."),
+        "The running kernel {running} cannot be live patched: {why}. Boot a kernel with CONFIG_LIVEPATCH=y."),
     "signature-missing": (
         "blocker", False,
-        "{file} is not signed and this kernel takes signed modules only ({policy}): sign it with a key that "
-        "the kernel trusts."),
+        "{file} is not signed, and this kernel loads signed modules only ({policy}). Sign it with a key trusted by "
+        "the kernel."),
     "signature-key-unknown": (
         "blocker", True,
-        "{file} is signed with a key ({signer}) that this kernel does not have, and it takes modules signed with a "
-        "trusted key only ({policy}): enrol the key, sign with one that the kernel trusts, or let the kernel judge by "
-        "naming this code in ignore_findings."),
+        "{file} is signed with a key ({signer}) unknown to this kernel, and it loads modules with a known key only "
+        "({policy}). Enrol the key, or sign the patch with a trusted one. To let the kernel decide, name this code in "
+        "ignore_findings."),
     "locked-down": (
         "blocker", False,
-        "{file} is not signed and this kernel is locked down ({policy}): sign it with a key that the kernel trusts."),
+        "{file} is not signed, and this kernel is locked down ({policy}). Sign it with a key trusted by the kernel."),
     "module-blacklisted": (
         "blocker", False,
-        "The kernel command line's module_blacklist names {name}, so this kernel refuses it: boot without that, or "
-        "give the patch another name."),
+        "The kernel command line names {name} in module_blacklist, so this kernel refuses it. Boot without that entry, "
+        "or give the patch another name."),
     "ftrace-disabled": (
         "blocker", False,
-        "ftrace is switched off on this host and live patches work through it: set kernel.ftrace_enabled to 1 with "
-        "sysctl."),
+        "ftrace is disabled on this host, and live patches need it. Set kernel.ftrace_enabled to 1 with sysctl."),
     "ftrace-dead": (
         "blocker", False,
-        "ftrace has shut itself down after an internal error, and live patches work through it: read the kernel log, "
-        "and reboot."),
+        "ftrace has shut down after an internal error, and live patches need it. Read the kernel log, then reboot the "
+        "host."),
     # the patches and modules that are loaded
     "name-not-a-livepatch": (
         "blocker", False,
-        "A module called {name} is loaded and is not a live patch: the name is taken, so give the patch another one."),
+        "A module called {name} is loaded, and it is not a live patch. Give the patch another name, or unload that "
+        "module."),
     "name-pinned": (
         "blocker", False,
-        "A disabled {name} is still loaded and cannot be taken out ({why}): give the patch another name, or reboot."),
+        "A disabled {name} is still loaded and cannot be unloaded: {why}. Give the patch another name, or reboot the "
+        "host."),
     "leftover-loaded": (
         "note", False,
-        "A disabled {name} is still loaded; it is taken out first."),
+        "A disabled {name} is still loaded. It is unloaded first."),
     "quarantined": (
         "blocker", True,
-        "This very build of {name} is in quarantine since {since}: when this host crashed, {why}. Find out what the "
-        "crash was before it is loaded again, or name this code in ignore_findings."),
+        "This build of {name} is in quarantine since {since}: when this host crashed, {why}. Find the cause of the "
+        "crash before you load it again, or name this code in ignore_findings."),
     "trial-running": (
         "blocker", False,
-        "The patch {other} is on trial here since {since}, and its end would take back what is loaded meanwhile: bring "
+        "The patch {other} is on trial on this host since {since}, and the end of that trial would undo this load. Set "
         "{other} to state accepted or absent first."),
-    "trial-without-way-back": (
+    "trial-without-rollback": (
         "blocker", False,
-        "{file} may replace {other}, and {why}, so that a trial's end could not load {other} again: load without "
-        "a trial, or make that possible first."),
+        "{file} may replace {other}, and the host could not load {other} again when the trial ends: {why}. Load {file} "
+        "without a trial. To keep the trial, load {other} with its file first, and do not use on_stall: force."),
     "already-enabled": ("note", False, "{name} is enabled already."),
     "states-incompatible": (
         "blocker", False,
-        "{file} does not fit the states of the enabled {other} ({why}), so the kernel refuses it: use a later build."),
+        "{file} does not fit the states of the enabled {other}, so the kernel refuses it: {why}. Use a later build."),
     "states-unknown": (
         "note", False,
-        "Whether the states of {file} fit those of the enabled {other} is only told by the load, because {why}."),
+        "Only the load shows whether the states of {file} fit those of the enabled {other}: {why}."),
     "replaces-foreign-patch": (
         "blocker", True,
-        "{file} would replace {other}, which this collection did not load, and does not contain {functions} of it: "
-        "where these fixes may go, name this code in ignore_findings."),
+        "{file} would replace {other}, which this collection did not load, and does not contain {functions} of it. Use "
+        "a patch with these fixes, or name this code in ignore_findings to drop them."),
     "functions-dropped": (
         "warning", False,
-        "{file} would replace {other} and does not contain {functions} of it: make sure that it is the later version."),
+        "{file} would replace {other} and does not contain {functions} of it. Make sure that {file} is the later "
+        "version."),
     "replace-unknown": (
         "warning", False,
-        "Whether {file} replaces the enabled {others}, and what it keeps of it, is decided when it is loaded: ask its "
+        "Only the load shows whether {file} replaces the enabled {others}, and how much of it stays. Ask its "
         "author."),
     # how it was built, compared with the kernel's own modules
     "no-versions": (
         "blocker", False,
-        "{file} has no symbol versions (__versions), which this kernel compares, and only forced loading would take "
-        "it: rebuild it with the running kernel's configuration."),
+        "{file} has no symbol versions (__versions), and this kernel compares them, so it can only be loaded by force. "
+        "Rebuild it with the running kernel's configuration."),
     "struct-module-size": (
         "blocker", False,
-        "{file} is built with a struct module of {have} bytes and this kernel's own modules with one of {want}: build "
+        "{file} has a struct module of {have} bytes and this kernel's own modules have one of {want}. Build "
         "it with the running kernel's configuration."),
     # What these three are judged by are files on the disk, and the kernel judges again by what it runs.
     "vermagic-mismatch": (
         "blocker", True,
-        "{file} is built for '{have}' and this kernel's own modules for '{want}': build it with the running kernel's "
-        "configuration, or name this code in ignore_findings to leave it to the kernel."),
+        "{file} is built for '{have}' and this kernel's own modules for '{want}'. Build it with the running kernel's "
+        "configuration. To let the kernel decide, name this code in ignore_findings."),
     "symbol-version-mismatch": (
         "blocker", True,
-        "{file} was built with other versions (CRCs) than this kernel's of {symbols}: rebuild it against the running "
-        "kernel, or name this code in ignore_findings to leave it to the kernel."),
+        "{file} was built with other versions (CRCs) of {symbols} than this kernel has. Rebuild it against the running "
+        "kernel. To let the kernel decide, name this code in ignore_findings."),
     "symbol-not-exported": (
         "blocker", True,
-        "Nothing on this host exports {symbols}, which {file} needs: rebuild it against the running kernel, or name "
-        "this code in ignore_findings to leave it to the kernel."),
+        "{file} needs {symbols}, and nothing on this host exports them. Rebuild it against the running kernel. To let "
+        "the kernel decide, name this code in ignore_findings."),
     "dependency-not-loaded": (
         "blocker", False,
-        "{file} needs {symbols} of the module {module}, which is not loaded: modprobe {module} first."),
+        "{file} needs {symbols} of the module {module}, and this module is not loaded. Run modprobe {module} first."),
     "orc-missing": (
         "warning", False,
         "{file} has no data for unwinding its stacks (.orc_unwind), so a task asleep in its functions can hold every "
-        "later transition for ever: rebuild it with objtool."),
+        "later transition. Rebuild it with objtool."),
     "orc-mismatch": (
         "blocker", True,
-        "{file} has data for unwinding its stacks in another format than this kernel's, which would misread them: "
-        "rebuild it against the running kernel, or name this code in ignore_findings if its author says that it fits."),
+        "{file} has data for unwinding its stacks in another format than this kernel's, and the kernel would misread "
+        "it. Rebuild it against the running kernel, or name this code in ignore_findings if its author confirms that "
+        "it fits."),
     "btf-strict": (
         "warning", False,
-        "{file} carries type information (.BTF), and this kernel refuses a module where it does not fit exactly: build "
-        "it against this very kernel, or strip .BTF."),
+        "{file} has type information (.BTF), and this kernel refuses a module if that does not fit exactly. Build "
+        "it against exactly this kernel, or strip .BTF."),
     # the functions
     "symbol-missing": (
         "blocker", False,
-        "{object} of this kernel has no {symbol}, which {file} {use}: build the patch against the running kernel."),
+        "{file} {use} {symbol}, and {object} of this kernel does not have it. Build the patch against the running "
+        "kernel."),
     "symbol-ambiguous": (
         "blocker", False,
-        "{object} of this kernel has {count} symbols called {symbol}, and {file}, which {use} one, does not say which: "
-        "give a sympos."),
+        "{file} {use} {symbol} without a sympos, and {object} of this kernel has {count} symbols of that name. Give a "
+        "sympos."),
     "sympos-out-of-range": (
         "blocker", False,
-        "{object} of this kernel has {count} symbols called {symbol}, and {file} {use} number {sympos}: correct the "
-        "sympos."),
+        "{file} {use} {symbol} number {sympos}, and {object} of this kernel has {count} symbols of that name. Correct "
+        "the sympos."),
     "function-not-traceable": (
         "blocker", False,
-        "ftrace cannot redirect {object}:{function} (it is notrace, or was for booting only): patch its callers."),
+        "ftrace cannot redirect {object}:{function}: it is notrace, or the kernel used it at boot only. Patch its "
+        "callers."),
     "object-would-be-refused": (
         "blocker", True,
-        "The module {object} is not loaded, and while {name} is enabled the kernel would refuse to load it, because "
-        "{why}: build the patch against the running kernel, or, where {object} is never wanted, name this code in "
-        "ignore_findings."),
+        "The module {object} is not loaded, and the kernel would refuse to load it while {name} is enabled: {why}. "
+        "Build the patch against the running kernel. If {object} is never wanted, name this code in ignore_findings."),
     "object-unknown": (
         "warning", False,
-        "The module {object}, which {file} is for, is not loaded and {why}, so the patch may change nothing in it: "
-        "make sure that it is meant for this kernel."),
+        "{file} patches the module {object}. It is not loaded and {why}, so the patch may change nothing in it. "
+        "Make sure that the patch is meant for this kernel."),
     "ftrace-busy": (
         "blocker", False,
-        "Something else than a live patch redirects {object}:{function} already (I in enabled_functions; a kprobe with "
-        "a post_handler does), and there can be one: stop it."),
+        "Another user of ftrace redirects {object}:{function}, for example a kprobe with a post_handler, and only one "
+        "can (flag I in enabled_functions). Stop it."),
     "function-attached": (
         "warning", False,
-        "A BPF program or another direct caller is attached to {object}:{function}: should the kernel refuse the load, "
-        "detach it, and otherwise see that it still does what it should."),
+        "A BPF program or another direct caller is attached to {object}:{function}. Detach it if the kernel refuses "
+        "the load. Otherwise check after the load that it still works."),
     "function-probed": (
         "warning", False,
-        "A kprobe sits inside {object}:{function} ({places}) and will not be hit any more once the function is "
-        "replaced: move it to the entry, where it goes on being hit."),
+        "A kprobe sits inside {object}:{function} ({places}) and is not hit once the function is "
+        "replaced. Move it to the entry of the function."),
     # the machine around the kernel
     "read-only": (
         "blocker", False,
-        "The file system of {path}, where this host keeps patches and the journal of changes, is mounted read-only: "
-        "mount it writable."),
+        "The file system of {path} is mounted read-only, and this host keeps patches and its journal there. Mount it "
+        "writable."),
     "no-space": (
         "blocker", False,
-        "The file system of {path} has {free} free and keeping {file} takes {wanted}: make room."),
+        "The file system of {path} has {free} free, and {file} needs {wanted}. Free some space."),
     "little-memory": (
         "warning", False,
-        "This host has {free} MiB of memory left, and {wanted} MiB are wanted for loading {file}: free some first."),
+        "This host has {free} MiB of memory left, and loading {file} needs {wanted} MiB. Free some memory first."),
     "crash-dump-not-armed": (
         "note", False,
-        "No crash kernel is loaded, so if the kernel crashed there would be no dump of it: set up kdump if you want "
-        "one."),
+        "No crash kernel is loaded, so a crash would leave no dump. Set up kdump if you want one."),
     "other-tool-active": (
-        "warning", False, "{tool} is at work on this host: {effect}."),
+        "warning", False, "{tool} is active on this host: {effect}. Make sure that only one tool patches its "
+        "kernel."),
     "other-tool-present": (
-        "note", False, "{tool} is installed on this host and not at work; once it is, {effect}."),
-    # what stands against the way back
+        "note", False, "{tool} is installed on this host and not active. When it is active, {effect}."),
+    # what prevents a rollback, or limits it
     "rollback-not-removable": (
         "warning", False,
-        "{file} has no exit function, so it can be disabled and not be taken out of memory, and no other build of that "
+        "{file} has no exit function, so it can be disabled but not unloaded. No other build of that "
         "name can be loaded until a reboot."),
     "rollback-callbacks": (
         "warning", False,
-        "{file} has callbacks ({callbacks}), and none of them runs when {other} replaces it: go back by disabling it."),
+        "{file} has callbacks ({callbacks}), and none of them runs when {other} replaces it. To roll back, set the "
+        "patch to state disabled or absent."),
     "rollback-states": (
         "warning", False,
-        "The kernel would not let {other} replace {file} ({why}): go back by disabling it."),
+        "The kernel would not let {other} replace {file}: {why}. To roll back, set the patch to state disabled or "
+        "absent."),
     "rollback-shadow-variables": (
         "warning", False,
-        "{file} attaches shadow variables to the kernel's data, which stay when it goes unless it frees them: ask its "
-        "author."),
+        "{file} attaches shadow variables to the kernel's data. They stay when the patch is unloaded, unless it frees "
+        "them. Ask its author."),
     "rollback-gap": (
         "note", False,
-        "{other} does not replace other patches, so going back to it means a moment with neither it nor {file}."),
+        "{other} does not replace other patches. During a rollback to it, neither {other} nor {file} is enabled for a "
+        "moment."),
     "rollback-file-missing": (
         "blocker", False,
-        "{file} would replace {other}, of which this host keeps no file, so {other} could not be brought back."),
+        "{file} would replace {other}, and this host keeps no file of {other}, so a rollback could not load it again. "
+        "Load {other} with patch and its file first."),
     "rollback-pinned": (
         "blocker", False,
-        "{file} would replace {other}, which could not be taken out of memory then ({why}), so {other} could not be "
-        "brought back until a reboot."),
+        "{file} would replace {other}. {other} could then not be unloaded ({why}), so a rollback could load it again "
+        "only after a reboot. Accept that, or do not load {file}."),
     "task-in-function": (
         "warning", False,
-        "{tasks} asleep in {function} all the time that this was looked at, and a task that never leaves it holds the "
-        "transition: see what it waits for."),
+        "{tasks} asleep in {function} in every sample. A task holds the transition until it leaves the function. Find "
+        "out why it waits, from its stack in forecast.sleepers."),
     # what could not be looked at
-    "not-checked": ("note", False, "{why}, so this was not checked before the load: {codes}."),
+    "not-checked": ("note", False, "{why}. These checks were skipped: {codes}."),
 }

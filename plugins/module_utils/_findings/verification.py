@@ -10,50 +10,57 @@ TOLERATED = ("function-overridden",)
 VERIFICATION = {
     "nothing-enabled": (
         "blocker", False,
-        "No live patch is enabled on this host, so there is nothing to verify."),
+        "No live patch is enabled on this host, so there is nothing to verify. Load one with patch."),
     "tasks-unreadable": (
         "blocker", False,
-        "The kernel does not show this user which code every task runs (/proc/PID/patch_state): run the task with "
+        "The kernel does not show this user the patch state of every task (/proc/PID/patch_state). Run the task with "
         "become: true."),
-    "not-loaded": ("blocker", False, "The patch {name} is not loaded: bring it to state enabled."),
-    "not-enabled": ("blocker", False, "The patch {name} is {state}, not enabled."),
+    "not-loaded": ("blocker", False, "The patch {name} is not loaded. Load it with patch."),
+    "not-enabled": (
+        "blocker", False,
+        "The patch {name} is {state}, not enabled. Load it with patch."),
     "other-build": (
         "blocker", False,
-        "The loaded {name} is another build than {file} (build-id {loaded} is not {wanted})."),
+        "The loaded {name} is another build than {file}: build-id {loaded} is not {wanted}. Correct src, or remove "
+        "{name} and load {file}."),
     "build-unknown": (
         "warning", False,
-        "Whether the loaded {name} is the build in {file} cannot be told, because one of them has no build-id."),
+        "The loaded {name} cannot be compared with the build in {file}, because one of them has no build-id. Build the "
+        "patch with a build-id."),
     "file-unknown": (
         "blocker", False,
-        "This host keeps no file of {name}, so what it should patch is not known: name the file as src."),
+        "This host keeps no file of {name}, so its functions are not known. Name the file with src."),
     "function-missing": (
         "blocker", False,
-        "{file} claims {object}:{function},{sympos} and the kernel does not list it among the functions that {name} "
-        "patches."),
+        "{file} claims {object}:{function},{sympos}, and the kernel does not list it among the functions of {name}. "
+        "Remove {name} and load {file} again."),
     "function-extra": (
         "blocker", False,
-        "The kernel lists {object}:{function},{sympos} as patched by {name}, and {file} does not claim it."),
+        "The kernel lists {object}:{function},{sympos} as patched by {name}, and {file} does not claim it. Remove "
+        "{name} and load {file} again."),
     "function-not-hooked": (
         "blocker", False,
         "{object}:{function} is listed as patched by {name}, but ftrace does not redirect it (no I in "
-        "enabled_functions)."),
+        "enabled_functions). Remove {name} and load it again."),
     "function-overridden": (
         "blocker", False,
-        "{object}:{function} of {name} is overridden by {other}, which was loaded later."),
+        "{object}:{function} of {name} is overridden by {other}, a patch loaded later. Remove {other} if this is not "
+        "intended."),
     "object-not-patched": (
         "blocker", False,
-        "The module {object} is loaded and {name} does not patch it."),
+        "The module {object} is loaded and {name} does not patch it. Remove {name} and load it again."),
     "object-absent": (
         "note", False,
         "The module {object} is not loaded, so {name} changes nothing in it until it is."),
     "task-left-behind": (
         "blocker", False,
-        "{count} tasks still run the code from before {name}."),
+        "{count} tasks still run the code from before {name}. Run again when the transition has ended."),
     "ftrace-unreadable": (
         "warning", False,
-        "The kernel does not show which functions ftrace redirects (tracefs is not mounted or locked down): sysfs "
-        "alone was compared."),
+        "The kernel does not show the functions redirected by ftrace, so only sysfs was compared. Mount tracefs, and "
+        "see whether the kernel is locked down."),
     "tables-opaque": (
         "warning", False,
-        "{file} builds its tables when it is loaded, so that only the kernel can tell which functions it patches."),
+        "{file} builds its tables when it is loaded, so its functions are known to the kernel only. "
+        "Checks of functions before the load are skipped."),
 }

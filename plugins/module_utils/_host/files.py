@@ -22,14 +22,14 @@ def private_directory(path):
         os.makedirs(path, mode=0o700, exist_ok=True)
     except PermissionError as error:
         raise LivepatchError(
-            "not-permitted", f"This user may not make {path}: run the task with become: true.") from error
+            "not-permitted", f"This user may not create {path}. Run the task with become: true.") from error
     except FileExistsError:  # something else is there, and refused below
         pass
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise LivepatchError(
             "directory-not-private",
-            f"{path} is not a directory that only its owner can use: remove it, or set its owner and mode 0700.")
+            f"Other users can use {path}, or it is not a directory. Remove it, or set its owner and mode 0700.")
     return path
 
 
@@ -50,7 +50,7 @@ def write_private(path, write):
         os.unlink(temporary)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise LivepatchError(
-                "no-space", f"There is no space for the patch file below {directory}: make room and run again."
+                "no-space", f"There is no space for the patch file below {directory}. Free some space and run again."
             ) from error
         raise
     sync_directory(directory)

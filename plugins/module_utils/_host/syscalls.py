@@ -50,8 +50,8 @@ def _numbers():
     if ctypes.sizeof(ctypes.c_void_p) != 8 or os.uname().machine not in NUMBERS:
         raise LivepatchError(
             "architecture-unsupported",
-            f"Kernel modules cannot be loaded from this Python on {os.uname().machine}: "
-            f"a 64-bit Python on one of {', '.join(sorted(NUMBERS))} is needed.",
+            f"This Python cannot load kernel modules on {os.uname().machine}. "
+            f"Use a 64-bit Python on one of {', '.join(sorted(NUMBERS))}.",
         )
     return NUMBERS[os.uname().machine]
 

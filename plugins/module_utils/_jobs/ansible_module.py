@@ -4,7 +4,11 @@
 """The thin shell around every module of this collection: options in, one job, result or one clear error out."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
+    ControllerRequest,
+    LivepatchError,
+    as_livepatch_error,
+)
 
 # Options that mean the same in several modules.
 SOURCE_OPTIONS = {
@@ -25,21 +29,21 @@ TRANSITION_OPTIONS = {
 
 
 def run_job(module, job):
-    """End the module with the dict that `job(host)` returns, with what it needs, or with its error."""
+    """End the module with the dict that `job(host)` returns, with its request to the controller, or with its error."""
     try:
         result = job(Host())
-    except Needs as needs:
-        module.exit_json(changed=False, needs=needs.what)
+    except ControllerRequest as request:
+        module.exit_json(changed=False, request=request.request)
     except (LivepatchError, OSError) as failure:
-        error = known_error(failure)
+        error = as_livepatch_error(failure)
         module.fail_json(msg=error.message, code=error.code, **error.details)
     module.exit_json(**result)
 
 
-def warn_uncovered(module, result):
+def warn_no_build(module, result):
     """The result of a job; Ansible shows no more than "ok" of it, so a host without a build would pass for patched."""
     for found in result["findings"]:
-        if found["code"] == "uncovered":
+        if found["code"] == "no-build":
             module.warn(found["message"])
     return result
 
@@ -48,7 +52,7 @@ def transition_seconds(module):
     """The option transition_timeout; ends the module where it is not a number of seconds to wait."""
     seconds = module.params["transition_timeout"]
     if seconds < 1:
-        module.fail_json(msg=f"transition_timeout is {seconds}: give one second or more.", code="bad-option")
+        module.fail_json(msg=f"transition_timeout is {seconds}. Give one second or more.", code="bad-option")
     return seconds
 
 

@@ -22,7 +22,7 @@ def parameter_line(parameters):
 
 def _name(name):
     if not name or not name.replace("_", "").replace("-", "").isalnum():
-        raise LivepatchError("bad-parameter", f"params: {name!r} is not a module parameter's name.")
+        raise LivepatchError("bad-parameter", f"params: {name!r} is not a name for a module parameter. Correct it.")
     return name
 
 
@@ -32,7 +32,8 @@ def _value(name, value):
         if any("," in text for text in texts):
             raise LivepatchError(
                 "bad-parameter",
-                f"params: {name} has an item with a comma, at which the kernel would split it: give the list without.")
+                f"params: {name} has an item with a comma, and the kernel would split it there. Give items without "
+                "commas.")
         text = ",".join(texts)
     else:
         text = _text(name, value)
@@ -46,6 +47,6 @@ def _text(name, value):
     if not isinstance(value, (str, int, float)) or '"' in text or not text.isprintable():
         raise LivepatchError(
             "bad-parameter",
-            f"params: the value of {name} cannot be given to the kernel: use a text without quotes, a number, a "
+            f"params: the value of {name} cannot be passed to the kernel. Use a text without quotes, a number, a "
             "boolean or a list of these.")
     return text

@@ -7,16 +7,16 @@ import errno
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 # The kernel drops its own reference from a work queue, after the patch's directory has gone (klp_free_patch_finish).
 RELEASE_SECONDS = 15
 
 REFUSALS = {
-    errno.EPERM: ("not-permitted", "the kernel does not permit it: see CAP_SYS_MODULE and kernel.modules_disabled"),
-    errno.EAGAIN: ("module-in-use", "something uses it again"),
-    errno.EBUSY: ("module-busy", "it is not live, or has no exit function"),
+    errno.EPERM: ("not-permitted", "the kernel does not permit it. Check CAP_SYS_MODULE and kernel.modules_disabled"),
+    errno.EAGAIN: ("module-in-use", "it is in use again. Run again"),
+    errno.EBUSY: ("module-busy", "it is not live, or has no exit function. Reboot the host to unload it"),
 }
 
 NAME = re.compile(r"(?!\.{1,2}\Z)[^/\s]+\Z")
@@ -29,7 +29,7 @@ def module_name(text):
     """
     if not NAME.match(text):
         raise LivepatchError(
-            "bad-name", f"name is {text!r}, which no module can be called: give the name of the patch's module.")
+            "bad-name", f"name is {text!r}, and no module can have this name. Give the name of the patch's module.")
     return text.replace("-", "_")
 
 
@@ -69,7 +69,7 @@ def module_build_id(host, name):
         return None
 
 
-def kept_in_memory_by(host, name):
+def unload_obstacle(host, name):
     """What keeps a loaded module in memory for as long as it is so, in words; None where nothing does.
 
     A module without an exit function is `[permanent]` in /proc/modules (kernel/module/procfs.c).
@@ -78,8 +78,8 @@ def kept_in_memory_by(host, name):
     if holders:
         return f"it is used by {', '.join(holders)}"
     for line in host.read_or("/proc/modules", "").splitlines():
-        words = line.split()
-        if words[0] == name and "[permanent]" in words[3].split(","):
+        fields = line.split()
+        if fields[0] == name and "[permanent]" in fields[3].split(","):
             return "it has no exit function"
     return None
 
@@ -89,7 +89,7 @@ def is_livepatch(module):
     return "K" in module["taint"]
 
 
-def leftovers(host, shown):
+def disabled_modules(host, shown):
     """Modules of live patches that patch nothing, all but those named in `shown`: disabled or replaced, still loaded.
 
     Shape: a list of `name`, `build_id`, `refcnt`.
@@ -111,7 +111,8 @@ def remove_module(host, name):
     if module is None:
         return False
     if not is_livepatch(module):
-        raise LivepatchError("not-a-livepatch", f"The loaded module {name} is not a live patch, so it is left alone.")
+        raise LivepatchError(
+            "not-a-livepatch", f"The loaded module {name} is not a live patch, so it is not removed. Correct name.")
     wait_until_released(host, name)
     try:
         host.delete_module(name)
@@ -119,13 +120,13 @@ def remove_module(host, name):
         if error.errno == errno.ENOENT:
             return False
         code, why = REFUSALS.get(error.errno, ("removal-refused", error.strerror))
-        raise LivepatchError(code, f"The kernel refuses to remove the module {name}: {why}.") from error
+        raise LivepatchError(code, f"The kernel refuses to unload the module {name}: {why}.") from error
     return True
 
 
 def wait_until_released(host, name):
     """Wait until nothing refers to a disabled patch's module; raises LivepatchError: module-pinned, module-in-use."""
-    if not wait_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
+    if not poll_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
         raise _still_referenced(host, name)
 
 
@@ -137,9 +138,9 @@ def _still_referenced(host, name):
     holders = host.names(f"/sys/module/{name}/holders")
     if holders:
         return LivepatchError(
-            "module-in-use", f"The module {name} is used by {', '.join(holders)}: remove those first.")
+            "module-in-use", f"The module {name} is used by {', '.join(holders)}. Unload these modules first.")
     return LivepatchError(
         "module-pinned",
-        f"The disabled patch {name} cannot be removed: the kernel still holds it, as it does for ever after a forced "
-        "transition, so it stays loaded and without effect until the next reboot.",
+        f"The disabled patch {name} cannot be unloaded: the kernel still holds it, as it always does after a forced "
+        "transition. It stays loaded without effect. Reboot the host to unload it.",
     )

@@ -5,7 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import describe_task, frames, tasks
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.dynamic_debug import blocking_reasons
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 IDLE = "-1"
 MOST_TASKS = 3  # in one message
@@ -59,36 +59,37 @@ def _blocker(host, pid, tid, reasons, functions):
 def blockers_sentence(blockers):
     """Who holds the transition, in words for an error."""
     if not blockers:
-        return "no task that can be seen (an idle CPU can hold it)"
-    return shortened([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
+        return "no visible task (an idle CPU can hold it)"
+    return join_limited([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
 
 
 # Reason, whether it is a kernel thread: what an operator can do about such a task.
 HELP = {
-    ("running", False): "stop or pause what keeps it busy in the kernel",
-    ("running", True): "stop the load that keeps this kernel thread busy",
-    ("asleep-in-function", False): "stop or restart the service that it belongs to",
-    ("asleep-in-function", True): "end what this kernel thread waits for, or ask for a patch without that function",
+    ("running", False): "stop or pause the work that keeps it busy in the kernel",
+    ("running", True): "stop the load of this kernel thread",
+    ("asleep-in-function", False): "stop or restart its service",
+    ("asleep-in-function", True):
+        "end the wait of this kernel thread (see its stack in blockers), or ask for a patch without that function",
     ("unreliable-stack", False): "end tracing and probes, and unload modules from outside the kernel's tree",
     ("unreliable-stack", True): "end tracing and probes, and unload modules from outside the kernel's tree",
-    ("unknown", False): "look at its stack in blockers, and stop it",
-    ("unknown", True): "look at its stack in blockers for what it waits for",
+    ("unknown", False): "see its stack in blockers, and stop it",
+    ("unknown", True): "see its stack in blockers for the cause of its wait",
 }
 
 
-def what_helps(blockers):
+def advice(blockers):
     """What to do about who holds a transition, as a sentence about the first of them."""
     if not blockers:
         return "Run again when the host is less busy."
     first = blockers[0]
-    return f"For {first['comm']}, {HELP[first['reason'], first['kthread']]}; then run again."
+    return f"For {first['comm']}, {HELP[first['reason'], first['kthread']]}. Then run again."
 
 
 def _blocker_words(blocker):
     why = {
         "running": "running",
-        "unreliable-stack": "with a stack the kernel cannot read",
+        "unreliable-stack": "with a stack unreadable for the kernel",
         "asleep-in-function": f"asleep in {blocker['function']}",
-        "unknown": f"in {blocker['function']}" if blocker["function"] else "for a reason the kernel does not tell",
+        "unknown": f"in {blocker['function']}" if blocker["function"] else "for an unknown reason",
     }[blocker["reason"]]
     return f"{blocker['comm']} (pid {blocker['pid']}) {why}"

@@ -8,61 +8,68 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-REBUILD = "build the patch against the running kernel"
+REBUILD = "Build the patch against the running kernel"
 
 # Log text, code, what the operator is told. The first text found in the lines of the load wins.
-LOGGED = (
+LOG_CAUSES = (
     (r"version magic '(?P<have>[^']*)' should be '(?P<want>[^']*)'", "vermagic-mismatch",
-     "it is built for '{have}' and the kernel wants '{want}': " + REBUILD),
+     "it is built for '{have}' and the kernel wants '{want}'. " + REBUILD),
     (r"disagrees about version of symbol (?P<symbol>\S+)", "symbol-version-mismatch",
-     "the kernel's {symbol} has another version (CRC) than it was built with: " + REBUILD),
+     "the kernel's {symbol} has another version (CRC) than it was built with. " + REBUILD),
     (r"Unknown symbol (?P<symbol>\S+) \(err", "symbol-not-exported",
-     "nothing in the kernel exports {symbol}: load the module that does, or " + REBUILD),
-    (r"livepatch support is disabled", "livepatch-unsupported", "the kernel has no live-patch support"),
+     "nothing in the kernel exports {symbol}. Load the module with this symbol, or rebuild the patch against the "
+     "running kernel"),
+    (r"livepatch support is disabled", "livepatch-unsupported",
+     "the kernel has no live-patch support. Boot a kernel with CONFIG_LIVEPATCH=y"),
     (r"Lockdown: .*?: (?P<what>.*) is restricted", "locked-down",
-     "the kernel is locked down and takes signed modules only ({what}): sign the patch with a key it trusts"),
+     "the kernel is locked down and takes signed modules only ({what}). Sign the patch with a key trusted by it"),
     (r"Loading of unsigned module is rejected", "signature-missing",
-     "it is not signed and the kernel enforces signatures: sign it with a key the kernel trusts"),
+     "it is not signed and the kernel enforces signatures. Sign it with a key trusted by the kernel"),
     (r"Loading of module with unavailable key is rejected", "signature-key-unknown",
-     "it is signed with a key that the kernel does not trust, and the kernel enforces signatures: enrol the key, or "
+     "it is signed with a key unknown to the kernel, and the kernel enforces signatures. Enrol the key, or "
      "sign it with a trusted one"),
     (r"Loading of (?P<what>.*) is rejected", "signature-rejected",
-     "the kernel enforces signatures ({what}): sign the patch with a key it trusts"),
-    (r"is blacklisted", "module-blacklisted", "its name is on the kernel command line's module_blacklist"),
+     "the kernel enforces signatures ({what}). Sign the patch with a key trusted by it"),
+    (r"is blacklisted", "module-blacklisted", "its name is in module_blacklist on the kernel command line."
+     " Boot without that entry, or give the patch another name"),
     (r"symbol '(?P<symbol>[^']+)' not found in symbol table", "symbol-missing",
-     "the kernel has no function {symbol}: " + REBUILD),
+     "the kernel has no function {symbol}. " + REBUILD),
     (r"unresolvable ambiguity for symbol '(?P<symbol>[^']+)' in object '(?P<object>[^']+)'", "symbol-ambiguous",
-     "{object} has more than one {symbol} and the patch does not say which: give a sympos"),
+     "{object} has more than one {symbol} and the patch has no sympos for it. Give a sympos"),
     (r"symbol position (?P<sympos>\d+) for symbol '(?P<symbol>[^']+)' in object '(?P<object>[^']+)' not found",
-     "sympos-out-of-range", "{object} has no {symbol} number {sympos}: correct the sympos"),
+     "sympos-out-of-range", "{object} has no {symbol} number {sympos}. Correct the sympos"),
     (r"failed to find location for function '(?P<symbol>[^']+)'", "function-not-traceable",
-     "ftrace cannot redirect {symbol} (notrace, or gone into its callers)"),
+     "ftrace cannot redirect {symbol}: it is notrace, or inlined. Patch its callers"),
     (r"failed to set ftrace filter for function '(?P<symbol>[^']+)'", "function-not-traceable",
-     "ftrace cannot redirect {symbol} (notrace, or gone into its callers)"),
+     "ftrace cannot redirect {symbol}: it is notrace, or inlined. Patch its callers"),
     (r"failed to register ftrace handler for function '(?P<symbol>[^']+)'", "ftrace-busy",
-     "ftrace does not give {symbol} away: a kprobe or a BPF program holds it, or kernel.ftrace_enabled is 0"),
+     "another user of ftrace, such as a kprobe or a BPF program, holds {symbol}, or kernel.ftrace_enabled is 0. Stop "
+     "that user, or set kernel.ftrace_enabled to 1"),
     (r"pre-patch callback failed for object '(?P<object>[^']+)'", "callback-refused",
-     "its own pre-patch callback for {object} refused: ask its author why it does"),
+     "its own pre-patch callback for {object} refused. Ask its author for the reason"),
     (r"is not compatible with the already installed livepatches", "states-incompatible",
-     "its states do not fit the patches that are enabled: use a patch that replaces them"),
+     "its states do not fit the patches that are enabled. Use a patch that replaces them"),
     (r"failed to validate module \[[^\]]*\] BTF", "btf-mismatch",
-     "its type information is of another kernel: " + REBUILD),
+     "its type information is of another kernel. " + REBUILD),
     (r"module has no symbols", "module-stripped",
-     "it was stripped of its symbols: rebuild it, stripping debug information only"),
+     "it was stripped of its symbols. Rebuild it, and strip debug information only"),
 )
 
 # What an errno means where the log says nothing.
-SILENT = {
-    errno.EPERM: ("not-permitted", "this process may not load modules, or kernel.modules_disabled is 1"),
-    errno.EACCES: ("denied-by-security-module", "a security module (SELinux, IMA) denies it: see the audit log"),
-    errno.EBUSY: ("transition-running", "another patch is in transition: wait until it is over"),
-    errno.EEXIST: ("name-loaded", "a module of that name is loaded"),
-    errno.ENOEXEC: ("not-loadable", "it is not a module for this kernel"),
-    errno.EBADMSG: ("signature-corrupt", "its signature is damaged: fetch the file again"),
+ERRNO_CAUSES = {
+    errno.EPERM: (
+        "not-permitted",
+        "this process may not load modules, or kernel.modules_disabled is 1. Run the task with become: true"),
+    errno.EACCES: ("denied-by-security-module", "a security module (SELinux, IMA) denies it. See the audit log"),
+    errno.EBUSY: ("transition-running", "another patch is in transition. Wait until it ends"),
+    errno.EEXIST: (
+        "name-loaded", "a module of that name is loaded. Give the patch another name, or unload that module"),
+    errno.ENOEXEC: ("not-loadable", "it is not a module for this kernel. " + REBUILD),
+    errno.EBADMSG: ("signature-corrupt", "its signature is damaged. Fetch the file again"),
     errno.EKEYREJECTED: (
-        "signature-rejected", "its signature is not valid: fetch the file again, or sign it with a trusted key"),
-    errno.ETXTBSY: ("file-being-written", "something has the file open for writing"),
-    errno.ENOMEM: ("no-memory", "the kernel has no memory for it"),
+        "signature-rejected", "its signature is not valid. Fetch the file again, or sign it with a trusted key"),
+    errno.ETXTBSY: ("file-being-written", "another process has the file open for writing. Run again when it has ended"),
+    errno.ENOMEM: ("no-memory", "the kernel has no memory for it. Free some memory"),
 }
 
 
@@ -71,25 +78,26 @@ def load_error(name, error, lines):
 
     Its details: `errno` (the name) and `kernel_log` (the lines that speak of this load).
     """
-    told = relevant_lines(name, lines)
-    code, why = _cause(error, told)
+    relevant = relevant_lines(name, lines)
+    code, why = _cause(error, relevant)
     return LivepatchError(
         code, f"The kernel refused to load {name}: {why}.",
-        errno=errno.errorcode.get(error.errno, str(error.errno)), kernel_log=told)
+        errno=errno.errorcode.get(error.errno, str(error.errno)), kernel_log=relevant)
 
 
 def relevant_lines(name, lines):
     """The lines about one load among everything the kernel logged at that time."""
-    speaks = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
-    return [line for line in lines if speaks.search(line)]
+    pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
+    return [line for line in lines if pattern.search(line)]
 
 
 def _cause(error, lines):
     text = "\n".join(lines)
-    for pattern, code, why in LOGGED:
+    for pattern, code, why in LOG_CAUSES:
         match = re.search(pattern, text)
         if match:
             return code, why.format(**match.groupdict())
-    if error.errno in SILENT:
-        return SILENT[error.errno]
-    return "load-refused", f"{error.strerror} (its init function failed, and the kernel log says no more)"
+    if error.errno in ERRNO_CAUSES:
+        return ERRNO_CAUSES[error.errno]
+    return "load-refused", (
+        f"{error.strerror} (its init function failed, without a reason in the kernel log). Ask its author")

@@ -38,7 +38,7 @@ class Store:
 
     def put(self, stream, description):
         """Keep what `stream` gives; raises LivepatchError `digest-mismatch`, `no-space`."""
-        self._be_private()
+        self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
@@ -51,7 +51,7 @@ class Store:
         Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
         Raises LivepatchError `kept-file-damaged`.
         """
-        self._be_private()
+        self._ensure_private()
         try:
             descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
@@ -61,7 +61,7 @@ class Store:
         try:
             status = os.fstat(descriptor)
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-                raise self._damaged(sha256, "others could write it")
+                raise self._damaged(sha256, "other users could write it")
             if _digest(descriptor) != sha256:
                 raise self._damaged(sha256, "it has other bytes than were sent")
         except BaseException:
@@ -69,7 +69,7 @@ class Store:
             raise
         return descriptor
 
-    def refuse_damaged(self, sha256):
+    def check_undamaged(self, sha256):
         """Raises LivepatchError `kept-file-damaged` where `open` would."""
         os.close(self.open(sha256))
 
@@ -107,7 +107,7 @@ class Store:
             if os.path.lexists(self._path(sha256, kind)):
                 os.unlink(self._path(sha256, kind))
 
-    def _be_private(self):
+    def _ensure_private(self):
         private_directory(os.path.dirname(self.directory))
         private_directory(self.directory)
 
@@ -115,7 +115,7 @@ class Store:
         self.drop(sha256)
         return LivepatchError(
             "kept-file-damaged",
-            f"The host's copy of the patch file was damaged ({why}) and has been dropped: run again, and it is sent "
+            f"The host's copy of the patch file was damaged ({why}) and has been deleted. Run again to send it "
             "anew.")
 
     def _sweep(self):
@@ -128,7 +128,7 @@ class Store:
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):
-            raise LivepatchError("bad-digest", f"{sha256!r} is not a sha256 digest.")
+            raise LivepatchError("bad-digest", f"{sha256!r} is not a sha256 digest. Give 64 hexadecimal digits.")
         return os.path.join(self.directory, f"{sha256}.{kind}")
 
 
@@ -145,7 +145,7 @@ def _copy_exactly(stream, target, description):
     if digest.hexdigest() != description["sha256"]:
         raise LivepatchError(
             "digest-mismatch",
-            f"{description['file']} arrived with other bytes than those that were checked: run again.")
+            f"{description['file']} arrived with other bytes than the checked ones. Run again.")
 
 
 def _digest(descriptor):

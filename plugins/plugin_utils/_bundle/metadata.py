@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Bundle.yml, what no patch file can say about itself (docs/docsite/rst/guide_bundles.rst)."""
+"""Reads bundle.yml: CVEs, summaries and digests of patches (docs/docsite/rst/guide_bundles.rst)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILE_SUFFIX = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 
 
 class _Key(t.NamedTuple):
-    """One thing that can be said about a patch: its pattern, that in words, and whether it is about one file only."""
+    """One key of an entry: its pattern, the pattern in words, and whether it is about one file only."""
 
     pattern: re.Pattern[str]
     expected: str
@@ -53,26 +53,26 @@ class Metadata:
         self._unused = set(entries)
 
     def of(self, file: PurePath, name: str) -> dict[str, t.Any] | None:
-        """What is said about a file of this module name; the entry of the file wins over that of the name."""
+        """The metadata of a file with this module name. The entry of the file overrides the entry of the name."""
         keys = [key for key in (name, file.as_posix()) if key in self._entries]
         self._unused.difference_update(keys)
         if not keys:
             return None
-        said: dict[str, t.Any] = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
+        metadata: dict[str, t.Any] = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
         for key in keys:
-            said.update(self._entries[key])
-        said.pop("sha256", None)
-        return said
+            metadata.update(self._entries[key])
+        metadata.pop("sha256", None)
+        return metadata
 
     def expected_digest(self, file: PurePath) -> str | None:
         """The digest that a file must have, as `sha256sum` prints it."""
         return self._entries.get(file.as_posix(), {}).get("sha256")
 
     def check_all_used(self) -> None:
-        """Raise BundleError bundle-yml-unmatched for an entry about nothing in the bundle: misspelt, most likely."""
+        """Raise BundleError bundle-yml-unmatched for an entry without a file or a patch in the bundle."""
         if self._unused:
             entry = min(self._unused)
-            problem = f"has an entry for {entry!r}, but the bundle has no such file or patch; correct the entry"
+            problem = f"has an entry for {entry!r}, but the bundle has no such file or patch. Correct the entry"
             raise BundleError("bundle-yml-unmatched", problem, os.fspath(self._path))
 
 
@@ -87,8 +87,8 @@ def read_metadata(directory: Path) -> Metadata:
         return Metadata(path, {})
     if not isinstance(document, dict) or set(document) != {"patches"} or not isinstance(document["patches"], dict):
         raise _invalid(path, "must have the key 'patches' and no other, with a mapping of file paths or patch names")
-    for entry, said in document["patches"].items():
-        _check_entry(path, entry, said)
+    for entry, metadata in document["patches"].items():
+        _check_entry(path, entry, metadata)
     return Metadata(path, document["patches"])
 
 
@@ -99,34 +99,34 @@ def _load(path: Path) -> object:
     except FileNotFoundError:
         return None
     except OSError as error:
-        problem = f"cannot be read ({error.strerror}); check its permissions"
+        problem = f"cannot be read ({error.strerror}). Check its permissions"
         raise BundleError("bundle-yml-unreadable", problem, os.fspath(path)) from error
     if len(text) > _MAX_SIZE:
-        raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB; shorten it")
+        raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB. Shorten it")
     try:
         return yaml.safe_load(text) or {}
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise _invalid(path, f"is not correct YAML{where}; mend it there") from error
+        raise _invalid(path, f"is not correct YAML{where}. Correct it there") from error
 
 
 def _invalid(path: Path, problem: str) -> BundleError:
     return BundleError("bundle-yml-invalid", problem, os.fspath(path))
 
 
-def _check_entry(path: Path, entry: object, said: object) -> None:
-    if not isinstance(entry, str) or not isinstance(said, dict):
+def _check_entry(path: Path, entry: object, metadata: object) -> None:
+    if not isinstance(entry, str) or not isinstance(metadata, dict):
         raise _invalid(path, f"has an entry {entry!r} that is not a mapping with some of: {', '.join(_KEYS)}")
     is_file = "/" in entry or _FILE_SUFFIX.search(entry) is not None
     is_plain = PurePosixPath(entry).as_posix() == entry and ".." not in entry.split("/") and not entry.startswith("/")
     if is_file and not is_plain:
         raise _invalid(path, f"has an entry {entry!r} that is not a plain path below the bundle, such as 6.1/fix.ko")
-    for key, value in said.items():
+    for key, value in metadata.items():
         if key not in _KEYS:
-            problem = f"has the unknown key {key!r} in the entry {entry!r}; allowed are: {', '.join(_KEYS)}"
+            problem = f"has the unknown key {key!r} in the entry {entry!r}. Allowed are: {', '.join(_KEYS)}"
             raise BundleError("bundle-yml-unknown-key", problem, os.fspath(path))
         if _KEYS[key].of_one_file and not is_file:
-            raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files; name one file instead")
+            raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files. Name one file instead")
         if not _KEYS[key].accepts(value):
             raise _invalid(path, f"has a wrong {key} in the entry {entry!r}: it must be {_KEYS[key].expected}")

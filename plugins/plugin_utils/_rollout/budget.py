@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""How many hosts of a rollout may fail, and how long its trials have to be."""
+"""The failure budget of a rollout."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from fractions import Fraction
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     bad_option,
-    share_of,
-    shown,
-    whole,
+    format_value,
+    parse_share,
+    parse_whole,
 )
 
 NAME = "failure_budget"
 
 
 class Budget(t.NamedTuple):
-    """How many failed hosts are put up with, over all waves: a number, or a share of the covered hosts."""
+    """The allowed failures over all waves: a number, or a share of the hosts with a build."""
 
     asked: str
     hosts: int = 0
     share: Fraction | None = None
 
     def allowed(self, covered: int) -> int:
-        """How many hosts may fail of so many covered ones; a share is rounded down."""
+        """The allowed failures for this number of hosts with a build; a share is rounded down."""
         return self.hosts if self.share is None else math.floor(self.share * covered)
 
 
 def parse_budget(value: t.Any) -> Budget:
     """The budget in 3, "3" or "5%"; None is 0. Raises TaskError `bad-option`."""
-    number = 0 if value is None else whole(value)
+    number = 0 if value is None else parse_whole(value)
     if number is not None and number >= 0:
         return Budget(str(number), number)
-    share = share_of(value)
+    share = parse_share(value)
     if share is None:
         raise bad_option(
-            NAME, f"is {shown(value)}", "give a number of hosts from 0, or a share of them from 0% to 100%")
+            NAME, f"is {format_value(value)}", "give a number of hosts from 0, or a share of them from 0% to 100%")
     return Budget(share[0], share=share[1])
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the answers of all hosts to patch_check to one summary by cohort."""
+"""One summary by cohort, from the patch_check results of all hosts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     by_code,
     by_failure,
     by_verdict,
+    cohort_dict,
     cohorts_of,
-    described,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     Finding,
@@ -25,24 +25,24 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     findings_sentence,
     is_finding,
     is_list,
-    without_result,
+    missing_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
-    counted,
+    count_line,
     failure_line,
     finding_line,
-    unanswered_line,
+    no_result_line,
 )
 
-# What can be said of a host, best first. The last four are those that a summary is not `ok` with.
-VERDICTS = ("compatible", "uncovered", "blocked", "unchecked", "lost", "unanswered")
+# The verdicts of a host, best first. With one of the last four, a summary is not `ok`.
+VERDICTS = ("compatible", "no_build", "blocked", "unchecked", "unreachable", "no_result")
 WORDS = {
     "compatible": "compatible",
-    "uncovered": "uncovered",
+    "no_build": "without a build",
     "blocked": "blocked",
     "unchecked": "not checked",
-    "lost": "lost",
-    "unanswered": "without an answer",
+    "unreachable": "unreachable",
+    "no_result": "without a result",
 }
 
 
@@ -51,8 +51,8 @@ def summarize(
         cohort_by: str | Sequence[str] | None = None) -> dict[str, t.Any]:
     """The summary that the filter `preflight_summary` documents.
 
-    `answers`: what each host's patch_check returned, or that it failed or was unreachable; nothing where it did not
-    run. Nothing that a host answers makes this fail.
+    `answers`: the patch_check result of each host, also of failed and unreachable hosts; empty for a host without a
+    result. No result of a host makes this fail.
     """
     names = cohort_names(cohort_by)
     verdicts = {host: verdict_of(answer) for host, answer in answers.items()}
@@ -63,38 +63,38 @@ def summarize(
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "cohorts": _cohorts(answers, verdicts, names, hostvars or {}),
         "unchecked": by_failure({host: failure_of(answers[host]) for host in hosts["unchecked"]}),
-        "lost": by_failure({host: failure_of(answers[host]) for host in hosts["lost"]}),
-        "unanswered": hosts["unanswered"],
+        "unreachable": by_failure({host: failure_of(answers[host]) for host in hosts["unreachable"]}),
+        "no_result": hosts["no_result"],
         "problems": {
             host: _problem(answers[host], verdict) for host, verdict in verdicts.items()
-            if verdict in ("blocked", "unchecked", "lost")},
+            if verdict in ("blocked", "unchecked", "unreachable")},
     }
     return dict(summary, lines=summary_lines(summary))
 
 
 def verdict_of(answer: t.Any) -> str:
-    """Which of VERDICTS a host's answer is."""
-    verdict = without_result(answer)
+    """The verdict for a host's result, one of VERDICTS."""
+    verdict = missing_result(answer)
     if verdict:
         return verdict
-    if not _makes_sense(answer):
+    if not _is_well_formed(answer):
         return "unchecked"
-    if answer["patch"]["state"] == "uncovered":
-        return "uncovered"
+    if answer["patch"]["state"] == "no_build":
+        return "no_build"
     return "compatible" if answer["compatible"] else "blocked"
 
 
-def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     patch, findings = answer.get("patch"), answer.get("findings")
     return (
         isinstance(answer.get("compatible"), bool) and isinstance(answer.get("arch"), str)
         and isinstance(patch, Mapping) and isinstance(patch.get("kernel"), str) and "state" in patch
         and are_findings(findings)
-        and (answer["compatible"] or patch["state"] == "uncovered" or bool(_blockers(findings))))
+        and (answer["compatible"] or patch["state"] == "no_build" or bool(_blockers(findings))))
 
 
 def _reasons(answer: Mapping[str, t.Any]) -> list[Finding]:
-    """What stands against the way back, as far as the forecast tells."""
+    """The obstacles to a later rollback, from the forecast."""
     place: t.Any = answer
     for key in ("forecast", "rollback", "reasons"):
         place = place.get(key) if isinstance(place, Mapping) else None
@@ -106,7 +106,7 @@ def _blockers(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _problem(answer: Mapping[str, t.Any], verdict: str) -> str:
-    """Why a host is not good, in one sentence."""
+    """The error message of a host."""
     return findings_sentence(_blockers(answer["findings"])) if verdict == "blocked" else failure_sentence(
         failure_of(answer))
 
@@ -114,13 +114,13 @@ def _problem(answer: Mapping[str, t.Any], verdict: str) -> str:
 def _cohorts(
         answers: Mapping[str, t.Any], verdicts: Mapping[str, str], names: Sequence[str],
         hostvars: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Each cohort of the hosts that answered, with who is what in it, and what was found in it."""
+    """Each cohort of the hosts with a result: the hosts of each verdict, and the findings."""
     kernels = {
         host: (answers[host]["patch"]["kernel"], answers[host]["arch"])
         for host, verdict in verdicts.items() if verdict in VERDICTS[:3]}
     return [
         {
-            **described(cohort),
+            **cohort_dict(cohort),
             **{verdict: [host for host in hosts if verdicts[host] == verdict] for verdict in VERDICTS[:3]},
             "findings": by_code({host: answers[host]["findings"] for host in hosts}),
             "rollback": by_code({host: _reasons(answers[host]) for host in hosts}),
@@ -129,25 +129,21 @@ def _cohorts(
 
 
 def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
-    """One paragraph for each cohort, then the hosts that belong to none, then the sum."""
+    """One paragraph for each cohort, then the hosts without a result, then the counts."""
     lines = []
     for cohort in summary["cohorts"]:
-        counts = {verdict: len(cohort[verdict]) for verdict in ("compatible", "uncovered", "blocked")}
+        counts = {verdict: len(cohort[verdict]) for verdict in ("compatible", "no_build", "blocked")}
         lines.append(f"{cohort['title']}: {_counted(counts)}")
         lines.extend(finding_line(group["level"], group) for group in cohort["findings"])
         lines.extend(
-            finding_line("no way back:" if group["level"] == "blocker" else "way back:", group)
+            finding_line("no rollback:" if group["level"] == "blocker" else "rollback:", group)
             for group in cohort["rollback"])
     lines.extend(failure_line("could not be checked", group) for group in summary["unchecked"])
-    lines.extend(failure_line("lost, unreachable", group) for group in summary["lost"])
-    return [*lines, *unanswered_line(summary["unanswered"]), _sum(summary)]
+    lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
+    return [*lines, *no_result_line(summary["no_result"]), _counted(summary["counts"])]
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return counted(counts, WORDS, "nothing to check")
+    return count_line(counts, WORDS, "nothing to check")
 
 
-def _sum(summary: Mapping[str, t.Any]) -> str:
-    line = _counted(summary["counts"])
-    uncovered = summary["counts"]["uncovered"]
-    return f"{line}; uncovered is no failure: no build for that kernel" if uncovered else line

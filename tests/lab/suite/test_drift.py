@@ -26,6 +26,7 @@ def test_what_is_enabled_and_not_accepted(play, guest, patches, drift):
     assert drift() == []
 
 
+@pytest.mark.core
 def test_what_is_accepted_and_not_loaded(play, guest, patches, drift, seen):
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     guest.run(OUT.format("cmdline_v1"))
@@ -62,7 +63,7 @@ def test_what_somebody_else_has_loaded(play, guest, patches, drift, seen):
 def test_what_somebody_else_has_taken_out(play, guest, patches, drift):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     guest.run(OUT.format("cmdline_v1"))
-    assert drift() == [("taken-out-by-hand", "cmdline_v1")]
+    assert drift() == [("removed-by-hand", "cmdline_v1")]
     assert play("patch", src=patches["cmdline_v1"]).result["changed"] is True
     assert drift() == [("enabled-not-accepted", "cmdline_v1")]
 
@@ -87,7 +88,7 @@ def test_a_file_that_the_next_boot_needs_is_missed(play, guest, patches, drift):
     guest.run("rm /var/lib/kernel-livepatch/patches/*.ko")
     assert drift() == [("accepted-file-missing", "cmdline_v1")]
     guest.run("systemctl --quiet disable kernel-livepatch.service")
-    assert [code for code, _subject in drift()] == ["accepted-file-missing", "boot-part-missing"]
+    assert [code for code, _subject in drift()] == ["accepted-file-missing", "boot-service-missing"]
 
 
 @pytest.mark.exhaustive
@@ -95,10 +96,10 @@ def test_the_boot_part_is_put_back_unless_somebody_has_disabled_it(play, guest, 
     accepted = {"src": patches["cmdline_v1"], "state": "accepted"}
     assert play("patch", **accepted).code == 0
     guest.run("systemctl --quiet disable kernel-livepatch.service")
-    assert drift() == [("boot-part-missing", "boot")]
+    assert drift() == [("boot-service-missing", "boot")]
     assert play("patch", **accepted).result["changed"] is False
     guest.run("rm /etc/systemd/system/kernel-livepatch.service && systemctl daemon-reload")
-    assert drift() == [("boot-part-missing", "boot")]
+    assert drift() == [("boot-service-missing", "boot")]
     assert play("patch", **accepted).result["changed"] is True
     assert drift() == []
 

@@ -55,7 +55,7 @@ def test_status_tells_what_runs_where(fleet, parts, runs, bundle, seen):
     assert told.code == 2, told.output
     assert verdicts(told, "livepatch_status") == {
         **dict.fromkeys(parts.upgraded, "accepted"), **dict.fromkeys(parts.trying, "on_trial"),
-        parts.by_hand: "enabled", **dict.fromkeys(parts.never, "unpatched"), parts.lost: "lost"}
+        parts.by_hand: "enabled", **dict.fromkeys(parts.never, "unpatched"), parts.lost: "unreachable"}
     hosts = told.artifacts["livepatch_status"]["hosts"]
     assert {name: hosts[name]["covered"] for name in parts.reachable} == {
         name: name in fleet.of(OLD) for name in parts.reachable}
@@ -81,7 +81,7 @@ def test_rollback_brings_each_host_back_to_what_it_had(fleet, parts, runs, seen)
     assert back.code == 2, back.output
     assert verdicts(back, "livepatch_rollback") == {
         **dict.fromkeys([*parts.upgraded, *parts.trying], "rolled_back"), **dict.fromkeys(parts.never, "unchanged"),
-        parts.by_hand: "failed", parts.lost: "lost"}
+        parts.by_hand: "failed", parts.lost: "unreachable"}
     now = fleet.tell(parts.reachable)
     assert {name for name, told in now.items() if told.patches} == {*parts.upgraded, parts.by_hand}
     assert [(now[name].patches, now[name].accepted, now[name].version) for name in parts.upgraded] == [

@@ -53,6 +53,7 @@ def test_a_clean_rollout(fleet, runs, bundle, seen):
     seen("the same rollout again", "changes nothing; exit code 0", fleet.kernels)
 
 
+@pytest.mark.core
 def test_a_canary_fails(fleet, runs, bundle, seen):
     first, second, last = fleet.waves()
     fleet.run(f"echo 1 >{UNWELL}", first[:1])
@@ -88,7 +89,7 @@ def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bun
     ended = going.result()
     fleet.wait_until_back(PATCH, [lost])
     assert ended.code == 2, ended.output
-    assert_ends(fleet, ended, PATCH, accepted=first, refused=[fails], lost=[lost], back=well, untouched=last)
+    assert_ends(fleet, ended, PATCH, accepted=first, refused=[fails], unreachable=[lost], back=well, untouched=last)
     assert failures(ended) == {fails: ("ftrace-disabled", "load"), lost: ("host-lost", "load")}
     assert ended.record["breach"]["wave"] == 2 and sorted(ended.record["breach"]["failed"]) == sorted([fails, lost])
     assert states_of_waves(ended) == ["passed", "failed", "skipped"]
@@ -103,7 +104,7 @@ def test_all_of_a_wave_is_lost(fleet, runs, bundle, seen):
     ended = runs.rollout(bundle(PATCH), waves=SMALL_WAVES, trial=SHORT)
     assert ended.code == 2, ended.output
     fleet.wait_until_back(PATCH, second)
-    assert_ends(fleet, ended, PATCH, accepted=first, lost=second, untouched=last)
+    assert_ends(fleet, ended, PATCH, accepted=first, unreachable=second, untouched=last)
     assert failures(ended) == dict.fromkeys(second, ("host-lost", "load"))
     assert states_of_waves(ended) == ["passed", "failed", "skipped"]
     seen("wave 2: every host is cut off in the load",
@@ -161,7 +162,7 @@ def test_a_killed_controller_and_the_rollout_again_of_a_bundle_for_some_kernels(
         seen("controller killed while wave 2 soaks", "wave 2 reverts automatically; wave 3 not touched", fleet.kernels)
     again = runs.rollout(src)
     assert again.code == 0, again.output
-    assert_ends(fleet, again, PATCH, accepted=fleet.of(OLD), uncovered=fleet.of(NEW))
+    assert_ends(fleet, again, PATCH, accepted=fleet.of(OLD), no_build=fleet.of(NEW))
     assert fleet.tell(first) == {name: killed[name] for name in first}
     assert [patch["cves"] for patch in again.record["patches"]] == [["CVE-2026-12345"]]
     seen(f"the rollout again, {'at once' if at_once else 'after that'}; the bundle has no build for four hosts",

@@ -67,7 +67,7 @@ def test_health_checks_that_fail(play, guest, patches, seen):
     assert (outcome.code, outcome.result["code"]) == (2, "health-check-failed")
     messages = [check["message"] for check in outcome.result["health"]]
     assert messages[:3] == [
-        "It ended with status 3: no", "It was not over after 2 s and was stopped.", "The unit is not-found."]
+        "It ended with status 3: no", "It did not end within 2 s and was stopped.", "The unit is not-found."]
     assert messages[3] == "Connection refused."
     assert guest.run("pgrep -x sleep -a || true").count("sleep 600") == 0
     told = play("patch_watch", name="cmdline_v1", baseline=baseline, health_checks=checks, report_only=True)

@@ -15,7 +15,7 @@ from ansible.plugins.connection import ConnectionBase
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import connect_anew
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
@@ -35,7 +35,7 @@ class ScriptedCache:
     def describe(self, path):
         return dict(DESCRIPTION, file=path.name)
 
-    def described(self, sha256):
+    def find_description(self, sha256):
         return DESCRIPTION if sha256 in self.read else None
 
     def describe_bytes(self, content, name):
@@ -112,7 +112,7 @@ def test_what_a_playbook_puts_there_is_dropped(action, given):
 
 
 def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
-    module = action({"src": "fix.ko"}, [{"needs": {"file": "a" * 64}}, dict(DONE)])
+    module = action({"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)])
     assert module.run(task_vars={})["changed"] is True
     module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
     assert told(module, 1)["offer"]["delivered"] == f"/root/tmp/{'a' * 64}.ko"
@@ -120,7 +120,7 @@ def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
 
 def test_a_file_of_the_host_is_read_when_it_is_new(action):
     slurped = {"content": base64.b64encode(b"ELF").decode()}
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
     module = action({"src": "/srv/vendor.ko", "remote_src": "yes"}, [needs, slurped, dict(DONE)])
     module.run(task_vars={})
     assert module._execute_module.call_args_list[1].kwargs["module_name"] == "ansible.legacy.slurp"
@@ -130,14 +130,14 @@ def test_a_file_of_the_host_is_read_when_it_is_new(action):
 def test_a_file_that_another_host_had_is_not_read_again(action, tmp_path):
     cache = ScriptedCache(tmp_path)
     cache.read = ["a" * 64]
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
     module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, dict(DONE)], cache)
     module.run(task_vars={})
     assert module._execute_module.call_count == 2
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(action):
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
     slurped = {"content": base64.b64encode(b"ELF").decode()}
     module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, slurped])
     assert module.run(task_vars={})["code"] == "changed"
@@ -149,7 +149,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(action):
     {"reading": {}}, {"reading": {"path": "/srv/fix.ko", "sha256": "/etc/shadow"}}, {"other": 1}, {}, [], None,
 ])
 def test_a_host_gets_nothing_but_what_it_was_offered(action, options, needs):
-    module = action(options, [{"needs": needs}])
+    module = action(options, [{"request": needs}])
     result = module.run(task_vars={})
     assert (result["failed"], result["code"]) == (True, "host-not-trusted")
     assert module._transfer_file.call_count == 0
@@ -160,7 +160,7 @@ def test_a_source_that_is_no_path_is_refused(action, source):
     module = action({"src": source}, [])
     result = module.run(task_vars={})
     assert (result["failed"], result["code"]) == (True, "bad-option")
-    assert "give the path" in result["msg"]
+    assert "Set it to the path" in result["msg"]
 
 
 def test_a_name_alone_offers_nothing(action):
@@ -180,7 +180,7 @@ def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):
 
 
 def test_a_host_that_never_has_enough_is_given_up(action):
-    module = action({"src": "fix.ko"}, [{"needs": {"description": "a" * 64}}] * 4)
+    module = action({"src": "fix.ko"}, [{"request": {"description": "a" * 64}}] * 4)
     assert module.run(task_vars={})["code"] == "host-not-trusted"
 
 
@@ -191,13 +191,13 @@ def test_a_missing_file_says_so(action):
     assert result["code"] == "no-such-file"
     assert result["msg"] == (
         f"src fix.ko is not on the controller, neither beside the playbook, nor in a directory files/, nor in "
-        f"{Path.cwd()}: correct it, or, if it is a file on the host, use the module with remote_src.")
+        f"{Path.cwd()}. Correct src, or set remote_src for a file on the host.")
 
 
 def test_a_missing_file_with_its_whole_path_was_looked_for_there_only(action):
     module = action({"src": "/no/such/fix.ko"}, [])
     module._find_needle = mock.Mock(side_effect=AnsibleError("Could not find or access '/no/such/fix.ko'"))
-    assert module.run(task_vars={})["msg"].startswith("src /no/such/fix.ko is not on the controller: correct it")
+    assert module.run(task_vars={})["msg"].startswith("src /no/such/fix.ko is not on the controller. Correct src")
 
 
 def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, tmp_path, monkeypatch):
@@ -210,7 +210,7 @@ def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, 
     assert told(module, 0)["offer"]["builds"] == [DESCRIPTION]
 
 
-ENABLED = {"changed": True, "needs": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
+ENABLED = {"changed": True, "request": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
            "patch": {"previous_state": "absent", "state": "enabled", "replaces": ["old"], "transition_seconds": 1.5},
            "diff": {"before": "no live patch\n", "after": "fix: enabled\n"}, "baseline": {"taints": 0}}
 ACCEPTED = {"changed": True, "transaction": "T2", "findings": ["a", "b"], "blockers": [],
@@ -230,7 +230,7 @@ def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action)
         "previous_state": "absent", "state": "accepted", "replaces": ["old"], "transition_seconds": 1.5}
     assert (result["changed"], result["transaction"], result["findings"]) == (True, "T1", ["a", "b"])
     assert result["diff"] == {"before": "no live patch\n", "after": "fix: enabled\n"}
-    assert ("needs" in result, result["baseline"]) == (False, {"taints": 0})
+    assert ("request" in result, result["baseline"]) == (False, {"taints": 0})
 
 
 def test_a_host_that_is_not_reached_any_more_is_unreachable(action):
@@ -261,5 +261,5 @@ def test_a_connection_that_lasts_no_longer_than_a_call_is_only_closed():
         transport = _connect = exec_command = put_file = fetch_file = None
 
     connection = Plain.__new__(Plain)
-    connect_anew(connection)
+    reset_connection(connection)
     assert connection.closed

@@ -32,7 +32,7 @@ def test_a_result(kernel, run, delivered):
 
 
 def test_a_need(kernel, run):
-    assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "needs": {"file": FIX.sha256}})
+    assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "request": {"file": FIX.sha256}})
 
 
 def test_an_error_with_its_details(kernel, run):
@@ -40,8 +40,8 @@ def test_an_error_with_its_details(kernel, run):
     code, result = run("patch", src="fix.ko", offer=FIX.offer())
     assert (code, result["failed"], result["code"]) == (1, True, "wrong-release")
     assert result["msg"] == (
-        "fix.ko is built for kernel 6.1.0-56-amd64 and this host runs 6.1.0-57-amd64: use a build for 6.1.0-57-amd64, "
-        "since a kernel can accept the wrong one and crash.")
+        "fix.ko is built for kernel 6.1.0-56-amd64 and this host runs 6.1.0-57-amd64. Use a build for "
+        "6.1.0-57-amd64: a kernel can load the wrong one and crash.")
     assert [found["code"] for found in result["findings"]] == ["wrong-release"]
     assert result["patch"]["state"] == "absent"
     assert "exception" not in result
@@ -49,8 +49,8 @@ def test_an_error_with_its_details(kernel, run):
 
 @pytest.mark.parametrize("error, sentence", [
     (OSError(errno.EIO, "Input/output error", "/proc/x"), "/proc/x: Input/output error."),
-    (OSError(errno.EIO, "Input/output error"), "that should work: Input/output error."),
-    (OSError("said nothing more"), "that should work: said nothing more."),
+    (OSError(errno.EIO, "Input/output error"), "from the operating system: Input/output error."),
+    (OSError("said nothing more"), "from the operating system: said nothing more."),
 ])
 @pytest.mark.parametrize("module, options", [
     ("patch", {"name": "fix", "state": "absent"}), ("patch_check", {"src": "fix.ko", "offer": FIX.offer()}),
@@ -93,9 +93,9 @@ def test_what_the_other_modules_return(kernel, run, delivered):
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])
-    rolled_back = run("patch_rollback", to="original")[1]
-    assert sorted(rolled_back) == [
-        "blockers", "brought_back", "changed", "diff", "findings", "rolled_back", "target", "transaction"]
+    result = run("patch_rollback", to="original")[1]
+    assert sorted(result) == [
+        "blockers", "changed", "diff", "findings", "removed", "restored", "target", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
 
@@ -121,7 +121,7 @@ def test_what_is_watched_fails_with_everything_or_only_tells_it(kernel, run, del
 def test_a_host_without_a_build_does_not_pass_for_patched(kernel, run, plugin, options, warned):
     offer = dict(SimulatedPatch(release="5.10.0").offer(), kind="bundle")
     code, result = run(plugin, src="patches", offer=offer, **options)
-    assert (code, result["patch"]["state"], result["changed"]) == (0, "uncovered", False)
+    assert (code, result["patch"]["state"], result["changed"]) == (0, "no_build", False)
     assert [text[:26] for text in run.warned] == (["The bundle has no build of"] if warned else [])
 
 

@@ -23,7 +23,7 @@ def failure(bring, patch, **options):
 def test_a_patch_that_is_not_as_its_file_says_is_taken_out_again(kernel, interface, bring, defect, code):
     error = failure(bring, SimulatedPatch(defect=defect))
     assert error.code == code
-    assert error.message.endswith(" The patch was taken out again.")
+    assert error.message.endswith(" The patch was removed again.")
     assert [found["code"] for found in error.details["findings"]] == [code]
     assert (error.details["changed"], error.details["patch"]["state"]) == (False, "absent")
     assert interface.state("fix") == "absent"
@@ -34,7 +34,7 @@ def test_a_way_back_that_stalls_is_told_after_what_was_wrong(kernel, interface, 
     kernel.hold(7, directions=("disabling",))
     error = failure(bring, UNHOOKED)
     assert error.code == "function-not-hooked"
-    assert "Taking it out again failed: The transition of fix was not over after 3 s" in error.message
+    assert "The patch could not be removed again. The transition of fix did not end within 3 s" in error.message
     assert (error.details["changed"], interface.state("fix")) == (True, "enabled")
 
 
@@ -42,7 +42,7 @@ def test_a_way_back_that_is_left_going_is_not_called_done(kernel, interface, bri
     kernel.hold(7, directions=("disabling",))
     error = failure(bring, UNHOOKED, on_stall="wait")
     assert error.code == "function-not-hooked"
-    assert error.message.endswith("Taking it out again was left going: it is disabling.")
+    assert error.message.endswith("Its removal has not ended: it is disabling.")
     assert (error.details["changed"], interface.state("fix")) == (True, "disabling")
 
 

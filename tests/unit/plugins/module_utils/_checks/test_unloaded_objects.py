@@ -37,7 +37,7 @@ def test_a_module_that_is_loaded_is_not_looked_for(kernel, bring):
 
 @pytest.mark.parametrize("function, why", [
     ("absent", "it has no absent"),
-    ("twice", "it has 2 symbols called twice and the patch does not say which"),
+    ("twice", "it has 2 symbols called twice and the patch gives no sympos"),
     (("twice", 3), "it has only 2 called twice and the patch means number 3"),
     (("three", 2), "it has only 1 called three and the patch means number 2"),
     ("inlined", "ftrace cannot redirect inlined"),
@@ -52,9 +52,8 @@ def test_what_the_kernel_would_refuse_the_module_for(kernel, bring, function, wh
     assert findings[0] == NOTE
     assert findings[1:] == ([] if why is None else [(
         "object-would-be-refused", "blocker",
-        f"The module target is not loaded, and while fix is enabled the kernel would refuse to load it, because {why}: "
-        "build the patch against the running kernel, or, where target is never wanted, name this code in "
-        "ignore_findings.")])
+        f"The module target is not loaded, and the kernel would refuse to load it while fix is enabled: {why}. "
+        "Build the patch against the running kernel. If target is never wanted, name this code in ignore_findings.")])
 
 
 def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(kernel, bring):
@@ -67,7 +66,7 @@ def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(ke
 
 def test_no_more_reasons_are_told_than_one_can_read(bring):
     message = told(bring, objects={"target": ["a", "b", "c", "d", "e"]})[1][2]
-    assert "because it has no a, it has no b, it has no c and 2 more: build" in message
+    assert "enabled: it has no a, it has no b, it has no c and 2 more. Build" in message
 
 
 def unknown(findings):
@@ -79,8 +78,8 @@ def unknown(findings):
 def test_a_module_without_a_file_is_unknown(bring):
     findings = told(bring, objects={"lab_other": ["three"]})
     assert unknown(findings[1:]) == (
-        "The module lab_other, which fix.ko is for, is not loaded and has no file on this host, so the patch may "
-        "change nothing in it: make sure that it is meant for this kernel.")
+        "fix.ko patches the module lab_other. It is not loaded and has no file on this host, so the patch may "
+        "change nothing in it. Make sure that the patch is meant for this kernel.")
 
 
 def test_a_module_that_is_built_in_is_told(kernel, bring):
@@ -115,4 +114,4 @@ def test_a_kernel_without_its_list_of_modules_is_told(kernel, bring):
     os.unlink(kernel.path(f"{MODULES}/modules.dep"))
     findings = told(bring, objects={"target": ["absent"]})
     assert findings[0] == NOTE
-    assert "(modules.dep below /lib/modules), so this was not checked before the load: object-would" in findings[-1][2]
+    assert "(modules.dep below /lib/modules). These checks were skipped: object-would" in findings[-1][2]

@@ -132,8 +132,8 @@ def test_each_kind_once_and_the_log_from_the_first_on(kernel, warn):
     assert [(found["code"], found["level"], found["subject"]) for found in findings] == [
         ("kernel-warning", "blocker", "oops"), ("kernel-warning", "blocker", "reference count error")]
     assert findings[0]["message"] == (
-        "The kernel has warned since the baseline was taken (oops, 2 in all): BUG: kernel NULL pointer dereference, "
-        "address: 0")
+        "The kernel has logged warnings since the baseline was taken (oops, 2 in all). Find their cause. The first "
+        "line: BUG: kernel NULL pointer dereference, address: 0")
     assert lines == ["BUG: kernel NULL pointer dereference, address: 0", "Oops: 0000 [#1] SMP", "Call Trace:",
                      "refcount_t: underflow; use-after-free."]
 

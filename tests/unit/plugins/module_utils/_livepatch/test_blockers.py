@@ -6,11 +6,11 @@
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import (
+    advice,
     blockers_sentence,
     describe_blockers,
     left_behind,
     tasks_are_readable,
-    what_helps,
 )
 
 ENABLING = {"state": "enabling", "objects": [{"name": "vmlinux", "functions": [{"name": "held_in", "sympos": 1}]}]}
@@ -45,8 +45,8 @@ def test_a_thread_of_the_kernel_with_an_odd_name(kernel):
 @pytest.mark.parametrize("reason", ["running", "unreliable-stack", "asleep-in-function", "unknown"])
 @pytest.mark.parametrize("kthread", [False, True])
 def test_there_is_something_to_do_about_every_blocker(reason, kthread):
-    words = what_helps([blocker(reason=reason, kthread=kthread), blocker(comm="other")])
-    assert words.startswith("For worker, ") and words.endswith("; then run again.")
+    words = advice([blocker(reason=reason, kthread=kthread), blocker(comm="other")])
+    assert words.startswith("For worker, ") and words.endswith(". Then run again.")
 
 
 def test_a_task_s_name_controls_nobody_s_terminal(kernel):
@@ -81,11 +81,11 @@ def test_unreadable_tasks_are_known_to_be_unreadable(kernel):
 
 
 @pytest.mark.parametrize("blockers, words", [
-    ([], "no task that can be seen (an idle CPU can hold it)"),
-    ([blocker()], "worker (pid 10) for a reason the kernel does not tell"),
+    ([], "no visible task (an idle CPU can hold it)"),
+    ([blocker()], "worker (pid 10) for an unknown reason"),
     ([blocker(function="held_in")], "worker (pid 10) in held_in"),
     ([blocker(reason="running")], "worker (pid 10) running"),
-    ([blocker(reason="unreliable-stack")], "worker (pid 10) with a stack the kernel cannot read"),
+    ([blocker(reason="unreliable-stack")], "worker (pid 10) with a stack unreadable for the kernel"),
     ([blocker(reason="asleep-in-function", function="f"), blocker(reason="running", comm="b")],
      "worker (pid 10) asleep in f, b (pid 10) running"),
     ([blocker(reason="running")] * 5,

@@ -73,7 +73,7 @@ def test_a_second_change_is_refused_at_once_and_told_by_whom(kernel, holder):
     error = busy(kernel)
     assert error.message == (
         "This host is being changed by alice@control1 since 2026-11-21T09:16:53Z (transaction "
-        f"20261121T091653.250000Z-9f3c2a1b, pid {PID}): wait until it has ended.")
+        f"20261121T091653.250000Z-9f3c2a1b, pid {PID}). Wait until this change has ended.")
     assert error.details == {"holder": dict(CHANGE, pid=PID)}
     assert kernel.now() == 0
 
@@ -124,7 +124,7 @@ def test_who_has_not_yet_said_so_is_not_mistaken_for_who_was_killed(kernel, hold
     error = busy(kernel)
     silent.kill()
     assert error.message == (
-        "This host is being changed by another run of this collection: wait until it has ended.")
+        "This host is being changed by another run of this collection. Wait until this change has ended.")
     assert error.details == {"holder": None}
 
 

@@ -8,15 +8,15 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import history as history_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import journal as journal_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction as transaction_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import CURRENT, LIMIT, append_record
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -52,7 +52,7 @@ def kill_when_written(monkeypatch):
     def load(_change):
         raise KilledError
 
-    monkeypatch.setattr(Change, "load", load)
+    monkeypatch.setattr(StepRunner, "load", load)
 
 
 def fill_disk(monkeypatch, calls=0):
@@ -135,7 +135,7 @@ def test_what_changes_nothing_is_not_written(kernel, bring):
 
 
 def test_what_asks_for_the_file_first_is_not_written(kernel, bring):
-    with pytest.raises(Needs):
+    with pytest.raises(ControllerRequest):
         bring(offer=FIX.offer())
     assert not kernel.exists(CURRENT)
 
@@ -151,7 +151,7 @@ def test_a_failed_change_tells_why_and_what_is_enabled_then(kernel, bring):
 def test_a_transition_that_is_left_going_is_told_and_so_is_its_end(kernel, bring):
     kernel.hold(7)
     bring(FIX, on_stall="wait")
-    assert (outcomes(kernel), newest(kernel)["after"]) == ([("left-going", None)], [])
+    assert (outcomes(kernel), newest(kernel)["after"]) == ([("in-transition", None)], [])
     kernel.let_go(7)
     bring(FIX)
     assert (newest(kernel)["outcome"], newest(kernel)["patches"][0]["previous_state"]) == ("done", "enabling")
@@ -170,17 +170,17 @@ def test_a_killed_change_is_interrupted_and_the_next_one_goes_on(kernel, bring, 
 
 
 def test_a_change_that_ends_while_it_is_looked_at_was_not_interrupted(kernel, monkeypatch):
-    with transaction(kernel, "patch") as recorded:
-        recorded.begin([], [])
+    with open_transaction(kernel, "patch") as transaction:
+        transaction.begin([], [])
 
         def look(_host):  # after the first reading of the journal: the change ends, and another one begins
-            recorded.end("done", [], [])
+            transaction.end("done", [], [])
             append_record(kernel, "begin", dict(journal_begin(kernel), transaction="later"))
 
         monkeypatch.setattr(history_module, "running_change", look)
         entries = journal(kernel)
     assert [(entry["transaction"], entry["outcome"]) for entry in entries] == [
-        ("later", "running"), (recorded.id, "done")]
+        ("later", "running"), (transaction.id, "done")]
 
 
 def journal_begin(kernel):
@@ -191,7 +191,7 @@ def test_without_a_journal_nothing_is_changed(kernel, interface, bring, monkeypa
     fill_disk(monkeypatch)
     error = failure(bring, FIX)
     assert (error.code, error.details["changed"], error.details["transaction"]) == ("journal-unwritable", False, None)
-    assert "(No space left on device), and nothing is brought in without a record of it" in error.message
+    assert "(No space left on device), and no patch is loaded without a record of it" in error.message
     assert (kernel.loads, kernel.writes, interface.state("fix")) == ([], [], "absent")
     assert kernel.names("/var/lib/kernel-livepatch/patches") == []
 
@@ -239,27 +239,27 @@ def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, brin
     monkeypatch.setattr(kernel, "finit_module", finit_module)
     found = bring(FIX)["findings"]
     assert [entry["code"] for entry in found] == ["journal-end-missing"]
-    assert "only its owner can use" in found[0]["message"]
+    assert "Other users can use" in found[0]["message"]
 
 
 def test_a_rollback_is_one_change(kernel, bring):
     bring(FIX)
     bring(SimulatedPatch("later", build_id="cc" * 20))
-    result = roll_back(kernel, "original", 3, "reverse", told={"user": "alice", "node": "control1"})
+    result = roll_back(kernel, "original", 3, "reverse", controller={"user": "alice", "node": "control1"})
     entry = newest(kernel)
     assert (entry["transaction"], entry["action"], entry["outcome"]) == (result["transaction"], "rollback", "done")
     assert [(patch["name"], patch["previous_state"], patch["wanted_state"], patch["state"], patch["sha256"] is None)
             for patch in entry["patches"]] == [
         ("later", "enabled", "absent", "absent", False), ("fix", "enabled", "absent", "absent", False)]
     assert [patch["transition_seconds"] for patch in entry["patches"]] == [
-        done["transition_seconds"] for done in result["rolled_back"]]
+        done["transition_seconds"] for done in result["removed"]]
     assert ([patch["name"] for patch in entry["before"]], entry["after"]) == (["fix", "later"], [])
     assert entry["who"]["controller_user"] == "alice"
     assert len(journal(kernel)) == 3
 
 
 @pytest.mark.parametrize("on_stall, outcome, code", [
-    ("reverse", "failed", "transition-stalled"), ("wait", "left-going", None)])
+    ("reverse", "failed", "transition-stalled"), ("wait", "in-transition", None)])
 def test_a_rollback_that_is_held_says_so(kernel, bring, on_stall, outcome, code):
     bring(FIX)
     kernel.hold(7, directions=("disabling",))
@@ -289,9 +289,9 @@ def test_a_module_that_the_kernel_lets_go_of_is_taken_out_with_a_record(kernel):
 
 def test_the_last_twenty_changes_are_told(kernel):
     for _change in range(25):
-        with transaction(kernel, "patch") as recorded:
-            recorded.begin([], [])
-            recorded.end("done", [], [])
+        with open_transaction(kernel, "patch") as transaction:
+            transaction.begin([], [])
+            transaction.end("done", [], [])
         kernel.sleep(1)
     assert [entry["began"][-3:-1] for entry in journal(kernel)][::19] == ["17", "58"]
     assert len(journal(kernel)) == 20
@@ -301,9 +301,9 @@ def test_changes_on_both_sides_of_a_rotation_are_told(kernel):
     for number in range(6):
         if number == 3:
             kernel.put(CURRENT, kernel.read_bytes(CURRENT) + b"x" * LIMIT)
-        with transaction(kernel, "patch") as recorded:
-            recorded.begin([], [])
-            recorded.end("done", [], [])
+        with open_transaction(kernel, "patch") as transaction:
+            transaction.begin([], [])
+            transaction.end("done", [], [])
     told = history(kernel)
     assert kernel.exists(journal_module.OLDER)
     assert ([entry["outcome"] for entry in told["journal"]], told["journal_unreadable"]) == (["done"] * 6, 1)

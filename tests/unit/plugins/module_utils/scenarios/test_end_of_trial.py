@@ -51,7 +51,7 @@ def test_the_way_back_is_armed_before_the_load(host, bring, monkeypatch):
         "ends": 63, "back_to": []}
     assert [entry["name"] for entry in ledger["loaded"]] == ["v1"]
     assert (ledger["watched"], ledger["boot_id"], processes) == (True, "boot-1", 1)
-    assert host.spawned[0][-2:] == ["end-trial", "alone"]
+    assert host.spawned[0][-2:] == ["end-trial", "detached"]
     assert read_ledger(host)["trial"]["ends"] == host.now() + 60
 
 
@@ -110,7 +110,7 @@ def test_a_transition_that_is_held_is_gone_on_with_until_it_ends(host, interface
     end_trial(host)
     assert stack(host, interface) == []
     outcomes = [entry["outcome"] for entry in history(host)["journal"]]
-    assert (outcomes[0], set(outcomes[1:-1])) == ("done", {"left-going"})
+    assert (outcomes[0], set(outcomes[1:-1])) == ("done", {"in-transition"})
 
 
 def test_where_the_earlier_patch_cannot_come_back_the_one_on_trial_goes_all_the_same(host, interface, bring):
@@ -156,7 +156,7 @@ def test_a_trial_needs_a_way_back(host, bring):
     host.plain_module("foreign", taint="OEK", refcnt=1)
     host.put("/sys/kernel/livepatch/foreign/enabled", "1\n")
     host.put("/sys/kernel/livepatch/foreign/transition", "0\n")
-    assert failure(bring, V1, trial=60).code == "trial-without-way-back"
+    assert failure(bring, V1, trial=60).code == "trial-without-rollback"
     assert host.loads == []
 
 

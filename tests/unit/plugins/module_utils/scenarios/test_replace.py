@@ -71,7 +71,7 @@ def test_a_replaced_module_that_stays_is_a_warning(two_patches, bring):
     assert [found["code"] for found in result["findings"]] == [
         "transition-forced", "replaced-module-kept", "replaced-module-kept"]
     assert result["findings"][1]["message"].startswith(
-        "The replaced patch first has no effect any more, but its module stays loaded: The disabled patch first")
+        "The replaced patch first has no effect any more, but its module stays loaded. The disabled patch first")
     assert two_patches.names("/sys/module") == ["cumulative", "first", "second"]
 
 
@@ -80,7 +80,7 @@ def test_the_way_back_brings_the_replaced_patches_back(two_patches, interface, b
     with pytest.raises(LivepatchError) as caught:
         bring(broken)
     assert caught.value.code == "function-not-hooked"
-    assert caught.value.message.endswith("The patch was taken out again, and what it had replaced is back.")
+    assert caught.value.message.endswith("The patch was removed again, and the replaced ones were restored.")
     assert (caught.value.details["changed"], caught.value.details["patch"]["replaces"]) == (False, [])
     assert [patch["name"] for patch in interface.patches()] == ["first", "second"]
 
@@ -93,7 +93,7 @@ def test_the_way_back_brings_no_patch_back_whose_file_is_gone(kernel, two_patche
         bring(broken, ignore_findings=["replaces-foreign-patch"])
     assert caught.value.code == "function-not-hooked"
     assert caught.value.message.endswith(
-        "The patch was taken out again. The patches it had replaced are gone with it: first, second.")
+        "The patch was removed again. The patches that it had replaced are not loaded: first, second.")
     assert caught.value.details["changed"] is True
     assert caught.value.details["patch"]["replaces"] == ["first", "second"]
     assert interface.patches() == []

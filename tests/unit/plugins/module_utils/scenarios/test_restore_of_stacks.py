@@ -207,7 +207,7 @@ def test_what_does_not_verify_at_boot_is_taken_out(host, interface, bring, syste
     unhook(monkeypatch, "one")
     error = failure(boot, host)
     assert error.code == "function-not-hooked"
-    assert "The patch was taken out again." in error.message
+    assert "The patch was removed again." in error.message
     assert (stack(host, interface), accepted(host)) == (["two"], ["one", "two"])
 
 
@@ -216,7 +216,7 @@ def test_what_does_not_verify_when_it_comes_back_is_taken_out(host, interface, b
     bring(V2)
     unhook(monkeypatch, "v1")
     error = failure(back, host)
-    assert "The patch was taken out again." in error.message
+    assert "The patch was removed again." in error.message
     assert stack(host, interface) == []
     assert error.details["changed"] is True
 
@@ -266,8 +266,8 @@ def test_no_crash_after_a_trial_is_blamed_where_nobody_sees_how_a_boot_ends(host
 def test_a_trial_of_what_would_pin_the_earlier_patch_is_refused(host, bring):
     accept(bring, V1)
     error = failure(bring, V2, trial=60, on_stall="force")
-    assert (error.code, [name for name, _parameters in host.loads]) == ("trial-without-way-back", ["v1"])
-    assert "on_stall: force may keep its module in memory for ever" in error.message
+    assert (error.code, [name for name, _parameters in host.loads]) == ("trial-without-rollback", ["v1"])
+    assert "on_stall: force may keep its module in memory until the next reboot" in error.message
     assert bring(ONE, trial=60, on_stall="force")["patch"]["state"] == "enabled"  # it replaces nothing
 
 

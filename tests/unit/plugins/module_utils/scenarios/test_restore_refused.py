@@ -91,7 +91,7 @@ def test_a_trial_whose_way_back_is_damaged_does_not_begin(host, interface, bring
     bring(ONE)
     damage(kept_file(host, ONE))
     error = failure(bring, V2, trial=60)
-    assert error.code == "trial-without-way-back" and "was damaged" in error.message
+    assert error.code == "trial-without-rollback" and "is damaged" in error.message
     assert (stack(host, interface), read_ledger(host)["trial"]) == (["one"], None)
 
 
@@ -99,7 +99,7 @@ def test_forcing_a_trials_transition_in_a_second_run_is_refused_too(host, bring)
     accept(bring, V1)
     host.hold(7)
     assert bring(V2, trial=600, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
-    assert failure(bring, V2, trial=600, timeout=1, on_stall="force").code == "trial-without-way-back"
+    assert failure(bring, V2, trial=600, timeout=1, on_stall="force").code == "trial-without-rollback"
     host.let_go(7)
     assert bring(V2, trial=600, timeout=9, on_stall="wait")["patch"]["state"] == "enabled"
 
@@ -116,12 +116,12 @@ def test_a_way_that_cannot_be_begun_leaves_accepted_what_was(host, interface, br
     accept(bring, V2)
     real, looks = restore.findings_on, []
 
-    def findings_on(question):
-        looks.append(question)
+    def findings_on(context):
+        looks.append(context)
         if len(looks) > 1:  # the first is before the lock
             raise OSError(errno.EIO, os.strerror(errno.EIO), "/lib/modules")
-        return real(question)
-    monkeypatch.setattr(restore, "findings_on", findings_on)
+        return real(context)
+    monkeypatch.setattr(restore, "evaluate", findings_on)
     error = failure(roll_back, host, "previous", 3, "reverse")
     assert (error.code, stack(host, interface), accepted(host)) == ("os-error", ["v2"], ["v2"])
     assert error.details["transaction"]
