@@ -19,5 +19,5 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
         in_background = bool(self._task.async_val and not self._connection.has_native_async)
-        result.update(execute(self, task_vars or {}, wrap_async=in_background, _operator=operator()))
+        result.update(execute(self, task_vars or {}, wrap_async=in_background, operator=operator()))
         return result

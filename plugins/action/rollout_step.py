@@ -13,9 +13,9 @@ from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.messages import shown
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.messages import format_lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_own_tasks
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_user_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             variables=task_vars or {}, given=arguments["variables"], look=arguments["look"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
             find=lambda source: find_source(self, source), say=self._say,
-            check_tasks=lambda path: check_own_tasks(path, self._task, self._loader),
+            check_tasks=lambda path: check_user_tasks(path, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep)
         try:
             result.update(STEPS[arguments["step"]](call))
@@ -48,5 +48,5 @@ class ActionModule(ActionBase):
         return result
 
     def _say(self, *lines: str) -> None:
-        for line in shown(lines):
+        for line in format_lines(lines):
             Display().display(line)

@@ -27,16 +27,24 @@ options:
       - The name of the patch, equal to the name of its kernel module.
       - Needed to choose a patch if a bundle holds several for one kernel.
     type: str
-  _offer:
-    description: Filled in by the controller's half; not for playbooks.
-    type: dict
 """
 
-    OPERATOR = r"""
+    VIA_CONTROLLER = r"""
 options:
-  _operator:
-    description: Filled in by the controller's half; not for playbooks.
+  via_controller:
+    description: The controller's half of this module fills this in. Do not set it in a playbook.
     type: dict
+    suboptions:
+      offer:
+        description: The builds that the controller has for this host.
+        type: dict
+      operator:
+        description: The user and the controller, for the host's journal.
+        type: dict
+      fresh:
+        description: Whether this call comes over a new connection, to accept a loaded patch.
+        type: bool
+        default: false
 """
 
     TRANSITION = r"""

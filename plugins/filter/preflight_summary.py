@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: preflight_summary
-short_description: Sum up by cohort what hosts answered to patch_check
+short_description: Summarize the results of patch_check by cohort
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Takes the results of M(kernel.livepatch.patch_check) of many hosts and tells, cohort by cohort, how many would take
-    the patch, what stands in the way on the others, and which hosts gave no answer.
+  - Summarizes the results of M(kernel.livepatch.patch_check) of many hosts by cohort. Lists the compatible hosts, the
+    blockers of the others, and the hosts without a result.
   - A cohort is the hosts that are alike in kernel release, architecture, and the values of O(cohort_by).
-  - The role P(kernel.livepatch.preflight#role) uses it. Nothing that a host answers makes it fail.
+  - The role P(kernel.livepatch.preflight#role) uses it. No result of a host makes it fail.
 positional: hostvars, cohort_by
 options:
   _input:
@@ -38,16 +38,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Check, and stay in the play also where that fails
+- name: Check each host, and continue after a failure
   block:
-    - name: Ask each host
+    - name: Check the patch on each host
       kernel.livepatch.patch_check:
         src: patches/
         report_only: true
       register: answer
       ignore_unreachable: true
   rescue:
-    - name: Go on with the failure in the variable
+    - name: Continue with the failed result
       ansible.builtin.meta: noop
 
 - name: Show the summary by kernel and by datacenter
@@ -65,15 +65,16 @@ _value:
   type: dict
   contains:
     ok:
-      description: Whether no host is blocked, unchecked, lost or without an answer. Uncovered hosts do not count.
+      description: >-
+        Whether no host is blocked, unchecked, unreachable or without a result. Hosts without a build do not count.
       type: bool
     hosts:
       description: How many hosts there are.
       type: int
     counts:
       description:
-        - How many hosts are V(compatible), V(uncovered) (the bundle has no build for their kernel), V(blocked),
-          V(unchecked) (the check failed), V(lost) (unreachable) or V(unanswered) (no task ran).
+        - How many hosts are V(compatible), V(no_build) (the bundle has no build for their kernel), V(blocked),
+          V(unchecked) (the check failed), V(unreachable) or V(no_result) (no task ran).
       type: dict
     cohorts:
       description: The cohorts of the hosts that answered, sorted by kernel, architecture and values.
@@ -96,15 +97,15 @@ _value:
           type: str
           sample: 6.1.0-56-amd64 x86_64, datacenter fra
         compatible:
-          description: The hosts that would take the patch.
+          description: The hosts where the patch would work.
           type: list
           elements: str
-        uncovered:
-          description: The hosts that the bundle has no build for.
+        no_build:
+          description: The hosts without a build in the bundle.
           type: list
           elements: str
         blocked:
-          description: The hosts where something stands in the way.
+          description: The hosts with a blocker.
           type: list
           elements: str
         findings:
@@ -129,7 +130,7 @@ _value:
               type: list
               elements: str
         rollback:
-          description: What stands against the way back, in the shape of RV(_value.cohorts[].findings).
+          description: The obstacles to a later rollback, in the shape of RV(_value.cohorts[].findings).
           type: list
           elements: dict
     unchecked:
@@ -138,7 +139,7 @@ _value:
       elements: dict
       contains:
         code:
-          description: The stable name of what went wrong; V(none) where Ansible failed by itself.
+          description: The stable name of what went wrong; V(none) for an error of Ansible itself.
           type: str
           sample: not-elf
         messages:
@@ -149,16 +150,16 @@ _value:
           description: Where it went wrong.
           type: list
           elements: str
-    lost:
-      description: The hosts that could not be reached, in the shape of RV(_value.unchecked).
+    unreachable:
+      description: The unreachable hosts, in the shape of RV(_value.unchecked).
       type: list
       elements: dict
-    unanswered:
+    no_result:
       description: The hosts without any result.
       type: list
       elements: str
     problems:
-      description: One sentence for each host that is blocked, unchecked or lost, by the host's name.
+      description: One sentence for each host that is blocked, unchecked or unreachable, by the host's name.
       type: dict
     lines:
       description: The summary as text, a few names of hosts at a time.

@@ -1,20 +1,20 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of how all hosts went back, for a report, for use in templates."""
+"""The record of a rollback of all hosts, for a report, for use in templates."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollback_record
-short_description: Make a record for a report out of what hosts answered to patch_rollback and patch_verify
+short_description: Make a record for a report from the results of patch_rollback and patch_verify
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Takes the results of M(kernel.livepatch.patch_rollback) and M(kernel.livepatch.patch_verify) of many hosts, as
     P(kernel.livepatch.rollback_summary#filter) does, and makes the record that M(kernel.livepatch.report) writes.
-  - The role P(kernel.livepatch.rollback#role) uses it. Nothing that a host answers makes it fail.
+  - The role P(kernel.livepatch.rollback#role) uses it. No result of a host makes it fail.
 positional: proofs, check_mode, to
 options:
   _input:
@@ -29,7 +29,7 @@ options:
     type: bool
     default: false
   to:
-    description: What was to be gone back to, for the report to say so.
+    description: The target of the rollback, shown in the report.
     type: str
 seealso:
   - module: kernel.livepatch.report
@@ -38,7 +38,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Report how the hosts went back
+- name: Report the rollback
   kernel.livepatch.report:
     dir: reports/
     record: "{{ answers | kernel.livepatch.rollback_record(proofs) }}"
@@ -58,7 +58,7 @@ from collections.abc import Mapping
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record
 
 
-def made(
+def make_rollback_record(
         answers: Mapping[str, t.Any], proofs: Mapping[str, t.Any] | None = None, check_mode: bool = False,
         to: str | None = None) -> dict[str, t.Any]:
     return rollback_record(answers, proofs, check_mode, {"to": to} if to else {}, time.time())
@@ -68,4 +68,4 @@ class FilterModule:
     """The filter of this file's name."""
 
     def filters(self):
-        return {"rollback_record": made}
+        return {"rollback_record": make_rollback_record}

@@ -1,23 +1,22 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One summary of how all hosts went back, for use in templates."""
+"""One summary of the rollback of all hosts, for use in templates."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollback_summary
-short_description: Judge and sum up what hosts answered to patch_rollback and patch_verify
+short_description: Summarize the results of patch_rollback and patch_verify
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Takes the results of M(kernel.livepatch.patch_rollback) of many hosts, and of M(kernel.livepatch.patch_verify) after
-    it, and tells what became of each host.
-  - A host is where it should be when M(kernel.livepatch.patch_rollback) did not fail, and everything that was to be
-    reached, and nothing else, is enabled and verified. So is a host without a change to take back and without a live
-    patch.
-  - The role P(kernel.livepatch.rollback#role) uses it. Nothing that a host answers makes it fail.
+    it, and returns a verdict for each host.
+  - A host is in the requested state when M(kernel.livepatch.patch_rollback) did not fail, and exactly the target
+    patches are enabled and verified. So is a host without a change to roll back and without a live patch.
+  - The role P(kernel.livepatch.rollback#role) uses it. No result of a host makes it fail.
 positional: proofs, check_mode
 options:
   _input:
@@ -41,23 +40,23 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Undo the last change, and go on where that fails
+- name: Undo the last change, and continue after a failure
   block:
-    - name: Bring each host back
+    - name: Roll back each host
       kernel.livepatch.patch_rollback:
       register: answer
       ignore_unreachable: true
-    - name: Prove what runs now
+    - name: Verify the live patches of each host
       kernel.livepatch.patch_verify:
       register: proof
       ignore_unreachable: true
       failed_when: proof is failed and proof.code | default('') != 'nothing-enabled'
       when: answer is not unreachable
   rescue:
-    - name: Go on with the failure in the variable
+    - name: Continue with the failed result
       ansible.builtin.meta: noop
 
-- name: Show what became of this host
+- name: Show the result of this host
   ansible.builtin.debug:
     msg: "{{ ({'it': answer} | kernel.livepatch.rollback_summary({'it': proof | default({})})).lines }}"
 """
@@ -68,7 +67,7 @@ _value:
   type: dict
   contains:
     ok:
-      description: Whether every host is where it should be.
+      description: Whether every host is in the requested state.
       type: bool
     hosts:
       description: How many hosts there are.
@@ -76,11 +75,10 @@ _value:
     counts:
       description:
         - How many hosts are V(rolled_back), V(planned) (would be rolled back, in check mode), V(unchanged),
-          V(left_going) (a transition goes on, as asked for), V(failed), V(lost) (unreachable) or V(unanswered) (no task
-          ran).
+          V(in_transition) (a transition is still running), V(failed), V(unreachable) or V(no_result) (no task ran).
       type: dict
     arrived:
-      description: The hosts that are where they should be, those together on which the same was done.
+      description: The hosts in the requested state, grouped by the same changes.
       type: list
       elements: dict
       contains:
@@ -88,12 +86,12 @@ _value:
           description: V(rolled_back), V(planned) or V(unchanged).
           type: str
           sample: rolled_back
-        out:
-          description: The patches that were taken out, in that order.
+        removed:
+          description: The patches that were removed, in that order.
           type: list
           elements: str
           sample: [livepatch_cve_2026_1234]
-        back:
+        restored:
           description: The patches that were loaded again, in that order.
           type: list
           elements: str
@@ -108,7 +106,7 @@ _value:
           type: list
           elements: str
     findings:
-      description: What is worth knowing about what was done on these hosts, each code once.
+      description: Warnings and notes of these hosts, each code once.
       type: list
       elements: dict
       contains:
@@ -128,13 +126,13 @@ _value:
           description: Where it was found.
           type: list
           elements: str
-    left_going:
-      description: The hosts whose transition was left going, by code.
+    in_transition:
+      description: The hosts whose transition is still running, by code.
       type: list
       elements: dict
       contains:
         code:
-          description: The stable name of what went wrong; V(none) where Ansible failed by itself.
+          description: The stable name of what went wrong; V(none) for an error of Ansible itself.
           type: str
           sample: transition-unfinished
         messages:
@@ -146,23 +144,23 @@ _value:
           type: list
           elements: str
     failed:
-      description: The hosts that failed, or where what runs is not what was to be reached, in the same shape.
+      description: The hosts that failed, or run other patches than the target, in the same shape.
       type: list
       elements: dict
-    lost:
-      description: The hosts that could not be reached, in the same shape.
+    unreachable:
+      description: The unreachable hosts, in the same shape.
       type: list
       elements: dict
-    unanswered:
+    no_result:
       description: The hosts without any result.
       type: list
       elements: str
     problems:
-      description: One sentence for each host that is left going, failed or lost, by the host's name.
+      description: One sentence for each host that is in transition, failed or unreachable, by the host's name.
       type: dict
     artifact:
       description: >-
-        What is worth handing over to a later job, C(ok), C(counts), C(problems) and C(hosts); the last has each host's
+        For later jobs: C(ok), C(counts), C(problems) and C(hosts); the last has each host's
         verdict and what is enabled on it, by its name.
       type: dict
     lines:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: status_record
-short_description: Make a record for a report out of what hosts answered to patch_info
+short_description: Make a record for a report from the results of patch_info
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Takes the results of M(kernel.livepatch.patch_info) of many hosts, as P(kernel.livepatch.status_summary#filter)
     does, and makes the record that M(kernel.livepatch.report) writes.
-  - The playbook C(kernel.livepatch.status) uses it. Nothing that a host answers makes it fail.
+  - The playbook C(kernel.livepatch.status) uses it. No result of a host makes it fail.
 positional: hostvars, cohort_by, src, name, fail_on_drift
 options:
   _input:
@@ -30,8 +30,8 @@ options:
     elements: str
   src:
     description: >-
-      As O(kernel.livepatch.status_summary#filter:src). The report says with it which CVEs are covered where, and which
-      hosts are uncovered.
+      As O(kernel.livepatch.status_summary#filter:src). With it, the report lists the CVEs covered on each host, and
+      the hosts without a build.
     type: path
   name:
     description: As O(kernel.livepatch.status_summary#filter:name).
@@ -67,24 +67,24 @@ import time
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_for_filter
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import status_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift
 
 
-def made(
+def make_status_record(
         answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
         cohort_by: str | Sequence[str] | None = None, src: str | None = None, name: str | None = None,
         fail_on_drift: bool | str = False) -> dict[str, t.Any]:
     options = {
         "src": src or None, "name": name or None, "cohort_by": cohort_names(cohort_by),
         "fail_on_drift": fails_on_drift(fail_on_drift)}
-    return status_record(answers, hostvars, cohort_by, builds_of(src, name), options, time.time())
+    return status_record(answers, hostvars, cohort_by, builds_for_filter(src, name), options, time.time())
 
 
 class FilterModule:
     """The filter of this file's name."""
 
     def filters(self):
-        return {"status_record": made}
+        return {"status_record": make_status_record}

@@ -1,21 +1,21 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One summary of what runs on all hosts, for use in templates."""
+"""One summary of the live patches of all hosts, for use in templates."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: status_summary
-short_description: Sum up by cohort what hosts answered to patch_info
+short_description: Summarize the results of patch_info by cohort
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Takes the results of M(kernel.livepatch.patch_info) of many hosts and tells, cohort by cohort, which patches are in
-    which state where, what is not as it should be, who is changing hosts, and which hosts gave no answer.
+  - Summarizes the results of M(kernel.livepatch.patch_info) of many hosts by cohort. Lists the patches with their
+    states and hosts, the drift, running changes, and the hosts without a result.
   - A cohort is the hosts that are alike in kernel release, architecture, and the values of O(cohort_by).
-  - The playbook C(kernel.livepatch.status) uses it. Nothing that a host answers makes it fail.
+  - The playbook C(kernel.livepatch.status) uses it. No result of a host makes it fail.
 positional: hostvars, cohort_by, src, name, fail_on_drift
 options:
   _input:
@@ -43,7 +43,7 @@ options:
     description: Which patch of O(src) to compare with; all of them without it.
     type: str
   fail_on_drift:
-    description: Whether a host that is not as it should be, or where that is not known, is a problem.
+    description: Whether a host with drift, or with unknown drift, is a problem.
     type: bool
     default: false
 seealso:
@@ -51,12 +51,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the live patches of each host
+- name: Query the live patches of each host
   kernel.livepatch.patch_info:
   register: answer
   ignore_unreachable: true
 
-- name: Show what runs where
+- name: Show the live patches of all hosts
   ansible.builtin.debug:
     msg: "{{ (answers | kernel.livepatch.status_summary(hostvars, 'datacenter', 'patches/')).lines }}"
   vars:
@@ -71,7 +71,7 @@ _value:
   type: dict
   contains:
     ok:
-      description: Whether there are neither problems nor hosts without an answer.
+      description: Whether there are neither problems nor hosts without a result.
       type: bool
     hosts:
       description: How many hosts there are.
@@ -82,7 +82,8 @@ _value:
         - The verdict is that of the least settled patch, from V(accepted) by V(enabled) and V(on_trial) to
           V(in_transition). Without any patch in effect it is V(unpatched), and V(unsupported) where this collection
           cannot live patch the kernel.
-        - V(unchecked) hosts failed to answer, V(lost) ones were unreachable, and on V(unanswered) ones no task ran.
+        - V(unchecked) hosts failed the query, V(unreachable) hosts had no connection, and on V(no_result) hosts no task
+          ran.
       type: dict
     cohorts:
       description: The cohorts of the hosts that answered, sorted by kernel, architecture and values.
@@ -144,7 +145,7 @@ _value:
           type: list
           elements: dict
         changing:
-          description: The hosts that are being changed at this moment, each with C(host), C(who) and C(since).
+          description: The hosts with a running change, each with C(host), C(who) and C(since).
           type: list
           elements: dict
         unpatched:
@@ -156,11 +157,11 @@ _value:
           type: list
           elements: dict
         untold:
-          description: The hosts that did not tell what takes root to read.
+          description: The hosts queried without root.
           type: list
           elements: str
         drift:
-          description: What is not as it should be, each code once, warnings first.
+          description: The drift, each code once, warnings first.
           type: list
           elements: dict
           contains:
@@ -182,7 +183,7 @@ _value:
               elements: str
         builds:
           description: >-
-            The names of the patches that O(src) has for this kernel, none where the cohort is uncovered; V(none)
+            The names of the patches that O(src) has for this kernel, empty for a cohort without a build; V(none)
             without O(src).
           type: list
           elements: str
@@ -194,17 +195,17 @@ _value:
       description: The hosts where something of level V(warning) was found.
       type: list
       elements: str
-    uncovered:
-      description: The hosts that O(src) has no build for, V(none) without O(src).
+    no_build:
+      description: The hosts without a build in O(src), V(none) without O(src).
       type: list
       elements: str
     unchecked:
-      description: The hosts that failed to answer, by code.
+      description: The hosts that failed the query, by code.
       type: list
       elements: dict
       contains:
         code:
-          description: The stable name of what went wrong; V(none) where Ansible failed by itself.
+          description: The stable name of what went wrong; V(none) for an error of Ansible itself.
           type: str
           sample: host-not-trusted
         messages:
@@ -215,22 +216,22 @@ _value:
           description: Where it went wrong.
           type: list
           elements: str
-    lost:
-      description: The hosts that could not be reached, in the shape of RV(_value.unchecked).
+    unreachable:
+      description: The unreachable hosts, in the shape of RV(_value.unchecked).
       type: list
       elements: dict
-    unanswered:
+    no_result:
       description: The hosts without any result.
       type: list
       elements: str
     problems:
       description: >-
-        One sentence for each host that is lost or failed to answer, and with O(fail_on_drift) for each that is not as
-        it should be, by the host's name.
+        One sentence for each host that is unreachable or failed the query, and with O(fail_on_drift) for each host with
+        drift, by the host's name.
       type: dict
     artifact:
       description: >-
-        What is worth handing over to a later job, C(ok), C(counts), C(problems) and C(hosts); the last has a few
+        For later jobs: C(ok), C(counts), C(problems) and C(hosts); the last has a few
         facts of each host by its name.
       type: dict
     lines:
@@ -242,7 +243,7 @@ _value:
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import builds_for_filter
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift, summarize_status
 
 
@@ -250,7 +251,7 @@ def status_summary(
         answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
         cohort_by: str | Sequence[str] | None = None, src: str | None = None, name: str | None = None,
         fail_on_drift: bool | str = False) -> dict[str, t.Any]:
-    return summarize_status(answers, hostvars, cohort_by, builds_of(src, name), fails_on_drift(fail_on_drift))
+    return summarize_status(answers, hostvars, cohort_by, builds_for_filter(src, name), fails_on_drift(fail_on_drift))
 
 
 class FilterModule:

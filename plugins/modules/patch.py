@@ -23,7 +23,7 @@ requirements:
 extends_documentation_fragment:
   - kernel.livepatch._source
   - kernel.livepatch._source.transition
-  - kernel.livepatch._source.operator
+  - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
 attributes:
@@ -80,10 +80,6 @@ options:
     type: list
     elements: str
     default: []
-  _fresh:
-    description: Filled in by the controller's half, and by the role P(kernel.livepatch.apply#role); not for playbooks.
-    type: bool
-    default: false
   params:
     description:
       - Sets parameters of the patch's module when it is loaded. Parameters of an enabled patch are not compared.
@@ -159,7 +155,7 @@ patch:
     state:
       description: >-
         V(accepted), V(enabled), V(disabled) or V(absent); V(enabling) or V(disabling) if a transition continues;
-        V(uncovered) when the bundle has no build for the host.
+        V(no_build) when the bundle has no build for the host.
       type: str
       sample: enabled
     previous_state:
@@ -338,16 +334,16 @@ kernel_log:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    OPERATOR_OPTION,
+    CONTROLLER_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
     offer,
     run_job,
     transition_seconds,
-    warn_uncovered,
+    warn_no_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import bring_patch
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, Wish
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PatchRequest
 
 
 def main():
@@ -358,9 +354,8 @@ def main():
             trial={"type": "int", "default": 0},
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
-            _fresh={"type": "bool", "default": False},
             **TRANSITION_OPTIONS,
-            **OPERATOR_OPTION,
+            **CONTROLLER_OPTION,
         ),
         supports_check_mode=True,
     )
@@ -376,13 +371,13 @@ def main():
             msg=f"trial is {options['trial']}. Give 0 for none, or up to {LONGEST_TRIAL} seconds with state "
                 "enabled or accepted.",
             code="bad-option")
-    wish = Wish(
+    wish = PatchRequest(
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
-        trial=options["trial"], fresh=options["_fresh"],
+        trial=options["trial"], fresh=options["via_controller"]["fresh"],
     )
-    run_job(module, lambda host: warn_uncovered(module, bring_patch(
-        host, wish, check_mode=module.check_mode, told=options["_operator"])))
+    run_job(module, lambda host: warn_no_build(module, bring_patch(
+        host, wish, check_mode=module.check_mode, controller=options["via_controller"]["operator"])))
 
 
 if __name__ == "__main__":

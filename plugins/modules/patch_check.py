@@ -19,6 +19,7 @@ requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source
+  - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
 attributes:
@@ -74,7 +75,7 @@ patch:
       sample: livepatch_cve_2026_1234
     state:
       description: >-
-        V(absent), V(disabled), V(enabled), V(accepted), V(enabling) or V(disabling); V(uncovered) when the bundle has
+        V(absent), V(disabled), V(enabled), V(accepted), V(enabling) or V(disabling); V(no_build) when the bundle has
         no build for the host.
       type: str
       sample: absent
@@ -263,17 +264,20 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+    CONTROLLER_OPTION,
     SOURCE_OPTIONS,
     offer,
     run_job,
-    warn_uncovered,
+    warn_no_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
 
 def main():
     module = AnsibleModule(
-        argument_spec=dict(SOURCE_OPTIONS, report_only={"type": "bool", "default": False}), supports_check_mode=True)
+        argument_spec=dict(SOURCE_OPTIONS, report_only={"type": "bool", "default": False}, **CONTROLLER_OPTION),
+        supports_check_mode=True,
+    )
     options = module.params
     # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
     if not options["src"]:
@@ -281,7 +285,7 @@ def main():
 
     def job(host):
         result = check_host(host, offer(module), options["name"], options["report_only"])
-        return result if options["report_only"] else warn_uncovered(module, result)
+        return result if options["report_only"] else warn_no_build(module, result)
 
     run_job(module, job)
 

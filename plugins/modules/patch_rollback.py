@@ -27,7 +27,7 @@ requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source.transition
-  - kernel.livepatch._source.operator
+  - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
 attributes:
   action:
@@ -164,7 +164,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    OPERATOR_OPTION,
+    CONTROLLER_OPTION,
     TRANSITION_OPTIONS,
     run_job,
     transition_seconds,
@@ -175,13 +175,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollb
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            to={"type": "str", "default": "previous"}, **TRANSITION_OPTIONS, **OPERATOR_OPTION),
+            to={"type": "str", "default": "previous"}, **TRANSITION_OPTIONS, **CONTROLLER_OPTION),
         supports_check_mode=True,
     )
     seconds = transition_seconds(module)
     run_job(module, lambda host: roll_back(
         host, module.params["to"], seconds, module.params["on_stall"], check_mode=module.check_mode,
-        told=module.params["_operator"]))
+        controller=module.params["via_controller"]["operator"]))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source
+  - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
 attributes:
@@ -129,6 +130,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+    CONTROLLER_OPTION,
     SOURCE_OPTIONS,
     offer,
     run_job,
@@ -137,7 +139,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verif
 
 
 def main():
-    module = AnsibleModule(argument_spec=SOURCE_OPTIONS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=dict(SOURCE_OPTIONS, **CONTROLLER_OPTION), supports_check_mode=True)
     run_job(module, lambda host: verify_host(host, offer(module), module.params["name"]))
 
 

@@ -28,12 +28,12 @@ options:
   step:
     description:
       - V(check) looks whether the variables and the patch make sense, V(plan) makes the waves, V(open) begins one and
-        asks for approval, V(loaded) takes over what the load came to, V(look) what was seen and waits until it is time
-        for the next look, V(keep) what accepting came to, V(close) ends the wave, V(over) stops where a wave was
-        begun and not ended, V(back) takes over what going back came to, and V(end) sums up.
+        asks for approval, V(load) records the load results, V(watch) records a look and waits for the next one,
+        V(accept) records the acceptance results, V(close) ends the wave, V(finish) stops the rollout if a wave did
+        not reach its gate, V(rollback) records the rollback results, and V(end) summarizes the rollout.
     type: str
     required: true
-    choices: [check, plan, open, loaded, look, keep, close, over, back, end]
+    choices: [check, plan, open, load, watch, accept, close, finish, rollback, end]
   look:
     description: Which of the four looks at a wave it is, counted from 1.
     type: int
@@ -69,18 +69,18 @@ load:
   returned: when O(step) is about a wave
   type: list
   elements: str
-look:
-  description: The hosts that are looked at next.
+watch:
+  description: The hosts that are watched next.
   returned: when O(step) is about a wave
   type: list
   elements: str
-keep:
+accept:
   description: The hosts that are accepted next.
   returned: when O(step) is about a wave
   type: list
   elements: str
-back:
-  description: The hosts that are taken back next.
+rollback:
+  description: The hosts that are rolled back next.
   returned: when O(step) is about a wave
   type: list
   elements: str

@@ -19,12 +19,12 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import REFUSALS
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import LOGGED, SILENT
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import ERRNO_CAUSES, LOG_CAUSES
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import FAILURES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"
-RAISED = ("LivepatchError", "PatchFileError", "BundleError", "TaskError")
+RAISED = ("LivepatchError", "PatchFileError", "BundleError", "TaskError", "CompressionError")
 
 
 def codes_in_calls(source: str) -> set[str]:
@@ -87,8 +87,8 @@ def test_the_guide_tells_every_findings_level_and_whether_it_can_be_ignored():
 
 
 def test_the_guide_has_every_code_and_no_other():
-    returned = set(FINDINGS) | {code for _text, code, _why in LOGGED}
-    returned |= {code for code, _why in [*SILENT.values(), *REFUSALS.values()]}
+    returned = set(FINDINGS) | {code for _text, code, _why in LOG_CAUSES}
+    returned |= {code for code, _why in [*ERRNO_CAUSES.values(), *REFUSALS.values()]}
     returned |= {"load-refused", "removal-refused", *FAILURES}
     for file in CHECKOUT.glob("plugins/**/*.py"):
         returned |= codes_in_calls(file.read_text(encoding="utf-8"))

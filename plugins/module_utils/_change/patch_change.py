@@ -4,50 +4,54 @@
 """One patch on its way from the state it is in to the state it shall be in: the task of the module `patch`."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Precautions
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Question, state_in_question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import findings_on
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import open_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import end_of_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    joined,
-    refusal,
-    standing_blockers,
+    merge,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import reached, steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import state_after, steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import DEFAULT_TRIAL_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import (
     forecast_stack,
     patch_result,
     stack_diff,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
-    accepted_here,
+    accepted_for_running_kernel,
     entry_of,
     same_build,
     without_patch,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import refuse_while_busy
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_now
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
+    ControllerRequest,
+    LivepatchError,
+    as_livepatch_error,
+)
 
 IN_THE_KERNEL = {"accepted": "enabled"}  # the kernel knows of no acceptance
 FORCED = "on_stall: force may keep its module in memory until the next reboot"
 
 
 class OnePatch:
-    """One run of the job, after the build is known; `wish` is _bring.Wish, `line` its parameters."""
+    """One run of the job, after the build is known; `wish` is a PatchRequest, `line` its parameters."""
 
     def __init__(self, host, interface, store, wish, description, line):
         self.host = host
@@ -59,7 +63,7 @@ class OnePatch:
         self.line = line
         self.wanted = IN_THE_KERNEL.get(wish.state, wish.state)
         self.facts = None
-        self.ledger = ledger_now(host, way_back=self.wanted != "enabled")
+        self.ledger = read_ledger_for_this_boot(host, best_effort=self.wanted != "enabled")
         self.before = None
         self.look()
         self.loaded_build = module_build_id(host, self.name)
@@ -75,7 +79,7 @@ class OnePatch:
     def state(self):
         """The patch's state now; raises LivepatchError `name-not-a-livepatch` where no check is going to tell it."""
         if self.wanted == "enabled":
-            return state_in_question(self.host, self.interface, self.name)
+            return observed_state(self.host, self.interface, self.name)
         return self.interface.state(self.name)
 
     def steps(self):
@@ -96,7 +100,7 @@ class OnePatch:
                  "sha256": self.description["sha256"] if self.description else ""}
         if self.on_trial():
             return False
-        return any(same_build(entry, build) for entry in accepted_here(self.host, self.ledger))
+        return any(same_build(entry, build) for entry in accepted_for_running_kernel(self.host, self.ledger))
 
     def is_to_come(self):
         """Whether a boot of whatever kernel, or a trial's end, would load a patch of this name."""
@@ -111,19 +115,19 @@ class OnePatch:
         """Whether the trial that this patch is on begins anew, or ends and leaves the patch enabled."""
         return self.wish.state == "enabled" and "load" not in self.steps() and self.on_trial()
 
-    def precautions(self, recorded):
+    def precautions(self, transaction):
         """Those of this patch's change."""
-        return Precautions(self.host, recorded, self.wish.timeout, self._trial_seconds(), again=self.moves_trial())
+        return Precautions(self.host, transaction, self.wish.timeout, self._trial_seconds(), again=self.moves_trial())
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wanted == "enabled":
-            findings = findings_on(self._question()) + self._without_way_back()
+            findings = evaluate(self._check_context()) + self._without_way_back()
         else:
             findings = list(permission(self.host, modules="remove" in self.steps()))
-        blockers = standing_blockers(findings, self.wish.ignore_findings)
+        blockers = blockers_in(findings, self.wish.ignore_findings)
         if blockers:
-            raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+            raise error_from(blockers, findings=findings, patch=self.result(self.previous))
         return findings
 
     def check_before_lock(self):
@@ -131,7 +135,7 @@ class OnePatch:
         try:
             self.check()
         except LivepatchError as error:
-            blockers = standing_blockers(error.details.get("findings", ()), self.wish.ignore_findings)
+            blockers = blockers_in(error.details.get("findings", ()), self.wish.ignore_findings)
             if {found["code"] for found in blockers} != {"transition-running"}:
                 raise
         if not self._is_free():
@@ -140,16 +144,16 @@ class OnePatch:
             self.check()
 
     def _is_free(self):
-        return self.interface is None or self.interface.in_transition() in (None, self.name)
+        return self.interface is None or self.interface.patch_in_transition() in (None, self.name)
 
     def _wait_for_other(self):
         """Raises LivepatchError `host-busy`, or `transition-running` with the tasks that hold it."""
         refuse_while_busy(self.host)
-        other = self.interface.in_transition()
-        if wait_until(self.host, self._is_free, self.wish.timeout):
+        other = self.interface.patch_in_transition()
+        if poll_until(self.host, self._is_free, self.wish.timeout):
             return
         patch = self.interface.patch(other)
-        error = refusal([finding("transition-running", other, other=other)], patch=self.result(self.previous))
+        error = error_from([finding("transition-running", other, other=other)], patch=self.result(self.previous))
         error.details["blockers"] = describe_blockers(self.host, patch) if patch else []
         raise error
 
@@ -157,58 +161,58 @@ class OnePatch:
         """There is nothing to do; what is enabled is compared with its file all the same."""
         findings = []
         if self.wanted == "enabled":
-            findings = findings_on(self._question())
-            blockers = standing_blockers(findings, TOLERATED)
+            findings = evaluate(self._check_context())
+            blockers = blockers_in(findings, TOLERATED)
             if blockers:
-                raise refusal(blockers, findings=findings, patch=self.result(self.previous))
+                raise error_from(blockers, findings=findings, patch=self.result(self.previous))
         return self.answer(self.previous, findings)
 
-    def at_rest(self, recorded=None):
+    def at_rest(self, transaction=None):
         """The kernel has the patch where it is wanted, in a change that has nothing else to do, or in none.
 
         What is to go away goes out of the ledger too, which takes a change.
         """
-        if recorded and self.wanted != "enabled" and (self.is_to_come() or self.on_trial()):
-            return self.forget(recorded)
+        if transaction and self.wanted != "enabled" and (self.is_to_come() or self.on_trial()):
+            return self.forget(transaction)
         answer = self.unchanged()
         if self.wanted == "enabled" and self.wish.trial and not self.is_accepted() and not self.on_trial():
             answer["findings"].append(finding("trial-not-begun", self.name, name=self.name))
         return answer
 
-    def forget(self, recorded):
+    def forget(self, transaction):
         """Remove a patch that is not enabled, and must not be, from the ledger's list for boots and a trial's end."""
-        recorded.begin([self.planned()], self.before)
+        transaction.begin([self.planned()], self.before)
         if self.on_trial():
-            end_of_trial(self.host, recorded)
-        recorded.keep(**without_patch(recorded.ledger, self.name))
-        findings = self.end(recorded, "done")
-        return dict(self.answer(self.previous, findings), changed=True, transaction=recorded.id)
+            end_of_trial(self.host, transaction)
+        transaction.update_ledger(**without_patch(transaction.ledger, self.name))
+        findings = self.end(transaction, "done")
+        return dict(self.answer(self.previous, findings), changed=True, transaction=transaction.id)
 
-    def end(self, recorded, outcome, code=None):
+    def end(self, transaction, outcome, code=None):
         """Write how a change without a transition ended; returns the findings of that."""
         state = self.interface.state(self.name)
         patches = [{"name": self.name, "state": state, "transition_seconds": None}]
-        return recorded.end(outcome, patches, self.interface.patches(), code=code)
+        return transaction.end(outcome, patches, self.interface.patches(), code=code)
 
     def forecast(self, findings):
         """What a change would come to, with nothing changed."""
-        state = reached(self.previous, self.wanted)
+        state = state_after(self.previous, self.wanted)
         after = forecast_stack(self.before, self.name, state, self.description)
         answer = self.answer(state, findings, after)
         if state == "enabled":
-            answer["patch"].update(state=self.wish.state, replaces=replaced_patches(self._question()),
+            answer["patch"].update(state=self.wish.state, replaces=replaced_patches(self._check_context()),
                                    objects=claimed_objects(self.description))
         return answer
 
-    def change(self, recorded):
+    def change(self, transaction):
         """Take the steps, in the transaction `recorded`.
 
         Another run may have moved the patch before this one had the lock, so look again.
         """
-        self.ledger = recorded.ledger
+        self.ledger = transaction.ledger
         self.look()
         if not self.steps():
-            return self.at_rest(recorded)
+            return self.at_rest(transaction)
         self.refuse_to_load_again()
         findings = self.check()
         if self.wish.trial and "load" not in self.steps() and not self.on_trial():
@@ -216,16 +220,16 @@ class OnePatch:
         if "load" in self.steps():
             self.have_image()
         change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
-        precautions = self.precautions(recorded)
+        precautions = self.precautions(transaction)
         try:
-            recorded.begin([self.planned()], self.before)
-            self._run(change, precautions, recorded)
+            transaction.begin([self.planned()], self.before)
+            self._run(change, precautions, transaction)
         except (LivepatchError, OSError) as failure:
-            raise self._failed(known_error(failure), findings, change, precautions, recorded) from failure
+            raise self._failed(as_livepatch_error(failure), findings, change, precautions, transaction) from failure
         state = self.interface.state(self.name)
         outcome = "left-going" if state in ("enabling", "disabling") else "done"
-        unwritten = self._end(recorded, outcome, state, change, precautions)
-        answer = self.answer(state, joined(findings, change.findings) + unwritten, self.interface.patches())
+        unwritten = self._end(transaction, outcome, state, change, precautions)
+        answer = self.answer(state, merge(findings, change.findings) + unwritten, self.interface.patches())
         answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
         answer.update(blockers=change.blockers, transaction=precautions.begun)
         return answer
@@ -262,15 +266,15 @@ class OnePatch:
         """Of the file where one is known, else of what is loaded."""
         return self.description["build_id"] if self.description else self.loaded_build
 
-    def _question(self):
-        return Question(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
+    def _check_context(self):
+        return CheckContext(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
 
     def _trial_seconds(self):
         """What is accepted already, with the same parameters, and was only gone, needs nobody's word any more."""
         if self.is_accepted() and any(
                 entry["name"] == self.name and entry["parameters"] == self.line for entry in self.ledger["accepted"]):
             return 0
-        return self.wish.trial or (SECONDS if self.wish.state == "accepted" else 0)
+        return self.wish.trial or (DEFAULT_TRIAL_SECONDS if self.wish.state == "accepted" else 0)
 
     def _without_way_back(self):
         """A trial is no trial where the host could not load again what the patch replaces."""
@@ -289,7 +293,7 @@ class OnePatch:
         if not layer["sha256"]:
             return "this host keeps no file of it"
         try:
-            self.store.refuse_damaged(layer["sha256"])
+            self.store.check_undamaged(layer["sha256"])
         except LivepatchError:
             return "this host's file of it is damaged"
         return None
@@ -299,7 +303,7 @@ class OnePatch:
         return self.store.has(self.description["sha256"])
 
     def have_image(self):
-        """Have the image in the store; raises Needs when it has to be sent."""
+        """Have the image in the store; raises ControllerRequest when it has to be sent."""
         if self.has_image():
             return
         offer = self.wish.offer
@@ -310,15 +314,15 @@ class OnePatch:
             with open(offer["delivered"], "rb") as stream:
                 self.store.put(stream, self.description)
         else:
-            raise Needs(file=self.description["sha256"])
+            raise ControllerRequest(file=self.description["sha256"])
 
-    def _run(self, change, precautions, recorded):
-        stack = running_stack(self.host, self.before, recorded.ledger)
+    def _run(self, change, precautions, transaction):
+        stack = running_stack(self.host, self.before, transaction.ledger)
         if self.wanted != "enabled":
-            recorded.keep(**without_patch(recorded.ledger, self.name))
+            transaction.update_ledger(**without_patch(transaction.ledger, self.name))
         elif "load" in self.steps():
             change.load_kept(self.store, self.description["sha256"], self.line)
-            precautions.take(entry_of(self.description, self.line, recorded.name), stack)
+            precautions.take(entry_of(self.description, self.line, transaction.name), stack)
         precautions.prolong()
         change.run(self.previous, self.wanted)
         if self.wanted == "enabled" and self.interface.state(self.name) == "enabled":
@@ -350,21 +354,21 @@ class OnePatch:
         change.replaced = []
         return "The patch was removed again" + (", and the replaced ones were restored." if way.brought_back else ".")
 
-    def _failed(self, error, findings, change, precautions, recorded):
+    def _failed(self, error, findings, change, precautions, transaction):
         """The error of a change, with what became of the patch in its details."""
         state = self.interface.state(self.name)
-        if state == self.previous and recorded.id and self.wanted != "enabled":  # turned round, and kept as before
-            recorded.keep_at_last(accepted=self.ledger["accepted"], trial=self.ledger["trial"])
-        unwritten = self._end(recorded, "failed", state, change, precautions, error.code)
+        if state == self.previous and transaction.id and self.wanted != "enabled":  # turned round, and kept as before
+            transaction.update_ledger_best_effort(accepted=self.ledger["accepted"], trial=self.ledger["trial"])
+        unwritten = self._end(transaction, "failed", state, change, precautions, error.code)
         error.details.setdefault("patch", self.result(state, change))
         error.details.setdefault("changed", state != self.previous or bool(change.replaced))
-        error.details.update(findings=joined(findings, change.findings) + unwritten, transaction=recorded.id)
+        error.details.update(findings=merge(findings, change.findings) + unwritten, transaction=transaction.id)
         return error
 
-    def _end(self, recorded, outcome, state, change, precautions, code=None):
+    def _end(self, transaction, outcome, state, change, precautions, code=None):
         after = self.interface.patches()
-        if recorded.id:
+        if transaction.id:
             precautions.settle(after, done=outcome == "done")
-            self.ledger = recorded.ledger
+            self.ledger = transaction.ledger
         patches = [{"name": self.name, "state": state, "transition_seconds": change.seconds}]
-        return recorded.end(outcome, patches, after, code=code, replaces=change.replaced)
+        return transaction.end(outcome, patches, after, code=code, replaces=change.replaced)

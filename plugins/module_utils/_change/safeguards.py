@@ -7,11 +7,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
     arm,
     armed,
-    boot_part,
+    boot_service_status,
     disarm,
-    watch,
+    install_boot_service,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import in_kernel_now, without
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel, without
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
 
 
@@ -22,59 +22,59 @@ class Precautions:
     `begun` is the change that has begun the trial, which is what to go back to the start of.
     """
 
-    def __init__(self, host, recorded, timeout, seconds=0, again=False):
+    def __init__(self, host, transaction, timeout, seconds=0, again=False):
         self.host = host
-        self.recorded = recorded
+        self.transaction = transaction
         self.timeout = timeout
         self.seconds = seconds
         self.again = again
-        self.begun = recorded.ledger["trial"]["transaction"] if again else recorded.name
+        self.begun = transaction.ledger["trial"]["transaction"] if again else transaction.name
 
     def take(self, entry, back_to):
         """Before a load: the patch is in the ledger, somebody watches how this boot ends, and a trial is armed.
 
         Raises LivepatchError with nothing armed and the ledger as it was.
         """
-        earlier = self.recorded.ledger
+        earlier = self.transaction.ledger
         try:
             self._take(entry, back_to)
         except BaseException:
-            self.recorded.keep_at_last(**earlier)
+            self.transaction.update_ledger_best_effort(**earlier)
             if self.seconds:
-                disarm(self.host, self.recorded.name)
+                disarm(self.host, self.transaction.name)
             raise
 
     def _take(self, entry, back_to):
-        ledger = self.recorded.ledger
+        ledger = self.transaction.ledger
         loaded = without(ledger["loaded"], entry["name"])
-        self.recorded.keep(loaded=[*loaded, entry])  # first of all: what is started now reads the ledger
-        words = program(self.host, prove=bool(self.seconds))
+        self.transaction.update_ledger(loaded=[*loaded, entry])  # first of all: what is started now reads the ledger
+        argv = program(self.host, prove=bool(self.seconds))
         # Without an init system it is what waits for the trial's end that sees how the boot ends.
-        alone = bool(self.seconds) and boot_part(self.host)["init"] == "none"
-        self.recorded.keep(watched=watch(self.host, words) or alone)
+        alone = bool(self.seconds) and boot_service_status(self.host)["init"] == "none"
+        self.transaction.update_ledger(watched=install_boot_service(self.host, argv) or alone)
         if self.seconds:
-            self.recorded.keep(trial={
-                "transaction": self.recorded.name, "name": entry["name"], "since": self.recorded.now(),
+            self.transaction.update_ledger(trial={
+                "transaction": self.transaction.name, "name": entry["name"], "since": self.transaction.now(),
                 "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to})
-            arm(self.host, self.recorded.name, [*words, "end-trial"])
+            arm(self.host, self.transaction.name, [*argv, "end-trial"])
         elif ledger["trial"] and ledger["trial"]["name"] == entry["name"]:  # of an earlier load
-            end_of_trial(self.host, self.recorded)
+            end_of_trial(self.host, self.transaction)
 
     def prolong(self):
         """Before the patch of a trial is kept on trial: the end is not due meanwhile, and somebody waits for it.
 
         Raises LivepatchError with the trial as it was.
         """
-        earlier = self.recorded.ledger["trial"]
+        earlier = self.transaction.ledger["trial"]
         if not (self.again and self.seconds):
             return
-        self.recorded.keep(trial=dict(
-            earlier, since=self.recorded.now(), seconds=self.seconds, ends=self._end() + self.timeout))
+        self.transaction.update_ledger(trial=dict(
+            earlier, since=self.transaction.now(), seconds=self.seconds, ends=self._end() + self.timeout))
         try:
             if not armed(self.host, self.begun):
                 arm(self.host, self.begun, [*program(self.host, prove=True), "end-trial"])
         except BaseException:
-            self.recorded.keep_at_last(trial=earlier)
+            self.transaction.update_ledger_best_effort(trial=earlier)
             raise
 
     def settle(self, patches, done=True):
@@ -83,9 +83,9 @@ class Precautions:
         `done`: whether the change came to what it was for. Where it did not, and what ran before is not back either,
         the trial's end is due now, which tries that again.
         """
-        ledger = self.recorded.ledger
+        ledger = self.transaction.ledger
         states = {patch["name"]: patch["state"] for patch in patches if patch["state"] != "disabled"}
-        changes = in_kernel_now(patches, ledger)
+        changes = still_in_kernel(patches, ledger)
         trial = ledger["trial"]
         state = states.get(trial["name"]) if trial else None
         kept = state == "enabled" and done and self.again and not self.seconds
@@ -93,13 +93,13 @@ class Precautions:
         lost = state is None and own and not done and any(
             states.get(layer["name"]) != "enabled" for layer in trial["back_to"])
         if trial and (kept or (state is None and not lost)):
-            end_of_trial(self.host, self.recorded, at_last=True, **changes)
+            end_of_trial(self.host, self.transaction, at_last=True, **changes)
             return
         if lost:
             changes["trial"] = dict(trial, ends=self.host.now())
         elif own and state == "enabled":
             changes["trial"] = dict(trial, ends=self._end())
-        self.recorded.keep_at_last(**changes)
+        self.transaction.update_ledger_best_effort(**changes)
 
     def _end(self):
         return self.host.now() + self.seconds

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An enabled patch that is on trial and is asked for again: the trial begins anew, or ends and the patch stays."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
-def move_trial(task, told, check_mode):
+def move_trial(task, controller, check_mode):
     """The result of a OnePatch whose trial begins anew with the seconds that are asked for, or is over with none.
 
     What the trial's end goes back to is what it was. Raises LivepatchError with the trial as it was.
@@ -15,20 +15,20 @@ def move_trial(task, told, check_mode):
     answer = dict(task.unchanged(), changed=True)
     if check_mode:
         return answer
-    with transaction(task.host, "patch", told) as recorded:
-        task.ledger = recorded.ledger
+    with open_transaction(task.host, "patch", controller) as transaction:
+        task.ledger = transaction.ledger
         task.look()
         if task.steps() or not task.moves_trial():  # it has ended, or somebody has accepted it
-            return task.change(recorded)
-        precautions = task.precautions(recorded)
-        recorded.begin([task.planned()], task.before)
+            return task.change(transaction)
+        precautions = task.precautions(transaction)
+        transaction.begin([task.planned()], task.before)
         try:
             precautions.prolong()
         except (LivepatchError, OSError) as failure:
-            error = known_error(failure)
+            error = as_livepatch_error(failure)
             error.details.update(
-                transaction=recorded.id, patch=answer["patch"], findings=task.end(recorded, "failed", error.code))
+                transaction=transaction.id, patch=answer["patch"], findings=task.end(transaction, "failed", error.code))
             raise error from failure
         precautions.settle(task.before)
-        findings = answer["findings"] + task.end(recorded, "done")
+        findings = answer["findings"] + task.end(transaction, "done")
         return dict(answer, transaction=precautions.begun, findings=findings)

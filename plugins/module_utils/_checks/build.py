@@ -8,63 +8,63 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_names
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import OF_LIVE_PATCHES
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 MOST_NAMES = 12  # in one message
 PROOF = "__ksymtab_klp_enable_patch"  # shown by a kernel that shows its exports by these names
 
 
-def _vermagic(question):
+def _vermagic(context):
     """The release is another check's, and the kernel compares the rest byte by byte (same_magic)."""
-    have, want = question.description["vermagic"], question.facts.sample.vermagic
+    have, want = context.description["vermagic"], context.facts.sample.vermagic
     if have.partition(" ")[2] != want.partition(" ")[2]:
-        yield _finding(question, "vermagic-mismatch", have=have.strip(), want=want.strip())
+        yield _finding(context, "vermagic-mismatch", have=have.strip(), want=want.strip())
 
 
-def _has_versions(question):
-    if question.facts.sample.has_versions and not question.description["has_versions"]:
-        yield _finding(question, "no-versions")
+def _has_versions(context):
+    if context.facts.sample.has_versions and not context.description["has_versions"]:
+        yield _finding(context, "no-versions")
 
 
-def _struct_size(question):
-    have, want = question.description["module_struct_size"], question.facts.sample.struct_size
+def _struct_size(context):
+    have, want = context.description["module_struct_size"], context.facts.sample.struct_size
     if have != want:
-        yield _finding(question, "struct-module-size", have=have, want=want)
+        yield _finding(context, "struct-module-size", have=have, want=want)
 
 
-def _versions(question):
-    known = question.facts.symbol_versions
+def _versions(context):
+    known = context.facts.symbol_versions
     differing = [
-        name for name, crc in built_against(question.description).items() if name in known and crc != known[name]]
+        name for name, crc in built_against(context.description).items() if name in known and crc != known[name]]
     if differing:
-        yield _finding(question, "symbol-version-mismatch", symbols=shortened(differing, MOST_NAMES))
+        yield _finding(context, "symbol-version-mismatch", symbols=join_limited(differing, MOST_NAMES))
 
 
-def _exports(question):
+def _exports(context):
     missing = [
-        entry["name"] for entry in question.description["imports"]
-        if not entry["weak"] and not _exported(question.facts.symbols, entry["name"])]
-    if question.interface is None:  # which is a finding by itself
+        entry["name"] for entry in context.description["imports"]
+        if not entry["weak"] and not _exported(context.facts.symbols, entry["name"])]
+    if context.interface is None:  # which is a finding by itself
         missing = [name for name in missing if not name.startswith(OF_LIVE_PATCHES)]
     if not missing:
         return
-    loaded = set(loaded_names(question.host))
-    tree = question.facts.in_tree
+    loaded = set(loaded_names(context.host))
+    tree = context.facts.in_tree
     exporters = {name: tree.exporter(name) if tree else None for name in missing}
     # What depmod does not know, a module from elsewhere may export that the file's modinfo names.
     others = [
-        name for name in question.description["depends"]
+        name for name in context.description["depends"]
         if name not in loaded.union(exporters.values()) and not (tree and tree.built_in(name))]
     for name in missing:
         if exporters[name] is None and others:
             exporters[name] = others[0]
     for module in sorted(set(exporters.values()) - loaded - {None}):
         needed = [name for name in missing if exporters[name] == module]
-        yield finding("dependency-not-loaded", module, file=question.description["file"], module=module,
-                      symbols=shortened(needed, MOST_NAMES))
+        yield finding("dependency-not-loaded", module, file=context.description["file"], module=module,
+                      symbols=join_limited(needed, MOST_NAMES))
     unknown = [name for name in missing if exporters[name] is None or exporters[name] in loaded]
     if unknown:
-        yield _finding(question, "symbol-not-exported", symbols=shortened(unknown, MOST_NAMES))
+        yield _finding(context, "symbol-not-exported", symbols=join_limited(unknown, MOST_NAMES))
 
 
 def _exported(symbols, name):
@@ -75,17 +75,17 @@ def _exported(symbols, name):
     return bool(symbols[name])
 
 
-def _unwinding(question):
+def _unwinding(context):
     """The kernel loads a module without, or with other, data for its unwinder, and takes it at its word."""
-    sample, have = question.facts.sample, question.description["orc"]
+    sample, have = context.facts.sample, context.description["orc"]
     if sample.orc_unwind and not have["unwind"]:
-        yield _finding(question, "orc-missing")
+        yield _finding(context, "orc-missing")
     elif sample.orc_header and have["header"] and sample.orc_header != have["header"]:
-        yield _finding(question, "orc-mismatch")
+        yield _finding(context, "orc-mismatch")
 
 
-def _finding(question, code, **facts):
-    return finding(code, question.description["name"], file=question.description["file"], **facts)
+def _finding(context, code, **facts):
+    return finding(code, context.description["name"], file=context.description["file"], **facts)
 
 
 CHECKS = (

@@ -12,16 +12,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
-# find(question) yields findings with these codes. needs: names of facts (see facts.py) that it cannot do without.
+# run(context) yields findings with these codes. needs: names of facts (see facts.py) that it cannot do without.
 # when: `always`, also of a patch that is enabled already; `change`, when there is something to do; `load`, when the
 # module is going to be loaded; `fit`, when moreover the file is a live patch for the running kernel, because a
 # comparison of anything else with this kernel says nothing.
 Check = namedtuple("Check", "codes when needs find")
 
 
-class Question:
+class CheckContext:
     """May this patch be brought to `enabled` here?
 
     `description`: of the patch file; `state`: of that name now; `parameters`: asked for; `interface`: the adapter, None
@@ -52,20 +52,20 @@ class Question:
             described["livepatch"] and described["arch"] == self.host.machine()
             and described["release"] == self.host.release())
 
-    def others(self):
+    def other_patches(self):
         """The enabled patches other than this one, oldest first."""
         name = self.description["name"]
         return [patch for patch in self.patches if patch["name"] != name and patch["state"] == "enabled"]
 
-    @once
-    def kept(self):
+    @cached_property
+    def kept_descriptions(self):
         """{name: the description of the file that this host keeps of it, None without one} of each of the others."""
         store = Store(self.host)
         return {patch["name"]: store.of_build(patch["name"], module_build_id(self.host, patch["name"]))
-                for patch in self.others()}
+                for patch in self.other_patches()}
 
 
-def state_in_question(host, interface, name):
+def observed_state(host, interface, name):
     """The state of a name where what is in the way is to be a finding: `absent` without an interface to ask, or when
     the name belongs to an ordinary module."""
     module = loaded_module(host, name)

@@ -19,16 +19,16 @@ COPIES = 3  # while it is loaded: the file's pages, the kernel's copy of them, t
 SPARE_MEMORY = 16 * MIB
 
 
-def _writable(question):
-    if question.host.is_read_only(STORE_DIRECTORY):
+def _writable(context):
+    if context.host.is_read_only(STORE_DIRECTORY):
         yield finding("read-only", STORE_DIRECTORY, path=STORE_DIRECTORY)
 
 
-def _space(question):
-    described = question.description
-    if Store(question.host).has(described["sha256"]):
+def _space(context):
+    described = context.description
+    if Store(context.host).has(described["sha256"]):
         return
-    free, files = question.host.free_space(STORE_DIRECTORY)
+    free, files = context.host.free_space(STORE_DIRECTORY)
     wanted = described["size"] + MARGIN
     if free < wanted:
         yield _no_space(described, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
@@ -40,22 +40,22 @@ def _no_space(described, free, wanted):
     return finding("no-space", STORE_DIRECTORY, path=STORE_DIRECTORY, file=described["file"], free=free, wanted=wanted)
 
 
-def _memory(question):
-    match = re.search(r"^MemAvailable:\s*(\d+) kB", question.host.read_or("/proc/meminfo", ""), re.MULTILINE)
-    wanted = COPIES * question.description["size"] + SPARE_MEMORY
+def _memory(context):
+    match = re.search(r"^MemAvailable:\s*(\d+) kB", context.host.read_or("/proc/meminfo", ""), re.MULTILINE)
+    wanted = COPIES * context.description["size"] + SPARE_MEMORY
     if match and int(match.group(1)) * KIB < wanted:
         yield finding(
-            "little-memory", "MemAvailable", file=question.description["file"], free=int(match.group(1)) // KIB,
+            "little-memory", "MemAvailable", file=context.description["file"], free=int(match.group(1)) // KIB,
             wanted=-(-wanted // MIB))
 
 
-def _crash_dump(question):
-    if question.host.read_or("/sys/kernel/kexec_crash_loaded") == "0":  # a kernel without kexec has no such file
+def _crash_dump(context):
+    if context.host.read_or("/sys/kernel/kexec_crash_loaded") == "0":  # a kernel without kexec has no such file
         yield finding("crash-dump-not-armed", "kdump")
 
 
-def _other_tools(question):
-    for tool in other_tools(question.host):
+def _other_tools(context):
+    for tool in other_tools(context.host):
         code = "other-tool-active" if tool["active"] else "other-tool-present"
         yield finding(code, tool["name"], tool=tool["name"], effect=tool["effect"])
 

@@ -4,22 +4,22 @@
 """Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import in_tree_modules, sample_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index, reference_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import (
     hooked_functions,
     traceable_functions,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import read_symbols
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signer
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signing_key
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kprobes import placed_kprobes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import present_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import symbol_versions
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import demanded_by
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import signature_policy
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 
 # Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
 SOURCES = {
@@ -43,17 +43,17 @@ class Facts:
         self.host = host
         self.description = description
 
-    @once
+    @cached_property
     def ledger(self):
         """What is accepted, on trial and quarantined here (see ledger.py); raises LivepatchError `ledger-damaged`."""
         try:
-            return settled(self.host, read_ledger(self.host), written(self.host.wall_clock()))
+            return ledger_for_this_boot(self.host, read_ledger(self.host), utc_timestamp(self.host.wall_clock()))
         except PermissionError:
             return None
 
-    @once
+    @cached_property
     def symbols(self):
-        """{name: [object, ...]} of every name that the file speaks of (see _kallsyms.read_symbols).
+        """{name: [object, ...]} of every name that the file speaks of (see read_symbols in kallsyms.py).
 
         For an import it tells of `__ksymtab_NAME` as well, which is where a kernel that shows
         `__ksymtab_klp_enable_patch` has an export.
@@ -65,11 +65,11 @@ class Facts:
         names.update(exports, ("__ksymtab_" + name for name in exports))
         return read_symbols(self.host, names)
 
-    @once
+    @cached_property
     def present(self):
         return present_objects(self.host)
 
-    @once
+    @cached_property
     def replaced(self):
         """{(object, name)} of the functions that are replaced as soon as the file is loaded; none where it only hints.
         """
@@ -77,43 +77,43 @@ class Facts:
         return {(entry["name"], function["name"])
                 for entry in objects if entry["name"] in self.present for function in entry["functions"]}
 
-    @once
+    @cached_property
     def traceable(self):
         """Those of `replaced` that ftrace lists by their names."""
         return traceable_functions(self.host, self.replaced)
 
-    @once
+    @cached_property
     def hooked(self):
-        """What ftrace redirects (see _ftrace.hooked_functions); nothing where nothing is replaced at once."""
+        """What ftrace redirects (see hooked_functions in ftrace.py); nothing where nothing is replaced at once."""
         return hooked_functions(self.host) if len(self.replaced) > 0 else {}
 
-    @once
+    @cached_property
     def kprobes(self):
-        """Every armed kprobe (see _kprobes.placed_kprobes); none where nothing is replaced at once."""
+        """Every armed kprobe (see placed_kprobes in kprobes.py); none where nothing is replaced at once."""
         return placed_kprobes(self.host) if len(self.replaced) > 0 else []
 
-    @once
+    @cached_property
     def in_tree(self):
-        """The kernel's modules on disk (see _in_tree.InTree)."""
-        return in_tree_modules(self.host)
+        """The kernel's modules on disk (see ModuleIndex in depmod.py)."""
+        return module_index(self.host)
 
-    @once
+    @cached_property
     def sample(self):
-        """How the kernel's own modules are built (see _in_tree.Sample)."""
-        return self.in_tree and sample_module(self.host, self.in_tree)
+        """How the kernel's own modules are built (see ReferenceModule in depmod.py)."""
+        return self.in_tree and reference_module(self.host, self.in_tree)
 
-    @once
+    @cached_property
     def symbol_versions(self):
         """{symbol: CRC} of those that the file was built against and the host tells; needs the sample."""
         return symbol_versions(self.host, self.in_tree, self.sample, built_against(self.description))
 
-    @once
+    @cached_property
     def signer_known(self):
         """Whether the kernel has the key that the file is signed with; True where that does not matter."""
         signature = self.description["signature"]
-        return has_signer(self.host, signature) if signature and demanded_by(self.host) else True
+        return has_signing_key(self.host, signature) if signature and signature_policy(self.host) else True
 
-    @once
+    @cached_property
     def strict_types(self):
         """Whether the kernel refuses a module whose type information does not fit; False for a file without any.
 

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What bringing a patch to `enabled` would come to: what it replaces, the way back, and who sleeps in its functions."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, standing_blockers
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import kept_in_memory_by
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import unload_obstacle
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import sleepers
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_clash
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 SAMPLES = 3
 MOST_TASKS = 3
@@ -15,34 +15,34 @@ MOST_TASKS = 3
 ATTACHING = frozenset(("klp_shadow_alloc", "klp_shadow_get_or_alloc"))
 
 
-def replaced_patches(question):
+def replaced_patches(context):
     """The names of the enabled patches that would go, oldest first; only where the file says that it replaces."""
-    if not (question.changes() and question.description["replace"]):
+    if not (context.changes() and context.description["replace"]):
         return []
-    return [patch["name"] for patch in question.others()]
+    return [patch["name"] for patch in context.other_patches()]
 
 
-def no_forecast():
+def empty_forecast():
     """The shape of a forecast where there is nothing to be brought anywhere; `possible` is None then."""
     return {"replaces": [], "rollback": {"possible": None, "to": [], "reasons": []}, "sleepers": []}
 
 
-def forecast(question):
+def forecast(context):
     """What would come of it, and the findings on who sleeps in its functions.
 
     The first is a dict of `replaces` (names), `rollback` (`possible`, `to`, `reasons`) and `sleepers` (see _sleepers);
     `to` are the patches that would be enabled after the way back, none for the kernel as it was booted.
     """
-    reasons = list(_against_the_way_back(question))
-    asleep = _sleepers(question)
-    ahead = {
-        "replaces": replaced_patches(question),
+    reasons = list(_rollback_obstacles(context))
+    asleep = _sleepers(context)
+    result = {
+        "replaces": replaced_patches(context),
         "rollback": {
-            "possible": not standing_blockers(reasons), "to": [patch["name"] for patch in question.others()],
+            "possible": not blockers_in(reasons), "to": [patch["name"] for patch in context.other_patches()],
             "reasons": reasons},
         "sleepers": asleep or [],
     }
-    return ahead, list(_findings_on(asleep))
+    return result, list(_findings_on(asleep))
 
 
 def _findings_on(asleep):
@@ -55,50 +55,50 @@ def _findings_on(asleep):
         if sleeper["seen"] == SAMPLES:
             always.setdefault(sleeper["function"], []).append(f"{sleeper['comm']} (pid {sleeper['pid']})")
     for function, tasks in sorted(always.items()):
-        yield finding("task-in-function", function, function=function, tasks=_were(tasks))
+        yield finding("task-in-function", function, function=function, tasks=_tasks_were(tasks))
 
 
-def _were(tasks):
-    return shortened(tasks, MOST_TASKS) + (" was" if len(tasks) == 1 else " were")
+def _tasks_were(tasks):
+    return join_limited(tasks, MOST_TASKS) + (" was" if len(tasks) == 1 else " were")
 
 
-def _sleepers(question):
+def _sleepers(context):
     """Who is asleep in a function to be patched, in the kernel's own or in another patch's version of it."""
-    if not (question.interface and question.loads() and question.fits()):
+    if not (context.interface and context.loads() and context.fits()):
         return []
     functions = {(entry["name"], function["name"])
-                 for entry in question.description["objects"] for function in entry["functions"]}
+                 for entry in context.description["objects"] for function in entry["functions"]}
     names = {name for _entry, name in functions}
-    functions.update((patch["name"], name) for patch in question.others() for name in names)
-    return sleepers(question.host, functions, modules=replaced_patches(question), samples=SAMPLES)
+    functions.update((patch["name"], name) for patch in context.other_patches() for name in names)
+    return sleepers(context.host, functions, modules=replaced_patches(context), samples=SAMPLES)
 
 
-def _against_the_way_back(question):
-    described = question.description
+def _rollback_obstacles(context):
+    described = context.description
     name, file = described["name"], described["file"]
     if not described["removable"]:
         yield finding("rollback-not-removable", name, file=file)
     if ATTACHING.intersection(described["shadow"]):
         yield finding("rollback-shadow-variables", name, file=file)
-    for other in replaced_patches(question):
-        yield from _against_bringing_back(question, other)
+    for other in replaced_patches(context):
+        yield from _restore_obstacles(context, other)
 
 
-def _against_bringing_back(question, other):
+def _restore_obstacles(context, other):
     """A replaced patch comes back by being loaded again, and replaces the newer one in its turn if it can."""
-    described, kept = question.description, question.kept[other]
+    described, kept = context.description, context.kept_descriptions[other]
     facts = {"file": described["file"], "other": other}
     if kept is None:
         yield finding("rollback-file-missing", other, **facts)
         return
-    held = kept_in_memory_by(question.host, other)
-    if held:
-        yield finding("rollback-pinned", other, why=held, **facts)
-    clash = state_clash(kept, described)
+    obstacle = unload_obstacle(context.host, other)
+    if obstacle:
+        yield finding("rollback-pinned", other, why=obstacle, **facts)
+    conflict = state_conflict(kept, described)
     if kept["replace"] is False:
         yield finding("rollback-gap", other, **facts)
-    elif clash:
-        yield finding("rollback-states", other, why=clash, **facts)
+    elif conflict:
+        yield finding("rollback-states", other, why=conflict, **facts)
     callbacks = sorted({callback for entry in described["objects"] for callback in entry["callbacks"]})
     if kept["replace"] is not False and callbacks:
         yield finding("rollback-callbacks", other, callbacks=", ".join(callbacks), **facts)

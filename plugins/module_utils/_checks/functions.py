@@ -13,19 +13,19 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace im
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import same_address, suffixed_symbols
 
 
-def _symbols(question):
+def _symbols(context):
     """As klp_find_object_symbol() in kernel/livepatch/core.c judges."""
-    looked_up = (_unresolved(question, *wanted) for wanted in _wanted(question))
+    looked_up = (_unresolved(context, *wanted) for wanted in _wanted(context))
     found = [unresolved for unresolved in looked_up if unresolved]
-    suffixed = suffixed_symbols(question.host, {symbol for _code, symbol, _facts in found})
+    suffixed = suffixed_symbols(context.host, {symbol for _code, symbol, _facts in found})
     for code, symbol, facts in found:
         if symbol not in suffixed or facts["object"] != "vmlinux":
             yield finding(code, _subject(facts["object"], symbol, facts["sympos"]), symbol=symbol, **facts)
 
 
-def _wanted(question):
+def _wanted(context):
     """(use, object, name, sympos) of all that the kernel looks up while it loads the file."""
-    description = question.description
+    description = context.description
     for entry in [] if description["opaque"] else description["objects"]:
         for function in entry["functions"]:
             yield "patches", entry["name"], function["name"], function["sympos"]
@@ -36,11 +36,11 @@ def _wanted(question):
             yield "refers to", entry["object"], entry["name"], entry["sympos"]
 
 
-def _unresolved(question, use, entry, name, sympos):
-    if entry not in question.facts.present:
+def _unresolved(context, use, entry, name, sympos):
+    if entry not in context.facts.present:
         return None
-    count = question.facts.symbols[name].count(entry)
-    facts = {"file": question.description["file"], "use": use, "object": entry, "count": count, "sympos": sympos}
+    count = context.facts.symbols[name].count(entry)
+    facts = {"file": context.description["file"], "use": use, "object": entry, "count": count, "sympos": sympos}
     if count == 0:
         return "symbol-missing", name, facts
     if sympos == 0 and count > 1:
@@ -50,68 +50,68 @@ def _unresolved(question, use, entry, name, sympos):
     return None
 
 
-def _traceable(question):
-    facts = question.facts
-    unlisted = {function for function in facts.replaced - facts.traceable if _symbol_count(question, function) != 0}
+def _traceable(context):
+    facts = context.facts
+    unlisted = {function for function in facts.replaced - facts.traceable if _symbol_count(context, function) != 0}
     if not unlisted:
         return
-    names = same_address(question.host, unlisted)
-    told = {function for function in unlisted if names[function] is not None}
-    others = {(entry, alias) for entry, name in told for alias in names[entry, name]}
-    listed = traceable_functions(question.host, others) or set()
-    for entry, name in sorted(told):
+    names = same_address(context.host, unlisted)
+    known = {function for function in unlisted if names[function] is not None}
+    others = {(entry, alias) for entry, name in known for alias in names[entry, name]}
+    listed = traceable_functions(context.host, others) or set()
+    for entry, name in sorted(known):
         if not any((entry, alias) in listed for alias in names[entry, name]):
             yield finding("function-not-traceable", _subject(entry, name), object=entry, function=name)
-    if unlisted - told:
+    if unlisted - known:
         hidden = "This kernel hides the addresses of its symbols (kernel.kptr_restrict)"
         yield finding(
             "not-checked", "function-not-traceable", codes="function-not-traceable",
             why=SOURCES["symbols"] if facts.symbols is None else hidden)
 
 
-def _hooks(question):
-    ours = _live_patched(question)
-    for function in sorted(question.facts.replaced):
+def _hooks(context):
+    ours = _live_patched(context)
+    for function in sorted(context.facts.replaced):
         entry, name = function
-        hooks = question.facts.hooked.get(function, [])
+        hooks = context.facts.hooked.get(function, [])
         busy = sum("I" in flags for flags in hooks) > len(ours.get(function, ()))
-        if busy and _symbol_count(question, function) == 1 and not _live_patched_alias(question, function, ours):
+        if busy and _symbol_count(context, function) == 1 and not _live_patched_alias(context, function, ours):
             yield finding("ftrace-busy", _subject(*function), object=entry, function=name)
         elif any("D" in flags for flags in hooks):
             yield finding("function-attached", _subject(*function), object=entry, function=name)
 
 
-def _live_patched(question):
+def _live_patched(context):
     """{(object, name): {sympos, ...}} of what live patches hold."""
     held = {}
-    for patch in question.patches:
+    for patch in context.patches:
         for entry in patch["objects"]:
             for function in entry["functions"]:
                 held.setdefault((entry["name"], function["name"]), set()).add(function["sympos"])
     return held
 
 
-def _live_patched_alias(question, function, ours):
+def _live_patched_alias(context, function, ours):
     """Whether a live patch holds it by another name of the same address, or that cannot be told."""
     if not any(entry == function[0] for entry, _name in ours):
         return False
-    names = same_address(question.host, {function})[function]
+    names = same_address(context.host, {function})[function]
     return names is None or any((function[0], alias) in ours for alias in names)
 
 
-def _symbol_count(question, function):
+def _symbol_count(context, function):
     """How many symbols the object has of this name, None where the kernel does not tell."""
     entry, name = function
-    return None if question.facts.symbols is None else question.facts.symbols[name].count(entry)
+    return None if context.facts.symbols is None else context.facts.symbols[name].count(entry)
 
 
-def _kprobes(question):
+def _kprobes(context):
     inside = {}
-    for kprobe in question.facts.kprobes:
+    for kprobe in context.facts.kprobes:
         # ftrace calls one at the entry whatever the function is replaced by: seen on 6.1.
         if kprobe["offset"] and not kprobe["ftrace"]:
             inside.setdefault((kprobe["object"], kprobe["function"]), set()).add(kprobe["offset"])
-    for entry, name in sorted(question.facts.replaced & set(inside)):
+    for entry, name in sorted(context.facts.replaced & set(inside)):
         places = ", ".join(f"{name}+{offset:#x}" for offset in sorted(inside[entry, name]))
         yield finding("function-probed", _subject(entry, name), object=entry, function=name, places=places)
 

@@ -7,14 +7,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     is_livepatch,
-    kept_in_memory_by,
     loaded_module,
     module_build_id,
+    unload_obstacle,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys, state_clash
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import quarantine_of
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys, state_conflict
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import quarantine_entry
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 # The kernel drops its reference to a disabled patch within milliseconds, unless it keeps it for ever.
 RELEASE_SECONDS = 5
@@ -27,37 +27,37 @@ QUARANTINED = {
 KERNELS_OWN = frozenset(("async_probe", "dyndbg"))
 
 
-def _transition(question):
-    other = question.interface.in_transition() if question.interface else None
-    if other and other != question.description["name"]:
+def _transition(context):
+    other = context.interface.patch_in_transition() if context.interface else None
+    if other and other != context.description["name"]:
         yield finding("transition-running", other, other=other)
 
 
-def _name_taken(question):
-    description = question.description
-    if question.state not in ("enabled", "enabling", "disabling"):
+def _name_taken(context):
+    description = context.description
+    if context.state not in ("enabled", "enabling", "disabling"):
         return  # absent, or a leftover without effect that is taken out first
-    loaded = module_build_id(question.host, description["name"])
+    loaded = module_build_id(context.host, description["name"])
     if loaded != description["build_id"]:
         yield finding(
             "name-taken-by-other-build", description["name"], name=description["name"], file=description["file"],
-            state=question.state, loaded=loaded or "none", wanted=description["build_id"] or "none")
+            state=context.state, loaded=loaded or "none", wanted=description["build_id"] or "none")
 
 
-def _ordinary_module(question):
-    name = question.description["name"]
-    module = loaded_module(question.host, name)
+def _ordinary_module(context):
+    name = context.description["name"]
+    module = loaded_module(context.host, name)
     if module and not is_livepatch(module):
         yield finding("name-not-a-livepatch", name, name=name)
 
 
-def _leftover(question):
+def _leftover(context):
     """A disabled patch is not enabled again by the kernel: its module has to go before one of that name comes."""
-    if question.state != "disabled":
+    if context.state != "disabled":
         return
-    host, name = question.host, question.description["name"]
-    why = kept_in_memory_by(host, name)
-    if why is None and not wait_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
+    host, name = context.host, context.description["name"]
+    why = unload_obstacle(host, name)
+    if why is None and not poll_until(host, lambda: _is_free(host, name), RELEASE_SECONDS):
         why = "the kernel still holds it, as it always does after a forced transition"
     if why:
         yield finding("name-pinned", name, name=name, why=why)
@@ -70,20 +70,20 @@ def _is_free(host, name):
     return module is None or module["refcnt"] == 0
 
 
-def _parameters(question):
-    known = question.description["parameters"]
+def _parameters(context):
+    known = context.description["parameters"]
     spelled = {name.replace("-", "_") for name in known}  # - and _ are equal to parameq() in kernel/params.c
-    unknown = {name for name in question.parameters if name.replace("-", "_") not in spelled}
+    unknown = {name for name in context.parameters if name.replace("-", "_") not in spelled}
     for parameter in sorted(unknown - KERNELS_OWN):
-        yield finding("unknown-parameter", parameter, file=question.description["file"], parameter=parameter,
+        yield finding("unknown-parameter", parameter, file=context.description["file"], parameter=parameter,
                       known=", ".join(sorted(known)) or "none")
 
 
-def _states(question):
+def _states(context):
     """As klp_is_patch_compatible in kernel/livepatch/state.c, with the files of the enabled patches."""
-    described = question.description
-    for other in question.kept:
-        kept = question.kept[other]
+    described = context.description
+    for other in context.kept_descriptions:
+        kept = context.kept_descriptions[other]
         facts = {"file": described["file"], "other": other}
         if described["opaque"]:
             if kept and kept["states"]:
@@ -92,24 +92,24 @@ def _states(question):
             if described["states"]:
                 yield finding("states-unknown", other, why="this host keeps no file of the enabled one", **facts)
         else:
-            clash = state_clash(described, kept)
-            if clash:
-                yield finding("states-incompatible", other, why=clash, **facts)
+            conflict = state_conflict(described, kept)
+            if conflict:
+                yield finding("states-incompatible", other, why=conflict, **facts)
 
 
-def _taken_over(question):
-    description = question.description
+def _taken_over(context):
+    description = context.description
     if description["replace"] is not False or description["opaque"]:
         return
     claimed = function_keys(description["objects"])
-    others = [patch["name"] for patch in question.others() if claimed & function_keys(patch["objects"])]
+    others = [patch["name"] for patch in context.other_patches() if claimed & function_keys(patch["objects"])]
     if others:
         yield finding("functions-taken-over", description["name"], file=description["file"], others=", ".join(others))
 
 
-def _replaced(question):
+def _replaced(context):
     """What the patches that it replaces have and it does not goes with them."""
-    described, others = question.description, question.others()
+    described, others = context.description, context.other_patches()
     if not others or described["replace"] is False:
         return
     if described["replace"] is None or described["opaque"]:
@@ -120,25 +120,25 @@ def _replaced(question):
     for patch in others:
         dropped = sorted(function_keys(patch["objects"]) - claimed)
         if dropped:
-            code = "functions-dropped" if question.kept[patch["name"]] else "replaces-foreign-patch"
-            functions = shortened([f"{entry}:{function}" for entry, function, _sympos in dropped], MOST_NAMES)
+            code = "functions-dropped" if context.kept_descriptions[patch["name"]] else "replaces-foreign-patch"
+            functions = join_limited([f"{entry}:{function}" for entry, function, _sympos in dropped], MOST_NAMES)
             yield finding(code, patch["name"], file=described["file"], other=patch["name"], functions=functions)
 
 
-def _quarantined(question):
+def _quarantined(context):
     """A build that was there when this host crashed."""
-    held = quarantine_of(question.facts.ledger, question.description)
-    if held:
-        name = question.description["name"]
-        yield finding("quarantined", name, name=name, since=held["since"],
-                      why=QUARANTINED.get(held["why"], held["why"]))
+    entry = quarantine_entry(context.facts.ledger, context.description)
+    if entry:
+        name = context.description["name"]
+        yield finding("quarantined", name, name=name, since=entry["since"],
+                      why=QUARANTINED.get(entry["why"], entry["why"]))
 
 
-def _trial(question):
+def _trial(context):
     """One patch on trial at a time: at its end the host goes back to what was there before."""
-    trial = question.facts.ledger["trial"]
-    name = question.description["name"]
-    if trial and trial["name"] != name and any(patch["name"] == trial["name"] for patch in question.patches):
+    trial = context.facts.ledger["trial"]
+    name = context.description["name"]
+    if trial and trial["name"] != name and any(patch["name"] == trial["name"] for patch in context.patches):
         yield finding("trial-running", trial["name"], other=trial["name"], since=trial["since"])
 
 

@@ -13,43 +13,43 @@ GPL_COMPATIBLE = frozenset((
     "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"))
 
 
-def _is_livepatch(question):
-    if not question.description["livepatch"]:
-        yield finding("not-a-livepatch", question.description["name"], file=question.description["file"])
+def _is_livepatch(context):
+    if not context.description["livepatch"]:
+        yield finding("not-a-livepatch", context.description["name"], file=context.description["file"])
 
 
-def _architecture(question):
-    machine = question.host.machine()
-    if question.description["arch"] != machine:
-        yield finding("wrong-architecture", question.description["name"], machine=machine, **_names(question))
+def _architecture(context):
+    machine = context.host.machine()
+    if context.description["arch"] != machine:
+        yield finding("wrong-architecture", context.description["name"], machine=machine, **_names(context))
 
 
-def _release(question):
-    running = question.host.release()
-    if question.description["release"] is None:
-        yield finding("no-vermagic", question.description["name"], file=question.description["file"])
-    elif question.description["release"] != running:
-        yield finding("wrong-release", question.description["name"], running=running, **_names(question))
+def _release(context):
+    running = context.host.release()
+    if context.description["release"] is None:
+        yield finding("no-vermagic", context.description["name"], file=context.description["file"])
+    elif context.description["release"] != running:
+        yield finding("wrong-release", context.description["name"], running=running, **_names(context))
 
 
-def _license(question):
-    described = question.description
+def _license(context):
+    described = context.description
     if described["license"] not in GPL_COMPATIBLE:
-        said = "no licence" if described["license"] is None else f"the licence '{described['license']}'"
-        yield finding("license-not-gpl", described["name"], file=described["file"], license=said)
+        license_text = "no licence" if described["license"] is None else f"the licence '{described['license']}'"
+        yield finding("license-not-gpl", described["name"], file=described["file"], license=license_text)
 
 
-def _stripped(question):
-    if not question.description["symtab"]:
-        yield finding("module-stripped", question.description["name"], file=question.description["file"])
+def _stripped(context):
+    if not context.description["symtab"]:
+        yield finding("module-stripped", context.description["name"], file=context.description["file"])
 
 
-def _duplicates(question):
+def _duplicates(context):
     """The kernel makes a directory for each and refuses a second one of that name (klp_init_object, klp_init_func).
 
     That of a function has its sympos in its name, or 1 for 0.
     """
-    described = question.description
+    described = context.description
     if described["opaque"]:
         return
     objects = Counter(entry["name"] for entry in described["objects"])
@@ -62,21 +62,21 @@ def _duplicates(question):
                       function=name, sympos=sympos)
 
 
-def _object_names(question):
-    described = question.description
+def _object_names(context):
+    described = context.description
     if described["opaque"]:
         return
     for name in sorted({entry["name"] for entry in described["objects"] if "-" in entry["name"]}):
         yield finding("object-name-impossible", name, file=described["file"], object=name)
 
 
-def _opaque(question):
-    if question.description["opaque"] and question.description["symtab"]:  # nothing can be told of a stripped file
-        yield finding("tables-opaque", question.description["name"], file=question.description["file"])
+def _opaque(context):
+    if context.description["opaque"] and context.description["symtab"]:  # nothing can be told of a stripped file
+        yield finding("tables-opaque", context.description["name"], file=context.description["file"])
 
 
-def _names(question):
-    return {key: question.description[key] for key in ("file", "arch", "release")}
+def _names(context):
+    return {key: context.description[key] for key in ("file", "arch", "release")}
 
 
 CHECKS = (

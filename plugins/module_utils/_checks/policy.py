@@ -7,10 +7,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import (
     blacklisted_modules,
-    demanded_by,
     ftrace_switch,
     may_load_modules,
     modules_disabled,
+    signature_policy,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import unsupported
 
@@ -23,45 +23,46 @@ def permission(host, modules=True):
         yield finding("module-loading-disabled", "kernel.modules_disabled")
 
 
-def _interface(question):
-    if question.interface is None:
-        yield unsupported(question.host)
+def _interface(context):
+    if context.interface is None:
+        yield unsupported(context.host)
 
 
-def _permission(question):
-    return permission(question.host, modules=question.loads())
+def _permission(context):
+    return permission(context.host, modules=context.loads())
 
 
-def _unsigned(question):
-    policy = demanded_by(question.host)
-    if policy and question.description["signature"] is None:
+def _unsigned(context):
+    policy = signature_policy(context.host)
+    if policy and context.description["signature"] is None:
         code = "signature-missing" if policy == "module.sig_enforce" else "locked-down"
-        yield finding(code, question.description["name"], file=question.description["file"], policy=policy)
+        yield finding(code, context.description["name"], file=context.description["file"], policy=policy)
 
 
-def _signing_key(question):
-    if not question.facts.signer_known:
-        signature = question.description["signature"]
+def _signing_key(context):
+    if not context.facts.signer_known:
+        signature = context.description["signature"]
         yield finding(
-            "signature-key-unknown", question.description["name"], file=question.description["file"],
-            policy=demanded_by(question.host), signer=signature["signer"] or signature["key_id"] or signature["serial"])
+            "signature-key-unknown", context.description["name"], file=context.description["file"],
+            policy=signature_policy(context.host),
+            signer=signature["signer"] or signature["key_id"] or signature["serial"])
 
 
-def _blacklisted(question):
-    name = question.description["name"]
-    if name in blacklisted_modules(question.host):
+def _blacklisted(context):
+    name = context.description["name"]
+    if name in blacklisted_modules(context.host):
         yield finding("module-blacklisted", name, name=name)
 
 
-def _ftrace(question):
-    code = {"off": "ftrace-disabled", "dead": "ftrace-dead"}.get(ftrace_switch(question.host))
+def _ftrace(context):
+    code = {"off": "ftrace-disabled", "dead": "ftrace-dead"}.get(ftrace_switch(context.host))
     if code:
         yield finding(code, "kernel.ftrace_enabled")
 
 
-def _types(question):
-    if question.description["btf"] and question.facts.strict_types:
-        yield finding("btf-strict", question.description["name"], file=question.description["file"])
+def _types(context):
+    if context.description["btf"] and context.facts.strict_types:
+        yield finding("btf-strict", context.description["name"], file=context.description["file"])
 
 
 CHECKS = (

@@ -13,7 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks import (
     unloaded_objects,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 
 CHECKS = (
@@ -22,24 +22,24 @@ CHECKS = (
 
 # What a check's `when` asks of the question.
 APPLIES = {
-    "always": lambda question: True,
-    "change": lambda question: question.changes(),
-    "load": lambda question: question.loads(),
-    "fit": lambda question: question.loads() and question.fits(),
+    "always": lambda context: True,
+    "change": lambda context: context.changes(),
+    "load": lambda context: context.loads(),
+    "fit": lambda context: context.loads() and context.fits(),
 }
 
 
-def check(question):
+def run_checks(context):
     """Every finding of every check that applies, in the list's order; at its end, what could not be checked."""
     findings, unchecked = [], {}
-    for one in CHECKS:
-        if not APPLIES[one.when](question):
+    for check in CHECKS:
+        if not APPLIES[check.when](context):
             continue
-        missing = [need for need in one.needs if getattr(question.facts, need) is None]
+        missing = [need for need in check.needs if getattr(context.facts, need) is None]
         for need in missing:
-            unchecked.setdefault(need, []).extend(one.codes)
+            unchecked.setdefault(need, []).extend(check.codes)
         if not missing:
-            findings.extend(one.find(question))
+            findings.extend(check.run(context))
     return findings + [_not_checked(need, codes) for need, codes in unchecked.items()]
 
 
@@ -47,10 +47,10 @@ def _not_checked(need, codes):
     return finding("not-checked", need, why=SOURCES[need], codes=", ".join(codes))
 
 
-def findings_on(question):
+def evaluate(context):
     """Every finding on bringing this patch to `enabled`; where it is already, it is compared with its file."""
-    findings = check(question)
-    if not question.changes() and not standing_blockers(findings):
+    findings = run_checks(context)
+    if not context.changes() and not blockers_in(findings):
         findings += verify_patch(
-            question.host, question.interface, question.description["name"], question.description, tasks=False)[0]
+            context.host, context.interface, context.description["name"], context.description, tasks=False)[0]
     return findings

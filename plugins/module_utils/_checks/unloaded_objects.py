@@ -9,53 +9,53 @@ module (klp_module_coming in kernel/livepatch/core.c), and no other sign of the 
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 MOST_REASONS = 3  # in one message
 
 
-def absent_objects(question):
+def absent_objects(context):
     """The names of the modules that the patch is for and that are not loaded, in the file's order.
 
     Without those that no module is ever called, which is a finding by itself (`object-name-impossible`).
     """
-    names = [entry["name"] for entry in question.description["objects"] if entry["name"] and "-" not in entry["name"]]
-    return [name for name in names if name not in question.facts.present]
+    names = [entry["name"] for entry in context.description["objects"] if entry["name"] and "-" not in entry["name"]]
+    return [name for name in names if name not in context.facts.present]
 
 
-def _absent(question):
-    for name in absent_objects(question):
-        yield finding("object-absent", name, object=name, name=question.description["name"])
+def _absent(context):
+    for name in absent_objects(context):
+        yield finding("object-absent", name, object=name, name=context.description["name"])
 
 
-def _fits(question):
-    if question.description["opaque"]:
+def _fits(context):
+    if context.description["opaque"]:
         return  # its objects are guesses
-    for name in absent_objects(question):
-        tree = question.facts.in_tree
+    for name in absent_objects(context):
+        tree = context.facts.in_tree
         path = tree.path(name)
         if path is None:
             built_in = tree.built_in(name)
-            yield _unknown(question, name, "is part of the kernel itself" if built_in else "has no file on this host")
+            yield _unknown(context, name, "is part of the kernel itself" if built_in else "has no file on this host")
         else:
-            yield from _file_findings(question, name, path)
+            yield from _file_findings(context, name, path)
 
 
-def _file_findings(question, name, path):
-    module = module_file(question.host, path)
+def _file_findings(context, name, path):
+    module = module_file(context.host, path)
     try:
         if module is None or not module.elf.has_symbols():
-            yield _unknown(question, name, f"has a file that cannot be read ({path})")
+            yield _unknown(context, name, f"has a file that cannot be read ({path})")
             return
-        reasons = list(_reasons(question.description, name, module))
+        reasons = list(_reasons(context.description, name, module))
     except ElfError:
-        yield _unknown(question, name, f"has a damaged file ({path})")
+        yield _unknown(context, name, f"has a damaged file ({path})")
         return
     if reasons:
-        yield finding("object-would-be-refused", name, object=name, name=question.description["name"],
-                      why=shortened(reasons, MOST_REASONS))
+        yield finding("object-would-be-refused", name, object=name, name=context.description["name"],
+                      why=join_limited(reasons, MOST_REASONS))
 
 
 def _reasons(description, name, module):
@@ -77,8 +77,8 @@ def _reasons(description, name, module):
             yield f"ftrace cannot redirect {symbol['name']}"
 
 
-def _unknown(question, name, why):
-    return finding("object-unknown", name, object=name, why=why, file=question.description["file"])
+def _unknown(context, name, why):
+    return finding("object-unknown", name, object=name, why=why, file=context.description["file"])
 
 
 CHECKS = (

@@ -1,133 +1,217 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A patch file that is on the host already (remote_src), seen uncompressed."""
+"""Plain bytes out of .ko, .ko.gz, .ko.xz and .ko.zst files, recognised by their first bytes, within limits.
 
-import gzip
-import hashlib
+Both halves read patch files with this. It takes what gzip, xz and zstd take: streams one after the other, and the
+zeros that pad a file of gzip or xz.
+"""
+
+import importlib
 import lzma
-import os
 import shutil
-import stat
 import subprocess
+import tempfile
+import threading
 import zlib
-from contextlib import contextmanager
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-
-CHUNK = 1 << 20
+# bytes; larger than any module of a distribution (the largest have some 30 MiB), and small enough for a host's memory
 LARGEST = 256 << 20
+MOST_STREAMS = 10000  # tools that compress in parallel make one of some 64 KiB and more
+PIECE = 64 << 10  # bytes read at once
+CHUNK = 1 << 20  # bytes that come out at once
+XZ_MEMORY = 256 << 20
+ZSTD_WINDOW_BITS = 27
+ZSTD_SECONDS = 60
+ZSTD_STDIN = "/*stdin*\\ : "
+MAGIC = ((b"\x1f\x8b", "gz"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zst"))  # never the file's name
+LONGEST_MAGIC = max(len(magic) for magic, _kind in MAGIC)
 
-# What the decompressors of the standard library raise for damaged data.
-CORRUPT = (OSError, EOFError, lzma.LZMAError, zlib.error)
+
+class CompressionError(Exception):
+    """The file cannot be uncompressed. `code` is corrupt-compression, too-large or zstd-missing; `reason` says why."""
+
+    def __init__(self, code, reason):
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
 
 
-def image_digest(path):
-    """sha256 and size of the uncompressed module in a file.
+def compression_of(head):
+    """How a file is compressed, by its first bytes: `none`, `gz`, `xz` or `zst`."""
+    return next((kind for magic, kind in MAGIC if head.startswith(magic)), "none")
 
-    Raises LivepatchError `too-large`, and as `open_image` does.
+
+def uncompressed(file, more_zstd=()):
+    """Yield the plain bytes of a binary file, from its start, in pieces. One with a descriptor must be unbuffered.
+
+    `more_zstd` are further readers of zstd, asked before the program: functions of a file that return an iterator of
+    bytes, or None where they lack what they need. Raises CompressionError.
     """
-    digest = hashlib.sha256()
+    file.seek(0)
+    kind = compression_of(file.read(LONGEST_MAGIC))
+    file.seek(0)
     size = 0
-    with open_image(path) as image:
-        for chunk in iter(lambda: image.read(CHUNK), b""):
-            size += len(chunk)
-            digest.update(chunk)
-            if size > LARGEST:
-                raise LivepatchError(
-                    "too-large", f"{path} is larger than {LARGEST >> 20} MiB uncompressed. Name a patch file.")
-    return digest.hexdigest(), size
+    for piece in READERS[kind](file, more_zstd):
+        size += len(piece)
+        if size > LARGEST:
+            raise too_large()
+        yield piece
 
 
-@contextmanager
-def open_image(path):
-    """The uncompressed bytes of a patch file, as something to read from.
+def too_large():
+    """The CompressionError for a file with more bytes than a kernel module has."""
+    return CompressionError("too-large", f"it has more than {LARGEST >> 20} MiB")
 
-    Raises LivepatchError `no-such-file`, `remote-src-directory`, `not-a-file`, `zstd-missing`, and when it is read
-    `corrupt-compression`.
+
+def corrupt(reason):
+    """The CompressionError for a damaged stream. Programs give a reason on several lines; the first one counts."""
+    lines = str(reason).replace(ZSTD_STDIN, "").splitlines()
+    text = "".join(letter for letter in lines[0] if letter.isprintable()).strip(" .") if lines else "damaged"
+    return CompressionError("corrupt-compression", text)
+
+
+def read_streams(file, new_stream, piece_size=PIECE, padding=0):
+    """Yield what comes out of streams one after the other, with a bound on how many there are.
+
+    `new_stream()` returns a decompressor and its feed, a generator function of a piece that yields bytes. Zeros behind
+    a stream are skipped where `padding` is not 0 and divides their number.
     """
-    with _opened(path) as raw:
-        magic = raw.read(8)
-        raw.seek(0)
-        opener = next((opener for prefix, opener in OPENERS if magic.startswith(prefix)), _plain)
-        with opener(path, raw) as stream:
-            yield Image(path, stream)
+    piece = file.read(piece_size)
+    for _stream in range(MOST_STREAMS + 1):
+        if not piece:
+            return
+        stream, feed = new_stream()
+        while not stream.eof:
+            if not piece:
+                raise corrupt("it ends too early")
+            yield from feed(piece)
+            piece = stream.unused_data if stream.eof else file.read(piece_size)
+        piece = piece or file.read(piece_size)
+        if padding and piece.startswith(b"\0"):
+            piece = _behind_padding(file, piece, padding)
+    raise corrupt(f"it has more than {MOST_STREAMS} parts")
 
 
-class Image:
-    """A stream whose decompressor's many exceptions are one LivepatchError."""
+def _behind_padding(file, piece, padding):
+    zeros = 0
+    while piece:
+        rest = piece.lstrip(b"\0")
+        zeros += len(piece) - len(rest)
+        if rest:
+            break
+        piece = file.read(PIECE)
+    if zeros % padding:
+        raise corrupt("it is padded to no whole block")
+    return rest + file.read(PIECE) if piece else b""
 
-    def __init__(self, path, stream):
-        self._path = path
-        self._stream = stream
 
-    def read(self, size):
-        """At most `size` bytes, none at the end; raises LivepatchError `corrupt-compression`."""
+def _plain(file, _more_zstd):
+    return iter(lambda: file.read(CHUNK), b"")
+
+
+def _gunzip(file, _more_zstd):
+    try:
+        yield from read_streams(file, _new_gzip_stream, padding=1)
+    except zlib.error as error:
+        raise corrupt(error) from error
+
+
+def _new_gzip_stream():
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def feed(piece):
+        while True:
+            plain = stream.decompress(piece, CHUNK)
+            piece = stream.unconsumed_tail
+            if plain:
+                yield plain
+            if stream.eof or not (piece or len(plain) == CHUNK):
+                return
+    return stream, feed
+
+
+def _unxz(file, _more_zstd):
+    try:
+        yield from read_streams(file, _new_xz_stream, padding=4)
+    except (lzma.LZMAError, EOFError) as error:
+        raise corrupt(error) from error
+
+
+def _new_xz_stream():
+    return _with_bounded_output(lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_MEMORY))
+
+
+def _with_bounded_output(stream):
+    def feed(piece):
+        while not stream.eof:
+            plain = stream.decompress(piece, CHUNK)
+            piece = b""
+            if plain:
+                yield plain
+            elif stream.needs_input:
+                return
+    return stream, feed
+
+
+def _unzstd(file, more_zstd):
+    for read in (_zstd_by_python, *more_zstd, zstd_by_program):
+        pieces = read(file)
+        if pieces is not None:
+            return pieces
+    raise CompressionError("zstd-missing", "it is compressed with zstd, and nothing here reads that")
+
+
+def _zstd_by_python(file):
+    try:
+        zstd = importlib.import_module("compression.zstd")  # since Python 3.14
+    except ImportError:
+        return None
+    options = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_BITS}
+
+    def read():
         try:
-            return self._stream.read(size)
-        except CORRUPT as error:
-            raise _corrupt(self._path) from error
+            yield from read_streams(file, lambda: _with_bounded_output(zstd.ZstdDecompressor(options=options)))
+        except zstd.ZstdError as error:
+            raise corrupt(error) from error
+    return read()
 
 
-def _opened(path):
-    """The file, opened once, so that what is checked is what is read; a pipe is not waited on."""
+def zstd_by_program(file):
+    """Yield what the program zstd makes of a file; None where there is no such program."""
+    program = shutil.which("zstd")
+    if program is None:
+        return None
+    memory = f"--memory={1 << (ZSTD_WINDOW_BITS - 20)}MB"
+    return _output_of([program, "--decompress", "--stdout", "--quiet", memory], file)
+
+
+def _output_of(command, file):
+    with _with_descriptor(file) as source, tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=complaints)
+        deadline = threading.Timer(ZSTD_SECONDS, process.kill)
+        deadline.start()
+        try:
+            yield from iter(lambda: process.stdout.read(CHUNK), b"")
+        finally:
+            process.stdout.close()  # one that has more to say ends by that
+            status = process.wait()
+            deadline.cancel()
+        if status:
+            complaints.seek(0)
+            complaint = complaints.read(1000).decode("utf-8", "replace").strip()
+            raise corrupt(complaint or f"zstd ended with status {status}")
+
+
+def _with_descriptor(file):
+    """The same bytes in a file that another process can read; its descriptor stands at the start."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise LivepatchError(
-            "no-such-file", f"{path} on the host cannot be read ({error.strerror}). Correct src.") from error
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb", buffering=0)  # unbuffered: zstd reads on from the descriptor itself
-    os.close(descriptor)
-    if stat.S_ISDIR(mode):
-        raise LivepatchError(
-            "remote-src-directory", f"{path} is a directory on the host. With remote_src, name one patch file.")
-    raise LivepatchError("not-a-file", f"{path} on the host is not a regular file. Name one patch file.")
+        return open(file.fileno(), "rb", buffering=0, closefd=False)
+    except OSError:  # io.UnsupportedOperation: it is in memory
+        copy = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the caller closes it
+        shutil.copyfileobj(file, copy)
+        copy.seek(0)
+        return copy
 
 
-@contextmanager
-def _plain(_path, raw):
-    yield raw
-
-
-@contextmanager
-def _gzip(_path, raw):
-    with gzip.GzipFile(fileobj=raw) as stream:
-        yield stream
-
-
-@contextmanager
-def _xz(_path, raw):
-    with lzma.LZMAFile(raw) as stream:
-        yield stream
-
-
-@contextmanager
-def _zstd(path, compressed):
-    tool = shutil.which("zstd")
-    if tool is None:
-        raise LivepatchError(
-            "zstd-missing",
-            f"{path} is compressed with zstd and the host has no zstd command. Install zstd, or give an uncompressed "
-            "file.")
-    process = subprocess.Popen([tool, "-dcq"], stdin=compressed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        yield process.stdout
-    finally:
-        process.stdout.close()
-        failed = process.wait()
-    if failed:
-        raise _corrupt(path)
-
-
-def _corrupt(path):
-    return LivepatchError("corrupt-compression", f"{path} cannot be uncompressed. Fetch it again.")
-
-
-# The first bytes of a file decide, never its name.
-OPENERS = (
-    (b"\x1f\x8b", _gzip),
-    (b"\xfd7zXZ\0", _xz),
-    (b"\x28\xb5\x2f\xfd", _zstd),
-)
+READERS = {"none": _plain, "gz": _gunzip, "xz": _unxz, "zst": _unzstd}

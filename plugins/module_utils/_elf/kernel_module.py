@@ -6,15 +6,19 @@
 import struct
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import open_image
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError, ElfFile
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfFile
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import (
+    ElfError,
+    modinfo_fields,
+    orc_formats,
+    symbol_versions,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 CHUNK = 1 << 20
 LARGEST = 64 << 20  # bytes, uncompressed; the largest of Debian's has 25 MB
-VERSION_ENTRY = 64  # struct modversion_info: an unsigned long, and the rest for the name
-ORC_HEADER = 20  # bytes
 EM_X86_64 = 62
 
 # Where the compiler lists the places that ftrace can change (include/asm-generic/vmlinux.lds.h, MCOUNT_REC). On x86 the
@@ -54,67 +58,47 @@ class ModuleFile:
         section = self.elf.section(name)
         return b"" if section is None else bytes(self.elf.contents(section))
 
-    @once
+    @cached_property
     def modinfo(self):
         """{tag: first value} of .modinfo."""
         fields = {}
-        for entry in self._bytes(".modinfo").decode("utf-8", "replace").split("\0"):
-            tag, equals, value = entry.partition("=")
-            if equals:
-                fields.setdefault(tag, value)
+        for tag, value in modinfo_fields(self._bytes(".modinfo")):
+            fields.setdefault(tag, value)
         return fields
 
-    @once
+    @cached_property
     def build_id(self):
         """As hex, or None."""
-        return notes.build_id(self._bytes(".note.gnu.build-id"))
+        return notes.build_id(self._bytes(".note.gnu.build-id"), self.elf.order)
 
-    @once
+    @cached_property
     def struct_size(self):
         """sizeof(struct module), None for what is not a module."""
         section = self.elf.section(".gnu.linkonce.this_module")
         return section.size if section else None
 
-    @once
+    @cached_property
     def has_versions(self):
         """Whether it was built with CONFIG_MODVERSIONS."""
         return any(self.elf.section(name) for name in ("__versions", "__version_ext_crcs"))
 
-    @once
+    @cached_property
     def crcs(self):
-        """{symbol: CRC} of what it imports; the kernel takes the extended table first (kernel/module/version.c)."""
-        found = self._plain_crcs()
-        found.update(self._extended_crcs())
-        return found
+        """{symbol: CRC} of what it imports."""
+        tables = map(self._bytes, ("__versions", "__version_ext_crcs", "__version_ext_names"))
+        return symbol_versions(*tables, self.elf.order, self.elf.word)
 
-    def _plain_crcs(self):
-        contents = self._bytes("__versions")
-        layout = struct.Struct(self.elf.order + ("Q56s" if self.elf.word == 8 else "I60s"))
-        if len(contents) % VERSION_ENTRY:
-            raise ElfError("section __versions has a part of an entry")
-        return {_text(name): crc & 0xFFFFFFFF for crc, name in layout.iter_unpack(contents)}
-
-    def _extended_crcs(self):
-        numbers = self._bytes("__version_ext_crcs")
-        names = [_text(name) for name in self._bytes("__version_ext_names").split(b"\0") if name]
-        if len(numbers) != 4 * len(names):
-            raise ElfError("as many names as CRCs are wanted in __version_ext_*")
-        return dict(zip(names, struct.unpack(f"{self.elf.order}{len(names)}I", numbers)))
-
-    @once
+    @cached_property
     def orc_unwind(self):
         """Whether it has data for unwinding its stacks."""
         return self.elf.section(".orc_unwind") is not None
 
-    @once
+    @cached_property
     def orc_header(self):
-        """The digest of that data's format as hex, or None; once, where the linker has put those of several objects
-        together."""
-        contents = self._bytes(".orc_header")
-        parts = dict.fromkeys(contents[start:start + ORC_HEADER] for start in range(0, len(contents), ORC_HEADER))
-        return b"".join(parts).hex() or None
+        """The digest of that data's format as hex, or None."""
+        return b"".join(orc_formats(self._bytes(".orc_header"))).hex() or None
 
-    @once
+    @cached_property
     def _trace_places(self):
         """{(section, offset)} of every place that ftrace can change."""
         places = set()
@@ -133,10 +117,6 @@ class ModuleFile:
         end = min(end, symbol.size or end)  # what follows a short function is the next one's
         return any((symbol.section, symbol.value + step) in self._trace_places for step in range(first, end))
 
-    @once
+    @cached_property
     def _machine(self):
         return struct.unpack_from(self.elf.order + "H", self._data, 18)[0]
-
-
-def _text(name):
-    return name.partition(b"\0")[0].decode("utf-8", "replace")

@@ -7,19 +7,21 @@ import struct
 import sys
 
 GNU_BUILD_ID = 3
+NATIVE = "<" if sys.byteorder == "little" else ">"
+LONGEST = 64  # bytes of a build-id; linkers write 8 to 20
 
 
-def build_id(notes):
+def build_id(notes, order=NATIVE):
     """The GNU build-id in raw notes as hex, or None; notes that are cut short end the search."""
-    order = "<" if sys.byteorder == "little" else ">"
     offset = 0
     while offset + 12 <= len(notes):
         name_size, size, kind = struct.unpack_from(order + "III", notes, offset)
         name = offset + 12
         content = name + _aligned(name_size)
         offset = content + _aligned(size)
-        if kind == GNU_BUILD_ID and notes[name:name + name_size] == b"GNU\0" and content + size <= len(notes):
-            return notes[content:content + size].hex()
+        is_build_id = kind == GNU_BUILD_ID and notes[name:name + name_size] == b"GNU\0" and 0 < size <= LONGEST
+        if is_build_id and content + size <= len(notes):
+            return bytes(notes[content:content + size]).hex()
     return None
 
 

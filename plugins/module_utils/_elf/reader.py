@@ -11,19 +11,20 @@ the file's size.
 import struct
 from collections import namedtuple
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import (
+    LAYOUTS,
+    ElfError,
+    string_at,
+    unpack_entries,
+    unpack_symbols,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
 SHT_NULL, SHT_SYMTAB, SHT_RELA, SHT_NOBITS = 0, 2, 4, 8
 SHN_UNDEF = 0
 ET_REL = 1
 ORDERS = {1: "<", 2: ">"}
 
-# Of one word size: the file header from e_type on, a section header, a symbol, a relocation; with their fields' order.
-Layout = namedtuple("Layout", "header section symbol rela symbol_shift")
-LAYOUTS = {
-    1: Layout("HHIIIIIHHHHHH", "IIIIIIIIII", "IIIBBH", "IIi", 8),
-    2: Layout("HHIQQQIHHHHHH", "IIQQQQIIQQ", "IBBHQQ", "QQq", 32),
-}
 IDENT = 16
 MOST_SECTIONS = 10000
 LONGEST_NAME = 1024  # of a section; KSYM_NAME_LEN is 512, and names of livepatch sections have an object's name as well
@@ -36,21 +37,17 @@ Symbol = namedtuple("Symbol", "value size section kind binding")
 Relocation = namedtuple("Relocation", "place type symbol addend")
 
 
-class ElfError(Exception):
-    """The file is not a relocatable ELF file, or it is damaged."""
-
-
 class ElfFile:
     """One file from its uncompressed bytes. Every method raises ElfError for a damaged file, and nothing else."""
 
     def __init__(self, data):
         self._data = data
         self._view = memoryview(data)
-        if len(data) < IDENT or data[:4] != b"\x7fELF" or data[4] not in LAYOUTS or data[5] not in ORDERS:
+        if len(data) < IDENT or data[:4] != b"\x7fELF" or 4 * data[4] not in LAYOUTS or data[5] not in ORDERS:
             raise ElfError("not an ELF file")
         self.word = 4 * data[4]  # bytes
         self.order = ORDERS[data[5]]
-        self._layout = LAYOUTS[data[4]]
+        self._layout = LAYOUTS[self.word]
         self.sections = self._read_sections()
         self._by_name = {}
         for section in self.sections:
@@ -76,7 +73,7 @@ class ElfFile:
         names = raw[names_index]
         strings = bytes(self._view[names[4]:names[4] + names[5]]) if names[1] != SHT_NOBITS else b""
         return [
-            Section(index, _string(strings, entry[0]), entry[1], entry[2], entry[4], entry[5], entry[6], entry[7])
+            Section(index, string_at(strings, entry[0], LONGEST_NAME), entry[1], entry[2], *entry[4:8])
             for index, entry in enumerate(raw)]
 
     def _check_extents(self, raw):
@@ -102,35 +99,26 @@ class ElfFile:
             return self._view[:0]
         return self._view[section.offset:section.offset + section.size]
 
-    def _entries(self, section, layout):
-        contents = self.contents(section)
-        unpacker = self._unpacker(layout)
-        if len(contents) % unpacker.size:
-            raise ElfError(f"section {section.name} has a part of an entry")
-        return unpacker.iter_unpack(contents)
-
-    @once
+    @cached_property
     def _symbol_table(self):
         return next((section for section in self.sections if section.type == SHT_SYMTAB), None)
 
-    @once
+    @cached_property
     def _symbols(self):
         """(offset of the name, Symbol's fields) of every symbol, in the file's order."""
         if self._symbol_table is None:
             return []
-        entries = self._entries(self._symbol_table, self._layout.symbol)
-        if self.word == 8:
-            return [(name, value, size, section, info) for name, info, _other, section, value, size in entries]
-        return [(name, value, size, section, info) for name, value, size, info, _other, section in entries]
+        table = self._symbol_table
+        return list(unpack_symbols(self.contents(table), self.order, self.word, table.name))
 
-    @once
+    @cached_property
     def _symbols_by_offset(self):
         found = {}
         for symbol in self._symbols:
             found.setdefault(symbol[0], []).append(symbol)
         return found
 
-    @once
+    @cached_property
     def _symbol_names(self):
         if self._symbol_table is None:
             return b""
@@ -158,7 +146,7 @@ class ElfFile:
             found.sort(key=lambda symbol: order[id(symbol)])
         return [_symbol(symbol) for symbol in found if symbol[3] != SHN_UNDEF]
 
-    @once
+    @cached_property
     def _relocation_sections(self):
         """{index of a section: its relocation sections}; a file can have thousands of both."""
         found = {}
@@ -170,10 +158,10 @@ class ElfFile:
     def relocations(self, target):
         """The relocations of a section (those with addends, which all machines with live patching use)."""
         symbols = self._symbols
-        shift = self._layout.symbol_shift
-        mask = (1 << shift) - 1
+        shift, mask = self._layout.symbol_shift, self._layout.type_mask
+        layout = self._unpacker(self._layout.rela)
         for section in self._relocation_sections.get(target.index, ()):
-            for place, info, addend in self._entries(section, self._layout.rela):
+            for place, info, addend in unpack_entries(self.contents(section), layout, section.name):
                 if info >> shift >= len(symbols):
                     raise ElfError(f"section {section.name} has a relocation to nowhere")
                 yield Relocation(place, info & mask, _symbol(symbols[info >> shift]), addend)
@@ -181,10 +169,3 @@ class ElfFile:
 
 def _symbol(entry):
     return Symbol(entry[1], entry[2], entry[3], entry[4] & 15, entry[4] >> 4)
-
-
-def _string(table, offset):
-    end = table.find(b"\0", offset, offset + LONGEST_NAME)
-    if end < 0:
-        raise ElfError("a name lies outside its string table")
-    return table[offset:end].decode("utf-8", "replace")

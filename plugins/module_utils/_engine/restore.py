@@ -3,18 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the stack of patches that is in effect to an earlier one, with no more of a gap than the kernel demands."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Question, state_in_question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import findings_on
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     FINDINGS,
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, module_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_clash
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import (
     in_common,
@@ -23,7 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
     same_stack,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 # A file that ran here before may be loaded again in spite of what can be ignored, but not what a crash speaks against.
 IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
@@ -67,7 +67,7 @@ class WayBack:
         """Raise LivepatchError with the first reason why what has to come back cannot be loaded; nothing is changed."""
         for layer in self.coming():
             self._check(layer)
-            self._store.refuse_damaged(layer["sha256"])
+            self._store.check_undamaged(layer["sha256"])
 
     def bring_in_all(self, before):
         """Check and load every patch of the target that can be, and take nothing out; calls `before(layer)` each time.
@@ -82,7 +82,7 @@ class WayBack:
                 if not self._bring_in(layer):
                     return False
             except (LivepatchError, OSError) as failure:
-                failures.append(known_error(failure))
+                failures.append(as_livepatch_error(failure))
         if failures:
             raise failures[0]
         return True
@@ -95,7 +95,7 @@ class WayBack:
         try:
             return self._go()
         except (LivepatchError, OSError) as failure:
-            error = known_error(failure)
+            error = as_livepatch_error(failure)
             error.details.update(
                 changed=self.changed, rolled_back=self.rolled_back, brought_back=self.brought_back,
                 findings=self.findings)
@@ -114,20 +114,20 @@ class WayBack:
                 return False
         shown = {patch["name"] for patch in self.interface.patches() if patch["state"] != "disabled"}
         shown.update(found["subject"] for found in self.findings)  # the modules that were found to be held just now
-        for module in leftovers(self.host, shown):
+        for module in disabled_modules(self.host, shown):
             self._take_out(module["name"])
         self._compare()
         return True
 
     def _check(self, layer):
         description = self._described(layer)
-        state = state_in_question(self.host, self.interface, layer["name"])
+        state = observed_state(self.host, self.interface, layer["name"])
         if module_build_id(self.host, layer["name"]) != layer["build_id"]:
             state = "absent"  # by then: what has the name now is another build, which goes
-        question = Question(self.host, self.interface, description, state, {}, Facts(self.host, description))
-        blockers = standing_blockers(findings_on(question), self._ignored)
+        context = CheckContext(self.host, self.interface, description, state, {}, Facts(self.host, description))
+        blockers = blockers_in(evaluate(context), self._ignored)
         if blockers:
-            raise refusal(blockers)
+            raise error_from(blockers)
 
     def _plan(self, stack):
         """What goes, newest first, and what comes, oldest first."""
@@ -143,11 +143,11 @@ class WayBack:
         if not first["replace"] or set(names_of(out)) & set(names_of(back)):
             return False
         kept = [self._store.description(layer["sha256"]) for layer in out if layer["sha256"]]
-        return not any(state_clash(first, description) for description in kept if description)
+        return not any(state_conflict(first, description) for description in kept if description)
 
     def _settle_transition(self):
         """The kernel moves one patch at a time, so one that moves has to arrive somewhere first."""
-        name = self.interface.in_transition()
+        name = self.interface.patch_in_transition()
         if name is None:
             return True
         out, back = self._plan(self._stack(self.interface.patches()))
@@ -165,7 +165,7 @@ class WayBack:
             if self.interface.state(name) != "disabled":
                 raise
             # Without effect already, so it must not keep the other patches in effect.
-            self.findings.append(finding("module-kept", name, name=name, why=known_error(failure).message))
+            self.findings.append(finding("module-kept", name, name=name, why=as_livepatch_error(failure).message))
         return True
 
     def _bring_in(self, layer):
@@ -207,7 +207,7 @@ class WayBack:
     def _described(self, layer):
         description = layer["sha256"] and self._store.description(layer["sha256"])
         if not description:
-            raise refusal([finding(
+            raise error_from([finding(
                 "earlier-file-missing", layer["name"], name=layer["name"], build=layer["build_id"] or "none")])
         return description
 

@@ -6,22 +6,22 @@
 import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import remove_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import (
+    advice,
     blockers_sentence,
     describe_blockers,
-    what_helps,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import load_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
@@ -86,12 +86,12 @@ class Change:
                 raise load_error(self.name, error, log.read()) from error
         return True
 
-    def turn_on(self):
-        self.interface.turn(self.name, True)
+    def enable(self):
+        self.interface.set_enabled(self.name, True)
         return True
 
-    def turn_off(self):
-        self.interface.turn(self.name, False)
+    def disable(self):
+        self.interface.set_enabled(self.name, False)
         return True
 
     def remove(self):
@@ -99,7 +99,7 @@ class Change:
         remove_module(self.host, self.name)
         return True
 
-    def settle_on(self):
+    def wait_enabled(self):
         """Wait until every task runs the new code, then take out the modules that this patch replaced."""
         if not self._settle("enabled"):
             return False
@@ -109,7 +109,7 @@ class Change:
             self._remove_replaced(name)
         return True
 
-    def settle_off(self):
+    def wait_disabled(self):
         """Wait until no task runs the patch's code."""
         return self._settle("disabled")
 
@@ -117,16 +117,16 @@ class Change:
         """Compare the enabled patch with its file; raises LivepatchError with the first difference."""
         findings, _functions = verify_patch(self.host, self.interface, self.name, description, tasks=False)
         self.findings.extend(findings)
-        blockers = standing_blockers(findings, TOLERATED)
+        blockers = blockers_in(findings, TOLERATED)
         if blockers:
-            raise refusal(blockers)
+            raise error_from(blockers)
 
     def _enabled(self):
         # A replaced patch is shown as disabled for a moment before its directory goes.
         return [patch["name"] for patch in self.interface.patches() if patch["state"] == "enabled"]
 
     def _settle(self, wanted):
-        if wait_until(self.host, lambda: self._is(wanted), self.timeout) or self._resolve_stall(wanted):
+        if poll_until(self.host, lambda: self._is(wanted), self.timeout) or self._resolve_stall(wanted):
             self.seconds = round(self.host.now() - self._started, 3)
             return True
         return False
@@ -161,7 +161,7 @@ class Change:
         if self._came_too_late(wanted, lambda: self.interface.force(self.name)):
             return True
         self.findings.append(finding("transition-forced", self.name, name=self.name, seconds=self.timeout))
-        if not wait_until(self.host, lambda: self._is(wanted), self.timeout):
+        if not poll_until(self.host, lambda: self._is(wanted), self.timeout):
             raise LivepatchError(
                 "force-stalled",
                 f"The transition of {self.name} was forced and did not end within {self.timeout} s more. "
@@ -171,15 +171,15 @@ class Change:
     def _turn_round(self, wanted):
         """Reverse the transition and raise how that went; True only where it had come to its end by then."""
         back = "disabled" if wanted == "enabled" else "enabled"
-        if self._came_too_late(wanted, lambda: self.interface.turn(self.name, back == "enabled")):
+        if self._came_too_late(wanted, lambda: self.interface.set_enabled(self.name, back == "enabled")):
             return True
-        if not wait_until(self.host, lambda: self._is(back), self.timeout):
+        if not poll_until(self.host, lambda: self._is(back), self.timeout):
             raise self._held_both_ways()
         raise LivepatchError(
             "transition-stalled",
             f"The transition of {self.name} did not end within {self.timeout} s and was reversed. It was held by "
             f"{blockers_sentence(self.blockers)}. {self._back_again(back)} "
-            f"{what_helps(self.blockers)}", blockers=self.blockers)
+            f"{advice(self.blockers)}", blockers=self.blockers)
 
     def _came_too_late(self, wanted, request):
         """Whether the kernel refused `request` only because the transition has come to its end meanwhile."""
@@ -198,7 +198,7 @@ class Change:
             "reverse-stalled",
             f"The transition of {self.name} did not end within {self.timeout} s, and neither did its reversal. "
             f"It is still {self.interface.state(self.name)}, held by {blockers_sentence(blockers)}. "
-            f"{what_helps(blockers)}", blockers=blockers)
+            f"{advice(blockers)}", blockers=blockers)
 
     def _back_again(self, back):
         """What the host is back at after a transition was turned round, as a sentence."""

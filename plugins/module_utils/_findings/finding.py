@@ -38,17 +38,17 @@ def _why_not(code):
     return "must never be ignored" if level == "blocker" else f"is a {level}, and only a blocker needs to be ignored"
 
 
-def standing_blockers(findings, ignored=()):
+def blockers_in(findings, ignored=()):
     """The findings that stand in the way."""
-    return [found for found in findings if found["level"] == "blocker" and found["code"] not in ignored]
+    return [entry for entry in findings if entry["level"] == "blocker" and entry["code"] not in ignored]
 
 
-def joined(earlier, later):
+def merge(earlier, later):
     """The findings of two looks, those of both once."""
-    return earlier + [found for found in later if found not in earlier]
+    return earlier + [entry for entry in later if entry not in earlier]
 
 
-def refusal(blockers, **details):
+def error_from(blockers, **details):
     """The LivepatchError for one or more blockers: the first one's code and sentence, and how many more there are."""
     first = blockers[0]
     more = len(blockers) - 1

@@ -44,7 +44,7 @@ PRELOAD = {
     "functions-taken-over": (
         "warning", False,
         "{file} overrides functions of {others} and does not replace it. Make sure that {file} is the later version."),
-    "uncovered": (
+    "no-build": (
         "note", False,
         "The bundle has no build of {name} for kernel {running} on {machine}. It has builds for: {builds}."),
     "license-not-gpl": (

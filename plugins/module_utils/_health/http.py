@@ -11,34 +11,34 @@ from ansible.module_utils.urls import open_url
 AGENT = "kernel.livepatch"
 
 
-class TooLong(Exception):
+class DeadlineExceeded(Exception):
     """The whole of it has taken too long: a socket's timeout is about the next byte only."""
 
 
 def fetch(url, seconds):
     """The status (an int) and what the server calls it, after redirects; asked past any proxy, and no body is read.
 
-    Raises TooLong, and whatever Python's libraries raise where there is no answer.
+    Raises DeadlineExceeded, and whatever Python's libraries raise where there is no answer.
     """
-    with _at_most(seconds):
+    with _deadline(seconds):
         try:
-            answer = open_url(url, timeout=seconds, use_proxy=False, use_netrc=False, http_agent=AGENT)
+            response = open_url(url, timeout=seconds, use_proxy=False, use_netrc=False, http_agent=AGENT)
         except OSError as error:
             status = getattr(error, "code", None)  # urllib's HTTPError is an answer too
             if not isinstance(status, int):
                 raise
             return status, str(getattr(error, "reason", ""))
         try:
-            return answer.getcode(), str(getattr(answer, "msg", ""))
+            return response.getcode(), str(getattr(response, "msg", ""))
         finally:
-            answer.close()
+            response.close()
 
 
 @contextmanager
-def _at_most(seconds):
-    def ring(_number, _frame):
-        raise TooLong()
-    earlier = signal.signal(signal.SIGALRM, ring)
+def _deadline(seconds):
+    def raise_deadline(_number, _frame):
+        raise DeadlineExceeded()
+    earlier = signal.signal(signal.SIGALRM, raise_deadline)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

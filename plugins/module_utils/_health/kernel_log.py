@@ -8,7 +8,7 @@ from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import kernel_records
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 MOST_LINES = 50  # of the log in a result
 LONGEST_LINE = 300  # characters
@@ -60,9 +60,9 @@ def kernel_warnings(host, since):
     if first is None:
         return found, []
     for kind in dict.fromkeys(filter(None, kinds)):
-        line = bounded(records[kinds.index(kind)].text, LONGEST_IN_MESSAGE)
+        line = truncate(records[kinds.index(kind)].text, LONGEST_IN_MESSAGE)
         found.append(finding("kernel-warning", kind, kind=kind, count=kinds.count(kind), line=line))
-    return found, [bounded(record.text, LONGEST_LINE) for record in records[first:first + MOST_LINES]]
+    return found, [truncate(record.text, LONGEST_LINE) for record in records[first:first + MOST_LINES]]
 
 
 def kind_of(record):

@@ -143,21 +143,21 @@ class Host:
     def sleep(self, seconds):
         time.sleep(seconds)
 
-    def run(self, words, seconds):
+    def run(self, argv, seconds):
         """Run a command to its end; returns its exit status (minus a signal's number) and the last 64 KiB it printed.
 
-        `words` begin with a path, or with a name in the system's own directories; there is no shell. Raises OSError
+        `argv` begin with a path, or with a name in the system's own directories; there is no shell. Raises OSError
         where it cannot be started, and LivepatchError `command-timed-out` when it takes longer than that, after which
         it has been killed.
         """
-        return processes.run(words, seconds)
+        return processes.run(argv, seconds)
 
-    def spawn(self, words):
+    def spawn(self, argv):
         """Start a process that has nothing of this one, and outlives it and its login; returns its number.
 
         Raises OSError where it cannot be started.
         """
-        return processes.spawn(words)
+        return processes.spawn(argv)
 
     def finit_module(self, descriptor, parameters):
         """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""

@@ -15,11 +15,11 @@ MOST_BYTES = 1 << 16  # of an output; a program that prints without end must not
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
-def run(words, seconds):
+def run(argv, seconds):
     """See Host.run."""
     end = time.monotonic() + seconds
     process = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=ENVIRONMENT,
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=ENVIRONMENT,
         start_new_session=True)
     try:
         output = _output(process.stdout.fileno(), end)
@@ -27,7 +27,7 @@ def run(words, seconds):
     except subprocess.TimeoutExpired as error:
         raise LivepatchError(
             "command-timed-out",
-            f"{' '.join(words)} was stopped because it took longer than {seconds} seconds. Run it on the host to find "
+            f"{' '.join(argv)} was stopped because it took longer than {seconds} seconds. Run it on the host to find "
             "the cause, then run the task again.") from error
     finally:
         if process.returncode is None:
@@ -51,10 +51,10 @@ def _output(descriptor, end):
     raise subprocess.TimeoutExpired([], 0)
 
 
-def spawn(words):
+def spawn(argv):
     """See Host.spawn."""
     return subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
         env=ENVIRONMENT, start_new_session=True).pid
 
 

@@ -7,23 +7,23 @@ import signal
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import is_guarded
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process_alive
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import (
-    make_room,
     record_clean_shutdown,
-    withdraw,
+    reserve_space,
+    withdraw_clean_shutdown,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
-ALONE = "alone"  # what `end-trial` is told when nobody starts it again
-GOING_DOWN = 60  # seconds; Debian's sendsigs kills what is left 10 s after SIGTERM, and the mark must outlive that
+DETACHED = "detached"  # the argument of `end-trial` for a process that nothing starts again
+SHUTDOWN_SECONDS = 60  # Debian's sendsigs kills what is left 10 s after SIGTERM, and the mark must outlive that
 SECONDS = 60  # for Python to read all that it needs
-TRY_AGAIN = 5
+RETRY_SECONDS = 5
 ERROR, NOTICE = 3, 5  # levels of the kernel's log; syslog(2)
 
 
-class Daemon:
+class DetachedProcess:
     """The adapter; see init_system.py for what is asked of one."""
 
     name = "none"
@@ -35,12 +35,12 @@ class Daemon:
     def runs(_host):
         return True
 
-    def arm(self, transaction, words):
+    def arm(self, transaction, argv):
         try:
-            pid = self.host.spawn([*words, ALONE])
+            pid = self.host.spawn([*argv, DETACHED])
         except OSError as error:
             raise _not_armed(error.strerror) from error
-        wait_until(
+        poll_until(
             self.host, lambda: self.armed(transaction) or not process_identity(self.host, pid), SECONDS)
         if not self.armed(transaction):
             raise _not_armed("it ended at once, or takes too long to start")
@@ -49,35 +49,35 @@ class Daemon:
         """The process ends by itself when it next looks at the ledger."""
 
     def armed(self, transaction):
-        return is_guarded(self.host, transaction)
+        return trial_process_alive(self.host, transaction)
 
-    def arm_proof(self, words, seconds):
+    def schedule_boot_confirmation(self, argv, seconds):
         """Nothing has been loaded at boot."""
 
-    def watch(self, words):
+    def install_boot_service(self, argv):
         return False
 
-    def boot_part(self):
+    def boot_service_status(self):
         return {"installed": False, "enabled": False}
 
 
-def stand_alone(host, job):
+def run_until_done(host, job):
     """Do `job(host)` until it succeeds; whoever goes down meanwhile leaves the mark of a clean shutdown.
 
     What comes of it is told in the kernel's log, because a process without a terminal has nobody else to tell.
     """
     shutdown = _Shutdown(host)
-    make_room(host)
+    reserve_space(host)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, shutdown.begins)
     signal.signal(signal.SIGALRM, shutdown.is_called_off)
     while True:
         try:
-            _tell(host, NOTICE, job(host))
+            _log(host, NOTICE, job(host))
             break
         except Exception as failure:  # the way back has to be tried again whatever is the matter
-            _tell(host, ERROR, failure)
-            host.sleep(TRY_AGAIN)
+            _log(host, ERROR, failure)
+            host.sleep(RETRY_SECONDS)
     while shutdown.is_near:
         host.sleep(1)
 
@@ -90,7 +90,7 @@ class _Shutdown:
     def begins(self, _number, _frame):
         """SIGTERM, which a host that goes down sends to all; an operator can send it, too."""
         self.is_near = True
-        signal.alarm(GOING_DOWN)
+        signal.alarm(SHUTDOWN_SECONDS)
         with suppress(LivepatchError, OSError):
             record_clean_shutdown(self.host)
 
@@ -98,15 +98,15 @@ class _Shutdown:
         """This process lives on, so the host does not go down."""
         self.is_near = False
         with suppress(OSError):
-            withdraw(self.host)
+            withdraw_clean_shutdown(self.host)
 
 
-def _tell(host, level, said):
-    if isinstance(said, OSError):
-        said = known_error(said)
-    if said:
+def _log(host, level, message):
+    if isinstance(message, OSError):
+        message = as_livepatch_error(message)
+    if message:
         with suppress(OSError):
-            host.write("/dev/kmsg", f"<{level}>kernel-livepatch: {said}\n")
+            host.write("/dev/kmsg", f"<{level}>kernel-livepatch: {message}\n")
 
 
 def _not_armed(why):

@@ -3,23 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the host's init system does for this collection: it ends trials, and loads patches at boot.
 
-An adapter has `name`, `runs(host)`, `arm`, `disarm`, `armed`, `arm_proof`, `watch` and `boot_part`, as below.
+An adapter has `name`, `runs(host)`, `arm`, `disarm`, `armed`, `schedule_boot_confirmation`, `install_boot_service` and
+`boot_service_status`, as below.
 """
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import Daemon
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import DetachedProcess
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import switched_off
 
-INIT_SYSTEMS = (Systemd, Daemon)  # the first that runs; the last always does
+INIT_SYSTEMS = (Systemd, DetachedProcess)  # the first that runs; the last always does
 
 
-def arm(host, transaction, words):
-    """Have `words` run now, and again until they succeed, whatever becomes of whoever asks for it.
+def arm(host, transaction, argv):
+    """Have `argv` run now, and again until they succeed, whatever becomes of whoever asks for it.
 
     They are to wait for the end of the trial that the ledger has by now. Returns when they do, with all that they need
     in memory; raises LivepatchError `trial-not-armed`.
     """
-    _adapter(host).arm(transaction, words)
+    _adapter(host).arm(transaction, argv)
 
 
 def disarm(host, transaction):
@@ -32,28 +33,28 @@ def armed(host, transaction):
     return _adapter(host).armed(transaction)
 
 
-def arm_proof(host, words, seconds):
-    """Have `words` run once after so many seconds; to be asked by the program itself, at boot."""
-    _adapter(host).arm_proof(words, seconds)
+def schedule_boot_confirmation(host, argv, seconds):
+    """Have `argv` run once after so many seconds; to be asked by the program itself, at boot."""
+    _adapter(host).schedule_boot_confirmation(argv, seconds)
 
 
-def watch(host, words):
-    """Have `boot` run at each boot, and `shutdown` at this one's end; `words` are the program.
+def install_boot_service(host, argv):
+    """Have `boot` run at each boot, and `shutdown` at this one's end; `argv` are the program.
 
     Returns whether somebody now sees how this boot ends. What an operator has disabled stays so. The ledger has to be
     written before. Raises LivepatchError `boot-service-failed`.
     """
-    return _adapter(host).watch(words)
+    return _adapter(host).install_boot_service(argv)
 
 
-def boot_part(host):
+def boot_service_status(host):
     """What is known of the next boot without starting anything.
 
     Shape: `init` (`systemd` or `none`), `installed` and `enabled` of what loads patches at boot, and `switched_off`:
     whether this boot was told to load none.
     """
     adapter = _adapter(host)
-    return dict(adapter.boot_part(), init=adapter.name, switched_off=switched_off(host))
+    return dict(adapter.boot_service_status(), init=adapter.name, switched_off=switched_off(host))
 
 
 def _adapter(host):

@@ -14,16 +14,16 @@ from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import sync_directory, write_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import is_guarded
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process_alive
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 RUNNING = "/run/systemd/system"  # a directory where systemd is the init system; sd_booted(3)
 UNITS = "/etc/systemd/system"
 UNIT = "kernel-livepatch.service"
 WANTED = f"{UNITS}/multi-user.target.wants/{UNIT}"  # what `systemctl enable` makes
-PROVE = "kernel-livepatch-prove"
+CONFIRM_UNIT = "kernel-livepatch-confirm-boot"
 DIRECTORIES = ("/usr/bin", "/bin")  # of systemd's programs
 SECONDS = 60  # for systemd to answer, and for Python to read all that it needs
 UP = ("active", "activating", "reloading")  # a service that waits for its restart is activating
@@ -79,51 +79,51 @@ class Systemd:
     def runs(host):
         return host.is_dir(RUNNING)
 
-    def arm(self, transaction, words):
+    def arm(self, transaction, argv):
         try:
-            status, said = self._run("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *words)
-            armed = status == 0 and wait_until(self.host, lambda: is_guarded(self.host, transaction), SECONDS)
+            status, output = self._run("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *argv)
+            armed = status == 0 and poll_until(self.host, lambda: trial_process_alive(self.host, transaction), SECONDS)
         except (LivepatchError, OSError) as error:
-            armed, said = False, str(error)
+            armed, output = False, str(error)
         if not armed:
             raise LivepatchError(
                 "trial-not-armed",
-                f"systemd does not run the process to end the trial ({_last_line(said)}), so nothing is loaded. See "
+                f"systemd does not run the process to end the trial ({_last_line(output)}), so nothing is loaded. See "
                 f"`journalctl -u {_trial(transaction)}`, or load the patch without a trial.")
 
     def disarm(self, transaction):
         unit = f"{_trial(transaction)}.service"
         # Its own service ends by itself. So does any other when it looks at the ledger: this only makes it sooner.
         with suppress(LivepatchError, OSError):
-            if self._shown(unit, "MainPID") != str(process_identity(self.host, "self").get("pid")):
+            if self._property(unit, "MainPID") != str(process_identity(self.host, "self").get("pid")):
                 self._run("systemctl", "stop", unit)
 
     def armed(self, transaction):
         return self._is_up(_trial(transaction))
 
-    def arm_proof(self, words, seconds):
+    def schedule_boot_confirmation(self, argv, seconds):
         self._run(
-            "systemd-run", "--quiet", "--no-block", f"--unit={PROVE}", f"--on-active={seconds}s",
-            "--description=Record that this host runs well with its live patches", "--", *words)
+            "systemd-run", "--quiet", "--no-block", f"--unit={CONFIRM_UNIT}", f"--on-active={seconds}s",
+            "--description=Record that this host runs well with its live patches", "--", *argv)
 
-    def watch(self, words):
+    def install_boot_service(self, argv):
         if os.path.islink(self.host.path(f"{UNITS}/{UNIT}")):  # masked by an operator
             return False
         try:
-            if self._install(words):
-                self._ask("daemon-reload")
-            if self._shown(UNIT, "ActiveState") != "active":
-                self._ask("start", UNIT)
-            return self._shown(UNIT, "ActiveState") == "active"
+            if self._install(argv):
+                self._systemctl("daemon-reload")
+            if self._property(UNIT, "ActiveState") != "active":
+                self._systemctl("start", UNIT)
+            return self._property(UNIT, "ActiveState") == "active"
         except OSError as error:
-            raise _not_watched(f"{error.filename or 'systemctl'}: {error.strerror}") from error
+            raise _boot_service_error(f"{error.filename or 'systemctl'}: {error.strerror}") from error
 
-    def boot_part(self):
+    def boot_service_status(self):
         unit = self.host.path(f"{UNITS}/{UNIT}")
         installed = os.path.exists(unit) and not os.path.islink(unit)
         return {"installed": installed, "enabled": installed and os.path.lexists(self.host.path(WANTED))}
 
-    def goes_down(self):
+    def is_shutting_down(self):
         """Whether the host is being shut down; systemctl's exit status only tells whether all is well.
 
         Before version 246 a host that goes down before its boot is complete is `starting` (src/core/manager.c).
@@ -132,14 +132,14 @@ class Systemd:
             return True
         return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
-    def _install(self, words):
+    def _install(self, argv):
         """Whether the service had to be written; only one that was not there is enabled, and before it is."""
-        text = TEXT.format(program=" ".join(words), ledger=LEDGER).encode("ascii")
+        text = TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii")
         path = f"{UNITS}/{UNIT}"
-        there = self.host.read_bytes_or(path)
-        if there == text:
+        installed = self.host.read_bytes_or(path)
+        if installed == text:
             return False
-        if there is None:
+        if installed is None:
             self._enable()
         write_private(self.host.path(path), lambda stream: _write_readable(stream, text))
         return True
@@ -152,25 +152,25 @@ class Systemd:
             sync_directory(os.path.dirname(link))
 
     def _is_up(self, unit):
-        return self._shown(f"{unit}.service", "ActiveState") in UP
+        return self._property(f"{unit}.service", "ActiveState") in UP
 
-    def shown(self, unit, keys, seconds=SECONDS):
+    def properties(self, unit, keys, seconds=SECONDS):
         """Some properties of a unit, by name; those that it does not have are missing."""
-        said = self._run("systemctl", "show", f"--property={','.join(keys)}", unit, seconds=seconds)[1]
-        return dict(line.partition("=")[::2] for line in said.splitlines())
+        output = self._run("systemctl", "show", f"--property={','.join(keys)}", unit, seconds=seconds)[1]
+        return dict(line.partition("=")[::2] for line in output.splitlines())
 
-    def _shown(self, unit, key):
-        return self.shown(unit, [key]).get(key, "")
+    def _property(self, unit, key):
+        return self.properties(unit, [key]).get(key, "")
 
-    def _ask(self, *words):
-        status, said = self._run("systemctl", *words)
+    def _systemctl(self, *argv):
+        status, output = self._run("systemctl", *argv)
         if status:
-            raise _not_watched(_last_line(said))
+            raise _boot_service_error(_last_line(output))
 
-    def _run(self, program, *words, seconds=SECONDS):
+    def _run(self, program, *argv, seconds=SECONDS):
         paths = [f"{directory}/{program}" for directory in DIRECTORIES]
         path = next((path for path in paths if self.host.exists(path)), paths[0])
-        return self.host.run([path, *words], seconds)
+        return self.host.run([path, *argv], seconds)
 
 
 def _trial(transaction):
@@ -183,11 +183,11 @@ def _write_readable(stream, text):
     os.fchmod(stream.fileno(), 0o644)
 
 
-def _last_line(said):
-    return said.strip().rpartition("\n")[2] or "no output"
+def _last_line(output):
+    return output.strip().rpartition("\n")[2] or "no output"
 
 
-def _not_watched(why):
+def _boot_service_error(why):
     return LivepatchError(
         "boot-service-failed",
         f"{UNIT} cannot be installed and started ({why}). Without it, the next boot would not know how this one ended, "

@@ -15,24 +15,25 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-NOTE = f"{RUN_DIRECTORY}/trial-process"
+TRIAL_PROCESS_FILE = f"{RUN_DIRECTORY}/trial-process"
 
 
-def begin_to_guard(host):
+def register_trial_process(host):
     """Note that this process waits for the end of the trial that is on; without room for the note, it waits anyway."""
     with suppress(LivepatchError, OSError):
         trial = read_ledger(host)["trial"]
         if trial:
-            guard = dict(process_identity(host, "self"), transaction=trial["transaction"])
+            process = dict(process_identity(host, "self"), transaction=trial["transaction"])
             private_directory(host.path(RUN_DIRECTORY))
-            write_private(host.path(NOTE), lambda stream: stream.write(json.dumps(guard).encode("utf-8")))
+            content = json.dumps(process).encode("utf-8")
+            write_private(host.path(TRIAL_PROCESS_FILE), lambda stream: stream.write(content))
 
 
-def is_guarded(host, transaction):
+def trial_process_alive(host, transaction):
     """Whether the process that waits for a trial's end lives; False for a user who may not see it."""
     try:
-        noted = json.loads(host.read_or(NOTE, ""))
-        process = process_identity(host, noted["pid"])
-        return bool(process) and noted == dict(process, transaction=transaction)
+        registered = json.loads(host.read_or(TRIAL_PROCESS_FILE, ""))
+        process = process_identity(host, registered["pid"])
+        return bool(process) and registered == dict(process, transaction=transaction)
     except (ValueError, LookupError, TypeError):
         return False

@@ -4,17 +4,24 @@
 """The thin shell around every module of this collection: options in, one job, result or one clear error out."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
+    ControllerRequest,
+    LivepatchError,
+    as_livepatch_error,
+)
 
-# Options that mean the same in several modules. `_offer` and `_operator` are filled in by the action plugins, see
-# _patch/selection.py and _persistence/actor.py.
+# Options that mean the same in several modules.
 SOURCE_OPTIONS = {
     "src": {"type": "path"},
     "remote_src": {"type": "bool", "default": False},
     "name": {"type": "str"},
-    "_offer": {"type": "dict"},
 }
-OPERATOR_OPTION = {"_operator": {"type": "dict"}}
+# Filled in by the action plugins: `offer` for _patch/selection.py, `operator` for _persistence/actor.py.
+CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, "options": {
+    "offer": {"type": "dict"},
+    "operator": {"type": "dict"},
+    "fresh": {"type": "bool", "default": False},
+}}}
 TRANSITION_OPTIONS = {
     "transition_timeout": {"type": "int", "default": 90},
     "on_stall": {"type": "str", "choices": ["reverse", "wait", "force"], "default": "reverse"},
@@ -22,21 +29,21 @@ TRANSITION_OPTIONS = {
 
 
 def run_job(module, job):
-    """End the module with the dict that `job(host)` returns, with what it needs, or with its error."""
+    """End the module with the dict that `job(host)` returns, with its request to the controller, or with its error."""
     try:
         result = job(Host())
-    except Needs as needs:
-        module.exit_json(changed=False, needs=needs.what)
+    except ControllerRequest as request:
+        module.exit_json(changed=False, request=request.request)
     except (LivepatchError, OSError) as failure:
-        error = known_error(failure)
+        error = as_livepatch_error(failure)
         module.fail_json(msg=error.message, code=error.code, **error.details)
     module.exit_json(**result)
 
 
-def warn_uncovered(module, result):
+def warn_no_build(module, result):
     """The result of a job; Ansible shows no more than "ok" of it, so a host without a build would pass for patched."""
     for found in result["findings"]:
-        if found["code"] == "uncovered":
+        if found["code"] == "no-build":
             module.warn(found["message"])
     return result
 
@@ -51,7 +58,7 @@ def transition_seconds(module):
 
 def offer(module):
     """What the controller offers, see selection.py; for a file on this host the path is the module's src, expanded."""
-    offered = module.params["_offer"]
+    offered = module.params["via_controller"]["offer"]
     if offered and offered["kind"] == "host":
         return dict(offered, path=module.params["src"])
     return offered

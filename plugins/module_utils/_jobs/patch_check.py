@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of the module `patch_check`: would this patch work here?"""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Question, state_in_question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import forecast, no_forecast
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import findings_on
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import empty_forecast, forecast
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_name
@@ -18,38 +18,38 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
-    chosen_description,
-    uncovered_note,
+    no_build_note,
+    select_build,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import seconds_left, standing
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_now
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import effective_state, seconds_left
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 
 def check_host(host, offer, name, report_only=False):
     """Everything that stands for or against bringing a patch to `enabled` on this host; nothing is changed.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises Needs, and
+    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises ControllerRequest, and
     LivepatchError with the first blocker's code unless `report_only`. A host that a bundle has no build for is neither
     compatible nor an error.
     """
     name = name if name is None else module_name(name)
-    description = chosen_description(host, Store(host), offer, name)
-    ledger = ledger_now(host, way_back=True)
+    description = select_build(host, Store(host), offer, name)
+    ledger = read_ledger_for_this_boot(host, best_effort=True)
     if description is None:
-        patch = patch_result(host, name, state="uncovered", previous_state="uncovered")
-        return _result(host, False, patch, [uncovered_note(host, offer, name)], no_forecast(), ledger)
+        patch = patch_result(host, name, state="no_build", previous_state="no_build")
+        return _result(host, False, patch, [no_build_note(host, offer, name)], empty_forecast(), ledger)
     interface = interface_or_none(host)
-    state = state_in_question(host, interface, description["name"])
-    question = Question(host, interface, description, state, {}, Facts(host, description))
-    findings = findings_on(question)
-    blockers = standing_blockers(findings, TOLERATED)
-    if not question.changes() and not blockers:
+    state = observed_state(host, interface, description["name"])
+    context = CheckContext(host, interface, description, state, {}, Facts(host, description))
+    findings = evaluate(context)
+    blockers = blockers_in(findings, TOLERATED)
+    if not context.changes() and not blockers:
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
-    ahead, found = forecast(question)
-    result = _result(host, not blockers, _patch(question, ledger), findings + found, ahead, ledger)
+    ahead, found = forecast(context)
+    result = _result(host, not blockers, _patch(context, ledger), findings + found, ahead, ledger)
     if blockers and not report_only:
-        raise refusal(blockers, **result)
+        raise error_from(blockers, **result)
     return result
 
 
@@ -61,11 +61,11 @@ def _result(host, compatible, patch, findings, ahead, ledger):
     }
 
 
-def _patch(question, ledger):
+def _patch(context, ledger):
     """The patch as it is now, with what its file would patch where it is not loaded."""
-    description = question.description
-    state = standing(question.host, ledger, description["name"], question.state)
-    shown = None if question.loads() else question.interface.patch(description["name"])
+    description = context.description
+    state = effective_state(context.host, ledger, description["name"], context.state)
+    shown = None if context.loads() else context.interface.patch(description["name"])
     return patch_result(
-        question.host, description["name"], state=state, previous_state=state, sha256=description["sha256"],
+        context.host, description["name"], state=state, previous_state=state, sha256=description["sha256"],
         build_id=description["build_id"], objects=shown["objects"] if shown else claimed_objects(description))

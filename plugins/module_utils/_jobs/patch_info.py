@@ -4,9 +4,9 @@
 """The job of the module `patch_info`: all that a host can tell, also without root as far as the kernel lets it."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_part
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, loaded_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
@@ -14,16 +14,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_name,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import Seen, drift, is_accepted
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import HostState, drift, is_accepted
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
-    accepted_here,
-    quarantine_of,
+    accepted_for_running_kernel,
+    quarantine_entry,
     read_ledger,
     seconds_left,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -52,20 +52,20 @@ def host_inventory(host):
 
 def _in_the_kernel(host, interface):
     """`patches`, `transition` and `leftovers`."""
-    told = {"patches": [], "transition": None, "leftovers": []}
+    found = {"patches": [], "transition": None, "leftovers": []}
     if interface != "livepatch":
-        return told
+        return found
     patches = interface_adapter(host).patches()
-    told["patches"] = [_with_identity(host, patch) for patch in patches]
-    told["leftovers"] = leftovers(host, {patch["name"] for patch in patches})
+    found["patches"] = [_with_identity(host, patch) for patch in patches]
+    found["leftovers"] = disabled_modules(host, {patch["name"] for patch in patches})
     for patch in patches:
         if patch["state"] in ("enabling", "disabling"):
-            told["transition"] = {
+            found["transition"] = {
                 "name": patch["name"], "state": patch["state"],
                 # Only root may see who holds it, or ask the kernel why.
                 "blockers": describe_blockers(host, patch) if may_load_modules(host) else [],
             }
-    return told
+    return found
 
 
 def _remembered(host, inventory):
@@ -74,28 +74,30 @@ def _remembered(host, inventory):
     What an earlier boot has left is judged as the next change will. When that was is None: it comes with the change.
     """
     try:
-        ledger = settled(host, read_ledger(host), None)
+        ledger = ledger_for_this_boot(host, read_ledger(host), None)
     except LivepatchError as error:
         return dict(NOT_KNOWN, drift=[finding(error.code, LEDGER, why=error.message)])
     except OSError:
         return NOT_KNOWN
     kept = {entry["sha256"] for entry in inventory["kept"]}
-    seen = Seen(
+    host_state = HostState(
         release=inventory["kernel"]["release"], boot_id=inventory["kernel"]["boot_id"], patches=inventory["patches"],
-        ledger=ledger, boot=boot_part(host), kept=kept, guarded=_guarded(host, ledger["trial"]),
-        journal=inventory["journal"] or [], changing=inventory["changing"])
+        ledger=ledger, boot=boot_service_status(host), kept=kept,
+        trial_process_alive=_trial_process_alive(host, ledger["trial"]), journal=inventory["journal"] or [],
+        changing=inventory["changing"])
     return {
-        "patches": [dict(patch, state="accepted") if is_accepted(seen, patch) else patch for patch in seen.patches],
+        "patches": [dict(patch, state="accepted") if is_accepted(host_state, patch) else patch
+                    for patch in host_state.patches],
         "accepted": [dict({key: entry[key] for key in ACCEPTED}, kept=entry["sha256"] in kept)
                      for entry in ledger["accepted"]],
-        "boot": dict(seen.boot, patches=_next_boot(host, seen)),
+        "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
-        "drift": drift(seen),
+        "drift": drift(host_state),
     }
 
 
-def _guarded(host, trial):
+def _trial_process_alive(host, trial):
     """Whether something is going to end the trial; True too where the init system does not answer."""
     try:
         return trial is None or armed(host, trial["transaction"])
@@ -103,12 +105,12 @@ def _guarded(host, trial):
         return True
 
 
-def _next_boot(host, seen):
+def _next_boot(host, host_state):
     """The names of what a boot of this kernel loads, in that order, unless its command line switches that off."""
-    if not (seen.boot["installed"] and seen.boot["enabled"]):
+    if not (host_state.boot["installed"] and host_state.boot["enabled"]):
         return []
-    return [entry["name"] for entry in accepted_here(host, seen.ledger)
-            if entry["sha256"] in seen.kept and not quarantine_of(seen.ledger, entry)]
+    return [entry["name"] for entry in accepted_for_running_kernel(host, host_state.ledger)
+            if entry["sha256"] in host_state.kept and not quarantine_entry(host_state.ledger, entry)]
 
 
 def _on_trial(host, trial):

@@ -8,15 +8,22 @@ import contextlib
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import take_way
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, refusal
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import watch
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import leftovers, wait_until_released
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import install_boot_service
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
+    disabled_modules,
+    wait_until_released,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import stack_diff
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import moved_the_stack, past_changes
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import (
+    changed_stack,
+    journal_changes,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
-    accepted_here,
+    accepted_for_running_kernel,
+    contains_build,
     empty_ledger,
     entry_of_layer,
     in_order,
@@ -26,17 +33,17 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
-def roll_back(host, to, timeout, on_stall, check_mode=False, told=None):
+def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     """Bring the kernel back to `to`: `previous`, `original`, or what was there before the transaction of that name.
 
-    `told` is what the controller says of itself, see actor.py. Returns a dict of `changed`, `transaction`, `target`
-    (names), `rolled_back` and `brought_back` (each a list of `name` and `transition_seconds`), `findings`, `blockers`
-    and `diff`. Raises LivepatchError; its details tell what was taken out and brought back before.
+    `controller` is what the controller says of itself, see actor.py. Returns a dict of `changed`, `transaction`,
+    `target` (names), `removed` and `restored` (each a list of `name` and `transition_seconds`), `findings`, `blockers`
+    and `diff`. Raises LivepatchError; its details tell what was removed and restored before.
     """
     interface = interface_adapter(host)
     before = interface.patches()
@@ -50,34 +57,35 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, told=None):
         return done
     blockers = list(permission(host))
     if blockers:
-        raise refusal(blockers)
+        raise error_from(blockers)
     way.check()
     if check_mode:
         return dict(done, **_forecast(host, way, idle, before, work))
-    with transaction(host, "rollback", told, way_back=True) as recorded:
+    with open_transaction(host, "rollback", controller, best_effort_records=True) as transaction:
         before, (target, undone) = interface.patches(), starting_point(host, to)
         way = WayBack(host, interface, target, timeout, on_stall)
-        work = _has_work(host, way, recorded.ledger, undone)
+        work = _has_work(host, way, transaction.ledger, undone)
         if not work:
             idle = _without_effect(host, interface)
             held = list(_held(host, idle))
             if len(held) == len(idle):
                 return dict(done, findings=held)
-        done.update(_take(host, interface, way, recorded, undone), target=names_of(target))
+        done.update(_take(host, interface, way, transaction, undone), target=names_of(target))
         done["changed"] = done["changed"] or work
     del done["arrived"]
     return dict(done, diff=stack_diff(host, before, interface.patches()))
 
 
-def _take(host, interface, way, recorded, undone):
-    trial = recorded.ledger["trial"]
-    changes = {"accepted": _accepted(host, way, recorded, undone),
+def _take(host, interface, way, transaction, undone):
+    trial = transaction.ledger["trial"]
+    changes = {"accepted": _accepted(host, way, transaction, undone),
                "trial": dict(trial, back_to=way.target) if trial else None}  # should this be left going half way
     if way.coming():
-        recorded.keep(loaded=loaded_with(host, recorded, way.coming()))  # what is started now reads the ledger
+        # What is started now reads the ledger.
+        transaction.update_ledger(loaded=loaded_with(host, transaction, way.coming()))
         with contextlib.suppress(LivepatchError, OSError):  # then nobody sees how this boot ends
-            changes["watched"] = watch(host, program(host))
-    return take_way(host, interface, way, recorded, **changes)
+            changes["watched"] = install_boot_service(host, program(host))
+    return take_way(host, interface, way, transaction, **changes)
 
 
 def starting_point(host, to):
@@ -88,9 +96,9 @@ def starting_point(host, to):
     if to == "original":
         return [], None
     undone = set()
-    for begin, end in past_changes(host):
+    for begin, end in journal_changes(host):
         undone.add(begin["transaction"])
-        meant = begin["transaction"] == to or (to == "previous" and moved_the_stack(begin, end))
+        meant = begin["transaction"] == to or (to == "previous" and changed_stack(begin, end))
         if meant and begin["kernel"] == host.release():
             return begin["before"], undone
     if to == "previous":
@@ -114,41 +122,39 @@ def _ledger(host):
 def _has_work(host, way, ledger, undone):
     """Whether a patch goes or comes, the next boot would load another one, or a trial is still going on."""
     untouched = _untouched(host, way, ledger, undone)
-    gone = [entry for entry in accepted_here(host, ledger) if not _among(entry, way.target) and entry not in untouched]
+    gone = [entry for entry in accepted_for_running_kernel(host, ledger)
+            if not contains_build(way.target, entry) and entry not in untouched]
     return bool(way.going() or way.coming() or gone or ledger["trial"])
 
 
 def _untouched(host, way, ledger, undone):
     """What is accepted for this kernel, does not run in it, and came before anything that is undone."""
     going = way.going()
-    return [entry for entry in accepted_here(host, ledger) if undone is not None
-            and entry["transaction"] not in undone and entry["name"] not in going and not _among(entry, way.target)]
+    return [entry for entry in accepted_for_running_kernel(host, ledger) if undone is not None
+            and entry["transaction"] not in undone and entry["name"] not in going
+            and not contains_build(way.target, entry)]
 
 
-def _accepted(host, way, recorded, undone):
+def _accepted(host, way, transaction, undone):
     """What the next boots load: what of the target is accepted now, or has to come back and was accepted then.
 
     What none of this is about is loaded as before, on this kernel and on others.
     """
-    ledger, release = recorded.ledger, host.release()
+    ledger, release = transaction.ledger, host.release()
     elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
-    now, coming = accepted_here(host, ledger), way.coming()
+    now, coming = accepted_for_running_kernel(host, ledger), way.coming()
     here = []
     for layer in way.target:
         known = next((entry for entry in now if same_build(entry, layer)), None)
-        if known is None and layer["accepted"] and _among(layer, coming):
-            known = dict(entry_of_layer(host, layer, recorded.name), since=recorded.now())
+        if known is None and layer["accepted"] and contains_build(coming, layer):
+            known = dict(entry_of_layer(host, layer, transaction.name), since=transaction.now())
         here += [known] if known else []
     return elsewhere + in_order(now, _untouched(host, way, ledger, undone), here)
 
 
-def _among(entry, layers):
-    return any(same_build(entry, layer) for layer in layers)
-
-
 def _without_effect(host, interface):
     shown = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
-    return leftovers(host, shown)
+    return disabled_modules(host, shown)
 
 
 def _held(host, idle):

@@ -4,17 +4,17 @@
 """The job of the module `patch_verify`: prove function by function that patches are running."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id, module_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import tasks_are_readable
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
-    chosen_description,
-    uncovered_note,
+    no_build_note,
+    select_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
@@ -22,13 +22,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def verify_host(host, offer, name):
     """Verify the patch of an offer, the one that is named, or everything that is enabled.
 
-    Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises Needs, and LivepatchError with
-    the first blocker's code where something is not verified. A host that a bundle has no build for is neither verified
-    nor an error.
+    Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises ControllerRequest, and
+    LivepatchError with the first blocker's code where something is not verified. A host that a bundle has no build for
+    is neither verified nor an error.
     """
     interface = interface_adapter(host)
     if not tasks_are_readable(host):
-        raise refusal([finding("tasks-unreadable", host.release())], verified=False)
+        raise error_from([finding("tasks-unreadable", host.release())], verified=False)
     subjects = _subjects(host, interface, offer, name if name is None else module_name(name))
     findings, functions = [], []
     for patch, description in subjects:
@@ -36,14 +36,14 @@ def verify_host(host, offer, name):
         findings.extend(entry for entry in found if entry not in findings)
         functions.extend(evidence)
     if not subjects:
-        findings.append(uncovered_note(host, offer, name) if offer else finding("nothing-enabled", host.release()))
-    blockers = standing_blockers(findings)
+        findings.append(no_build_note(host, offer, name) if offer else finding("nothing-enabled", host.release()))
+    blockers = blockers_in(findings)
     result = {
         "changed": False, "verified": bool(subjects) and not blockers,
         "patches": [patch for patch, _description in subjects], "functions": functions, "findings": findings,
     }
     if blockers:
-        raise refusal(blockers, **result)
+        raise error_from(blockers, **result)
     return result
 
 
@@ -51,7 +51,7 @@ def _subjects(host, interface, offer, name):
     """What to verify: a list of (name, description or None)."""
     store = Store(host)
     if offer:
-        description = chosen_description(host, store, offer, name)
+        description = select_build(host, store, offer, name)
         return [(description["name"], description)] if description else []
     # One that is disabled is on its way out: the kernel shows it for a moment longer.
     names = [name] if name else [patch["name"] for patch in interface.patches() if patch["state"] != "disabled"]

@@ -4,12 +4,13 @@
 """The job of the module `patch_watch`: is a host that was patched well?"""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health, health_checks
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import Since, kernel_warnings
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import health_checks
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import (
     BOOT_ID,
     TAINTS,
@@ -29,11 +30,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blocke
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    effective_state,
     seconds_left,
-    standing,
     trial_of,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_now
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 MOST_BLOCKERS = 50
@@ -60,12 +61,12 @@ def watch_host(host, name, earlier, checks, fetch, report_only=False):
     failed = [finding("health-check-failed", check["name"], name=check["name"], message=check["message"])
               for check in health if not check["ok"]]
     findings = rebooted + findings + changed + failed
-    blockers = standing_blockers(findings)
+    blockers = blockers_in(findings)
     result.update(
         changed=False, well=not blockers, health=health, boot_id=host.read_or(BOOT_ID), taints=taint_mask(host),
         kernel_log=lines, findings=findings)
     if blockers and not report_only:
-        error = refusal(blockers)
+        error = error_from(blockers)
         error.details.update(result)
         raise error
     return result
@@ -74,11 +75,12 @@ def watch_host(host, name, earlier, checks, fetch, report_only=False):
 def _patch(host, name):
     """What the kernel says of the patch, and its findings."""
     interface = interface_or_none(host)
-    ledger = ledger_now(host, way_back=True)
+    ledger = read_ledger_for_this_boot(host, best_effort=True)
     trial = trial_of(ledger, name)
     in_kernel = interface.state(name) if interface else "absent"
-    told = {"state": standing(host, ledger, name, in_kernel), "verified": False, "functions": [], "blockers": [],
-            "trial": trial and {"seconds_left": seconds_left(host, trial)}}
+    result = {
+        "state": effective_state(host, ledger, name, in_kernel), "verified": False, "functions": [], "blockers": [],
+        "trial": trial and {"seconds_left": seconds_left(host, trial)}}
     findings = []
     if in_kernel not in ("enabled", "enabling"):
         findings.append(finding("patch-not-running", name, name=name, state=in_kernel))
@@ -87,13 +89,13 @@ def _patch(host, name):
         blockers = describe_blockers(host, patch) if patch else []
         findings.append(finding(
             "transition-unfinished", name, name=name, how="continues", blockers=blockers_sentence(blockers)))
-        told.update(verified=None, blockers=blockers[:MOST_BLOCKERS])
+        result.update(verified=None, blockers=blockers[:MOST_BLOCKERS])
     elif in_kernel == "enabled" and not tasks_are_readable(host):
         findings.append(finding("tasks-unreadable", host.release()))
     elif in_kernel == "enabled":
-        told["verified"], told["functions"], found = _compared(host, interface, name)
+        result["verified"], result["functions"], found = _compared(host, interface, name)
         findings += found
-    return told, findings
+    return result, findings
 
 
 def _compared(host, interface, name):
@@ -103,7 +105,7 @@ def _compared(host, interface, name):
     if kept is None:  # that somebody else has loaded it is no harm to the host
         others = [found for found in findings if found["code"] != "file-unknown"]
         findings = [finding("file-not-kept", name, name=name), *others]
-    well = not standing_blockers(findings)
+    well = not blockers_in(findings)
     return None if well and kept is None else well, functions, findings
 
 

@@ -1,28 +1,28 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The running kernel's modules on disk, by depmod's index of them (modules.dep(5)), and one of them as a sample."""
+"""The running kernel's modules on disk, by depmod's index (modules.dep(5)), and one of them as the reference."""
 
 import re
 from collections import namedtuple
 from itertools import islice
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import once
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
 DIRECTORIES = ("/lib/modules", "/usr/lib/modules")
 # Below this directory a kernel's package or `make modules_install` puts the kernel's own modules, and nothing else.
-OWN = "kernel/"
-TRIES = 4
+IN_TREE = "kernel/"
+MOST_CANDIDATES = 4
 LARGEST = 2 << 20  # bytes in memory, of a module that is read for what any other would tell as well
 
 # How the kernel's own modules are built; the fields are those of ModuleFile.
-Sample = namedtuple("Sample", "vermagic struct_size has_versions crcs orc_unwind orc_header build_id")
+ReferenceModule = namedtuple("ReferenceModule", "vermagic struct_size has_versions crcs orc_unwind orc_header build_id")
 
 
-class InTree:
+class ModuleIndex:
     """depmod's index in a directory such as /lib/modules/6.1.0-56-amd64."""
 
     def __init__(self, host, directory, index):
@@ -35,12 +35,12 @@ class InTree:
         found = self._index.path(module)
         return found and self._absolute(found)
 
-    def own(self, module):
+    def in_tree_path(self, module):
         """The absolute path of the file of one of the kernel's own modules, None for any other module."""
         found = self._index.path(module)
-        return self._absolute(found) if found and found.startswith(OWN) else None
+        return self._absolute(found) if found and found.startswith(IN_TREE) else None
 
-    def all_own(self):
+    def in_tree_paths(self):
         """The absolute paths of the kernel's own modules."""
         for match in re.finditer(rb"^(kernel/[^:\n]+):", self._index.text, re.MULTILINE):
             yield self._absolute(match.group(1).decode("utf-8", "replace"))
@@ -59,7 +59,7 @@ class InTree:
         module = self._exports[start + len(key):].partition(b"\n")[0]
         return module.decode("utf-8", "replace").replace("-", "_")
 
-    @once
+    @cached_property
     def _exports(self):
         return self._host.read_bytes_or(f"{self.directory}/modules.symbols", b"")
 
@@ -88,49 +88,50 @@ class _Index:
         return None
 
 
-def in_tree_modules(host):
-    """The InTree of the running kernel; None where its index is gone."""
+def module_index(host):
+    """The ModuleIndex of the running kernel; None where its index is gone."""
     for parent in DIRECTORIES:
         directory = f"{parent}/{host.release()}"
         index = host.read_bytes_or(f"{directory}/modules.dep")
         if index:
-            return InTree(host, directory, index)
+            return ModuleIndex(host, directory, index)
     return None
 
 
-def sample_module(host, tree):
-    """A Sample; None where none of the kernel's own modules can be read, or the files are of another kernel.
+def reference_module(host, index):
+    """A ReferenceModule; None where none of the kernel's own modules can be read, or the files are of another kernel.
 
     A loaded one proves by its build-id that the files are those of the running kernel, and not of one of the same
     release that was installed since.
     """
-    loaded = list(islice(loaded_own(host, tree), TRIES))
+    loaded = list(islice(loaded_in_tree(host, index), MOST_CANDIDATES))
     for name, path in loaded:
-        sample = _sample(host, path)
+        reference = _read_reference(host, path)
         running = module_build_id(host, name)
-        if sample and (running == sample.build_id or running is None or sample.build_id is None):
-            return sample
+        if reference and (running == reference.build_id or running is None or reference.build_id is None):
+            return reference
     if loaded:
         return None
-    samples = (_sample(host, path) for path in islice(tree.all_own(), TRIES))
-    return next((sample for sample in samples if sample), None)
+    references = (_read_reference(host, path) for path in islice(index.in_tree_paths(), MOST_CANDIDATES))
+    return next((reference for reference in references if reference), None)
 
 
-def loaded_own(host, tree):
+def loaded_in_tree(host, index):
     """(name, path) of the kernel's own modules that are loaded, the smallest in memory first, no very large ones."""
     lines = [line.split() for line in host.read_or("/proc/modules", "").splitlines()]
-    for size, name in sorted((int(words[1]), words[0]) for words in lines):
-        path = tree.own(name)
+    for size, name in sorted((int(fields[1]), fields[0]) for fields in lines):
+        path = index.in_tree_path(name)
         if path and size <= LARGEST:
             yield name, path
 
 
-def _sample(host, path):
+def _read_reference(host, path):
     module = module_file(host, path)
     if module is None:
         return None
     try:
-        sample = Sample(module.modinfo.get("vermagic", ""), *(getattr(module, name) for name in Sample._fields[1:]))
+        reference = ReferenceModule(
+            module.modinfo.get("vermagic", ""), *(getattr(module, name) for name in ReferenceModule._fields[1:]))
     except ElfError:
         return None
-    return sample if sample.struct_size and sample.vermagic.split(" ")[0] == host.release() else None
+    return reference if reference.struct_size and reference.vermagic.split(" ")[0] == host.release() else None

@@ -20,7 +20,7 @@ ABSENT = (errno.ENOKEY,)
 PRESENT = (errno.EACCES, errno.EKEYEXPIRED, errno.EKEYREVOKED)
 
 
-def has_signer(host, signature):
+def has_signing_key(host, signature):
     """Whether the kernel has the key of a signature as the description has it; None where that cannot be told.
 
     With certificates of its own, a signature can be trusted by way of a key that it does not name.

@@ -7,7 +7,7 @@ import errno
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 # The kernel drops its own reference from a work queue, after the patch's directory has gone (klp_free_patch_finish).
@@ -69,7 +69,7 @@ def module_build_id(host, name):
         return None
 
 
-def kept_in_memory_by(host, name):
+def unload_obstacle(host, name):
     """What keeps a loaded module in memory for as long as it is so, in words; None where nothing does.
 
     A module without an exit function is `[permanent]` in /proc/modules (kernel/module/procfs.c).
@@ -78,8 +78,8 @@ def kept_in_memory_by(host, name):
     if holders:
         return f"it is used by {', '.join(holders)}"
     for line in host.read_or("/proc/modules", "").splitlines():
-        words = line.split()
-        if words[0] == name and "[permanent]" in words[3].split(","):
+        fields = line.split()
+        if fields[0] == name and "[permanent]" in fields[3].split(","):
             return "it has no exit function"
     return None
 
@@ -89,7 +89,7 @@ def is_livepatch(module):
     return "K" in module["taint"]
 
 
-def leftovers(host, shown):
+def disabled_modules(host, shown):
     """Modules of live patches that patch nothing, all but those named in `shown`: disabled or replaced, still loaded.
 
     Shape: a list of `name`, `build_id`, `refcnt`.
@@ -126,7 +126,7 @@ def remove_module(host, name):
 
 def wait_until_released(host, name):
     """Wait until nothing refers to a disabled patch's module; raises LivepatchError: module-pinned, module-in-use."""
-    if not wait_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
+    if not poll_until(host, lambda: _refcnt(host, name) == 0, RELEASE_SECONDS):
         raise _still_referenced(host, name)
 
 

@@ -9,8 +9,8 @@ The kernel does not show them. All modules of one build agree on them, so each i
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file, read_image
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import loaded_own
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import loaded_in_tree
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 # Where distributions put the list of all versions.
@@ -27,27 +27,27 @@ BUDGET = 0.2  # seconds for reading modules; 20 of them take a quarter of it, wh
 OF_LIVE_PATCHES = "klp_"
 
 
-def symbol_versions(host, tree, sample, wanted):
+def symbol_versions(host, index, reference, wanted):
     """{symbol: CRC} of those `wanted` that the host tells in a short time.
 
-    A list is used only if it agrees with the sample in everything that the sample imports, since headers can be of
+    A list is used only if it agrees with the reference module in everything that it imports, since headers can be of
     another build than the running kernel.
     """
-    if not sample.has_versions:
+    if not reference.has_versions:
         return {}
     for path in LISTS:
-        text = _list(host, path.format(directory=tree.directory, release=host.release()))
-        if text and all(_listed(text, tree, name) in (None, crc) for name, crc in sample.crcs.items()):
-            return _known({name: _listed(text, tree, name) for name in wanted}, wanted)
-    return _known(_of_modules(host, tree, sample, wanted), wanted)
+        text = _read_list(host, path.format(directory=index.directory, release=host.release()))
+        if text and all(_crc_in_list(text, index, name) in (None, crc) for name, crc in reference.crcs.items()):
+            return _computed_only({name: _crc_in_list(text, index, name) for name in wanted}, wanted)
+    return _computed_only(_crcs_of_modules(host, index, reference, wanted), wanted)
 
 
-def _known(versions, wanted):
+def _computed_only(versions, wanted):
     """A CRC of 0 stands for a symbol for which none could be computed; the kernel then compares nothing."""
     return {name: versions[name] for name in wanted if versions.get(name)}
 
 
-def _list(host, path):
+def _read_list(host, path):
     if not host.exists(path):
         return None
     try:
@@ -56,7 +56,7 @@ def _list(host, path):
         return None
 
 
-def _listed(text, tree, name):
+def _crc_in_list(text, index, name):
     """The CRC in a line `0xCRC TAB NAME TAB MODULE TAB ...` (Documentation/kbuild/modules.rst), or None.
 
     None as well for a symbol of a module in whose place another one is installed, a driver from elsewhere for one: its
@@ -68,16 +68,16 @@ def _listed(text, tree, name):
         crc = text[max(at - CRC_FIELD, 0):at]
         if crc.startswith(b"0x"):  # else it is the name of a module
             exporter = MODULE.match(text, at + len(key)).group(1).decode("utf-8", "replace")
-            return int(crc, 16) if exporter == "vmlinux" or tree.own(exporter) else None
+            return int(crc, 16) if exporter == "vmlinux" or index.in_tree_path(exporter) else None
         at = text.find(key, at + 1)
     return None
 
 
-def _of_modules(host, tree, sample, wanted):
-    found = dict(sample.crcs)
+def _crcs_of_modules(host, index, reference, wanted):
+    found = dict(reference.crcs)
     missing = {name for name in wanted if not name.startswith(OF_LIVE_PATCHES)}.difference(found)
     end = host.now() + BUDGET
-    for _name, path in loaded_own(host, tree):
+    for _name, path in loaded_in_tree(host, index):
         if not missing or host.now() > end:
             break
         module = module_file(host, path)

@@ -27,7 +27,7 @@ def signatures_enforced(host):
     return _flag(host.read_or("/sys/module/module/parameters/sig_enforce"))
 
 
-def demanded_by(host):
+def signature_policy(host):
     """What makes the kernel take signed modules only: `module.sig_enforce`, which it looks at first, or
     `lockdown=LEVEL`; None where nothing does.
 

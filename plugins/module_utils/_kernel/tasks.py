@@ -5,7 +5,7 @@
 
 import re
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
 PF_KTHREAD = 0x00200000
 STATE_FIELD = 0  # of the fields behind the command name in /proc/PID/stat (field 3 of all)
@@ -27,7 +27,7 @@ def describe_task(host, pid, tid):
     stat = _stat(host, pid, tid)
     if comm is None or stat is None:
         return None
-    return {"pid": pid, "tid": tid, "comm": legible(comm), "kthread": bool(int(stat[FLAGS_FIELD]) & PF_KTHREAD)}
+    return {"pid": pid, "tid": tid, "comm": printable(comm), "kthread": bool(int(stat[FLAGS_FIELD]) & PF_KTHREAD)}
 
 
 def is_running(host, pid, tid):

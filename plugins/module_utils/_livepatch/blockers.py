@@ -5,7 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import describe_task, frames, tasks
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.dynamic_debug import blocking_reasons
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 IDLE = "-1"
 MOST_TASKS = 3  # in one message
@@ -60,7 +60,7 @@ def blockers_sentence(blockers):
     """Who holds the transition, in words for an error."""
     if not blockers:
         return "no visible task (an idle CPU can hold it)"
-    return shortened([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
+    return join_limited([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
 
 
 # Reason, whether it is a kernel thread: what an operator can do about such a task.
@@ -77,7 +77,7 @@ HELP = {
 }
 
 
-def what_helps(blockers):
+def advice(blockers):
     """What to do about who holds a transition, as a sentence about the first of them."""
     if not blockers:
         return "Run again when the host is less busy."

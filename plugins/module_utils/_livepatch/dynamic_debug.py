@@ -6,7 +6,7 @@
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 
 CONTROLS = ("/proc/dynamic_debug/control", "/sys/kernel/debug/dynamic_debug/control")
 SOURCE = "kernel/livepatch/transition.c"
@@ -30,17 +30,17 @@ def blocking_reasons(host, tids):
     if control is None or not tids:
         return {}
     try:
-        return _ask_kernel(host, control, tids)
+        return _read_reasons(host, control, tids)
     except OSError:  # locked down or read-only; a transition is dealt with whether or not it can be explained
         return {}
 
 
-def _ask_kernel(host, control, tids):
+def _read_reasons(host, control, tids):
     before = host.read(control)
     with KernelLog(host) as log:
         host.write(control, f"file {SOURCE} +p")
         try:
-            wait_until(host, lambda: set(tids) <= set(parse_reasons(log.read())), RETRY_SECONDS)
+            poll_until(host, lambda: set(tids) <= set(parse_reasons(log.read())), RETRY_SECONDS)
         finally:
             _restore(host, control, before)
         return parse_reasons(log.lines)

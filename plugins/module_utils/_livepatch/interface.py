@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which live-patching mechanism the running kernel offers, and its adapter."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, refusal
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import Livepatch
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import SysfsInterface
 
 # In the order of preference: what the kernel shows, the name reported for it, its adapter.
 INTERFACES = (
-    ("/sys/kernel/livepatch", "livepatch", Livepatch),
+    ("/sys/kernel/livepatch", "livepatch", SysfsInterface),
     ("/sys/kernel/kpatch", "kpatch", None),
     ("/sys/kernel/kgraft", "kgraft", None),
 )
@@ -34,7 +34,7 @@ def interface_adapter(host):
     """The adapter for the running kernel; raises LivepatchError `livepatch-unsupported`."""
     adapter = interface_or_none(host)
     if adapter is None:
-        raise refusal([unsupported(host)])
+        raise error_from([unsupported(host)])
     return adapter
 
 

@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 REBUILD = "Build the patch against the running kernel"
 
 # Log text, code, what the operator is told. The first text found in the lines of the load wins.
-LOGGED = (
+LOG_CAUSES = (
     (r"version magic '(?P<have>[^']*)' should be '(?P<want>[^']*)'", "vermagic-mismatch",
      "it is built for '{have}' and the kernel wants '{want}'. " + REBUILD),
     (r"disagrees about version of symbol (?P<symbol>\S+)", "symbol-version-mismatch",
@@ -56,7 +56,7 @@ LOGGED = (
 )
 
 # What an errno means where the log says nothing.
-SILENT = {
+ERRNO_CAUSES = {
     errno.EPERM: (
         "not-permitted",
         "this process may not load modules, or kernel.modules_disabled is 1. Run the task with become: true"),
@@ -78,26 +78,26 @@ def load_error(name, error, lines):
 
     Its details: `errno` (the name) and `kernel_log` (the lines that speak of this load).
     """
-    told = relevant_lines(name, lines)
-    code, why = _cause(error, told)
+    relevant = relevant_lines(name, lines)
+    code, why = _cause(error, relevant)
     return LivepatchError(
         code, f"The kernel refused to load {name}: {why}.",
-        errno=errno.errorcode.get(error.errno, str(error.errno)), kernel_log=told)
+        errno=errno.errorcode.get(error.errno, str(error.errno)), kernel_log=relevant)
 
 
 def relevant_lines(name, lines):
     """The lines about one load among everything the kernel logged at that time."""
-    speaks = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
-    return [line for line in lines if speaks.search(line)]
+    pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
+    return [line for line in lines if pattern.search(line)]
 
 
 def _cause(error, lines):
     text = "\n".join(lines)
-    for pattern, code, why in LOGGED:
+    for pattern, code, why in LOG_CAUSES:
         match = re.search(pattern, text)
         if match:
             return code, why.format(**match.groupdict())
-    if error.errno in SILENT:
-        return SILENT[error.errno]
+    if error.errno in ERRNO_CAUSES:
+        return ERRNO_CAUSES[error.errno]
     return "load-refused", (
         f"{error.strerror} (its init function failed, without a reason in the kernel log). Ask its author")

@@ -6,9 +6,9 @@
 import re
 from collections import namedtuple
 
-# installed: paths of which any one shows that the tool is there. at_work(host): whether it is going to patch, or has.
+# installed: paths of which any one shows that the tool is there. is_active(host): whether it is going to patch, or has.
 # effect: what it does when it is at work, as a clause.
-Tool = namedtuple("Tool", "name installed at_work effect")
+Tool = namedtuple("Tool", "name installed is_active effect")
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 
 
@@ -16,7 +16,7 @@ def other_tools(host):
     """A dict of `name`, `active` and `effect` for each tool that is on the host; reads files and starts nothing."""
     found = []
     for tool in TOOLS:
-        active = tool.at_work(host)
+        active = tool.is_active(host)
         if active or any(host.exists(path) for path in tool.installed):
             found.append({"name": tool.name, "active": active, "effect": tool.effect})
     return found
@@ -29,7 +29,7 @@ def _kpatch_service(host):
 
 
 def _kpatch_dnf(host):
-    return _says(host, "/etc/dnf/plugins/kpatch.conf", r"^\s*autoupdate\s*[=:]\s*(1|yes|true|on)\s*$")
+    return _has_line(host, "/etc/dnf/plugins/kpatch.conf", r"^\s*autoupdate\s*[=:]\s*(1|yes|true|on)\s*$")
 
 
 def _kpatch_module(host):
@@ -68,7 +68,7 @@ def _modules(host, directory):
     return any(re.search(r"\.ko(\.(gz|xz|zst))?\Z", name) for name in names)
 
 
-def _says(host, path, pattern):
+def _has_line(host, path, pattern):
     return bool(re.search(pattern, host.read_or(path, ""), re.MULTILINE | re.IGNORECASE))
 
 

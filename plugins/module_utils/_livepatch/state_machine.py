@@ -4,25 +4,25 @@
 """From the state a patch is in to the state it shall be in: the steps, as a table."""
 
 
-# Each step is a method of Change; during a transition `turn_on` and `turn_off` reverse it, `settle_*` wait for its end.
+# Each step is a method of StepRunner; during a transition `enable` and `disable` reverse it, `wait_*` wait for its end.
 STEPS = {
-    ("absent", "enabled"): ("load", "settle_on"),
-    ("disabled", "enabled"): ("remove", "load", "settle_on"),
-    ("enabling", "enabled"): ("settle_on",),
-    ("disabling", "enabled"): ("turn_on", "settle_on"),
+    ("absent", "enabled"): ("load", "wait_enabled"),
+    ("disabled", "enabled"): ("remove", "load", "wait_enabled"),
+    ("enabling", "enabled"): ("wait_enabled",),
+    ("disabling", "enabled"): ("enable", "wait_enabled"),
     ("enabled", "enabled"): (),
 
     ("absent", "disabled"): (),
     ("disabled", "disabled"): (),
-    ("disabling", "disabled"): ("settle_off",),
-    ("enabling", "disabled"): ("turn_off", "settle_off"),
-    ("enabled", "disabled"): ("turn_off", "settle_off"),
+    ("disabling", "disabled"): ("wait_disabled",),
+    ("enabling", "disabled"): ("disable", "wait_disabled"),
+    ("enabled", "disabled"): ("disable", "wait_disabled"),
 
     ("absent", "absent"): (),
     ("disabled", "absent"): ("remove",),
-    ("disabling", "absent"): ("settle_off", "remove"),
-    ("enabling", "absent"): ("turn_off", "settle_off", "remove"),
-    ("enabled", "absent"): ("turn_off", "settle_off", "remove"),
+    ("disabling", "absent"): ("wait_disabled", "remove"),
+    ("enabling", "absent"): ("disable", "wait_disabled", "remove"),
+    ("enabled", "absent"): ("disable", "wait_disabled", "remove"),
 }
 
 
@@ -31,6 +31,6 @@ def steps(current, wanted):
     return STEPS[current, wanted]
 
 
-def reached(current, wanted):
+def state_after(current, wanted):
     """The state after the steps: what is absent already stays absent when `disabled` is asked for."""
     return current if not steps(current, wanted) else wanted

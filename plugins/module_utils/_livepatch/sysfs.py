@@ -5,7 +5,7 @@
 
 import errno
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding, refusal
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import is_livepatch, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -20,8 +20,8 @@ STATES = {
 }
 
 
-class Livepatch:
-    """What every adapter offers: `patches`, `patch`, `state`, `in_transition`, `turn` and `force`."""
+class SysfsInterface:
+    """What every adapter offers: `patches`, `patch`, `state`, `patch_in_transition`, `set_enabled` and `force`."""
 
     name = "livepatch"
 
@@ -63,17 +63,17 @@ class Livepatch:
         if module is None:
             return "absent"
         if not is_livepatch(module):
-            raise refusal([finding("name-not-a-livepatch", name, name=name)])
+            raise error_from([finding("name-not-a-livepatch", name, name=name)])
         return "disabled"
 
-    def in_transition(self):
+    def patch_in_transition(self):
         """The name of the patch that the kernel is moving its tasks to or from, or None; there is at most one."""
         for name in self.host.names(BASE):
             if self.host.read_or(f"{BASE}/{name}/transition") == "1":
                 return name
         return None
 
-    def turn(self, name, enabled):
+    def set_enabled(self, name, enabled):
         """Ask for a patch to be enabled or disabled; during a transition this reverses it. Returns at once."""
         try:
             self.host.write(f"{BASE}/{name}/enabled", "1" if enabled else "0")
@@ -111,9 +111,9 @@ class Livepatch:
         return sorted(patches, key=lambda patch: -age.get(patch["name"], -1))
 
     def _refusal(self, name, error):
-        other = self.in_transition()
+        other = self.patch_in_transition()
         if error.errno == errno.EBUSY and other:
-            return refusal([finding("transition-running", other, other=other)])
+            return error_from([finding("transition-running", other, other=other)])
         if error.errno in (errno.EPERM, errno.EACCES):
             return LivepatchError(
                 "not-permitted",

@@ -35,7 +35,7 @@ def verify_patch(host, interface, name, description, tasks=True):
     findings.extend(_function_findings(name, description, functions))
     findings.extend(_object_findings(host, patch))
     # During another patch's transition, patch_state is about that one.
-    if tasks and not interface.in_transition():
+    if tasks and not interface.patch_in_transition():
         behind = left_behind(host, "1")
         if behind:
             findings.append(finding("task-left-behind", name, name=name, count=len(behind)))

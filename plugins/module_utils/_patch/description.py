@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the states (struct klp_state) of a patch fit those of an enabled one, as kernel/livepatch/state.c has it."""
 
-USED = frozenset((
+USED_KEYS = frozenset((
     "file", "name", "release", "arch", "size", "build_id", "livepatch", "format", "opaque", "replace", "objects",
     "parameters", "states", "shadow", "state_calls", "imports", "has_versions", "module_layout", "symtab", "removable",
     "klp_symbols", "klp_relocations", "license", "vermagic", "depends", "module_struct_size", "signature", "orc",
@@ -11,7 +11,7 @@ USED = frozenset((
 SCHEMA = 2  # of a description; another one was left by another version of the collection
 
 
-def state_clash(patch, enabled):
+def state_conflict(patch, enabled):
     """Why the kernel would refuse `patch` beside `enabled` (descriptions), in words; None where it would not.
 
     It has to have each state of the enabled patch in the same or a later version; one that does not replace may also
@@ -43,7 +43,7 @@ def is_usable(description, sha256):
     """Whether what was read is a description of this very file, by this version of the collection."""
     return (
         isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
-        and USED.issubset(description))
+        and USED_KEYS.issubset(description))
 
 
 def built_against(description):

@@ -5,8 +5,8 @@
 
 from collections import namedtuple
 
-# offer: see _choice, None without src. timeout: seconds. params: a dict. trial: seconds, 0 for none. fresh: whether the
-# controller has come back over a new connection since the patch was enabled.
-Wish = namedtuple("Wish", "offer name state timeout on_stall ignore_findings params trial fresh")
+# offer: see selection.py, None without src. timeout: seconds. params: a dict. trial: seconds, 0 for none. fresh:
+# whether the controller has come back over a new connection since the patch was enabled.
+PatchRequest = namedtuple("PatchRequest", "offer name state timeout on_stall ignore_findings params trial fresh")
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
-SECONDS = 300  # of the trial on the way from `absent` to `accepted` when nothing else is asked for
+DEFAULT_TRIAL_SECONDS = 300  # of the trial on the way from `absent` to `accepted` when nothing else is asked for

@@ -10,15 +10,15 @@ The offer is a dict of
     delivered   where the image that was asked for has been put, or None
 """
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import image_digest
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 
 
-def chosen_description(host, store, offer, name):
+def select_build(host, store, offer, name):
     """The description of this host's build, or None when a bundle has none for it.
 
-    Raises Needs, and LivepatchError `name-differs`, `name-not-in-bundle`, `name-needed`.
+    Raises ControllerRequest, and LivepatchError `name-differs`, `name-not-in-bundle`, `name-needed`.
     """
     if offer["kind"] == "host":
         build = _host_build(host, store, offer)
@@ -32,15 +32,15 @@ def chosen_description(host, store, offer, name):
         raise LivepatchError(
             "name-differs", f"{build['file']} holds the patch {build['name']}, not {name}. Correct name or src.")
     if build.get("stub"):
-        build = store.description(build["sha256"]) or _ask(description=build["sha256"])
+        build = store.description(build["sha256"]) or _request(description=build["sha256"])
     return build
 
 
-def uncovered_note(host, offer, name):
+def no_build_note(host, offer, name):
     """The finding for a host that a bundle has no build for."""
     builds = sorted({f"{build['release']} on {build['arch']}" for build in offer["builds"]})
     return finding(
-        "uncovered", host.release(), name=name or "any patch", running=host.release(), machine=host.machine(),
+        "no-build", host.release(), name=name or "any patch", running=host.release(), machine=host.machine(),
         builds=", ".join(builds) or "nothing")
 
 
@@ -64,8 +64,8 @@ def _host_build(host, store, offer):
     for build in offer["builds"]:
         if build["sha256"] == sha256:
             return build
-    return store.description(sha256) or _ask(reading={"path": offer["path"], "sha256": sha256})
+    return store.description(sha256) or _request(reading={"path": offer["path"], "sha256": sha256})
 
 
-def _ask(**what):
-    raise Needs(**what)
+def _request(**request):
+    raise ControllerRequest(**request)

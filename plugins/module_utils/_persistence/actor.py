@@ -5,39 +5,39 @@
 
 import re
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
-LONGEST = 64  # characters of each part
+MOST_CHARACTERS = 64  # characters of each part
 MOST_PARENTS = 16
 NO_LOGIN = str(2**32 - 1)  # what /proc/PID/loginuid says of what no login has started
-UNKNOWN = {"controller_user": None, "controller_node": None, "user": None, "address": None}
+UNKNOWN_ACTOR = {"controller_user": None, "controller_node": None, "user": None, "address": None}
 
 
-def operator(host, told=None):
+def identify_actor(host, controller=None):
     """Who asks for a change; None for what is not known.
 
-    Shape: `controller_user` and `controller_node` (as the controller tells in `told`, a dict of `user` and `node`),
+    Shape: `controller_user` and `controller_node` (of `controller`, a dict of `user` and `node`),
     `user` (whose login on this host it is), `address` (the ssh client's). Source: loginuid in proc(5), sudo(8), ssh(1).
     """
-    told = told or {}
+    controller = controller or {}
     environments = list(_environments(host))
     connection = _nearest(environments, "SSH_CONNECTION")
     return {
-        "controller_user": printable(told.get("user")),
-        "controller_node": printable(told.get("node")),
-        "user": printable(_login(host) or _nearest(environments, "SUDO_USER") or host.user_name(host.user_id())),
-        "address": printable(connection.split()[0] if connection and connection.split() else None),
+        "controller_user": printable_name(controller.get("user")),
+        "controller_node": printable_name(controller.get("node")),
+        "user": printable_name(_login(host) or _nearest(environments, "SUDO_USER") or host.user_name(host.user_id())),
+        "address": printable_name(connection.split()[0] if connection and connection.split() else None),
     }
 
 
-def printable(text):
+def printable_name(text):
     """A short text without anything that controls a terminal; None for what is no text, or empty."""
     if not isinstance(text, str) or not text:
         return None
-    return legible(text[:LONGEST])
+    return printable(text[:MOST_CHARACTERS])
 
 
-def spoken(who):
+def actor_label(who):
     """What to call somebody in a sentence."""
     if who["controller_user"] and who["controller_node"]:
         return f"{who['controller_user']}@{who['controller_node']}"

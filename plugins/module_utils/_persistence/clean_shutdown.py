@@ -14,8 +14,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 
 MARK = f"{STATE_DIRECTORY}/clean-shutdown"
-MOST = 16  # boots; the ledger may be of an earlier one, where the last could not write it
-ROOM = 1024  # bytes for that many, taken while there is space: on a full disk no clean shutdown may look like a crash
+MOST_BOOTS = 16  # boots; the ledger may be of an earlier one, where the last could not write it
+# For that many, taken while there is space: on a full disk no clean shutdown may look like a crash.
+RESERVED_BYTES = 1024
 
 
 def was_clean(host, boot_id):
@@ -27,17 +28,17 @@ def record_clean_shutdown(host):
     """Leave the mark for this boot; raises LivepatchError `directory-not-private`, and OSError."""
     private_directory(host.path(STATE_DIRECTORY))
     this = host.read(BOOT_ID)
-    _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST:])
+    _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST_BOOTS:])
 
 
-def withdraw(host):
+def withdraw_clean_shutdown(host):
     """Take the mark for this boot away again, because the host runs on; raises OSError."""
     this, clean = host.read_or(BOOT_ID), _clean_boots(host)
     if this in clean:
         _write(host, [boot for boot in clean if boot != this])
 
 
-def make_room(host):
+def reserve_space(host):
     """Have the file, so that a mark can be left on a full disk; where there is no room by now, none is made."""
     if not host.exists(MARK):
         with contextlib.suppress(OSError):
@@ -50,7 +51,7 @@ def _clean_boots(host):
 
 def _write(host, boots):
     """Over what is there, and never longer than that."""
-    text = "".join(f"{boot}\n" for boot in boots).encode("ascii").ljust(ROOM, b"\n")
+    text = "".join(f"{boot}\n" for boot in boots).encode("ascii").ljust(RESERVED_BYTES, b"\n")
     descriptor = os.open(host.path(MARK), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.pwrite(descriptor, text, 0)

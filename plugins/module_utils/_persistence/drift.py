@@ -12,7 +12,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
-    quarantine_of,
+    contains_build,
+    quarantine_entry,
     same_build,
     trial_of,
 )
@@ -20,92 +21,92 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 
 # release, boot_id: of what runs. patches: the interface's, each with `build_id`. ledger: as it holds in this boot.
-# boot: see _init_system.boot_part. kept: the digests of the store. guarded: False where nothing will end the trial.
-# journal, changing: see history.py.
-Seen = namedtuple("Seen", "release boot_id patches ledger boot kept guarded journal changing")
+# boot: see boot_service_status in init_system.py. kept: the digests of the store. trial_process_alive: False where
+# nothing will end the trial. journal, changing: see history.py.
+HostState = namedtuple("HostState", "release boot_id patches ledger boot kept trial_process_alive journal changing")
 
 
-def drift(seen):
+def drift(host_state):
     """The findings, none where all is as it should be. While a change goes on, what is not enabled is not judged."""
-    found = [*_about_enabled(seen), *_about_quarantined(seen), *_about_boot(seen)]
-    if not seen.changing:
-        found += [*_about_accepted(seen), *_about_gone(seen)]
+    found = [*_about_enabled(host_state), *_about_quarantined(host_state), *_about_boot(host_state)]
+    if not host_state.changing:
+        found += [*_about_accepted(host_state), *_about_gone(host_state)]
     return found
 
 
-def is_accepted(seen, patch):
+def is_accepted(host_state, patch):
     """Whether an interface's patch is enabled, not on trial, and what the next boot of this kernel loads."""
-    return patch["state"] == "enabled" and not trial_of(seen.ledger, patch["name"]) and _among(
-        patch, _accepted_here(seen))
+    return patch["state"] == "enabled" and not trial_of(host_state.ledger, patch["name"]) and _contains(
+        _accepted_here(host_state), patch)
 
 
-def _about_enabled(seen):
-    ledger = seen.ledger
+def _about_enabled(host_state):
+    ledger = host_state.ledger
     trial = ledger["trial"]
     known = ledger["loaded"] + ledger["booted"]["patches"]
-    accepted_names = names_of(_accepted_here(seen))
-    for patch in seen.patches:
+    accepted_names = names_of(_accepted_here(host_state))
+    for patch in host_state.patches:
         name = patch["name"]
-        if patch["state"] != "enabled" or is_accepted(seen, patch):
+        if patch["state"] != "enabled" or is_accepted(host_state, patch):
             continue
-        if not _among(patch, known):
+        if not _contains(known, patch):
             yield finding("loaded-by-hand", name, name=name)
         elif trial_of(ledger, name):
             yield finding(
                 "on-trial", name, name=name, since=trial["since"], seconds=trial["seconds"],
                 back_to=", ".join(names_of(trial["back_to"])) or "no live patch")
-            if not seen.guarded and not seen.changing:
+            if not host_state.trial_process_alive and not host_state.changing:
                 yield finding("trial-process-missing", name, name=name)
         elif name not in accepted_names:  # or other-build-than-accepted says so
             yield finding("enabled-not-accepted", name, name=name)
 
 
-def _about_accepted(seen):
-    here = _accepted_here(seen)
-    if seen.ledger["accepted"] and not here:
-        releases = sorted({entry["release"] for entry in seen.ledger["accepted"]})
-        yield finding("kernel-changed", seen.release, releases=", ".join(releases), running=seen.release)
-    enabled = {patch["name"]: patch for patch in _in_effect(seen)}
-    trial = seen.ledger["trial"]
+def _about_accepted(host_state):
+    here = _accepted_here(host_state)
+    if host_state.ledger["accepted"] and not here:
+        releases = sorted({entry["release"] for entry in host_state.ledger["accepted"]})
+        yield finding("kernel-changed", host_state.release, releases=", ".join(releases), running=host_state.release)
+    enabled = {patch["name"]: patch for patch in _in_effect(host_state)}
+    trial = host_state.ledger["trial"]
     for entry in here:
         name = entry["name"]
         patch = enabled.get(name)
-        if (trial and _among(entry, trial["back_to"])) or (patch and same_build(entry, _layer(patch))):
+        if (trial and _contains(trial["back_to"], entry)) or (patch and same_build(entry, _layer(patch))):
             continue
         if patch:
             yield finding(
                 "other-build-than-accepted", name, name=name, loaded=patch["build_id"] or "unknown",
                 wanted=entry["build_id"] or "unknown")
         else:
-            yield finding("accepted-not-loaded", name, name=name, why=_why_not_loaded(seen, entry))
+            yield finding("accepted-not-loaded", name, name=name, why=_why_not_loaded(host_state, entry))
 
 
-def _why_not_loaded(seen, entry):
+def _why_not_loaded(host_state, entry):
     """The clause, from the surest reason to none."""
-    this_boot = [change for change in seen.journal if change["boot_id"] == seen.boot_id]
+    this_boot = [change for change in host_state.journal if change["boot_id"] == host_state.boot_id]
     at_boot = next((change for change in this_boot if change["action"] == "boot"), {"outcome": None})
-    replacing = _replacing(seen, entry, this_boot)
+    replacing = _replacing(host_state, entry, this_boot)
     last = this_boot[0] if this_boot else None
-    if quarantine_of(seen.ledger, entry):
+    if quarantine_entry(host_state.ledger, entry):
         why, facts = "quarantined", {}
     elif replacing:
         why, facts = "replaced", replacing
-    elif last and _among(entry, last["after"] or []):
+    elif last and _contains(last["after"] or [], entry):
         why, facts = "removed", last
-    elif seen.boot["switched_off"]:
+    elif host_state.boot["switched_off"]:
         why, facts = "switched-off", {}
     elif at_boot["outcome"] in ("failed", "interrupted"):
         why, facts = at_boot["outcome"], at_boot
-    elif not _boots(seen):
+    elif not _boots(host_state):
         why, facts = "no-boot-service", {}
     else:
         why, facts = "unknown", {}
     return WHY_NOT_LOADED[why].format(**dict(facts, name=entry["name"]))
 
 
-def _replacing(seen, entry, changes):
+def _replacing(host_state, entry, changes):
     """The enabled patch that has replaced an accepted one, as `other` and `transaction`; None where there is none."""
-    enabled = names_of(_in_effect(seen))
+    enabled = names_of(_in_effect(host_state))
     for change in changes:
         others = [patch["name"] for patch in change["patches"] if patch["name"] in enabled]
         if entry["name"] in change["replaces"] and others:
@@ -113,65 +114,66 @@ def _replacing(seen, entry, changes):
     return None
 
 
-def _about_gone(seen):
+def _about_gone(host_state):
     """What was enabled after the last change and not accepted; the accepted ones have findings of their own."""
-    change = next((one for one in seen.journal if (one["action"], one["boot_id"]) != ("boot", seen.boot_id)), None)
+    this_boot = ("boot", host_state.boot_id)
+    change = next((one for one in host_state.journal if (one["action"], one["boot_id"]) != this_boot), None)
     if change is None:
         return
-    earlier_boot = change["boot_id"] != seen.boot_id
+    earlier_boot = change["boot_id"] != host_state.boot_id
     # The end of a change that a crash cut off is not known, and what was there before it is gone all the same.
     layers = change["before"] if earlier_boot and change["after"] is None else change["after"]
     for layer in layers or []:
-        told = _among(layer, seen.ledger["accepted"]) or quarantine_of(seen.ledger, layer)
-        if not told and layer["name"] not in names_of(_in_effect(seen)):
+        explained = _contains(host_state.ledger["accepted"], layer) or quarantine_entry(host_state.ledger, layer)
+        if not explained and layer["name"] not in names_of(_in_effect(host_state)):
             yield finding(
                 "gone-after-reboot" if earlier_boot else "removed-by-hand", layer["name"], name=layer["name"],
                 transaction=change["transaction"])
 
 
-def _about_quarantined(seen):
+def _about_quarantined(host_state):
     """Those after which nothing has been accepted."""
-    for entry in seen.ledger["quarantined"]:
-        if not any(_came_after(seen, accepted, entry) for accepted in _accepted_here(seen)):
+    for entry in host_state.ledger["quarantined"]:
+        if not any(_came_after(host_state, accepted, entry) for accepted in _accepted_here(host_state)):
             yield finding(
                 "in-quarantine", entry["name"], name=entry["name"], build_id=entry["build_id"] or "none",
                 when=WHEN_CRASHED.get(entry["why"], entry["why"]))
 
 
-def _came_after(seen, accepted, quarantined):
+def _came_after(host_state, accepted, quarantined):
     """By the journal where it goes back that far: the clock can be wrong when a host starts after a crash."""
-    changes = [change["transaction"] for change in seen.journal]
+    changes = [change["transaction"] for change in host_state.journal]
     if quarantined["transaction"] in changes:
         return accepted["transaction"] in changes[:changes.index(quarantined["transaction"])]
     # None before this boot's first change
     return quarantined["since"] is not None and accepted["since"] > quarantined["since"]
 
 
-def _about_boot(seen):
-    for entry in seen.ledger["accepted"]:
-        if entry["sha256"] not in seen.kept:
+def _about_boot(host_state):
+    for entry in host_state.ledger["accepted"]:
+        if entry["sha256"] not in host_state.kept:
             yield finding(
                 "accepted-file-missing", entry["name"], name=entry["name"], release=entry["release"],
                 directory=STORE_DIRECTORY)
-    if seen.ledger["accepted"] and not _boots(seen):
-        if seen.boot["init"] == "none":
+    if host_state.ledger["accepted"] and not _boots(host_state):
+        if host_state.boot["init"] == "none":
             why = "no-systemd"
         else:
-            why = "not-enabled" if seen.boot["installed"] else "not-installed"
+            why = "not-enabled" if host_state.boot["installed"] else "not-installed"
         yield finding("boot-service-missing", "boot", why=WHY_NO_BOOT_PART[why])
 
 
-def _boots(seen):
-    return seen.boot["installed"] and seen.boot["enabled"]
+def _boots(host_state):
+    return host_state.boot["installed"] and host_state.boot["enabled"]
 
 
-def _accepted_here(seen):
-    return [entry for entry in seen.ledger["accepted"] if entry["release"] == seen.release]
+def _accepted_here(host_state):
+    return [entry for entry in host_state.ledger["accepted"] if entry["release"] == host_state.release]
 
 
-def _in_effect(seen):
+def _in_effect(host_state):
     """The patches that are enabled, or on the way to or from it."""
-    return [patch for patch in seen.patches if patch["state"] != "disabled"]
+    return [patch for patch in host_state.patches if patch["state"] != "disabled"]
 
 
 def _layer(patch):
@@ -179,5 +181,5 @@ def _layer(patch):
     return {"name": patch["name"], "build_id": patch["build_id"], "sha256": patch.get("sha256")}
 
 
-def _among(patch, entries):
-    return any(same_build(_layer(patch), entry) for entry in entries)
+def _contains(entries, patch):
+    return contains_build(entries, _layer(patch))

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a host's journal tells of its last changes, each begun and ended in one entry."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN_ACTOR
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import SHAPES, newest_records
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import running_change
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import same_stack
 
-MOST = 20  # entries
+MOST_ENTRIES = 20  # entries
 LAYER = ("name", "build_id", "sha256", "parameters", "accepted")  # what is told of each patch before and after
 
 
@@ -41,9 +41,9 @@ def _pairs(host):
             continue
         pairs.setdefault(record["transaction"], {})[record["event"]] = record
         begun += record["event"] == "begin"
-        if begun == MOST:
+        if begun == MOST_ENTRIES:
             break
-    return dict(list(pairs.items())[:MOST]), unreadable
+    return dict(list(pairs.items())[:MOST_ENTRIES]), unreadable
 
 
 def _entry(name, pair, lost):
@@ -60,7 +60,7 @@ def _entry(name, pair, lost):
         "seconds": end["seconds"],
         "boot_id": begin["boot_id"],
         "kernel": begin["kernel"],
-        "who": _picked(begin["who"] or {}, UNKNOWN),
+        "who": _select(begin["who"] or {}, UNKNOWN_ACTOR),
         "patches": _patches(begin["patches"] or [], end["patches"] or []),
         "replaces": end["replaces"] or [],
         "before": _stack(begin["before"]),
@@ -74,18 +74,18 @@ def _patches(wanted, reached):
     reached = {patch["name"]: patch for patch in reached}
     keys = ("sha256", "build_id", "previous_state", "wanted_state", "state", "transition_seconds")
     both = {name: dict(wanted.get(name, {}), **reached.get(name, {})) for name in [*wanted, *reached]}
-    return [dict(_picked(patch, keys), name=name) for name, patch in both.items()]
+    return [dict(_select(patch, keys), name=name) for name, patch in both.items()]
 
 
 def _stack(patches):
-    return patches and [_picked(patch, LAYER) for patch in patches]
+    return patches and [_select(patch, LAYER) for patch in patches]
 
 
-def _picked(told, keys):
-    return {key: told.get(key) for key in keys}
+def _select(values, keys):
+    return {key: values.get(key) for key in keys}
 
 
-def past_changes(host):
+def journal_changes(host):
     """The journal's changes, newest first: what was written before each, and after it (None where it has no end).
 
     Raises OSError.
@@ -100,7 +100,7 @@ def past_changes(host):
             yield record, ends.pop(record["transaction"], None)
 
 
-def moved_the_stack(begin, end):
+def changed_stack(begin, end):
     """Whether somebody's change brought a patch in or took one out, or may still do so."""
     return begin["action"] == "patch" and not (
         end and end["outcome"] != "left-going" and same_stack(begin["before"], end["after"]))

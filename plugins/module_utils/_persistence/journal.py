@@ -14,11 +14,11 @@ import os
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
-    MAYBE_NUMBER,
-    MAYBE_TEXT,
     NUMBER,
+    OPTIONAL_NUMBER,
+    OPTIONAL_TEXT,
     TEXT,
-    fits,
+    matches,
 )
 
 CURRENT = f"{STATE_DIRECTORY}/journal.jsonl"
@@ -26,21 +26,22 @@ OLDER = f"{STATE_DIRECTORY}/journal.jsonl.1"
 LIMIT = 512 * 1024  # bytes of one file
 SCHEMA = 1  # of a record; another one was written by another version of the collection
 
-STACK = [{"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT, "parameters": TEXT, "accepted": bool}]
-WHO = {"controller_user": MAYBE_TEXT, "controller_node": MAYBE_TEXT, "user": MAYBE_TEXT, "address": MAYBE_TEXT}
+STACK = [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}]
+WHO = {
+    "controller_user": OPTIONAL_TEXT, "controller_node": OPTIONAL_TEXT, "user": OPTIONAL_TEXT, "address": OPTIONAL_TEXT}
 
 # What a record holds, by its event: key to type, a list of such, or a table of such. `time` and `since` are UTC.
 SHAPES = {
     "begin": {
-        "transaction": TEXT, "time": TEXT, "boot_id": MAYBE_TEXT, "kernel": TEXT, "action": TEXT, "who": WHO,
+        "transaction": TEXT, "time": TEXT, "boot_id": OPTIONAL_TEXT, "kernel": TEXT, "action": TEXT, "who": WHO,
         "before": STACK,
-        "patches": [{"name": TEXT, "sha256": MAYBE_TEXT, "build_id": MAYBE_TEXT, "previous_state": TEXT,
+        "patches": [{"name": TEXT, "sha256": OPTIONAL_TEXT, "build_id": OPTIONAL_TEXT, "previous_state": TEXT,
                      "wanted_state": TEXT}],
     },
     "end": {
-        "transaction": TEXT, "time": TEXT, "outcome": TEXT, "code": MAYBE_TEXT, "seconds": NUMBER,
+        "transaction": TEXT, "time": TEXT, "outcome": TEXT, "code": OPTIONAL_TEXT, "seconds": NUMBER,
         "replaces": [TEXT], "after": STACK,
-        "patches": [{"name": TEXT, "state": TEXT, "transition_seconds": MAYBE_NUMBER}],
+        "patches": [{"name": TEXT, "state": TEXT, "transition_seconds": OPTIONAL_NUMBER}],
     },
 }
 
@@ -122,4 +123,4 @@ def _record(line):
         return None
     event = record.get("event")
     shape = SHAPES.get(event) if isinstance(event, str) else None
-    return record if shape and fits(record, shape) else None
+    return record if shape and matches(record, shape) else None

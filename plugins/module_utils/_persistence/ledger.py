@@ -20,31 +20,32 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import MAYBE_TEXT, NUMBER, TEXT, fits
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import NUMBER, OPTIONAL_TEXT, TEXT, matches
 
 SCHEMA = 1  # of the file; another one was written by another version of the collection
 
 # One patch in one build, with the parameters (one line) that it is loaded with, and the change that brought it.
-ENTRY = {"name": TEXT, "build_id": MAYBE_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
+ENTRY = {
+    "name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
 # One patch of a stack; without sha256 where this host keeps no file of it.
-LAYER = {"name": TEXT, "build_id": MAYBE_TEXT, "sha256": MAYBE_TEXT, "parameters": TEXT, "accepted": bool}
+LAYER = {"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}
 
 # `boot_id`: of the boot that the next four are about, None for none.
 # `watched`: whether something on this host records that this boot ended cleanly.
 # `loaded`: what this collection has brought in and not taken out again, oldest first; written before the load.
 # `trial`: the way back of the patch that is on trial, or None; `ends` is on the clock of Host.now().
-# `booted`: what was loaded at boot; `proven` once the host has run long enough with it.
+# `booted`: what was loaded at boot; `confirmed` once the host has run long enough with it.
 # `accepted`: what is loaded at each boot of its release, oldest first.
 # `quarantined`: what was on trial, or had just been loaded at boot, when the host crashed; see quarantine.py.
 SHAPE = {
-    "boot_id": MAYBE_TEXT,
+    "boot_id": OPTIONAL_TEXT,
     "watched": bool,
     "loaded": [ENTRY],
     "trial": (None, {"transaction": TEXT, "name": TEXT, "since": TEXT, "seconds": NUMBER, "ends": NUMBER,
                      "back_to": [LAYER]}),
-    "booted": {"proven": bool, "patches": [ENTRY]},
+    "booted": {"confirmed": bool, "patches": [ENTRY]},
     "accepted": [dict(ENTRY, since=TEXT)],
-    "quarantined": [{"name": TEXT, "build_id": MAYBE_TEXT, "sha256": TEXT, "why": TEXT, "transaction": MAYBE_TEXT,
+    "quarantined": [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "why": TEXT, "transaction": OPTIONAL_TEXT,
                      "since": TEXT}],
 }
 
@@ -52,7 +53,7 @@ SHAPE = {
 def empty_ledger():
     """A ledger without anything to remember; see SHAPE."""
     return {"boot_id": None, "watched": False, "loaded": [], "trial": None,
-            "booted": {"proven": False, "patches": []}, "accepted": [], "quarantined": []}
+            "booted": {"confirmed": False, "patches": []}, "accepted": [], "quarantined": []}
 
 
 def read_ledger(host):
@@ -65,7 +66,7 @@ def read_ledger(host):
         ledger = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
         ledger = None
-    if not isinstance(ledger, dict) or ledger.pop("schema", None) != SCHEMA or not fits(ledger, SHAPE):
+    if not isinstance(ledger, dict) or ledger.pop("schema", None) != SCHEMA or not matches(ledger, SHAPE):
         raise LivepatchError(
             "ledger-damaged",
             f"{LEDGER} is damaged or of another version of this collection, so the accepted, trial and quarantined "
@@ -87,7 +88,7 @@ def write_ledger(host, ledger):
         write_private(path, lambda stream: stream.write(text))
 
 
-def set_aside(host):
+def keep_damaged_copy(host):
     """Keep a ledger that cannot be read beside the one that takes its place."""
     with contextlib.suppress(OSError):
         os.rename(host.path(LEDGER), host.path(f"{LEDGER}.damaged"))
@@ -103,13 +104,18 @@ def same_build(one, other):
     return one["build_id"] == other["build_id"] and not (both and one["build_id"] is None)
 
 
-def accepted_here(host, ledger):
+def contains_build(entries, build):
+    """Whether one of the entries is about the same build."""
+    return any(same_build(build, entry) for entry in entries)
+
+
+def accepted_for_running_kernel(host, ledger):
     """The entries that are to be loaded on the running kernel, oldest first."""
     release = host.release()
     return [entry for entry in ledger["accepted"] if entry["release"] == release]
 
 
-def quarantine_of(ledger, entry):
+def quarantine_entry(ledger, entry):
     """Why a build must not be loaded: its entry in the quarantine, or None."""
     return next((one for one in ledger["quarantined"] if same_build(one, entry)), None)
 
@@ -165,12 +171,12 @@ def without_patch(ledger, name):
     }
 
 
-def standing(host, ledger, name, state):
+def effective_state(host, ledger, name, state):
     """A patch's state, which is `accepted` where the enabled build is what the next boot loads, and not on trial."""
     if state != "enabled" or trial_of(ledger, name):
         return state
     loaded = {"name": name, "build_id": module_build_id(host, name), "sha256": ""}
-    return "accepted" if any(same_build(entry, loaded) for entry in accepted_here(host, ledger)) else state
+    return "accepted" if contains_build(accepted_for_running_kernel(host, ledger), loaded) else state
 
 
 def trial_of(ledger, name):
@@ -183,25 +189,25 @@ def seconds_left(host, trial):
     return max(0, round(trial["ends"] - host.now()))
 
 
-def loaded_with(host, recorded, coming):
+def loaded_with(host, transaction, layers):
     """The ledger's `loaded` with LAYERs that are about to be."""
-    names = {layer["name"] for layer in coming}
-    staying = [entry for entry in recorded.ledger["loaded"] if entry["name"] not in names]
-    return staying + [entry_of_layer(host, layer, recorded.name) for layer in coming]
+    names = {layer["name"] for layer in layers}
+    staying = [entry for entry in transaction.ledger["loaded"] if entry["name"] not in names]
+    return staying + [entry_of_layer(host, layer, transaction.name) for layer in layers]
 
 
-def loaded_now(patches, ledger):
+def still_loaded(patches, ledger):
     """The ledger's `loaded` without what the kernel has no more, by an interface's patches."""
-    return _still_there(patches, ledger["loaded"])
+    return _in_kernel(patches, ledger["loaded"])
 
 
-def in_kernel_now(patches, ledger):
+def still_in_kernel(patches, ledger):
     """What the ledger has of patches in the kernel: `loaded`, and `booted`, for what has gone is no suspect."""
     booted = ledger["booted"]
-    return {"loaded": loaded_now(patches, ledger),
-            "booted": dict(booted, patches=_still_there(patches, booted["patches"]))}
+    return {"loaded": still_loaded(patches, ledger),
+            "booted": dict(booted, patches=_in_kernel(patches, booted["patches"]))}
 
 
-def _still_there(patches, entries):
-    there = {patch["name"] for patch in patches if patch["state"] != "disabled"}
-    return [entry for entry in entries if entry["name"] in there]
+def _in_kernel(patches, entries):
+    names = {patch["name"] for patch in patches if patch["state"] != "disabled"}
+    return [entry for entry in entries if entry["name"] in names]

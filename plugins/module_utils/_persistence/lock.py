@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN, spoken
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN_ACTOR, actor_label
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 LOCK = f"{RUN_DIRECTORY}/lock"
-TOLD = ("transaction", "since", "pid", "who")  # what is told of a holder
+HOLDER_KEYS = ("transaction", "since", "pid", "who")  # what is told of a holder
 
 
 @contextmanager
@@ -45,15 +45,15 @@ def change_lock(host, change, wait=False):
 def running_change(host):
     """Who is changing this host; None when nobody is, or this user may not see it.
 
-    Shape: `transaction`, `since`, `pid`, `who` (as `operator` has it). Whether the holder lives is asked of the process
-    and not of the lock, which could only be asked by taking it, and would be in the way of a change that begins.
+    Shape: `transaction`, `since`, `pid`, `who` (as `identify_actor` has it). Whether the holder lives is asked of the
+    process and not of the lock, which could only be asked by taking it, and would block a change that begins.
     """
     try:
         holder = json.loads(host.read_or(LOCK, ""))
         if process_identity(host, holder["pid"]) != {"pid": holder["pid"], "started": holder["started"]}:
             return None
-        holder["who"] = {key: holder["who"].get(key) for key in UNKNOWN}
-        return {key: holder[key] for key in TOLD}
+        holder["who"] = {key: holder["who"].get(key) for key in UNKNOWN_ACTOR}
+        return {key: holder[key] for key in HOLDER_KEYS}
     except (ValueError, LookupError, TypeError, AttributeError):  # nothing, or half of it while it is written
         return None
 
@@ -75,7 +75,7 @@ def _note(descriptor, holder):
 def _busy(holder):
     by = "another run of this collection"
     if holder:
-        by = (f"{spoken(holder['who'])} since {holder['since']} (transaction {holder['transaction']}, "
+        by = (f"{actor_label(holder['who'])} since {holder['since']} (transaction {holder['transaction']}, "
               f"pid {holder['pid']})")
     return LivepatchError(
         "host-busy", f"This host is being changed by {by}. Wait until this change has ended.", holder=holder)

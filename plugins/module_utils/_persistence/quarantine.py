@@ -6,18 +6,18 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import was_clean
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    contains_build,
     empty_ledger,
     read_ledger,
-    same_build,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 ON_TRIAL = "crashed-on-trial"
 AFTER_BOOT = "crashed-after-boot"
 
 
-def settled(host, ledger, now):
+def ledger_for_this_boot(host, ledger, now):
     """The ledger as it holds in this boot; nothing is written. `now` is the time for what is quarantined, as text.
 
     After a crash, what was loaded and not accepted is quarantined. Where there was nothing like that, it is what had
@@ -27,25 +27,26 @@ def settled(host, ledger, now):
     if ledger["boot_id"] in (None, boot_id):
         return dict(ledger, boot_id=boot_id)
     suspects, why = _suspects(host, ledger)
-    accepted = [entry for entry in ledger["accepted"] if not _among(entry, suspects)]
-    earlier = [entry for entry in ledger["quarantined"] if not _among(entry, suspects)]
+    accepted = [entry for entry in ledger["accepted"] if not contains_build(suspects, entry)]
+    earlier = [entry for entry in ledger["quarantined"] if not contains_build(suspects, entry)]
     quarantined = [{
         "name": entry["name"], "build_id": entry["build_id"], "sha256": entry["sha256"], "why": why, "since": now,
         "transaction": entry["transaction"]} for entry in suspects]
     return {
-        "boot_id": boot_id, "watched": False, "loaded": [], "trial": None, "booted": {"proven": False, "patches": []},
+        "boot_id": boot_id, "watched": False, "loaded": [], "trial": None,
+        "booted": {"confirmed": False, "patches": []},
         "accepted": accepted, "quarantined": earlier + quarantined}
 
 
-def ledger_now(host, way_back=False):
+def read_ledger_for_this_boot(host, best_effort=False):
     """The ledger as it holds in this boot, for a look; raises LivepatchError `ledger-damaged`, but not on the way back.
 
     One that this user may not read counts as empty: whoever may not read it may not change anything either.
     """
     try:
-        return settled(host, read_ledger(host), written(host.wall_clock()))
+        return ledger_for_this_boot(host, read_ledger(host), utc_timestamp(host.wall_clock()))
     except LivepatchError:
-        if not way_back:
+        if not best_effort:
             raise
     except PermissionError:
         pass
@@ -57,10 +58,6 @@ def _suspects(host, ledger):
         return [], None
     trial = ledger["trial"]["name"] if ledger["trial"] else None  # an accepted build, too, with other parameters
     on_trial = [entry for entry in ledger["loaded"]
-                if entry["name"] == trial or not _among(entry, ledger["accepted"])]
-    booted = [] if ledger["booted"]["proven"] else ledger["booted"]["patches"]
+                if entry["name"] == trial or not contains_build(ledger["accepted"], entry)]
+    booted = [] if ledger["booted"]["confirmed"] else ledger["booted"]["patches"]
     return (on_trial, ON_TRIAL) if on_trial else (booted, AFTER_BOOT)
-
-
-def _among(entry, entries):
-    return any(same_build(entry, other) for other in entries)

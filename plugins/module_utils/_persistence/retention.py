@@ -3,13 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which patch files a host keeps: what the next boot loads, and what it can be asked to go back to."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import moved_the_stack, past_changes
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import (
+    changed_stack,
+    journal_changes,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 MOST_CHANGES = 5  # of the newest ones, whose starting points stay within reach
 
 
-def clear_out(host, ledger):
+def prune_store(host, ledger):
     """Remove the files that neither the ledger nor the newest changes speak of; whoever calls holds the host's lock."""
     needed = {layer["sha256"] for layer in _of_ledger(ledger)} | {layer["sha256"] for layer in _of_journal(host)}
     store = Store(host)
@@ -27,9 +30,9 @@ def _of_journal(host):
     """The stacks before and after the newest changes; what failed, or the host did by itself, pushes none of these out.
     """
     left = MOST_CHANGES
-    for begin, end in past_changes(host):
+    for begin, end in journal_changes(host):
         yield from begin["before"]
         yield from end["after"] if end else []
-        left -= moved_the_stack(begin, end)
+        left -= changed_stack(begin, end)
         if not left:
             return

@@ -4,7 +4,10 @@
 """The patches that are in effect as something to come back to: each in one build, with what it was loaded with."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import accepted_here, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_for_running_kernel,
+    same_build,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 
@@ -13,7 +16,7 @@ def running_stack(host, patches, ledger):
     descriptions = Store(host).descriptions()
     kept = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in descriptions if entry["build_id"]}
     digests = {entry["sha256"] for entry in descriptions}
-    accepted = accepted_here(host, ledger)
+    accepted = accepted_for_running_kernel(host, ledger)
     layers = []
     for patch in patches:
         if patch["state"] != "enabled":

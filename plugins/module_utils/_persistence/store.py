@@ -38,7 +38,7 @@ class Store:
 
     def put(self, stream, description):
         """Keep what `stream` gives; raises LivepatchError `digest-mismatch`, `no-space`."""
-        self._be_private()
+        self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
@@ -51,7 +51,7 @@ class Store:
         Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
         Raises LivepatchError `kept-file-damaged`.
         """
-        self._be_private()
+        self._ensure_private()
         try:
             descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
@@ -69,7 +69,7 @@ class Store:
             raise
         return descriptor
 
-    def refuse_damaged(self, sha256):
+    def check_undamaged(self, sha256):
         """Raises LivepatchError `kept-file-damaged` where `open` would."""
         os.close(self.open(sha256))
 
@@ -107,7 +107,7 @@ class Store:
             if os.path.lexists(self._path(sha256, kind)):
                 os.unlink(self._path(sha256, kind))
 
-    def _be_private(self):
+    def _ensure_private(self):
         private_directory(os.path.dirname(self.directory))
         private_directory(self.directory)
 

@@ -11,57 +11,57 @@ from contextlib import contextmanager, suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import sweep
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import operator
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import CURRENT, append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
+    keep_damaged_copy,
     read_ledger,
-    set_aside,
     write_ledger,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import clear_out
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import prune_store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import written
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
 @contextmanager
-def transaction(host, action, told=None, way_back=False, wait=False, remembered=None):
+def open_transaction(host, action, controller=None, best_effort_records=False, wait=False, known_ledger=None):
     """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`.
 
-    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `told` is what the controller says of itself, see
-    actor.py. The way back is open on a host whose records can be neither read nor written, too. `wait` for another
-    change's end instead of refusing. `remembered` is a ledger to go by on the way back where the host's cannot be read.
+    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is what the controller says of itself,
+    see actor.py. With `best_effort_records` the change goes on where the records can be neither read nor written.
+    `wait` for another change's end instead of refusing. `known_ledger` is used then where the host's cannot be read.
     """
     seconds = host.wall_clock()
     name = _name(seconds)
-    who = operator(host, told)
-    with change_lock(host, {"transaction": name, "since": written(seconds), "who": who}, wait):
-        yield Transaction(host, action, name, who, way_back, remembered)
+    who = identify_actor(host, controller)
+    with change_lock(host, {"transaction": name, "since": utc_timestamp(seconds), "who": who}, wait):
+        yield Transaction(host, action, name, who, best_effort_records, known_ledger)
 
 
 class Transaction:
     """What is written about one change; `id` is None until it has begun, and there is no change before that.
 
-    `name` is what `id` will be. `ledger` is what holds in this boot (see ledger.py); change it with `keep`.
+    `name` is what `id` will be. `ledger` is what holds in this boot (see ledger.py); change it with `update_ledger`.
     """
 
-    def __init__(self, host, action, name, who, way_back, remembered):
+    def __init__(self, host, action, name, who, best_effort_records, known_ledger):
         self.id = None
         self.name = name
         self._host = host
         self._action = action
         self._who = who
-        self._way_back = way_back
-        self._remembered = remembered
-        self._unwritten = []
+        self._best_effort_records = best_effort_records
+        self._known_ledger = known_ledger
+        self._findings = []
         self._started = None
         earlier = self._read()
-        self.ledger = settled(host, earlier, self.now())
+        self.ledger = ledger_for_this_boot(host, earlier, self.now())
         if earlier["boot_id"] != self.ledger["boot_id"]:  # and not later: the mark of a clean shutdown is written there
             with suppress(OSError):
                 sweep(host.path(STATE_DIRECTORY))
@@ -85,30 +85,30 @@ class Transaction:
         try:
             append_record(self._host, "begin", record)
         except (LivepatchError, OSError) as error:
-            if not self._way_back:
-                raise _unwritable(error) from error
-            self._note("journal-begin-missing", error)
+            if not self._best_effort_records:
+                raise _journal_error(error) from error
+            self._add_finding("journal-begin-missing", error)
         self.id = self.name
 
-    def keep(self, **changes):
+    def update_ledger(self, **changes):
         """Change the ledger and have it on the disk; raises LivepatchError `no-space`, OSError.
 
-        On the way back it is only noted, for `end`, that it could not be written.
+        With best-effort records a failure is only a finding of `end`.
         """
-        if self._way_back:
-            self.keep_at_last(**changes)
+        if self._best_effort_records:
+            self.update_ledger_best_effort(**changes)
             return
         ledger = dict(self.ledger, **changes)
         write_ledger(self._host, ledger)
         self.ledger = ledger
 
-    def keep_at_last(self, **changes):
-        """Like `keep`, for what holds already whether or not it can be written; that is only noted, for `end`."""
+    def update_ledger_best_effort(self, **changes):
+        """Like `update_ledger`, for what holds already; a failure to write is only a finding of `end`."""
         self.ledger = dict(self.ledger, **changes)
         try:
             write_ledger(self._host, self.ledger)
         except (LivepatchError, OSError) as error:
-            self._note("ledger-not-written", error)
+            self._add_finding("ledger-not-written", error)
 
     def end(self, outcome, patches, after, code=None, replaces=()):
         """Write how the change ended, which is over by now; returns the findings of that, none when it went well.
@@ -117,7 +117,7 @@ class Transaction:
         `transition_seconds`; `after` is the interface's list of patches. Files that nothing needs any more go.
         """
         if self.id is None:
-            self._clear_out()
+            self._prune_store()
             return []
         record = {
             "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code,
@@ -127,42 +127,42 @@ class Transaction:
         try:
             append_record(self._host, "end", record)
         except (LivepatchError, OSError) as error:
-            self._note("journal-end-missing", error, transaction=self.id)
+            self._add_finding("journal-end-missing", error, transaction=self.id)
         else:
-            self._clear_out()
-        return self._unwritten
+            self._prune_store()
+        return self._findings
 
-    def again(self):
+    def next(self):
         """One more change under the same lock."""
         name = _name(self._host.wall_clock())
-        return Transaction(self._host, self._action, name, self._who, self._way_back, self.ledger)
+        return Transaction(self._host, self._action, name, self._who, self._best_effort_records, self.ledger)
 
-    def _clear_out(self):
+    def _prune_store(self):
         """What cannot be removed takes nothing but space."""
         with suppress(OSError):
-            clear_out(self._host, self.ledger)
+            prune_store(self._host, self.ledger)
 
     def now(self):
         """The time, as the records have it."""
-        return written(self._host.wall_clock())
+        return utc_timestamp(self._host.wall_clock())
 
     def _read(self):
         try:
             return read_ledger(self._host)
         except (LivepatchError, OSError) as error:
-            if not self._way_back:
+            if not self._best_effort_records:
                 raise
-            self._note("ledger-not-read", error)
+            self._add_finding("ledger-not-read", error)
             if isinstance(error, LivepatchError):
-                set_aside(self._host)
-            return self._remembered or empty_ledger()
+                keep_damaged_copy(self._host)
+            return self._known_ledger or empty_ledger()
 
-    def _note(self, code, error, **facts):
-        noted = finding(code, self.name, why=_why(error), **facts)
-        self._unwritten += [] if noted in self._unwritten else [noted]
+    def _add_finding(self, code, error, **facts):
+        entry = finding(code, self.name, why=_why(error), **facts)
+        self._findings += [] if entry in self._findings else [entry]
 
 
-def _unwritable(error):
+def _journal_error(error):
     if isinstance(error, LivepatchError):
         return error
     return LivepatchError(

@@ -6,19 +6,23 @@
 import contextlib
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import arm, arm_proof, armed
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
+    arm,
+    armed,
+    schedule_boot_confirmation,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import switched_off
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import record_clean_shutdown
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
-    accepted_here,
-    loaded_now,
+    accepted_for_running_kernel,
     read_ledger,
+    still_loaded,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -38,12 +42,12 @@ def boot(host):
         return None
     if switched_off(host):
         return None
-    with transaction(host, "boot", wait=True) as recorded:
-        recorded.keep(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
+    with open_transaction(host, "boot", wait=True) as transaction:
+        transaction.update_ledger(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
         said = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
-                for one in recorded.ledger["quarantined"]]
-        if accepted_here(host, recorded.ledger):
-            said.append(_load(host, recorded))
+                for one in transaction.ledger["quarantined"]]
+        if accepted_for_running_kernel(host, transaction.ledger):
+            said.append(_load(host, transaction))
         return " ".join(said)
 
 
@@ -52,63 +56,63 @@ def _arm_again(host, ledger):
     trial, booted = ledger["trial"], ledger["booted"]
     if trial and not armed(host, trial["transaction"]):
         arm(host, trial["transaction"], [*this_program(host), "end-trial"])
-    if booted["patches"] and not booted["proven"]:
+    if booted["patches"] and not booted["confirmed"]:
         with contextlib.suppress(LivepatchError, OSError):  # it may be armed still
             _arm_proof(host)
 
 
 def _arm_proof(host):
-    arm_proof(host, [*this_program(host), "prove"], PROVEN_SECONDS)
+    schedule_boot_confirmation(host, [*this_program(host), "confirm-boot"], PROVEN_SECONDS)
 
 
 def prove(host):
     """The host has run for long enough with what was loaded at boot."""
-    with transaction(host, "boot", wait=True) as recorded:
-        if recorded.ledger["booted"]["patches"]:
-            recorded.keep(booted=dict(recorded.ledger["booted"], proven=True))
+    with open_transaction(host, "boot", wait=True) as transaction:
+        if transaction.ledger["booted"]["patches"]:
+            transaction.update_ledger(booted=dict(transaction.ledger["booted"], confirmed=True))
 
 
 def shut_down(host):
     """The host goes down as it should, so that nothing is blamed for it; who merely stops the service does nothing."""
-    if not Systemd.runs(host) or Systemd(host).goes_down():
+    if not Systemd.runs(host) or Systemd(host).is_shutting_down():
         record_clean_shutdown(host)
 
 
-def _load(host, recorded):
+def _load(host, transaction):
     interface = interface_adapter(host)
     before = interface.patches()
-    stack = running_stack(host, before, recorded.ledger)
-    wanted = accepted_here(host, recorded.ledger)
+    stack = running_stack(host, before, transaction.ledger)
+    wanted = accepted_for_running_kernel(host, transaction.ledger)
     missing = [entry for entry in wanted if entry["name"] not in {layer["name"] for layer in stack}]
     if not missing:
         return "All accepted live patches are loaded already."
-    recorded.begin([
+    transaction.begin([
         {"name": entry["name"], "sha256": entry["sha256"], "build_id": entry["build_id"],
          "previous_state": interface.state(entry["name"]), "wanted_state": "accepted"} for entry in missing], before)
-    recorded.keep(loaded=[_as_loaded(entry) for entry in wanted if entry not in missing])
+    transaction.update_ledger(loaded=[_as_loaded(entry) for entry in wanted if entry not in missing])
     way = WayBack(host, interface, missing, TRANSITION_SECONDS, "wait")
     code, outcome = None, "failed"
     try:
-        outcome = "done" if way.bring_in_all(lambda entry: _remember(recorded, entry)) else "left-going"
+        outcome = "done" if way.bring_in_all(lambda entry: _remember(transaction, entry)) else "left-going"
     except LivepatchError as error:
         code = error.code
         raise
     finally:
         with contextlib.suppress(LivepatchError, OSError):  # without it, a later crash is blamed on these patches
             _arm_proof(host)
-        recorded.keep_at_last(loaded=loaded_now(interface.patches(), recorded.ledger))
+        transaction.update_ledger_best_effort(loaded=still_loaded(interface.patches(), transaction.ledger))
         seconds = {done["name"]: done["transition_seconds"] for done in way.brought_back}
-        recorded.end(outcome, [
+        transaction.end(outcome, [
             {"name": entry["name"], "state": interface.state(entry["name"]),
              "transition_seconds": seconds.get(entry["name"])} for entry in missing], interface.patches(), code=code)
 
     return f"Loaded the accepted live patches: {', '.join(seconds)}."
 
 
-def _remember(recorded, entry):
+def _remember(transaction, entry):
     """Should the host crash from now on, this patch is a suspect, and those are that were loaded before it."""
-    ledger, entry = recorded.ledger, _as_loaded(entry)
-    recorded.keep(loaded=[*ledger["loaded"], entry], booted=dict(
+    ledger, entry = transaction.ledger, _as_loaded(entry)
+    transaction.update_ledger(loaded=[*ledger["loaded"], entry], booted=dict(
         ledger["booted"], patches=[*ledger["booted"]["patches"], entry]))
 
 

@@ -5,35 +5,38 @@
 
     ready               prints that, where all of the program and the ledger can be read
     boot, shutdown      by the init system, when the host starts and when it goes down
-    prove               by the init system, a while after patches were loaded at boot
+    confirm-boot        by the init system, a while after patches were loaded at boot
     end-trial           wait for a trial's end and bring the host back
-    end-trial alone     the same, as a process that nobody watches
+    end-trial detached  the same, as a process that nothing starts again
 """
 
 import sys
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import ALONE, stand_alone
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import begin_to_guard
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import make_room, withdraw
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import DETACHED, run_until_done
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import register_trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import (
+    reserve_space,
+    withdraw_clean_shutdown,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import boot, trial_end
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, known_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
-def main(words, host=None):
+def main(argv, host=None):
     """Do what the words say; returns the exit status, 1 after an error, which is one line on standard error.
 
     What a command returns, if anything, is what it has to tell.
     """
-    command = COMMANDS.get(" ".join(words))
+    command = COMMANDS.get(" ".join(argv))
     if command is None:
         sys.stderr.write(f"usage: program.pyz {' | '.join(sorted(COMMANDS))}\n")
         return 2
     try:
         said = command(host or Host())
     except (LivepatchError, OSError) as failure:
-        error = known_error(failure)
+        error = as_livepatch_error(failure)
         sys.stderr.write(f"{error.code}: {error.message}\n")
         return 1
     if said:
@@ -47,21 +50,21 @@ def _ready(host):
 
 
 def _boot_now(host):
-    make_room(host)
-    withdraw(host)  # a soft reboot ends all processes and leaves the kernel, with its patches, as it is
+    reserve_space(host)
+    withdraw_clean_shutdown(host)  # a soft reboot ends all processes and leaves the kernel, with its patches, as it is
     return boot.boot(host)
 
 
 def _end_trial(host):
-    begin_to_guard(host)
+    register_trial_process(host)
     return trial_end.end_trial(host)
 
 
 COMMANDS = {
     "ready": _ready,
     "boot": _boot_now,
-    "prove": boot.prove,
+    "confirm-boot": boot.prove,
     "shutdown": boot.shut_down,
     "end-trial": _end_trial,
-    f"end-trial {ALONE}": lambda host: stand_alone(host, _end_trial),
+    f"end-trial {DETACHED}": lambda host: run_until_done(host, _end_trial),
 }

@@ -50,21 +50,21 @@ def program(host, prove=False):
     Whether it works here is tried when it is new, or always with `prove`. Raises LivepatchError
     `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and OSError.
     """
-    words = program_argv(_interpreter(host))
-    content = f"#!{' '.join(words[:-1])}\n".encode("ascii") + _archive(_sources())
+    argv = program_argv(_interpreter(host))
+    content = f"#!{' '.join(argv[:-1])}\n".encode("ascii") + _archive(_sources())
     if host.read_bytes_or(PROGRAM) != content:
-        _install(host, words, content)
+        _install(host, argv, content)
     elif prove:
-        _try(host, words)
-    return words
+        _try(host, argv)
+    return argv
 
 
-def _install(host, words, content):
+def _install(host, argv, content):
     """Put the program in the place of an earlier one, which boots rely on, when it has been seen to work."""
     private_directory(host.path(STATE_DIRECTORY))
     write_private(host.path(UNTRIED), lambda stream: stream.write(content))
     try:
-        _try(host, [*words[:-1], UNTRIED])
+        _try(host, [*argv[:-1], UNTRIED])
     except LivepatchError:
         os.unlink(host.path(UNTRIED))
         raise
@@ -72,15 +72,15 @@ def _install(host, words, content):
     sync_directory(host.path(STATE_DIRECTORY))
 
 
-def _try(host, words):
+def _try(host, argv):
     try:
-        said = host.run([*words, "ready"], SECONDS)[1]
+        said = host.run([*argv, "ready"], SECONDS)[1]
     except (LivepatchError, OSError) as error:
         said = str(error)
     if said != "ready":
         raise LivepatchError(
             "program-unusable",
-            f"{words[0]} cannot run this collection's program on this host "
+            f"{argv[0]} cannot run this collection's program on this host "
             f"({said.rpartition(chr(10))[2] or 'no output'}), so the host could not revert automatically. "
             "Repair this Python, or choose another with ansible_python_interpreter.")
 

@@ -11,13 +11,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore i
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
-    in_kernel_now,
-    loaded_now,
     read_ledger,
     same_build,
+    still_in_kernel,
+    still_loaded,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 TRANSITION_SECONDS = 90
@@ -94,38 +94,38 @@ def _end(host, known, said):
 
     Returns what there is to say when the host is back, None before.
     """
-    with transaction(host, "trial", way_back=True, wait=True, remembered=known) as recorded:
-        if _has_lost_trial(host, recorded.ledger, known):
-            recorded.keep(trial=known["trial"], watched=known["watched"],
-                          loaded=loaded_now(interface_adapter(host).patches(), known))
-        trial = recorded.ledger["trial"]
+    with open_transaction(host, "trial", best_effort_records=True, wait=True, known_ledger=known) as transaction:
+        if _has_lost_trial(host, transaction.ledger, known):
+            transaction.update_ledger(trial=known["trial"], watched=known["watched"],
+                          loaded=still_loaded(interface_adapter(host).patches(), known))
+        trial = transaction.ledger["trial"]
         if not trial or trial["ends"] > host.now():
             return None  # whoever had the lock has accepted it, or taken it back, or begun another
         if said:
-            end_of_trial(host, recorded, **in_kernel_now(interface_adapter(host).patches(), recorded.ledger))
+            end_of_trial(host, transaction, **still_in_kernel(interface_adapter(host).patches(), transaction.ledger))
             return said
-        return _take_back(host, recorded, trial) and (
+        return _take_back(host, transaction, trial) and (
             f"The trial of {trial['name']} ended without acceptance. This host has reverted to "
             f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
 
 
-def _take_back(host, recorded, trial):
+def _take_back(host, transaction, trial):
     """Whether the host is back; where what ran before cannot be loaded again, at least the trial's patch goes."""
     interface = interface_adapter(host)
     try:
-        return _go(host, interface, recorded, trial["back_to"])
+        return _go(host, interface, transaction, trial["back_to"])
     except LivepatchError:
-        stack = running_stack(host, interface.patches(), recorded.ledger)
+        stack = running_stack(host, interface.patches(), transaction.ledger)
         still_there = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
-        if len(still_there) == len(stack) and interface.in_transition() is None:
+        if len(still_there) == len(stack) and interface.patch_in_transition() is None:
             if interface.state(trial["name"]) in ("absent", "disabled"):  # it has gone by itself: nothing to try again
-                end_of_trial(host, recorded)
+                end_of_trial(host, transaction)
             raise
-        _go(host, interface, recorded.again(), still_there)
+        _go(host, interface, transaction.next(), still_there)
         raise
 
 
-def _go(host, interface, recorded, target):
+def _go(host, interface, transaction, target):
     ignored = IGNORABLE | PASSING | {"quarantined"}
     way = WayBack(host, interface, target, TRANSITION_SECONDS, "wait", ignored)
-    return take_way(host, interface, way, recorded)["arrived"]
+    return take_way(host, interface, way, transaction)["arrived"]

@@ -4,7 +4,7 @@
 """An attribute that is computed when it is first read, and kept (functools.cached_property, which Python 3.6 lacks)."""
 
 
-class once:
+class cached_property:
     """Decorates a method without arguments."""
 
     def __init__(self, method):

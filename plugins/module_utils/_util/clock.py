@@ -5,24 +5,24 @@
 
 import time
 
-FIRST = 0.001
-LONGEST = 0.1
+FIRST_PAUSE = 0.001
+LONGEST_PAUSE = 0.1
 GROWTH = 1.5
 
 
-def wait_until(host, condition, seconds):
+def poll_until(host, condition, seconds):
     """Poll `condition` until it gives something true or `seconds` are over; returns what it gave last."""
     end = host.now() + seconds
-    pause = FIRST
+    pause = FIRST_PAUSE
     while True:
-        answer = condition()
+        result = condition()
         left = end - host.now()
-        if answer or left <= 0:
-            return answer
+        if result or left <= 0:
+            return result
         host.sleep(min(pause, left))
-        pause = min(pause * GROWTH, LONGEST)
+        pause = min(pause * GROWTH, LONGEST_PAUSE)
 
 
-def written(seconds):
+def utc_timestamp(seconds):
     """Seconds since 1970 as UTC to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -14,7 +14,7 @@ class LivepatchError(Exception):
         self.details = details
 
 
-def known_error(failure):
+def as_livepatch_error(failure):
     """A LivepatchError as it is, and one with the code `os-error` for an OSError where none is expected."""
     if isinstance(failure, LivepatchError):
         return failure
@@ -23,13 +23,13 @@ def known_error(failure):
         "os-error", f"Unexpected error from the operating system: {where}{failure.strerror or failure}.")
 
 
-class Needs(Exception):
+class ControllerRequest(Exception):
     """Ends the task for now; the controller answers and runs it again.
 
-    `what` is a dict with one or more of: `description` (a digest: the full description of that build of the offer),
+    `request` is a dict with one or more of: `description` (a digest: the full description of that build of the offer),
     `reading` (`path` and `sha256`: read this file of the host and describe it), `file` (a digest: send this image).
     """
 
-    def __init__(self, **what):
-        super().__init__(f"needs {', '.join(sorted(what))}")
-        self.what = what
+    def __init__(self, **request):
+        super().__init__(f"needs {', '.join(sorted(request))}")
+        self.request = request

@@ -5,16 +5,17 @@
 
 TEXT = str
 NUMBER = (int, float)
-MAYBE_TEXT = (str, type(None))
-MAYBE_NUMBER = (int, float, type(None))
+OPTIONAL_TEXT = (str, type(None))
+OPTIONAL_NUMBER = (int, float, type(None))
 
 
-def fits(value, shape):
+def matches(value, shape):
     """Whether a value has a shape: a type or types, [shape of each entry], {key: shape}, or (None, shape)."""
     if isinstance(shape, dict):
-        return isinstance(value, dict) and all(key in value and fits(value[key], inner) for key, inner in shape.items())
+        return isinstance(value, dict) and all(
+            key in value and matches(value[key], inner) for key, inner in shape.items())
     if isinstance(shape, list):
-        return isinstance(value, list) and all(fits(entry, shape[0]) for entry in value)
+        return isinstance(value, list) and all(matches(entry, shape[0]) for entry in value)
     if isinstance(shape, tuple) and shape[0] is None:
-        return value is None or fits(value, shape[1])
+        return value is None or matches(value, shape[1])
     return isinstance(value, shape)

@@ -4,17 +4,17 @@
 """How texts are worded for people to read."""
 
 
-def shortened(words, most):
+def join_limited(items, most):
     """A list of words for a message, not more of them than one can read: the first `most`, and how many more."""
-    more = len(words) - most
-    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+    more = len(items) - most
+    return ", ".join(items[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def legible(text):
+def printable(text):
     """A text of somebody else's without anything that controls a terminal: `?` for each such letter."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def bounded(text, most):
+def truncate(text, most):
     """The same, and cut where it is longer than so many characters."""
-    return legible(text if len(text) <= most else f"{text[:most - 3]}...")
+    return printable(text if len(text) <= most else f"{text[:most - 3]}...")

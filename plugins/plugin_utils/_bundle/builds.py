@@ -28,7 +28,7 @@ def read_builds(path: Path, name: str | None = None) -> list[dict[str, t.Any]]:
     return found
 
 
-def builds_of(src: str | None, name: str | None = None) -> list[dict[str, t.Any]] | None:
+def builds_for_filter(src: str | None, name: str | None = None) -> list[dict[str, t.Any]] | None:
     """The same for a filter, of a path below the directory that Ansible was started in; None where no src is named.
 
     Raises AnsibleFilterError.

@@ -69,7 +69,7 @@ class ParseCache:
         record = self._parsed(data, hashlib.sha256(data).hexdigest(), source=None)
         return self._description(record, file)
 
-    def described(self, sha256: str) -> dict[str, t.Any] | None:
+    def find_description(self, sha256: str) -> dict[str, t.Any] | None:
         """Return the description of an image that this run has seen, by the digest of its uncompressed bytes."""
         record = self._load("images", sha256) if is_digest(sha256) else None
         return record["description"] if record else None

@@ -12,8 +12,12 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import MAX_IMAGE_SIZE, uncompress
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import LARGEST
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ORC_HEADER, orc_formats
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.imports import (
     has_versions,
     read_imports,
@@ -29,17 +33,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.signature im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.detection import find_live_patch
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
 
-SCHEMA = 2
 _THIS_MODULE = ".gnu.linkonce.this_module"
 _MODULE_NAME_OFFSET = 3  # in words, after `state` and `list` of struct module (include/linux/module.h)
 _MODULE_NAME_END = 64  # in bytes after its start, less one word: MODULE_NAME_LEN
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _STATE_CALLS = frozenset({"klp_get_state", "klp_get_prev_state"})
-_NOTE_HEADER = 12
-_NT_GNU_BUILD_ID = 3
-_MAX_BUILD_ID = 64  # in bytes; linkers write 8 to 20
 _MAX_PARAMETERS = 10_000
-_ORC_HEADER = 20  # in bytes
 _MAX_ORC_FORMATS = 3  # there is one in a file that was built in one go
 _MAX_ORC_HEADERS = 10_000
 
@@ -54,12 +53,12 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise PatchFileError("unreadable", "is not a regular file; give a kernel module (.ko)", os.fspath(path))
-            data = file.read(MAX_IMAGE_SIZE + 1)
+            data = file.read(LARGEST + 1)
     except OSError as error:
         problem = f"cannot be read ({error.strerror}); check the path and its permissions"
         raise PatchFileError("unreadable", problem, os.fspath(path)) from error
-    if len(data) > MAX_IMAGE_SIZE:
-        raise PatchFileError("too-large", f"is larger than {MAX_IMAGE_SIZE >> 20} MiB; check the file", os.fspath(path))
+    if len(data) > LARGEST:
+        raise PatchFileError("too-large", f"is larger than {LARGEST >> 20} MiB; check the file", os.fspath(path))
     return data
 
 
@@ -124,9 +123,9 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
 def _legible(value: t.Any) -> t.Any:
     """The same value with all its texts legible."""
     if isinstance(value, str):
-        return legible(value)
+        return printable(value)
     if isinstance(value, dict):
-        return {legible(key): _legible(inner) for key, inner in value.items()}
+        return {printable(key): _legible(inner) for key, inner in value.items()}
     return [_legible(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -201,13 +200,12 @@ def _orc_header(elf: ModuleImage) -> str | None:
     section = elf.section(".orc_header")
     if section is None:
         return None
-    if section.size > _ORC_HEADER * _MAX_ORC_HEADERS:
+    if section.size > ORC_HEADER * _MAX_ORC_HEADERS:
         raise _damaged(".orc_header")
-    contents = bytes(elf.contents(section))
-    parts = dict.fromkeys(contents[start : start + _ORC_HEADER] for start in range(0, len(contents), _ORC_HEADER))
-    if len(parts) > _MAX_ORC_FORMATS:
+    formats = orc_formats(elf.contents(section))
+    if len(formats) > _MAX_ORC_FORMATS:
         raise _damaged(".orc_header")
-    return b"".join(parts).hex()
+    return b"".join(formats).hex()
 
 
 def _damaged(section: str) -> PatchFileError:
@@ -216,10 +214,4 @@ def _damaged(section: str) -> PatchFileError:
 
 def _build_id(elf: ModuleImage) -> str | None:
     section = elf.section(".note.gnu.build-id")
-    if section is None or section.size < _NOTE_HEADER:
-        return None
-    name_size, size, kind = (elf.number(section, offset, 4) for offset in (0, 4, 8))
-    start = _NOTE_HEADER + (name_size + 3 & ~3)
-    if kind != _NT_GNU_BUILD_ID or not 0 < size <= _MAX_BUILD_ID or start + size > section.size:
-        return None
-    return bytes(elf.contents(section)[start : start + size]).hex()
+    return notes.build_id(elf.contents(section), elf.order) if section else None

@@ -21,7 +21,7 @@ _FILE_SUFFIX = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 
 
 class _Key(t.NamedTuple):
-    """One thing that can be said about a patch: its pattern, that in words, and whether it is about one file only."""
+    """One key of an entry: its pattern, the pattern in words, and whether it is about one file only."""
 
     pattern: re.Pattern[str]
     expected: str
@@ -53,16 +53,16 @@ class Metadata:
         self._unused = set(entries)
 
     def of(self, file: PurePath, name: str) -> dict[str, t.Any] | None:
-        """What is said about a file of this module name; the entry of the file wins over that of the name."""
+        """The metadata of a file with this module name. The entry of the file overrides the entry of the name."""
         keys = [key for key in (name, file.as_posix()) if key in self._entries]
         self._unused.difference_update(keys)
         if not keys:
             return None
-        said: dict[str, t.Any] = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
+        metadata: dict[str, t.Any] = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
         for key in keys:
-            said.update(self._entries[key])
-        said.pop("sha256", None)
-        return said
+            metadata.update(self._entries[key])
+        metadata.pop("sha256", None)
+        return metadata
 
     def expected_digest(self, file: PurePath) -> str | None:
         """The digest that a file must have, as `sha256sum` prints it."""
@@ -87,8 +87,8 @@ def read_metadata(directory: Path) -> Metadata:
         return Metadata(path, {})
     if not isinstance(document, dict) or set(document) != {"patches"} or not isinstance(document["patches"], dict):
         raise _invalid(path, "must have the key 'patches' and no other, with a mapping of file paths or patch names")
-    for entry, said in document["patches"].items():
-        _check_entry(path, entry, said)
+    for entry, metadata in document["patches"].items():
+        _check_entry(path, entry, metadata)
     return Metadata(path, document["patches"])
 
 
@@ -115,14 +115,14 @@ def _invalid(path: Path, problem: str) -> BundleError:
     return BundleError("bundle-yml-invalid", problem, os.fspath(path))
 
 
-def _check_entry(path: Path, entry: object, said: object) -> None:
-    if not isinstance(entry, str) or not isinstance(said, dict):
+def _check_entry(path: Path, entry: object, metadata: object) -> None:
+    if not isinstance(entry, str) or not isinstance(metadata, dict):
         raise _invalid(path, f"has an entry {entry!r} that is not a mapping with some of: {', '.join(_KEYS)}")
     is_file = "/" in entry or _FILE_SUFFIX.search(entry) is not None
     is_plain = PurePosixPath(entry).as_posix() == entry and ".." not in entry.split("/") and not entry.startswith("/")
     if is_file and not is_plain:
         raise _invalid(path, f"has an entry {entry!r} that is not a plain path below the bundle, such as 6.1/fix.ko")
-    for key, value in said.items():
+    for key, value in metadata.items():
         if key not in _KEYS:
             problem = f"has the unknown key {key!r} in the entry {entry!r}; allowed are: {', '.join(_KEYS)}"
             raise BundleError("bundle-yml-unknown-key", problem, os.fspath(path))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible import constants
@@ -20,13 +21,16 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache imp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import execute, operator
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import both, connect_anew
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import (
+    merge_results,
+    reset_connection,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 # A description, a file of the host read, a file sent: a host that asks for more than these is not making progress.
-MOST_ANSWERS = 3
+MOST_REQUESTS = 3
 # The modules that change a host, and are told who does; those that look take no such option.
-CHANGING = ("patch",)
+CHANGING_MODULES = ("patch",)
 
 
 class PatchAction(ActionBase):
@@ -40,36 +44,41 @@ class PatchAction(ActionBase):
         task_vars = task_vars or {}
         result = super().run(tmp, task_vars)
         try:
-            result.update(self._ask_host(task_vars))
+            result.update(self._run_on_host(task_vars))
         except (PatchFileError, TaskError) as error:
             result.update(failed=True, msg=error.message, code=error.code)
         return result
 
-    def _ask_host(self, task_vars: dict) -> dict:
+    def _run_on_host(self, task_vars: dict) -> dict:
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
-        if boolean(self._task.args.get("_fresh", False), strict=False):  # a rollout keeps what is in, and loads nothing
-            return self._converse_anew(offer, release, task_vars)
-        result = self._converse(offer, release, task_vars)
-        if not _waits_for_new_connection(result):
+        if self._keeps_what_is_loaded():
+            return self._run_on_new_connection(offer, release, task_vars)
+        result = self._run_until_complete(offer, release, task_vars)
+        if not _requests_new_connection(result):
             return result
-        return both(result, self._converse_anew(offer, release, task_vars))
+        return merge_results(result, self._run_on_new_connection(offer, release, task_vars))
 
-    def _converse_anew(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
-        connect_anew(self._connection)
-        return self._converse(offer, release, task_vars, _fresh=True)
+    def _run_on_new_connection(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
+        reset_connection(self._connection)
+        return self._run_until_complete(offer, release, task_vars, fresh=True)
 
-    def _converse(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
+    def _keeps_what_is_loaded(self) -> bool:
+        """Whether a rollout asks for this, which loads nothing: the one key that is taken from the task."""
+        given = self._task.args.get("via_controller")
+        return isinstance(given, Mapping) and boolean(given.get("fresh", False), strict=False)
+
+    def _run_until_complete(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         """Run the module and answer what it asks, until it has a result."""
         result = self._call(offer, release, task_vars, **internal)
-        for _answer in range(MOST_ANSWERS):
-            if "needs" not in result or (not internal and _waits_for_new_connection(result)):
+        for _request in range(MOST_REQUESTS):
+            if "request" not in result or (not internal and _requests_new_connection(result)):
                 return result
-            self._answer(result["needs"], offer, task_vars)
+            self._provide(result["request"], offer, task_vars)
             result = self._call(offer, release, task_vars, **internal)
-        if "needs" in result:
-            raise _unasked("it asks again for what it was given")
+        if "request" in result:
+            raise _untrusted_host("it requests the same again")
         return result
 
     def _offer(self) -> Offer | None:
@@ -77,37 +86,37 @@ class PatchAction(ActionBase):
         if source is None:
             return None
         if not isinstance(source, str) or not source.strip():
-            raise TaskError("bad-option", f"src is {source!r}: give the path of a patch file or of a bundle.")
+            raise TaskError("bad-option", f"src is {source!r}. Set it to the path of a patch file or of a bundle.")
         if boolean(self._task.args.get("remote_src", False), strict=False):
             return Offer.of_host()
         return Offer.of_controller(find_source(self, source), self._cache)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
-        internal["_offer"] = offer.argument(release) if offer else None
-        if self._task.action.rpartition(".")[2] in CHANGING:
-            internal["_operator"] = operator()
+        internal["offer"] = offer.to_argument(release) if offer else None
+        if self._task.action.rpartition(".")[2] in CHANGING_MODULES:
+            internal["operator"] = operator()
         return execute(self, task_vars, **internal)
 
-    def _answer(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
+    def _provide(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
         """Give the host what it needs; it is not trusted, and gets nothing but what it was offered."""
         if not isinstance(needs, dict) or len(needs) != 1 or offer is None:
-            raise _unasked("its answer makes no sense")
+            raise _untrusted_host("malformed request")
         need, subject = next(iter(needs.items()))
         if need == "reading" and offer.kind == "host":
-            offer.tell(self._read_on_host(subject, task_vars))
+            offer.add_build(self._read_on_host(subject, task_vars))
         elif need == "description" and offer.has(subject):
-            offer.complete(subject)
+            offer.send_full_description(subject)
         elif need == "file" and offer.kind != "host" and offer.has(subject):
-            offer.deliver(self._send(subject))
+            offer.set_image_path(self._send(subject))
         else:
-            raise _unasked("it asks for what it was not offered")
+            raise _untrusted_host("not part of the offer")
 
-    def _read_on_host(self, wanted: t.Any, task_vars: dict) -> dict:
+    def _read_on_host(self, requested: t.Any, task_vars: dict) -> dict:
         """Describe a file of the host; its bytes cross only when no host of this run has had the same."""
-        path, sha256 = (wanted.get("path"), wanted.get("sha256")) if isinstance(wanted, dict) else (None, None)
+        path, sha256 = (requested.get("path"), requested.get("sha256")) if isinstance(requested, dict) else (None, None)
         if not isinstance(path, str) or not is_digest(sha256):
-            raise _unasked("its answer makes no sense")
-        known = self._cache.described(sha256)
+            raise _untrusted_host("malformed request")
+        known = self._cache.find_description(sha256)
         if known:
             return dict(known, file=os.path.basename(path))
         answer = self._execute_module(
@@ -119,7 +128,7 @@ class PatchAction(ActionBase):
         except PatchFileError as error:
             raise error.named(f"{path} on the host") from error
         if description["sha256"] != sha256:
-            raise TaskError("changed", f"{path} on the host changed while it was read: run again.")
+            raise TaskError("changed", f"{path} on the host changed while it was read. Run the task again.")
         return description
 
     def _send(self, sha256: str) -> str:
@@ -133,10 +142,11 @@ class PatchAction(ActionBase):
         return target
 
 
-def _waits_for_new_connection(result: dict) -> bool:
-    return isinstance(result.get("needs"), dict) and "fresh" in result["needs"]
+def _requests_new_connection(result: dict) -> bool:
+    return isinstance(result.get("request"), dict) and "fresh" in result["request"]
 
 
-def _unasked(why: str) -> TaskError:
+def _untrusted_host(why: str) -> TaskError:
     return TaskError(
-        "host-not-trusted", f"The host does not keep to what it may ask for ({why}): find out who is in control of it.")
+        "host-not-trusted",
+        f"The host returned an unexpected request ({why}). Check that the host has not been compromised.")

@@ -26,8 +26,8 @@ class Offer:
     def __init__(self, kind: str, builds: t.Iterable[dict] = ()) -> None:
         self.kind = kind
         self._builds = {build["sha256"]: build for build in builds}
-        self._asked: set[str] = set()
-        self._delivered: str | None = None
+        self._requested: set[str] = set()
+        self._image_path: str | None = None
 
     @classmethod
     def of_controller(cls, path: Path, cache: ParseCache) -> Offer:
@@ -45,27 +45,27 @@ class Offer:
         """Whether a build is part of the offer."""
         return isinstance(sha256, str) and sha256 in self._builds
 
-    def tell(self, description: dict) -> None:
+    def add_build(self, description: dict) -> None:
         """Add what was learnt about a host's file."""
         self._builds[description["sha256"]] = description
 
-    def complete(self, sha256: str) -> None:
+    def send_full_description(self, sha256: str) -> None:
         """Send the whole description of this build from now on."""
-        self._asked.add(sha256)
+        self._requested.add(sha256)
 
-    def deliver(self, path: str) -> None:
+    def set_image_path(self, path: str) -> None:
         """Say where on the host the image that it asked for has been put."""
-        self._delivered = path
+        self._image_path = path
 
-    def argument(self, release: str | None) -> dict:
-        """The module's `_offer`; `release` is the host's kernel where facts tell it, and may be wrong."""
+    def to_argument(self, release: str | None) -> dict:
+        """The key `offer` of `via_controller`; `release` is the host's kernel where facts tell it, and may be wrong."""
         builds = list(self._builds.values())
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
-            builds = [build if self._is_wanted(build, release) else _stub(build) for build in builds]
-        return {"kind": self.kind, "builds": builds, "delivered": self._delivered}
+            builds = [build if self._is_sent_in_full(build, release) else _stub(build) for build in builds]
+        return {"kind": self.kind, "builds": builds, "delivered": self._image_path}
 
-    def _is_wanted(self, build: dict, release: str | None) -> bool:
-        return build["sha256"] in self._asked or build["release"] == release
+    def _is_sent_in_full(self, build: dict, release: str | None) -> bool:
+        return build["sha256"] in self._requested or build["release"] == release
 
 
 def _stub(build: dict) -> dict:

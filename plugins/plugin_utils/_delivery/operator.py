@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 
 
 def operator() -> dict[str, str]:
-    """Tell the user on the controller and what the controller is called, as the hosts' option `_operator` wants it."""
+    """Tell the user on the controller and what the controller is called: the key `operator` of `via_controller`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user without a name
@@ -23,11 +23,12 @@ def operator() -> dict[str, str]:
     return {"user": user, "node": platform.node()}
 
 
-def execute(action: ActionBase, task_vars: dict, wrap_async: bool = False, **internal: t.Any) -> dict:
-    """Run an action's module with options that are not for playbooks, and keep those out of what is shown."""
-    arguments = dict(action._task.args, **internal)
+def execute(action: ActionBase, task_vars: dict, wrap_async: bool = False, **told: t.Any) -> dict:
+    """Run an action's module with `told` as its option `via_controller`, and keep that out of what is shown.
+
+    What a playbook has put there is dropped.
+    """
+    arguments = dict(action._task.args, via_controller=told)
     result = action._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
-    shown = result.get("invocation", {}).get("module_args", {})
-    for name in internal:
-        shown.pop(name, None)
+    result.get("invocation", {}).get("module_args", {}).pop("via_controller", None)
     return result

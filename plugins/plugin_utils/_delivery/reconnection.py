@@ -9,7 +9,7 @@ from __future__ import annotations
 from ansible.plugins.connection import ConnectionBase
 
 
-def connect_anew(connection: ConnectionBase) -> None:
+def reset_connection(connection: ConnectionBase) -> None:
     """Have the next call make a connection of its own, so that it proves that the host still takes new ones."""
     if getattr(connection.reset, "__func__", None) is ConnectionBase.reset:  # it has nothing that would outlive a close
         connection.close()
@@ -17,14 +17,14 @@ def connect_anew(connection: ConnectionBase) -> None:
         connection.reset()
 
 
-def both(load: dict, acceptance: dict) -> dict:
+def merge_results(load: dict, acceptance: dict) -> dict:
     """The result of a task out of those of its two calls: from what was there first to what is there now."""
     result = dict(acceptance, changed=bool(load.get("changed") or acceptance.get("changed")))
-    result["findings"] = _joined(load, acceptance, "findings")
+    result["findings"] = _merge_lists(load, acceptance, "findings")
     result["baseline"] = load.get("baseline")  # the host before it was changed
     if result.get("failed"):
         return result
-    result["blockers"] = _joined(load, acceptance, "blockers")
+    result["blockers"] = _merge_lists(load, acceptance, "blockers")
     result["transaction"] = load.get("transaction") or acceptance.get("transaction")
     first = {key: load["patch"][key] for key in ("previous_state", "replaces", "transition_seconds")}
     result["patch"] = dict(acceptance["patch"], **first)
@@ -32,6 +32,6 @@ def both(load: dict, acceptance: dict) -> dict:
     return result
 
 
-def _joined(load: dict, acceptance: dict, key: str) -> list:
+def _merge_lists(load: dict, acceptance: dict, key: str) -> list:
     earlier = load.get(key) or []
     return earlier + [entry for entry in acceptance.get(key) or [] if entry not in earlier]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import modinfo_fields
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import ModuleImage
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
 
@@ -28,10 +29,8 @@ class Modinfo:
         if section.size > _MAX_SIZE:
             raise too_complex()
         self._values: dict[str, list[str]] = {}
-        for entry in bytes(image.contents(section)).decode("utf-8", errors="replace").split("\0"):
-            key, separator, value = entry.partition("=")
-            if separator:
-                self._values.setdefault(key, []).append(value)
+        for key, value in modinfo_fields(image.contents(section)):
+            self._values.setdefault(key, []).append(value)
 
     def first(self, key: str) -> str | None:
         """The key's first value, which is the one that the kernel takes."""

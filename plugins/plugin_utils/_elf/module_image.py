@@ -14,6 +14,7 @@ memory. Each limit is some times what the largest modules of distributions have.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import re
@@ -21,6 +22,12 @@ import struct
 import sys
 import typing as t
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import (
+    LAYOUTS,
+    ElfError,
+    string_at,
+    unpack_symbols,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.machines import MACHINES, Machine
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
 
@@ -67,7 +74,7 @@ class Section(t.NamedTuple):
     info: int
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """Its name for messages, or its number where the name is not plain: it can hold what controls a terminal."""
         return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.index}"
 
@@ -116,6 +123,15 @@ def _truncated(what: str) -> PatchFileError:
     return PatchFileError("truncated", f"is cut short ({what} lies beyond its end); copy or build it again")
 
 
+@contextlib.contextmanager
+def damage_named() -> t.Iterator[None]:
+    """Raise PatchFileError malformed-elf for what the tables' readers find damaged."""
+    try:
+        yield
+    except ElfError as error:
+        raise _malformed(str(error)) from error
+
+
 class ModuleImage:
     """One relocatable ELF file, read from its plain bytes.
 
@@ -130,7 +146,8 @@ class ModuleImage:
         self.byteorder: str = "little" if elf.little_endian else "big"
         self.word = elf.elfclass // 8
         self.machine = _machine(elf, self.byteorder)
-        self._endian = "<" if elf.little_endian else ">"
+        self.order = "<" if elf.little_endian else ">"
+        self._layout = LAYOUTS[self.word]
         self.sections = _sections(elf, data)
         self._relocations_read = 0
         self._pointers: dict[int, dict[int, Location]] = {}
@@ -159,22 +176,16 @@ class ModuleImage:
         if not table.link < len(self.sections) or self.sections[table.link].type != "SHT_STRTAB":
             raise _malformed("its symbol table has no string table")
         names = bytes(self.contents(self.sections[table.link]))
-        layout = struct.Struct(self._endian + ("IBBHQQ" if self.word == 8 else "IIIBBH"))
-        if table.size % layout.size:
-            raise _malformed("its symbol table has a part of an entry")
-        if table.size // layout.size > _MAX_SYMBOLS:
+        if table.size // struct.calcsize(self.order + self._layout.symbol) > _MAX_SYMBOLS:
             raise too_complex()
         symbols, size_of_names = [], 0
-        for entry in layout.iter_unpack(self.contents(table)):
-            if self.word == 8:
-                name, info, _other, section, value, size = entry
-            else:
-                name, value, size, info, _other, section = entry
-            text = _string(names, name)
-            size_of_names += len(text)
-            if size_of_names > _MAX_SYMBOL_NAMES:
-                raise too_complex()
-            symbols.append(Symbol(text, value, size, section, info & 15, info >> 4))
+        with damage_named():
+            for name, value, size, section, info in unpack_symbols(self.contents(table), self.order, self.word):
+                text = string_at(names, name, _MAX_STRING)
+                size_of_names += len(text)
+                if size_of_names > _MAX_SYMBOL_NAMES:
+                    raise too_complex()
+                symbols.append(Symbol(text, value, size, section, info & 15, info >> 4))
         return symbols
 
     @functools.cached_property
@@ -191,23 +202,21 @@ class ModuleImage:
         return section.size // self._relocation_layout(section).size
 
     def _relocation_layout(self, section: Section) -> struct.Struct:
-        words = {("SHT_RELA", 8): "QQq", ("SHT_REL", 8): "QQ", ("SHT_RELA", 4): "IIi", ("SHT_REL", 4): "II"}
-        return struct.Struct(self._endian + words[str(section.type), self.word])
+        return struct.Struct(self.order + (self._layout.rela if section.type == "SHT_RELA" else self._layout.rel))
 
     def relocations(self, target: Section) -> t.Iterator[Relocation]:
         """The relocations that apply to a section."""
-        shift, mask = (32, 0xFFFFFFFF) if self.word == 8 else (8, 0xFF)
-        symbols = self.symbols
+        shift, mask, symbols = self._layout.symbol_shift, self._layout.type_mask, self.symbols
         for section in self._relocation_sections.get(target.index, []):
             layout = self._relocation_layout(section)
             if section.size % layout.size:
-                raise _malformed(f"section {section.shown} has a part of an entry")
+                raise _malformed(f"section {section.display_name} has a part of an entry")
             self._relocations_read += section.size // layout.size
             if self._relocations_read > _MAX_RELOCATIONS:
                 raise too_complex()
             for offset, info, *addend in layout.iter_unpack(self.contents(section)):
                 if offset >= target.size or info >> shift >= len(symbols):
-                    raise _malformed(f"section {section.shown} has a relocation to nowhere")
+                    raise _malformed(f"section {section.display_name} has a relocation to nowhere")
                 value = addend[0] if addend else self.number(target, offset, self.word)
                 yield Relocation(offset, info & mask, symbols[info >> shift], value)
 
@@ -308,7 +317,8 @@ def _sections(elf: ELFFile, data: bytes) -> list[Section]:
         raise _malformed("its sections have no names")
     names_header = headers[elf["e_shstrndx"]]
     names = data[names_header["sh_offset"] : names_header["sh_offset"] + names_header["sh_size"]]
-    sections = [_section(index, header, names) for index, header in enumerate(headers)]
+    with damage_named():
+        sections = [_section(index, header, names) for index, header in enumerate(headers)]
     if sum(len(section.name) for section in sections) > _MAX_SECTION_NAMES:
         raise too_complex()
     return sections
@@ -317,7 +327,7 @@ def _sections(elf: ELFFile, data: bytes) -> list[Section]:
 def _section(index: int, header: t.Mapping[str, t.Any], names: bytes) -> Section:
     return Section(
         index=index,
-        name=_string(names, header["sh_name"]),
+        name=string_at(names, header["sh_name"], _MAX_STRING),
         type=header["sh_type"],
         flags=header["sh_flags"],
         offset=header["sh_offset"],
@@ -326,10 +336,3 @@ def _section(index: int, header: t.Mapping[str, t.Any], names: bytes) -> Section
         link=header["sh_link"],
         info=header["sh_info"],
     )
-
-
-def _string(table: bytes, offset: int) -> str:
-    end = table.find(b"\0", offset, offset + _MAX_STRING)
-    if offset >= len(table) or end < 0:
-        raise _malformed("a name lies outside its string table")
-    return table[offset:end].decode("utf-8", errors="replace")

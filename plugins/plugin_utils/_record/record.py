@@ -15,24 +15,24 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 Record = dict[str, t.Any]
 
 SCHEMA = 1
 LONGEST_CODE, LONGEST_MESSAGE = 80, 1000  # characters of a failure
-# Where a host can stand, what was asked for first. `unchanged`: nothing was loaded there. `goes_back`: it has the patch
+# Where a host can stand, what was asked for first. `unchanged`: nothing was loaded there. `reverting`: it has the patch
 # on trial, or may have, and goes back by itself. `unknown`: it may have been changed, and nobody could look.
 STATES = (
-    "accepted", "enabled", "on_trial", "waiting", "goes_back", "rolled_back", "unchanged", "pending", "uncovered",
+    "accepted", "enabled", "on_trial", "waiting", "reverting", "rolled_back", "unchanged", "pending", "no_build",
     "unknown")
 # Where the patch is, or may be.
-TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "goes_back", "unknown")
+TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "reverting", "unknown")
 
-NOT_RUN = (None, "Nothing ran on it, though it was its turn: run the rollout again.")  # a failure
+TASK_SKIPPED = (None, "The task was skipped on this host. Run the rollout again.")  # a failure
 
 
-def iso(now: float) -> str:
+def utc_timestamp(now: float) -> str:
     """A time, in seconds since 1970, as records have it."""
     return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -45,7 +45,7 @@ def new_record(
         "schema": SCHEMA,
         "kind": "rollout",
         "id": f"{datetime.fromtimestamp(now, timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
-        "started": iso(now),
+        "started": utc_timestamp(now),
         "ended": None,
         "operator": dict(operator),
         "check_mode": check_mode,
@@ -78,7 +78,7 @@ def fail(host: Record, step: str, failure: tuple[str | None, str], state: str | 
     if host["failure"] is None:
         code, message = failure
         host["failure"] = {
-            "code": code and bounded(code, LONGEST_CODE), "message": message[:LONGEST_MESSAGE], "step": step}
+            "code": code and truncate(code, LONGEST_CODE), "message": message[:LONGEST_MESSAGE], "step": step}
     host["state"] = state or host["state"]
 
 
@@ -86,7 +86,7 @@ def failed_hosts(record: Record) -> list[str]:
     return [name for name, host in record["hosts"].items() if host["failure"]]
 
 
-def count(record: Record) -> None:
+def update_counts(record: Record) -> None:
     """Bring the numbers of a record up to date with its hosts."""
     states = [host["state"] for host in record["hosts"].values()]
     record["counts"] = {state: states.count(state) for state in STATES if state in states}
@@ -97,12 +97,12 @@ def patches_of(builds: Sequence[Mapping[str, t.Any]]) -> list[Record]:
     """What a record tells of the patches behind livepatch_src: each name once, with its builds."""
     patches: dict[str, Record] = {}
     for build in builds:
-        said = build.get("metadata") or {}
+        metadata = build.get("metadata") or {}
         patch = patches.setdefault(
             build["name"],
-            {"name": build["name"], "summary": said.get("summary"), "advisory": said.get("advisory"),
-             "cves": list(said.get("cves") or []), "builds": []})
-        patch["cves"] += [cve for cve in said.get("cves") or [] if cve not in patch["cves"]]
+            {"name": build["name"], "summary": metadata.get("summary"), "advisory": metadata.get("advisory"),
+             "cves": list(metadata.get("cves") or []), "builds": []})
+        patch["cves"] += [cve for cve in metadata.get("cves") or [] if cve not in patch["cves"]]
         patch["builds"].append({
             **{key: build[key] for key in ("release", "arch", "sha256", "build_id", "file")},
             "objects": [

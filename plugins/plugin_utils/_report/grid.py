@@ -21,7 +21,7 @@ MOST_COLUMNS = 24
 MOST_UNFOLDED = 200
 WORST_FIRST = ("overridden", "unseen", "pending", "absent", "patched")
 # Hosts in these states may have changed since they were last seen.
-OUT_OF_SIGHT = ("goes_back", "unknown")
+STATES_NOT_SEEN = ("reverting", "unknown")
 
 
 class Column(t.NamedTuple):
@@ -89,7 +89,7 @@ def grid(record: Record) -> Grid:
 def _pattern(host: Record) -> Pattern:
     def state(one: Record) -> str:
         seen = str(one.get("state"))
-        return "unseen" if seen == "patched" and host.get("state") in OUT_OF_SIGHT else seen
+        return "unseen" if seen == "patched" and host.get("state") in STATES_NOT_SEEN else seen
     return tuple(
         ((str(one.get("object")), str(one.get("name")), _number(one.get("sympos"))), state(one))
         for one in host.get("functions") or ())

@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import vocabulary as words
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
     MOST_CAUSES,
@@ -59,7 +59,7 @@ def _environment() -> Environment:
         clock=words.clock, duration=words.duration, few=_few, number_of=number_of, whole=_whole, cut=_cut,
         cell_class=_cell_class, cell_sign=_cell_sign)
     environment.globals.update(
-        FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, BREACH=words.BREACH, UNHEARD=words.UNHEARD,
+        FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, BREACH=words.BREACH, UNKNOWN_STATE=words.UNKNOWN_STATE,
         MOST_IN_DETAIL=MOST_IN_DETAIL)
     return environment
 
@@ -73,7 +73,7 @@ def _printed(value: t.Any) -> t.Any:
     if isinstance(value, float):
         return f"{value:.1f}"
     text = str(value)
-    return legible(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…")
+    return printable(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…")
 
 
 class Whole(str):
@@ -83,7 +83,7 @@ class Whole(str):
 
 
 def _whole(text: str) -> str:
-    return Whole(legible(text))
+    return Whole(printable(text))
 
 
 def _cut(text: str, most: int) -> str:
@@ -95,12 +95,12 @@ CELL_CLASSES = {"good": "f", "calm": "f c", "warn": "f w", "bad": "f b"}
 
 def _cell_class(state: str | None) -> Markup:
     """The attribute of a cell of the grid."""
-    word = words.FUNCTIONS.get(state, words.UNHEARD) if state else None
+    word = words.FUNCTIONS.get(state, words.UNKNOWN_STATE) if state else None
     return Markup(f' class="{CELL_CLASSES[word.tone]}"' if word else "")
 
 
 def _cell_sign(state: str | None) -> str:
-    return words.FUNCTIONS.get(state, words.UNHEARD).sign if state else ""
+    return words.FUNCTIONS.get(state, words.UNKNOWN_STATE).sign if state else ""
 
 
 def _few(names: t.Sequence[str], most: int) -> str:

@@ -13,10 +13,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operato
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     Record,
     fail,
-    iso,
     new_host,
     new_record,
     patches_of,
+    utc_timestamp,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
     MOST_FUNCTIONS,
@@ -25,18 +25,21 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
     functions_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_list
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge, summarize_rollback
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import (
+    judge_rollback,
+    summarize_rollback,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import (
     IN_EFFECT,
-    TOLD,
-    Known,
+    QUERIED,
+    HostStatus,
     summarize_status,
     verdict_of,
 )
 
 COHORT_KEYS = ("title", "kernel", "arch", "values", "hosts")
 # What the functions of a patch in this state are like; those of a patch that is in no state of these run older code.
-OF_STATE = {"accepted": "patched", "enabled": "patched", "enabling": "pending", "disabling": "pending"}
+FUNCTION_STATES = {"accepted": "patched", "enabled": "patched", "enabling": "pending", "disabling": "pending"}
 
 
 def status_record(
@@ -44,14 +47,14 @@ def status_record(
         builds: Sequence[Mapping[str, t.Any]] | None, options: Mapping[str, t.Any], now: float) -> Record:
     """What all hosts answered to patch_info as a record; nothing that a host answers makes this fail."""
     summary = summarize_status(answers, hostvars, cohort_by, builds, bool(options.get("fail_on_drift")))
-    hosts = {name: _told(answer, now) for name, answer in answers.items()}
+    hosts = {name: _status_host(answer, now) for name, answer in answers.items()}
     for cohort in summary["cohorts"]:
         for name in cohort["hosts"]:
             hosts[name].update(kernel=cohort["kernel"], arch=cohort["arch"], cohort=cohort["title"])
     return _record(
         "status", summary, hosts, dict(options), now, False, patches=patches_of(builds or ()),
         cohorts=[{key: cohort[key] for key in COHORT_KEYS} for cohort in summary["cohorts"]],
-        drifted=summary["drifted"], uncovered=summary["uncovered"])
+        drifted=summary["drifted"], no_build=summary["no_build"])
 
 
 def rollback_record(
@@ -60,7 +63,7 @@ def rollback_record(
     """What all hosts answered to patch_rollback and patch_verify as a record; nothing in them makes this fail."""
     summary = summarize_rollback(answers, proofs, check_mode)
     hosts = {
-        name: _went(answer, (proofs or {}).get(name), check_mode, now) for name, answer in answers.items()}
+        name: _rollback_host(answer, (proofs or {}).get(name), check_mode, now) for name, answer in answers.items()}
     return _record("rollback", summary, hosts, dict(options), now, check_mode)
 
 
@@ -69,24 +72,25 @@ def _record(
         check_mode: bool, **more: t.Any) -> Record:
     record = new_record(options, (), operator(), check_mode, now)
     return dict(
-        record, kind=kind, ended=iso(now), outcome="complete", ok=summary["ok"], hosts=dict(hosts),
+        record, kind=kind, ended=utc_timestamp(now), outcome="complete", ok=summary["ok"], hosts=dict(hosts),
         counts={verdict: count for verdict, count in summary["counts"].items() if count},
         failures=sum(bool(host["failure"]) for host in hosts.values()), lines=summary["lines"], **more)
 
 
-def _told(answer: t.Any, now: float) -> Record:
+def _status_host(answer: t.Any, now: float) -> Record:
     host = new_host()
     verdict = verdict_of(answer)
     host["state"] = verdict
-    if verdict in ("unchecked", "lost"):
+    if verdict in ("unchecked", "unreachable"):
         fail(host, "check", failure_of(answer))
-    if verdict not in TOLD:
+    if verdict not in QUERIED:
         return host
     told = answer["livepatch"]
-    known = Known(told)
+    known = HostStatus(told)
     functions = {
-        (one["object"], one["name"], one["sympos"]): one for patch in told["patches"] if patch["state"] in OF_STATE
-        for one in functions_of(patch, OF_STATE[patch["state"]])}
+        (one["object"], one["name"], one["sympos"]): one
+        for patch in told["patches"] if patch["state"] in FUNCTION_STATES
+        for one in functions_of(patch, FUNCTION_STATES[patch["state"]])}
     running = [patch for patch in known.patches if patch["state"] in IN_EFFECT]
     host.update(
         findings=findings_of({"findings": told.get("drift")}), blockers=blockers_of(told.get("transition") or {}),
@@ -94,29 +98,30 @@ def _told(answer: t.Any, now: float) -> Record:
         patches=[*known.patches, *known.quarantined],
         build_id=running[-1]["build_id"] if running else None)
     if known.trial and 0 <= known.trial["seconds_left"] < 1e9:
-        host["trial_ends"] = iso(now + known.trial["seconds_left"])
+        host["trial_ends"] = utc_timestamp(now + known.trial["seconds_left"])
     return host
 
 
-def _went(answer: t.Any, proof: t.Any, check_mode: bool, now: float) -> Record:
+def _rollback_host(answer: t.Any, proof: t.Any, check_mode: bool, now: float) -> Record:
     host = new_host()
-    judged = judge(answer, proof, check_mode)
-    host["state"] = judged.verdict
-    if judged.failure:
-        fail(host, "back", judged.failure)
+    verdict = judge_rollback(answer, proof, check_mode)
+    host["state"] = verdict.verdict
+    if verdict.failure:
+        fail(host, "back", verdict.failure)
     moves = [
-        f"{', '.join(names)} {word}" for names, word in ((judged.out, "out"), (judged.back, "back in")) if names]
-    host.update(patch=", ".join(judged.enabled) or None, moves="; ".join(moves) or None)
+        f"{', '.join(names)} {word}"
+        for names, word in ((verdict.removed, "removed"), (verdict.restored, "restored")) if names]
+    host.update(patch=", ".join(verdict.enabled) or None, moves="; ".join(moves) or None)
     if isinstance(answer, Mapping):
         host.update(findings=findings_of(answer), blockers=blockers_of(answer))
-    if judged.verdict == "rolled_back":
-        host["back_at"] = iso(now)
+    if verdict.verdict == "rolled_back":
+        host["back_at"] = utc_timestamp(now)
     if isinstance(proof, Mapping) and is_list(proof.get("functions")):
-        host["functions"] = _proven(proof["functions"])
+        host["functions"] = _verified_functions(proof["functions"])
     return host
 
 
-def _proven(functions: Sequence[t.Any]) -> list[Record]:
+def _verified_functions(functions: Sequence[t.Any]) -> list[Record]:
     """The evidence of patch_verify as a record has it, in one object each, which is how results of a load come."""
     found: list[Record] = []
     for one in functions[:MOST_FUNCTIONS]:

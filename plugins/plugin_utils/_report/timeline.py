@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.time_scale import Scale, Tick
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import (
-    UNHEARD,
+    UNKNOWN_STATE,
     WAVES,
     clock,
     duration,
@@ -145,7 +145,7 @@ def _band(
     opened, loaded, closed = (moment(wave.get(key)) for key in ("opened", "loaded", "closed"))
     x = scale.at(opened)
     last = scale.at(closed if closed is not None else end)
-    word = WAVES.get(wave.get("state"), UNHEARD)
+    word = WAVES.get(wave.get("state"), UNKNOWN_STATE)
     text = " · ".join(part for part in (
         f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}", f"{word.sign} {word.words}",
         f"opened {clock(wave['opened'])}", closed and f"took {duration(closed - opened)}", _pace(hosts)) if part)
@@ -220,8 +220,8 @@ def _looks(wave: Record, scale: Scale) -> list[Look]:
         at = moment(look.get("at"))
         if at is None:
             continue
-        numbers = {key: look.get(key) or 0 for key in ("well", "waiting", "failed", "lost")}
-        bad = numbers["failed"] + numbers["lost"]
+        numbers = {key: look.get(key) or 0 for key in ("well", "waiting", "failed", "unreachable")}
+        bad = numbers["failed"] + numbers["unreachable"]
         told = ", ".join(f"{count} {key}" for key, count in numbers.items() if count)
         x = scale.at(at)
         label = "" if found and x - labelled < LEAST_BETWEEN_LABELS else f"✗ {bad}" if bad else "✓"

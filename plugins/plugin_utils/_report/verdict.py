@@ -10,27 +10,27 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import (
-    UNHEARD,
-    UNSURE,
+    UNCERTAIN_STATES,
+    UNKNOWN_STATE,
     clock,
     moment,
     state_word,
     state_words,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of, some
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited, number_of
 
 Record = Mapping[str, t.Any]
 
 # What is said where it is so; a rollout does not know what runs on a host that it could not even ask.
-SURE = {
-    "rollout": "Nothing that was done is in doubt.",
-    "status": "It is known of every host what it runs.",
-    "rollback": "Nothing that was done is in doubt.",
+CERTAIN = {
+    "rollout": "The result of every change is known.",
+    "status": "The state of every host is known.",
+    "rollback": "The result of every change is known.",
 }
 
 
 class Verdict(t.NamedTuple):
-    """The head of a report; `tone` as in Word, and sentences."""
+    """The head of a report; `tone` as in StateLabel, and sentences."""
 
     tone: str
     sign: str
@@ -46,8 +46,8 @@ def verdict(record: Record) -> Verdict:
             "rollback": (_rollback, _todo_after_rollback)}
     what, todo = told[record["kind"]]
     return Verdict(
-        tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts), _stands(record, hosts),
-        todo(record, hosts) or ["Nothing has to be done."])
+        tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts),
+        _host_states(record, hosts), todo(record, hosts) or ["Nothing has to be done."])
 
 
 def by_state(record: Record) -> dict[str, list[str]]:
@@ -76,7 +76,7 @@ def _tone(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
 
 
 def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    covered = [name for name, host in record["hosts"].items() if host.get("state") != "uncovered"]
+    covered = [name for name, host in record["hosts"].items() if host.get("state") != "no_build"]
     waves, outcome, failed = record.get("waves") or [], record.get("outcome"), failed_hosts(record)
     if not covered:
         return "Nothing to roll out: there is no build for any of the hosts."
@@ -84,27 +84,28 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         to_do, done = len(hosts.get("pending", ())), len(hosts.get("accepted", ())) + len(hosts.get("enabled", ()))
         parts = [
             f"{number_of(to_do, 'host')} would be patched in {number_of(len(waves), 'wave')}",
-            *([f"{done} have the patch already"] if done else []),
-            *([f"{len(failed)} would be refused or could not be asked"] if failed else [])]
+            *([f"{done} already have the patch"] if done else []),
+            *([f"{len(failed)} would fail or could not be checked"] if failed else [])]
         return f"A plan, nothing was changed: {', '.join(parts)}."
     if record.get("ok"):
         wanted = (record.get("options") or {}).get("state", "accepted")
-        all_of_them = f"all {len(covered)} covered hosts have" if len(covered) > 1 else "the one covered host has"
+        all_of_them = (
+            f"all {len(covered)} hosts with a build have" if len(covered) > 1 else "the one host with a build has")
         return f"Complete: {all_of_them} the patch {wanted} and verified."
     where = _where(waves)
     breach = record.get("breach")
     if breach:
         at = where if breach.get("wave") else " before the first wave"
-        return f"Stopped{at}: {breach.get('why') or 'more hosts have failed than are allowed.'}"
+        return f"Stopped{at}: {breach.get('why') or 'Failure budget exceeded'}."
     if outcome == "running":
-        return f"Not over{where}: this is how it stood when the report was written."
+        return f"Still running{where}: the report shows the state at the time of writing."
     waiting = _waiting(record)
     if waiting:
         number = f"{waiting.get('number')} of {len(waves)} ({waiting.get('title')})"
-        return f"Stopped before wave {number}, which a person has to approve."
+        return f"Stopped before wave {number}, which needs an approval."
     if outcome == "stopped":
-        return f"Stopped{where}: not every wave came to its end."
-    return f"Over, but {len(failed)} of {number_of(len(covered), 'covered host')} failed."
+        return f"Stopped{where}: not every wave reached its gate."
+    return f"Over, but {len(failed)} of {number_of(len(covered), 'host')} with a build failed."
 
 
 def _waiting(record: Record) -> Record | None:
@@ -119,53 +120,53 @@ def _where(waves: Sequence[Record]) -> str:
 
 
 def _status(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    asked, silent, drifted = len(record["hosts"]), _silent(hosts), record.get("drifted") or []
+    asked, silent, drifted = len(record["hosts"]), _hosts_without_result(hosts), record.get("drifted") or []
     if not asked:
-        return "There was no host to ask."
-    wrong = [f"{len(silent)} did not answer"] if silent else []
-    they = "is not as it" if len(drifted) == 1 else "are not as they"
-    wrong += [f"{len(drifted)} {they} should be"] if drifted else []
+        return "There was no host to query."
+    wrong = [f"{len(silent)} returned no result"] if silent else []
+    wrong += [f"{len(drifted)} {'has' if len(drifted) == 1 else 'have'} drifted"] if drifted else []
     if wrong:
         return f"Of {number_of(asked, 'host')}, {' and '.join(wrong)}."
-    return f"{number_of(asked, 'host')} asked, and all is as it should be."
+    return f"{number_of(asked, 'host')} queried, no drift."
 
 
-def _silent(hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    return [name for state in ("unchecked", "lost", "unanswered") for name in hosts.get(state, ())]
+def _hosts_without_result(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    return [name for state in ("unchecked", "unreachable", "no_result") for name in hosts.get(state, ())]
 
 
 def _rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    asked, bad = len(record["hosts"]), _not_back(hosts)
+    asked, bad = len(record["hosts"]), _hosts_not_rolled_back(hosts)
     if not asked:
-        return "There was no host to bring back."
+        return "There was no host to roll back."
     if record.get("check_mode"):
-        parts = [f"{len(hosts.get('planned', ()))} of {number_of(asked, 'host')} would go back"]
-        parts += [f"{len(bad)} could not be asked, or could not go"] if bad else []
+        parts = [f"{len(hosts.get('planned', ()))} of {number_of(asked, 'host')} would be rolled back"]
+        parts += [f"{len(bad)} would fail or could not be asked"] if bad else []
         return f"A plan, nothing was changed: {', '.join(parts)}."
     if bad:
-        return f"{len(bad)} of {number_of(asked, 'host')} {'is' if len(bad) == 1 else 'are'} not where they should be."
-    return f"{number_of(asked, 'host')} asked, and every one is where it should be, verified."
+        are = "is" if len(bad) == 1 else "are"
+        return f"{len(bad)} of {number_of(asked, 'host')} {are} not in the requested state."
+    return f"{number_of(asked, 'host')} in the requested state, verified."
 
 
-def _not_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    return [name for state in ("left_going", "failed", "lost", "unanswered") for name in hosts.get(state, ())]
+def _hosts_not_rolled_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    return [name for state in ("in_transition", "failed", "unreachable", "no_result") for name in hosts.get(state, ())]
 
 
 def _words(record: Record, state: str) -> t.Any:
-    return state_words(record).get(state, UNHEARD)
+    return state_words(record).get(state, UNKNOWN_STATE)
 
 
-def _stands(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
+def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     """Where that leaves the hosts: one sentence for each state, the uncertain ones first."""
     order = {"bad": 0, "warn": 1, "good": 2, "calm": 3}
     words = sorted(((_words(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
-    sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNSURE) & set(hosts)
-    lines = [SURE[record["kind"]]] if sure else []
+    sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNCERTAIN_STATES) & set(hosts)
+    lines = [CERTAIN[record["kind"]]] if sure else []
     for word, state in words:
         names = hosts[state]
-        until = _last_trial(record, names) if state in ("on_trial", "goes_back") else None
+        until = _last_trial(record, names) if state in ("on_trial", "reverting") else None
         by = f", the last by {until}" if until else ""
-        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({some(names)}).")
+        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({join_limited(names)}).")
     return lines
 
 
@@ -178,59 +179,63 @@ def _last_trial(record: Record, names: Sequence[str]) -> str | None:
 def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
     if hosts.get("unknown"):
-        todo.append(f"Find out first what runs on {some(hosts['unknown'])}: playbook kernel.livepatch.status.")
+        todo.append(f"First check {join_limited(hosts['unknown'])} with the playbook kernel.livepatch.status.")
     if hosts.get("waiting"):
         todo.append(
-            f"See below which tasks hold the transition on {some(hosts['waiting'])}, and restart them or wait.")
-    back = hosts.get("goes_back")
+            f"Restart the tasks that hold the transition on {join_limited(hosts['waiting'])} (see below), or wait.")
+    back = hosts.get("reverting")
     if back:
         until = _last_trial(record, back)
         todo.append(
-            f"See{' after ' + until if until else ' later'} with kernel.livepatch.status that {some(back)} "
-            f"{'has' if len(back) == 1 else 'have'} gone back.")
+            f"Check{' after ' + until if until else ' later'} with the playbook kernel.livepatch.status that "
+            f"{join_limited(back)} {'has' if len(back) == 1 else 'have'} reverted.")
     failed = failed_hosts(record)
     if failed:
         todo.append(
-            f"Mend what failed on {some(failed)}, as told below, and run it again: it goes on where it stopped.")
+            f"Fix the failures on {join_limited(failed)} (see below), then run the rollout again. It continues from "
+            "there.")
     elif record.get("outcome") == "planned" and hosts.get("pending"):
-        todo.append("Look at the waves, and run it without --check.")
+        todo.append("Review the waves, then run it without --check.")
     waiting = _waiting(record)
     if waiting:
         number = waiting.get("number")
-        todo.append(f"Approve wave {number} and run it again with -e livepatch_approved={number}.")
+        todo.append(f"Approve wave {number}: run it again with -e livepatch_approved={number}.")
     if record.get("outcome") == "running":
-        todo.append("If that run was ended, run it again: it goes on where it stopped.")
+        todo.append("If that run has ended, run it again. It continues from there.")
     if hosts.get("on_trial") and not failed:
-        todo.append("Run it again before the trials end, or those hosts go back.")
+        todo.append("Run it again before the trials end. Otherwise those hosts revert.")
     elif record.get("outcome") in ("stopped", "complete") and not (record.get("ok") or failed or waiting):
-        todo.append("Mend what has ended it, and run it again: it goes on where it stopped.")
+        todo.append("Fix the cause, then run it again. It continues from there.")
     if hosts.get("enabled") and record.get("ok"):
-        todo.append("Accept the patch before a host reboots, or it comes up without it.")
-    return todo + _todo_uncovered(record, hosts.get("uncovered") or [])
+        todo.append("Accept the patch before a host reboots. Otherwise the host boots without it.")
+    return todo + _todo_no_build(record, hosts.get("no_build") or [])
 
 
-def _todo_uncovered(record: Record, names: Sequence[str]) -> list[str]:
+def _todo_no_build(record: Record, names: Sequence[str]) -> list[str]:
     kernels = sorted({str(record["hosts"][name].get("kernel")) for name in names})
     if not names:
         return []
-    return [f"Build the patch for {some(kernels)} as well: {number_of(len(names), 'host')} uncovered, and vulnerable."]
+    hosts = number_of(len(names), "host")
+    return [f"Build the patch for {join_limited(kernels)}: {hosts} without a build, still vulnerable."]
 
 
 def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
-    silent = _silent(hosts)
+    silent = _hosts_without_result(hosts)
     if silent:
-        todo.append(f"Find out why {some(silent)} did not answer, and ask again.")
+        todo.append(f"Fix the errors of {join_limited(silent)} (see below), then run it again.")
     drifted = record.get("drifted") or []
     if drifted:
-        todo.append(f"Do what is said below about {some(drifted)}.")
+        todo.append(f"Fix the drift on {join_limited(drifted)} (see below).")
     if hosts.get("on_trial"):
-        todo.append(f"Accept the patch on {some(hosts['on_trial'])} before the trial ends, or it goes back.")
-    return todo + _todo_uncovered(record, record.get("uncovered") or [])
+        todo.append(
+            f"Accept the patch on {join_limited(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
+    return todo + _todo_no_build(record, record.get("no_build") or [])
 
 
 def _todo_after_rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    bad = _not_back(hosts)
+    bad = _hosts_not_rolled_back(hosts)
     if bad:
-        return [f"Do what is said below about {some(bad)}, and run it again: hosts that are back are unchanged."]
+        return [
+            f"Fix the failures on {join_limited(bad)} (see below), then run it again. Finished hosts stay unchanged."]
     return ["Run it without --check."] if record.get("check_mode") and hosts.get("planned") else []

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 KINDS = ("rollout", "status", "rollback")
 
 
-class Word(t.NamedTuple):
+class StateLabel(t.NamedTuple):
     """How a state is shown: in words, as a sign, whether it is good, and what it means.
 
     `tone` is `good`, `calm`, `warn` or `bad`, for its colour only; sign and words say the same without colour.
@@ -26,110 +26,113 @@ class Word(t.NamedTuple):
 
 
 _PATCHED = {
-    "accepted": Word("accepted", "✓", "good", "the patch runs, and is loaded again at each boot"),
-    "enabled": Word("enabled", "✓", "good", "the patch runs until the next boot"),
-    "on_trial": Word("on trial", "◔", "warn", "the patch runs, and the host goes back by itself unless it is accepted"),
+    "accepted": StateLabel("accepted", "✓", "good", "the patch runs, and is loaded again at each boot"),
+    "enabled": StateLabel("enabled", "✓", "good", "the patch runs until the next boot"),
+    "on_trial": StateLabel(
+        "on trial", "◔", "warn", "the patch runs, and the host reverts automatically unless it accepts the patch"),
 }
 _ROLLOUT = {
     **_PATCHED,
-    "waiting": Word("in transition", "…", "warn", "tasks hold the transition, and run the old code meanwhile"),
-    "goes_back": Word("going back by itself", "↶", "warn", "the patch is on trial, or may be, until its trial ends"),
-    "unknown": Word("in an unknown state", "?", "bad", "something may have been changed, and nobody could look"),
-    "rolled_back": Word("rolled back", "↩", "calm", "what ran before runs again, and that was verified"),
-    "unchanged": Word("unchanged", "-", "calm", "nothing was loaded"),
-    "pending": Word("not reached", "○", "calm", "nothing was touched"),
-    "uncovered": Word("uncovered", "∅", "calm", "there is no build for the kernel"),
+    "waiting": StateLabel("in transition", "…", "warn", "tasks hold the transition and still run the old code"),
+    "reverting": StateLabel(
+        "reverting automatically", "↶", "warn", "the patch is on trial, or perhaps on trial, until the trial ends"),
+    "unknown": StateLabel("in an unknown state", "?", "bad", "the host may have changed, and could not be checked"),
+    "rolled_back": StateLabel("rolled back", "↩", "calm", "the earlier live patches run again, verified"),
+    "unchanged": StateLabel("unchanged", "-", "calm", "nothing was loaded"),
+    "pending": StateLabel("not reached", "○", "calm", "nothing was changed"),
+    "no_build": StateLabel("without a build", "∅", "calm", "there is no build for the kernel"),
 }
 # By kind of record, in the order in which they are counted; a plan is a rollout of which no more was wanted.
-STATES: Mapping[str, Mapping[str, Word]] = {
+STATES: Mapping[str, Mapping[str, StateLabel]] = {
     "rollout": _ROLLOUT,
-    "plan": {**_ROLLOUT, "pending": Word("to be patched", "○", "calm", "the patch would be loaded")},
+    "plan": {**_ROLLOUT, "pending": StateLabel("to be patched", "○", "calm", "the patch would be loaded")},
     "status": {
         **_PATCHED,
-        "in_transition": Word("in transition", "…", "warn", "a patch is on its way in or out"),
-        "unpatched": Word("no live patch", "○", "calm", "no live patch is in effect"),
-        "unsupported": Word("unsupported", "∅", "calm", "the kernel has no interface that this collection drives"),
-        "unchecked": Word("could not be asked", "✗", "bad", "the question failed"),
-        "lost": Word("lost", "✗", "bad", "there was no connection"),
-        "unanswered": Word("no answer", "?", "bad", "not asked, or lost before"),
+        "in_transition": StateLabel("in transition", "…", "warn", "a patch is being enabled or disabled"),
+        "unpatched": StateLabel("no live patch", "○", "calm", "no live patch is in effect"),
+        "unsupported": StateLabel(
+            "unsupported", "∅", "calm", "the kernel has no interface supported by this collection"),
+        "unchecked": StateLabel("could not be asked", "✗", "bad", "the query failed"),
+        "unreachable": StateLabel("unreachable", "✗", "bad", "the connection failed"),
+        "no_result": StateLabel("without a result", "?", "bad", "skipped, or unreachable in an earlier play"),
     },
     "rollback": {
-        "rolled_back": Word("rolled back", "✓", "good", "what was to be reached runs, and that was verified"),
-        "planned": Word("would go back", "○", "calm", "the live patches of before would run again"),
-        "unchanged": Word("unchanged", "✓", "good", "what was to be reached ran before"),
-        "left_going": Word("left going", "…", "warn", "a transition goes on"),
-        "failed": Word("failed", "✗", "bad", "what was to be reached does not run, or could not be proved"),
-        "lost": Word("lost", "✗", "bad", "there was no connection, before or after"),
-        "unanswered": Word("no answer", "?", "bad", "its turn did not come, or it was lost before"),
+        "rolled_back": StateLabel("rolled back", "✓", "good", "the requested live patches run, verified"),
+        "planned": StateLabel("would be rolled back", "○", "calm", "the earlier live patches would run again"),
+        "unchanged": StateLabel("unchanged", "✓", "good", "the requested live patches ran before"),
+        "in_transition": StateLabel("in transition", "…", "warn", "a transition is still running"),
+        "failed": StateLabel("failed", "✗", "bad", "the requested live patches do not run, or could not be verified"),
+        "unreachable": StateLabel("unreachable", "✗", "bad", "the connection failed, before or after the rollback"),
+        "no_result": StateLabel("without a result", "?", "bad", "skipped, or unreachable in an earlier play"),
     },
 }
-# States in which nobody can be sure what a host runs.
-UNSURE = ("goes_back", "unknown", "unchecked", "unanswered", "lost", "failed")
-UNHEARD = Word("something else", "?", "bad", "this report does not know the state")
+# States in which it is uncertain what a host runs.
+UNCERTAIN_STATES = ("reverting", "unknown", "unchecked", "no_result", "unreachable", "failed")
+UNKNOWN_STATE = StateLabel("something else", "?", "bad", "this report does not know the state")
 
-FUNCTIONS: Mapping[str, Word] = {
-    "patched": Word("patched", "✓", "good", "runs the patched code"),
-    "pending": Word("pending", "…", "warn", "not yet: tasks still run the old code, or the module is not loaded"),
-    "unseen": Word("not known", "?", "warn", "was patched when the host was last seen"),
-    "overridden": Word("overridden", "≠", "bad", "a later patch has taken it over"),
-    "absent": Word("not patched", "-", "calm", "runs the original code, or that of an earlier patch"),
+FUNCTIONS: Mapping[str, StateLabel] = {
+    "patched": StateLabel("patched", "✓", "good", "runs the patched code"),
+    "pending": StateLabel("pending", "…", "warn", "not yet: tasks still run the old code, or the module is not loaded"),
+    "unseen": StateLabel("not known", "?", "warn", "was patched at the last check of the host"),
+    "overridden": StateLabel("overridden", "≠", "bad", "replaced by a later patch"),
+    "absent": StateLabel("not patched", "-", "calm", "runs the original code, or that of an earlier patch"),
 }
 
-WAVES: Mapping[str, Word] = {
-    "passed": Word("passed", "✓", "good", "it was judged good"),
-    "open": Word("open", "…", "warn", "it was not judged"),
-    "waits": Word("waits for approval", "…", "warn", "a person has to approve it"),
-    "failed": Word("failed", "✗", "bad", "it was judged bad"),
-    "skipped": Word("skipped", "-", "calm", "it was never begun, because an earlier wave has failed"),
-    "pending": Word("not begun", "○", "calm", "it was never begun"),
+WAVES: Mapping[str, StateLabel] = {
+    "passed": StateLabel("passed", "✓", "good", "the wave passed the gate"),
+    "open": StateLabel("open", "…", "warn", "the wave did not reach its gate"),
+    "waits": StateLabel("waits for approval", "…", "warn", "the wave needs an approval"),
+    "failed": StateLabel("failed", "✗", "bad", "the wave did not pass the gate"),
+    "skipped": StateLabel("skipped", "-", "calm", "not started, because an earlier wave failed"),
+    "pending": StateLabel("not begun", "○", "calm", "not started"),
 }
 
 BREACH: Mapping[str, str] = {
-    "rollback_wave": "The hosts of this wave were to be taken back.",
-    "rollback_all": "The hosts of this wave and of all earlier ones were to be taken back.",
-    "hold": "Every host was to be left as it is.",
+    "rollback_wave": "The hosts of this wave were to be rolled back.",
+    "rollback_all": "The hosts of this wave and of all earlier waves were to be rolled back.",
+    "hold": "No host was to be rolled back.",
 }
 
 STEPS: Mapping[str, str] = {
-    "check": "before anything was loaded",
-    "load": "while it was loaded",
-    "look": "while it was watched",
-    "accept": "when it was to be accepted",
-    "back": "when it was to be taken back",
+    "check": "before the load",
+    "load": "during the load",
+    "look": "during the soak",
+    "accept": "during the acceptance",
+    "back": "during the rollback",
 }
 
 # Of the options of a rollout, in the order in which they are shown.
 OPTIONS: Mapping[str, str] = {
     "src": "Patch or bundle",
     "name": "Which patch",
-    "state": "Brought to",
+    "state": "Requested state",
     "waves": "Waves",
     "cohort_by": "Cohorts split by",
-    "budget": "Failures allowed",
-    "on_breach": "On more failures",
-    "soak": "Each wave watched for",
+    "budget": "Failure budget",
+    "on_breach": "When the budget is exceeded",
+    "soak": "Soak of each wave",
     "trial": "Trial",
-    "asked_trial": "Trial that was asked for",
-    "transition_timeout": "Kernel may take",
-    "on_stall": "When it takes longer",
+    "asked_trial": "Requested trial",
+    "transition_timeout": "Transition timeout",
+    "on_stall": "On a stalled transition",
     "health_checks": "Health checks",
     "approve": "Waves to approve",
     "approved": "Approved in advance",
     "ignore_findings": "Findings ignored",
     "params": "Module parameters",
     "report_dir": "Reports",
-    "to": "Back to",
+    "to": "Roll back to",
 }
 SECONDS = ("soak", "trial", "asked_trial", "transition_timeout")
 
 
-def state_words(record: Mapping[str, t.Any]) -> Mapping[str, Word]:
+def state_words(record: Mapping[str, t.Any]) -> Mapping[str, StateLabel]:
     """The states that the hosts of a record can have."""
     return STATES["plan" if record.get("outcome") == "planned" else record["kind"]]
 
 
-def state_word(record: Mapping[str, t.Any], host: Mapping[str, t.Any]) -> Word:
-    return state_words(record).get(host.get("state"), UNHEARD)
+def state_word(record: Mapping[str, t.Any], host: Mapping[str, t.Any]) -> StateLabel:
+    return state_words(record).get(host.get("state"), UNKNOWN_STATE)
 
 
 def moment(text: t.Any) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_finding, is_list
 
 # One host must not make a record that no browser opens.
@@ -19,26 +19,26 @@ MOST = 2**63  # of a number, in either direction
 BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 
 
-LOST = "host-lost"
+HOST_LOST = "host-lost"
 # What is said of hosts beyond what they say themselves.
 FAILURES = {
-    LOST: "The host could not be reached.",
+    HOST_LOST: "The host is unreachable.",
     "no-longer-covered":
-        "Its kernel is another one than when the rollout was planned, and there is no build for it: run the rollout "
-        "again.",
+        "The host runs another kernel than at the plan, and there is no build for it. Run the rollout again.",
     "trial-over":
-        "Its trial was over before the patch could be kept, and the patch was loaded once more, which nobody has "
-        "watched.",
-    "transition-unfinished": "The transition of the patch was not over when the wave had been watched for its time.",
+        "The trial ended before the acceptance, so the patch was loaded again and not watched. Check the host with the "
+        "playbook kernel.livepatch.status.",
+    "transition-unfinished":
+        "The transition was not over at the end of the soak. See the tasks in blockers, and restart them or wait.",
 }
 
 
-def lost_of(answer: Mapping[str, t.Any]) -> tuple[str, str]:
+def unreachable_failure(answer: Mapping[str, t.Any]) -> tuple[str, str]:
     """The failure of a host that could not be reached."""
-    return LOST, failure_of(answer)[1] or FAILURES[LOST]
+    return HOST_LOST, failure_of(answer)[1] or FAILURES[HOST_LOST]
 
 
-def failure_called(code: str) -> tuple[str, str]:
+def failure_with_code(code: str) -> tuple[str, str]:
     return code, FAILURES[code]
 
 
@@ -106,4 +106,4 @@ def _plain(value: t.Any) -> t.Any:
 
 
 def _short(value: t.Any) -> str:
-    return bounded(str(value), LONGEST) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
+    return truncate(str(value), LONGEST) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"

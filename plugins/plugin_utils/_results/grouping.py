@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort, cohort_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import LEVELS, Failure, Finding
 
@@ -21,11 +21,11 @@ def cohorts_of(
     members: dict[Cohort, list[str]] = {}
     for host, (release, arch) in kernels.items():
         variables = hostvars[host] if names and host in hostvars else {}
-        members.setdefault(cohort_of(legible(release), legible(arch), names, variables), []).append(host)
+        members.setdefault(cohort_of(printable(release), printable(arch), names, variables), []).append(host)
     return sorted(members.items(), key=lambda entry: entry[0].sort_key)
 
 
-def described(cohort: Cohort) -> dict[str, t.Any]:
+def cohort_dict(cohort: Cohort) -> dict[str, t.Any]:
     """What all summaries tell of a cohort."""
     return {"kernel": cohort.kernel, "arch": cohort.arch, "values": dict(cohort.values), "title": str(cohort)}
 
@@ -36,8 +36,8 @@ def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]
     found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
     for host, entries in findings.items():
         for entry in entries:
-            messages, hosts = found.setdefault((entry["level"], legible(entry["code"])), ({}, {}))
-            messages[legible(entry["message"])] = None
+            messages, hosts = found.setdefault((entry["level"], printable(entry["code"])), ({}, {}))
+            messages[printable(entry["message"])] = None
             hosts[host] = None
     groups = [
         {"code": code, "level": level, "messages": list(messages), "hosts": list(hosts)}

@@ -13,21 +13,21 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
 LEVELS = ("blocker", "warning", "note")
-NO_SENSE = ("host-not-trusted", "The host's answer makes no sense: find out who is in control of it.")
+MALFORMED = ("host-not-trusted", "The host returned a malformed result. Check that the host has not been compromised.")
 
 Finding = Mapping[str, t.Any]
 Failure = tuple[str | None, str]
 
 
-def without_result(answer: t.Any) -> str | None:
-    """Why an answer is no result of a module: `unanswered`, `lost` or `unchecked`; None where it may be one."""
+def missing_result(answer: t.Any) -> str | None:
+    """Why an answer is no result of a module: `no_result`, `unreachable` or `unchecked`; None where it may be one."""
     if not isinstance(answer, Mapping) or not answer or answer.get("skipped"):
-        return "unanswered"
+        return "no_result"
     if answer.get("unreachable"):
-        return "lost"
+        return "unreachable"
     return "unchecked" if answer.get("failed") else None
 
 
@@ -51,9 +51,9 @@ def are_named(place: t.Any) -> bool:
 
 
 def failure_of(answer: Mapping[str, t.Any]) -> Failure:
-    """What went wrong on a host that is lost or unchecked."""
+    """What went wrong on a host that is unreachable or unchecked."""
     if not (answer.get("unreachable") or answer.get("failed")):
-        return NO_SENSE
+        return MALFORMED
     code = answer.get("code")
     # Since 2.19 Ansible says "Task failed:" before what went wrong.
     message = str(answer.get("msg") or "no reason given").strip().removeprefix("Task failed: ")
@@ -62,7 +62,7 @@ def failure_of(answer: Mapping[str, t.Any]) -> Failure:
     last = next((line.strip() for line in reversed(printed) if line.strip()), None)
     if last and not code:
         message = f"{message.splitlines()[0]} ({last})"
-    return (legible(code) if isinstance(code, str) else None), "\n".join(map(legible, message.splitlines()))
+    return (printable(code) if isinstance(code, str) else None), "\n".join(map(printable, message.splitlines()))
 
 
 def failure_sentence(failure: Failure) -> str:
@@ -73,5 +73,5 @@ def failure_sentence(failure: Failure) -> str:
 def findings_sentence(findings: Sequence[Finding]) -> str:
     """The first of some findings, and the codes of the others."""
     first, *more = findings
-    codes = ", ".join(dict.fromkeys(legible(entry["code"]) for entry in more))
-    return f"{legible(first['code'])}: {legible(first['message'])}" + (f" Also: {codes}." if codes else "")
+    codes = ", ".join(dict.fromkeys(printable(entry["code"]) for entry in more))
+    return f"{printable(first['code'])}: {printable(first['message'])}" + (f" Also: {codes}." if codes else "")

@@ -13,8 +13,8 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import ALL
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option, shown
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import some
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option, format_value
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited
 
 YES = ("y", "yes")
 
@@ -39,7 +39,7 @@ def check_named(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> N
     """Refuse a wave to approve that a plan does not have: nobody would be asked. Raises TaskError `bad-option`."""
     absent = next((name for name in names if not any(is_named(wave, [name]) for wave in waves)), None)
     if absent is not None:
-        there = some([f"{wave['number']} ({wave['title']})" for wave in waves])
+        there = join_limited([f"{wave['number']} ({wave['title']})" for wave in waves])
         raise bad_option(
-            "approve", f"has {shown(absent)} in it, which is no wave of this plan",
+            "approve", f"has {format_value(absent)} in it, which is no wave of this plan",
             f"give numbers or names of its waves, which are {there}, or {ALL}")

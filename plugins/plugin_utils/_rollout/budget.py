@@ -12,9 +12,9 @@ from fractions import Fraction
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     bad_option,
-    share_of,
-    shown,
-    whole,
+    format_value,
+    parse_share,
+    parse_whole,
 )
 
 NAME = "failure_budget"
@@ -34,13 +34,13 @@ class Budget(t.NamedTuple):
 
 def parse_budget(value: t.Any) -> Budget:
     """The budget in 3, "3" or "5%"; None is 0. Raises TaskError `bad-option`."""
-    number = 0 if value is None else whole(value)
+    number = 0 if value is None else parse_whole(value)
     if number is not None and number >= 0:
         return Budget(str(number), number)
-    share = share_of(value)
+    share = parse_share(value)
     if share is None:
         raise bad_option(
-            NAME, f"is {shown(value)}", "give a number of hosts from 0, or a share of them from 0% to 100%")
+            NAME, f"is {format_value(value)}", "give a number of hosts from 0, or a share of them from 0% to 100%")
     return Budget(share[0], share=share[1])
 
 

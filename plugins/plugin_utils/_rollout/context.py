@@ -16,15 +16,15 @@ from ansible.errors import AnsibleError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import exact_pattern
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, plain
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, to_plain
 
 # For the role apply by itself: all hosts at once, each for itself.
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": ""}
 UNFINISHED = "The rollout did not come to its end."
-# In the role: notes that a host has come to the end of the operator's own tasks.
-OWN_DONE = {"file": "own_done.yml", "timeout": 0}
+# In the role: notes that a host has come to the end of the user's task files.
+USER_TASKS_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
 
 
 @dataclasses.dataclass
@@ -64,7 +64,7 @@ class Call:
         """A variable of a host with its templates resolved; as it is written where they need what only a task has."""
         hostvars = self.variables["hostvars"]
         try:
-            return plain(hostvars[host][name])
+            return to_plain(hostvars[host][name])
         except AnsibleError:
             return hostvars.raw_get(host)[name]
 
@@ -74,25 +74,27 @@ class Call:
         return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
 
 
-def next_tasks(record: Record, own_run: str = "", **told: t.Any) -> dict[str, t.Any]:
+def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) -> dict[str, t.Any]:
     """What the next tasks go by."""
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
             "src", "name", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
     checks = record["checks"]
-    own = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
+    user_tasks = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
-        "own": own and [*own, OWN_DONE], "own_run": own_run, "revive": bool(own) and not record["alone"],
-        "end": False, "load": [], "look": [], "keep": [], "back": [], **told}
+        "user_tasks": user_tasks and [*user_tasks, USER_TASKS_DONE], "user_tasks_run": user_tasks_run,
+        "revive": bool(user_tasks) and not record["alone"],
+        "end": False, "load": [], "watch": [], "accept": [], "rollback": [], **next_hosts}
 
 
 def play_facts(
-        hosts: Iterable[str] = (), sizes: Iterable[int] = (), back: Iterable[str] = (),
-        verdict: str | None = UNFINISHED, speaker: str = "localhost") -> dict[str, t.Any]:
+        hosts: Iterable[str] = (), sizes: Iterable[int] = (), rollback: Iterable[str] = (),
+        verdict: str | None = UNFINISHED, reporting_host: str = "localhost") -> dict[str, t.Any]:
     """The facts for the next plays, which have to be told what to do, or to do nothing, in every run."""
     return {"__livepatch_rollout": {
         "hosts": [exact_pattern(host) for host in hosts], "sizes": list(sizes),
-        "back": [exact_pattern(host) for host in back], "verdict": verdict, "speaker": exact_pattern(speaker)}}
+        "rollback": [exact_pattern(host) for host in rollback], "verdict": verdict,
+        "reporting_host": exact_pattern(reporting_host)}}

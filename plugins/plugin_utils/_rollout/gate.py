@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
-    NOT_RUN,
+    TASK_SKIPPED,
     TOUCHED,
     Record,
     fail,
     failed_hosts,
-    iso,
+    utc_timestamp,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_sentence
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import Judged
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of, some
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import RollbackVerdict
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited
 
-AT_THE_PLAN = 0
-UNJUDGED = "the wave was ended before the gate could judge it, as a task of your own can do"
+AT_PLAN = 0
+NO_GATE = "the wave ended before its gate, for example by a task of your own"
 
 
 def judge_budget(record: Record, wave: int) -> bool:
@@ -31,15 +31,16 @@ def judge_budget(record: Record, wave: int) -> bool:
     allowed = record["options"]["budget"]["hosts"]
     if record["breach"] is None and len(failed) > allowed:
         first = record["hosts"][failed[0]]["failure"]
-        _stop(record, wave, f"{number_of(len(failed), 'host')} failed and {allowed or 'none'} may: {some(failed)} "
-                            f"({failure_sentence((first['code'], first['message']))})")
+        sentence = failure_sentence((first["code"], first["message"])).rstrip(".")
+        _stop(record, wave, f"Failure budget exceeded: {len(failed)} failed, {allowed} allowed "
+                            f"({join_limited(failed)}: {sentence})")
     return record["breach"] is not None
 
 
-def break_off(record: Record, wave: Record) -> None:
+def stop_without_gate(record: Record, wave: Record) -> None:
     """Stop where a wave was left open: nobody knows how it stands."""
     if not judge_budget(record, wave["number"]):
-        _stop(record, wave["number"], UNJUDGED)
+        _stop(record, wave["number"], NO_GATE)
 
 
 def _stop(record: Record, wave: int, why: str) -> None:
@@ -49,35 +50,35 @@ def _stop(record: Record, wave: int, why: str) -> None:
         "action": options["on_breach"], "why": why}
 
 
-def to_look_at(record: Record, wave: Record) -> dict[str, Record]:
+def hosts_to_watch(record: Record, wave: Record) -> dict[str, Record]:
     """The hosts of a wave that are still watched; none once the rollout is stopped."""
-    return {} if record["breach"] else watched(record, wave)
+    return {} if record["breach"] else watched_hosts(record, wave)
 
 
-def to_keep(record: Record, wave: Record) -> list[str]:
+def hosts_to_accept(record: Record, wave: Record) -> list[str]:
     """The hosts that have passed the gate."""
-    return [name for name, host in to_look_at(record, wave).items() if host["state"] == "on_trial"]
+    return [name for name, host in hosts_to_watch(record, wave).items() if host["state"] == "on_trial"]
 
 
-def to_take_back_now(record: Record, wave: Record) -> list[str]:
+def failed_hosts_to_roll_back(record: Record, wave: Record) -> list[str]:
     """The hosts of a wave that failed while others may pass, and that can be taken back."""
     if record["breach"]:
         return []
-    return _can_go_back({name: host for name, host in hosts_of_wave(record, wave).items() if host["failure"]})
+    return _can_roll_back({name: host for name, host in hosts_of_wave(record, wave).items() if host["failure"]})
 
 
-def to_take_back(record: Record) -> list[str]:
+def hosts_to_roll_back(record: Record) -> list[str]:
     """After a breach, the hosts to take back."""
-    return _can_go_back(_breached(record))
+    return _can_roll_back(_hosts_of_breach(record))
 
 
-def left_as_they_are(record: Record) -> list[str]:
+def hosts_not_ours(record: Record) -> list[str]:
     """After a breach, the hosts that had the patch before, on no trial: there is no load of this run to take back."""
-    return [name for name, host in _breached(record).items()
+    return [name for name, host in _hosts_of_breach(record).items()
             if not host["transaction"] and host["state"] in ("accepted", "enabled")]
 
 
-def _breached(record: Record) -> dict[str, Record]:
+def _hosts_of_breach(record: Record) -> dict[str, Record]:
     """The hosts that a breach concerns."""
     breach = record["breach"]
     if not breach or breach["action"] == "hold":
@@ -87,26 +88,26 @@ def _breached(record: Record) -> dict[str, Record]:
         if not host["done"] and (breach["action"] == "rollback_all" or host["wave"] == breach["wave"])}
 
 
-def _can_go_back(hosts: Mapping[str, Record]) -> list[str]:
+def _can_roll_back(hosts: Mapping[str, Record]) -> list[str]:
     return [name for name, host in hosts.items() if host["transaction"] and host["state"] in TOUCHED]
 
 
-def take_back(record: Record, judged: Mapping[str, Judged], now: float) -> None:
+def record_rollback(record: Record, judged: Mapping[str, RollbackVerdict], now: float) -> None:
     """Take over what going back came to on each host."""
     for name, one in judged.items():
         host = record["hosts"][name]
         if one.verdict in ("rolled_back", "unchanged"):
-            host.update(state="rolled_back", back_at=iso(now), trial_ends=None, accepted_at=None)
+            host.update(state="rolled_back", back_at=utc_timestamp(now), trial_ends=None, accepted_at=None)
             host["functions"] = [dict(function, state="absent") for function in host["functions"]]
         else:
             # On trial it goes back by itself; accepted, it stays.
-            fail(host, "back", one.failure or NOT_RUN, "goes_back" if host["trial_ends"] else "unknown")
+            fail(host, "back", one.failure or TASK_SKIPPED, "reverting" if host["trial_ends"] else "unknown")
 
 
 def close(record: Record, wave: Record, now: float) -> bool:
     """Say how a wave ended; returns whether the next one may begin."""
     breached = judge_budget(record, wave["number"])
-    wave.update(state="failed" if breached else "passed", closed=iso(now))
+    wave.update(state="failed" if breached else "passed", closed=utc_timestamp(now))
     if breached:
         wave["why"] = record["breach"]["why"]
     return not breached
@@ -115,7 +116,7 @@ def close(record: Record, wave: Record, now: float) -> bool:
 def end(record: Record, now: float) -> None:
     """The rollout is over: whether every host that the patch is for is where it should be."""
     wanted = ("accepted",) if record["options"]["state"] == "accepted" else ("enabled", "accepted")
-    covered = [host for host in record["hosts"].values() if host["state"] != "uncovered"]
+    covered = [host for host in record["hosts"].values() if host["state"] != "no_build"]
     for host in covered:
         if host["state"] == "on_trial" and not host["trial_ends"]:  # as it was found
             host["state"] = "accepted" if host["accepted_at"] else "enabled"
@@ -123,11 +124,11 @@ def end(record: Record, now: float) -> None:
         if record["check_mode"]:
             wave.update(state="pending", why=None)
         elif wave["state"] == "pending":
-            wave.update(state="skipped", why="the rollout did not come this far")
+            wave.update(state="skipped", why="the rollout stopped before this wave")
     if record["check_mode"]:
         record.update(outcome="planned", ok=not record["failures"] and not record["breach"])
     else:
         done = all(host["state"] in wanted and not host["failure"] for host in covered)
         through = not record["breach"] and all(wave["state"] == "passed" for wave in record["waves"])
         record.update(outcome="complete" if through else "stopped", ok=done)
-    record["ended"] = iso(now)
+    record["ended"] = utc_timestamp(now)

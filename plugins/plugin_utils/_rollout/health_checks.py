@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import (
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import (
     LONGEST_NAME,
     LONGEST_TIMEOUT,
     TIMEOUT,
-    address,
-    unit_name,
+    parse_unit,
+    parse_url,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     Values,
     bad_option,
-    shown,
-    whole,
+    format_value,
+    parse_whole,
 )
 
 NAME = "health_checks"
@@ -38,18 +38,18 @@ def health_checks(values: Values, directory: Path) -> tuple[dict[str, t.Any], ..
     `command` is a text or a list of texts, `tasks` an absolute path, which was relative to `directory`.
     Raises TaskError `bad-option`.
     """
-    asked = values.parsed(NAME, "[{")
+    asked = values.parse(NAME, "[{")
     checks = []
     for number, check in enumerate(asked if isinstance(asked, list) else [] if asked is None else [asked], 1):
         if not isinstance(check, dict):
             raise bad_option(
-                NAME, f"has {shown(check)} in it" if isinstance(asked, list) else f"is {shown(asked)}",
+                NAME, f"has {format_value(check)} in it" if isinstance(asked, list) else f"is {format_value(asked)}",
                 "give a list of dicts such as {unit: nginx.service}, or one as JSON text")
         checks.append(_check(number, check, directory))
     names = [check["name"] for check in checks]
     for name in names:
         if names.count(name) > 1:
-            raise bad_option(NAME, f"has the name {shown(name)} twice", "give each check a name of its own")
+            raise bad_option(NAME, f"has the name {format_value(name)} twice", "give each check a name of its own")
     return tuple(checks)
 
 
@@ -60,24 +60,25 @@ def _check(number: int, check: dict[str, t.Any], directory: Path) -> dict[str, t
     kinds = [kind for kind in _KINDS if check.get(kind) is not None]
     if len(kinds) != 1:
         raise wrong(
-            f"has {' and '.join(kinds)}" if kinds else f"is {shown(check)}",
+            f"has {' and '.join(kinds)}" if kinds else f"is {format_value(check)}",
             f"give each check one of {', '.join(_KINDS)}")
     for key in check:
         if key not in (*_KINDS, "name", "timeout"):
-            raise wrong(f"has {shown(key)}, which means nothing", f"a check has {', '.join(_KINDS)}, name and timeout")
+            raise wrong(
+                f"has the unknown key {format_value(key)}", f"a check has {', '.join(_KINDS)}, name and timeout")
     kind = kinds[0]
     read, right = _KINDS[kind]
     value = read(check[kind], directory)
     if value is None:
-        raise wrong(f"has {kind} {shown(check[kind])}", right)
+        raise wrong(f"has {kind} {format_value(check[kind])}", right)
     name = check.get("name")
     if name is None or name == "":
         name = _default_name(kind, value)
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise wrong(f"has the name {shown(name)}", "give a text of one line")
-    timeout = TIMEOUT if check.get("timeout") in (None, "") else whole(check["timeout"])
+        raise wrong(f"has the name {format_value(name)}", "give a text of one line")
+    timeout = TIMEOUT if check.get("timeout") in (None, "") else parse_whole(check["timeout"])
     if timeout is None or not 1 <= timeout <= LONGEST_TIMEOUT:
-        raise wrong(f"has timeout {shown(check['timeout'])}", f"give whole seconds from 1 to {LONGEST_TIMEOUT}")
+        raise wrong(f"has timeout {format_value(check['timeout'])}", f"give whole seconds from 1 to {LONGEST_TIMEOUT}")
     return {"name": name.strip(), kind: value, "timeout": timeout}
 
 
@@ -95,12 +96,12 @@ def _command(value: t.Any, _directory: Path) -> str | list[str] | None:
 
 
 def _url(value: t.Any, _directory: Path) -> str | None:
-    url = address(value) if isinstance(value, str) else None
+    url = parse_url(value) if isinstance(value, str) else None
     return url if url and url.isprintable() else None
 
 
 def _unit(value: t.Any, _directory: Path) -> str | None:
-    return unit_name(value) if isinstance(value, str) else None
+    return parse_unit(value) if isinstance(value, str) else None
 
 
 def _tasks(value: t.Any, directory: Path) -> str | None:
@@ -125,7 +126,7 @@ def _default_name(kind: str, value: str | list[str]) -> str:
         name = without_password(value).partition("?")[0]
     else:
         name = f"{kind} {Path(value).name if kind == 'tasks' else value}"
-    return bounded(name, LONGEST_NAME)
+    return truncate(name, LONGEST_NAME)
 
 
 def number_of_tasks(path: str) -> int:

@@ -9,22 +9,26 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import LOST
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import HOST_LOST
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import left_as_they_are
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import hosts_not_ours
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, number_of, some
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, join_limited, number_of
 
 WORDS = {
     "accepted": "accepted", "enabled": "enabled", "on_trial": "on trial", "waiting": "in transition",
-    "goes_back": "going back by themselves", "rolled_back": "rolled back", "unchanged": "unchanged",
-    "pending": "not reached", "uncovered": "uncovered", "unknown": "in an unknown state",
+    "reverting": "reverting automatically", "rolled_back": "rolled back", "unchanged": "unchanged",
+    "pending": "not reached", "no_build": "without a build", "unknown": "in an unknown state",
 }
 ON_BREACH = {
     "rollback_wave": "the wave is rolled back", "rollback_all": "all waves are rolled back",
-    "hold": "the rollout stops, and hosts on trial go back by themselves at its end",
+    "hold": "the rollout stops, and hosts on trial revert automatically",
+}
+AFTER_BREACH = {
+    "rollback_wave": "Rolling back the wave", "rollback_all": "Rolling back all waves",
+    "hold": "Rolling back no host, hosts on trial revert automatically",
 }
 WAVES = {"waits": "waits for approval", "skipped": "not begun", "open": "did not come to its end"}
 PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
@@ -39,26 +43,27 @@ def plan_lines(record: Record) -> list[str]:
     lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
     lines += [_planned_wave(record, wave) for wave in record["waves"]]
     if done:
-        lines.append(f"  {options['state']} already: {some(done)}")
-    uncovered = [name for name, host in record["hosts"].items() if host["state"] == "uncovered"]
-    if uncovered:
-        lines.append(f"  uncovered, which is no failure (there is no build for their kernels): {some(uncovered)}")
+        lines.append(f"  {options['state']} already: {join_limited(done)}")
+    no_build = [name for name, host in record["hosts"].items() if host["state"] == "no_build"]
+    if no_build:
+        kernels = "its kernel" if len(no_build) == 1 else "their kernels"
+        lines.append(f"  without a build for {kernels}, not a failure: {join_limited(no_build)}")
     lines += [f"  {line}" for line in _failures(record["hosts"], "cannot be patched")]
     lines.append(
         f"  {'all are' if record['alone'] else 'each wave is'} watched for {options['soak']} s, on trial for "
         f"{options['trial']} s, then {options['state']}; {_when_some_fail(record)}")
     if record["trial_raised"]:
         asked = options["asked_trial"]
-        lines.append(f"  the trial is longer than the {asked} s that were asked for: a wave takes so long")
+        lines.append(f"  the trial is longer than the requested {asked} s, because a wave takes longer")
     lines += [f"  {note}" for note in record["notes"]]
     if record["breach"]:
-        lines.append(f"nothing is begun: {record['breach']['why']}")
+        lines.append(f"nothing is started: {record['breach']['why']}")
     return lines
 
 
 def _when_some_fail(record: Record) -> str:
     if record["alone"]:
-        return "a host that fails is taken back, and the others go on"
+        return "a host that fails is rolled back, and the others continue"
     hosts, then = record["options"]["budget"]["hosts"], ON_BREACH[record["options"]["on_breach"]]
     return f"{_allowed(hosts)}, and when more do, {then}" if hosts else f"when a host fails, {then}"
 
@@ -74,7 +79,7 @@ def _planned_wave(record: Record, wave: Record) -> str:
         f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
         wave["hosts"])
     title = number_of(len(names), "host") if record["alone"] else f"wave {wave['number']}{_named(wave, len(names))}"
-    return f"  {title}{approval}{passed}: {some(names)}"
+    return f"  {title}{approval}{passed}: {join_limited(names)}"
 
 
 def _named(wave: Record, hosts: int) -> str:
@@ -89,11 +94,11 @@ def _heading(record: Record, wave: Record) -> str:
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
     named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _named(wave, len(hosts))
-    return f"{_heading(record, wave)}{named}: {some(hosts)}"
+    return f"{_heading(record, wave)}{named}: {join_limited(hosts)}"
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
-    """How the wave stands: how many are patched, wait (and for which task), failed or are lost."""
+    """How the wave stands: how many are patched, wait (and for which task), failed or are unreachable."""
     hosts = hosts_of_wave(record, wave)
     time = "" if left is None else f"{left} s left: "
     return f"{_heading(record, wave)}: {time}{', '.join(_parts(hosts)) or 'nothing to do'}"
@@ -103,25 +108,26 @@ def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
     """What becomes of the hosts that are watched if nobody is left to accept them."""
     ends = max((host["trial_ends"] for host in watched if host["trial_ends"]), default=None)
     return f"{_heading(record, wave)}: " + (
-        f"on trial; if this run ends before they are {record['options']['state']}, the hosts go back by themselves by "
-        f"{ends}" if ends else "on no trial, as the patch was enabled before")
+        f"on trial; if this run ends before they are {record['options']['state']}, the hosts revert automatically by "
+        f"{ends}" if ends else "without a trial, because the patch was enabled before this rollout")
 
 
 def _parts(hosts: Mapping[str, Record]) -> list[str]:
     well = {name: host for name, host in hosts.items() if not host["failure"]}
     waiting = {name: host for name, host in well.items() if host["state"] == "waiting"}
     failed = {name: host for name, host in hosts.items() if host["failure"]}
-    lost = [name for name, host in failed.items() if host["failure"]["code"] == LOST]
-    others = [name for name in failed if name not in lost]
+    unreachable = [name for name, host in failed.items() if host["failure"]["code"] == HOST_LOST]
+    others = [name for name in failed if name not in unreachable]
     states = [host["state"] for host in well.values()]
     parts = [f"{states.count(state)} {words}" for state, words in (
         ("on_trial", "patched and well"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
     if waiting:
-        parts.append(f"{len(waiting)} waiting ({some([_waits_for(name, host) for name, host in waiting.items()])})")
+        names = [_waits_for(name, host) for name, host in waiting.items()]
+        parts.append(f"{len(waiting)} waiting ({join_limited(names)})")
     if others:
-        parts.append(f"{len(others)} failed ({some([f'{name}: {_code(failed[name])}' for name in others])})")
-    if lost:
-        parts.append(f"{len(lost)} lost ({some(lost)})")
+        parts.append(f"{len(others)} failed ({join_limited([f'{name}: {_code(failed[name])}' for name in others])})")
+    if unreachable:
+        parts.append(f"{len(unreachable)} unreachable ({join_limited(unreachable)})")
     return parts
 
 
@@ -156,19 +162,21 @@ def end_lines(record: Record) -> list[str]:
     lines += _failures(record["hosts"])
     lines += _left_on_trial(record)
     if record["breach"]:
-        lines.append(f"stopped: {record['breach']['why']}; {_after_breach(record)}")
+        lines.append(f"stopped: {record['breach']['why']}. {_after_breach(record)}.")
     return [*lines, sum_line(record)]
 
 
 def _after_breach(record: Record) -> str:
     if not record["breach"]["wave"]:
-        return "nothing was begun"
+        return "Nothing was started"
     done = [name for name, host in record["hosts"].items() if host["done"]]
-    left = f", except what was {record['options']['state']} before this rollout: {some(done)}" if done else ""
-    left = left if record["breach"]["action"] == "rollback_all" else ""
-    untried = left_as_they_are(record)
-    left += f", except what was enabled before this rollout, on no trial: {some(untried)}" if untried else ""
-    return ON_BREACH[record["breach"]["action"]] + left
+    text = AFTER_BREACH[record["breach"]["action"]]
+    if done and record["breach"]["action"] == "rollback_all":
+        text += f", except hosts already {record['options']['state']} before this rollout: {join_limited(done)}"
+    untried = hosts_not_ours(record)
+    if untried:
+        text += f", except hosts with the patch enabled without a trial before this rollout: {join_limited(untried)}"
+    return text
 
 
 def _ended(record: Record, wave: Record) -> str:
@@ -193,10 +201,10 @@ def _failures(hosts: Mapping[str, Record], kind: str = "failed") -> list[str]:
 
 def _left_on_trial(record: Record) -> list[str]:
     back = {name: host["trial_ends"] for name, host in record["hosts"].items()
-            if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]}
+            if host["state"] in ("reverting", "on_trial", "waiting") and host["trial_ends"]}
     if not back:
         return []
-    return [f"on trial, and back by themselves by {max(back.values())}: {some(list(back))}"]
+    return [f"on trial, reverting automatically by {max(back.values())}: {join_limited(list(back))}"]
 
 
 def sum_line(record: Record) -> str:
@@ -214,35 +222,35 @@ def verdict_sentence(record: Record) -> str:
         where = f"in wave {record['breach']['wave']}" if record["breach"]["wave"] else "before it began"
         return f"The rollout was stopped {where}: {record['breach']['why']}. {sum_line(record)}."
     if record["outcome"] == "planned":
-        return f"Not every host that the patch is for can be patched. {sum_line(record)}."
-    return f"Not every host that the patch is for is {record['options']['state']}. {sum_line(record)}."
+        return f"Not every host with a build can be patched. {sum_line(record)}."
+    return f"Not every host with a build is {record['options']['state']}. {sum_line(record)}."
 
 
 def problems(record: Record) -> dict[str, str]:
     """What each host has to be told that did not end where it should, those aside that were not reached."""
-    told, untried = {}, left_as_they_are(record)
+    told, untried = {}, hosts_not_ours(record)
     for name, host in record["hosts"].items():
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
             sentence = f"{code}: {message}" if code else message
-            told[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} It is {_now(host)}."
-        elif host["state"] in ("rolled_back", "goes_back", "on_trial", "waiting") and not record["ok"]:
-            told[name] = f"The rollout was stopped, and this host is {_now(host)}."
+            told[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} This host is {_now(host)}."
+        elif host["state"] in ("rolled_back", "reverting", "on_trial", "waiting") and not record["ok"]:
+            told[name] = f"The rollout was stopped. This host is {_now(host)}."
         elif name in untried:
             told[name] = (
-                f"The rollout was stopped, and this host is {_now(host)}: the patch was enabled before it, so there is "
-                "no load to take back; use the playbook kernel.livepatch.rollback where it has to go.")
+                f"The rollout was stopped. This host is {_now(host)}, and was before the rollout, so there is no load "
+                "to roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
     return told
 
 
 def _now(host: Record) -> str:
-    if host["state"] in ("goes_back", "on_trial", "waiting") and host["trial_ends"]:
-        return f"on trial, if the patch is on it, and back by itself by {host['trial_ends']}"
+    if host["state"] in ("reverting", "on_trial", "waiting") and host["trial_ends"]:
+        return f"on trial, or perhaps on trial, and reverts automatically by {host['trial_ends']}"
     if host["state"] == "unknown":
-        return "in an unknown state: run the playbook kernel.livepatch.status to see what runs on it"
+        return "in an unknown state. Check it with the playbook kernel.livepatch.status"
     return WORDS[host["state"]]
 
 
-def shown(lines: Sequence[str]) -> t.Iterator[str]:
+def format_lines(lines: Sequence[str]) -> t.Iterator[str]:
     """Lines as they are shown in the run's output, which has each task's own lines in between."""
-    return (f"==> {legible(line)}" for line in lines)
+    return (f"==> {printable(line)}" for line in lines)

@@ -26,8 +26,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     PREFIX,
     Values,
+    format_value,
     has_template,
-    shown,
 )
 
 # Each list's first is the default.
@@ -112,7 +112,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         transition_timeout=t.cast(
             int, values.number("transition_timeout", TRANSITION_TIMEOUT, 1, LONGEST_TRANSITION)),
         on_stall=values.choice("on_stall", ON_STALL),
-        failure_budget=parse_budget(values.given("failure_budget")),
+        failure_budget=parse_budget(values.get("failure_budget")),
         on_breach=values.choice("on_breach", ON_BREACH),
         waves=waves, approve=approve, approved=approved,
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
@@ -148,7 +148,7 @@ def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[st
         values = {host: read(host, name) if has_template(value) else value for host, value in written.items()}
         other = next((host for host, value in values.items() if value != values[first]), None)
         if other:
-            said = [f"{shown(one) if one is not None else 'not set'} on {host}" for host, one in (
+            said = [f"{format_value(one) if one is not None else 'not set'} on {host}" for host, one in (
                 (first, values[first]), (other, values[other]))]
             raise TaskError(
                 "bad-option",

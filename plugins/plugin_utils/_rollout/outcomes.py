@@ -14,67 +14,72 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import NOT_RUN, Record, fail, iso
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
+    TASK_SKIPPED,
+    Record,
+    fail,
+    utc_timestamp,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
+    HOST_LOST,
     LONGEST,
-    LOST,
     blockers_of,
-    failure_called,
+    failure_with_code,
     findings_of,
     functions_of,
     health_of,
-    lost_of,
     number_of_seconds,
     text_of,
+    unreachable_failure,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
-    NO_SENSE,
+    MALFORMED,
     Failure,
     failure_of,
     is_finding,
     is_list,
-    without_result,
+    missing_result,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts
 
 Answers = Mapping[str, t.Any]
 
 # States of a patch in which it is, or may be, in the kernel.
-IN_THE_KERNEL = ("enabled", "accepted", "enabling", "disabling")
+LOADED_STATES = ("enabled", "accepted", "enabling", "disabling")
 # Those in which it can be kept without being loaded.
-KEPT_FROM = ("enabled", "accepted")
+ACCEPTABLE_FROM = ("enabled", "accepted")
 
 
-def take_loaded(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
+def record_load(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
     """Take over what `patch` came to; `trial` is in seconds."""
-    wave["loaded"] = iso(now)
+    wave["loaded"] = utc_timestamp(now)
     # A host that was lost may go on by itself, and its trial begins when it is through.
-    latest = iso(now + trial + 2 * record["options"]["transition_timeout"])
+    latest = utc_timestamp(now + trial + 2 * record["options"]["transition_timeout"])
     for name, host in hosts_of_wave(record, wave).items():
         answer = answers.get(name)
-        nothing = without_result(answer)
-        if nothing == "unanswered":
-            fail(host, "load", NOT_RUN, "unchanged")
+        nothing = missing_result(answer)
+        if nothing == "no_result":
+            fail(host, "load", TASK_SKIPPED, "unchanged")
             continue
-        if nothing == "lost":
-            fail(host, "load", lost_of(answer))
-            _leave(host, answer, latest)
+        if nothing == "unreachable":
+            fail(host, "load", unreachable_failure(answer))
+            _mark_reverting(host, answer, latest)
             continue
         _describe_load(host, answer, now, trial)
-        if host["failure"] and _may_be_changed(host, answer):
-            _leave(host, answer, host["trial_ends"] or latest)
+        if host["failure"] and _may_have_changed(host, answer):
+            _mark_reverting(host, answer, host["trial_ends"] or latest)
         elif host["failure"] and answer.get("changed") is True:
             host["state"] = "unknown"  # what ran before may be gone, and with the patch its trial is over
 
 
-def _leave(host: Record, answer: Mapping[str, t.Any], latest: str) -> None:
+def _mark_reverting(host: Record, answer: Mapping[str, t.Any], latest: str) -> None:
     """A host that may have the patch goes back by itself, unless it is known to have it on no trial."""
-    untried = host["untried"] or _on_no_trial(answer)
-    host.update(state="unknown" if untried else "goes_back", trial_ends=None if untried else latest)
+    untried = host["untried"] or _has_no_trial(answer)
+    host.update(state="unknown" if untried else "reverting", trial_ends=None if untried else latest)
 
 
-def _on_no_trial(answer: Mapping[str, t.Any]) -> bool:
+def _has_no_trial(answer: Mapping[str, t.Any]) -> bool:
     """Whether a host says that the trial it was asked for has not begun."""
     # Of the whole answer: the record's list is bounded.
     findings = answer.get("findings") if is_list(answer.get("findings")) else []
@@ -82,14 +87,14 @@ def _on_no_trial(answer: Mapping[str, t.Any]) -> bool:
         is_finding(entry) and entry["code"] == "trial-not-begun" for entry in findings)
 
 
-def _may_be_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
+def _may_have_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
     """Whether a load that failed may have left the patch: the module, whose failures have codes, was cut short."""
     state = _state(answer)
     if not answer.get("failed"):
-        return state != "uncovered"
-    if failure_of(answer)[0] is None or state in IN_THE_KERNEL:
+        return state != "no_build"
+    if failure_of(answer)[0] is None or state in LOADED_STATES:
         return True
-    return host["transaction"] is not None and state not in ("absent", "disabled", "uncovered")
+    return host["transaction"] is not None and state not in ("absent", "disabled", "no_build")
 
 
 def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial: int) -> None:
@@ -97,57 +102,58 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
     state = patch.get("state")
     host.update(
         findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"))
-    if state in IN_THE_KERNEL:
+    if state in LOADED_STATES:
         host.update(
-            functions=functions_of(patch, "patched"), loaded_at=iso(now),
+            functions=functions_of(patch, "patched"), loaded_at=utc_timestamp(now),
             # What was enabled before, and on no trial, is not on one now either: nothing was changed.
-            trial_ends=iso(now + trial) if host["transaction"] and not _on_no_trial(answer) else None,
+            trial_ends=utc_timestamp(now + trial) if host["transaction"] and not _has_no_trial(answer) else None,
             patch=text_of(patch, "name") or host["patch"], sha256=text_of(patch, "sha256") or host["sha256"],
             transition_seconds=number_of_seconds(patch, "transition_seconds"))
     if answer.get("failed"):
         fail(host, "load", failure_of(answer), "unchanged")
-    elif state == "uncovered":
-        fail(host, "load", failure_called("no-longer-covered"), "unchanged")
+    elif state == "no_build":
+        fail(host, "load", failure_with_code("no-longer-covered"), "unchanged")
     elif state in ("enabled", "accepted"):
-        host.update(state="on_trial", accepted_at=iso(now) if state == "accepted" else None)
+        host.update(state="on_trial", accepted_at=utc_timestamp(now) if state == "accepted" else None)
     elif state == "enabling":
         host["state"] = "waiting"
     else:
-        fail(host, "load", NO_SENSE, "goes_back")
+        fail(host, "load", MALFORMED, "reverting")
 
 
-def take_look(record: Record, wave: Record, answers: Answers, now: float, own: Answers, last: bool) -> None:
+def record_watch(record: Record, wave: Record, answers: Answers, now: float, own: Answers, last: bool) -> None:
     """Take over what `patch_watch` saw, and the failures of the operator's own tasks; `last`: the wave's time is over.
 
     `own`: for each host on which a task of the operator failed, its result.
     """
-    for name, host in watched(record, wave).items():
+    for name, host in watched_hosts(record, wave).items():
         answer = answers.get(name)
-        nothing = without_result(answer)
-        if nothing == "unanswered":
-            fail(host, "look", NOT_RUN, _left_alone(host))
-        elif nothing == "lost":
-            fail(host, "look", lost_of(answer), _left_alone(host))
+        nothing = missing_result(answer)
+        if nothing == "no_result":
+            fail(host, "look", TASK_SKIPPED, _state_without_rollback(host))
+        elif nothing == "unreachable":
+            fail(host, "look", unreachable_failure(answer), _state_without_rollback(host))
         else:
-            _describe_look(host, answer, now, last)
+            _describe_watch(host, answer, now, last)
         if name in own:
-            _describe_own(host, own[name])
+            _describe_user_tasks(host, own[name])
 
 
-def _left_alone(host: Record) -> str:
+def _state_without_rollback(host: Record) -> str:
     """Where a host stands that nobody can do anything about: on trial, it goes back by itself."""
-    return "goes_back" if host["trial_ends"] else "unknown"
+    return "reverting" if host["trial_ends"] else "unknown"
 
 
-def _describe_look(host: Record, answer: Mapping[str, t.Any], now: float, last: bool) -> None:
+def _describe_watch(host: Record, answer: Mapping[str, t.Any], now: float, last: bool) -> None:
     findings, state = findings_of(answer), answer.get("state")
     trial = answer.get("trial")
     left = number_of_seconds(trial, "seconds_left") if isinstance(trial, Mapping) else None
     if left is not None and abs(left) < LONGEST_TRIAL:
-        host["trial_ends"] = iso(now + left)
+        host["trial_ends"] = utc_timestamp(now + left)
     elif "trial" in answer and trial is None:
         host["trial_ends"] = None
-    host.update(blockers=blockers_of(answer), health=health_of(answer), findings=_joined(host["findings"], findings))
+    host.update(
+        blockers=blockers_of(answer), health=health_of(answer), findings=_merge_findings(host["findings"], findings))
     blockers = [entry for entry in findings if entry["level"] == "blocker"]
     if answer.get("failed"):
         fail(host, "look", failure_of(answer))
@@ -158,61 +164,61 @@ def _describe_look(host: Record, answer: Mapping[str, t.Any], now: float, last: 
     elif state == "enabling":
         host["state"] = "waiting"
         if last:
-            fail(host, "look", failure_called("transition-unfinished"))
+            fail(host, "look", failure_with_code("transition-unfinished"))
     else:
-        fail(host, "look", NO_SENSE)
+        fail(host, "look", MALFORMED)
 
 
-def _describe_own(host: Record, result: t.Any) -> None:
-    _code, message = failure_of(result) if isinstance(result, Mapping) else NO_SENSE
-    message = bounded(" ".join(message.split()), LONGEST)
+def _describe_user_tasks(host: Record, result: t.Any) -> None:
+    _code, message = failure_of(result) if isinstance(result, Mapping) else MALFORMED
+    message = truncate(" ".join(message.split()), LONGEST)
     host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
-    fail(host, "look", ("health-check-failed", f"A task of yours failed: {message}"))
+    fail(host, "look", ("health-check-failed", f"A task of your own failed: {message}"))
 
 
-def _joined(earlier: list[dict[str, t.Any]], found: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+def _merge_findings(earlier: list[dict[str, t.Any]], found: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     return [*earlier, *(entry for entry in found if entry not in earlier)]
 
 
-def count_look(record: Record, wave: Record, now: float, after: float) -> None:
+def record_look(record: Record, wave: Record, now: float, after: float) -> None:
     """Note how the wave stands `after` so many seconds of its soak."""
     hosts = list(hosts_of_wave(record, wave).values())
     failed = [host for host in hosts if host["failure"]]
-    lost = [host for host in failed if host["failure"]["code"] == LOST]
+    unreachable = [host for host in failed if host["failure"]["code"] == HOST_LOST]
     wave["looks"].append({
-        "at": iso(now),
+        "at": utc_timestamp(now),
         "after": round(after),
         "well": sum(host["state"] == "on_trial" and not host["failure"] for host in hosts),
         "waiting": sum(host["state"] == "waiting" and not host["failure"] for host in hosts),
-        "failed": len(failed) - len(lost),
-        "lost": len(lost)})
+        "failed": len(failed) - len(unreachable),
+        "unreachable": len(unreachable)})
 
 
-def take_kept(record: Record, wave: Record, answers: Answers, now: float) -> None:
+def record_acceptance(record: Record, wave: Record, answers: Answers, now: float) -> None:
     """Take over what keeping the patch came to: accepting it, or ending its trial."""
     wanted = record["options"]["state"]
-    for name, host in watched(record, wave).items():
+    for name, host in watched_hosts(record, wave).items():
         answer = answers.get(name)
-        nothing = without_result(answer)
-        if nothing == "unanswered":
-            fail(host, "accept", NOT_RUN, _left_alone(host))
-        elif nothing == "lost":
-            _lose_track(host, lost_of(answer))
+        nothing = missing_result(answer)
+        if nothing == "no_result":
+            fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))
+        elif nothing == "unreachable":
+            _mark_unknown(host, unreachable_failure(answer))
         elif answer.get("failed") and failure_of(answer)[0] and _state(answer) != wanted:
-            fail(host, "accept", failure_of(answer), _left_alone(host))
+            fail(host, "accept", failure_of(answer), _state_without_rollback(host))
         elif answer.get("failed"):
-            _lose_track(host, failure_of(answer))
-        elif _state(answer) == "uncovered":
-            fail(host, "accept", failure_called("no-longer-covered"), _left_alone(host))
-        elif _state(answer) in (wanted, "accepted") and _state(answer, "previous_state") not in KEPT_FROM:
-            _lose_track(host, failure_called("trial-over"))
+            _mark_unknown(host, failure_of(answer))
+        elif _state(answer) == "no_build":
+            fail(host, "accept", failure_with_code("no-longer-covered"), _state_without_rollback(host))
+        elif _state(answer) in (wanted, "accepted") and _state(answer, "previous_state") not in ACCEPTABLE_FROM:
+            _mark_unknown(host, failure_with_code("trial-over"))
         elif _state(answer) in (wanted, "accepted"):
-            host.update(state=str(_state(answer)), accepted_at=iso(now), trial_ends=None)
+            host.update(state=str(_state(answer)), accepted_at=utc_timestamp(now), trial_ends=None)
         else:
-            _lose_track(host, NO_SENSE)
+            _mark_unknown(host, MALFORMED)
 
 
-def _lose_track(host: Record, failure: Failure) -> None:
+def _mark_unknown(host: Record, failure: Failure) -> None:
     """It may have been accepted before the connection, or the module, broke off, or was loaded without a trial."""
     fail(host, "accept", failure, "unknown")
     host["trial_ends"] = None

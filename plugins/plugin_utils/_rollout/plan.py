@@ -11,24 +11,24 @@ from collections.abc import Mapping, Sequence
 
 from ansible.inventory.manager import split_host_pattern
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import standing_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, fail, new_host
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
     findings_of,
     functions_of,
-    lost_of,
     text_of,
+    unreachable_failure,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import cohorts_of, described
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import cohort_dict, cohorts_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_notes, plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import verdict_of
 
-NOT_ASKED = (None, "It was not asked, because an earlier play has lost it.")
+NOT_CHECKED = (None, "The host was not checked, because it was unreachable in an earlier play. Run the rollout again.")
 
 
 def plan(
@@ -42,7 +42,7 @@ def plan(
     record["hosts"] = {name: _planned(answer, options) for name, answer in sorted(answers.items())}
     kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
     cohorts = cohorts_of(kernels, options.cohort_by, hostvars)
-    record["cohorts"] = [dict(described(cohort), hosts=hosts) for cohort, hosts in cohorts]
+    record["cohorts"] = [dict(cohort_dict(cohort), hosts=hosts) for cohort, hosts in cohorts]
     places: dict[str, Cohort] = {}
     for cohort, hosts in cohorts:
         for name in hosts:
@@ -69,12 +69,12 @@ def _planned(answer: t.Any, options: Options) -> Record:
     """
     host = dict(new_host(), done=False, untried=False)
     verdict = verdict_of(answer)
-    if verdict == "lost":
-        fail(host, "check", lost_of(answer), "unchanged")
+    if verdict == "unreachable":
+        fail(host, "check", unreachable_failure(answer), "unchanged")
     elif verdict == "unchecked":
         fail(host, "check", failure_of(answer), "unchanged")
-    elif verdict == "unanswered":
-        fail(host, "check", NOT_ASKED, "unchanged")
+    elif verdict == "no_result":
+        fail(host, "check", NOT_CHECKED, "unchanged")
     else:
         _describe(host, answer, verdict, options)
     return host
@@ -83,16 +83,16 @@ def _planned(answer: t.Any, options: Options) -> Record:
 def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: Options) -> None:
     patch = answer["patch"]
     host.update(
-        kernel=legible(patch["kernel"]), arch=legible(answer["arch"]), findings=findings_of(answer),
+        kernel=printable(patch["kernel"]), arch=printable(answer["arch"]), findings=findings_of(answer),
         patch=text_of(patch, "name"), build_id=text_of(patch, "build_id"), sha256=text_of(patch, "sha256"))
-    if verdict == "uncovered":
-        host["state"] = "uncovered"
+    if verdict == "no_build":
+        host["state"] = "no_build"
         return
     effective = patch["state"] in ("enabled", "accepted")
     host["untried"] = effective and not answer.get("trial")
     host["functions"] = functions_of(patch, "patched" if effective else "absent")
     # Of the whole answer: the record's list is bounded, and may have lost some.
-    standing = standing_blockers(answer["findings"], (*TOLERATED, *options.ignore_findings))
+    standing = blockers_in(answer["findings"], (*TOLERATED, *options.ignore_findings))
     if verdict == "blocked" and standing:
         first = findings_of({"findings": standing})[0]
         fail(host, "check", (first["code"], first["message"]), "unchanged")

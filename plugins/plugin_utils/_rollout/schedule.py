@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOAD_SECONDS = 30  # for one host to be connected to, checked, sent the file and given the patch
 MARGIN = 120  # seconds, for the gate itself and for accepting
 LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is looked at, as shares of the soak
-OWN_RUNS = 2  # of the operator's own tasks: before the first look, and before the last
+USER_TASK_RUNS = 2  # of the operator's own tasks: before the first look, and before the last
 
 
 def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tuple[int, bool]:
@@ -48,5 +48,5 @@ def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tu
 def _checks_seconds(options: Options) -> int:
     """How long the health checks of one host can take in all looks at it."""
     return sum(
-        check["timeout"] * (OWN_RUNS * number_of_tasks(check["tasks"]) if "tasks" in check else len(LOOKS))
+        check["timeout"] * (USER_TASK_RUNS * number_of_tasks(check["tasks"]) if "tasks" in check else len(LOOKS))
         for check in options.health_checks)

@@ -10,13 +10,13 @@ import json
 import os
 from pathlib import Path
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, count
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, update_counts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 FILE = "kernel-livepatch-rollout.json"
 
 
-def reported(record: Record) -> Record:
+def report_record(record: Record) -> Record:
     """The record as a report has it, without what is the rollout's own."""
     hosts = {name: {key: host[key] for key in host if key not in ("done", "untried")}
              for name, host in record["hosts"].items()}
@@ -33,16 +33,16 @@ def open_wave(record: Record) -> Record | None:
     return next((wave for wave in record["waves"] if wave["state"] == "open"), None)
 
 
-def watched(record: Record, wave: Record) -> dict[str, Record]:
+def watched_hosts(record: Record, wave: Record) -> dict[str, Record]:
     """The hosts of a wave that have the patch and nothing against them yet."""
     return {
         name: host for name, host in hosts_of_wave(record, wave).items()
         if not host["failure"] and host["state"] in ("on_trial", "waiting")}
 
 
-def keep(record: Record, directory: Path) -> None:
+def write_record(record: Record, directory: Path) -> None:
     """Write the record for the next step; `directory` is Ansible's own of this run, which only this user can enter."""
-    count(record)
+    update_counts(record)
     new = directory / f"{FILE}.new"
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
@@ -50,12 +50,12 @@ def keep(record: Record, directory: Path) -> None:
     os.replace(new, directory / FILE)
 
 
-def kept(directory: Path) -> Record:
+def read_record(directory: Path) -> Record:
     """The record that the last step has written; raises TaskError where there is none."""
     try:
         return json.loads((directory / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TaskError(
             "no-rollout",
-            "No rollout has been planned in this run: use the playbook kernel.livepatch.rollout, or the role "
-            "kernel.livepatch.apply, which do everything in its order.") from None
+            "No rollout has been planned in this run. Use the playbook kernel.livepatch.rollout, or the role "
+            "kernel.livepatch.apply.") from None

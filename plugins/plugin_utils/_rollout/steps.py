@@ -7,14 +7,15 @@
 Each takes the record of the step before, brings it up to date with what hosts have answered meanwhile, says what a
 person has to know, and returns what the next tasks go by: the options of the tasks, and
 
-    end                       whether the play ends here
-    load, look, keep, back    the names of the hosts that are patched, looked at, accepted, or taken back next
+    end                              whether the play ends here
+    load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
 
 Only what later plays go by is a fact of localhost, since facts can be cached on disk and are costly to read:
 
     hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has
-    back            patterns of the hosts to take back
-    verdict         why the rollout has not ended well, None where it has, and on which host to say so, as `speaker`
+    rollback        patterns of the hosts to roll back
+    verdict         why the rollout was not successful, None after a success
+    reporting_host  the host that fails with this verdict
 """
 
 from __future__ import annotations
@@ -29,14 +30,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operato
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     Record,
     failed_hosts,
-    iso,
     new_record,
     patches_of,
+    utc_timestamp,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate, outcomes
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import messages as lines
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import outcomes as wave_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import ask, check_named, is_named
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, next_tasks, play_facts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import check_alike
@@ -44,22 +44,22 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan imp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS, trial_seconds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import (
     hosts_of_wave,
-    keep,
-    kept,
     open_wave,
-    reported,
+    read_record,
+    report_record,
+    write_record,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge_rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
-SAY_EVERY = 60  # seconds
-NOT_DONE = {"failed": True, "msg": "Not all of them were run."}
+PROGRESS_SECONDS = 60  # seconds
+TASKS_SKIPPED = {"failed": True, "msg": "Not all of them ran."}
 # The turn where no wave has anything to do: the role apply by itself goes through the steps all the same.
-NOBODY = {"number": 0, "title": "nobody", "hosts": [], "approval": False, "state": "passed", "looks": []}
+EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
 
-def _checked(call: Call) -> dict[str, t.Any]:
+def _check(call: Call) -> dict[str, t.Any]:
     """Before any host is asked: whether the variables, the patch and the directory of the report make sense."""
     options = call.options()
     check_alike(call.as_written(), call.as_read)
@@ -87,7 +87,7 @@ def _check_localhost(hosts: Iterable[str]) -> None:
             f"later play finds it: call the host something else, with ansible_host: {taken[0]}, or add localhost.")
 
 
-def _planned(call: Call) -> dict[str, t.Any]:
+def _plan(call: Call) -> dict[str, t.Any]:
     options = call.options()
     src = call.find(options.src)
     record = new_record(
@@ -103,7 +103,7 @@ def _planned(call: Call) -> dict[str, t.Any]:
         groups)
     # As they are asked for: the record's options, which end in reports, have no passwords.
     record["checks"] = list(options.health_checks)
-    covered = sum(host["state"] != "uncovered" for host in record["hosts"].values())
+    covered = sum(host["state"] != "no_build" for host in record["hosts"].values())
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
@@ -111,93 +111,94 @@ def _planned(call: Call) -> dict[str, t.Any]:
         options, sizes, int(call.variables.get("ansible_forks") or 5))
     for wave in record["waves"]:
         wave["approval"] = is_named(wave, options.approve) and not is_named(wave, options.approved)
-    stopped = gate.judge_budget(record, gate.AT_THE_PLAN)
+    stopped = gate.judge_budget(record, gate.AT_PLAN)
     call.say(*lines.plan_lines(record))
     if record["waves"] and not stopped:
         check_named(options.approve, record["waves"])
-    keep(record, call.directory)
+    write_record(record, call.directory)
     if stopped or call.check_mode:
         names, sizes = [], []
     return next_tasks(record, ansible_facts=play_facts(names, sizes))
 
 
-def _opened(call: Call) -> dict[str, t.Any]:
-    record = kept(call.directory)
+def _open(call: Call) -> dict[str, t.Any]:
+    record = read_record(call.directory)
     unjudged = open_wave(record)
     if unjudged:
-        return _break_off(call, record, unjudged)
-    wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(NOBODY))
+        return _stop_without_gate(call, record, unjudged)
+    wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(EMPTY_WAVE))
     if wave["approval"]:
         answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
         if not answer:
-            wave.update(state="waits", why="nobody could be asked" if answer is None else "it was not approved")
+            why = "there is no terminal to ask on" if answer is None else "it was not approved"
+            wave.update(state="waits", why=why)
             call.say(lines.waiting_line(record, wave))
-            keep(record, call.directory)
+            write_record(record, call.directory)
             return next_tasks(record, end=True, ansible_facts=play_facts())
         wave["approval"] = False
-    wave.update(state="open", opened=iso(call.now()))
+    wave.update(state="open", opened=utc_timestamp(call.now()))
     if wave["hosts"]:
         call.say(lines.opening_line(record, wave))
-    keep(record, call.directory)
+    write_record(record, call.directory)
     turn = [] if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
     return next_tasks(record, load=list(turn))
 
 
-def _turn(record: Record) -> Record:
-    return open_wave(record) or dict(NOBODY)
+def _current_wave(record: Record) -> Record:
+    return open_wave(record) or dict(EMPTY_WAVE)
 
 
-def _loaded(call: Call) -> dict[str, t.Any]:
-    record = kept(call.directory)
-    wave = _turn(record)
+def _load(call: Call) -> dict[str, t.Any]:
+    record = read_record(call.directory)
+    wave = _current_wave(record)
     if not call.check_mode:
-        wave_of.take_loaded(
+        outcomes.record_load(
             record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
     wave["tick"] = call.tick()
-    return _after(call, record, wave)
+    return _continue_wave(call, record, wave)
 
 
-def _looked(call: Call) -> dict[str, t.Any]:
-    record = kept(call.directory)
-    wave = _turn(record)
-    watched = list(gate.to_look_at(record, wave))
+def _watch(call: Call) -> dict[str, t.Any]:
+    record = read_record(call.directory)
+    wave = _current_wave(record)
+    watched = list(gate.hosts_to_watch(record, wave))
     if watched:
-        own = _own_failures(call, record, watched)
-        wave_of.take_look(
-            record, wave, call.answers("__livepatch_look", watched), call.now(), own, call.look == len(LOOKS))
-        wave_of.count_look(record, wave, call.now(), call.tick() - wave["tick"])
-    return _after(call, record, wave)
+        own = _user_task_failures(call, record, watched)
+        outcomes.record_watch(
+            record, wave, call.answers("__livepatch_watch", watched), call.now(), own, call.look == len(LOOKS))
+        outcomes.record_look(record, wave, call.now(), call.tick() - wave["tick"])
+    return _continue_wave(call, record, wave)
 
 
-def _own_run(record: Record, look: int) -> str:
+def _user_tasks_run(record: Record, look: int) -> str:
     """The name of what is run of the operator's own tasks after a look, or after the load."""
     return f"{record['id']} {look}"
 
 
-def _own_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
+def _user_task_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
     """The hosts on which a task of the operator's own has failed, or not all of them were run, and how."""
-    failed, done = call.answers("__livepatch_own", hosts), call.answers("__livepatch_own_done", hosts)
+    failed, done = call.answers("__livepatch_user_tasks", hosts), call.answers("__livepatch_user_tasks_done", hosts)
     due = call.look in (1, len(LOOKS)) and any("tasks" in check for check in record["checks"])
     return {
-        host: failed[host] or NOT_DONE for host in hosts
-        if failed[host] or (due and done[host] != _own_run(record, call.look - 1))}
+        host: failed[host] or TASKS_SKIPPED for host in hosts
+        if failed[host] or (due and done[host] != _user_tasks_run(record, call.look - 1))}
 
 
-def _after(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+def _continue_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if gate.judge_budget(record, wave["number"]):
-        return _close(call, record, wave)
+        return _close_wave(call, record, wave)
     if wave["hosts"] and call.look in (0, len(LOOKS)):
         call.say(lines.progress_line(record, wave))
-    keep(record, call.directory)
-    watched = gate.to_look_at(record, wave)
+    write_record(record, call.directory)
+    watched = gate.hosts_to_watch(record, wave)
     last = call.look == len(LOOKS)
     if watched and not call.look:
         call.say(lines.trial_line(record, wave, watched.values()))
     if watched and not last:
         _wait(call, record, wave)
     return next_tasks(
-        record, own_run=_own_run(record, call.look), look=[] if last else list(watched),
-        keep=gate.to_keep(record, wave) if last else [])
+        record, user_tasks_run=_user_tasks_run(record, call.look), watch=[] if last else list(watched),
+        accept=gate.hosts_to_accept(record, wave) if last else [])
 
 
 def _wait(call: Call, record: Record, wave: Record) -> None:
@@ -206,85 +207,85 @@ def _wait(call: Call, record: Record, wave: Record) -> None:
     due = wave["tick"] + record["options"]["soak"] * LOOKS[call.look]
     while call.tick() < due:
         call.say(lines.progress_line(record, wave, round(end - call.tick())))
-        call.sleep(min(SAY_EVERY, max(0.1, due - call.tick())))
+        call.sleep(min(PROGRESS_SECONDS, max(0.1, due - call.tick())))
 
 
-def _kept(call: Call) -> dict[str, t.Any]:
-    record = kept(call.directory)
-    wave = _turn(record)
-    turn = gate.to_keep(record, wave)
+def _accept(call: Call) -> dict[str, t.Any]:
+    record = read_record(call.directory)
+    wave = _current_wave(record)
+    turn = gate.hosts_to_accept(record, wave)
     if turn:
-        wave_of.take_kept(record, wave, call.answers("__livepatch_keep", turn), call.now())
+        outcomes.record_acceptance(record, wave, call.answers("__livepatch_accept", turn), call.now())
     if gate.judge_budget(record, wave["number"]):
-        return _close(call, record, wave)
-    keep(record, call.directory)
-    return next_tasks(record, back=gate.to_take_back_now(record, wave))
+        return _close_wave(call, record, wave)
+    write_record(record, call.directory)
+    return next_tasks(record, rollback=gate.failed_hosts_to_roll_back(record, wave))
 
 
-def _closed(call: Call) -> dict[str, t.Any]:
-    record = kept(call.directory)
-    wave = _turn(record)
-    _take_back(call, record, gate.to_take_back_now(record, wave))
-    return _close(call, record, wave)
+def _close(call: Call) -> dict[str, t.Any]:
+    record = read_record(call.directory)
+    wave = _current_wave(record)
+    _record_rollback(call, record, gate.failed_hosts_to_roll_back(record, wave))
+    return _close_wave(call, record, wave)
 
 
-def _close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     go_on = gate.close(record, wave, call.now())
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
-    keep(record, call.directory)
+    write_record(record, call.directory)
     _report_so_far(call, record)
     if go_on:
         return next_tasks(record)
-    return next_tasks(record, end=True, ansible_facts=play_facts(back=gate.to_take_back(record)))
+    return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.hosts_to_roll_back(record)))
 
 
 def _report_so_far(call: Call, record: Record) -> None:
     """Leave a report after each wave: a run that is killed leaves no artifact."""
     if record["options"]["report_dir"]:
         try:
-            write_report(reported(record), record["options"]["report_dir"])
+            write_report(report_record(record), record["options"]["report_dir"])
         except (OSError, TaskError) as error:  # the hosts come first: this must not end the rollout
             call.say(f"no report for now: {error}")
 
 
-def _break_off(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
-    gate.break_off(record, wave)
-    return _close(call, record, wave)
+def _stop_without_gate(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    gate.stop_without_gate(record, wave)
+    return _close_wave(call, record, wave)
 
 
-def _over(call: Call) -> dict[str, t.Any]:
+def _finish(call: Call) -> dict[str, t.Any]:
     """After the last wave that was begun, which something else than the gate may have ended."""
-    record = kept(call.directory)
+    record = read_record(call.directory)
     unjudged = open_wave(record)
-    return _break_off(call, record, unjudged) if unjudged else next_tasks(record)
+    return _stop_without_gate(call, record, unjudged) if unjudged else next_tasks(record)
 
 
-def _taken_back(call: Call) -> dict[str, t.Any]:
-    record = kept(call.directory)
-    _take_back(call, record, gate.to_take_back(record))
-    keep(record, call.directory)
+def _rollback(call: Call) -> dict[str, t.Any]:
+    record = read_record(call.directory)
+    _record_rollback(call, record, gate.hosts_to_roll_back(record))
+    write_record(record, call.directory)
     return {"changed": False}
 
 
-def _take_back(call: Call, record: Record, hosts: Iterable[str]) -> None:
-    went, proofs = call.answers("__livepatch_went", hosts), call.answers("__livepatch_proof", hosts)
-    gate.take_back(record, {name: judge(went[name], proofs[name]) for name in hosts}, call.now())
+def _record_rollback(call: Call, record: Record, hosts: Iterable[str]) -> None:
+    went, proofs = call.answers("__livepatch_rollback", hosts), call.answers("__livepatch_verify", hosts)
+    gate.record_rollback(record, {name: judge_rollback(went[name], proofs[name]) for name in hosts}, call.now())
 
 
-def _ended(call: Call) -> dict[str, t.Any]:
-    record = kept(call.directory)
+def _end(call: Call) -> dict[str, t.Any]:
+    record = read_record(call.directory)
     gate.end(record, call.now())
     record["lines"] = lines.end_lines(record)
-    keep(record, call.directory)
+    write_record(record, call.directory)
     verdict = None if record["ok"] else lines.verdict_sentence(record)
     return {
-        "lines": record["lines"], "record": reported(record), "artifact": _artifact(record),
+        "lines": record["lines"], "record": report_record(record), "artifact": _artifact(record),
         "problems": lines.problems(record), "verdict": verdict, "report_dir": record["options"]["report_dir"],
-        "ansible_facts": play_facts(verdict=verdict, speaker=_speaker(call, record))}
+        "ansible_facts": play_facts(verdict=verdict, reporting_host=_reporting_host(call, record))}
 
 
-def _speaker(call: Call, record: Record) -> str:
+def _reporting_host(call: Call, record: Record) -> str:
     """The host that fails where the rollout has: under --limit, Ansible leaves out a play on localhost."""
     if not call.variables.get("ansible_limit"):
         return "localhost"
@@ -308,6 +309,6 @@ def _artifact(record: Record) -> dict[str, t.Any]:
 
 
 STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
-    "check": _checked, "plan": _planned, "open": _opened, "loaded": _loaded, "look": _looked,
-    "keep": _kept, "close": _closed, "over": _over, "back": _taken_back, "end": _ended,
+    "check": _check, "plan": _plan, "open": _open, "load": _load, "watch": _watch,
+    "accept": _accept, "close": _close, "finish": _finish, "rollback": _rollback, "end": _end,
 }

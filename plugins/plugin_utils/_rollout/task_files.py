@@ -13,19 +13,19 @@ from ansible.playbook.task import Task
 from ansible.playbook.task_include import TaskInclude
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import bounded
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option
 
 LONGEST = 300  # characters
 
 
-def check_own_tasks(path: str, task: Task, loader: DataLoader) -> None:
+def check_user_tasks(path: str, task: Task, loader: DataLoader) -> None:
     """Read the tasks as if `task` included them. Raises TaskError `bad-option`."""
     try:
         _read(path, task, loader)
         return
     except AnsibleParserError as error:
-        why = bounded(" ".join(str(error).split()), LONGEST)
+        why = truncate(" ".join(str(error).split()), LONGEST)
     except TypeError:  # ansible-core 2.16
         why = "it imports a file that is not there"
     except AnsibleError:

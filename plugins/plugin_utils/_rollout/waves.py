@@ -14,15 +14,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import shortened
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     bad_option,
-    plain,
-    share_of,
-    shown,
-    whole,
+    format_value,
+    parse_share,
+    parse_whole,
+    to_plain,
 )
 
 NAME = "waves"
@@ -82,7 +82,7 @@ def parse_waves(texts: Sequence[str]) -> tuple[Entry, ...]:
 
 
 def _entry(text: str) -> Entry:
-    share = share_of(text.removeprefix("up to "))
+    share = parse_share(text.removeprefix("up to "))
     if share and share[1] > 0:
         return Entry("share", share[1], share[0])
     number = _HOSTS.fullmatch(text)
@@ -93,7 +93,7 @@ def _entry(text: str) -> Entry:
     group = text.removeprefix("group ").strip()
     named = text.startswith("group ") and group
     if not named and (text[0] in "+-.0123456789" or any(letter.isspace() or letter == "%" for letter in text)):
-        raise bad_option(NAME, f"has {shown(text)} in it", _RIGHT)
+        raise bad_option(NAME, f"has {format_value(text)} in it", _RIGHT)
     return Entry("group", group, f"group {group}" if named else text)
 
 
@@ -108,12 +108,12 @@ def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) ->
     known[ALL] = ALL  # also where a wave is the group of that name, since it means no less
     found = []
     for name in names:
-        number = whole(name)
+        number = parse_whole(name)
         if number is None and name.lower() not in known:
             number = 0
         if number is not None and number < 1:
             raise bad_option(
-                variable, f"has {shown(name)} in it, which names no wave",
+                variable, f"has {format_value(name)} in it, which names no wave",
                 f"give numbers of waves from 1, or some of: {', '.join(known)}")
         found.append(str(number) if number else known[name.lower()])
     return tuple(dict.fromkeys(found))
@@ -137,7 +137,7 @@ def plan_waves(
     Raises TaskError `unknown-wave`, and `hosts-without-wave` where the last entry leaves hosts over.
     """
     _check_groups(entries, members, groups)
-    left = in_order(plain(host) for host in hosts)
+    left = in_order(to_plain(host) for host in hosts)
     waves: list[Wave] = []
     for entry in entries:
         left = _add(waves, entry, _chosen(entry, left, hosts, members), left)
@@ -147,7 +147,7 @@ def plan_waves(
         raise TaskError(
             "hosts-without-wave",
             f"livepatch_waves leaves {len(left)} of {len(hosts)} hosts without a wave "
-            f"({shortened(left, _MOST_NAMED)}): let its last entry be 100%, or a number, which is repeated.")
+            f"({join_limited(left, _MOST_NAMED)}): let its last entry be 100%, or a number, which is repeated.")
     return waves
 
 
@@ -155,12 +155,12 @@ def _check_groups(
         entries: Sequence[Entry], members: Callable[[str], Iterable[str] | None], groups: Collection[str]) -> None:
     for entry in entries:
         if entry.kind == "group" and members(entry.value) is None:
-            near = difflib.get_close_matches(entry.value, [CANARY, *groups])
+            near = difflib.get_close_matches(entry.value, dict.fromkeys([CANARY, *groups]))
             hint = f"did you mean {' or '.join(near)}?" if near else "correct it, or add the group to the inventory."
             raise TaskError(
                 "unknown-wave",
-                f"livepatch_waves has {shown(entry.text)} in it, which is neither {CANARY} nor a number, a share "
-                f"such as 10% or a group of the inventory: {hint}")
+                f"livepatch_waves has {format_value(entry.text)} in it, which is neither {CANARY} nor a number, a "
+                f"share such as 10% or a group of the inventory: {hint}")
 
 
 def _chosen(

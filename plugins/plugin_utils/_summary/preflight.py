@@ -14,8 +14,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     by_code,
     by_failure,
     by_verdict,
+    cohort_dict,
     cohorts_of,
-    described,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     Finding,
@@ -25,24 +25,24 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     findings_sentence,
     is_finding,
     is_list,
-    without_result,
+    missing_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
-    counted,
+    count_line,
     failure_line,
     finding_line,
-    unanswered_line,
+    no_result_line,
 )
 
 # What can be said of a host, best first. The last four are those that a summary is not `ok` with.
-VERDICTS = ("compatible", "uncovered", "blocked", "unchecked", "lost", "unanswered")
+VERDICTS = ("compatible", "no_build", "blocked", "unchecked", "unreachable", "no_result")
 WORDS = {
     "compatible": "compatible",
-    "uncovered": "uncovered",
+    "no_build": "without a build",
     "blocked": "blocked",
     "unchecked": "not checked",
-    "lost": "lost",
-    "unanswered": "without an answer",
+    "unreachable": "unreachable",
+    "no_result": "without a result",
 }
 
 
@@ -63,24 +63,24 @@ def summarize(
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "cohorts": _cohorts(answers, verdicts, names, hostvars or {}),
         "unchecked": by_failure({host: failure_of(answers[host]) for host in hosts["unchecked"]}),
-        "lost": by_failure({host: failure_of(answers[host]) for host in hosts["lost"]}),
-        "unanswered": hosts["unanswered"],
+        "unreachable": by_failure({host: failure_of(answers[host]) for host in hosts["unreachable"]}),
+        "no_result": hosts["no_result"],
         "problems": {
             host: _problem(answers[host], verdict) for host, verdict in verdicts.items()
-            if verdict in ("blocked", "unchecked", "lost")},
+            if verdict in ("blocked", "unchecked", "unreachable")},
     }
     return dict(summary, lines=summary_lines(summary))
 
 
 def verdict_of(answer: t.Any) -> str:
     """Which of VERDICTS a host's answer is."""
-    verdict = without_result(answer)
+    verdict = missing_result(answer)
     if verdict:
         return verdict
     if not _makes_sense(answer):
         return "unchecked"
-    if answer["patch"]["state"] == "uncovered":
-        return "uncovered"
+    if answer["patch"]["state"] == "no_build":
+        return "no_build"
     return "compatible" if answer["compatible"] else "blocked"
 
 
@@ -90,7 +90,7 @@ def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
         isinstance(answer.get("compatible"), bool) and isinstance(answer.get("arch"), str)
         and isinstance(patch, Mapping) and isinstance(patch.get("kernel"), str) and "state" in patch
         and are_findings(findings)
-        and (answer["compatible"] or patch["state"] == "uncovered" or bool(_blockers(findings))))
+        and (answer["compatible"] or patch["state"] == "no_build" or bool(_blockers(findings))))
 
 
 def _reasons(answer: Mapping[str, t.Any]) -> list[Finding]:
@@ -120,7 +120,7 @@ def _cohorts(
         for host, verdict in verdicts.items() if verdict in VERDICTS[:3]}
     return [
         {
-            **described(cohort),
+            **cohort_dict(cohort),
             **{verdict: [host for host in hosts if verdicts[host] == verdict] for verdict in VERDICTS[:3]},
             "findings": by_code({host: answers[host]["findings"] for host in hosts}),
             "rollback": by_code({host: _reasons(answers[host]) for host in hosts}),
@@ -132,22 +132,18 @@ def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
     """One paragraph for each cohort, then the hosts that belong to none, then the sum."""
     lines = []
     for cohort in summary["cohorts"]:
-        counts = {verdict: len(cohort[verdict]) for verdict in ("compatible", "uncovered", "blocked")}
+        counts = {verdict: len(cohort[verdict]) for verdict in ("compatible", "no_build", "blocked")}
         lines.append(f"{cohort['title']}: {_counted(counts)}")
         lines.extend(finding_line(group["level"], group) for group in cohort["findings"])
         lines.extend(
-            finding_line("no way back:" if group["level"] == "blocker" else "way back:", group)
+            finding_line("no rollback:" if group["level"] == "blocker" else "rollback:", group)
             for group in cohort["rollback"])
     lines.extend(failure_line("could not be checked", group) for group in summary["unchecked"])
-    lines.extend(failure_line("lost, unreachable", group) for group in summary["lost"])
-    return [*lines, *unanswered_line(summary["unanswered"]), _sum(summary)]
+    lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
+    return [*lines, *no_result_line(summary["no_result"]), _counted(summary["counts"])]
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return counted(counts, WORDS, "nothing to check")
+    return count_line(counts, WORDS, "nothing to check")
 
 
-def _sum(summary: Mapping[str, t.Any]) -> str:
-    line = _counted(summary["counts"])
-    uncovered = summary["counts"]["uncovered"]
-    return f"{line}; uncovered is no failure: no build for that kernel" if uncovered else line

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
     by_code,
     by_failure,
@@ -17,49 +17,49 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     grouped,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
-    NO_SENSE,
+    MALFORMED,
     Failure,
     are_findings,
     are_named,
     failure_of,
     failure_sentence,
     is_list,
-    without_result,
+    missing_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
-    counted,
+    count_line,
     failure_line,
     finding_line,
-    some,
-    unanswered_line,
+    join_limited,
+    no_result_line,
 )
 
 # What can be said of a host. `planned` is what check mode says; the last four are not where they should be.
-VERDICTS = ("rolled_back", "planned", "unchanged", "left_going", "failed", "lost", "unanswered")
-ARRIVED = VERDICTS[:3]
+VERDICTS = ("rolled_back", "planned", "unchanged", "in_transition", "failed", "unreachable", "no_result")
+IN_REQUESTED_STATE = VERDICTS[:3]
 UNFINISHED = "transition-unfinished"
 # Of what patch_verify fails with, this is as it should be: nothing is enabled where nothing was to be reached, which
 # is compared all the same, and a stack whose later patch has taken a function over.
 TOLERATED = ("nothing-enabled", "function-overridden")
-NOT_VERIFIED = (None, "What runs after the way back was not verified: run again.")
+NOT_VERIFIED = (None, "The live patches were not verified after the rollback. Run the playbook again.")
 WORDS = {
     "rolled_back": "rolled back",
     "planned": "would be rolled back",
     "unchanged": "unchanged",
-    "left_going": "left going",
+    "in_transition": "in transition",
     "failed": "failed",
-    "lost": "lost",
-    "unanswered": "without an answer",
+    "unreachable": "unreachable",
+    "no_result": "without a result",
 }
 
 
-class Judged(t.NamedTuple):
+class RollbackVerdict(t.NamedTuple):
     """A host's verdict, why it is not where it should be, and what was done: names, out, back in, and enabled now."""
 
     verdict: str
     failure: Failure | None = None
-    out: tuple[str, ...] = ()
-    back: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
 
 
@@ -71,83 +71,86 @@ def summarize_rollback(
     `answers`, `proofs`: what each host's patch_rollback and patch_verify returned, or that it failed or was
     unreachable; nothing where it did not run. Nothing that a host answers makes this fail.
     """
-    judged = {host: judge(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
+    judged = {host: judge_rollback(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
     hosts = by_verdict({host: one.verdict for host, one in judged.items()}, VERDICTS)
     problems = {host: failure_sentence(one.failure) for host, one in judged.items() if one.failure}
-    arrived = {host: one for host, one in judged.items() if one.verdict in ARRIVED}
+    arrived = {host: one for host, one in judged.items() if one.verdict in IN_REQUESTED_STATE}
     summary = {
         "ok": not any(hosts[verdict] for verdict in VERDICTS[3:]),
         "hosts": len(judged),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "arrived": [
-            {"verdict": one.verdict, "out": list(one.out), "back": list(one.back), "enabled": list(one.enabled),
-             "hosts": alike}
+            {"verdict": one.verdict, "removed": list(one.removed), "restored": list(one.restored),
+             "enabled": list(one.enabled), "hosts": alike}
             for one, alike in sorted(
                 grouped(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
         "findings": by_code({
             host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
         **{verdict: by_failure({host: judged[host].failure for host in hosts[verdict]}) for verdict in VERDICTS[3:6]},
-        "unanswered": hosts["unanswered"],
+        "no_result": hosts["no_result"],
         "problems": problems,
     }
     facts = {
-        host: {"verdict": one.verdict, **({"enabled": list(one.enabled)} if one.verdict in ARRIVED else {})}
+        host: {"verdict": one.verdict, **({"enabled": list(one.enabled)} if one.verdict in IN_REQUESTED_STATE else {})}
         for host, one in judged.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=rollback_lines(summary))
 
 
-def judge(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> Judged:
-    nothing = without_result(answer)
-    if nothing == "unanswered":
-        return Judged("unanswered")
-    if nothing == "lost":
-        return Judged("lost", failure_of(answer))
+def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False) -> RollbackVerdict:
+    nothing = missing_result(answer)
+    if nothing == "no_result":
+        return RollbackVerdict("no_result")
+    if nothing == "unreachable":
+        return RollbackVerdict("unreachable", failure_of(answer))
     if _has_no_previous(answer):
         # A host on which nothing was ever changed, and nothing is enabled, is where it should be.
-        found = _disproof((), proof)
-        if found is None:
-            return Judged("unchanged")
-        return found if found.verdict == "lost" else Judged("failed", failure_of({**answer, "failed": True}))
+        failure = _verification_failure((), proof)
+        if failure is None:
+            return RollbackVerdict("unchanged")
+        if failure.verdict == "unreachable":
+            return failure
+        return RollbackVerdict("failed", failure_of({**answer, "failed": True}))
     if nothing:
-        return Judged("failed", failure_of(answer))
+        return RollbackVerdict("failed", failure_of(answer))
     if not _makes_sense(answer):
-        return Judged("failed", NO_SENSE)
+        return RollbackVerdict("failed", MALFORMED)
     if _unfinished(answer):
-        return Judged("left_going", _failure(_unfinished(answer)[0]))
+        return RollbackVerdict("in_transition", _failure(_unfinished(answer)[0]))
     target = _texts(answer["target"])
     if not check_mode:
-        found = _disproof(target, proof)
-        if found:
-            return found
-    out, back = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
-    went = "planned" if check_mode else "rolled_back"
-    # What only ends a trial, or lets the next boot load something else, has a transaction and no change of the kernel.
-    return Judged(went if answer["changed"] or answer.get("transaction") else "unchanged", None, out, back, target)
+        failure = _verification_failure(target, proof)
+        if failure:
+            return failure
+    removed, restored = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
+    # A change of a trial's end, or of the next boot only, has a transaction and does not change the kernel.
+    changed = answer["changed"] or answer.get("transaction")
+    verdict = ("planned" if check_mode else "rolled_back") if changed else "unchanged"
+    return RollbackVerdict(verdict, None, removed, restored, target)
 
 
-def _disproof(target: tuple[str, ...], proof: t.Any) -> Judged | None:
-    """What speaks against a host's running `target` and nothing else; None where it is proven."""
-    nothing = without_result(proof)
-    if nothing == "unanswered":
-        return Judged("failed", NOT_VERIFIED)
-    if nothing == "lost":
-        return Judged("lost", failure_of(proof))
+def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerdict | None:
+    """Why `target` is not verified as the exact set of enabled patches; None where it is."""
+    nothing = missing_result(proof)
+    if nothing == "no_result":
+        return RollbackVerdict("failed", NOT_VERIFIED)
+    if nothing == "unreachable":
+        return RollbackVerdict("unreachable", failure_of(proof))
     if not (are_findings(proof.get("findings")) and is_list(proof.get("patches"))):
-        return Judged("failed", failure_of(proof))
+        return RollbackVerdict("failed", failure_of(proof))
     blockers = [entry for entry in proof["findings"] if entry["level"] == "blocker"]
     standing = [entry for entry in blockers if entry["code"] not in TOLERATED]
     if standing:
-        return Judged("failed", _failure(standing[0]))
+        return RollbackVerdict("failed", _failure(standing[0]))
     if nothing and not blockers:
-        return Judged("failed", failure_of(proof))
+        return RollbackVerdict("failed", failure_of(proof))
     enabled = _texts(proof["patches"])
     if sorted(enabled) == sorted(target):
         return None
-    return Judged("failed", (
+    return RollbackVerdict("failed", (
         "stack-differs",
-        f"After the way back the kernel has other patches enabled ({', '.join(enabled) or 'none'}) than were to be "
-        f"reached ({', '.join(target) or 'none'}): find out what else changes this host, and run again."))
+        f"After the rollback, other patches are enabled ({', '.join(enabled) or 'none'}) than requested "
+        f"({', '.join(target) or 'none'}). Find the cause with patch_info (changing, other_tools), then run again."))
 
 
 def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
@@ -170,26 +173,26 @@ def _findings(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
 
 
 def _failure(entry: Mapping[str, t.Any]) -> Failure:
-    return legible(entry["code"]), legible(entry["message"])
+    return printable(entry["code"]), printable(entry["message"])
 
 
 def _texts(names: t.Iterable[t.Any]) -> tuple[str, ...]:
-    return tuple(legible(str(name)) for name in names)
+    return tuple(printable(str(name)) for name in names)
 
 
 def rollback_lines(summary: Mapping[str, t.Any]) -> list[str]:
     """The hosts that are where they should be by what was done on them, then the others, then the sum."""
     lines = [_arrived_line(group) for group in summary["arrived"]]
     lines.extend(finding_line(group["level"], group) for group in summary["findings"])
-    lines.extend(failure_line("left going", group) for group in summary["left_going"])
+    lines.extend(failure_line("in transition", group) for group in summary["in_transition"])
     lines.extend(failure_line("failed", group) for group in summary["failed"])
-    lines.extend(failure_line("lost, unreachable", group) for group in summary["lost"])
-    return [*lines, *unanswered_line(summary["unanswered"]), counted(summary["counts"], WORDS, "nothing to roll back")]
+    lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
+    return [*lines, *no_result_line(summary["no_result"]), count_line(summary["counts"], WORDS, "nothing to roll back")]
 
 
 def _arrived_line(group: Mapping[str, t.Any]) -> str:
-    moves = [f"{' and '.join(group[key])} {word}" for key, word in (("out", "out"), ("back", "back in")) if group[key]]
+    moves = [f"{' and '.join(group[key])} {key}" for key in ("removed", "restored") if group[key]]
     names, planned = group["enabled"], group["verdict"] == "planned"
     what = "would be enabled then" if planned else f"{'are' if len(names) > 1 else 'is'} enabled{' now' * bool(moves)}"
     done = "; ".join([", ".join(moves)] * bool(moves) + [f"{' and '.join(names) or 'no live patch'} {what}"])
-    return f"{WORDS[group['verdict']]}: {some(group['hosts'])}: {done}"
+    return f"{WORDS[group['verdict']]}: {join_limited(group['hosts'])}: {done}"

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import legible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 PREFIX = "livepatch_"
@@ -23,7 +23,7 @@ _SHARE = re.compile(r"0*([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
 _LONGEST_SHOWN = 80  # letters of a wrong value in a message
 
 
-def plain(value: t.Any) -> t.Any:
+def to_plain(value: t.Any) -> t.Any:
     """A copy without subclasses of str, int, dict and list, as ansible-core has them from 2.19 on; JSON can hold it."""
     if isinstance(value, str):
         return str.__str__(value)
@@ -32,9 +32,9 @@ def plain(value: t.Any) -> t.Any:
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, Mapping):
-        return {plain(key): plain(value[key]) for key in value}
+        return {to_plain(key): to_plain(value[key]) for key in value}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     return value
 
 
@@ -52,9 +52,9 @@ def bad_option(name: str, problem: str, right: str) -> TaskError:
     return TaskError("bad-option", f"{PREFIX}{name} {problem}: {right}.")
 
 
-def shown(value: t.Any) -> str:
+def format_value(value: t.Any) -> str:
     """A value for a message, not more of it than one can read."""
-    text = legible(repr(value))
+    text = printable(repr(value))
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 
@@ -67,67 +67,67 @@ class Values:
     def __init__(self, variables: Mapping[str, t.Any]) -> None:
         self._variables = variables
 
-    def given(self, name: str) -> t.Any:
+    def get(self, name: str) -> t.Any:
         """The value, without the spaces around a text; None where there is none."""
-        value = plain(self._variables[PREFIX + name]) if PREFIX + name in self._variables else None
+        value = to_plain(self._variables[PREFIX + name]) if PREFIX + name in self._variables else None
         if isinstance(value, str):
             value = value.strip()
         return None if isinstance(value, (str, list, dict)) and not value else value
 
     def text(self, name: str, right: str) -> str | None:
-        value = self.given(name)
+        value = self.get(name)
         if value is not None and not (isinstance(value, str) and value.isprintable()):
-            raise bad_option(name, f"is {shown(value)}", right)
+            raise bad_option(name, f"is {format_value(value)}", right)
         return value
 
     def number(self, name: str, default: int | None, least: int, most: int, what: str = "seconds") -> int | None:
-        value = self.given(name)
+        value = self.get(name)
         if value is None:
             return default
-        number = whole(value)
+        number = parse_whole(value)
         if number is None or not least <= number <= most:
-            raise bad_option(name, f"is {shown(value)}", f"give a whole number of {what} from {least} to {most}")
+            raise bad_option(name, f"is {format_value(value)}", f"give a whole number of {what} from {least} to {most}")
         return number
 
     def flag(self, name: str) -> bool:
         """Yes or no, in any word that Ansible has for it; no without one."""
-        value = self.given(name)
+        value = self.get(name)
         try:
             return False if value is None else boolean(value)
         except TypeError:
-            raise bad_option(name, f"is {shown(value)}", "give true or false") from None
+            raise bad_option(name, f"is {format_value(value)}", "give true or false") from None
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """One of the choices, of which the first is the default."""
-        value = self.given(name)
+        value = self.get(name)
         if value is None:
             return choices[0]
         if value not in choices:
-            raise bad_option(name, f"is {shown(value)}", f"give {', '.join(choices[:-1])} or {choices[-1]}")
+            raise bad_option(name, f"is {format_value(value)}", f"give {', '.join(choices[:-1])} or {choices[-1]}")
         return value
 
     def texts(self, name: str) -> list[str]:
         """A list of texts and whole numbers, all as text; as text it has commas or lines, or is JSON."""
-        value = self.parsed(name, "[")
+        value = self.parse(name, "[")
         texts = []
         for item in value if isinstance(value, list) else [] if value is None else [value]:
-            text = item if isinstance(item, str) else str(whole(item)) if whole(item) is not None else None
+            text = item if isinstance(item, str) else str(parse_whole(item)) if parse_whole(item) is not None else None
             if text is None or not text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
-                raise bad_option(name, f"has {shown(item)} in it", "give a list of texts, or a text with commas")
+                raise bad_option(name, f"has {format_value(item)} in it", "give a list of texts, or a text with commas")
             texts += re.split(r"[,\r\n]", text)
         return [text.strip() for text in texts if text.strip()]
 
     def mapping(self, name: str) -> dict[str, t.Any]:
-        value = self.parsed(name, "{")
+        value = self.parse(name, "{")
         if value is None:
             return {}
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise bad_option(name, f"is {shown(value)}", "give a dict, or one as JSON text")
+            raise bad_option(name, f"is {format_value(value)}", "give a dict, or one as JSON text")
         return value
 
-    def parsed(self, name: str, marks: str) -> t.Any:
+    def parse(self, name: str, marks: str) -> t.Any:
         """The value, and a text that begins with one of these marks as the JSON that it is."""
-        value = self.given(name)
+        value = self.get(name)
         if not isinstance(value, str) or value[0] not in marks:
             return value
         try:
@@ -138,7 +138,7 @@ class Values:
                 "variables with -e @FILE") from error
 
 
-def whole(value: t.Any) -> int | None:
+def parse_whole(value: t.Any) -> int | None:
     """A whole number, also as text or as a float without a fraction; None for anything else."""
     if isinstance(value, bool):
         return None
@@ -149,7 +149,7 @@ def whole(value: t.Any) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def share_of(value: t.Any) -> tuple[str, Fraction] | None:
+def parse_share(value: t.Any) -> tuple[str, Fraction] | None:
     """A share from 0% to 100% as it is written and as it counts, such as 12.5%; None for anything else."""
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None
     share = Fraction(found[1]) / 100 if found else None

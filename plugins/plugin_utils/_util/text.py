@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 MOST_NAMES = 3
 
 
-def some(hosts: Sequence[str]) -> str:
+def join_limited(hosts: Sequence[str]) -> str:
     """A few names of hosts, and how many more there are."""
     shown = ", ".join(hosts[:MOST_NAMES])
     more = len(hosts) - MOST_NAMES
@@ -23,23 +23,23 @@ def number_of(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def counted(counts: Mapping[str, int], words: Mapping[str, str], nothing: str) -> str:
+def count_line(counts: Mapping[str, int], words: Mapping[str, str], nothing: str) -> str:
     """How many hosts there are, and how many of each verdict; `words` are what the verdicts are called."""
     parts = [f"{count} {words[verdict]}" for verdict, count in counts.items() if count]
     return f"{number_of(sum(counts.values()), 'host')}: {', '.join(parts) or nothing}"
 
 
 def finding_line(kind: str, group: Mapping[str, t.Any]) -> str:
-    return f"  {kind} {group['code']} on {some(group['hosts'])}: {_why(group)}"
+    return f"  {kind} {group['code']} on {join_limited(group['hosts'])}: {_why(group)}"
 
 
 def failure_line(kind: str, group: Mapping[str, t.Any]) -> str:
     code = f"{group['code']}: " if group["code"] else ""
-    return f"{kind}: {some(group['hosts'])}: {code}{_why(group)}"
+    return f"{kind}: {join_limited(group['hosts'])}: {code}{_why(group)}"
 
 
-def unanswered_line(hosts: Sequence[str]) -> list[str]:
-    return [f"without an answer, not asked or lost before: {some(hosts)}"] if hosts else []
+def no_result_line(hosts: Sequence[str]) -> list[str]:
+    return [f"without a result, skipped or unreachable before: {join_limited(hosts)}"] if hosts else []
 
 
 def _why(group: Mapping[str, t.Any]) -> str:

@@ -5,7 +5,7 @@
 (() => {
   const form = document.getElementById("filter");
   const folded = [...document.querySelectorAll(".group")].map((group) => ({ group, unfolded: group.open }));
-  // Of thousands of rows: only when they are looked for.
+  // Read the rows only for a search: there can be thousands.
   let groups;
   const read = () => folded.map(({ group, unfolded }) => ({
     group, unfolded,

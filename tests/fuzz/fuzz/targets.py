@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.lookup.patch_file import RETURN
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError, ElfFile
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfFile
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe_image
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import compression
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 from fuzz.judge import Broken, Documented, Error, judge_error
 
@@ -54,20 +57,23 @@ def _describe(data: bytes) -> bool:
 
 
 def _uncompress(data: bytes) -> bool:
-    return _judge_uncompressed(lambda: compression.uncompress(data)[0])
+    return _judge_uncompressed(lambda: uncompress(data)[0])
 
 
 def _uncompress_by_program(data: bytes) -> bool:
-    return _judge_uncompressed(lambda: compression._unzstd_with_program(data))
+    return _judge_uncompressed(lambda: b"".join(compression.zstd_by_program(io.BytesIO(data))))
 
 
-def _judge_uncompressed(uncompress: t.Callable[[], bytes | None]) -> bool:
+def _judge_uncompressed(read: t.Callable[[], bytes]) -> bool:
     try:
-        plain = uncompress()
+        plain = read()
+    except compression.CompressionError as error:
+        judge_error(Error(error.code, f"It cannot be read ({error.reason})."), _UNCOMPRESS_CODES)
+        return False
     except PatchFileError as error:
         judge_error(Error(error.code, error.message), _UNCOMPRESS_CODES)
         return False
-    if not isinstance(plain, bytes) or len(plain) > compression.MAX_IMAGE_SIZE:
+    if not isinstance(plain, bytes) or len(plain) > compression.LARGEST:
         raise Broken(f"uncompressed to {type(plain).__name__} of more bytes than there may be")
     return True
 
@@ -120,7 +126,7 @@ def _use_elf_file(elf: ElfFile) -> None:
 
 DESCRIBE = Target("describe", _describe, 128 * MIB)
 # The limit of what comes out, twice: while it grows, and as bytes.
-UNCOMPRESS = Target("uncompress", _uncompress, 2 * compression.MAX_IMAGE_SIZE + 320 * MIB)
+UNCOMPRESS = Target("uncompress", _uncompress, 2 * compression.LARGEST + 320 * MIB)
 UNCOMPRESS_BY_PROGRAM = Target("uncompress-by-program", _uncompress_by_program, UNCOMPRESS.memory)
 READ_ON_HOST = Target("read-on-host", _read_on_host, 128 * MIB)
 TARGETS = {target.name: target for target in (DESCRIBE, UNCOMPRESS, UNCOMPRESS_BY_PROGRAM, READ_ON_HOST)}

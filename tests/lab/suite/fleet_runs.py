@@ -112,9 +112,9 @@ ENDS = {
     "accepted": End("accepted", kept=True),
     "back": End("rolled_back"),
     "refused": End("unchanged"),
-    "lost": End("goes_back"),
+    "unreachable": End("reverting"),
     "untouched": End("pending", touched=False),
-    "uncovered": End("uncovered", touched=False),
+    "no_build": End("no_build", touched=False),
 }
 
 

@@ -49,7 +49,7 @@ def test_a_host_that_no_new_connection_reaches_accepts_nothing(play, guest, patc
     guest.wait_until_back("drop_network")
     livepatch = assert_whole(guest, play, "trial done", "patch done")
     assert (livepatch["accepted"], livepatch["boot"]["patches"], livepatch["trial"]) == ([], [], None)
-    seen("state: accepted for a patch that drops all network traffic", "never accepted; back by itself")
+    seen("state: accepted for a patch dropping all network traffic", "never accepted; reverted automatically")
 
 
 @pytest.mark.exhaustive

@@ -69,7 +69,7 @@ def test_a_patch_that_panics_on_trial_is_quarantined(start, patches, seen):
     assert play("patch", src=patches["panic_soon"], ignore_findings=["quarantined"]).code == 0
     accept(play, patches["panic_soon"])
     assert play("patch_info").result["livepatch"]["quarantined"] == []
-    seen("a patch on trial that panics", "host is up again; the patch is quarantined, the accepted one runs")
+    seen("a patch on trial with a panic", "host is up again; the patch is quarantined, the accepted one runs")
 
 
 @pytest.mark.exhaustive
@@ -92,13 +92,13 @@ def test_a_patch_that_panics_soon_after_boot_is_not_loaded_again(start, patches,
 
 
 @pytest.mark.exhaustive
-def test_a_proven_patch_survives_a_crash(start, patches, seen):
+def test_a_confirmed_patch_survives_a_crash(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_v1"])
     guest.reboot()
     service = guest.run("systemctl list-timers --all --plain --no-legend 'kernel-livepatch-*'").split()[-1]
     guest.run(f"systemctl start {service}")  # as its timer does after ten minutes
-    guest.wait(f"grep -q '\"proven\": true' {STORE}/ledger.json")
+    guest.wait(f"grep -q '\"confirmed\": true' {STORE}/ledger.json")
     guest.reset()
     livepatch = assert_whole(guest, play, "boot done", "boot done", "accept done", "patch done")
     assert (guest.version(), livepatch["quarantined"]) == ("v1", [])
@@ -133,7 +133,7 @@ def test_a_word_on_the_kernels_command_line_switches_it_off(start, patches, seen
     guest.machine.wait_for_ssh()
     assert guest.version() == "v1"
     assert codes(assert_whole(guest, play, "boot done", "accept done", "patch done")["drift"]) == set()
-    seen("boot with kernel_livepatch=off", "nothing is loaded, and drift says why; loaded again without the word")
+    seen("boot with kernel_livepatch=off", "nothing is loaded, and drift says why; loaded again without the option")
 
 
 @pytest.mark.exhaustive
@@ -212,7 +212,7 @@ def test_a_transition_that_is_held_at_boot_does_not_hold_the_boot(held_at_boot, 
     guest.run("echo 1 >/sys/module/lab_holder/parameters/release")
     guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 0")
     assert_whole(guest, play, "boot left-going", "accept done", "patch done")
-    seen("a transition that is held at boot", "goes on by itself after half a minute, and the boot does too")
+    seen("a transition held at boot", "continues in the background after 30 s, and so does the boot")
 
 
 @pytest.mark.exhaustive

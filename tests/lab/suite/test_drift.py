@@ -32,7 +32,7 @@ def test_what_is_accepted_and_not_loaded(play, guest, patches, drift, seen):
     assert drift() == [("accepted-not-loaded", "cmdline_v1")]
     assert play("patch", src=patches["cmdline_v1"], state="accepted").result["changed"] is True
     assert (drift(), guest.version()) == ([], "v1")
-    seen("an accepted patch taken out by hand", "accepted-not-loaded, until patch brings it back")
+    seen("an accepted patch removed by hand", "accepted-not-loaded, until patch restores it")
 
 
 @pytest.mark.exhaustive
@@ -45,7 +45,7 @@ def test_another_build_than_the_accepted_one(play, guest, patches, drift, seen):
     assert play("patch", name="cmdline_v1", state="absent").code == 0
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     assert (drift(), guest.version()) == ([], "v1")
-    seen("another build than the accepted one loaded by hand", "other-build-than-accepted, until patch mends it")
+    seen("another build than the accepted one loaded by hand", "other-build-than-accepted, until patch corrects it")
 
 
 @pytest.mark.exhaustive
@@ -78,7 +78,7 @@ def test_what_was_only_enabled_is_gone_after_a_reboot(start, patches, seen):
     assert livepatch["quarantined"] == []
     assert play("patch", src=patches["cmdline_v1"]).result["changed"] is True
     assert codes(play("patch_info").result["livepatch"]["drift"]) == {"enabled-not-accepted"}
-    seen("reboot with a patch that is enabled and not accepted", "not loaded: gone-after-reboot, until patch loads it")
+    seen("reboot with a patch enabled and not accepted", "not loaded: gone-after-reboot, until patch loads it")
 
 
 @pytest.mark.exhaustive

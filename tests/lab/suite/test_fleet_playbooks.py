@@ -55,7 +55,7 @@ def test_status_tells_what_runs_where(fleet, parts, runs, bundle, seen):
     assert told.code == 2, told.output
     assert verdicts(told, "livepatch_status") == {
         **dict.fromkeys(parts.upgraded, "accepted"), **dict.fromkeys(parts.trying, "on_trial"),
-        parts.by_hand: "enabled", **dict.fromkeys(parts.never, "unpatched"), parts.lost: "lost"}
+        parts.by_hand: "enabled", **dict.fromkeys(parts.never, "unpatched"), parts.lost: "unreachable"}
     hosts = told.artifacts["livepatch_status"]["hosts"]
     assert {name: hosts[name]["covered"] for name in parts.reachable} == {
         name: name in fleet.of(OLD) for name in parts.reachable}
@@ -66,7 +66,7 @@ def test_status_tells_what_runs_where(fleet, parts, runs, bundle, seen):
     assert (drift.code, list(drift.artifacts["livepatch_status"]["problems"])) == (2, [parts.by_hand]), drift.output
     assert fleet.tell(parts.reachable) == before
     seen("status: accepted, on trial, by hand, nothing, one without a network",
-         "each told as what it is, nothing changed; exit code 2 for the lost one", fleet.kernels)
+         "each reported in its state, nothing changed; exit code 2 for the unreachable one", fleet.kernels)
 
 
 def test_rollback_brings_each_host_back_to_what_it_had(fleet, parts, runs, seen):
@@ -81,14 +81,14 @@ def test_rollback_brings_each_host_back_to_what_it_had(fleet, parts, runs, seen)
     assert back.code == 2, back.output
     assert verdicts(back, "livepatch_rollback") == {
         **dict.fromkeys([*parts.upgraded, *parts.trying], "rolled_back"), **dict.fromkeys(parts.never, "unchanged"),
-        parts.by_hand: "failed", parts.lost: "lost"}
+        parts.by_hand: "failed", parts.lost: "unreachable"}
     now = fleet.tell(parts.reachable)
     assert {name for name, told in now.items() if told.patches} == {*parts.upgraded, parts.by_hand}
     assert [(now[name].patches, now[name].accepted, now[name].version) for name in parts.upgraded] == [
         ({C1: ENABLED}, [C1], "c1")] * 2
     assert fleet.each(lambda guest: guest.guards(), parts.trying) == {name: [] for name in parts.trying}
     seen("rollback: C2 over C1, C1 on trial, by hand, nothing, one without a network",
-         "C1, nothing, untouched, nothing, lost; exit code 2 for the two", fleet.kernels)
+         "C1, nothing, untouched, nothing, unreachable; exit code 2 for the two", fleet.kernels)
 
     fleet[parts.lost].machine.plug()
     fleet[parts.lost].machine.wait_for_ssh()
@@ -99,7 +99,7 @@ def test_rollback_brings_each_host_back_to_what_it_had(fleet, parts, runs, seen)
     assert fleet.tell([*parts.upgraded, *parts.trying, *parts.never]) == {
         name: now[name] for name in [*parts.upgraded, *parts.trying, *parts.never]}
     assert fleet.tell([parts.lost])[parts.lost].patches == {}
-    seen("the same rollback again, with that network", "one more is back, the others unchanged; exit code 0",
+    seen("the same rollback again, with that network", "one more is rolled back, the others unchanged; exit code 0",
          fleet.kernels)
 
     original = runs.playbook("rollback", rollback_to="original")

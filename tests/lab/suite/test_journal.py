@@ -114,7 +114,7 @@ def test_a_full_disk_is_no_place_for_a_load_and_does_not_keep_a_patch_in(play, g
     assert out.code == 0, out.output
     assert "journal-begin-missing" in codes(out.result["findings"])
     assert guest.live_patches() == []
-    seen("a full disk", "nothing is loaded; what is in can be taken out, with a warning")
+    seen("a full disk", "nothing is loaded; a loaded patch can be removed, with a warning")
 
 
 @pytest.mark.exhaustive
@@ -127,7 +127,7 @@ def test_a_full_disk_does_not_keep_a_trial_going(play, guest, patches, full, see
     guest.run(f"rm {STORE}/fill")
     guest.wait(f"! pgrep -f '{PROGRAM} end-trial'", 300)  # it tries to write that, less and less often
     assert play("patch_info").result["livepatch"]["trial"] is None
-    seen("a full disk at a trial's end", "what ran before runs again, and that is written when there is room")
+    seen("a full disk at a trial's end", "the earlier patch runs again, recorded once there is space")
 
 
 def test_a_failed_change_tells_its_transaction(play, held, patches):

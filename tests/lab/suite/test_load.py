@@ -99,8 +99,8 @@ def test_a_host_that_a_bundle_has_no_build_for_is_not_a_failure(play, guest, pat
     outcome = play("patch", src=tmp_path)
     assert outcome.code == 0, outcome.output
     assert outcome.result["changed"] is False
-    assert outcome.result["patch"]["state"] == "uncovered"
-    assert [found["code"] for found in outcome.result["findings"]] == ["uncovered"]
+    assert outcome.result["patch"]["state"] == "no_build"
+    assert [found["code"] for found in outcome.result["findings"]] == ["no-build"]
     assert guest.live_patches() == []
 
 

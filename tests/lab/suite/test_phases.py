@@ -178,7 +178,8 @@ def test_kill(stage, seen, name):
         here.assert_told("done", "interrupted")
         here.assert_goes_on()
     here.at_each_step(
-        attempt, seen, f"kill -9 of the module ({name})", "a trial ends by itself; the next run goes on", KILL[name])
+        attempt, seen, f"kill -9 of the module ({name})", "the trial ends on the host; the next run continues",
+        KILL[name])
 
 
 @pytest.mark.exhaustive
@@ -199,7 +200,7 @@ def test_cut(stage, seen, beside, name):
         here.assert_told("done")
         here.assert_goes_on()
     here.at_each_step(
-        attempt, seen, f"ssh connection cut ({name})", "the change ends by itself; the next run goes on", CUT[name])
+        attempt, seen, f"ssh connection cut ({name})", "the change ends on the host; the next run continues", CUT[name])
 
 
 @pytest.mark.exhaustive
@@ -222,4 +223,4 @@ def test_reset(stage, seen, beside, name):
         if here.scenario.change[0] == "patch" and "src" in options:
             here.assert_goes_on(ignore_findings=["quarantined"])
     here.at_each_step(
-        attempt, seen, f"power cut ({name})", "up again without what was not accepted", RESET[name])
+        attempt, seen, f"power cut ({name})", "up again without patches not accepted", RESET[name])

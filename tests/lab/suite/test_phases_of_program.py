@@ -103,4 +103,4 @@ def test_the_boot(play, guest, phases, patches, seen, how):
     # Each takes two boots, and a load at boot does what any load does.
     tried = at_each_step(first_of_each(phases.steps("boot")), attempt, every=2)
     seen(f"{'kill -9 of' if how == 'kill' else 'power cut during'} the load at boot, at {tried}",
-         "the host is up, and drift tells what is missing; patch mends it")
+         "the host is up, drift names the missing patch, and patch loads it")

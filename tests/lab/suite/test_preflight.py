@@ -56,12 +56,12 @@ def test_the_summary_tells_who_would_take_the_patch_and_who_not(preflight, fleet
     outcome = preflight()
     assert outcome.code == 2, outcome.output
     lines = outcome.results[TASK + "Show the summary"]["msg"]
-    assert lines[0] == f"{guest.release()} x86_64: 3 hosts: 1 compatible, 1 uncovered, 1 blocked"
+    assert lines[0] == f"{guest.release()} x86_64: 3 hosts: 1 compatible, 1 without a build, 1 blocked"
     text = "\n".join(lines)
     assert f"  blocker name-taken-by-other-build on {second.name}: Another build of cmdline_v1 is enabled" in text
-    assert "  note uncovered on alias: The bundle has no build of" in text
-    assert re.search("^lost, unreachable: gone: .*Connection refused", text, re.MULTILINE)
-    assert lines[-1].startswith("4 hosts: 1 compatible, 1 uncovered, 1 blocked, 1 lost; uncovered is no failure")
+    assert "  note no-build on alias: The bundle has no build of" in text
+    assert re.search("^unreachable: gone: .*Connection refused", text, re.MULTILINE)
+    assert lines[-1] == "4 hosts: 1 compatible, 1 without a build, 1 blocked, 1 unreachable"
     assert failed_hosts(outcome) == {second.name, "gone"}
 
 

@@ -50,7 +50,7 @@ def test_a_replaced_stack_comes_back_in_its_order(play, guest, patches, seen):
     assert_whole(guest, play, "rollback done", *["patch done"] * 4)
     assert play("patch_rollback", to="original").result["target"] == []
     assert guest.live_patches() == []
-    seen("rollback of a patch that replaced a stack of three", "the stack is back, in its order, with its parameters")
+    seen("rollback of a patch after it replaced three", "the stack is restored, in its order, with its parameters")
 
 
 @pytest.mark.exhaustive
@@ -120,4 +120,4 @@ def test_what_was_forced_is_reported_and_not_fought(start, patches, seen):
     assert (again.code, again.result["changed"]) == (0, False), again.output
     assert "module-kept" in codes(again.result["findings"])
     assert_whole(guest, play, "rollback done", "patch done")
-    seen("rollback whose transition is held, forced", "off; its module is pinned, which is reported and not fought")
+    seen("rollback whose transition is held, forced", "off; its module is pinned, and this is reported")

@@ -63,7 +63,8 @@ def test_a_canary_fails(fleet, runs, bundle, seen):
     assert (ended.record["outcome"], ended.record["breach"]["wave"]) == ("stopped", 1)
     assert states_of_waves(ended) == ["failed", "skipped", "skipped"]
     assert all(wave["opened"] is None and wave["looks"] == [] for wave in ended.record["waves"][1:])
-    seen("the health check fails on a canary", "both canaries back, no other host touched; exit code 2", fleet.kernels)
+    seen("the health check fails on a canary",
+         "both canaries rolled back, no other host touched; exit code 2", fleet.kernels)
 
 
 @pytest.mark.exhaustive
@@ -87,12 +88,12 @@ def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bun
     ended = going.result()
     fleet.wait_until_back(PATCH, [lost])
     assert ended.code == 2, ended.output
-    assert_ends(fleet, ended, PATCH, accepted=first, refused=[fails], lost=[lost], back=well, untouched=last)
+    assert_ends(fleet, ended, PATCH, accepted=first, refused=[fails], unreachable=[lost], back=well, untouched=last)
     assert failures(ended) == {fails: ("ftrace-disabled", "load"), lost: ("host-lost", "load")}
     assert ended.record["breach"]["wave"] == 2 and sorted(ended.record["breach"]["failed"]) == sorted([fails, lost])
     assert states_of_waves(ended) == ["passed", "failed", "skipped"]
     seen("wave 2: a host fails while another is cut off in the same task",
-         "the wave is back, the one cut off by itself; wave 3 not touched; exit code 2", fleet.kernels)
+         "the wave is rolled back, the unreachable host reverts; wave 3 not touched; exit code 2", fleet.kernels)
 
 
 @pytest.mark.exhaustive
@@ -102,11 +103,11 @@ def test_all_of_a_wave_is_lost(fleet, runs, bundle, seen):
     ended = runs.rollout(bundle(PATCH), waves=SMALL_WAVES, trial=SHORT)
     assert ended.code == 2, ended.output
     fleet.wait_until_back(PATCH, second)
-    assert_ends(fleet, ended, PATCH, accepted=first, lost=second, untouched=last)
+    assert_ends(fleet, ended, PATCH, accepted=first, unreachable=second, untouched=last)
     assert failures(ended) == dict.fromkeys(second, ("host-lost", "load"))
     assert states_of_waves(ended) == ["passed", "failed", "skipped"]
     seen("wave 2: every host is cut off in the load",
-         "each goes back by itself when its trial is over; wave 3 not touched; exit code 2", fleet.kernels)
+         "each reverts at the end of its trial; wave 3 not touched; exit code 2", fleet.kernels)
 
 
 @pytest.mark.exhaustive
@@ -119,7 +120,8 @@ def test_a_health_check_fails_during_the_soak(fleet, runs, bundle, seen):
     assert failures(ended) == {second[0]: ("health-check-failed", "look")}
     looks = ended.record["waves"][1]["looks"]
     assert [look["failed"] for look in looks[:3]] == [0, 0, 1]
-    seen("wave 2: a health check fails at its third run", "the wave is back, wave 1 stays; exit code 2", fleet.kernels)
+    seen("wave 2: a health check fails at its third run",
+         "the wave is rolled back, wave 1 stays; exit code 2", fleet.kernels)
 
 
 @pytest.mark.exhaustive
@@ -137,7 +139,7 @@ def test_the_budget_is_breached_in_the_last_wave_and_everything_goes_back(fleet,
     assert (breach["wave"], breach["budget"], breach["action"]) == (3, 1, "rollback_all")
     assert states_of_waves(ended) == ["passed", "passed", "failed"]
     seen("one failure allowed, the second one in the last wave, rollback_all",
-         "every host is back, and the next boot loads nothing; exit code 2", fleet.kernels)
+         "every host is rolled back, and the next boot loads nothing; exit code 2", fleet.kernels)
 
 
 @pytest.mark.exhaustive
@@ -156,14 +158,14 @@ def test_a_killed_controller_and_the_rollout_again_of_a_bundle_for_some_kernels(
     if not at_once:
         fleet.wait_until_back(PATCH, second)
         assert {(told.version, told.accepted != []) for told in fleet.tell(second).values()} == {("", False)}
-        seen("controller killed while wave 2 soaks", "wave 2 goes back by itself; wave 3 not touched", fleet.kernels)
+        seen("controller killed while wave 2 soaks", "wave 2 reverts automatically; wave 3 not touched", fleet.kernels)
     again = runs.rollout(src)
     assert again.code == 0, again.output
-    assert_ends(fleet, again, PATCH, accepted=fleet.of(OLD), uncovered=fleet.of(NEW))
+    assert_ends(fleet, again, PATCH, accepted=fleet.of(OLD), no_build=fleet.of(NEW))
     assert fleet.tell(first) == {name: killed[name] for name in first}
     assert [patch["cves"] for patch in again.record["patches"]] == [["CVE-2026-12345"]]
     seen(f"the rollout again, {'at once' if at_once else 'after that'}; the bundle has no build for four hosts",
-         "wave 1 stays as it is, the others are accepted, the four uncovered and not touched; exit code 0",
+         "wave 1 is unchanged, the others are accepted, the four without a build not touched; exit code 0",
          fleet.kernels)
 
 
@@ -180,7 +182,7 @@ def test_a_stalled_host(fleet, runs, bundle, seen):
     fleet.each(lambda guest: guest.wait_for_thread("fixed"), first)
     fleet.run(RELEASE, fleet.names)
     seen("wave 2: a task holds the transition of a host",
-         "turned round there, with the task's name; the wave is back; exit code 2", fleet.kernels)
+         "reversed there, with the task's name; the wave is rolled back; exit code 2", fleet.kernels)
 
 
 @pytest.mark.exhaustive
@@ -195,7 +197,7 @@ def test_a_host_whose_transition_ends_in_the_soak(fleet, runs, bundle, seen):
     assert ended.code == 0, ended.output
     assert_ends(fleet, ended, HELD, accepted=fleet.names)
     assert "lab_holder" in ended.output
-    seen("wave 2: a transition is held and let go in the soak", "accepted everywhere; exit code 0", fleet.kernels)
+    seen("wave 2: a transition is held and released in the soak", "accepted everywhere; exit code 0", fleet.kernels)
 
 
 @pytest.mark.exhaustive
@@ -229,4 +231,4 @@ def test_a_host_crashes_during_the_soak(fleet, runs, bundle, seen):
     assert ended.record["breach"]["wave"] == 2
     assert "quarantined" in fleet[crashes].read("/var/lib/kernel-livepatch/ledger.json")
     seen("wave 2: a host crashes in the soak",
-         "it starts without the patch, which is quarantined; the wave is back; exit code 2", fleet.kernels)
+         "it boots without the patch and quarantines it; the wave is rolled back; exit code 2", fleet.kernels)

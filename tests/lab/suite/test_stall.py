@@ -92,7 +92,7 @@ def test_a_load_that_waits_for_another_transition_is_told_what_it_waits_for(play
     assert going.result().code == 0
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     assert_whole(held, play, "patch done", "patch done")
-    seen("two runs at once", "the second one is told who changes the host, at once")
+    seen("two runs at once", "the second fails at once and names the process changing the host")
 
 
 def test_a_load_waits_for_a_transition_that_nobody_waits_for(play, beside, held, patches, seen):
@@ -115,7 +115,7 @@ def test_a_load_waits_no_longer_than_its_budget(play, held, patches, seen):
     assert (outcome.code, outcome.result["code"]) == (2, "transition-running"), outcome.output
     assert "holder_fix" in outcome.result["msg"]
     assert outcome.seconds["patch"] < 20
-    seen("a load while another transition runs on and on", "reported when its time was over, with what it waits for")
+    seen("a load while another transition does not end", "reported after the timeout, with the task holding it")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_transition_that_is_held_both_ways_goes_on_where_it_can(play, held, he
     on = play("patch", src=patches["holder_fix"])
     assert (on.code, on.result["patch"]["state"]) == (0, "enabled"), on.output
     assert_whole(held, play, "patch done", "patch failed")
-    seen("a transition held in both directions, then wanted again", "turned round again by the next run, and enabled")
+    seen("a transition held in both directions, then wanted again", "reversed again by the next run, and enabled")
 
 
 @pytest.mark.exhaustive
@@ -168,7 +168,7 @@ def test_a_removal_is_left_going(play, held, patches, seen):
     held.run(RELEASE)
     assert play("patch", name="holder_fix", state="absent").result["patch"]["state"] == "absent"
     assert_whole(held, play, "patch done", "patch left-going", "patch done")
-    seen("a held removal, left going", "reported; the next run ends it")
+    seen("a held removal, left in transition", "reported; the next run ends it")
 
 
 @pytest.mark.exhaustive
@@ -183,4 +183,4 @@ def test_a_forced_removal_says_what_it_costs(start, patches, seen):
     assert (off.code, off.result["patch"]["state"]) == (0, "disabled"), off.output
     assert "transition-forced" in codes(off.result["findings"])
     assert_whole(guest, play, "patch done", "patch done")
-    seen("a held removal, forced", "off at once, with what it costs")
+    seen("a held removal, forced", "off at once, with a warning about the cost")

@@ -47,7 +47,7 @@ def test_a_trial_ends_by_itself(play, guest, patches, seen):
     assert guest.read("/proc/cmdline") == before
     livepatch = assert_whole(guest, play, "trial done", "patch done")
     assert (livepatch["trial"], livepatch["quarantined"], guest.guards()) == (None, [], [])
-    seen("a trial that nobody accepts", "taken out by the host itself when its time was over")
+    seen("a trial not accepted", "removed by the host at the end of the trial")
 
 
 def test_a_host_that_a_patch_cuts_off_comes_back_by_itself(play, guest, beside, patches, seen):
@@ -59,7 +59,7 @@ def test_a_host_that_a_patch_cuts_off_comes_back_by_itself(play, guest, beside, 
     guest.wait_until_back("drop_network")
     livepatch = assert_whole(guest, play, "trial done", "patch done")
     assert (livepatch["patches"], livepatch["quarantined"]) == ([], [])
-    seen("a patch on trial that drops all network traffic", "nothing reaches the host; back by itself after the trial")
+    seen("a patch on trial dropping all network traffic", "the host is unreachable; reverts after the trial")
 
 
 def test_what_ran_before_runs_again_with_no_moment_without_either(play, guest, patches, seen):
@@ -79,7 +79,7 @@ def test_what_ran_before_runs_again_with_no_moment_without_either(play, guest, p
     assert [(patch["name"], patch["state"]) for patch in livepatch["patches"]] == [("cmdline_cumulative_1", "accepted")]
     assert livepatch["boot"]["patches"] == ["cmdline_cumulative_1"]
     assert codes(livepatch["drift"]) == set()
-    seen("v1 accepted, v2 on trial and not accepted", "v1 runs again, with no moment without either")
+    seen("v1 accepted, v2 on trial and not accepted", "v1 runs again, with no gap between the two")
 
 
 @pytest.mark.exhaustive
@@ -113,12 +113,12 @@ def test_a_controller_that_is_killed_mid_transition_is_not_needed(play, begin, h
     held.wait_until_back("holder_fix")
     if released:
         assert_whole(held, play, "trial done", "patch done")
-        seen("controller killed mid-transition, transition released", "enabled, then taken out when the trial was over")
+        seen("controller killed mid-transition, transition released", "enabled, then removed at the end of the trial")
     else:
         livepatch = assert_whole(held, play, "patch failed")
         assert livepatch["journal"][0]["code"] == "transition-stalled"
         assert livepatch["trial"] is None
-        seen("controller killed mid-transition, transition held", "turned round by the host itself")
+        seen("controller killed mid-transition, transition held", "reversed by the host")
 
 
 @pytest.mark.exhaustive
@@ -132,7 +132,7 @@ def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, see
     held.run(RELEASE)
     held.wait_until_back("holder_fix")
     assert_whole(held, play, "trial done", "patch done")
-    seen("a trial's end whose transition is held", "waits for the task, and is back once that lets go")
+    seen("end of a trial with its transition held", "waits for the task, and reverts once it is released")
 
 
 @pytest.mark.exhaustive
@@ -149,7 +149,7 @@ def test_a_killed_way_back_is_begun_again(play, held, patches, seen):
     assert livepatch["trial"] is None
     assert {"trial interrupted", "trial done"} >= {
         f"{entry['action']} {entry['outcome']}" for entry in livepatch["journal"][:-1]}
-    seen("kill -9 of what ends a trial", "started again, and the host is back")
+    seen("kill -9 of the trial process", "started again, and the host reverts")
 
 
 @pytest.mark.exhaustive
@@ -165,7 +165,7 @@ def test_a_trial_needs_no_systemd(play, without_systemd, patches, seen):
     guest.wait_until_back("cmdline_v1")
     assert_whole(guest, play, "trial done", "patch done")
     guest.wait(f"! pgrep -f {PROGRAM} >/dev/null")
-    seen("a trial without systemd (simulated)", "taken out by a process of its own when its time was over")
+    seen("a trial without systemd (simulated)", "removed by a process of its own at the end of the trial")
 
 
 @pytest.mark.exhaustive

@@ -43,7 +43,7 @@ def test_a_host_that_is_well(play, web, patches, seen):
     assert (result["kernel_log"], result["findings"], outcome.trips) == ([], [], ["ssh"])
     assert 0 < result["trial"]["seconds_left"] <= 300
     assert_whole(guest, play, "patch done")
-    seen("patch_watch on a host that is well", "well: command, unit and URL, in one round trip")
+    seen("patch_watch on a healthy host", "well: command, unit and URL, in one round trip")
 
 
 @pytest.mark.exhaustive
@@ -55,7 +55,7 @@ def test_a_patch_that_was_loaded_by_hand(play, guest, patches, seen):
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     after = play("patch_watch", name="cmdline_v1").result
     assert (codes(after["findings"]), after["verified"], after["state"]) == (set(), True, "accepted")
-    seen("patch_watch for a patch that was loaded by hand", "well, and not verified until it is accepted with its file")
+    seen("patch_watch for a patch loaded by hand", "well, and not verified until it is accepted with its file")
 
 
 @pytest.mark.exhaustive
@@ -72,7 +72,7 @@ def test_health_checks_that_fail(play, guest, patches, seen):
     assert guest.run("pgrep -x sleep -a || true").count("sleep 600") == 0
     told = play("patch_watch", name="cmdline_v1", baseline=baseline, health_checks=checks, report_only=True)
     assert (told.code, told.result["well"], len(told.result["findings"])) == (0, False, 4)
-    seen("health checks that fail", "each told with what came of it; one that hangs is killed")
+    seen("failing health checks", "each reported with its result; a hanging one is killed")
 
 
 @pytest.mark.exhaustive
@@ -109,7 +109,7 @@ def test_a_kernel_that_warns_is_tainted_and_starts_anew(start, patches, seen):
     assert (gone.code, gone.result["code"], gone.result["state"]) == (2, "host-rebooted", "absent")
     assert boot_id in gone.result["msg"]
     assert codes(gone.result["findings"]) == {"host-rebooted", "patch-not-running"}
-    seen("a patch that has the kernel warn, and a reboot during its trial", "each speaks against the host, by its name")
+    seen("a patch causing a kernel warning, and a reboot during its trial", "the host fails, with a code for each")
 
 
 @pytest.mark.exhaustive
@@ -134,4 +134,4 @@ def test_a_patch_on_trial_is_asked_for_again(play, guest, patches, seen):
     assert guest.version() == "c1"
     livepatch = play("patch_info").result["livepatch"]
     assert livepatch["boot"]["patches"] == ["cmdline_cumulative_1"]
-    seen("a patch on trial, asked for again", "on trial anew, and back to what ran before its load, also once accepted")
+    seen("a patch on trial, requested again", "a new trial; rollback to before its load, also once accepted")

@@ -15,14 +15,14 @@ from ansible.plugins.connection import ConnectionBase
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import connect_anew
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
                "size": 3, "build_id": "bb", "objects": [], "padding": "x"}
 OPERATOR = {"user": "alice", "node": "control1"}
 DONE = {"changed": True, "invocation": {"module_args": {
-    "src": "fix.ko", "_offer": {"builds": []}, "_operator": OPERATOR}}}
+    "src": "fix.ko", "via_controller": {"offer": {"builds": []}, "operator": OPERATOR, "fresh": False}}}}
 
 
 class ScriptedCache:
@@ -35,7 +35,7 @@ class ScriptedCache:
     def describe(self, path):
         return dict(DESCRIPTION, file=path.name)
 
-    def described(self, sha256):
+    def find_description(self, sha256):
         return DESCRIPTION if sha256 in self.read else None
 
     def describe_bytes(self, content, name):
@@ -53,7 +53,7 @@ class ScriptedCache:
 def action(tmp_path, monkeypatch):
     """Build an action for some options on a host that answers with `answers`, in turn."""
     def build(options, answers, cache=None, name="patch"):
-        monkeypatch.setattr(action_module, "operator", lambda: OPERATOR)
+        monkeypatch.setattr(action_module, "identify_actor", lambda: OPERATOR)
         monkeypatch.setattr(action_module, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
         task = mock.Mock(action=f"kernel.livepatch.{name}", args=options, async_val=0, check_mode=False, diff=False)
         connection = mock.Mock()
@@ -73,6 +73,11 @@ def sent(module, call):
     return module._execute_module.call_args_list[call].kwargs["module_args"]
 
 
+def told(module, call):
+    """What the controller's half fills in, in one call of the module."""
+    return sent(module, call)["via_controller"]
+
+
 def test_one_call_when_the_host_needs_nothing(action):
     module = action({"src": "fix.ko"}, [dict(DONE)])
     result = module.run(task_vars={})
@@ -80,14 +85,15 @@ def test_one_call_when_the_host_needs_nothing(action):
     assert module._execute_module.call_count == 1
     assert module._transfer_file.call_count == 0
     assert sent(module, 0) == {
-        "src": "fix.ko", "_offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "_operator": OPERATOR}
+        "src": "fix.ko",
+        "via_controller": {"offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "operator": OPERATOR}}
 
 
 @pytest.mark.parametrize("name", ["patch_check", "patch_verify"])
 def test_a_module_that_only_looks_is_not_told_who_asks(action, name):
     module = action({"src": "fix.ko"}, [dict(DONE)], name=name)
     module.run(task_vars={})
-    assert sorted(sent(module, 0)) == ["_offer", "src"]
+    assert (sorted(sent(module, 0)), list(told(module, 0))) == (["src", "via_controller"], ["offer"])
 
 
 def test_what_is_no_option_for_playbooks_is_not_shown_to_the_user(action):
@@ -95,33 +101,43 @@ def test_what_is_no_option_for_playbooks_is_not_shown_to_the_user(action):
     assert result["invocation"]["module_args"] == {"src": "fix.ko"}
 
 
+@pytest.mark.parametrize("given", [
+    {"offer": {"kind": "host", "builds": []}, "operator": {"user": "mallory"}}, {"fresh": "no"}, {"other": 1}, "fresh",
+    1, None])
+def test_what_a_playbook_puts_there_is_dropped(action, given):
+    module = action({"src": "fix.ko", "via_controller": given}, [dict(DONE)])
+    assert module.run(task_vars={})["changed"] is True
+    assert told(module, 0) == {
+        "offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "operator": OPERATOR}
+
+
 def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
-    module = action({"src": "fix.ko"}, [{"needs": {"file": "a" * 64}}, dict(DONE)])
+    module = action({"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)])
     assert module.run(task_vars={})["changed"] is True
     module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
-    assert sent(module, 1)["_offer"]["delivered"] == f"/root/tmp/{'a' * 64}.ko"
+    assert told(module, 1)["offer"]["delivered"] == f"/root/tmp/{'a' * 64}.ko"
 
 
 def test_a_file_of_the_host_is_read_when_it_is_new(action):
     slurped = {"content": base64.b64encode(b"ELF").decode()}
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
     module = action({"src": "/srv/vendor.ko", "remote_src": "yes"}, [needs, slurped, dict(DONE)])
     module.run(task_vars={})
     assert module._execute_module.call_args_list[1].kwargs["module_name"] == "ansible.legacy.slurp"
-    assert sent(module, 2)["_offer"]["builds"] == [dict(DESCRIPTION, file="vendor.ko")]
+    assert told(module, 2)["offer"]["builds"] == [dict(DESCRIPTION, file="vendor.ko")]
 
 
 def test_a_file_that_another_host_had_is_not_read_again(action, tmp_path):
     cache = ScriptedCache(tmp_path)
     cache.read = ["a" * 64]
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
     module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, dict(DONE)], cache)
     module.run(task_vars={})
     assert module._execute_module.call_count == 2
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(action):
-    needs = {"needs": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
+    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
     slurped = {"content": base64.b64encode(b"ELF").decode()}
     module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, slurped])
     assert module.run(task_vars={})["code"] == "changed"
@@ -133,7 +149,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(action):
     {"reading": {}}, {"reading": {"path": "/srv/fix.ko", "sha256": "/etc/shadow"}}, {"other": 1}, {}, [], None,
 ])
 def test_a_host_gets_nothing_but_what_it_was_offered(action, options, needs):
-    module = action(options, [{"needs": needs}])
+    module = action(options, [{"request": needs}])
     result = module.run(task_vars={})
     assert (result["failed"], result["code"]) == (True, "host-not-trusted")
     assert module._transfer_file.call_count == 0
@@ -144,13 +160,14 @@ def test_a_source_that_is_no_path_is_refused(action, source):
     module = action({"src": source}, [])
     result = module.run(task_vars={})
     assert (result["failed"], result["code"]) == (True, "bad-option")
-    assert "give the path" in result["msg"]
+    assert "Set it to the path" in result["msg"]
 
 
 def test_a_name_alone_offers_nothing(action):
     module = action({"name": "fix", "state": "absent"}, [dict(DONE)])
     module.run(task_vars={})
-    assert sent(module, 0) == {"name": "fix", "state": "absent", "_offer": None, "_operator": OPERATOR}
+    assert sent(module, 0) == {
+        "name": "fix", "state": "absent", "via_controller": {"offer": None, "operator": OPERATOR}}
 
 
 def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):
@@ -163,7 +180,7 @@ def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):
 
 
 def test_a_host_that_never_has_enough_is_given_up(action):
-    module = action({"src": "fix.ko"}, [{"needs": {"description": "a" * 64}}] * 4)
+    module = action({"src": "fix.ko"}, [{"request": {"description": "a" * 64}}] * 4)
     assert module.run(task_vars={})["code"] == "host-not-trusted"
 
 
@@ -190,10 +207,10 @@ def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, 
     module = action({"src": "patches/fix.ko"}, [dict(DONE)])
     module._find_needle = mock.Mock(side_effect=AnsibleError("not found"))
     assert module.run(task_vars={})["changed"] is True
-    assert sent(module, 0)["_offer"]["builds"] == [DESCRIPTION]
+    assert told(module, 0)["offer"]["builds"] == [DESCRIPTION]
 
 
-ENABLED = {"changed": True, "needs": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
+ENABLED = {"changed": True, "request": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
            "patch": {"previous_state": "absent", "state": "enabled", "replaces": ["old"], "transition_seconds": 1.5},
            "diff": {"before": "no live patch\n", "after": "fix: enabled\n"}, "baseline": {"taints": 0}}
 ACCEPTED = {"changed": True, "transaction": "T2", "findings": ["a", "b"], "blockers": [],
@@ -208,12 +225,12 @@ def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action)
     calls.attach_mock(module._connection.reset, "reset")
     result = module.run(task_vars={})
     assert [name for name, _words, _options in calls.mock_calls] == ["module", "reset", "module"]
-    assert ["_fresh" in sent(module, call) for call in (0, 1)] == [False, True]
+    assert ["fresh" in told(module, call) for call in (0, 1)] == [False, True]
     assert result["patch"] == {
         "previous_state": "absent", "state": "accepted", "replaces": ["old"], "transition_seconds": 1.5}
     assert (result["changed"], result["transaction"], result["findings"]) == (True, "T1", ["a", "b"])
     assert result["diff"] == {"before": "no live patch\n", "after": "fix: enabled\n"}
-    assert ("needs" in result, result["baseline"]) == (False, {"taints": 0})
+    assert ("request" in result, result["baseline"]) == (False, {"taints": 0})
 
 
 def test_a_host_that_is_not_reached_any_more_is_unreachable(action):
@@ -244,5 +261,5 @@ def test_a_connection_that_lasts_no_longer_than_a_call_is_only_closed():
         transport = _connect = exec_command = put_file = fetch_file = None
 
     connection = Plain.__new__(Plain)
-    connect_anew(connection)
+    reset_connection(connection)
     assert connection.closed

@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.action import patch_rollback
 def action(monkeypatch):
     """Build an action for a task with these keywords, on a host that answers with its options."""
     def build(**keywords):
-        monkeypatch.setattr(patch_rollback, "operator", lambda: {"user": "alice", "node": "control1"})
+        monkeypatch.setattr(patch_rollback, "identify_actor", lambda: {"user": "alice", "node": "control1"})
         task = mock.Mock(**dict({"args": {"to": "original"}, "async_val": 0, "check_mode": False}, **keywords))
         connection = mock.Mock(has_native_async=False)
         module = patch_rollback.ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
@@ -30,8 +30,8 @@ def test_the_host_is_told_who_asks_and_the_result_does_not_show_it(action):
     module = action()
     result = module.run(task_vars={})
     assert module._execute_module.call_args.kwargs == {
-        "module_args": {"to": "original", "_operator": {"user": "alice", "node": "control1"}}, "task_vars": {},
-        "wrap_async": False}
+        "module_args": {"to": "original", "via_controller": {"operator": {"user": "alice", "node": "control1"}}},
+        "task_vars": {}, "wrap_async": False}
     assert (result["changed"], result["invocation"]) == (True, {"module_args": {"to": "original"}})
 
 

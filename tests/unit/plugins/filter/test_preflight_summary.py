@@ -21,7 +21,7 @@ def found(level, code, message=None):
 
 def answer(*findings, state="absent", kernel=KERNEL, reasons=()):
     return {
-        "compatible": state != "uncovered" and all(entry["level"] != "blocker" for entry in findings),
+        "compatible": state != "no_build" and all(entry["level"] != "blocker" for entry in findings),
         "arch": "x86_64", "patch": {"name": "fix", "state": state, "kernel": kernel}, "findings": list(findings),
         "forecast": {"replaces": [], "sleepers": [],
                      "rollback": {"possible": not reasons, "to": [], "reasons": list(reasons)}},
@@ -30,18 +30,18 @@ def answer(*findings, state="absent", kernel=KERNEL, reasons=()):
 
 def test_each_host_is_counted_once():
     summary = SUMMARIZE({
-        "a": answer(), "b": answer(found("blocker", "x")), "c": answer(state="uncovered"),
+        "a": answer(), "b": answer(found("blocker", "x")), "c": answer(state="no_build"),
         "d": {"unreachable": True, "msg": "gone"}, "e": {"failed": True, "msg": "bad", "code": "not-elf"}, "f": {}})
     assert (summary["ok"], summary["hosts"]) == (False, 6)
     assert summary["counts"] == {
-        "compatible": 1, "uncovered": 1, "blocked": 1, "unchecked": 1, "lost": 1, "unanswered": 1}
-    assert [(one["compatible"], one["uncovered"], one["blocked"]) for one in summary["cohorts"]] == [
+        "compatible": 1, "no_build": 1, "blocked": 1, "unchecked": 1, "unreachable": 1, "no_result": 1}
+    assert [(one["compatible"], one["no_build"], one["blocked"]) for one in summary["cohorts"]] == [
         (["a"], ["c"], ["b"])]
     assert summary["problems"] == {"b": "x: About x.", "d": "gone", "e": "not-elf: bad"}
-    assert summary["unanswered"] == ["f"]
+    assert summary["no_result"] == ["f"]
 
 
-@pytest.mark.parametrize("good", [answer(), answer(state="uncovered"), answer(found("warning", "x"))])
+@pytest.mark.parametrize("good", [answer(), answer(state="no_build"), answer(found("warning", "x"))])
 def test_a_summary_is_ok_without_problems(good):
     summary = SUMMARIZE({"a": good})
     assert (summary["ok"], summary["problems"]) == (True, {})
@@ -52,7 +52,7 @@ def test_no_hosts_are_no_problem_of_the_filter():
 
 
 def test_a_task_that_was_skipped_is_no_answer():
-    assert SUMMARIZE({"a": {"skipped": True, "changed": False}})["unanswered"] == ["a"]
+    assert SUMMARIZE({"a": {"skipped": True, "changed": False}})["no_result"] == ["a"]
 
 
 def test_a_code_comes_once_with_its_hosts_and_messages():
@@ -89,14 +89,14 @@ def test_the_way_back_is_told_apart_from_what_stands_in_the_way():
     assert summary["ok"] is True
     assert summary["lines"][:-1] == [
         "6.1.0-56-amd64 x86_64: 1 host: 1 compatible",
-        "  no way back: no-file on a: About no-file.", "  way back: callbacks on a: About callbacks."]
+        "  no rollback: no-file on a: About no-file.", "  rollback: callbacks on a: About callbacks."]
 
 
 def test_hosts_lost_for_several_reasons_are_one_line():
     summary = SUMMARIZE({
         host: {"unreachable": True, "msg": f"port 22 of {host}\nrefused\n\nin line 1"} for host in ("a", "b")})
     assert summary["lines"] == [
-        "lost, unreachable: a, b: port 22 of a refused (and 1 other message)", "2 hosts: 2 lost"]
+        "unreachable: a, b: port 22 of a refused (and 1 other message)", "2 hosts: 2 unreachable"]
 
 
 def test_a_cohort_needs_the_variables_of_its_hosts():
@@ -120,19 +120,19 @@ def without(key):
     dict(answer(), findings=[dict(found("note", "x"), level="nought")]),
     dict(answer(), findings=[dict(found("note", "x"), level=["note"])]),
     dict(answer(), findings=[dict(found("note", "x"), code={})]),
-    dict(answer(), patch={"kernel": KERNEL, "state": ["uncovered"]}, compatible=False),
+    dict(answer(), patch={"kernel": KERNEL, "state": ["no_build"]}, compatible=False),
     {"censored": "the output has been hidden", "changed": False},
 ])
 def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     summary = SUMMARIZE({"a": odd, "b": answer()})
     assert summary["counts"]["unchecked"] == summary["counts"]["compatible"] == 1
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host's answer makes no sense: find out who is in control of it."}
+        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
 
 
 @pytest.mark.parametrize("odd", ["text", [], None, 1])
 def test_what_is_no_result_is_no_answer(odd):
-    assert SUMMARIZE({"a": odd})["unanswered"] == ["a"]
+    assert SUMMARIZE({"a": odd})["no_result"] == ["a"]
 
 
 @pytest.mark.parametrize("forecast", [None, [], {"rollback": []}, {"rollback": {"reasons": [{}, 1]}}])

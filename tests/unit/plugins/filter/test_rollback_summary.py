@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.filter.rollback_summary import
 
 SUMMARIZE = FilterModule().filters()["rollback_summary"]
 NO_PREVIOUS = {"failed": True, "code": "no-previous", "msg": "Nothing to take back."}
-LOST = {"unreachable": True, "msg": "gone"}
+UNREACHABLE = {"unreachable": True, "msg": "gone"}
 
 
 def found(code, level="blocker"):
@@ -43,19 +43,19 @@ def verdict(answer, proven=None, check_mode=False):
     (NO_PREVIOUS, proof(findings=[found("nothing-enabled")], failed=True), "unchanged"),
     (dict(NO_PREVIOUS, failed=False), proof(findings=[found("nothing-enabled")], failed=False), "unchanged"),
     (NO_PREVIOUS, proof("other"), "failed"), (dict(NO_PREVIOUS, failed=False), proof("other"), "failed"),
-    (NO_PREVIOUS, LOST, "lost"),
+    (NO_PREVIOUS, UNREACHABLE, "unreachable"),
     (NO_PREVIOUS, None, "failed"),
     (went(["new"]), None, "failed"),
     (went(["new"]), {"skipped": True}, "failed"),
-    (went(["new"]), LOST, "lost"),
+    (went(["new"]), UNREACHABLE, "unreachable"),
     (went(["new"]), proof("new"), "failed"),
     (went(["new"], [], ["old"]), proof("old", findings=[found("not-enabled")], failed=True), "failed"),
     (went(["new"], [], ["old"]), proof("old", findings=[found("object-absent", "note")]), "rolled_back"),
     (went(["new"], [], ["old"]), {"failed": True, "msg": "MODULE FAILURE"}, "failed"),
     (went(["new"], [], ["old"]), proof("old", failed=True, msg="odd"), "failed"),
-    (went(["new"], [], ["old"], found("transition-unfinished", "warning")), proof("old"), "left_going"),
+    (went(["new"], [], ["old"], found("transition-unfinished", "warning")), proof("old"), "in_transition"),
     ({"failed": True, "code": "transition-stalled", "msg": "Stalled."}, proof("new"), "failed"),
-    (LOST, None, "lost"), ({}, None, "unanswered"), ({"skipped": True}, None, "unanswered"),
+    (UNREACHABLE, None, "unreachable"), ({}, None, "no_result"), ({"skipped": True}, None, "no_result"),
 ])
 def test_a_host_has_one_verdict(answer, proven, word):
     assert verdict(answer, proven) == word
@@ -63,7 +63,7 @@ def test_a_host_has_one_verdict(answer, proven, word):
 
 
 @pytest.mark.parametrize(("answer", "word"), [
-    (went(["new"], ["old"], ["old"]), "planned"), (went(target=["old"]), "unchanged"), (LOST, "lost"),
+    (went(["new"], ["old"], ["old"]), "planned"), (went(target=["old"]), "unchanged"), (UNREACHABLE, "unreachable"),
     ({"failed": True, "code": "quarantined", "msg": "No."}, "failed"), (NO_PREVIOUS, "failed"),
 ])
 def test_check_mode_plans(answer, word):
@@ -73,9 +73,9 @@ def test_check_mode_plans(answer, word):
 def test_a_plan_is_told_as_one():
     answers = {"a": went(["new"], ["old"], ["old"]), "b": went(["new"]), "c": went(["new"], [], ["x", "y"])}
     assert SUMMARIZE(answers, check_mode=True)["lines"] == [
-        "would be rolled back: a: new out, old back in; old would be enabled then",
-        "would be rolled back: b: new out; no live patch would be enabled then",
-        "would be rolled back: c: new out; x and y would be enabled then",
+        "would be rolled back: a: new removed, old restored; old would be enabled then",
+        "would be rolled back: b: new removed; no live patch would be enabled then",
+        "would be rolled back: c: new removed; x and y would be enabled then",
         "3 hosts: 3 would be rolled back"]
 
 
@@ -84,8 +84,8 @@ def test_hosts_on_which_the_same_was_done_are_one_line_and_the_most_come_first()
     proofs = {"a": proof(), **{host: proof("old") for host in answers if host != "a"}}
     summary = SUMMARIZE(answers, proofs)
     assert summary["lines"] == [
-        "rolled back: h0, h1, h2 and 9 more: new out, old back in; old is enabled now",
-        "rolled back: a: new out; no live patch is enabled now", "13 hosts: 13 rolled back"]
+        "rolled back: h0, h1, h2 and 9 more: new removed, old restored; old is enabled now",
+        "rolled back: a: new removed; no live patch is enabled now", "13 hosts: 13 rolled back"]
     assert [len(group["hosts"]) for group in summary["arrived"]] == [12, 1]
 
 
@@ -97,14 +97,14 @@ def test_what_is_worth_knowing_is_told_of_hosts_that_went_back():
 
 def test_each_host_that_is_not_back_has_a_sentence():
     answers = {
-        "a": went(["new"]), "b": LOST, "c": went(["new"], [], [], found("transition-unfinished", "warning")),
+        "a": went(["new"]), "b": UNREACHABLE, "c": went(["new"], [], [], found("transition-unfinished", "warning")),
         "d": went(["new"]), "e": went(["new"]), "f": {}}
     summary = SUMMARIZE(answers, {"a": proof("new"), "d": {}, "e": proof()})
     assert summary["problems"] == {
-        "a": "stack-differs: After the way back the kernel has other patches enabled (new) than were to be reached "
-             "(none): find out what else changes this host, and run again.",
+        "a": "stack-differs: After the rollback, other patches are enabled (new) than requested (none). Find the cause "
+             "with patch_info (changing, other_tools), then run again.",
         "b": "gone", "c": "transition-unfinished: About transition-unfinished.",
-        "d": "What runs after the way back was not verified: run again."}
+        "d": "The live patches were not verified after the rollback. Run the playbook again."}
     assert summary["artifact"]["problems"] == summary["problems"]
     assert summary["artifact"]["hosts"]["e"] == {"verdict": "rolled_back", "enabled": []}
 
@@ -116,7 +116,7 @@ def test_each_host_that_is_not_back_has_a_sentence():
 def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     summary = SUMMARIZE({"a": dict(went(), **odd)}, {"a": proof()})
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host's answer makes no sense: find out who is in control of it."}
+        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
 
 
 @pytest.mark.parametrize("odd", [{"patches": "old"}, {"findings": {}}, {"findings": [1]}])
@@ -129,4 +129,4 @@ def test_texts_of_a_host_are_shown_without_what_controls_a_terminal():
     answers = {"a": went(["n\x1b"], [], ["o\x07"]), "b": {"failed": True, "code": "\x1b", "msg": "a\x1b[2J"}}
     summary = SUMMARIZE(answers, {"a": proof("o\x07")})
     assert summary["lines"] == [
-        "rolled back: a: n? out; o? is enabled now", "failed: b: ?: a?[2J", "2 hosts: 1 rolled back, 1 failed"]
+        "rolled back: a: n? removed; o? is enabled now", "failed: b: ?: a?[2J", "2 hosts: 1 rolled back, 1 failed"]

@@ -40,15 +40,15 @@ def answer(*patches, kernel=KERNEL, **more):
     (answer(), "unpatched"),
     (answer(interface="kpatch"), "unsupported"),
     ({"failed": True, "msg": "bad"}, "unchecked"),
-    ({"unreachable": True, "msg": "gone"}, "lost"),
-    ({}, "unanswered"),
-    ({"skipped": True}, "unanswered"),
+    ({"unreachable": True, "msg": "gone"}, "unreachable"),
+    ({}, "no_result"),
+    ({"skipped": True}, "no_result"),
 ])
 def test_a_host_is_what_its_least_settled_patch_is(told, verdict):
     summary = SUMMARIZE({"a": told})
     assert {word for word, count in summary["counts"].items() if count} == {verdict}
     assert summary["artifact"]["hosts"]["a"]["verdict"] == verdict
-    assert summary["ok"] is (verdict not in ("unchecked", "lost", "unanswered"))
+    assert summary["ok"] is (verdict not in ("unchecked", "unreachable", "no_result"))
 
 
 def test_no_hosts_are_no_problem_of_the_filter():
@@ -70,13 +70,13 @@ def test_a_trial_and_a_transition_are_told_with_their_hosts():
             "name": "fix", "state": "enabling", "blockers": [{"comm": "nginx"}, {"comm": "a\x1bb"}]}),
         "c": answer(patch("disabling"), transition={"name": "fix", "state": "disabling", "blockers": []})})["lines"]
     assert lines[1:-1] == [
-        "  fix on trial on a (goes back in 187 s)", "  fix enabling on b (held by nginx, a?b)",
+        "  fix on trial on a (reverts in 187 s)", "  fix enabling on b (held by nginx, a?b)",
         "  fix disabling on c"]
 
 
 @pytest.mark.parametrize(("who", "name"), [
     ({"controller_user": "alice", "controller_node": "control1"}, "alice on control1"),
-    ({"controller_user": None, "controller_node": "control1"}, "somebody on control1"),
+    ({"controller_user": None, "controller_node": "control1"}, "an unknown user on control1"),
     ({"controller_user": None, "controller_node": None}, "the host itself"), (None, "the host itself"),
     ({"controller_user": "\x1b[2J", "controller_node": None}, "?[2J"),
 ])
@@ -97,7 +97,7 @@ def test_drift_comes_by_code_with_its_hosts_and_the_hosts_are_named_in_the_sum()
         "c": answer(drift=[found("n", "note")])})
     assert summary["lines"][2:] == [
         "  warning x on a, b: One. (and 1 other message)", "  note n on a, c: About n.",
-        "3 hosts: 3 without a live patch; 2 hosts are not as they should be: a, b"]
+        "3 hosts: 3 without a live patch; 2 hosts have drifted: a, b"]
     assert (summary["ok"], summary["problems"], summary["drifted"]) == (True, {}, ["a", "b"])
 
 
@@ -107,7 +107,7 @@ def test_drift_is_a_problem_where_that_is_asked_for_also_where_it_is_not_known()
     summary = SUMMARIZE(told, fail_on_drift=True)
     assert summary["problems"] == {
         "a": "x: About x. Also: y.",
-        "b": "Whether the host is as it should be is not known, because it tells that to root only: use become."}
+        "b": "The drift of the host is unknown without root. Run the task with become: true."}
     assert summary["ok"] is False
     assert any(line.startswith("  not known on b: what is accepted") for line in summary["lines"])
 
@@ -130,14 +130,14 @@ def test_a_build_is_missing_where_it_is_not_in_effect(told, missing):
     builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1"}]
     summary = summarize_status({"a": told}, builds=builds)
     assert [one["hosts"] for one in summary["cohorts"][0]["missing"]] == [missing] * bool(missing)
-    assert summary["uncovered"] == []
+    assert summary["no_build"] == []
 
 
 @pytest.mark.parametrize("other", [{"release": "6.1.0-55-amd64"}, {"arch": "aarch64"}])
 def test_a_host_is_uncovered_where_no_build_is_for_its_kernel_and_that_is_no_problem(other):
     builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1", **other}]
     summary = summarize_status({"a": answer(), "gone": {"unreachable": True, "msg": "gone"}}, builds=builds)
-    assert (summary["uncovered"], list(summary["problems"])) == (["a"], ["gone"])
+    assert (summary["no_build"], list(summary["problems"])) == (["a"], ["gone"])
     assert "covered" not in summary["artifact"]["hosts"]["gone"]
 
 
@@ -167,7 +167,7 @@ def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     told = {"livepatch": {**answer()["livepatch"], **odd} if isinstance(odd, dict) and odd else odd}
     summary = SUMMARIZE({"a": told, "b": answer()})
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host's answer makes no sense: find out who is in control of it."}
+        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
     assert summary["counts"]["unpatched"] == 1
 
 

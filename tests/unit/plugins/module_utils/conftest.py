@@ -24,9 +24,9 @@ def kernel(tmp_path):
 @pytest.fixture
 def interface(kernel):
     """The adapter for the simulated kernel's livepatch interface."""
-    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import Livepatch
+    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import SysfsInterface
 
-    return Livepatch(kernel)
+    return SysfsInterface(kernel)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def before_the_lock(monkeypatch):
         def late(*arguments, **options):
             if calls:
                 calls.pop()()
-            with real(*arguments, **options) as recorded:
-                yield recorded
-        monkeypatch.setattr(module, "transaction", late)
+            with real(*arguments, **options) as transaction:
+                yield transaction
+        monkeypatch.setattr(module, "open_transaction", late)
     return let_happen

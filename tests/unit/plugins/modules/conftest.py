@@ -29,11 +29,13 @@ def kernel(tmp_path, monkeypatch):
 def run(monkeypatch, capsys):
     """run(plugin, options): the module's exit code and its result, as Ansible reads it from standard output.
 
-    run.warned has the warnings of the last run.
+    `offer` is what the controller's half offers. run.warned has the warnings of the last run.
     """
     from ansible.module_utils import basic
 
-    def run_module(plugin, check_mode=False, **options):
+    def run_module(plugin, check_mode=False, offer=None, **options):
+        if offer is not None:
+            options["via_controller"] = {"offer": offer}
         arguments = {"ANSIBLE_MODULE_ARGS": dict(options, _ansible_check_mode=check_mode)}
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode("utf-8"))
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)

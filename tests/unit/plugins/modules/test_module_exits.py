@@ -24,20 +24,20 @@ def delivered(tmp_path):
 
 
 def test_a_result(kernel, run, delivered):
-    code, result = run("patch", src="fix.ko", _offer=delivered)
+    code, result = run("patch", src="fix.ko", offer=delivered)
     assert code == 0
     assert sorted(result) == ["baseline", "blockers", "changed", "diff", "findings", "patch", "transaction"]
     assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
-    assert run("patch", src="fix.ko", _offer=delivered)[1]["changed"] is False
+    assert run("patch", src="fix.ko", offer=delivered)[1]["changed"] is False
 
 
 def test_a_need(kernel, run):
-    assert run("patch", src="fix.ko", _offer=FIX.offer()) == (0, {"changed": False, "needs": {"file": FIX.sha256}})
+    assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "request": {"file": FIX.sha256}})
 
 
 def test_an_error_with_its_details(kernel, run):
     kernel.put("/proc/sys/kernel/osrelease", "6.1.0-57-amd64\n")
-    code, result = run("patch", src="fix.ko", _offer=FIX.offer())
+    code, result = run("patch", src="fix.ko", offer=FIX.offer())
     assert (code, result["failed"], result["code"]) == (1, True, "wrong-release")
     assert result["msg"] == (
         "fix.ko is built for kernel 6.1.0-56-amd64 and this host runs 6.1.0-57-amd64. Use a build for "
@@ -53,7 +53,7 @@ def test_an_error_with_its_details(kernel, run):
     (OSError("said nothing more"), "from the operating system: said nothing more."),
 ])
 @pytest.mark.parametrize("module, options", [
-    ("patch", {"name": "fix", "state": "absent"}), ("patch_check", {"src": "fix.ko", "_offer": FIX.offer()}),
+    ("patch", {"name": "fix", "state": "absent"}), ("patch_check", {"src": "fix.ko", "offer": FIX.offer()}),
     ("patch_info", {}), ("patch_verify", {}),
     ("patch_rollback", {"to": "original"}), ("patch_watch", {"name": "fix"})])
 def test_what_a_host_should_not_refuse(kernel, run, module, options, error, sentence):
@@ -69,24 +69,24 @@ def test_what_a_host_should_not_refuse(kernel, run, module, options, error, sent
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_a_check_that_finds_a_blocker_returns_everything_with_the_error(kernel, run, check_mode):
     kernel.put("/proc/sys/kernel/osrelease", "6.1.0-57-amd64\n")
-    code, result = run("patch_check", check_mode=check_mode, src="fix.ko", _offer=FIX.offer())
+    code, result = run("patch_check", check_mode=check_mode, src="fix.ko", offer=FIX.offer())
     assert (code, result["failed"], result["code"], result["compatible"]) == (1, True, "wrong-release", False)
-    code, report = run("patch_check", check_mode=check_mode, src="fix.ko", _offer=FIX.offer(), report_only=True)
+    code, report = run("patch_check", check_mode=check_mode, src="fix.ko", offer=FIX.offer(), report_only=True)
     assert (code, sorted(report)) == (0, ["arch", "changed", "compatible", "findings", "forecast", "patch", "trial"])
     assert [report[key] == result[key] for key in report] == [True] * len(report)
     assert (report["changed"], kernel.loads, kernel.writes) == (False, [], [])
 
 
 def test_check_mode_reaches_the_job(kernel, run, delivered):
-    code, result = run("patch", check_mode=True, src="fix.ko", _offer=delivered)
+    code, result = run("patch", check_mode=True, src="fix.ko", offer=delivered)
     assert (code, result["changed"], kernel.loads) == (0, True, [])
-    run("patch", src="fix.ko", _offer=delivered)
+    run("patch", src="fix.ko", offer=delivered)
     code, result = run("patch_rollback", check_mode=True, to="original")
     assert (code, result["changed"], os.listdir(kernel.path("/sys/module"))) == (0, True, ["fix"])
 
 
 def test_what_the_other_modules_return(kernel, run, delivered):
-    run("patch", src="fix.ko", _offer=delivered)
+    run("patch", src="fix.ko", offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
         "accepted", "boot", "changing", "drift", "interface", "journal", "journal_unreadable", "kept", "kernel",
         "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
@@ -102,7 +102,7 @@ def test_what_the_other_modules_return(kernel, run, delivered):
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_what_is_watched_fails_with_everything_or_only_tells_it(kernel, run, delivered, check_mode):
-    known = run("patch", src="fix.ko", _offer=delivered)[1]["baseline"]
+    known = run("patch", src="fix.ko", offer=delivered)[1]["baseline"]
     code, result = run("patch_watch", check_mode=check_mode, name="fix", baseline=known)
     assert (code, result["changed"], result["well"], result["state"]) == (0, False, True, "enabled")
     kernel.say("BUG: sleeping function called from invalid context", priority=3)
@@ -120,11 +120,11 @@ def test_what_is_watched_fails_with_everything_or_only_tells_it(kernel, run, del
 ])
 def test_a_host_without_a_build_does_not_pass_for_patched(kernel, run, plugin, options, warned):
     offer = dict(SimulatedPatch(release="5.10.0").offer(), kind="bundle")
-    code, result = run(plugin, src="patches", _offer=offer, **options)
-    assert (code, result["patch"]["state"], result["changed"]) == (0, "uncovered", False)
+    code, result = run(plugin, src="patches", offer=offer, **options)
+    assert (code, result["patch"]["state"], result["changed"]) == (0, "no_build", False)
     assert [text[:26] for text in run.warned] == (["The bundle has no build of"] if warned else [])
 
 
 def test_a_host_with_a_build_is_warned_about_nothing(kernel, run, delivered):
-    assert run("patch", src="fix.ko", _offer=delivered)[1]["patch"]["state"] == "enabled"
+    assert run("patch", src="fix.ko", offer=delivered)[1]["patch"]["state"] == "enabled"
     assert run.warned == []

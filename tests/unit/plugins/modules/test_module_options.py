@@ -67,7 +67,7 @@ def test_a_stall_takes_ninety_seconds_and_is_turned_round_when_nothing_is_said(k
     kernel.hold(7)
     path = tmp_path / "fix.ko"
     path.write_bytes(FIX.image)
-    code, result = run("patch", src="fix.ko", _offer=FIX.offer(str(path)))
+    code, result = run("patch", src="fix.ko", offer=FIX.offer(str(path)))
     assert (code, result["code"]) == (1, "transition-stalled")
     assert "did not end within 90 s and was reversed" in result["msg"]
     assert result["blockers"][0]["comm"] == "worker"

@@ -17,7 +17,7 @@ def answer(state="absent", *findings, kernel=KERNEL):
     """What patch_check returns for a host, as far as the summary reads it."""
     blocked = any(level == "blocker" for level, _code in findings)
     return {
-        "compatible": not blocked and state != "uncovered", "arch": "x86_64",
+        "compatible": not blocked and state != "no_build", "arch": "x86_64",
         "patch": {"name": "fix", "state": state, "kernel": kernel},
         "findings": [
             {"code": code, "level": level, "subject": "fix.ko", "message": f"About {code}."}
@@ -27,9 +27,9 @@ def answer(state="absent", *findings, kernel=KERNEL):
 
 GOOD = answer()
 BLOCKED = answer("absent", ("blocker", "ftrace-disabled"), ("warning", "function-probed"))
-UNCOVERED = answer("uncovered", ("note", "uncovered"), kernel="5.10.0-1-amd64")
+NO_BUILD = answer("no_build", ("note", "no-build"), kernel="5.10.0-1-amd64")
 FAILED = {"failed": True, "msg": "fix.ko is not an ELF file.", "code": "not-elf"}
-ALL = {"good": GOOD, "blocked": BLOCKED, "uncovered": UNCOVERED, "gone": "lost", "broken": FAILED}
+ALL = {"good": GOOD, "blocked": BLOCKED, "no_build": NO_BUILD, "gone": "unreachable", "broken": FAILED}
 
 
 @pytest.fixture
@@ -46,27 +46,26 @@ def preflight(play):
 def test_every_kind_of_host_is_in_the_summary_and_only_bad_ones_fail(preflight):
     run = preflight(ALL)
     assert run.lines == [
-        "5.10.0-1-amd64 x86_64: 1 host: 1 uncovered",
-        "  note uncovered on uncovered: About uncovered.",
+        "5.10.0-1-amd64 x86_64: 1 host: 1 without a build",
+        "  note no-build on no_build: About no-build.",
         "6.1.0-56-amd64 x86_64: 2 hosts: 1 compatible, 1 blocked",
         "  blocker ftrace-disabled on blocked: About ftrace-disabled.",
         "  warning function-probed on blocked: About function-probed.",
         "could not be checked: broken: not-elf: fix.ko is not an ELF file.",
-        "lost, unreachable: gone: Connection refused",
-        "5 hosts: 1 compatible, 1 uncovered, 1 blocked, 1 not checked, 1 lost; "
-        "uncovered is no failure: no build for that kernel",
+        "unreachable: gone: Connection refused",
+        "5 hosts: 1 compatible, 1 without a build, 1 blocked, 1 not checked, 1 unreachable",
     ]
     assert (run.code, sorted(run.failed)) == (2, ["blocked", "broken", "gone"])
     assert "ftrace-disabled: About ftrace-disabled." in run.output
 
 
 def test_the_exit_code_is_zero_where_every_host_with_a_build_would_take_the_patch(preflight):
-    run = preflight({"good": GOOD, "uncovered": UNCOVERED})
+    run = preflight({"good": GOOD, "no_build": NO_BUILD})
     assert (run.code, run.failed) == (0, [])
-    assert run.lines[-1].startswith("2 hosts: 1 compatible, 1 uncovered;")
+    assert run.lines[-1] == "2 hosts: 1 compatible, 1 without a build"
 
 
-@pytest.mark.parametrize("told", [BLOCKED, FAILED, "lost"])
+@pytest.mark.parametrize("told", [BLOCKED, FAILED, "unreachable"])
 def test_one_bad_host_is_enough_for_a_failure_also_where_it_is_the_first(preflight, told):
     run = preflight({"bad": told, "good": GOOD})
     assert (run.code, run.failed) == (2, ["bad"])
@@ -80,19 +79,19 @@ def test_a_summary_comes_also_where_nobody_gets_into_the_first_host(preflight):
     assert run.lines[-1] == "2 hosts: 1 compatible, 1 not checked"
 
 
-@pytest.mark.parametrize("told", ["lost", FAILED])
+@pytest.mark.parametrize("told", ["unreachable", FAILED])
 def test_a_summary_comes_also_where_no_host_gave_a_result(preflight, told):
     run = preflight({"one": told, "two": told})
     assert (run.code, sorted(run.failed)) == (2, ["one", "two"])
-    assert run.lines[-1] == f"2 hosts: 2 {'lost' if told == 'lost' else 'not checked'}"
+    assert run.lines[-1] == f"2 hosts: 2 {'unreachable' if told == 'unreachable' else 'not checked'}"
 
 
 def test_a_limit_leaves_nothing_else_out(preflight):
     run = preflight(ALL, "--limit", "good,gone")
-    assert (run.code, run.failed, run.lines[-1]) == (2, ["gone"], "2 hosts: 1 compatible, 1 lost")
+    assert (run.code, run.failed, run.lines[-1]) == (2, ["gone"], "2 hosts: 1 compatible, 1 unreachable")
 
 
-@pytest.mark.parametrize("hosts", ["good,uncovered", ["good", "uncovered"]])
+@pytest.mark.parametrize("hosts", ["good,no_build", ["good", "no_build"]])
 def test_hosts_are_a_text_or_a_list(preflight, hosts):
     run = preflight(ALL, variables={"livepatch_hosts": hosts})
     assert (run.code, run.lines[-1][:7]) == (0, "2 hosts")
@@ -161,7 +160,7 @@ def test_a_role_in_a_play_of_ones_own_goes_on_with_the_good_hosts(preflight, tmp
     run = preflight(ALL, playbook="own.yml")
     assert run.code == 2
     went_on = re.findall(r"^ok: \[(\w+)\] => \{\n    \"msg\": \"went on\"", run.output, re.MULTILINE)
-    assert sorted(went_on) == ["good", "uncovered"]
+    assert sorted(went_on) == ["good", "no_build"]
 
 
 def test_in_a_play_in_batches_the_last_summary_has_all_hosts(preflight, tmp_path):

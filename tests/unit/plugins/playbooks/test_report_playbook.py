@@ -41,12 +41,12 @@ def reports(tmp_path):
 
 
 def test_status_writes_a_report_where_that_is_asked_for(play, reports):
-    run = play("kernel.livepatch.status", {"a": info("accepted"), "b": {"patch_info": "lost"}},
+    run = play("kernel.livepatch.status", {"a": info("accepted"), "b": {"patch_info": "unreachable"}},
                variables={"livepatch_report_dir": "reports"})
     found = reports()
     record = json.loads(found[".json"])
     assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".html", ".json"])
-    assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "lost"}
+    assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "unreachable"}
     assert record["kind"] == "status"
     assert "livepatch-status-" in run.output  # where it is
     assert ">one<" in found[".html"]

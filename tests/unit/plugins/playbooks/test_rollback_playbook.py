@@ -40,7 +40,8 @@ SAME = host(went([], [], ["old"], changed=False), proof("old"))
 NEVER = host(NO_PREVIOUS, NOTHING)
 ALL = {
     "back": BACK, "out": OUT, "same": SAME, "never": NEVER, "going": host(LEFT), "stalled": host(STALLED),
-    "foreign": host(NO_PREVIOUS, proof("other")), "gone": host("lost"), "late": host(went(["new"], [], []), "lost"),
+    "foreign": host(NO_PREVIOUS, proof("other")), "gone": host("unreachable"),
+    "late": host(went(["new"], [], []), "unreachable"),
 }
 
 
@@ -55,15 +56,15 @@ def rollback(play):
 def test_every_kind_of_host_is_in_the_summary_and_those_that_are_not_back_fail(rollback):
     run = rollback(ALL)
     assert run.lines == [
-        "rolled back: back: new out, old back in; old is enabled now",
-        "rolled back: out: new out; no live patch is enabled now",
+        "rolled back: back: new removed, old restored; old is enabled now",
+        "rolled back: out: new removed; no live patch is enabled now",
         "unchanged: same: old is enabled",
         "unchanged: never: no live patch is enabled",
         "left going: going: transition-unfinished: It was left going.",
         "failed: stalled: transition-stalled: The transition of new stalled and was turned round.",
         "failed: foreign: no-previous: The journal has no change.",
-        "lost, unreachable: gone, late: Connection refused",
-        "9 hosts: 2 rolled back, 2 unchanged, 1 left going, 2 failed, 2 lost",
+        "unreachable: gone, late: Connection refused",
+        "9 hosts: 2 rolled back, 2 unchanged, 1 in transition, 2 failed, 2 unreachable",
     ]
     assert (run.code, sorted(run.failed)) == (2, ["foreign", "going", "gone", "late", "stalled"])
 
@@ -81,8 +82,8 @@ def test_one_host_that_is_not_is_enough_for_a_failure_and_stops_no_other(rollbac
 
 
 @pytest.mark.parametrize(("verify", "why"), [
-    (proof("new"), "stack-differs: After the way back the kernel has other patches enabled (new)"),
-    (NOTHING, "stack-differs: After the way back the kernel has other patches enabled (none)"),
+    (proof("new"), "stack-differs: After the rollback, other patches are enabled (new)"),
+    (NOTHING, "stack-differs: After the rollback, other patches are enabled (none)"),
     ({"failed": True, "code": "other-build", "msg": "Another build.", "patches": ["old"], "findings": [
         {"code": "other-build", "level": "blocker", "subject": "old", "message": "Another build."}]},
      "other-build: Another build."),
@@ -96,7 +97,7 @@ def test_a_host_that_does_not_run_what_was_to_be_reached_fails(rollback, verify,
 def test_check_mode_plans_and_verifies_nothing_but_hosts_without_a_change(rollback):
     run = rollback({"back": BACK, "same": SAME, "never": NEVER}, "--check", "-v")
     assert run.lines == [
-        "would be rolled back: back: new out, old back in; old would be enabled then",
+        "would be rolled back: back: new removed, old restored; old would be enabled then",
         "unchanged: same: old is enabled",
         "unchanged: never: no live patch is enabled",
         "3 hosts: 1 would be rolled back, 2 unchanged",
@@ -137,13 +138,13 @@ def test_later_jobs_get_the_verdicts(rollback):
     run = rollback(ALL)
     kept = run.stats["livepatch_rollback"]
     assert kept["hosts"]["back"] == {"verdict": "rolled_back", "enabled": ["old"]}
-    assert kept["hosts"]["going"] == {"verdict": "left_going"}
-    assert (kept["ok"], kept["counts"]["lost"], kept["problems"]["gone"]) == (False, 2, "Connection refused")
+    assert kept["hosts"]["going"] == {"verdict": "in_transition"}
+    assert (kept["ok"], kept["counts"]["unreachable"], kept["problems"]["gone"]) == (False, 2, "Connection refused")
 
 
 def test_a_summary_comes_also_where_all_are_lost(rollback):
-    run = rollback({"one": host("lost"), "two": host("lost")})
-    assert (run.code, sorted(run.failed), run.lines[-1]) == (2, ["one", "two"], "2 hosts: 2 lost")
+    run = rollback({"one": host("unreachable"), "two": host("unreachable")})
+    assert (run.code, sorted(run.failed), run.lines[-1]) == (2, ["one", "two"], "2 hosts: 2 unreachable")
 
 
 def test_settings_of_others_do_not_break_the_summary(rollback):
@@ -177,7 +178,7 @@ def test_in_a_play_in_batches_the_last_summary_has_all_hosts(rollback, tmp_path)
 def test_nothing_that_a_host_says_is_taken_for_a_template(rollback, tmp_path):
     trap = f"{{{{ lookup('pipe', 'touch {tmp_path}/trapped') }}}}"
     run = rollback({"a": host(went([trap], [], [trap]), proof(trap)), "b": host({"failed": True, "msg": trap})})
-    assert run.lines[:2] == [f"rolled back: a: {trap} out; {trap} is enabled now", f"failed: b: {trap}"]
+    assert run.lines[:2] == [f"rolled back: a: {trap} removed; {trap} is enabled now", f"failed: b: {trap}"]
     assert run.stats["livepatch_rollback"]["problems"]["b"] == trap
     assert not (tmp_path / "trapped").exists()
 

@@ -38,7 +38,7 @@ def test_a_wave_that_they_end_is_the_last_one_and_goes_back(with_own, calls, run
     assert (run.code, calls("load"), runs()) == (2, [CANARY], {CANARY: "absent"}), run.output
     assert (outcome(run), sorted(run.failed)) == ("stopped", sorted([CANARY, "localhost"]))
     page = next((tmp_path / "reports").glob("*.html")).read_text()
-    assert "Complete" not in page and "before the gate could judge it" in page
+    assert "Complete" not in page and "the wave ended before its gate" in page
 
 
 def test_hosts_that_end_early_have_failed(with_own, runs):
@@ -47,7 +47,8 @@ def test_hosts_that_end_early_have_failed(with_own, runs):
 
 
 @pytest.mark.parametrize(("step", "how"), [
-    ("check", "lost"), ("load", "failed"), ("load", "lost"), ("look", "lost"), ("keep", "lost"), ("back", "lost")])
+    ("check", "unreachable"), ("load", "failed"), ("load", "unreachable"), ("look", "unreachable"),
+    ("keep", "unreachable"), ("back", "unreachable")])
 def test_in_a_play_whose_errors_are_fatal_each_host_stands_for_itself_too(rollout, runs, tmp_path, step, how):
     (tmp_path / "others.yml").write_text(OF_OTHERS)
     hosts = {**{name: {} for name in FIVE}, SECOND: {step: how}}

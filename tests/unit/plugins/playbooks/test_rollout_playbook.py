@@ -26,14 +26,14 @@ def waves(run):
 
 
 def test_a_clean_rollout_accepts_every_host_and_reports(rollout, runs, tmp_path):
-    hosts = {**well(FIVE), "old1": {"check": "uncovered", "kernel": "5.10.0-1-amd64"}}
+    hosts = {**well(FIVE), "old1": {"check": "no_build", "kernel": "5.10.0-1-amd64"}}
     run = rollout(hosts, livepatch_report_dir="reports")
     assert run.code == 0, run.output
     assert runs() == dict.fromkeys(FIVE, "accepted")
-    assert (waves(run), "6 hosts: 5 accepted, 1 uncovered" in run.output) == (["passed"] * 3, True)
+    assert (waves(run), "6 hosts: 5 accepted, 1 without a build" in run.output) == (["passed"] * 3, True)
     reports = sorted((tmp_path / "reports").iterdir())
     assert [file.suffix for file in reports] == [".html", ".json"]
-    assert json.loads(reports[1].read_text())["counts"] == {"accepted": 5, "uncovered": 1}
+    assert json.loads(reports[1].read_text())["counts"] == {"accepted": 5, "no_build": 1}
 
 
 @pytest.mark.parametrize("state", ["accepted", "enabled"])
@@ -41,31 +41,31 @@ def test_no_host_is_asked_to_load_the_patch_when_it_is_kept(rollout, runs, tmp_p
     run = rollout(["web1"], livepatch_state=state)
     assert (run.code, runs()) == (0, {"web1": state}), run.output
     kept = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()][-1]
-    assert (kept["step"], kept["args"]["_fresh"], kept["args"]["state"]) == ("keep", "True", state)
+    assert (kept["step"], kept["args"]["via_controller"], kept["args"]["state"]) == ("keep", "{'fresh': True}", state)
 
 
 def test_one_fails_while_another_is_cut_off_in_the_same_task_and_no_later_wave_is_touched(rollout, calls, runs):
-    run = rollout({**well(FIVE), SECOND: {"load": "failed"}, THIRD: {"load": "lost"}})
+    run = rollout({**well(FIVE), SECOND: {"load": "failed"}, THIRD: {"load": "unreachable"}})
     assert (run.code, waves(run)) == (2, ["passed", "failed", "skipped"])
     assert sorted(calls("load")) == sorted([CANARY, SECOND, THIRD])
     assert runs() == {CANARY: "accepted"}
     assert sorted(run.failed) == sorted([SECOND, THIRD, "localhost"])
     assert states(run) == {
-        CANARY: "accepted", SECOND: "unchanged", THIRD: "goes_back", **dict.fromkeys(LAST, "pending")}
+        CANARY: "accepted", SECOND: "unchanged", THIRD: "reverting", **dict.fromkeys(LAST, "pending")}
 
 
 def test_a_wave_that_is_lost_as_a_whole_ends_in_a_rollback_of_all(rollout, calls, runs):
     run = rollout(
-        {**well(FIVE), SECOND: {"look": "lost", "back": "lost"}, THIRD: {"look": "lost"}},
+        {**well(FIVE), SECOND: {"look": "unreachable", "back": "unreachable"}, THIRD: {"look": "unreachable"}},
         livepatch_on_breach="rollback_all")
     assert (run.code, waves(run)) == (2, ["passed", "failed", "skipped"])
     assert sorted(calls("back")) == sorted([CANARY, SECOND, THIRD])
-    assert (states(run)[CANARY], states(run)[SECOND], states(run)[THIRD]) == ("rolled_back", "goes_back", "rolled_back")
+    assert (states(run)[CANARY], states(run)[SECOND], states(run)[THIRD]) == ("rolled_back", "reverting", "rolled_back")
     assert runs()[CANARY] == "absent"
 
 
 def test_every_host_lost_before_it_begins_is_one_clear_end(rollout, calls):
-    run = rollout({host: {"check": "lost"} for host in FIVE})
+    run = rollout({host: {"check": "unreachable"} for host in FIVE})
     assert (run.code, calls("load"), sorted(run.failed)) == (2, [], sorted(FIVE))
     assert run.lines[-1] == "5 hosts: 5 unchanged"
 
@@ -109,12 +109,12 @@ def test_variables_that_make_no_sense_are_one_error(rollout, tmp_path, variables
 
 def test_apply_patches_all_at_once_and_each_host_stands_for_itself(rollout, runs):
     run = rollout(
-        {**well(FIVE), SECOND: {"look": "ill"}, "old1": {"check": "uncovered"}},
+        {**well(FIVE), SECOND: {"look": "ill"}, "old1": {"check": "no_build"}},
         playbook="kernel.livepatch.apply", livepatch_waves=None)
     assert (run.code, run.failed) == (2, [SECOND])
     assert runs() == {**dict.fromkeys(FIVE, "accepted"), SECOND: "absent"}
 
 
 def test_apply_has_nothing_to_do_where_no_host_is_covered(rollout):
-    run = rollout({"old1": {"check": "uncovered"}}, playbook="kernel.livepatch.apply")
-    assert (run.code, run.lines[-1:]) == (0, ["1 host: 1 uncovered"]), run.output
+    run = rollout({"old1": {"check": "no_build"}}, playbook="kernel.livepatch.apply")
+    assert (run.code, run.lines[-1:]) == (0, ["1 host: 1 without a build"]), run.output

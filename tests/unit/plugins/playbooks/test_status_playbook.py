@@ -28,7 +28,7 @@ ALL = {
     "odd": answer("enabled", WARNING),
     "trying": answer("enabled", trial={"name": "fix", "seconds_left": 187}),
     "bare": answer(kernel="5.10.0-1-amd64"),
-    "gone": "lost",
+    "gone": "unreachable",
     "broken": FAILED,
 }
 
@@ -50,12 +50,12 @@ def test_every_kind_of_host_is_in_the_summary_and_those_that_told_nothing_fail(s
         "6.1.0-56-amd64 x86_64: 3 hosts: 1 accepted, 1 enabled, 1 on trial",
         "  fix accepted on kept",
         "  fix enabled on odd",
-        "  fix on trial on trying (goes back in 187 s)",
+        "  fix on trial on trying (reverts in 187 s)",
         "  warning loaded-by-hand on odd: About loaded-by-hand.",
         "could not be asked: broken: unreadable: /proc/version cannot be read.",
-        "lost, unreachable: gone: Connection refused",
+        "unreachable: gone: Connection refused",
         "6 hosts: 1 accepted, 1 enabled, 1 on trial, 1 without a live patch, "
-        "1 that could not be asked, 1 lost; 1 host is not as it should be: odd",
+        "1 could not be asked, 1 unreachable; 1 host has drifted: odd",
     ]
     assert (run.code, sorted(run.failed)) == (2, ["broken", "gone"])
 
@@ -76,7 +76,7 @@ def test_drift_fails_its_hosts_where_that_is_asked_for_and_notes_are_no_drift(st
 @pytest.mark.parametrize("word", [False, "false", "no", "", "n"])
 def test_drift_is_no_failure_otherwise(status, word):
     run = status({"odd": ALL["odd"]}, variables={"livepatch_fail_on_drift": word})
-    assert (run.code, run.lines[-1]) == (0, "1 host: 1 enabled; 1 host is not as it should be: odd")
+    assert (run.code, run.lines[-1]) == (0, "1 host: 1 enabled; 1 host has drifted: odd")
 
 
 @pytest.mark.parametrize("word", ["maybe", "2", [True]])
@@ -93,16 +93,16 @@ def test_later_jobs_get_a_few_facts_of_each_host(status):
     assert kept["hosts"]["odd"] == {
         "verdict": "enabled", "kernel": KERNEL, "arch": "x86_64", "patches": [{"name": "fix", "state": "enabled"}],
         "quarantined": [], "drift": ["loaded-by-hand"]}
-    assert kept["hosts"]["gone"] == {"verdict": "lost"}
+    assert kept["hosts"]["gone"] == {"verdict": "unreachable"}
     assert (kept["ok"], kept["counts"]["accepted"]) == (False, 1)
     assert kept["problems"] == {"broken": "unreadable: /proc/version cannot be read.", "gone": "Connection refused"}
 
 
-@pytest.mark.parametrize("told", ["lost", FAILED])
+@pytest.mark.parametrize("told", ["unreachable", FAILED])
 def test_a_summary_comes_also_where_no_host_gave_a_result(status, told):
     run = status({"one": told, "two": told})
     assert (run.code, sorted(run.failed)) == (2, ["one", "two"])
-    assert run.lines[-1] == f"2 hosts: 2 {'lost' if told == 'lost' else 'that could not be asked'}"
+    assert run.lines[-1] == f"2 hosts: 2 {'unreachable' if told == 'unreachable' else 'could not be asked'}"
 
 
 @pytest.mark.parametrize("hosts", ["kept,bare", ["kept", "bare"]])
@@ -135,13 +135,13 @@ def test_a_source_tells_who_is_uncovered_and_who_does_not_run_it(status, build_m
     hosts = {"kept": kept, "idle": answer(), "bare": ALL["bare"]}
     run = status(hosts, variables={"livepatch_src": "patches"})
     assert (run.code, run.lines) == (0, [
-        "5.10.0-1-amd64 x86_64: 1 host: 1 without a live patch; uncovered: no build for this kernel",
+        "5.10.0-1-amd64 x86_64: 1 host: 1 without a live patch; no build for this kernel",
         "  no live patch on bare",
         "6.1.0-56-amd64 x86_64: 2 hosts: 1 accepted, 1 without a live patch",
         "  fix accepted on kept",
         "  no live patch on idle",
         "  not in effect, though there is a build: fix on idle",
-        "3 hosts: 1 accepted, 2 without a live patch; 1 uncovered, which is no failure: no build for that kernel",
+        "3 hosts: 1 accepted, 2 without a live patch; 1 without a build, not a failure",
     ])
     covered = {host: facts["covered"] for host, facts in run.stats["livepatch_status"]["hosts"].items()}
     assert covered == {"kept": True, "idle": True, "bare": False}
@@ -172,7 +172,7 @@ def test_what_a_host_told_before_it_was_lost_is_not_told_again(status, tmp_path)
     run = status({"kept": ALL["kept"], "odd": ALL["odd"]}, playbook="own.yml")
     assert "2 hosts: 1 accepted, 1 enabled" in run.output
     assert run.lines[-2:] == [
-        "without an answer, not asked or lost before: odd", "2 hosts: 1 accepted, 1 without an answer"]
+        "without a result, skipped or unreachable before: odd", "2 hosts: 1 accepted, 1 without a result"]
 
 
 def test_nothing_that_a_host_says_is_taken_for_a_template(status, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import OnePatch
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import functions, registry
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Question
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -43,8 +43,8 @@ def findings(kernel, interface, monkeypatch):
 
     def ask(objects=None, **described):
         description = SimulatedPatch(objects=objects or {}, **described).description
-        question = Question(kernel, interface, description, "absent", {}, Facts(kernel, description))
-        return registry.check(question)
+        context = CheckContext(kernel, interface, description, "absent", {}, Facts(kernel, description))
+        return registry.run_checks(context)
 
     return ask
 
@@ -227,7 +227,7 @@ def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew
     bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
     def change(task, *arguments, unhindered=OnePatch.change):
-        interface.turn("other", False)
+        interface.set_enabled("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
         return unhindered(task, *arguments)

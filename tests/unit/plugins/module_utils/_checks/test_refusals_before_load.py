@@ -194,7 +194,7 @@ def test_an_unknown_parameter_can_be_ignored_and_is_still_told(kernel, bring):
     ("wrong-release", "wrong-release must never be ignored"),
     ("wrong-relase", "wrong-relase is not a code of a finding"),
     ("orc-missing", "orc-missing is a warning, and only a blocker needs to be ignored"),
-    ("uncovered", "uncovered is a note, and only a blocker needs to be ignored"),
+    ("no-build", "no-build is a note, and only a blocker needs to be ignored"),
 ])
 def test_what_must_not_be_ignored_is_refused(bring, code, sentence):
     error = failure(bring, SimulatedPatch(), ignore_findings=[code])

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import image_digest, open_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest, open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 IMAGE = bytes(range(256)) * 400
@@ -68,6 +68,38 @@ def test_a_damaged_byte_is_corrupt(file, kind, position):
     content = bytearray(PACKED[kind](IMAGE))
     content[position] ^= 0xFF
     assert failure(file(bytes(content))) == "corrupt-compression"
+
+
+TOOLS = {"gz": ["gzip", "-dc"], "xz": ["xz", "-dc"], "zst": ["zstd", "-dcq"]}
+BEHIND = {
+    "nothing": b"", "one zero": bytes(1), "four zeros": bytes(4), "a block of zeros": bytes(512),
+    "more zeros than are read at once": bytes(compression.PIECE * 2), "text": b"text",
+    "zeros and text": bytes(4) + b"text"}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("kind", TOOLS)
+def test_what_the_tool_takes_is_taken(file, kind, behind):
+    """Distributions pad files, and join streams; the tool's exit code says what is a good file."""
+    tool = shutil.which(TOOLS[kind][0])
+    if tool is None:
+        pytest.skip(f"there is no {TOOLS[kind][0]} here")
+    pack = dict(PACKED, zst=zstd)[kind]
+    content = pack(IMAGE[:1000]) + pack(IMAGE[1000:]) + BEHIND[behind]
+    done = subprocess.Popen(
+        [tool, *TOOLS[kind][1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    plain = done.communicate(content)[0]
+    if done.returncode:
+        assert failure(file(content)) == "corrupt-compression"
+    else:
+        assert plain == IMAGE
+        assert image_digest(file(content)) == (DIGEST, 102400)
+
+
+def test_padding_between_streams_is_skipped(file):
+    content = lzma.compress(IMAGE[:1000]) + bytes(8) + lzma.compress(IMAGE[1000:])
+    assert image_digest(file(content)) == (DIGEST, 102400)
+    assert failure(file(lzma.compress(IMAGE[:1000]) + bytes(6) + lzma.compress(IMAGE[1000:]))) == "corrupt-compression"
 
 
 @needs_zstd

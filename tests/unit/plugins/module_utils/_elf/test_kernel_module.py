@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import kernel_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile, module_file
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     EM_S390,
     EM_X86_64,

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfError, ElfFile
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfFile
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     EM_S390,
     SHT_NOBITS,

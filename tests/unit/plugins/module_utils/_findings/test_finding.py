@@ -9,9 +9,9 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     FINDINGS,
+    blockers_in,
+    error_from,
     finding,
-    refusal,
-    standing_blockers,
 )
 
 BLOCKER = finding("not-loaded", "fix", name="fix")
@@ -47,13 +47,13 @@ def test_a_finding_without_its_facts_is_a_bug(code, facts):
 
 
 def test_only_blockers_that_are_not_ignored_stand():
-    assert standing_blockers([WARNING, BLOCKER]) == [BLOCKER]
-    assert standing_blockers([WARNING, BLOCKER], ["not-loaded"]) == []
+    assert blockers_in([WARNING, BLOCKER]) == [BLOCKER]
+    assert blockers_in([WARNING, BLOCKER], ["not-loaded"]) == []
 
 
 def test_an_error_says_the_first_and_counts_the_rest():
-    error = refusal([BLOCKER], findings=[BLOCKER, WARNING])
+    error = error_from([BLOCKER], findings=[BLOCKER, WARNING])
     assert (error.code, error.message) == ("not-loaded", "The patch fix is not loaded. Load it with patch.")
     assert error.details == {"findings": [BLOCKER, WARNING]}
-    assert refusal([BLOCKER] * 3).message == (
+    assert error_from([BLOCKER] * 3).message == (
         "The patch fix is not loaded. Load it with patch. (2 more in findings.)")

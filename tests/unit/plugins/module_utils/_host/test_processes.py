@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 # Prints who and where it is, and what it has been given.
@@ -22,8 +22,8 @@ sys.exit(3)
 """
 
 
-def python(source, *words):
-    return [sys.executable, "-I", "-S", "-c", source, *words]
+def python(source, *argv):
+    return [sys.executable, "-I", "-S", "-c", source, *argv]
 
 
 def test_a_command_has_a_clean_environment_and_tells_all_it_says(monkeypatch):
@@ -52,7 +52,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path):
     assert raised.value.code == "command-timed-out"
     numbers = pids.read_text().split()
     assert len(numbers) == 2
-    assert wait_until(Host(), lambda: not any(process_identity(Host(), number) for number in numbers), 10)
+    assert poll_until(Host(), lambda: not any(process_identity(Host(), number) for number in numbers), 10)
 
 
 def test_a_started_process_has_a_session_and_no_files_of_this_one(tmp_path):
@@ -63,7 +63,7 @@ def test_a_started_process_has_a_session_and_no_files_of_this_one(tmp_path):
               "    os.getsid(0) == os.getpid(), os.getcwd(), sorted(os.environ), files)))\n"
               "os.rename(sys.argv[1] + '.new', sys.argv[1])\n")
     pid = Host().spawn(python(source, str(told)))
-    assert wait_until(Host(), told.exists, 30)
+    assert poll_until(Host(), told.exists, 30)
     assert told.read_text() == repr((True, "/", ["LC_ALL", "PATH"], {"/dev/null"}))
     os.waitpid(pid, 0)
 

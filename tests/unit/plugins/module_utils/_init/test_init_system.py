@@ -10,11 +10,11 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
     arm,
-    arm_proof,
     armed,
-    boot_part,
+    boot_service_status,
     disarm,
-    watch,
+    install_boot_service,
+    schedule_boot_confirmation,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -122,26 +122,27 @@ def test_what_an_id_has_that_no_unit_may_be_called_is_replaced(kernel, systemd):
 
 
 def test_the_proof_is_a_timer_that_nobody_waits_for(kernel, systemd):
-    arm_proof(kernel, [*PROGRAM, "prove"], 600)
-    assert systemd.timers == {"kernel-livepatch-prove.service": [*PROGRAM, "prove"]}
+    schedule_boot_confirmation(kernel, [*PROGRAM, "confirm-boot"], 600)
+    assert systemd.timers == {"kernel-livepatch-confirm-boot.service": [*PROGRAM, "confirm-boot"]}
     assert {"--on-active=600s", "--no-block"} < set(kernel.commands[0])
 
 
 def test_the_boot_part_is_installed_enabled_and_started_once(kernel, systemd):
-    assert boot_part(kernel) == {"init": "systemd", "installed": False, "enabled": False, "switched_off": False}
-    assert watch(kernel, PROGRAM)
+    assert boot_service_status(kernel) == {
+        "init": "systemd", "installed": False, "enabled": False, "switched_off": False}
+    assert install_boot_service(kernel, PROGRAM)
     assert systemd.asked() == ["daemon-reload", "show", "start", "show"]
     assert os.readlink(kernel.path(WANTED)) == UNIT_FILE
     assert stat.S_IMODE(os.stat(kernel.path(UNIT_FILE)).st_mode) == 0o644
     assert UNIT in systemd.units
-    assert boot_part(kernel) == {"init": "systemd", "installed": True, "enabled": True, "switched_off": False}
+    assert boot_service_status(kernel) == {"init": "systemd", "installed": True, "enabled": True, "switched_off": False}
     kernel.commands.clear()
-    assert watch(kernel, PROGRAM)
+    assert install_boot_service(kernel, PROGRAM)
     assert set(systemd.asked()) == {"show"}
 
 
 def test_the_unit_runs_the_program_before_anybody_can_log_in(kernel, systemd):
-    watch(kernel, PROGRAM)
+    install_boot_service(kernel, PROGRAM)
     lines = kernel.read(UNIT_FILE).split("\n")
     program = " ".join(PROGRAM)
     assert f"ExecStart=-{program} boot" in lines
@@ -151,50 +152,50 @@ def test_the_unit_runs_the_program_before_anybody_can_log_in(kernel, systemd):
 
 
 def test_a_unit_with_another_program_is_replaced_and_not_enabled_again(kernel, systemd):
-    watch(kernel, PROGRAM)
+    install_boot_service(kernel, PROGRAM)
     os.unlink(kernel.path(WANTED))  # systemctl disable
     kernel.commands.clear()
-    assert watch(kernel, ["/usr/libexec/platform-python", *PROGRAM[1:]])
+    assert install_boot_service(kernel, ["/usr/libexec/platform-python", *PROGRAM[1:]])
     assert "daemon-reload" in systemd.asked()
     assert "ExecStart=-/usr/libexec/platform-python" in kernel.read(UNIT_FILE)
-    assert boot_part(kernel)["installed"]
-    assert not boot_part(kernel)["enabled"]
+    assert boot_service_status(kernel)["installed"]
+    assert not boot_service_status(kernel)["enabled"]
 
 
 def test_a_unit_that_is_enabled_and_was_not_written_any_more_is_written(kernel, systemd):
-    watch(kernel, PROGRAM)
+    install_boot_service(kernel, PROGRAM)
     os.unlink(kernel.path(UNIT_FILE))
-    assert not boot_part(kernel)["enabled"]
-    assert watch(kernel, PROGRAM)
-    assert boot_part(kernel)["enabled"]
+    assert not boot_service_status(kernel)["enabled"]
+    assert install_boot_service(kernel, PROGRAM)
+    assert boot_service_status(kernel)["enabled"]
 
 
 def test_a_masked_unit_is_left_alone(kernel, systemd):
     os.makedirs(os.path.dirname(kernel.path(UNIT_FILE)))
     os.symlink("/dev/null", kernel.path(UNIT_FILE))
-    assert not watch(kernel, PROGRAM)
+    assert not install_boot_service(kernel, PROGRAM)
     assert os.readlink(kernel.path(UNIT_FILE)) == "/dev/null"
     assert kernel.commands == []
-    assert not boot_part(kernel)["installed"]
+    assert not boot_service_status(kernel)["installed"]
 
 
 def test_a_unit_whose_condition_does_not_hold_watches_nothing(kernel, systemd):
     os.unlink(kernel.path("/var/lib/kernel-livepatch/ledger.json"))
-    assert not watch(kernel, PROGRAM)
+    assert not install_boot_service(kernel, PROGRAM)
 
 
 @pytest.mark.parametrize("verb", ["daemon-reload", "start"])
 def test_a_boot_part_that_cannot_be_started_is_told(kernel, systemd, verb):
     systemd.broken[verb] = "Failed to connect to bus"
     with pytest.raises(LivepatchError, match="Failed to connect to bus") as raised:
-        watch(kernel, PROGRAM)
+        install_boot_service(kernel, PROGRAM)
     assert raised.value.code == "boot-service-failed"
 
 
 def test_a_boot_part_that_cannot_be_written_is_told(kernel, systemd):
     kernel.put("/etc/systemd", "a file where a directory has to be")
     with pytest.raises(LivepatchError) as raised:
-        watch(kernel, PROGRAM)
+        install_boot_service(kernel, PROGRAM)
     assert raised.value.code == "boot-service-failed"
 
 
@@ -202,12 +203,13 @@ def test_a_boot_part_that_cannot_be_written_is_told(kernel, systemd):
     ("quiet kernel_livepatch=off", True), ("quiet kernel_livepatch=on", False), ("xkernel_livepatch=off", False)])
 def test_the_switch_is_a_word_of_the_kernels_command_line(kernel, line, expected):
     kernel.put("/proc/cmdline", f"{line}\n")
-    assert boot_part(kernel) == {"init": "none", "installed": False, "enabled": False, "switched_off": expected}
+    assert boot_service_status(kernel) == {
+        "init": "none", "installed": False, "enabled": False, "switched_off": expected}
 
 
 def test_without_systemd_a_trial_has_a_process_of_its_own(host):
     arm(host, ID, END)
-    assert host.spawned == [[*END, "alone"]]
+    assert host.spawned == [[*END, "detached"]]
     assert host.commands == []
     assert armed(host, ID)
     assert not armed(host, ID.replace("9f3c", "0000"))
@@ -247,8 +249,8 @@ def test_a_process_that_does_not_start_or_stay_is_no_way_back(host, monkeypatch)
 
 
 def test_without_systemd_nobody_watches_beyond_a_trial(kernel):
-    assert not watch(kernel, PROGRAM)
-    arm_proof(kernel, [*PROGRAM, "prove"], 600)
+    assert not install_boot_service(kernel, PROGRAM)
+    schedule_boot_confirmation(kernel, [*PROGRAM, "confirm-boot"], 600)
     disarm(kernel, ID)
     assert kernel.spawned == kernel.commands == []
     assert not os.path.exists(kernel.path("/etc/systemd"))

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import accept
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -92,7 +92,7 @@ def test_a_host_without_a_build_is_uncovered_and_no_failure(kernel, judge):
     kernel.put("/proc/sys/kernel/osrelease", "6.1.0-57-amd64\n")
     offer = dict(FIX.offer(), kind="bundle")
     result = check_host(kernel, offer, None, report_only=False)
-    assert (result["compatible"], result["patch"]["state"], codes(result)) == (False, "uncovered", ["uncovered"])
+    assert (result["compatible"], result["patch"]["state"], codes(result)) == (False, "no_build", ["no-build"])
     assert result["forecast"] == NOTHING
 
 
@@ -137,9 +137,9 @@ def test_an_enabled_patch_of_another_release_is_told_by_patch_and_by_patch_check
 def test_what_is_not_described_is_asked_for(kernel):
     stub = {key: FIX.description[key] for key in ("file", "name", "release", "arch", "sha256", "size", "build_id")}
     offer = {"kind": "bundle", "builds": [dict(stub, stub=True)], "path": None, "delivered": None}
-    with pytest.raises(Needs) as caught:
+    with pytest.raises(ControllerRequest) as caught:
         check_host(kernel, offer, None)
-    assert caught.value.what == {"description": FIX.sha256}
+    assert caught.value.request == {"description": FIX.sha256}
 
 
 def test_a_name_that_the_file_does_not_have_is_an_error_all_the_same(judge):

@@ -6,7 +6,7 @@
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -47,9 +47,9 @@ def test_one_patch_by_its_file(both):
 
 def test_a_stub_of_an_unknown_file_is_asked_about(both):
     stub = dict(SimulatedPatch("stub").description, stub=True)
-    with pytest.raises(Needs) as caught:
+    with pytest.raises(ControllerRequest) as caught:
         verify_host(both, {"kind": "file", "builds": [stub]}, None)
-    assert caught.value.what == {"description": stub["sha256"]}
+    assert caught.value.request == {"description": stub["sha256"]}
 
 
 def test_a_difference_fails_with_all_the_evidence(both):
@@ -88,7 +88,7 @@ def test_a_host_that_a_bundle_has_no_build_for_is_neither_verified_nor_a_failure
     build = SimulatedPatch(release="5.10.0").description
     result = verify_host(kernel, {"kind": "bundle", "builds": [build]}, None)
     assert (result["verified"], result["patches"]) == (False, [])
-    assert [found["code"] for found in result["findings"]] == ["uncovered"]
+    assert [found["code"] for found in result["findings"]] == ["no-build"]
 
 
 def test_a_finding_about_the_host_is_told_once(both):

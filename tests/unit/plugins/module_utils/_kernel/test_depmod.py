@@ -8,9 +8,9 @@ import shutil
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import (
-    in_tree_modules,
-    loaded_own,
-    sample_module,
+    loaded_in_tree,
+    module_index,
+    reference_module,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     simulated_module,
@@ -31,7 +31,7 @@ THIS, OTHER = "ee" * 20, "dd" * 20
 @pytest.fixture
 def tree(kernel):
     kernel.put(f"{BASE}/modules.dep", INDEX)
-    return in_tree_modules(kernel)
+    return module_index(kernel)
 
 
 @pytest.mark.parametrize("module, path", [
@@ -45,9 +45,9 @@ def test_a_module_is_found_by_its_whole_name_and_only_as_a_module_of_its_own(tre
 
 
 def test_the_kernels_own_modules_are_told_from_others(tree):
-    assert tree.own("snd_hda") == f"{BASE}/kernel/drivers/snd-hda.ko.zst"
-    assert [tree.own(name) for name in ("zfs", "agent", "top", "absent")] == [None] * 4
-    assert list(tree.all_own()) == [
+    assert tree.in_tree_path("snd_hda") == f"{BASE}/kernel/drivers/snd-hda.ko.zst"
+    assert [tree.in_tree_path(name) for name in ("zfs", "agent", "top", "absent")] == [None] * 4
+    assert list(tree.in_tree_paths()) == [
         f"{BASE}/kernel/net/sctp/sctp_diag.ko", f"{BASE}/kernel/net/sctp/sctp.ko.xz",
         f"{BASE}/kernel/drivers/snd-hda.ko.zst"]
 
@@ -67,9 +67,9 @@ def test_who_exports_a_symbol_is_known(kernel, tree):
 def test_the_index_can_be_below_usr_or_gone(kernel, tree):
     shutil.copytree(kernel.path(BASE), kernel.path("/usr" + BASE))
     shutil.rmtree(kernel.path(BASE))
-    assert in_tree_modules(kernel).path("top") == f"/usr{BASE}/top.ko"
+    assert module_index(kernel).path("top") == f"/usr{BASE}/top.ko"
     shutil.rmtree(kernel.path("/usr" + BASE))
-    assert in_tree_modules(kernel) is None
+    assert module_index(kernel) is None
 
 
 def load(kernel, name, size, build_id):
@@ -80,7 +80,7 @@ def load(kernel, name, size, build_id):
 
 
 def sampled_size(kernel):
-    sample = sample_module(kernel, in_tree_modules(kernel))
+    sample = reference_module(kernel, module_index(kernel))
     return sample and sample.struct_size
 
 
@@ -102,14 +102,14 @@ def test_the_sample_is_the_smallest_loaded_module(kernel):
 def test_a_very_large_module_is_not_read_for_a_sample(kernel):
     put_modules(kernel, big=simulated_module(size=200))
     load(kernel, "big", 8 << 20, THIS)
-    assert list(loaded_own(kernel, in_tree_modules(kernel))) == []
+    assert list(loaded_in_tree(kernel, module_index(kernel))) == []
     load(kernel, "big", 1 << 20, THIS)
-    assert list(loaded_own(kernel, in_tree_modules(kernel))) == [("big", f"{BASE}/kernel/big.ko")]
+    assert list(loaded_in_tree(kernel, module_index(kernel))) == [("big", f"{BASE}/kernel/big.ko")]
 
 
 def test_the_sample_tells_how_the_kernels_modules_are_built(kernel):
     put_modules(kernel, first=simulated_module(orc_header="ab" * 20))
-    sample = sample_module(kernel, in_tree_modules(kernel))
+    sample = reference_module(kernel, module_index(kernel))
     assert sample._asdict() == {
         "vermagic": "6.1.0-56-amd64 SMP preempt mod_unload modversions ", "struct_size": 896, "has_versions": True,
         "crcs": {"module_layout": 0x11111111}, "orc_unwind": True, "orc_header": "ab" * 20, "build_id": THIS}

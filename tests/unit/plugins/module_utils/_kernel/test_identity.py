@@ -12,10 +12,10 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel, taints
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import (
     blacklisted_modules,
-    demanded_by,
     ftrace_switch,
     lockdown,
     may_load_modules,
+    signature_policy,
 )
 
 
@@ -92,11 +92,11 @@ def test_a_capability_inside_a_user_namespace_is_none(kernel, users, may):
 def test_what_demands_signatures(kernel, level, enforced, policy):
     kernel.put("/sys/kernel/security/lockdown", level + "\n")
     kernel.put("/sys/module/module/parameters/sig_enforce", enforced + "\n")
-    assert demanded_by(kernel) == policy
+    assert signature_policy(kernel) == policy
 
 
 def test_a_kernel_without_signatures_demands_none(kernel):
-    assert demanded_by(kernel) is None
+    assert signature_policy(kernel) is None
 
 
 @pytest.mark.parametrize("text, names", [

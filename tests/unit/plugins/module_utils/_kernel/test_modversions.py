@@ -8,7 +8,7 @@ import gzip
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import modversions
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import in_tree_modules, sample_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index, reference_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import symbol_versions
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
@@ -39,8 +39,8 @@ def put_modules(kernel, **modules):
 
 
 def versions(kernel, wanted=WANTED):
-    tree = in_tree_modules(kernel)
-    return symbol_versions(kernel, tree, sample_module(kernel, tree), wanted)
+    tree = module_index(kernel)
+    return symbol_versions(kernel, tree, reference_module(kernel, tree), wanted)
 
 
 @pytest.mark.parametrize("path, write", [

@@ -6,11 +6,11 @@
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import (
+    advice,
     blockers_sentence,
     describe_blockers,
     left_behind,
     tasks_are_readable,
-    what_helps,
 )
 
 ENABLING = {"state": "enabling", "objects": [{"name": "vmlinux", "functions": [{"name": "held_in", "sympos": 1}]}]}
@@ -45,7 +45,7 @@ def test_a_thread_of_the_kernel_with_an_odd_name(kernel):
 @pytest.mark.parametrize("reason", ["running", "unreliable-stack", "asleep-in-function", "unknown"])
 @pytest.mark.parametrize("kthread", [False, True])
 def test_there_is_something_to_do_about_every_blocker(reason, kthread):
-    words = what_helps([blocker(reason=reason, kthread=kthread), blocker(comm="other")])
+    words = advice([blocker(reason=reason, kthread=kthread), blocker(comm="other")])
     assert words.startswith("For worker, ") and words.endswith(". Then run again.")
 
 

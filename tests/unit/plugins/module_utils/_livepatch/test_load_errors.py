@@ -8,7 +8,11 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import LOGGED, SILENT, load_error
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import (
+    ERRNO_CAUSES,
+    LOG_CAUSES,
+    load_error,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -74,8 +78,8 @@ def test_the_log_tells_the_cause(name, line, code, words):
 
 
 def test_every_row_of_the_table_is_tested():
-    assert {code for _pattern, code, _why in LOGGED} == {code for _name, _line, code, _words in TOLD}
-    assert {errno.errorcode[code] for code in SILENT} == {name for name, _code in UNTOLD} - {"EINVAL"}
+    assert {code for _pattern, code, _why in LOG_CAUSES} == {code for _name, _line, code, _words in TOLD}
+    assert {errno.errorcode[code] for code in ERRNO_CAUSES} == {name for name, _code in UNTOLD} - {"EINVAL"}
 
 
 @pytest.mark.parametrize("name, code", UNTOLD)

@@ -6,31 +6,31 @@
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import STEPS, reached, steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import STEPS, state_after, steps
 
 PLAN = [
-    ("absent", "enabled", "load settle_on", "enabled"),
-    ("disabled", "enabled", "remove load settle_on", "enabled"),
-    ("enabling", "enabled", "settle_on", "enabled"),
-    ("disabling", "enabled", "turn_on settle_on", "enabled"),
+    ("absent", "enabled", "load wait_enabled", "enabled"),
+    ("disabled", "enabled", "remove load wait_enabled", "enabled"),
+    ("enabling", "enabled", "wait_enabled", "enabled"),
+    ("disabling", "enabled", "enable wait_enabled", "enabled"),
     ("enabled", "enabled", "", "enabled"),
     ("absent", "disabled", "", "absent"),
     ("disabled", "disabled", "", "disabled"),
-    ("enabling", "disabled", "turn_off settle_off", "disabled"),
-    ("disabling", "disabled", "settle_off", "disabled"),
-    ("enabled", "disabled", "turn_off settle_off", "disabled"),
+    ("enabling", "disabled", "disable wait_disabled", "disabled"),
+    ("disabling", "disabled", "wait_disabled", "disabled"),
+    ("enabled", "disabled", "disable wait_disabled", "disabled"),
     ("absent", "absent", "", "absent"),
     ("disabled", "absent", "remove", "absent"),
-    ("enabling", "absent", "turn_off settle_off remove", "absent"),
-    ("disabling", "absent", "settle_off remove", "absent"),
-    ("enabled", "absent", "turn_off settle_off remove", "absent"),
+    ("enabling", "absent", "disable wait_disabled remove", "absent"),
+    ("disabling", "absent", "wait_disabled remove", "absent"),
+    ("enabled", "absent", "disable wait_disabled remove", "absent"),
 ]
 
 
 @pytest.mark.parametrize("current, wanted, expected, state", PLAN)
 def test_steps_between_two_states(current, wanted, expected, state):
     assert " ".join(steps(current, wanted)) == expected
-    assert reached(current, wanted) == state
+    assert state_after(current, wanted) == state
 
 
 def test_the_table_above_is_the_whole_plan():

@@ -26,7 +26,7 @@ def show(kernel, name, enabled="1", transition="0", **attributes):
 def test_two_files_make_a_state(kernel, interface, enabled, transition, state):
     show(kernel, "fix", enabled, transition)
     assert interface.state("fix") == interface.patch("fix")["state"] == state
-    assert interface.in_transition() == ("fix" if transition == "1" else None)
+    assert interface.patch_in_transition() == ("fix" if transition == "1" else None)
 
 
 def test_a_directory_that_goes_while_it_is_read(kernel, interface):
@@ -86,7 +86,7 @@ def test_a_refused_request_is_told(kernel, interface, code, expected):
         raise OSError(code, os.strerror(code))
 
     kernel.write = refuse
-    for request in (lambda: interface.turn("fix", False), lambda: interface.force("fix")):
+    for request in (lambda: interface.set_enabled("fix", False), lambda: interface.force("fix")):
         with pytest.raises(LivepatchError) as caught:
             request()
         assert caught.value.code == expected
@@ -98,6 +98,6 @@ def test_a_kernel_that_is_busy_with_another_patch_says_with_which(kernel, interf
     kernel.hold(7)
     bring(SimulatedPatch("slow"), on_stall="wait")
     with pytest.raises(LivepatchError) as caught:
-        interface.turn("fix", False)
+        interface.set_enabled("fix", False)
     assert caught.value.code == "transition-running"
     assert "The patch slow is in transition" in caught.value.message

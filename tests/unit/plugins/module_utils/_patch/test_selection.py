@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -30,9 +30,9 @@ def failure(bring, **options):
 
 
 def needs(bring, **options):
-    with pytest.raises(Needs) as caught:
+    with pytest.raises(ControllerRequest) as caught:
         bring(**options)
-    return caught.value.what
+    return caught.value.request
 
 
 def test_the_build_of_the_running_kernel_is_chosen(kernel, bring):
@@ -63,8 +63,8 @@ def test_a_file_with_another_name_than_asked_for_is_an_error(bring):
 def test_a_host_that_the_bundle_has_no_build_for_is_uncovered_and_no_failure(kernel, bring, name, words):
     result = bring(offer=bundle(NEXT_RELEASE, OTHER_ARCH), name=name)
     assert (result["changed"], result["blockers"]) == (False, [])
-    assert (result["patch"]["name"], result["patch"]["state"]) == (name, "uncovered")
-    assert [(found["code"], found["level"]) for found in result["findings"]] == [("uncovered", "note")]
+    assert (result["patch"]["name"], result["patch"]["state"]) == (name, "no_build")
+    assert [(found["code"], found["level"]) for found in result["findings"]] == [("no-build", "note")]
     assert result["findings"][0]["message"] == (
         f"The bundle has {words} for kernel 6.1.0-56-amd64 on x86_64. It has builds for: 6.1.0-56-amd64 on aarch64, "
         "6.1.0-57-amd64 on x86_64.")

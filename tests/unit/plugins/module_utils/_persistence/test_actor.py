@@ -5,7 +5,11 @@
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import MOST_PARENTS, operator, spoken
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import (
+    MOST_PARENTS,
+    actor_label,
+    identify_actor,
+)
 
 NOBODY = {"controller_user": None, "controller_node": None, "user": "root", "address": None}
 
@@ -16,22 +20,22 @@ def process(kernel, number, parent, **environment):
 
 
 def test_a_run_that_nothing_is_known_of_is_that_of_its_own_user(kernel):
-    assert operator(kernel) == NOBODY
+    assert identify_actor(kernel) == NOBODY
 
 
 def test_the_controller_is_taken_at_its_word(kernel):
-    assert operator(kernel, {"user": "alice", "node": "control1"}) == dict(
+    assert identify_actor(kernel, {"user": "alice", "node": "control1"}) == dict(
         NOBODY, controller_user="alice", controller_node="control1")
 
 
 @pytest.mark.parametrize("told", [
     {}, {"user": None}, {"user": 1, "node": ["x"]}, {"user": "", "node": {"x": "y"}}, {"other": "x"}])
 def test_what_is_no_name_is_none(kernel, told):
-    assert operator(kernel, told) == NOBODY
+    assert identify_actor(kernel, told) == NOBODY
 
 
 def test_names_are_short_and_control_no_terminal(kernel):
-    who = operator(kernel, {"user": "a\x1b[2J\nb\u202e\ud800", "node": "n" * 1000})
+    who = identify_actor(kernel, {"user": "a\x1b[2J\nb\u202e\ud800", "node": "n" * 1000})
     assert who["controller_user"] == "a?[2J?b??"
     assert who["controller_node"] == "n" * 64
 
@@ -39,19 +43,19 @@ def test_names_are_short_and_control_no_terminal(kernel):
 def test_the_login_s_user_is_told_whatever_they_have_become(kernel):
     kernel.put("/proc/self/loginuid", "1000")
     process(kernel, "self", 0, SUDO_USER="somebody")
-    assert operator(kernel)["user"] == "deploy"
+    assert identify_actor(kernel)["user"] == "deploy"
 
 
 @pytest.mark.parametrize("loginuid", ["4294967295", "", "-1"])
 def test_without_a_login_sudo_s_word_is_taken(kernel, loginuid):
     kernel.put("/proc/self/loginuid", loginuid)
     process(kernel, "self", 0, SUDO_USER="deploy")
-    assert operator(kernel)["user"] == "deploy"
+    assert identify_actor(kernel)["user"] == "deploy"
 
 
 def test_a_user_without_a_name_is_a_number(kernel):
     kernel.put("/proc/self/loginuid", "54321")
-    assert operator(kernel)["user"] == "54321"
+    assert identify_actor(kernel)["user"] == "54321"
 
 
 def test_where_the_login_came_from_is_asked_of_the_processes_above_sudo(kernel):
@@ -59,13 +63,13 @@ def test_where_the_login_came_from_is_asked_of_the_processes_above_sudo(kernel):
     process(kernel, 40, 30, SUDO_USER="deploy")
     process(kernel, 30, 20, SSH_CONNECTION="192.0.2.7 50000 192.0.2.1 22")
     process(kernel, 20, 1, SSH_CONNECTION="198.51.100.9 1 192.0.2.1 22")
-    assert operator(kernel)["address"] == "192.0.2.7"
+    assert identify_actor(kernel)["address"] == "192.0.2.7"
 
 
 @pytest.mark.parametrize("connection", ["", " ", "\x1b"])
 def test_a_connection_that_makes_no_sense_is_none_or_harmless(kernel, connection):
     process(kernel, "self", 0, SSH_CONNECTION=connection)
-    assert operator(kernel)["address"] in (None, "?")
+    assert identify_actor(kernel)["address"] in (None, "?")
 
 
 def test_processes_that_cannot_be_read_or_that_go_round_tell_nothing(kernel):
@@ -74,10 +78,10 @@ def test_processes_that_cannot_be_read_or_that_go_round_tell_nothing(kernel):
     asked = []
     real = kernel.read_bytes
     kernel.read_bytes = lambda path: asked.append(path) or real(path)
-    assert operator(kernel) == NOBODY
+    assert identify_actor(kernel) == NOBODY
     assert asked.count("/proc/40/environ") == MOST_PARENTS - 1
     kernel.forbidden = ("/proc/40",)
-    assert operator(kernel) == NOBODY
+    assert identify_actor(kernel) == NOBODY
 
 
 @pytest.mark.parametrize("who, words", [
@@ -86,4 +90,4 @@ def test_processes_that_cannot_be_read_or_that_go_round_tell_nothing(kernel):
     ({"address": "192.0.2.7", "user": None}, "192.0.2.7"), ({"user": None}, "somebody"),
 ])
 def test_somebody_is_called_by_what_is_known(who, words):
-    assert spoken(dict(NOBODY, **who)) == words
+    assert actor_label(dict(NOBODY, **who)) == words

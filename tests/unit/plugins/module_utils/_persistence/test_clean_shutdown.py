@@ -9,11 +9,11 @@ import stat
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import (
     MARK,
-    MOST,
-    make_room,
+    MOST_BOOTS,
     record_clean_shutdown,
+    reserve_space,
     was_clean,
-    withdraw,
+    withdraw_clean_shutdown,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import shut_down
@@ -39,13 +39,13 @@ def test_the_mark_is_for_one_boot(kernel):
 
 def test_the_mark_is_taken_back_in_its_own_boot_alone(kernel):
     kernel.put(BOOT_ID, f"{BOOT}\n")
-    withdraw(kernel)
+    withdraw_clean_shutdown(kernel)
     record_clean_shutdown(kernel)
     kernel.put(BOOT_ID, f"{BOOT.replace('8f3c', '0000')}\n")
-    withdraw(kernel)
+    withdraw_clean_shutdown(kernel)
     assert was_clean(kernel, BOOT)
     kernel.put(BOOT_ID, f"{BOOT}\n")
-    withdraw(kernel)
+    withdraw_clean_shutdown(kernel)
     assert not was_clean(kernel, BOOT)
 
 
@@ -76,25 +76,25 @@ def test_a_host_that_goes_down_before_its_boot_is_complete_leaves_the_mark(kerne
 def test_a_mark_takes_no_more_room_than_there_is_since_the_boot(kernel):
     """In a file that is neither made nor gets longer, so that a full disk is no reason for it to be missing."""
     kernel.put(BOOT_ID, f"{BOOT}\n")
-    make_room(kernel)  # there is no directory, and nothing to remember
+    reserve_space(kernel)  # there is no directory, and nothing to remember
     assert not os.path.exists(kernel.path(MARK))
     os.makedirs(kernel.path(STATE_DIRECTORY), mode=0o700)
-    make_room(kernel)
+    reserve_space(kernel)
     before = os.stat(kernel.path(MARK))
-    for number in range(MOST + 1):
+    for number in range(MOST_BOOTS + 1):
         kernel.put(BOOT_ID, f"{BOOT[:-2]}{number:02}\n")
         record_clean_shutdown(kernel)
-        make_room(kernel)
+        reserve_space(kernel)
         now = os.stat(kernel.path(MARK))
         assert (now.st_ino, now.st_size) == (before.st_ino, before.st_size)
 
 
 def test_an_earlier_boot_ended_well_though_a_later_one_did_too(kernel):
-    boots = [BOOT.replace("8f3c", f"{number:04}") for number in range(MOST + 1)]
+    boots = [BOOT.replace("8f3c", f"{number:04}") for number in range(MOST_BOOTS + 1)]
     for boot in boots:
         kernel.put(BOOT_ID, f"{boot}\n")
         record_clean_shutdown(kernel)
         record_clean_shutdown(kernel)
-    assert [was_clean(kernel, boot) for boot in boots] == [False] + [True] * MOST
-    withdraw(kernel)
-    assert [was_clean(kernel, boot) for boot in boots] == [False] + [True] * (MOST - 1) + [False]
+    assert [was_clean(kernel, boot) for boot in boots] == [False] + [True] * MOST_BOOTS
+    withdraw_clean_shutdown(kernel)
+    assert [was_clean(kernel, boot) for boot in boots] == [False] + [True] * (MOST_BOOTS - 1) + [False]

@@ -91,7 +91,7 @@ def test_what_is_not_enabled_yet_was_not_loaded_by_hand(kernel):
 @pytest.mark.parametrize("known", [
     {"loaded": [entry(FIX, since=None)]}, {"accepted": [entry(FIX)]},
     # A ledger with nothing but `booted` is not written at all.
-    {"booted": {"proven": False, "patches": [entry(FIX, since=None)]}, "quarantined": [quarantined(LATER)]}])
+    {"booted": {"confirmed": False, "patches": [entry(FIX, since=None)]}, "quarantined": [quarantined(LATER)]}])
 def test_what_this_collection_has_loaded_was_not_loaded_by_hand(kernel, known):
     keep(kernel, FIX)
     load(kernel, FIX)
@@ -204,13 +204,13 @@ class TestAcceptedAndNotLoaded:
         kernel.hold(7, directions=(state,))
         load(kernel, FIX)
         if state == "disabling":
-            interface.turn("fix", False)
+            interface.set_enabled("fix", False)
             kernel.sleep(1)
         assert (told(kernel), [patch["state"] for patch in host_inventory(kernel)["patches"]]) == ([], [state])
 
     def test_while_it_is_disabled_and_still_shown(self, kernel, interface):
         load(kernel, FIX)
-        interface.turn("fix", False)
+        interface.set_enabled("fix", False)
         kernel.sleep(0.5)
         assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["disabled"]
         assert told(kernel) == [("accepted-not-loaded", "fix")]

@@ -15,8 +15,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction as transaction_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import CURRENT, LIMIT, append_record
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -135,7 +135,7 @@ def test_what_changes_nothing_is_not_written(kernel, bring):
 
 
 def test_what_asks_for_the_file_first_is_not_written(kernel, bring):
-    with pytest.raises(Needs):
+    with pytest.raises(ControllerRequest):
         bring(offer=FIX.offer())
     assert not kernel.exists(CURRENT)
 
@@ -170,17 +170,17 @@ def test_a_killed_change_is_interrupted_and_the_next_one_goes_on(kernel, bring, 
 
 
 def test_a_change_that_ends_while_it_is_looked_at_was_not_interrupted(kernel, monkeypatch):
-    with transaction(kernel, "patch") as recorded:
-        recorded.begin([], [])
+    with open_transaction(kernel, "patch") as transaction:
+        transaction.begin([], [])
 
         def look(_host):  # after the first reading of the journal: the change ends, and another one begins
-            recorded.end("done", [], [])
+            transaction.end("done", [], [])
             append_record(kernel, "begin", dict(journal_begin(kernel), transaction="later"))
 
         monkeypatch.setattr(history_module, "running_change", look)
         entries = journal(kernel)
     assert [(entry["transaction"], entry["outcome"]) for entry in entries] == [
-        ("later", "running"), (recorded.id, "done")]
+        ("later", "running"), (transaction.id, "done")]
 
 
 def journal_begin(kernel):
@@ -245,7 +245,7 @@ def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, brin
 def test_a_rollback_is_one_change(kernel, bring):
     bring(FIX)
     bring(SimulatedPatch("later", build_id="cc" * 20))
-    result = roll_back(kernel, "original", 3, "reverse", told={"user": "alice", "node": "control1"})
+    result = roll_back(kernel, "original", 3, "reverse", controller={"user": "alice", "node": "control1"})
     entry = newest(kernel)
     assert (entry["transaction"], entry["action"], entry["outcome"]) == (result["transaction"], "rollback", "done")
     assert [(patch["name"], patch["previous_state"], patch["wanted_state"], patch["state"], patch["sha256"] is None)
@@ -289,9 +289,9 @@ def test_a_module_that_the_kernel_lets_go_of_is_taken_out_with_a_record(kernel):
 
 def test_the_last_twenty_changes_are_told(kernel):
     for _change in range(25):
-        with transaction(kernel, "patch") as recorded:
-            recorded.begin([], [])
-            recorded.end("done", [], [])
+        with open_transaction(kernel, "patch") as transaction:
+            transaction.begin([], [])
+            transaction.end("done", [], [])
         kernel.sleep(1)
     assert [entry["began"][-3:-1] for entry in journal(kernel)][::19] == ["17", "58"]
     assert len(journal(kernel)) == 20
@@ -301,9 +301,9 @@ def test_changes_on_both_sides_of_a_rotation_are_told(kernel):
     for number in range(6):
         if number == 3:
             kernel.put(CURRENT, kernel.read_bytes(CURRENT) + b"x" * LIMIT)
-        with transaction(kernel, "patch") as recorded:
-            recorded.begin([], [])
-            recorded.end("done", [], [])
+        with open_transaction(kernel, "patch") as transaction:
+            transaction.begin([], [])
+            transaction.end("done", [], [])
     told = history(kernel)
     assert kernel.exists(journal_module.OLDER)
     assert ([entry["outcome"] for entry in told["journal"]], told["journal_unreadable"]) == (["done"] * 6, 1)

@@ -9,8 +9,8 @@ import signal
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init import detached
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import stand_alone
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import is_guarded
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import run_until_done
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process_alive
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import MARK, was_clean
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
@@ -62,7 +62,7 @@ def test_what_the_system_refuses_is_one_line_too(kernel, capsys):
     assert capsys.readouterr().err.startswith("os-error: ")
 
 
-@pytest.mark.parametrize("words", [[], ["reboot"], ["boot", "now"], ["end-trial", "alone", "x"]])
+@pytest.mark.parametrize("words", [[], ["reboot"], ["boot", "now"], ["end-trial", "detached", "x"]])
 def test_other_words_do_nothing(kernel, capsys, words, done):
     assert main(words, kernel) == 2
     assert capsys.readouterr().err.startswith("usage: ")
@@ -78,14 +78,14 @@ def test_boot_in_the_same_kernel_takes_the_mark_away_first(kernel, done):
 
 
 def test_all_other_commands_are_there():
-    assert COMMANDS["prove"] is boot.prove
+    assert COMMANDS["confirm-boot"] is boot.prove
     assert COMMANDS["shutdown"] is boot.shut_down
 
 
 def test_what_ends_a_trial_says_that_it_waits_before_it_does(kernel, monkeypatch, capsys):
     write_ledger(kernel, dict(empty_ledger(), trial=TRIAL))
-    monkeypatch.setattr(trial_end, "end_trial", lambda host: f"guarded: {is_guarded(host, 'T1')}")
-    assert not is_guarded(kernel, "T1")
+    monkeypatch.setattr(trial_end, "end_trial", lambda host: f"guarded: {trial_process_alive(host, 'T1')}")
+    assert not trial_process_alive(kernel, "T1")
     assert main(["end-trial"], kernel) == 0
     assert capsys.readouterr().out == "guarded: True\n"
 
@@ -98,7 +98,7 @@ def test_a_full_disk_does_not_keep_from_ending_a_trial(kernel, done):
 
 
 def test_alone_is_the_same_job_as_a_process_of_its_own(kernel, done, signals):
-    assert main(["end-trial", "alone"], kernel) == 0
+    assert main(["end-trial", "detached"], kernel) == 0
     assert done == ["end_trial"]
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
@@ -115,7 +115,7 @@ def test_what_fails_alone_is_told_to_the_kernels_log_and_tried_again(kernel, sig
             raise failure
         return "Back."
 
-    stand_alone(kernel, job)
+    run_until_done(kernel, job)
     assert attempts == [0, 5, 10]
     told = [text for path, text in kernel.writes if path == "/dev/kmsg"]
     assert len(told) == 3
@@ -138,7 +138,7 @@ def test_going_down_leaves_the_mark_and_living_on_takes_it_away(kernel, signals,
         os.kill(os.getpid(), signal.SIGALRM)
         marks.append(was_clean(kernel, BOOT))
 
-    stand_alone(kernel, job)
+    run_until_done(kernel, job)
     assert marks == [True, False]
     assert alarms == [60]
 
@@ -147,7 +147,7 @@ def test_a_trial_that_ends_while_the_host_goes_down_waits_for_that(kernel, signa
     kernel.put(BOOT_ID, f"{BOOT}\n")
     monkeypatch.setattr(detached.signal, "alarm", lambda seconds: kernel.at(
         kernel.now() + seconds, lambda: os.kill(os.getpid(), signal.SIGALRM)))
-    stand_alone(kernel, lambda _host: os.kill(os.getpid(), signal.SIGTERM))
+    run_until_done(kernel, lambda _host: os.kill(os.getpid(), signal.SIGTERM))
     assert kernel.now() >= 60
     assert not was_clean(kernel, BOOT)
 
@@ -159,7 +159,7 @@ def test_a_full_disk_does_not_break_into_what_goes_on(kernel, signals, monkeypat
     monkeypatch.setattr(detached, "record_clean_shutdown", full)
     monkeypatch.setattr(detached.signal, "alarm", lambda seconds: kernel.at(
         kernel.now() + seconds, lambda: os.kill(os.getpid(), signal.SIGALRM)))
-    stand_alone(kernel, lambda _host: os.kill(os.getpid(), signal.SIGTERM))
+    run_until_done(kernel, lambda _host: os.kill(os.getpid(), signal.SIGTERM))
     assert [text for path, text in kernel.writes if path == "/dev/kmsg"] == []
 
 

@@ -3,31 +3,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Waiting for a condition: soon noticed, seldom asked."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import wait_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 
 
 def test_what_is_true_already_is_not_waited_for(kernel):
-    assert wait_until(kernel, lambda: "yes", 10) == "yes"
+    assert poll_until(kernel, lambda: "yes", 10) == "yes"
     assert kernel.now() == 0
 
 
 def test_a_change_is_noticed_within_a_tenth_of_a_second(kernel):
-    assert wait_until(kernel, lambda: kernel.now() >= 5, 10) is True
+    assert poll_until(kernel, lambda: kernel.now() >= 5, 10) is True
     assert 5 <= kernel.now() <= 5.1
 
 
 def test_a_quick_change_is_noticed_within_milliseconds(kernel):
-    wait_until(kernel, lambda: kernel.now() >= 0.01, 10)
+    poll_until(kernel, lambda: kernel.now() >= 0.01, 10)
     assert kernel.now() < 0.016
 
 
 def test_it_asks_a_last_time_when_the_time_is_over(kernel):
-    assert wait_until(kernel, lambda: kernel.now() >= 1, 1) is True
-    assert wait_until(kernel, lambda: False, 1) is False
+    assert poll_until(kernel, lambda: kernel.now() >= 1, 1) is True
+    assert poll_until(kernel, lambda: False, 1) is False
     assert 2 <= kernel.now() < 2.001
 
 
 def test_it_asks_ten_times_a_second_at_most_after_a_while(kernel):
     asked = []
-    wait_until(kernel, lambda: asked.append(1), 90)
+    poll_until(kernel, lambda: asked.append(1), 90)
     assert 900 <= len(asked) <= 920

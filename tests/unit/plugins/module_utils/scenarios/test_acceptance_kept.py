@@ -14,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot, prove
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, Needs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     BOOT_ID,
     ONE,
@@ -98,7 +98,7 @@ def test_a_service_that_was_removed_is_mended_by_accepting_again(host, bring, sy
     accept(bring, V1)
     os.unlink(host.path(UNIT_FILE))
     assert bring(V1, state="accepted", check_mode=True)["changed"] is True
-    assert bring(V1, state="accepted")["needs"] == {"fresh": "v1"}
+    assert bring(V1, state="accepted")["request"] == {"fresh": "v1"}
     assert bring(V1, state="accepted", fresh=True)["changed"] is True
     assert host.exists(UNIT_FILE)
     assert bring(V1, state="accepted")["changed"] is False
@@ -110,7 +110,7 @@ def test_a_service_that_was_masked_is_left_so_and_accepted_once(host, bring, sys
     accept(bring, V1)
     for check_mode in (True, False):
         again = bring(V1, state="accepted", check_mode=check_mode)
-        assert ("needs" in again, again["changed"]) == (False, False)
+        assert ("request" in again, again["changed"]) == (False, False)
     assert os.readlink(host.path(UNIT_FILE)) == "/dev/null"
 
 
@@ -150,7 +150,7 @@ def test_patches_are_loaded_at_boot_though_nothing_will_prove_them(host, interfa
     monkeypatch.setattr(host, "run", run)
     boot(host)
     assert (stack(host, interface), history(host)["journal"][0]["outcome"]) == (["v1"], "done")
-    assert read_ledger(host)["booted"]["proven"] is False
+    assert read_ledger(host)["booted"]["confirmed"] is False
 
 
 def test_a_file_that_cannot_be_read_at_boot_keeps_no_other_patch_out(host, interface, bring, systemd, monkeypatch):
@@ -207,20 +207,20 @@ def test_check_mode_only_tells_what_will_be_and_a_second_time_is_no_change(host,
         roll_back(host, "previous", 3, "reverse", check_mode=True)
     assert everything(host) == before
     result = bring(V1, state=state)
-    if "needs" in result:
+    if "request" in result:
         result = dict(bring(V1, state=state, fresh=True), changed=True)
     assert (forecast["changed"], forecast["patch"]["state"]) == (result["changed"], result["patch"]["state"])
     again = bring(V1, state=state)
-    assert (again["changed"], again["transaction"], "needs" in again) == (False, None, False)
+    assert (again["changed"], again["transaction"], "request" in again) == (False, None, False)
 
 
 # What a boot needs
 
 def test_what_somebody_else_has_loaded_is_accepted_with_its_file(host, interface, bring, systemd):
     load(host, ONE)
-    with pytest.raises(Needs) as caught:
+    with pytest.raises(ControllerRequest) as caught:
         accept(bring, None, offer=ONE.offer())
-    assert caught.value.what == {"file": ONE.sha256}
+    assert caught.value.request == {"file": ONE.sha256}
     accept(bring, ONE)
     assert read_ledger(host)["watched"]
     restart(host, systemd)
@@ -261,7 +261,7 @@ def test_a_soft_reboot_has_the_host_prove_itself_again(host, bring, systemd):
     boot(host)
     systemd.stop_all()
     boot(host)
-    assert [words[-1] for words in systemd.timers.values()] == ["prove"]
+    assert [words[-1] for words in systemd.timers.values()] == ["confirm-boot"]
     prove(host)
     systemd.stop_all()
     boot(host)

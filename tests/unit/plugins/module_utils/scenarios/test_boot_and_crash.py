@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import settled
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot, prove
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
@@ -52,18 +52,18 @@ def names(entries):
 
 def test_accepting_takes_a_second_call_over_a_new_connection(host, bring):
     first = bring(V1, state="accepted")
-    assert (first["patch"]["state"], first["needs"]) == ("enabled", {"fresh": "v1"})
+    assert (first["patch"]["state"], first["request"]) == ("enabled", {"fresh": "v1"})
     assert read_ledger(host)["trial"]["seconds"] == 300
     second = bring(V1, state="accepted", fresh=True)
     assert (second["changed"], second["patch"]["state"], second["patch"]["previous_state"]) == (
         True, "accepted", "enabled")
-    assert "needs" not in second
+    assert "request" not in second
     ledger = read_ledger(host)
     assert (ledger["trial"], names(ledger["accepted"])) == (None, ["v1"])
     assert [entry["action"] for entry in history(host)["journal"]] == ["accept", "patch"]
     again = bring(V1, state="accepted")
     assert (again["changed"], again["patch"]["previous_state"]) == (False, "accepted")
-    assert "needs" not in again
+    assert "request" not in again
 
 
 @pytest.mark.parametrize("wanted", ["accepted", "enabled"])
@@ -73,12 +73,13 @@ def test_what_is_accepted_and_gone_is_loaded_again_without_a_trial(host, interfa
     result = bring(V1, state=wanted, trial=60)
     assert (result["changed"], result["patch"]["previous_state"], result["patch"]["state"]) == (
         True, "absent", "accepted")
-    assert ("needs" in result, read_ledger(host)["trial"], interface.state("v1")) == (False, None, "enabled")
+    assert ("request" in result, read_ledger(host)["trial"], interface.state("v1")) == (False, None, "enabled")
 
 
 def test_starting_the_unit_arms_no_trial(host, bring, monkeypatch):
     seen = []
-    monkeypatch.setattr(safeguards, "watch", lambda *_words: seen.append(read_ledger(host)["trial"]) or True)
+    monkeypatch.setattr(
+        safeguards, "install_boot_service", lambda *_argv: seen.append(read_ledger(host)["trial"]) or True)
     bring(V1, trial=60)
     assert seen == [None]
 
@@ -92,7 +93,7 @@ def test_enabled_is_content_with_accepted(host, bring):
 def test_what_is_enabled_can_be_accepted_by_its_name(host, bring):
     bring(V1)
     assert bring(name="v1", state="accepted", check_mode=True)["changed"] is True
-    assert bring(name="v1", state="accepted")["needs"] == {"fresh": "v1"}
+    assert bring(name="v1", state="accepted")["request"] == {"fresh": "v1"}
     assert bring(name="v1", state="accepted", fresh=True)["patch"]["state"] == "accepted"
     assert failure(bring, name="other", state="accepted").code == "file-unknown"
 
@@ -134,12 +135,12 @@ def test_an_accepted_patch_is_loaded_at_boot_with_its_parameters(host, interface
     assert host.loads[-1] == ("one", "count=3")
     entry = history(host)["journal"][0]
     assert (entry["action"], entry["outcome"], names(entry["after"])) == ("boot", "done", ["one"])
-    assert read_ledger(host)["booted"]["proven"] is False
-    assert any(words[-1] == "prove" for words in host.commands)
+    assert read_ledger(host)["booted"]["confirmed"] is False
+    assert any(words[-1] == "confirm-boot" for words in host.commands)
     boot(host)  # nothing is loaded twice
     assert len(host.loads) == 2
     prove(host)
-    assert read_ledger(host)["booted"]["proven"] is True
+    assert read_ledger(host)["booted"]["confirmed"] is True
 
 
 def test_an_enabled_patch_is_not_loaded_at_boot_and_in_no_quarantine_after_a_clean_shutdown(host, interface, bring):
@@ -213,12 +214,12 @@ def test_one_patch_that_cannot_be_loaded_at_boot_keeps_no_other_out(host, interf
     assert (interface.state("one"), interface.state("other")) == ("absent", "enabled")
 
 
-@pytest.mark.parametrize("proven, clean", [(True, False), (False, True)])
-def test_what_has_proven_itself_or_was_shut_down_cleanly_is_not_blamed(host, interface, bring, proven, clean):
+@pytest.mark.parametrize("confirmed, clean", [(True, False), (False, True)])
+def test_what_was_confirmed_or_was_shut_down_cleanly_is_not_blamed(host, interface, bring, confirmed, clean):
     accept(bring, V1)
     reboot(host)
     boot(host)
-    if proven:
+    if confirmed:
         prove(host)
     reboot(host, "boot-3", clean=clean)
     boot(host)
@@ -258,7 +259,7 @@ def test_where_nobody_watched_nobody_is_blamed(kernel, bring):
     kernel.put(BOOT_ID, "boot-1\n")
     bring(V1)
     reboot(kernel, clean=False)
-    assert settled(kernel, read_ledger(kernel), "now")["quarantined"] == []
+    assert ledger_for_this_boot(kernel, read_ledger(kernel), "now")["quarantined"] == []
 
 
 def test_a_patch_that_the_kernel_refuses_at_boot_is_told(host, interface, bring):
@@ -305,7 +306,7 @@ def test_a_rollback_that_ends_half_way_leaves_accepted_what_still_runs(host, int
 def test_a_crash_while_an_accepted_patch_is_taken_out_does_not_load_it_again(host, interface, bring, monkeypatch):
     accept(bring, V1)
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr(Change, "settle_off", lambda _change: 1 / 0)  # stands for the host's end
+        patched.setattr(Change, "wait_disabled", lambda _change: 1 / 0)  # stands for the host's end
         bring(name="v1", state="absent")
     reboot(host, clean=False)
     boot(host)

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import Livepatch
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import SysfsInterface
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
@@ -112,7 +112,7 @@ class Host:
         self.kernel = SimulatedKernel(directory / "host")
         self.kernel.put(BOOT_ID, "boot-1\n")
         self.systemd = SimulatedSystemd(self.kernel) if has_systemd else None
-        self.interface = Livepatch(self.kernel)
+        self.interface = SysfsInterface(self.kernel)
         self.bring = bringer(self.kernel, directory)
         accept(self.bring, V1)
 
@@ -200,7 +200,7 @@ def test_a_run_that_is_killed_leaves_a_host_that_the_same_run_finishes(room, cha
         host.trial_ends()
         now, kept = host.has()
         assert " ".join(now) in possible, at
-        assert host.interface.in_transition() is None, at
+        assert host.interface.patch_in_transition() is None, at
         if change.startswith("accept"):
             assert now == kept, at  # nothing is enabled that nobody has accepted and nobody will take out
         run(host)

@@ -51,7 +51,7 @@ def test_the_way_back_is_armed_before_the_load(host, bring, monkeypatch):
         "ends": 63, "back_to": []}
     assert [entry["name"] for entry in ledger["loaded"]] == ["v1"]
     assert (ledger["watched"], ledger["boot_id"], processes) == (True, "boot-1", 1)
-    assert host.spawned[0][-2:] == ["end-trial", "alone"]
+    assert host.spawned[0][-2:] == ["end-trial", "detached"]
     assert read_ledger(host)["trial"]["ends"] == host.now() + 60
 
 

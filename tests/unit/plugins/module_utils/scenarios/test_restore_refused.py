@@ -116,12 +116,12 @@ def test_a_way_that_cannot_be_begun_leaves_accepted_what_was(host, interface, br
     accept(bring, V2)
     real, looks = restore.findings_on, []
 
-    def findings_on(question):
-        looks.append(question)
+    def findings_on(context):
+        looks.append(context)
         if len(looks) > 1:  # the first is before the lock
             raise OSError(errno.EIO, os.strerror(errno.EIO), "/lib/modules")
-        return real(question)
-    monkeypatch.setattr(restore, "findings_on", findings_on)
+        return real(context)
+    monkeypatch.setattr(restore, "evaluate", findings_on)
     error = failure(roll_back, host, "previous", 3, "reverse")
     assert (error.code, stack(host, interface), accepted(host)) == ("os-error", ["v2"], ["v2"])
     assert error.details["transaction"]

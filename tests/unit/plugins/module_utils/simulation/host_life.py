@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import bring_patch
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import Wish
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PatchRequest
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
@@ -39,7 +39,7 @@ def bringer(kernel, directory):
             delivered.write_bytes(patch.image)
             wish["offer"] = patch.offer(str(delivered))
         wish.update(options)
-        return bring_patch(kernel, Wish(**wish), check_mode=check_mode)
+        return bring_patch(kernel, PatchRequest(**wish), check_mode=check_mode)
     return bring
 
 

@@ -31,7 +31,7 @@ def simulated_init_system(kernel, monkeypatch):
     kernel.put("/proc/sys/kernel/random/boot_id", f"{THIS_BOOT}\n")
     stand_in = SimpleNamespace(boot=dict(SYSTEMD), armed=())
     inventory = "ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info"
-    monkeypatch.setattr(f"{inventory}.boot_part", lambda _host: dict(stand_in.boot))
+    monkeypatch.setattr(f"{inventory}.boot_service_status", lambda _host: dict(stand_in.boot))
     monkeypatch.setattr(f"{inventory}.armed", lambda _host, transaction: transaction in stand_in.armed)
     return stand_in
 
@@ -47,7 +47,7 @@ def load(kernel, patch):
 
 
 def take_out(kernel, interface, name):
-    interface.turn(name, False)
+    interface.set_enabled(name, False)
     kernel.sleep(1)
     kernel.sleep(1)
     kernel.delete_module(name)

@@ -16,7 +16,7 @@ import struct
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import begin_to_guard
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import register_trial_process
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     simulated_module,
 )
@@ -60,7 +60,7 @@ class SimulatedKernel(Host):
         self.removal_errno = None
         self.commands = []
         self.spawned = []
-        self.answer = lambda words: (0, "ready" if words[-1] == "ready" else "")
+        self.answer = lambda argv: (0, "ready" if argv[-1] == "ready" else "")
         self.owners = {}
         self.writes = []
         self._events = []
@@ -120,15 +120,15 @@ class SimulatedKernel(Host):
         uid, mode = self.owners.get(path, (0, stat.S_IMODE(real.st_mode) & 0o755))
         return os.stat_result((stat.S_IFMT(real.st_mode) | mode, 0, 0, 1, uid, 0, 0, 0, 0, 0))
 
-    def run(self, words, seconds):
-        self.commands.append(words)
-        status, output = self.answer(words)
-        if words[-1] == "end-trial" and status == 0:
+    def run(self, argv, seconds):
+        self.commands.append(argv)
+        status, output = self.answer(argv)
+        if argv[-1] == "end-trial" and status == 0:
             self._guard(PID)
         return status, output
 
-    def spawn(self, words):
-        self.spawned.append(words)
+    def spawn(self, argv):
+        self.spawned.append(argv)
         pid = 5000 + len(self.spawned)
         self.put(f"/proc/{pid}/stat", STAT.replace(str(PID), str(pid)))
         self._guard(pid)
@@ -254,7 +254,7 @@ class SimulatedKernel(Host):
     def _guard(self, pid):
         """That process has begun to wait for the end of the trial that is on."""
         self.put("/proc/self/stat", self.read(f"/proc/{pid}/stat"))
-        begin_to_guard(self)
+        register_trial_process(self)
         self.put("/proc/self/stat", STAT)
 
     def _write_enabled(self, name, wanted):
@@ -334,13 +334,13 @@ class SimulatedKernel(Host):
 
     def _debug(self, query):
         """`file FILE [line N] +p` and `-p`; what is switched on explains the holders at the kernel's next retry."""
-        words = query.split()
-        site = f"{words[1]}:{words[3]} " if words[2] == "line" else f"{words[1]}:"
-        old, new = ("=_", "=p") if words[-1] == "+p" else ("=p", "=_")
+        argv = query.split()
+        site = f"{argv[1]}:{argv[3]} " if argv[2] == "line" else f"{argv[1]}:"
+        old, new = ("=_", "=p") if argv[-1] == "+p" else ("=p", "=_")
         lines = self.read(DYNDBG).splitlines()
         self.put(DYNDBG, "".join(
             (line.replace(old, new) if line.startswith(site) else line) + "\n" for line in lines))
-        if words[-1] == "+p":
+        if argv[-1] == "+p":
             self.at(self.clock + RETRY_SECONDS, self._explain)
 
     def _explain(self):

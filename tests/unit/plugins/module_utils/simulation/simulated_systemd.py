@@ -29,48 +29,48 @@ class SimulatedSystemd:
             kernel.put(f"/usr/bin/{program}", "")
         kernel.answer = self.answer
 
-    def answer(self, words):
+    def answer(self, argv):
         """The status and the output of a command, as SimulatedKernel.answer gives them."""
-        program = words[0].rpartition("/")[2]
+        program = argv[0].rpartition("/")[2]
         if program not in ("systemctl", "systemd-run"):
-            return self._others(words)
-        verb = program if program == "systemd-run" else words[1]
+            return self._others(argv)
+        verb = program if program == "systemd-run" else argv[1]
         if verb in self.broken:
             return 1, self.broken[verb]
-        return getattr(self, "_" + verb.replace("-", "_"))(words[2:])
+        return getattr(self, "_" + verb.replace("-", "_"))(argv[2:])
 
     def asked(self):
         """The verbs of all commands so far, in order."""
-        return [words[1] if words[0].endswith("systemctl") else words[0].rpartition("/")[2]
-                for words in self.kernel.commands if "systemctl" in words[0] or "systemd-run" in words[0]]
+        return [argv[1] if argv[0].endswith("systemctl") else argv[0].rpartition("/")[2]
+                for argv in self.kernel.commands if "systemctl" in argv[0] or "systemd-run" in argv[0]]
 
     def stop_all(self):
         """Nothing runs any more, as after a reboot."""
         self.units.clear()
         self.timers.clear()
 
-    def _systemd_run(self, words):
-        split = words.index("--")
-        options = dict(word.partition("=")[::2] for word in words[:split])
+    def _systemd_run(self, argv):
+        split = argv.index("--")
+        options = dict(word.partition("=")[::2] for word in argv[:split])
         units = self.timers if "--on-active" in options else self.units
-        units[options["--unit"] + ".service"] = words[split + 1:]
+        units[options["--unit"] + ".service"] = argv[split + 1:]
         return 0, ""
 
-    def _show(self, words):
-        key = words[0].partition("=")[2]
-        running = words[1] in self.units
+    def _show(self, argv):
+        key = argv[0].partition("=")[2]
+        running = argv[1] in self.units
         return 0, key + "=" + {
             "ActiveState": "active" if running else "inactive", "MainPID": "77" if running else "0"}[key]
 
-    def _start(self, words):
+    def _start(self, argv):
         if not self.kernel.exists(UNIT_FILE):
-            return 5, f"Failed to start {words[0]}: Unit {words[0]} not found."
+            return 5, f"Failed to start {argv[0]}: Unit {argv[0]} not found."
         if self.kernel.exists("/var/lib/kernel-livepatch/ledger.json"):
-            self.units[words[0]] = None
+            self.units[argv[0]] = None
         return 0, ""
 
-    def _stop(self, words):
-        return (0, "") if self.units.pop(words[0], "") != "" else (5, f"Failed to stop {words[0]}: not loaded.")
+    def _stop(self, argv):
+        return (0, "") if self.units.pop(argv[0], "") != "" else (5, f"Failed to stop {argv[0]}: not loaded.")
 
     def _daemon_reload(self, _words):
         return 0, ""

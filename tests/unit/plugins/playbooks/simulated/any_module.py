@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 
 class ActionModule(ActionBase):
-    """Returns the host's answer for the module, and how it was called; `lost` as a lost connection does."""
+    """Returns the host's answer for the module, and how it was called; `unreachable` as a lost connection does."""
 
     _supports_check_mode = True
 
@@ -21,7 +21,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         module = self._task.action.rpartition(".")[2]
         answer = json.loads(Path("answers.json").read_text())[task_vars["inventory_hostname"]][module]
-        if answer == "lost":
+        if answer == "unreachable":
             raise AnsibleConnectionFailure("Connection refused")
         called = {"called_with": dict(self._task.args), "called_in_check_mode": self._task.check_mode}
         return {**result, "changed": False, **called, **answer}

@@ -6,11 +6,11 @@
 {host: {"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}}, `how` being ok, an
 answer itself, or
 
-    check  blocked, lost, unchecked, uncovered, accepted, trial
-    load   failed, lost, stalled, waiting, uncovered
-    look   ill, lost, rebooted, waiting
-    keep   failed, lost
-    back   failed, lost
+    check  blocked, unreachable, unchecked, no_build, accepted, trial
+    load   failed, unreachable, stalled, waiting, no_build
+    look   ill, unreachable, rebooted, waiting
+    keep   failed, unreachable
+    back   failed, unreachable
 
 Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`.
 """
@@ -58,9 +58,9 @@ class Host:
         return how[min(earlier, len(how) - 1)] if isinstance(how, list) else how
 
     def check(self, how):
-        state = {"accepted": "accepted", "uncovered": "uncovered", "trial": "enabled"}.get(how, self.state)
+        state = {"accepted": "accepted", "no_build": "no_build", "trial": "enabled"}.get(how, self.state)
         return {
-            "compatible": how not in ("blocked", "uncovered"), "arch": "x86_64",
+            "compatible": how not in ("blocked", "no_build"), "arch": "x86_64",
             "findings": [finding("wrong-release")] if how == "blocked" else [],
             "trial": {"name": "fix", "seconds_left": 50} if how == "trial" else None,
             "patch": dict(self.patch, state=state)} if how != "unchecked" else failed("host-not-trusted")
@@ -75,8 +75,8 @@ class Host:
             base["blockers"] = [
                 {"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None}]
             return failed("transition-stalled", **base)
-        if how == "uncovered":
-            return {**base, "patch": dict(self.patch, state="uncovered")}
+        if how == "no_build":
+            return {**base, "patch": dict(self.patch, state="no_build")}
         self.run("load", "enabled")
         return {**base, "changed": True, "patch": dict(self.patch, state="enabling" if how == "waiting" else "enabled")}
 
@@ -115,7 +115,7 @@ class Host:
 
 
 class ActionModule(ActionBase):
-    """Answers as the host would; `lost` as a lost connection does."""
+    """Answers as the host would; `unreachable` as a lost connection does."""
 
     _supports_check_mode = True
 
@@ -133,7 +133,7 @@ class ActionModule(ActionBase):
         os.close(descriptor)
         host = Host(name)
         how = host.how(step, earlier)
-        if how == "lost":
+        if how == "unreachable":
             raise AnsibleConnectionFailure("Connection refused")
         if isinstance(how, dict):
             return {**result, **how}

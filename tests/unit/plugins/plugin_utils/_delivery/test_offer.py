@@ -19,18 +19,18 @@ STUB = {"file": "1.ko", "name": "fix", "release": "6.1", "arch": "x86_64", "sha2
 
 def test_a_small_bundle_crosses_whole():
     builds = [build(1, "6.1"), build(2, "6.12")]
-    assert Offer("bundle", builds).argument(None)["builds"] == builds
+    assert Offer("bundle", builds).to_argument(None)["builds"] == builds
 
 
 def test_of_a_large_bundle_only_stubs_cross():
-    offered = Offer("bundle", [build(1, "6.1", 20000), build(2, "6.12", 20000)]).argument(None)["builds"]
+    offered = Offer("bundle", [build(1, "6.1", 20000), build(2, "6.12", 20000)]).to_argument(None)["builds"]
     assert offered[0] == STUB
     assert [entry["stub"] for entry in offered] == [True, True]
 
 
 def test_facts_spare_the_question_for_the_description():
     first = build(1, "6.1", 20000)
-    offered = Offer("bundle", [first, build(2, "6.12", 20000)]).argument("6.1")["builds"]
+    offered = Offer("bundle", [first, build(2, "6.12", 20000)]).to_argument("6.1")["builds"]
     assert offered[0] == first
     assert offered[1]["stub"] is True
 
@@ -38,11 +38,11 @@ def test_facts_spare_the_question_for_the_description():
 def test_what_was_asked_for_is_sent_whole():
     second = build(2, "6.12", 20000)
     offer = Offer("bundle", [build(1, "6.1", 20000), second])
-    offer.complete(second["sha256"])
-    offered = offer.argument(None)["builds"]
+    offer.send_full_description(second["sha256"])
+    offered = offer.to_argument(None)["builds"]
     assert offered == [STUB, second]
 
 
 def test_a_single_file_always_crosses_whole():
     large = build(1, "6.1", 90000)
-    assert Offer("file", [large]).argument(None)["builds"] == [large]
+    assert Offer("file", [large]).to_argument(None)["builds"] == [large]

@@ -14,8 +14,8 @@ import time
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe, image
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf import compression
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
@@ -69,7 +69,7 @@ def test_damaged_streams_are_refused(kind, spoil):
 
 @pytest.mark.parametrize("kind", COMPRESSORS)
 def test_what_grows_beyond_the_limit_is_refused(monkeypatch, kind):
-    monkeypatch.setattr(compression, "MAX_IMAGE_SIZE", 1 << 20)
+    monkeypatch.setattr(compression, "LARGEST", 1 << 20)
     assert len(uncompress(COMPRESSORS[kind](bytes(1 << 20)))[0]) == 1 << 20
     with pytest.raises(PatchFileError) as caught:
         uncompress(COMPRESSORS[kind](bytes((1 << 20) + 1)))

@@ -104,7 +104,7 @@ def test_odd_texts_are_no_harm(text):
 def test_no_template_asks_for_what_a_record_does_not_have(monkeypatch):
     monkeypatch.setattr(page_module, "ChainableUndefined", StrictUndefined)
     page_module._environment.cache_clear()
-    made = dict(examples.rollout(8, breach_in=1, stalled=1, uncovered=1), notes=["A note."])
+    made = dict(examples.rollout(8, breach_in=1, stalled=1, no_build=1), notes=["A note."])
     assert "A note." in render(made)
     page_module._environment.cache_clear()
 
@@ -120,7 +120,7 @@ def test_a_record_of_another_release_that_lacks_something_has_a_page_too():
 
 
 def test_each_host_is_in_the_grid_with_its_functions():
-    made = examples.rollout(8, uncovered=1)
+    made = examples.rollout(8, no_build=1)
     text = render(made)
     row = re.search(r'<tr><th scope="row">db1\.sim\.example.*', text).group(0)
     assert row.count(' class="f">✓') == 7
@@ -129,31 +129,31 @@ def test_each_host_is_in_the_grid_with_its_functions():
 
 
 def test_functions_of_a_lost_host_are_not_said_to_be_patched():
-    text = render(examples.rollout(8, breach_in=1, lost=1))
+    text = render(examples.rollout(8, breach_in=1, unreachable=1))
     row = re.search(r'<th scope="row">web1\.sim\.example<td.*', text).group(0)
     assert (row.count('class="f w">?'), row.count("✓")) == (7, 0)
 
 
 def test_failures_stand_by_their_cause_with_hosts_and_who_holds_them():
     text = Page(render(examples.rollout(8, breach_in=1, stalled=1))).text
-    assert "✗ failed transition-stalled on 1 host, while it was loaded" in text
+    assert "✗ failed transition-stalled on 1 host, during the load" in text
     assert "patch this host when it is quiet. web1.sim.example" in text
     assert "Its transition is held by 1 task" in text and "nginx (pid 4711" in text
 
 
 def test_cves_are_said_to_be_covered_only_where_the_patch_stays():
-    text = Page(render(examples.rollout(300, breach_in=3, uncovered=12, lost=4, stalled=14))).text
-    said = text[text.index("CVEs, covered and not"):text.index("Options Patch or bundle")]
+    text = Page(render(examples.rollout(300, breach_in=3, no_build=12, unreachable=4, stalled=14))).text
+    said = text[text.index("CVE coverage"):text.index("Options Patch or bundle")]
     assert "CVE-2026-1234 CVE-2026-1301" in said
     assert re.search(r"✓ covered 30 ", said)
     assert re.search(r"✗ not covered: not reached 150 ", said)
-    assert re.search(r"✗ not covered: uncovered 12 ", said)
-    assert re.search(r"✗ not covered: going back by itself 4 ", said)
+    assert re.search(r"✗ not covered: without a build 12 ", said)
+    assert re.search(r"✗ not covered: reverting automatically 4 ", said)
 
 
 def test_a_plan_says_what_is_not_covered_yet_without_an_alarm():
-    text = Page(render(examples.planned(8, uncovered=1))).text
-    assert "○ not covered yet: to be patched 8" in text and "✗ not covered: uncovered 1" in text
+    text = Page(render(examples.planned(8, no_build=1))).text
+    assert "○ not covered yet: to be patched 8" in text and "✗ not covered: without a build 1" in text
 
 
 def test_what_runs_on_trial_covers_for_now():

@@ -58,7 +58,7 @@ def test_a_status_has_what_each_host_runs(told):
     hosts = told["hosts"]
     assert {name: host["state"] for name, host in hosts.items()} == {
         "kept": "accepted", "odd": "enabled", "trying": "on_trial", "held": "in_transition", "bare": "unpatched",
-        "gone": "lost", "broken": "unchecked", "untold": "unanswered"}
+        "gone": "unreachable", "broken": "unchecked", "untold": "no_result"}
     assert hosts["kept"]["functions"] == [{"object": "vmlinux", "name": "one", "sympos": 1, "state": "patched"}]
     assert hosts["held"]["functions"][0]["state"] == "pending"
     assert hosts["held"]["blockers"][0]["comm"] == "nginx"
@@ -69,9 +69,9 @@ def test_a_status_has_what_each_host_runs(told):
 
 
 def test_a_status_says_of_the_fleet_what_its_summary_says(told):
-    assert (told["kind"], told["ok"], told["drifted"], told["uncovered"]) == ("status", False, ["odd"], ["bare"])
+    assert (told["kind"], told["ok"], told["drifted"], told["no_build"]) == ("status", False, ["odd"], ["bare"])
     assert told["counts"] == dict.fromkeys(
-        ["accepted", "enabled", "on_trial", "in_transition", "unpatched", "unchecked", "lost", "unanswered"], 1)
+        ["accepted", "enabled", "on_trial", "in_transition", "unpatched", "unchecked", "unreachable", "no_result"], 1)
     assert told["lines"][-1].startswith("8 hosts: 1 accepted")
     assert told["patches"][0]["cves"] == ["CVE-2026-1234"]
     assert [cohort["hosts"] for cohort in told["cohorts"]] == [["bare"], ["kept", "odd", "trying", "held"]]
@@ -80,11 +80,11 @@ def test_a_status_says_of_the_fleet_what_its_summary_says(told):
 def test_the_head_of_a_status_says_what_to_do(told):
     head = verdict(told)
     assert (head.tone, head.what) == (
-        "bad", "Of 8 hosts, 3 did not answer and 1 is not as it should be.")
+        "bad", "Of 8 hosts, 3 returned no result and 1 has drifted.")
     assert head.todo == [
-        "Find out why broken, gone, untold did not answer, and ask again.", "Do what is said below about odd.",
-        "Accept the patch on trying before the trial ends, or it goes back.",
-        "Build the patch for 5.10.0-1-amd64 as well: 1 host uncovered, and vulnerable."]
+        "Fix the errors of broken, gone, untold (see below), then run it again.", "Fix the drift on odd (see below).",
+        "Accept the patch on trying before the trial ends. Otherwise the host reverts.",
+        "Build the patch for 5.10.0-1-amd64: 1 host without a build, still vulnerable."]
 
 
 def test_a_page_of_a_status_tells_where_cves_are_covered(told):
@@ -123,13 +123,13 @@ def test_a_rollback_has_what_became_of_each_host():
     made = rollback_record(answers, {"back": PROVEN}, False, {"to": "previous"}, START)
     hosts = made["hosts"]
     assert {name: host["state"] for name, host in hosts.items()} == {
-        "back": "rolled_back", "held": "failed", "gone": "lost", "untold": "unanswered"}
-    assert (hosts["back"]["patch"], hosts["back"]["moves"]) == ("old", "fix out; old back in")
+        "back": "rolled_back", "held": "failed", "gone": "unreachable", "untold": "no_result"}
+    assert (hosts["back"]["patch"], hosts["back"]["moves"]) == ("old", "fix removed; old restored")
     assert [one["state"] for one in hosts["back"]["functions"]] == ["patched", "pending", "overridden"]
     assert hosts["held"]["blockers"][0]["comm"] == "nginx"
     assert (made["ok"], made["failures"]) == (False, 2)
     head = verdict(made)
-    assert head.what == "3 of 4 hosts are not where they should be."
+    assert head.what == "3 of 4 hosts are not in the requested state."
     assert head.todo == ["Do what is said below about held, gone, untold, and run it again: hosts that are back are "
                          "unchanged."]
     assert "transition-stalled" in render(made)
@@ -137,8 +137,8 @@ def test_a_rollback_has_what_became_of_each_host():
 
 def test_all_is_well_is_said_where_it_is():
     made = status_record({"kept": ANSWERS["kept"]}, {}, None, None, {}, START)
-    assert verdict(made).what == "1 host asked, and all is as it should be."
-    assert verdict(made).stands[0] == "It is known of every host what it runs."
+    assert verdict(made).what == "1 host queried, no drift."
+    assert verdict(made).stands[0] == "The state of every host is known."
     made = rollback_record({"back": WENT}, {"back": dict(PROVEN, functions=[])}, False, {}, START)
     assert verdict(made).what == "1 host asked, and every one is where it should be, verified."
 
@@ -147,7 +147,7 @@ def test_a_rollback_in_check_mode_is_a_plan():
     made = rollback_record({"back": WENT}, None, True, {}, START)
     head = verdict(made)
     assert (head.what, head.todo) == (
-        "A plan, nothing was changed: 1 of 1 host would go back.", ["Run it without --check."])
+        "A plan, nothing was changed: 1 of 1 host would be rolled back.", ["Run it without --check."])
     assert made["hosts"]["back"]["back_at"] is None
 
 

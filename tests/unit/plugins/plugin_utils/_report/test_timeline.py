@@ -50,7 +50,7 @@ def test_ticks_stand_apart(hours):
 
 
 def test_every_bar_is_inside_and_in_order():
-    drawing = timeline(examples.rollout(40, breach_in=3, lost=1, stalled=2))
+    drawing = timeline(examples.rollout(40, breach_in=3, unreachable=1, stalled=2))
     lines = [line for band in drawing.bands for line in band.lines]
     assert len(lines) == 20  # of the three waves that were opened
     for line in lines:
@@ -89,7 +89,7 @@ def test_large_waves_are_one_curve_each_that_only_rises():
 
 
 def test_labels_of_looks_do_not_cover_each_other():
-    drawing = timeline(examples.rollout(5000, breach_in=4, lost=60, stalled=220))
+    drawing = timeline(examples.rollout(5000, breach_in=4, unreachable=60, stalled=220))
     for band in drawing.bands:
         labelled = [look.x for look in band.looks if look.label]
         assert labelled and all(after - before >= 36 for before, after in itertools.pairwise(labelled))

@@ -30,37 +30,40 @@ def cut_off(outcome="stopped"):
 
 
 def unknown():
-    made = examples.rollout(8, breach_in=1, lost=1)
+    made = examples.rollout(8, breach_in=1, unreachable=1)
     made["hosts"]["web1.sim.example"]["state"] = "unknown"
     return made
 
 
 CASES = {
-    "clean": (examples.rollout, (8,), "good", "Complete: all 8 covered hosts have the patch accepted and verified.",
+    "clean": (examples.rollout, (8,), "good",
+              "Complete: all 8 hosts with a build have the patch accepted and verified.",
               "Nothing has to be done."),
-    "one": (examples.rollout, (1,), "good", "Complete: the one covered host has the patch accepted and verified.",
+    "one": (examples.rollout, (1,), "good",
+            "Complete: the one host with a build has the patch accepted and verified.",
             "Nothing has to be done."),
-    "uncovered": (examples.rollout, (8, None, 2), "good", "Complete: all 8 covered hosts have",
-                  "Build the patch for 5.10.0-46-amd64 as well: 2 hosts uncovered, and vulnerable."),
+    "no_build": (examples.rollout, (8, None, 2), "good", "Complete: all 8 hosts with a build have",
+                  "Build the patch for 5.10.0-46-amd64: 2 hosts without a build, still vulnerable."),
     "breach": (examples.rollout, (8, 1, 0, 0, 1), "bad", "Stopped in wave 1 of 3 (canary): ",
-               "Mend what failed on web1.sim.example, as told below, and run it again: it goes on where it stopped."),
-    "lost": (examples.rollout, (8, 1, 0, 1), "bad", "Stopped in wave 1 of 3 (canary): ",
-             "with kernel.livepatch.status that web1.sim.example has gone back."),
+               "Fix the failures on web1.sim.example (see below), then run the rollout again. It continues from "
+               "there."),
+    "unreachable": (examples.rollout, (8, 1, 0, 1), "bad", "Stopped in wave 1 of 3 (canary): ",
+             "with the playbook kernel.livepatch.status that web1.sim.example has reverted."),
     "unknown": (unknown, (), "bad", "Stopped in wave 1 of 3 (canary): ",
-                "Find out first what runs on web1.sim.example: playbook kernel.livepatch.status."),
+                "First check web1.sim.example with the playbook kernel.livepatch.status."),
     "plan": (examples.planned, (8, 2), "calm", "A plan, nothing was changed: 8 hosts would be patched in 3 waves.",
-             "Look at the waves, and run it without --check."),
+             "Review the waves, then run it without --check."),
     "waits": (examples.rollout, (8, None, 0, 0, 0, 1, 2), "warn",
-              "Stopped before wave 2 of 3 (up to 10%), which a person has to approve.",
-              "Approve wave 2 and run it again with -e livepatch_approved=2."),
-    "budget kept": (within_budget, (), "bad", "Over, but 1 of 8 covered hosts failed.",
-                    "Mend what failed on db1.sim.example"),
-    "cut off": (cut_off, (), "bad", "Stopped in wave 3 of 3 (up to 50%): not every wave came to its end.",
-                "Mend what has ended it, and run it again: it goes on where it stopped."),
-    "not complete": (cut_off, ("complete",), "bad", "Over, but 0 of 8 covered hosts failed.",
-                     "Mend what has ended it, and run it again: it goes on where it stopped."),
-    "running": (running, (), "warn", "Not over in wave 2 of 3 (up to 10%): this is how it stood",
-                "If that run was ended, run it again: it goes on where it stopped."),
+              "Stopped before wave 2 of 3 (up to 10%), which needs an approval.",
+              "Approve wave 2: run it again with -e livepatch_approved=2."),
+    "budget kept": (within_budget, (), "bad", "Over, but 1 of 8 hosts with a build failed.",
+                    "Fix the failures on db1.sim.example"),
+    "cut off": (cut_off, (), "bad", "Stopped in wave 3 of 3 (up to 50%): not every wave reached its gate.",
+                "Fix the cause, then run it again. It continues from there."),
+    "not complete": (cut_off, ("complete",), "bad", "Over, but 0 of 8 hosts with a build failed.",
+                     "Fix the cause, then run it again. It continues from there."),
+    "running": (running, (), "warn", "Still running in wave 2 of 3 (up to 10%): the report shows the state",
+                "If that run has ended, run it again. It continues from there."),
     "nothing": (examples.rollout, (0, None, 2), "good", "Nothing to roll out: there is no build for any of the hosts.",
                 "Build the patch for 5.10.0-46-amd64"),
 }
@@ -74,13 +77,14 @@ def test_a_rollout_is_judged_in_a_sentence(case):
     assert any(todo in line for line in head.todo)
 
 
-@pytest.mark.parametrize("case, sure", [("clean", True), ("breach", True), ("lost", False), ("unknown", False)])
+@pytest.mark.parametrize("case, sure", [("clean", True), ("breach", True), ("unreachable", False), ("unknown", False)])
 def test_nothing_is_said_to_be_in_doubt_only_where_that_is_so(case, sure):
     make, arguments, *_expected = CASES[case]
-    assert ("Nothing that was done is in doubt." in verdict(make(*arguments)).stands) is sure
+    assert ("The result of every change is known." in verdict(make(*arguments)).stands) is sure
 
 
 def test_what_is_uncertain_comes_first():
-    stands = verdict(examples.rollout(300, breach_in=3, uncovered=12, lost=4, stalled=14)).stands
-    assert stands[0].startswith("4 going back by itself: the patch is on trial, or may be, until its trial ends, the ")
+    stands = verdict(examples.rollout(300, breach_in=3, no_build=12, unreachable=4, stalled=14)).stands
+    assert stands[0].startswith(
+        "4 reverting automatically: the patch is on trial, or perhaps on trial, until the trial ends, the ")
     assert stands[1].startswith("30 accepted: ")

@@ -17,7 +17,7 @@ KEPT = {"changed": True, "patch": {"state": "accepted", "previous_state": "enabl
 @pytest.mark.parametrize("fresh", [True, "yes"])
 @pytest.mark.parametrize("state", ["accepted", "enabled"])
 def test_it_is_one_call_over_a_new_connection_and_never_loads(fresh, state):
-    options = {"name": "fix", "state": state, "_fresh": fresh}
+    options = {"name": "fix", "state": state, "via_controller": {"fresh": fresh}}
     task = mock.Mock(action="kernel.livepatch.patch", args=options, async_val=0, check_mode=False, diff=False)
     module = ActionModule(task, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
     module._execute_module = mock.Mock(side_effect=[dict(KEPT)])
@@ -26,4 +26,4 @@ def test_it_is_one_call_over_a_new_connection_and_never_loads(fresh, state):
     calls.attach_mock(module._connection.reset, "reset")
     assert module.run(task_vars={})["patch"] == KEPT["patch"]
     assert [name for name, _words, _options in calls.mock_calls] == ["reset", "module"]
-    assert module._execute_module.call_args.kwargs["module_args"]["_fresh"] is True
+    assert module._execute_module.call_args.kwargs["module_args"]["via_controller"]["fresh"] is True

@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options 
     rollout_options,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import plain
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
 
 EMPTY = [None, "", "  ", "\n", []]
 RECORD = {
@@ -124,7 +124,7 @@ def test_text_that_begins_as_json_has_to_be_json():
 
 
 @pytest.mark.parametrize(("code", "why"), [
-    ("wrong-release", "must never be ignored"), ("uncovered", "is a note"), ("nonsense", "is not a finding")])
+    ("wrong-release", "must never be ignored"), ("no-build", "is a note"), ("nonsense", "is not a finding")])
 def test_only_some_findings_can_be_ignored(code, why):
     message = refusal(ignore_findings=["quarantined", code])
     assert message.startswith(f"livepatch_ignore_findings: {code} {why}")
@@ -180,8 +180,8 @@ def types_in(value):
 
 def test_what_is_read_is_plain():
     given = Dict({Text("a"): List([Text("b"), Number(1), 1.5, None, True]), "c": Dict(d=("e",))})
-    assert plain(given) == {"a": ["b", 1, 1.5, None, True], "c": {"d": ["e"]}}
-    assert types_in(plain(given)) == {dict, list, str, int, float, bool, type(None)}
+    assert to_plain(given) == {"a": ["b", 1, 1.5, None, True], "c": {"d": ["e"]}}
+    assert types_in(to_plain(given)) == {dict, list, str, int, float, bool, type(None)}
     read = options(
         src=Text("patches/"), soak=Number(5), waves=List([Text("canary"), Text("100%")]), state=Text("enabled"),
         health_checks=List([Dict(unit=Text("a.service"), timeout=Number(3))]), params=Dict({Text("x"): Text("y")}))
@@ -193,7 +193,7 @@ def test_values_with_tags_are_made_plain():
     tags = pytest.importorskip("ansible._internal._datatag._tags")
     tagged = tags.Origin(description="a test").tag
     given = tagged([tagged("canary"), tagged({tagged("a"): tagged(1)})])
-    assert types_in(plain(given)) == {list, dict, str, int}
+    assert types_in(to_plain(given)) == {list, dict, str, int}
 
 
 def checks(asked, directory=None):
@@ -237,7 +237,7 @@ def test_a_file_of_tasks_becomes_absolute(tmp_path, monkeypatch):
     ([{}], "(1.) is {}: give each check one of command, url, unit, tasks."),
     ([{"unit": "a", "url": "b"}], "(1.) has url and unit: give each check one of command, url, unit, tasks."),
     ([{"unit": "a"}, {"unit": "b", "timout": 3}],
-     "(2.) has 'timout', which means nothing: a check has command, url, unit, tasks, name and timeout."),
+     "(2.) has the unknown key 'timout': a check has command, url, unit, tasks, name and timeout."),
     ([{"unit": "a", "timeout": 301}], "(1.) has timeout 301: give whole seconds from 1 to 300."),
     ([{"unit": "a", "timeout": 0}], "(1.) has timeout 0: give whole seconds from 1 to 300."),
     ([{"unit": "a", "timeout": "10s"}], "(1.) has timeout '10s': give whole seconds from 1 to 300."),

@@ -34,11 +34,11 @@ def one(build_module, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("keep", ["lost", CUT_SHORT, {"patch": 7}, failed("no-space", patch=patch("accepted"))])
+@pytest.mark.parametrize("keep", ["unreachable", CUT_SHORT, {"patch": 7}, failed("no-space", patch=patch("accepted"))])
 def test_who_may_have_accepted_does_not_go_back_by_itself(one, keep):
-    _record, host, told = one({"keep": keep, "back": "lost"})
+    _record, host, told = one({"keep": keep, "back": "unreachable"})
     assert (host["state"], host["trial_ends"]) == ("unknown", None)
-    assert "run the playbook kernel.livepatch.status" in told
+    assert "Check it with the playbook kernel.livepatch.status" in told
 
 
 @pytest.mark.parametrize("state", ["accepted", "enabled"])
@@ -47,24 +47,25 @@ def test_a_patch_that_only_keeping_it_has_loaded_is_not_kept(one, state, previou
     keep = {"changed": True, "patch": dict(patch(state), previous_state=previous), "findings": []}
     record, host, _told = one({"keep": keep}, livepatch_state=state)
     assert (host["failure"]["code"], host["state"], record["ok"]) == ("trial-over", "rolled_back", False)
-    _record, host, told = one({"keep": keep, "back": "lost"}, livepatch_state=state)
-    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "loaded once more" in told
+    _record, host, told = one({"keep": keep, "back": "unreachable"}, livepatch_state=state)
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "loaded again and not watched" in told
 
 
 def test_a_host_that_has_booted_another_kernel_by_the_time_it_is_kept(one):
-    _record, host, told = one({"keep": {"changed": False, "patch": patch("uncovered"), "findings": []}, "back": "lost"})
-    assert (host["failure"]["code"], host["state"]) == ("no-longer-covered", "goes_back") and "run the rollout" in told
+    _record, host, told = one(
+        {"keep": {"changed": False, "patch": patch("no_build"), "findings": []}, "back": "unreachable"})
+    assert (host["failure"]["code"], host["state"]) == ("no-longer-covered", "reverting") and "Run the rollout" in told
 
 
 def test_who_has_refused_to_accept_goes_back_by_itself(one):
-    _record, host, told = one({"keep": "failed", "back": "lost"})
-    assert host["state"] == "goes_back" and f"back by itself by {host['trial_ends']}" in told
+    _record, host, told = one({"keep": "failed", "back": "unreachable"})
+    assert host["state"] == "reverting" and f"reverts automatically by {host['trial_ends']}" in told
 
 
 @pytest.mark.parametrize("load", [CUT_SHORT, failed("no-space", transaction="t1"), {"patch": {}}])
 def test_a_load_that_was_cut_short_may_have_left_the_patch_on_trial(one, load):
-    _record, host, told = one({"load": load, "back": "lost"})
-    assert host["state"] == "goes_back" and "on trial, if the patch is on it" in told
+    _record, host, told = one({"load": load, "back": "unreachable"})
+    assert host["state"] == "reverting" and "on trial, or perhaps on trial" in told
 
 
 @pytest.mark.parametrize("load", [failed("refused-by-kernel", patch=patch("absent")), failed("host-busy")])
@@ -76,7 +77,7 @@ def test_a_load_that_was_refused_has_left_nothing(one, load):
 @pytest.mark.parametrize("transaction", ["t1", None])
 def test_a_load_that_failed_and_has_lost_what_ran_before_is_told_and_taken_back(one, transaction):
     load = failed("function-not-hooked", patch=patch("absent"), transaction=transaction, changed=True)
-    _record, host, told = one({"load": load, "back": "lost"})
+    _record, host, told = one({"load": load, "back": "unreachable"})
     assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
     assert one({"load": load})[1]["state"] == ("rolled_back" if transaction else "unknown")
 
@@ -84,7 +85,7 @@ def test_a_load_that_failed_and_has_lost_what_ran_before_is_told_and_taken_back(
 def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
     found = {"check": "enabled", "load": loaded("enabled", transaction=None, changed=False)}
     record, host, told = one({**found, "look": "ill"})
-    assert (host["state"], record["ok"]) == ("enabled", False) and told.endswith("It is enabled.")
+    assert (host["state"], record["ok"]) == ("enabled", False) and told.endswith("This host is enabled.")
     assert one({**found, "look": seen(trial=None, well=False, findings=[finding("kernel-warning")])})[1] == {
         **host, "failure": {"code": "kernel-warning", "message": "This is kernel-warning.", "step": "look"},
         "findings": [finding("kernel-warning")], "health": []}
@@ -93,19 +94,19 @@ def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
 
 @pytest.mark.parametrize("load", [
     loaded("accepted"), loaded("enabled", findings=[finding("trial-not-begun", "warning")])])
-@pytest.mark.parametrize("more", [{"look": "lost"}, {"look": {}}, {"keep": "failed"}])
+@pytest.mark.parametrize("more", [{"look": "unreachable"}, {"look": {}}, {"keep": "failed"}])
 def test_who_was_loaded_on_no_trial_is_not_said_to_go_back_by_itself(one, load, more):
-    record, host, told = one({"load": load, "back": "lost", **more})
+    record, host, told = one({"load": load, "back": "unreachable", **more})
     assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
-    assert not any("back by themselves by" in line for line in record["lines"])
+    assert not any("reverting automatically by" in line for line in record["lines"])
 
 
-@pytest.mark.parametrize("load", ["lost", CUT_SHORT, failed("host-busy", patch=patch("enabled"))])
+@pytest.mark.parametrize("load", ["unreachable", CUT_SHORT, failed("host-busy", patch=patch("enabled"))])
 def test_who_had_the_patch_on_no_trial_and_is_lost_does_not_go_back_by_itself(one, load):
-    _record, host, told = one({"check": "enabled", "load": load, "back": "lost"})
+    _record, host, told = one({"check": "enabled", "load": load, "back": "unreachable"})
     assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
-    _record, host, told = one({"check": "trial", "load": load, "back": "lost"})
-    assert host["state"] == "goes_back" and f"back by itself by {host['trial_ends']}" in told
+    _record, host, told = one({"check": "trial", "load": load, "back": "unreachable"})
+    assert host["state"] == "reverting" and f"reverts automatically by {host['trial_ends']}" in told
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**400, -(10**30)])
@@ -130,8 +131,9 @@ def test_who_had_the_patch_on_no_trial_and_is_not_taken_back_is_told(build_modul
     record = run.run()
     assert {name: host["state"] for name, host in record["hosts"].items()} == {
         "web1": "accepted", "web2": "rolled_back", "web3": "rolled_back"}
-    assert record["lines"][-2].endswith(", except what was enabled before this rollout, on no trial: web1")
-    assert "this host is accepted: the patch was enabled before" in run.ended["problems"]["web1"]
+    assert record["lines"][-2].endswith(
+        ", except hosts with the patch enabled without a trial before this rollout: web1.")
+    assert "This host is accepted, and was before the rollout" in run.ended["problems"]["web1"]
 
 
 def test_what_was_kept_before_is_said_to_stay_where_all_waves_go_back(build_module, tmp_path):
@@ -141,5 +143,5 @@ def test_what_was_kept_before_is_said_to_stay_where_all_waves_go_back(build_modu
         livepatch_waves="100%")
     record = run.run()
     assert record["lines"][-2].endswith(
-        "; all waves are rolled back, except what was accepted before this rollout: web1")
+        ". Rolling back all waves, except hosts already accepted before this rollout: web1.")
     assert "back" not in [step for step, host in run.calls if host == "web1"]

@@ -86,7 +86,7 @@ def holds_of_any(run, record):
     told = run.ended
     wanted = {"accepted", run.options["livepatch_state"]}
     states = {name: host["state"] for name, host in record["hosts"].items()}
-    assert record["ok"] == all(state in wanted for state in states.values() if state != "uncovered")
+    assert record["ok"] == all(state in wanted for state in states.values() if state != "no_build")
     assert record["ok"] == (told["verdict"] is None) and not (record["ok"] and told["problems"])
     assert all(line.isprintable() for line in run.said + record["lines"])
     breach = record["breach"]
@@ -117,7 +117,7 @@ def test_of_every_rollout(hosts, options, patch_file):
         looks = said.get("look", ["ok"])
         looks = [looks[min(look, len(looks) - 1)] for look in range(4)]
         if name not in on(run, "load"):
-            assert state in ("pending", "unchanged", "uncovered") or host["done"]
+            assert state in ("pending", "unchanged", "no_build") or host["done"]
             continue
         if state in ("accepted", "enabled"):
             assert said.get("load", "ok") in ("ok", "waiting") and said.get("keep", "ok") == "ok"
@@ -125,12 +125,12 @@ def test_of_every_rollout(hosts, options, patch_file):
             assert not host["failure"] and not host["trial_ends"] and host["accepted_at"]
         if state == "rolled_back":
             assert name in on(run, "back") and (said.get("back", "ok"), said.get("proof", "ok")) == ("ok", "ok")
-        if state in ("goes_back", "on_trial", "waiting"):
+        if state in ("reverting", "on_trial", "waiting"):
             assert host["trial_ends"] and (host["failure"] or breach)
             assert name in run.ended["problems"]
-            assert said.get("keep", "ok") != "lost" or name not in on(run, "keep")
+            assert said.get("keep", "ok") != "unreachable" or name not in on(run, "keep")
         if state == "unchanged":
-            assert not host["transaction"] or said.get("load") in ("failed", "stalled", "uncovered")
+            assert not host["transaction"] or said.get("load") in ("failed", "stalled", "no_build")
         if breach and breach["action"] == "rollback_wave" and host["wave"] < breach["wave"]:
             assert state in ("accepted", "enabled") or host["failure"]
         if breach and breach["action"] == "rollback_all":

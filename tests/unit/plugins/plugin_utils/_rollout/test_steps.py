@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import iso
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results import fields
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -58,7 +58,7 @@ def test_a_clean_rollout(rollout):
     assert (run.ended["verdict"], record["breach"]) == (None, None)
     assert [len(wave["looks"]) for wave in record["waves"]] == [4, 4, 4]
     assert record["waves"][0]["looks"][-1] == {
-        "at": record["waves"][0]["closed"], "well": 1, "waiting": 0, "failed": 0, "lost": 0, "after": 100}
+        "at": record["waves"][0]["closed"], "well": 1, "waiting": 0, "failed": 0, "unreachable": 0, "after": 100}
     host = record["hosts"][CANARY]
     assert (host["transaction"], host["transition_seconds"], host["functions"][0]["state"]) == ("t1", 1.5, "patched")
     json.dumps(record)
@@ -96,7 +96,7 @@ def test_a_breach_can_hold(rollout):
     run = rollout({LAST[0]: {"look": "ill"}}, livepatch_on_breach="hold")
     record = run.run()
     assert on(run, "back") == [] and set(states(record).values()) == {"accepted", "on_trial"}
-    assert "back by itself by" in run.ended["problems"][LAST[0]]
+    assert "reverts automatically by" in run.ended["problems"][LAST[0]]
 
 
 def test_what_was_loaded_without_a_trial_is_not_called_enabled_after_a_hold(rollout):
@@ -120,20 +120,20 @@ def test_within_the_budget_those_that_fail_go_back_and_the_others_are_accepted(r
 
 
 def test_the_budget_counts_over_all_waves_and_a_lost_host_is_a_failed_one(rollout):
-    ways = {CANARY: {"load": "failed"}, THIRD: {"look": "lost"}, LAST[0]: {"load": "lost"}}
+    ways = {CANARY: {"load": "failed"}, THIRD: {"look": "unreachable"}, LAST[0]: {"load": "unreachable"}}
     run = rollout(ways, livepatch_failure_budget="34%")
     record = run.run()
     assert record["options"]["budget"] == {"asked": "34%", "hosts": 2}
     assert waves(record) == ["passed", "passed", "failed"]
-    assert states(record)[LAST[0]] == "goes_back" and record["hosts"][LAST[0]]["trial_ends"]
+    assert states(record)[LAST[0]] == "reverting" and record["hosts"][LAST[0]]["trial_ends"]
     assert states(record)[LAST[1]] == "rolled_back"
 
 
 def test_a_whole_wave_that_is_lost_stops_the_rollout(rollout):
-    run = rollout({SECOND: {"load": "lost"}, THIRD: {"load": "lost"}})
+    run = rollout({SECOND: {"load": "unreachable"}, THIRD: {"load": "unreachable"}})
     record = run.run()
     assert waves(record) == ["passed", "failed", "skipped"]
-    assert states(record)[SECOND] == states(record)[THIRD] == "goes_back"
+    assert states(record)[SECOND] == states(record)[THIRD] == "reverting"
     assert on(run, "load") == [CANARY, SECOND, THIRD]
 
 
@@ -153,7 +153,7 @@ def test_after_a_wave_that_something_else_has_ended_no_other_begins(rollout, loo
     record = run.run()
     assert (record["outcome"], record["ok"], on(run, "load")) == ("stopped", False, [CANARY])
     assert (states(record)[CANARY], record["breach"]["wave"]) == (state, 1)
-    assert "before the gate could judge it" in run.ended["verdict"] and CANARY in run.ended["problems"]
+    assert "the wave ended before its gate" in run.ended["verdict"] and CANARY in run.ended["problems"]
     assert f"wave 1 of 3 failed: 1 patched and well; {record['breach']['why']}" in run.said
 
 
@@ -165,13 +165,13 @@ def test_the_last_wave_can_be_left_open_too(rollout):
 
 
 def test_one_fails_while_another_is_cut_off_in_the_same_task(rollout):
-    run = rollout({SECOND: {"load": "failed"}, THIRD: {"load": "lost"}})
+    run = rollout({SECOND: {"load": "failed"}, THIRD: {"load": "unreachable"}})
     assert waves(run.run()) == ["passed", "failed", "skipped"]
 
 
 def test_a_host_that_cannot_be_taken_back_is_told_to_go_back_by_itself(rollout):
-    record = rollout({CANARY: {"look": "ill", "back": "lost"}}).run()
-    assert states(record)[CANARY] == "goes_back"
+    record = rollout({CANARY: {"look": "ill", "back": "unreachable"}}).run()
+    assert states(record)[CANARY] == "reverting"
 
 
 def test_what_was_accepted_and_cannot_be_taken_back_is_in_nobodys_hands(rollout):
@@ -193,7 +193,7 @@ def test_a_transition_that_goes_on_when_the_time_is_over_is_a_failure(rollout):
     assert states(record)[CANARY] == "rolled_back"
 
 
-@pytest.mark.parametrize("how", ["lost", "blocked", "unchecked", "unanswered", "nonsense"])
+@pytest.mark.parametrize("how", ["unreachable", "blocked", "unchecked", "no_result", "nonsense"])
 def test_a_host_that_fails_before_the_rollout_counts_and_is_in_no_wave(rollout, how):
     run = rollout({SECOND: {"check": how}})
     record = run.run()
@@ -230,14 +230,14 @@ def test_what_is_accepted_in_spite_of_a_blocker_that_is_ignored_is_left_as_it_is
 
 
 def test_uncovered_hosts_are_counted_and_have_not_failed(rollout):
-    run = rollout({"old1": {"check": "uncovered", "kernel": "5.10.0-1-amd64"}})
+    run = rollout({"old1": {"check": "no_build", "kernel": "5.10.0-1-amd64"}})
     record = run.run()
-    assert (record["ok"], states(record)["old1"], record["hosts"]["old1"]["wave"]) == (True, "uncovered", None)
-    assert "  uncovered, which is no failure (there is no build for their kernels): old1" in run.said
+    assert (record["ok"], states(record)["old1"], record["hosts"]["old1"]["wave"]) == (True, "no_build", None)
+    assert "  without a build for its kernel, not a failure: old1" in run.said
 
 
 def test_a_fleet_without_a_covered_host_is_no_failure(rollout):
-    run = rollout({name: {"check": "uncovered"} for name in SIX})
+    run = rollout({name: {"check": "no_build"} for name in SIX})
     record = run.run()
     assert (record["ok"], record["waves"], on(run, "load")) == (True, [], [])
 
@@ -298,7 +298,7 @@ def test_a_wave_that_is_approved_beforehand_asks_nobody(rollout, monkeypatch):
 
 
 def test_each_host_for_itself(rollout):
-    run = rollout({CANARY: {"look": "ill"}, SECOND: {"load": "lost"}}, alone=True)
+    run = rollout({CANARY: {"look": "ill"}, SECOND: {"load": "unreachable"}}, alone=True)
     record = run.run()
     assert len(record["waves"]) == 1 and record["breach"] is None
     assert states(record)[CANARY] == "rolled_back" and states(record)[THIRD] == "accepted"
@@ -308,7 +308,7 @@ def test_each_host_for_itself(rollout):
 def test_a_task_of_the_operators_own_that_fails_is_a_failed_health_check(rollout):
     record = rollout({CANARY: {"own": {"failed": True, "msg": "the service is down"}}}).run()
     assert record["hosts"][CANARY]["failure"] == {
-        "code": "health-check-failed", "message": "A task of yours failed: the service is down", "step": "look"}
+        "code": "health-check-failed", "message": "A task of your own failed: the service is down", "step": "look"}
 
 
 @pytest.mark.parametrize("done", [None, "of another run"])
@@ -317,7 +317,7 @@ def test_tasks_of_the_operators_own_that_were_not_gone_through_are_a_failed_heal
     checks = [{"tasks": str(tmp_path / "own.yml")}]
     assert rollout(livepatch_health_checks=checks).run()["ok"]
     record = rollout({CANARY: {"own_done": done}}, livepatch_health_checks=checks).run()
-    assert record["hosts"][CANARY]["failure"]["message"] == "A task of yours failed: Not all of them were run."
+    assert record["hosts"][CANARY]["failure"]["message"] == "A task of your own failed: Not all of them ran."
 
 
 def test_a_wave_is_watched_for_its_time(rollout):
@@ -347,8 +347,8 @@ def test_options_that_differ_from_host_to_host_are_refused(rollout):
 def test_who_is_left_when_the_run_ends_is_said_before(rollout):
     run = rollout()
     record = run.run()
-    assert (f"wave 1 of 3: on trial; if this run ends before they are accepted, the hosts go back by themselves by "
-            f"{iso(run.clock - 300 + record['options']['trial'])}") in run.said
+    assert (f"wave 1 of 3: on trial; if this run ends before they are accepted, the hosts revert automatically by "
+            f"{utc_timestamp(run.clock - 300 + record['options']['trial'])}") in run.said
 
 
 def test_a_host_that_was_not_asked_to_go_back_is_not_said_to_have_gone(rollout):
@@ -371,14 +371,14 @@ def test_an_approval_of_a_wave_that_the_plan_does_not_have_is_refused(rollout, a
     assert set(run.calls) == {("check", host) for host in SIX}
 
 
-@pytest.mark.parametrize(("how", "ok"), [("uncovered", True), ("lost", False)])
+@pytest.mark.parametrize(("how", "ok"), [("no_build", True), ("unreachable", False)])
 def test_where_nobody_is_patched_no_approval_is_refused(rollout, how, ok):
     run = rollout({name: {"check": how} for name in SIX}, livepatch_approve="2")
-    assert (run.run()["ok"], run.said[-1].startswith("nothing is begun")) == (ok, not ok)
+    assert (run.run()["ok"], run.said[-1].startswith("nothing is started")) == (ok, not ok)
 
 
 def test_a_rollout_that_the_check_has_stopped_says_why_and_nothing_of_approvals(rollout):
-    run = rollout({CANARY: {"check": "lost"}}, livepatch_approve="7")
+    run = rollout({CANARY: {"check": "unreachable"}}, livepatch_approve="7")
     assert (run.run()["breach"]["failed"], "host-lost" in run.ended["verdict"]) == ([CANARY], True)
 
 
@@ -391,7 +391,7 @@ def test_an_approval_is_asked_for_beside_those_that_were_given(rollout, monkeypa
 
 def test_steps_without_a_plan_say_what_to_use(tmp_path, rollout):
     run = rollout()
-    with pytest.raises(TaskError, match="use the playbook"):
+    with pytest.raises(TaskError, match="Use the playbook"):
         steps.STEPS["open"](run._call([CANARY]))
 
 

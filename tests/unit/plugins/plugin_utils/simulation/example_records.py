@@ -113,10 +113,10 @@ def load(chance, one, opened, soak):
     return at
 
 
-def rollout(count, breach_in=None, uncovered=0, lost=0, stalled=0, seed=1, waits_before=None):
-    """A rollout of `count` covered hosts that stops in the wave `breach_in`, where some stall and some are lost."""
+def rollout(count, breach_in=None, no_build=0, unreachable=0, stalled=0, seed=1, waits_before=None):
+    """A rollout of `count` hosts with a build that stops in wave `breach_in`, where some stall or are unreachable."""
     chance = random.Random(seed)
-    names, hosts, waves = names_of(count + uncovered), {}, []
+    names, hosts, waves = names_of(count + no_build), {}, []
     at, place = START + 20, 0
     for number, size in enumerate(sized(count), 1):
         mine = names[place:place + size]
@@ -134,28 +134,28 @@ def rollout(count, breach_in=None, uncovered=0, lost=0, stalled=0, seed=1, waits
             continue
         for name in mine:
             load(chance, hosts[name], at, 300)
-        bad = break_some(hosts, mine, stalled, lost, at) if number == breach_in else ([], [])
+        bad = break_some(hosts, mine, stalled, unreachable, at) if number == breach_in else ([], [])
         for after in (60, 140, 220, 300):
             wave["looks"].append({
                 "at": iso(at + 48 + after), "after": after, "well": size - len(bad[0]) - len(bad[1]), "waiting": 0,
-                "failed": len(bad[0]), "lost": len(bad[1]) if after > 100 else 0})
+                "failed": len(bad[0]), "unreachable": len(bad[1]) if after > 100 else 0})
         close(hosts, mine, at, failed=number == breach_in)
         if number == breach_in:
             wave.update(state="failed", why=f"{len(bad[0]) + len(bad[1])} of its {size} hosts failed")
         at += 385 if number != 2 else 4000  # somebody had lunch before wave 3
     for name in names[count:]:
-        hosts[name] = host(OLD_KERNEL, state="uncovered", patch=None, functions=[], build_id=None, sha256=None)
+        hosts[name] = host(OLD_KERNEL, state="no_build", patch=None, functions=[], build_id=None, sha256=None)
     failed = [name for name, one in hosts.items() if one["failure"]]
     breach = None if breach_in is None else {
         "wave": breach_in, "failed": failed, "budget": len(hosts) // 20, "action": "rollback_wave",
-        "why": f"{len(failed)} hosts failed, and {len(hosts) // 20} are allowed, so wave {breach_in} was taken back."}
+        "why": f"Failure budget exceeded: {len(failed)} failed, {len(hosts) // 20} allowed ({', '.join(failed[:1])})"}
     outcome = "stopped" if breach or waits_before else "complete"
     return record(hosts, waves, breach=breach, outcome=outcome, ok=outcome == "complete", ended=iso(at + 30))
 
 
-def break_some(hosts, names, stalled, lost, at):
-    """Let some hosts of a wave stall, and some be lost; returns both."""
-    held, gone = names[:stalled], names[stalled:stalled + lost]
+def break_some(hosts, names, stalled, unreachable, at):
+    """Let some hosts of a wave stall, and some be unreachable; returns both."""
+    held, gone = names[:stalled], names[stalled:stalled + unreachable]
     for name in held:
         hosts[name].update(
             state="rolled_back", failure={"code": STALLED[0], "message": STALLED[1], "step": "load"},
@@ -163,7 +163,7 @@ def break_some(hosts, names, stalled, lost, at):
             trial_ends=None, health=[])
     for name in gone:
         hosts[name].update(
-            state="goes_back", failure={"code": None, "step": "look", "message": (
+            state="reverting", failure={"code": None, "step": "look", "message": (
                 "Failed to connect to the host via ssh: connect to host port 22: No route to host")})
     return held, gone
 
@@ -180,11 +180,11 @@ def close(hosts, names, at, failed):
             one.update(state="accepted", accepted_at=iso(at + 352))
 
 
-def planned(count, uncovered=0):
+def planned(count, no_build=0):
     chance = random.Random(2)
-    made = rollout(count, uncovered=uncovered)
+    made = rollout(count, no_build=no_build)
     for one in made["hosts"].values():
-        if one["state"] != "uncovered":
+        if one["state"] != "no_build":
             one.update(state="pending", functions=functions("absent"), loaded_at=None, transition_seconds=None,
                        trial_ends=None, accepted_at=None, health=[],
                        findings=[NOTED] if chance.random() < 0.2 else [])
@@ -200,7 +200,7 @@ def hostile(text=HOSTILE):
     """Every text that a host or an inventory can choose is one that tries to be something else."""
     found = {"code": text, "level": "warning", "subject": text, "message": text}
     bad = host(
-        text, cohort=text, wave=1, state="goes_back", patch=text, build_id=text, transaction=text,
+        text, cohort=text, wave=1, state="reverting", patch=text, build_id=text, transaction=text,
         loaded_at=text, trial_ends=text, transition_seconds=1.0, findings=[found, dict(found, level=text)],
         failure={"code": text, "message": text, "step": text},
         functions=[{"object": text, "name": text, "sympos": 1, "state": text}],
@@ -216,12 +216,12 @@ def hostile(text=HOSTILE):
 
 EXAMPLES = {
     "one": lambda: rollout(1),
-    "eight-clean": lambda: rollout(8, uncovered=1),
+    "eight-clean": lambda: rollout(8, no_build=1),
     "eight-canary-fails": lambda: rollout(8, breach_in=1, stalled=1),
-    "eight-planned": lambda: planned(8, uncovered=2),
+    "eight-planned": lambda: planned(8, no_build=2),
     "eight-waits": lambda: rollout(8, waits_before=3),
-    "three-hundred": lambda: rollout(300, breach_in=3, uncovered=12, lost=4, stalled=14),
-    "five-thousand": lambda: rollout(5000, breach_in=4, uncovered=130, lost=60, stalled=220),
+    "three-hundred": lambda: rollout(300, breach_in=3, no_build=12, unreachable=4, stalled=14),
+    "five-thousand": lambda: rollout(5000, breach_in=4, no_build=130, unreachable=60, stalled=220),
     "hostile": hostile,
 }
 

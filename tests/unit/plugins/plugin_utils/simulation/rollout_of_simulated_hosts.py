@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import kept
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import read_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
 
-LOST = {"unreachable": True, "msg": "Connection refused"}
+UNREACHABLE = {"unreachable": True, "msg": "Connection refused"}
 HELD = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None, "stack": []}]
 KERNEL = "6.1.0-56-amd64"
 
@@ -55,28 +55,31 @@ def went(**more):
 
 ANSWERS = {
     "check": {
-        "ok": checked(), "lost": LOST, "uncovered": checked("uncovered", compatible=False),
+        "ok": checked(), "unreachable": UNREACHABLE, "no_build": checked("no_build", compatible=False),
         "blocked": checked(compatible=False, findings=[finding("wrong-release")]), "accepted": checked("accepted"),
         "trial": checked("enabled", trial={"name": "fix", "seconds_left": 50}), "enabled": checked("enabled"),
-        "unchecked": failed("host-not-trusted"), "unanswered": {}, "nonsense": {"compatible": 7}},
+        "unchecked": failed("host-not-trusted"), "no_result": {}, "nonsense": {"compatible": 7}},
     "load": {
-        "ok": loaded("enabled"), "lost": LOST, "waiting": loaded("enabling", blockers=HELD),
+        "ok": loaded("enabled"), "unreachable": UNREACHABLE, "waiting": loaded("enabling", blockers=HELD),
         "failed": failed("refused-by-kernel", patch=patch("absent"), transaction="t1"),
         "stalled": failed("transition-stalled", patch=patch("absent"), blockers=HELD, transaction="t1"),
         "stuck": failed("reverse-stalled", patch=patch("disabling"), blockers=HELD, transaction="t1"),
-        "uncovered": loaded("uncovered", changed=False), "unanswered": {}, "nonsense": {"patch": []}},
+        "no_build": loaded("no_build", changed=False), "no_result": {}, "nonsense": {"patch": []}},
     "look": {
-        "ok": seen(), "lost": LOST, "unanswered": {}, "nonsense": {"well": "yes"},
+        "ok": seen(), "unreachable": UNREACHABLE, "no_result": {}, "nonsense": {"well": "yes"},
         "ill": seen(well=False, findings=[finding("health-check-failed")],
                     health=[{"name": "web", "ok": False, "message": "503"}]),
         "rebooted": seen("absent", False, [finding("host-rebooted")]),
         "waiting": seen("enabling", False, [finding("transition-unfinished", "warning")], blockers=HELD)},
-    "keep": {"ok": {"changed": True, "findings": []}, "failed": failed("not-verified"), "lost": LOST},
-    "back": {"ok": went(), "lost": LOST, "failed": failed("transition-stalled")},
-    "proof": {"ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "lost": LOST},
+    "keep": {"ok": {"changed": True, "findings": []}, "failed": failed("not-verified"), "unreachable": UNREACHABLE},
+    "back": {"ok": went(), "unreachable": UNREACHABLE, "failed": failed("transition-stalled")},
+    "proof": {
+        "ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "unreachable": UNREACHABLE},
 }
-REGISTERED = {"check": "__livepatch_check", "load": "__livepatch_load", "look": "__livepatch_look",
-              "keep": "__livepatch_keep", "back": "__livepatch_went", "proof": "__livepatch_proof"}
+REGISTERED = {"check": "__livepatch_check", "load": "__livepatch_load", "look": "__livepatch_watch",
+              "keep": "__livepatch_accept", "back": "__livepatch_rollback", "proof": "__livepatch_verify"}
+# Under which name a step returns the hosts of the next task.
+NEXT = {"load": "load", "look": "watch", "keep": "accept"}
 
 
 class Rollout:
@@ -115,35 +118,35 @@ class Rollout:
             self._wave(wave)
             if self._now["end"]:
                 break
-        self._step("over", batch)
-        back = self._facts["__livepatch_rollout"]["back"]
+        self._step("finish", batch)
+        back = self._facts["__livepatch_rollout"]["rollback"]
         self._back(back)
         if back:
-            self._step("back", batch)
+            self._step("rollback", batch)
         self.ended = self._step("end", batch)
-        return kept(self._directory)
+        return read_record(self._directory)
 
     def _wave(self, batch):
         if self._step("open", batch)["end"]:
             return
         self._each("load", batch)
-        if self._step("loaded", batch)["end"]:
+        if self._step("load", batch)["end"]:
             return
         for look in range(1, len(LOOKS) + 1):
             if look in self.ends_before:
                 return
-            if look in (1, len(LOOKS)) and self._now["own"]:
+            if look in (1, len(LOOKS)) and self._now["user_tasks"]:
                 for host in batch:
                     self._registered[host].update(
-                        {"__livepatch_own_done": self.hosts[host].get("own_done", self._now["own_run"])})
+                        {"__livepatch_user_tasks_done": self.hosts[host].get("own_done", self._now["user_tasks_run"])})
             batch = [host for host in batch if host not in self.drops]
             self._each("look", batch)
-            if self._step("look", batch, look)["end"]:
+            if self._step("watch", batch, look)["end"]:
                 return
         self._each("keep", batch)
-        if self._step("keep", batch)["end"]:
+        if self._step("accept", batch)["end"]:
             return
-        self._back([host for host in batch if host in self._now["back"]])
+        self._back([host for host in batch if host in self._now["rollback"]])
         self._step("close", batch)
 
     def _back(self, hosts):
@@ -153,7 +156,7 @@ class Rollout:
 
     def _each(self, step, batch):
         for host in batch:
-            if host in self._now[step]:
+            if host in self._now[NEXT[step]]:
                 self._ask(host, step)
 
     def _ask(self, host, step):
@@ -172,7 +175,7 @@ class Rollout:
         self._registered[host][REGISTERED[step]] = answer
         own = self.hosts[host].get("own")
         if step == "look" and own:
-            self._registered[host]["__livepatch_own"] = own
+            self._registered[host]["__livepatch_user_tasks"] = own
 
     def _call(self, batch, look=0):
         variables = {

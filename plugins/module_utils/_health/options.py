@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator asks to have checked on a host: kinds, names and limits, as data.
+
+A check is a dict of `name`, `kind` (a key of KINDS), `what` (a list of words, an address or a unit) and `timeout` in
+seconds; see `health_checks` of the module `patch_watch`.
+"""
+
+import re
+import shlex
+from urllib.parse import urlsplit
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
+
+TIMEOUT, LONGEST_TIMEOUT = 10, 300  # seconds
+LONGEST_NAME = 80  # characters
+UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5), and no pattern
+
+
+def health_checks(options):
+    """The checks of the option of that name; raises LivepatchError `bad-option` before any of them is done."""
+    return [_parse_check(number, entry) for number, entry in enumerate(options or [], 1)]
+
+
+def _parse_check(number, entry):
+    def wrong(problem):
+        return LivepatchError("bad-option", f"health_checks ({number}.) {problem}.")
+    if entry.get("tasks") is not None:
+        raise wrong("has tasks, but tasks run on the controller. Give them to the playbook rollout, or run them beside "
+                    "this task")
+    kinds = [kind for kind in KINDS if entry.get(kind) is not None]
+    if len(kinds) != 1:
+        raise wrong(f"has {' and '.join(kinds) or 'nothing to check'}. Give one of {', '.join(KINDS)}")
+    kind, = kinds
+    read, right = KINDS[kind]
+    what = read(entry[kind])
+    if not what:
+        raise wrong(f"has the {kind} {entry[kind]!r}. Give {right}")
+    timeout = TIMEOUT if entry.get("timeout") is None else entry["timeout"]
+    if not 1 <= timeout <= LONGEST_TIMEOUT:
+        raise wrong(f"has the timeout {timeout}. Give 1 to {LONGEST_TIMEOUT} seconds")
+    name = entry.get("name") or _name(kind, what)
+    return {"name": truncate(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
+
+
+# What to check, as an option has it: None for what makes no sense.
+
+def _argv(command):
+    if isinstance(command, list):
+        words = [str(word) for word in command]
+    else:
+        try:
+            words = shlex.split(str(command))
+        except ValueError:
+            return None
+    return words if words and words[0] and not any("\0" in word for word in words) else None
+
+
+def parse_url(url):
+    """A URL of http or https without the spaces around it; None for anything else."""
+    try:
+        parts = urlsplit(url.strip())
+        fine = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        return None
+    return url.strip() if fine and not re.search(r"[\s\0]", url.strip()) else None
+
+
+def parse_unit(unit):
+    """The name of one unit without the spaces around it; None for anything else."""
+    return unit.strip() if UNIT.match(unit.strip()) else None
+
+
+# Kind: what makes sense of the option, what to give.
+KINDS = {
+    "command": (_argv, "a program and its arguments, as a list or as one text without shell syntax"),
+    "url": (parse_url, "an address that begins with http:// or https://"),
+    "unit": (parse_unit, "the name of a systemd unit such as nginx.service"),
+}
+
+
+def _name(kind, what):
+    """What a check is called that has no name; nobody has to read in a report how to log in somewhere."""
+    if kind == "command":
+        return " ".join(what)
+    if kind == "url":
+        parts = urlsplit(what)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return f"unit {what}"
