@@ -93,9 +93,9 @@ def test_what_the_other_modules_return(kernel, run, delivered):
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])
-    rolled_back = run("patch_rollback", to="original")[1]
-    assert sorted(rolled_back) == [
-        "blockers", "brought_back", "changed", "diff", "findings", "rolled_back", "target", "transaction"]
+    result = run("patch_rollback", to="original")[1]
+    assert sorted(result) == [
+        "blockers", "changed", "diff", "findings", "removed", "restored", "target", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
 

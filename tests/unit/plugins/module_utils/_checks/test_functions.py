@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import OnePatch
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import functions, registry
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -226,11 +226,11 @@ def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew
     patch = SimulatedPatch(objects={"vmlinux": ["function_1"]})
     bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
-    def change(task, *arguments, unhindered=OnePatch.change):
+    def change(task, *arguments, unhindered=PatchChange.apply):
         interface.set_enabled("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
         return unhindered(task, *arguments)
 
-    monkeypatch.setattr(OnePatch, "change", change)
+    monkeypatch.setattr(PatchChange, "apply", change)
     assert bring(patch)["patch"]["state"] == "enabled"
