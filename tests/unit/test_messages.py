@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import MESSAGES as IMAGE_MESSAGES
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_PART, WHY_NOT_LOADED
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import REFUSALS
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import HELP
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import LOGGED, SILENT
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import ERRNO_CAUSES, LOG_CAUSES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODULE_UTILS = CHECKOUT / "plugins" / "module_utils"
@@ -64,9 +65,9 @@ ERRORS = sorted(
      for text in messages_of_errors(file.read_text(encoding="utf-8"))})
 # Clauses within a message, after which it has its full stop.
 CLAUSES = sorted({
-    *WHY_NOT_LOADED.values(), *WHY_NO_BOOT_PART.values(), *HELP.values(), *(why for _text, _code, why in LOGGED),
-    *(why for _code, why in [*SILENT.values(), *REFUSALS.values()])})
-MESSAGES = [message for _level, _ignorable, message in FINDINGS.values()]
+    *WHY_NOT_LOADED.values(), *WHY_NO_BOOT_PART.values(), *HELP.values(), *(why for _text, _code, why in LOG_CAUSES),
+    *(why for _code, why in [*ERRNO_CAUSES.values(), *REFUSALS.values()])})
+MESSAGES = [*(message for _level, _ignorable, message in FINDINGS.values()), *IMAGE_MESSAGES.values()]
 ALL = [*MESSAGES, *(text for _file, text in ERRORS), *CLAUSES]
 
 

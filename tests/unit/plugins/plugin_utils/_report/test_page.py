@@ -137,7 +137,7 @@ def test_functions_of_an_unreachable_host_are_not_said_to_be_patched():
 def test_failures_stand_by_their_cause_with_hosts_and_who_holds_them():
     text = Page(render(examples.rollout(8, breach_in=1, stalled=1))).text
     assert "✗ failed transition-stalled on 1 host, during the load" in text
-    assert "patch this host when it is quiet. web1.sim.example" in text
+    assert "Then run again. web1.sim.example" in text
     assert "Its transition is held by 1 task" in text and "nginx (pid 4711" in text
 
 

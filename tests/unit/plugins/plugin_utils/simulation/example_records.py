@@ -24,8 +24,8 @@ FUNCTIONS = {
 ROLES = ("web", "db", "cache", "mail", "build")
 STALLED = (
     "transition-stalled",
-    "The transition of livepatch_cve_2026_1234 was not over after 90 s, held by nginx, and was turned round: restart "
-    "what holds it, or patch this host when it is quiet.")
+    "The transition of livepatch_cve_2026_1234 did not end within 90 s and was reversed. It was held by nginx "
+    "(pid 4711) asleep in tcp_v4_rcv. The patch was unloaded. For nginx, stop or restart its service. Then run again.")
 BLOCKER = {
     "pid": 4711, "tid": 4711, "comm": "nginx", "kthread": False, "function": "tcp_v4_rcv",
     "reason": "sleeps in a function that is patched",
