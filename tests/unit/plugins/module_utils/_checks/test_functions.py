@@ -223,11 +223,11 @@ def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew
     patch = SimulatedPatch(objects={"vmlinux": ["function_1"]})
     bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
-    def change(task, *arguments, unhindered=PatchChange.apply):
+    def change(runner, *arguments, unhindered=PatchChange.apply):
         interface.set_enabled("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
-        return unhindered(task, *arguments)
+        return unhindered(runner, *arguments)
 
     monkeypatch.setattr(PatchChange, "apply", change)
     assert bring(patch)["patch"]["state"] == "enabled"

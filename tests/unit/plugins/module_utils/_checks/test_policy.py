@@ -10,7 +10,10 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.check_mode import codes, told
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.check_mode import (
+    codes,
+    findings_of,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -70,7 +73,7 @@ def test_an_unsigned_file_is_refused_under_lockdown(kernel, bring, level, expect
 
 def test_the_level_of_lockdown_is_named(kernel, bring):
     kernel.put(LOCKDOWN, "none [integrity] confidentiality\n")
-    [(_code, level, message)] = told(bring)
+    [(_code, level, message)] = findings_of(bring)
     assert level == "blocker"
     assert message.startswith("fix.ko is not signed and this kernel is locked down (lockdown=integrity): sign it")
 
@@ -81,7 +84,7 @@ def test_a_file_signed_with_a_key_that_the_kernel_does_not_have_is_refused_and_m
     if switch == "lockdown":
         kernel.put(SIG_ENFORCE, "N\n")
         kernel.put(LOCKDOWN, "none [integrity] confidentiality\n")
-    [(code, level, message)] = told(bring, signature=SIGNER)
+    [(code, level, message)] = findings_of(bring, signature=SIGNER)
     assert (code, level) == ("signature-key-unknown", "blocker")
     policy = "module.sig_enforce" if switch == "sig_enforce" else "lockdown=integrity"
     assert "signed with a key (Acme signing) that this kernel does not have" in message and f"({policy})" in message
@@ -110,7 +113,7 @@ def test_a_key_in_doubt_is_left_to_the_kernel(kernel, bring, name):
 
 def test_a_key_that_is_named_by_its_identifier_only_is_told_so(kernel, bring):
     enforce(kernel)
-    [(_code, _level, message)] = told(bring, signature=BY_IDENTIFIER)
+    [(_code, _level, message)] = findings_of(bring, signature=BY_IDENTIFIER)
     assert "signed with a key (00aabb) that" in message
 
 
@@ -123,7 +126,7 @@ def test_who_signed_does_not_matter_to_a_kernel_that_takes_unsigned_modules(kern
 @pytest.mark.parametrize("name", ["EPERM", "ENOSYS", "EINVAL"])
 def test_a_kernel_that_may_not_be_asked_for_keys_judges_by_itself(kernel, bring, name):
     enforce(kernel, ".platform", {"66f54e15310a0b": name})
-    [(code, level, message)] = told(bring, signature=SIGNER)
+    [(code, level, message)] = findings_of(bring, signature=SIGNER)
     assert (code, level) == ("not-checked", "note")
     assert "signature-key-unknown" in message
 
@@ -192,13 +195,13 @@ def test_a_configuration_that_cannot_be_read_is_passed_over(kernel, bring, conte
 
 
 def test_without_the_configuration_type_information_is_left_to_the_kernel(bring):
-    [(code, level, message)] = told(bring, btf=True)
+    [(code, level, message)] = findings_of(bring, btf=True)
     assert (code, level) == ("not-checked", "note")
     assert message.startswith("This kernel's configuration is not found") and message.endswith("load: btf-strict.")
 
 
 def test_a_process_in_a_user_namespace_of_its_own_is_told_where_the_right_lies(kernel, bring):
     kernel.put("/proc/self/uid_map", "         0          0          1\n")
-    [(code, level, message)] = told(bring)
+    [(code, level, message)] = findings_of(bring)
     assert (code, level) == ("not-permitted", "blocker")
     assert "not in a container" in message

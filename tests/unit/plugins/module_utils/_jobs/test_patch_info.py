@@ -85,7 +85,7 @@ def test_the_other_tools_on_the_host_are_told(kernel):
 
 def test_the_life_of_a_patch_on_a_host_without_systemd(kernel, bring):
     """As the changes themselves write ledger and journal; in test_drift.py those are written by hand."""
-    def told():
+    def patches_and_drift():
         inventory = host_inventory(kernel)
         return ([(patch["name"], patch["state"]) for patch in inventory["patches"]],
                 [found["code"] for found in inventory["drift"]])
@@ -93,19 +93,19 @@ def test_the_life_of_a_patch_on_a_host_without_systemd(kernel, bring):
     later = SimulatedPatch("later", build_id="cc" * 20, replace=True)
     kernel.put("/proc/sys/kernel/random/boot_id", "first\n")
     bring(FIX)
-    assert told() == ([("fix", "enabled")], ["enabled-not-accepted"])
+    assert patches_and_drift() == ([("fix", "enabled")], ["enabled-not-accepted"])
     bring(FIX, state="accepted", fresh=True)
-    assert told() == ([("fix", "accepted")], ["boot-part-missing"])
+    assert patches_and_drift() == ([("fix", "accepted")], ["boot-part-missing"])
     bring(later, trial=300)
-    assert told() == ([("later", "enabled")], ["on-trial", "boot-part-missing"])
+    assert patches_and_drift() == ([("later", "enabled")], ["on-trial", "boot-part-missing"])
     assert host_inventory(kernel)["trial"]["back_to"] == ["fix"]
     for number, _command in enumerate(kernel.spawned, start=1):
         shutil.rmtree(kernel.path(f"/proc/{5000 + number}"))
-    assert told() == ([("later", "enabled")], ["on-trial", "trial-not-guarded", "boot-part-missing"])
+    assert patches_and_drift() == ([("later", "enabled")], ["on-trial", "trial-not-guarded", "boot-part-missing"])
     bring(later, state="accepted", fresh=True)
-    assert told() == ([("later", "accepted")], ["boot-part-missing"])
+    assert patches_and_drift() == ([("later", "accepted")], ["boot-part-missing"])
     bring(name="later", state="absent")
-    assert told() == ([], [])
+    assert patches_and_drift() == ([], [])
     assert [(entry["action"], [(layer["name"], layer["accepted"]) for layer in entry["after"]])
             for entry in host_inventory(kernel)["journal"]] == [
         ("patch", []), ("accept", [("later", True)]), ("patch", [("later", False)]), ("accept", [("fix", True)]),

@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     failure,
     reboot,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import load
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load
 
 TAINTED = "/proc/sys/kernel/tainted"
 

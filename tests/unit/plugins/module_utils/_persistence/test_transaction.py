@@ -264,11 +264,11 @@ def test_a_rollback_that_is_held_says_so(kernel, bring, on_stall, outcome, code)
     bring(FIX)
     kernel.hold(7, directions=("disabling",))
     if code:
-        told = failure(roll_back, kernel, "original", 3, on_stall).details
+        result = failure(roll_back, kernel, "original", 3, on_stall).details
     else:
-        told = roll_back(kernel, "original", 3, on_stall)
+        result = roll_back(kernel, "original", 3, on_stall)
     assert (newest(kernel)["outcome"], newest(kernel)["code"]) == (outcome, code)
-    assert newest(kernel)["transaction"] == told["transaction"]
+    assert newest(kernel)["transaction"] == result["transaction"]
 
 
 def test_a_module_that_the_kernel_holds_for_ever_is_no_change_each_time(kernel):
@@ -304,9 +304,9 @@ def test_changes_on_both_sides_of_a_rotation_are_told(kernel):
         with open_transaction(kernel, "patch") as transaction:
             transaction.begin([], [])
             transaction.end("done", [], [])
-    told = history(kernel)
+    result = history(kernel)
     assert kernel.exists(journal_module.OLDER)
-    assert ([entry["outcome"] for entry in told["journal"]], told["journal_unreadable"]) == (["done"] * 6, 1)
+    assert ([entry["outcome"] for entry in result["journal"]], result["journal_unreadable"]) == (["done"] * 6, 1)
 
 
 def test_damage_is_counted_and_the_rest_is_told(kernel, bring):
@@ -314,13 +314,13 @@ def test_damage_is_counted_and_the_rest_is_told(kernel, bring):
     bring(name="fix", state="absent")
     lines = kernel.read_bytes(CURRENT).splitlines()
     kernel.put(CURRENT, b"\n".join([b"\0" * 40, *lines[1:], b'{"cut']) + b"\n")
-    told = history(kernel)
-    assert told["journal_unreadable"] == 2
-    assert [(entry["outcome"], entry["began"] is None) for entry in told["journal"]] == [
+    result = history(kernel)
+    assert result["journal_unreadable"] == 2
+    assert [(entry["outcome"], entry["began"] is None) for entry in result["journal"]] == [
         ("done", False), ("done", True)]
-    assert told["journal"][1]["patches"] == [{
+    assert result["journal"][1]["patches"] == [{
         "name": "fix", "sha256": None, "build_id": None, "previous_state": None, "wanted_state": None,
-        "state": "enabled", "transition_seconds": told["journal"][1]["patches"][0]["transition_seconds"]}]
+        "state": "enabled", "transition_seconds": result["journal"][1]["patches"][0]["transition_seconds"]}]
 
 
 def test_a_user_who_may_not_read_the_journal_is_told_none(kernel, bring):

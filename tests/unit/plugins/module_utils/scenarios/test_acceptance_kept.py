@@ -24,11 +24,11 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     V2,
     accept,
     accepted,
-    kept_file,
+    kept_file_path,
     reboot,
     stack,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import load
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     UNIT_FILE,
     SimulatedSystemd,
@@ -143,10 +143,10 @@ def test_patches_are_loaded_at_boot_though_nothing_will_prove_them(host, interfa
     restart(host, systemd)
     real = host.run
 
-    def run(words, seconds):
-        if "systemd-run" in words[0]:
+    def run(argv, seconds):
+        if "systemd-run" in argv[0]:
             raise OSError(errno.ENOENT, fails) if fails == "does not start" else LivepatchError("timed-out", fails)
-        return real(words, seconds)
+        return real(argv, seconds)
     monkeypatch.setattr(host, "run", run)
     boot(host)
     assert (stack(host, interface), history(host)["journal"][0]["outcome"]) == (["v1"], "done")
@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_read_at_boot_keeps_no_other_patch_out(host, inter
     real = os.open
 
     def refused(path, *options, **more):
-        if str(path) == kept_file(host, ONE):
+        if str(path) == kept_file_path(host, ONE):
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return real(path, *options, **more)
     monkeypatch.setattr(os, "open", refused)
@@ -230,9 +230,9 @@ def test_what_somebody_else_has_loaded_is_accepted_with_its_file(host, interface
 
 def test_a_file_that_was_lost_is_put_back_by_accepting_again(host, bring, systemd):
     accept(bring, ONE)
-    os.unlink(kept_file(host, ONE))
+    os.unlink(kept_file_path(host, ONE))
     assert accept(bring, ONE)["changed"]
-    assert os.path.exists(kept_file(host, ONE))
+    assert os.path.exists(kept_file_path(host, ONE))
     assert not bring(ONE, state="accepted")["changed"]
 
 
@@ -242,7 +242,7 @@ def test_the_ledger_is_of_this_boot_before_the_boot_part_is_started(host, bring,
     load(host, TWO)
     seen = []
     real = systemd._start
-    monkeypatch.setattr(systemd, "_start", lambda words: seen.append(read_ledger(host)) or real(words))
+    monkeypatch.setattr(systemd, "_start", lambda argv: seen.append(read_ledger(host)) or real(argv))
     accept(bring, TWO)
     assert [(ledger["boot_id"], names_of(ledger["loaded"])) for ledger in seen] == [("boot-2", ["two"])]
 
@@ -261,7 +261,7 @@ def test_a_soft_reboot_has_the_host_prove_itself_again(host, bring, systemd):
     boot(host)
     systemd.stop_all()
     boot(host)
-    assert [words[-1] for words in systemd.timers.values()] == ["confirm-boot"]
+    assert [argv[-1] for argv in systemd.timers.values()] == ["confirm-boot"]
     confirm_boot(host)
     systemd.stop_all()
     boot(host)

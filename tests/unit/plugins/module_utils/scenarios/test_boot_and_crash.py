@@ -30,7 +30,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     failure,
     reboot,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import take_out
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -41,8 +41,8 @@ def host(kernel):
     """A simulated host with systemd, as far as a directory and commands that succeed are one."""
     kernel.put(BOOT_ID, "boot-1\n")
     kernel.put("/run/systemd/system/x", "")
-    kernel.answer = lambda words: (0, {"ready": "ready", "kernel-livepatch.service": "ActiveState=active"}.get(
-        words[-1], "ActiveState=active" if "show" in words else ""))
+    kernel.answer = lambda argv: (0, {"ready": "ready", "kernel-livepatch.service": "ActiveState=active"}.get(
+        argv[-1], "ActiveState=active" if "show" in argv else ""))
     return kernel
 
 
@@ -136,7 +136,7 @@ def test_an_accepted_patch_is_loaded_at_boot_with_its_parameters(host, interface
     entry = history(host)["journal"][0]
     assert (entry["action"], entry["outcome"], names(entry["after"])) == ("boot", "done", ["one"])
     assert read_ledger(host)["booted"]["confirmed"] is False
-    assert any(words[-1] == "confirm-boot" for words in host.commands)
+    assert any(argv[-1] == "confirm-boot" for argv in host.commands)
     boot(host)  # nothing is loaded twice
     assert len(host.loads) == 2
     confirm_boot(host)
@@ -241,10 +241,10 @@ def test_the_one_on_trial_is_blamed_and_not_what_was_loaded_at_boot(host, bring)
 def test_a_soft_reboot_arms_a_trial_again_that_nobody_waits_for(host, bring, up, times):
     bring(V1, trial=60)
     host.commands.clear()
-    host.answer = lambda words: (0, f"ActiveState={up}")
+    host.answer = lambda argv: (0, f"ActiveState={up}")
     with contextlib.suppress(LivepatchError):
         boot(host)
-    assert [words[-1] for words in host.commands].count("end-trial") == times
+    assert [argv[-1] for argv in host.commands].count("end-trial") == times
 
 
 def test_where_nobody_watches_any_more_nobody_is_blamed(kernel, bring):
@@ -356,11 +356,11 @@ def test_a_crash_soon_after_boot_is_not_blamed_on_what_had_been_taken_out(host, 
 
 def test_an_accepted_build_that_was_on_trial_with_other_parameters_is_blamed(host, interface, bring):
     accept(bring, ONE, params={"count": 3})
-    take_out(host, interface, "one")
+    unload(host, interface, "one")
     bring(ONE, trial=600, params={"count": 9})
-    told = host_inventory(host)
-    assert names(told["patches"]) == ["one"] and told["patches"][0]["state"] == "enabled"
-    assert "on-trial" in [found["code"] for found in told["drift"]]
+    result = host_inventory(host)
+    assert names(result["patches"]) == ["one"] and result["patches"][0]["state"] == "enabled"
+    assert "on-trial" in [found["code"] for found in result["drift"]]
     reboot(host, clean=False)
     boot(host)
     ledger = read_ledger(host)

@@ -70,11 +70,11 @@ class Death:
         patched.setattr(os, "ftruncate", self._dying(os.ftruncate, lambda *_words: False))
         patched.setattr(os, "write", self._dying(os.write, lambda *_words: True, self._half))
 
-    def meets(self, run, *words):
+    def meets(self, run, *argv):
         """Whether `run(*words)` died; it has come to its end otherwise."""
         self.watching = True
         try:
-            run(*words)
+            run(*argv)
         except DeadError:
             return True
         finally:
@@ -82,15 +82,15 @@ class Death:
         return False
 
     def _dying(self, real, is_step, before=lambda *_words: None):
-        def do(*words, **options):
-            if self.watching and self.lives and is_step(*words):
+        def do(*argv, **options):
+            if self.watching and self.lives and is_step(*argv):
                 self.left -= 1
                 if not self.left:
-                    before(*words)
+                    before(*argv)
                     self.lives = False
             if self.watching and not self.lives:
                 raise DeadError
-            return real(*words, **options)
+            return real(*argv, **options)
         return do
 
     def _half(self, descriptor, content):
@@ -100,8 +100,8 @@ class Death:
         return any(str(path).startswith(self.kernel.path(top)) for path in paths[-1:] for top in FILES)
 
     @staticmethod
-    def _is_step(words, *_more):
-        return not (isinstance(words, list) and set(words) & set(LOOKS))
+    def _is_step(argv, *_more):
+        return not (isinstance(argv, list) and set(argv) & set(LOOKS))
 
 
 class Host:

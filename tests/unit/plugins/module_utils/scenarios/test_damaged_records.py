@@ -24,13 +24,13 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     V2,
     accept,
     accepted,
+    delete_kept_file,
     failure,
-    kept_file,
-    lose,
+    kept_file_path,
     reboot,
     stack,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import take_out
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     SimulatedSystemd,
 )
@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_opened_just_now_is_not_dropped(host, bring, monke
     real = os.open
 
     def refused(path, *options, **more):
-        if str(path) == kept_file(host, ONE):
+        if str(path) == kept_file_path(host, ONE):
             raise OSError(number, os.strerror(number), path)
         return real(path, *options, **more)
 
@@ -202,8 +202,8 @@ def test_a_trial_whose_patch_has_gone_by_itself_is_over_though_what_ran_before_i
         host, interface, bring, to_its_end):
     accept(bring, V1)
     bring(V2, trial=60)
-    take_out(host, interface, "v2")
-    lose(host, V1)
+    unload(host, interface, "v2")
+    delete_kept_file(host, V1)
     with pytest.raises(LivepatchError) as caught:
         to_its_end()
     assert (caught.value.code, read_ledger(host)["trial"]) == ("earlier-file-missing", None)

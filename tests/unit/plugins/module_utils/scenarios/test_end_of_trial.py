@@ -42,8 +42,8 @@ def host(kernel):
 def test_the_way_back_is_armed_before_the_load(host, bring, monkeypatch):
     seen = []
     real = host.finit_module
-    monkeypatch.setattr(host, "finit_module", lambda *words: seen.append(
-        (read_ledger(host), len(host.spawned))) or real(*words))
+    monkeypatch.setattr(host, "finit_module", lambda *argv: seen.append(
+        (read_ledger(host), len(host.spawned))) or real(*argv))
     result = bring(V1, trial=60)
     ledger, processes = seen[0]
     assert ledger["trial"] == {
@@ -223,7 +223,7 @@ def test_a_disk_that_fills_up_in_a_load_does_not_hide_why_that_failed(host, brin
             raise LivepatchError("no-space", "There is no space.")
         real(host, ledger)
 
-    def load(*words):
+    def load(*argv):
         full.append(True)
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
     monkeypatch.setattr(transaction, "write_ledger", write)

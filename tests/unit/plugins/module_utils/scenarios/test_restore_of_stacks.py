@@ -29,7 +29,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     reboot,
     stack,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import load, take_out
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load, unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -51,7 +51,7 @@ def systemd(host):
     return SimulatedSystemd(host)
 
 
-def back(host, to="previous", on_stall="reverse", timeout=3, **options):
+def restore(host, to="previous", on_stall="reverse", timeout=3, **options):
     return roll_back(host, to, timeout, on_stall, **options)
 
 
@@ -59,7 +59,7 @@ def codes(result):
     return [found["code"] for found in result["findings"]]
 
 
-def left_going(host, bring, patch):
+def leave_in_transition(host, bring, patch):
     """Load a patch whose transition the run does not see the end of, and have it come to that by itself."""
     host.hold(7)
     assert bring(patch, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
@@ -102,7 +102,7 @@ def test_an_older_version_of_a_state_comes_back_after_the_newer_one_has_gone(hos
     bring(earlier)
     bring(later)
     host.writes.clear()
-    back(host)
+    restore(host)
     assert stack(host, interface) == ["v1"]
     assert ("/sys/kernel/livepatch/v2/enabled", "0") in host.writes  # the kernel would refuse v1 over it
 
@@ -112,8 +112,8 @@ def test_an_older_version_of_a_state_comes_back_after_the_newer_one_has_gone(hos
 @pytest.mark.parametrize("first, second, before", [(V1, V2, ["v1"]), (ONE, TWO, ["one"])])
 def test_a_change_that_was_left_going_is_the_previous_one(host, interface, bring, first, second, before):
     bring(first)
-    left_going(host, bring, second)
-    assert back(host)["target"] == before
+    leave_in_transition(host, bring, second)
+    assert restore(host)["target"] == before
     assert stack(host, interface) == before
 
 
@@ -122,7 +122,7 @@ def test_changes_that_failed_push_no_file_out_of_reach(host, interface, bring):
     bring(V2)
     for _try in range(6):
         failure(bring, SimulatedPatch("v3", build_id="66" * 20, replace=True, refused=("EINVAL", [])))
-    back(host)
+    restore(host)
     assert stack(host, interface) == ["v1"]
 
 
@@ -132,32 +132,32 @@ def test_a_rollback_keeps_what_was_accepted_later(host, interface, bring):
     bring(ONE)
     bring(TWO)
     accept(bring, ONE)
-    back(host)
+    restore(host)
     assert (stack(host, interface), accepted(host)) == (["one"], ["one"])
 
 
 def test_a_rollback_that_changes_nothing_keeps_what_was_accepted_since(host, bring):
     bring(V1)
     bring(V2)
-    back(host)
+    restore(host)
     accept(bring, V1)
-    assert (back(host)["changed"], accepted(host)) == (False, ["v1"])
+    assert (restore(host)["changed"], accepted(host)) == (False, ["v1"])
 
 
 def test_a_rollback_that_only_changes_the_next_boot_is_a_change(host, bring):
     accept(bring, V1)
     reboot(host)
     for check_mode in (True, False):
-        assert back(host, "original", check_mode=check_mode)["changed"] is True
+        assert restore(host, "original", check_mode=check_mode)["changed"] is True
     assert accepted(host) == []
-    assert back(host, "original")["changed"] is False
+    assert restore(host, "original")["changed"] is False
 
 
 def test_a_rollback_that_only_ends_a_trial_is_a_change(host, interface, bring):
     bring(ONE, trial=60)
-    take_out(host, interface, "one")
+    unload(host, interface, "one")
     for check_mode in (True, False):
-        assert back(host, "original", check_mode=check_mode)["changed"] is True
+        assert restore(host, "original", check_mode=check_mode)["changed"] is True
     assert read_ledger(host)["trial"] is None
 
 
@@ -173,7 +173,7 @@ def test_a_build_without_an_id_is_gone_back_to_once(host, interface, bring, monk
     monkeypatch.setattr(host, "plain_module", plain_module)
     accept(bring, plain)
     bring(TWO)
-    assert [back(host)["transaction"] is None for _time in range(2)] == [False, True]
+    assert [restore(host)["transaction"] is None for _time in range(2)] == [False, True]
     assert (stack(host, interface), accepted(host)) == (["plain"], ["plain"])
 
 
@@ -185,7 +185,7 @@ def test_a_rollback_brings_back_nothing_that_is_in_quarantine(host, interface, b
     reboot(host, clean=False)
     boot(host)
     assert quarantined(host) == ["v2", "one"]
-    assert failure(back, host).code == "quarantined"
+    assert failure(restore, host).code == "quarantined"
     assert stack(host, interface) == []
 
 
@@ -215,7 +215,7 @@ def test_what_does_not_verify_when_it_comes_back_is_taken_out(host, interface, b
     bring(V1)
     bring(V2)
     unhook(monkeypatch, "v1")
-    error = failure(back, host)
+    error = failure(restore, host)
     assert "The patch was taken out again." in error.message
     assert stack(host, interface) == []
     assert error.details["changed"] is True
@@ -244,7 +244,7 @@ def test_a_crash_is_blamed_on_what_a_rollback_had_loaded(host, interface, bring,
     reboot(host)
     systemd.stop_all()
     boot(host)
-    back(host)
+    restore(host)
     assert (stack(host, interface), read_ledger(host)["watched"]) == (["v2"], True)
     reboot(host, "boot-3", clean=False)
     systemd.stop_all()
@@ -275,7 +275,7 @@ def test_a_rollback_that_is_left_going_has_the_last_word_on_what_comes_back(host
     accept(bring, V1)
     bring(V2, trial=60)
     host.hold(7, directions=("disabling",))
-    assert back(host, "original", "wait", timeout=1)["changed"] is True
+    assert restore(host, "original", "wait", timeout=1)["changed"] is True
     host.let_go(7)
     end_trial(host)
     assert (stack(host, interface), accepted(host), read_ledger(host)["trial"]) == ([], [], None)
@@ -291,7 +291,7 @@ def test_what_is_to_be_absent_does_not_come_back_at_the_trials_end(host, interfa
 
 def test_a_trial_whose_patch_is_gone_is_over_when_that_is_to_be_absent(host, interface, bring):
     bring(ONE, trial=600)
-    take_out(host, interface, "one")
+    unload(host, interface, "one")
     assert bring(name="one", state="absent")["changed"] is True
     assert read_ledger(host)["trial"] is None
     assert bring(name="one", state="absent")["changed"] is False
@@ -299,14 +299,14 @@ def test_a_trial_whose_patch_is_gone_is_over_when_that_is_to_be_absent(host, int
 
 def test_a_trial_whose_patch_is_gone_is_in_no_other_ones_way(host, interface, bring):
     bring(ONE, trial=600)
-    take_out(host, interface, "one")
+    unload(host, interface, "one")
     assert bring(TWO)["patch"]["state"] == "enabled"
     assert read_ledger(host)["trial"] is None
 
 
 def test_a_later_load_without_a_trial_is_not_on_the_earlier_one(host, interface, bring):
     bring(ONE, trial=60)
-    take_out(host, interface, "one")
+    unload(host, interface, "one")
     bring(ONE)
     end_trial(host)
     assert stack(host, interface) == ["one"]
@@ -325,11 +325,11 @@ def test_a_trial_that_began_before_the_lock_was_free_is_over_when_the_patch_is_a
     bring(ONE)
     real = patch.accept
 
-    def meanwhile(task, told):
+    def meanwhile(change, controller):
         monkeypatch.setattr(patch, "accept", real)
         bring(name="one", state="absent")
         bring(ONE, trial=60)
-        return real(task, told)
+        return real(change, controller)
     monkeypatch.setattr(patch, "accept", meanwhile)
     bring(ONE, state="accepted", fresh=True)
     end_trial(host)

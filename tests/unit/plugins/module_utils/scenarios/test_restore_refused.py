@@ -22,7 +22,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     accept,
     accepted,
     failure,
-    kept_file,
+    kept_file_path,
     quarantined,
     reboot,
     stack,
@@ -82,14 +82,14 @@ def test_what_comes_back_is_checked_whatever_has_its_name_now(host, interface, b
 def test_a_damaged_file_is_found_before_anything_is_taken_out(host, interface, bring):
     bring(ONE)
     bring(V2)
-    damage(kept_file(host, ONE))
+    damage(kept_file_path(host, ONE))
     assert failure(roll_back, host, "previous", 3, "reverse").code == "kept-file-damaged"
     assert stack(host, interface) == ["v2"]
 
 
 def test_a_trial_whose_way_back_is_damaged_does_not_begin(host, interface, bring):
     bring(ONE)
-    damage(kept_file(host, ONE))
+    damage(kept_file_path(host, ONE))
     error = failure(bring, V2, trial=60)
     assert error.code == "trial-without-way-back" and "was damaged" in error.message
     assert (stack(host, interface), read_ledger(host)["trial"]) == (["one"], None)

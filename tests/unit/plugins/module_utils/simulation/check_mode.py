@@ -9,7 +9,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 )
 
 
-def told(bring, **described):
+def findings_of(bring, **described):
     """(code, level, message) of the findings on a SimulatedPatch that is described like this."""
     try:
         findings = bring(SimulatedPatch(**described), check_mode=True)["findings"]
@@ -19,4 +19,4 @@ def told(bring, **described):
 
 
 def codes(bring, **described):
-    return [code for code, _level, _message in told(bring, **described)]
+    return [code for code, _level, _message in findings_of(bring, **described)]

@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MARK = f"{STATE_DIRECTORY}/clean-shutdown"
-WISH = {"offer": None, "name": None, "state": "enabled", "timeout": 3, "on_stall": "reverse", "ignore_findings": [],
+REQUEST = {"offer": None, "name": None, "state": "enabled", "timeout": 3, "on_stall": "reverse", "ignore_findings": [],
         "params": {}, "trial": 0, "fresh": False}
 
 V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)  # each of these two replaces all others
@@ -33,13 +33,13 @@ THREE = SimulatedPatch("three", build_id="55" * 20, objects={"vmlinux": ["functi
 def bringer(kernel, directory):
     """bring(patch, state): what the module `patch` does, with a SimulatedPatch's image delivered in `directory`."""
     def bring(patch=None, state="enabled", check_mode=False, **options):
-        wish = dict(WISH, state=state)
+        request = dict(REQUEST, state=state)
         if patch:
             delivered = directory / f"{patch.sha256}.ko"
             delivered.write_bytes(patch.image)
-            wish["offer"] = patch.offer(str(delivered))
-        wish.update(options)
-        return apply_request(kernel, PatchRequest(**wish), check_mode=check_mode)
+            request["offer"] = patch.offer(str(delivered))
+        request.update(options)
+        return apply_request(kernel, PatchRequest(**request), check_mode=check_mode)
     return bring
 
 
@@ -74,13 +74,13 @@ def quarantined(kernel):
     return names_of(read_ledger(kernel)["quarantined"])
 
 
-def kept_file(kernel, patch):
+def kept_file_path(kernel, patch):
     """Where the host keeps the file of a patch."""
     return kernel.path(f"{STATE_DIRECTORY}/patches/{patch.sha256}.ko")
 
 
-def lose(kernel, patch):
-    os.unlink(kept_file(kernel, patch))
+def delete_kept_file(kernel, patch):
+    os.unlink(kept_file_path(kernel, patch))
 
 
 def failure(call, *arguments, **options):
