@@ -30,9 +30,9 @@ TWO = SimulatedPatch("two", build_id="44" * 20, objects={"vmlinux": ["other"]})
 THREE = SimulatedPatch("three", build_id="55" * 20, objects={"vmlinux": ["function_1"]})
 
 
-def bringer(kernel, directory):
-    """bring(patch, state): what the module `patch` does, with a SimulatedPatch's image delivered in `directory`."""
-    def bring(patch=None, state="enabled", check_mode=False, **options):
+def patch_applier(kernel, directory):
+    """apply(patch, state): what the module `patch` does, with a SimulatedPatch's image delivered in `directory`."""
+    def apply(patch=None, state="enabled", check_mode=False, **options):
         request = dict(REQUEST, state=state)
         if patch:
             delivered = directory / f"{patch.sha256}.ko"
@@ -40,13 +40,13 @@ def bringer(kernel, directory):
             request["offer"] = patch.offer(str(delivered))
         request.update(options)
         return apply_request(kernel, PatchRequest(**request), check_mode=check_mode)
-    return bring
+    return apply
 
 
-def accept(bring, patch, **options):
+def accept(apply, patch, **options):
     """Both calls of the controller; the second is over a new connection."""
-    bring(patch, state="accepted", **options)
-    return bring(patch, state="accepted", fresh=True, **options)
+    apply(patch, state="accepted", **options)
+    return apply(patch, state="accepted", fresh=True, **options)
 
 
 def reboot(kernel, boot_id="boot-2", clean=True, release=None):
