@@ -170,4 +170,4 @@ def test_a_real_python_runs_the_program_by_itself(kernel):
         cwd="/", env={})
     output = done.communicate()[0].decode("utf-8")
     assert done.returncode == 2
-    assert output == "usage: program.pyz boot | end-trial | end-trial alone | prove | ready | shutdown\n"
+    assert output == "usage: program.pyz boot | confirm-boot | end-trial | end-trial detached | ready | shutdown\n"
