@@ -62,7 +62,8 @@ def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(ke
     symbols = [klp_symbol("data", 2), klp_symbol("elsewhere", 0, "vmlinux")]
     assert "data" not in str(findings_of(apply, objects={"target": ["three"]}, klp_symbols=symbols))
     symbols.append(klp_symbol("data", 0))
-    assert "it has 2 symbols called data" in findings_of(apply, objects={"target": ["three"]}, klp_symbols=symbols)[1][2]
+    assert "it has 2 symbols called data" in findings_of(
+        apply, objects={"target": ["three"]}, klp_symbols=symbols)[1][2]
 
 
 def test_no_more_reasons_are_told_than_one_can_read(apply):
