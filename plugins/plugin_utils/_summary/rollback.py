@@ -124,7 +124,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
         failure = _verification_failure(target, proof)
         if failure:
             return failure
-    removed, restored = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
+    removed, restored = (_texts(one["name"] for one in answer[key]) for key in ("removed", "restored"))
     # A change of a trial's end, or of the next boot only, has a transaction and does not change the kernel.
     changed = answer["changed"] or answer.get("transaction")
     verdict = ("planned" if check_mode else "rolled_back") if changed else "unchanged"
@@ -159,7 +159,7 @@ def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     return (
         isinstance(answer.get("changed"), bool) and are_findings(answer.get("findings"))
         and is_list(answer.get("target")) and all(isinstance(name, str) for name in answer["target"])
-        and all(are_named(answer.get(key)) for key in ("rolled_back", "brought_back")))
+        and all(are_named(answer.get(key)) for key in ("removed", "restored")))
 
 
 def _has_no_previous(answer: Mapping[str, t.Any]) -> bool:

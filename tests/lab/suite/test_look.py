@@ -87,7 +87,7 @@ def test_rollback_takes_everything_out_newest_first(play, guest, patches):
     assert guest.live_patches() == ["cmdline_v1", "with_params"]
     outcome = play("patch_rollback", to="original")
     assert outcome.code == 0, outcome.output
-    assert [patch["name"] for patch in outcome.result["rolled_back"]] == ["with_params", "cmdline_v1"]
+    assert [patch["name"] for patch in outcome.result["removed"]] == ["with_params", "cmdline_v1"]
     assert guest.read("/proc/cmdline") == before
     assert guest.live_patches() == []
     assert not guest.has_module("cmdline_v1") and not guest.has_module("with_params")

@@ -9,7 +9,7 @@ import pytest
 
 # file, code, a part of the sentence; none of these needs the host to have the file.
 REFUSED_BEFORE_SENDING = [
-    ("wrong_release", "wrong-release", "use a build for"),
+    ("wrong_release", "wrong-release", "Use a build for"),
     ("other_arch", "wrong-architecture", "is built for aarch64 and this host is x86_64"),
     ("lab_target", "not-a-livepatch", "not a live patch"),
     ("not_elf", "not-elf", "not_elf"),

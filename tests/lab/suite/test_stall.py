@@ -167,7 +167,7 @@ def test_a_removal_is_left_going(play, held, patches, seen):
     assert (off.code, off.result["patch"]["state"]) == (0, "disabling"), off.output
     held.run(RELEASE)
     assert play("patch", name="holder_fix", state="absent").result["patch"]["state"] == "absent"
-    assert_whole(held, play, "patch done", "patch left-going", "patch done")
+    assert_whole(held, play, "patch done", "patch in-transition", "patch done")
     seen("a held removal, left in transition", "reported; the next run ends it")
 
 

@@ -20,7 +20,7 @@ def went(out, back, target, *findings, changed=True):
     """What patch_rollback returns for a host, as far as the summary reads it."""
     return {
         "changed": changed, "transaction": "t1" if changed else None, "target": target, "findings": list(findings),
-        "rolled_back": [{"name": name} for name in out], "brought_back": [{"name": name} for name in back]}
+        "removed": [{"name": name} for name in out], "restored": [{"name": name} for name in back]}
 
 
 def proof(*names):

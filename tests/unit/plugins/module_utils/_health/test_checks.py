@@ -190,21 +190,21 @@ def test_a_server_that_never_ends_is_left(address):
 
 @pytest.mark.parametrize("check, words", [
     ({}, "health_checks (1.) has nothing to check. Give one of command, url, unit."),
-    ({"command": "true", "unit": "x"}, "has command and unit: give one of"),
+    ({"command": "true", "unit": "x"}, "has command and unit. Give one of"),
     ({"command": "'"}, "has the command \"'\". Give a program and its arguments"),
     ({"command": ""}, "has the command ''"),
     ({"command": []}, "has the command []"),
     ({"command": ["true", "\0"]}, "has the command"),
     ({"url": "ftp://example.org/"}, "has the url 'ftp://example.org/'. Give an address"),
-    ({"url": "file:///etc/passwd"}, "give an address"),
-    ({"url": "http://"}, "give an address"),
-    ({"url": "http://x:y/"}, "give an address"),
-    ({"unit": "ssh*"}, "give the name of a systemd unit"),
-    ({"unit": "--all"}, "give the name of a systemd unit"),
-    ({"unit": "a b"}, "give the name of a systemd unit"),
+    ({"url": "file:///etc/passwd"}, "Give an address"),
+    ({"url": "http://"}, "Give an address"),
+    ({"url": "http://x:y/"}, "Give an address"),
+    ({"unit": "ssh*"}, "Give the name of a systemd unit"),
+    ({"unit": "--all"}, "Give the name of a systemd unit"),
+    ({"unit": "a b"}, "Give the name of a systemd unit"),
     ({"unit": "x", "timeout": 0}, "has the timeout 0. Give 1 to 300 seconds."),
     ({"unit": "x", "timeout": 301}, "has the timeout 301"),
-    ({"tasks": "mine.yml"}, "has tasks, which run on the controller"),
+    ({"tasks": "mine.yml"}, "has tasks, but tasks run on the controller. Give them to"),
 ])
 def test_what_makes_no_sense_is_refused(check, words):
     error = failure(health_checks, [check])

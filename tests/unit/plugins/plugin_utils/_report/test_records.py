@@ -108,8 +108,8 @@ def test_a_status_is_as_good_as_its_hosts(answers, tone):
     assert verdict(status_record(answers, {}, None, None, {}, START)).tone == tone
 
 
-WENT = {"changed": True, "transaction": "t1", "target": ["old"], "findings": [], "rolled_back": [{"name": "fix"}],
-        "brought_back": [{"name": "old"}]}
+WENT = {"changed": True, "transaction": "t1", "target": ["old"], "findings": [], "removed": [{"name": "fix"}],
+        "restored": [{"name": "old"}]}
 PROVEN = {"patches": ["old"], "verified": True, "findings": [], "functions": [
     {"object": "vmlinux", "name": "one", "sympos": 1, "object_loaded": True, "overridden_by": None},
     {"object": "ext4", "name": "two", "sympos": 1, "object_loaded": False, "overridden_by": None},
