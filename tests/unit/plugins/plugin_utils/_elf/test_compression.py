@@ -81,7 +81,7 @@ def test_without_any_zstd_the_error_says_what_to_install(monkeypatch):
     for module in ("compression", "zstandard"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(PatchFileError, match="install the Python library zstandard") as caught:
+    with pytest.raises(PatchFileError, match="Install the Python library zstandard") as caught:
         uncompress(data)
     assert caught.value.code == "zstd-missing"
 
