@@ -30,7 +30,9 @@ def find_source(action: ActionBase, source: str) -> Path:
     expanded = os.path.expanduser(source)
     try:
         found = Path(action._find_needle("files", expanded))
-        return found if os.path.isabs(expanded) or not _is_in_collection(found) else _find_outside_collection(action, expanded)
+        if os.path.isabs(expanded) or not _is_in_collection(found):
+            return found
+        return _find_outside_collection(action, expanded)
     except AnsibleError as error:
         path = Path.cwd() / expanded
         if path.exists():

@@ -243,8 +243,8 @@ def problems(record: Record) -> dict[str, str]:
             found[name] = f"The rollout was stopped. This host is {state}."
         elif name in untried:
             found[name] = (
-                f"The rollout was stopped. This host is {state}, and was before the rollout, so there is no load to roll "
-                "back. To remove the patch, use the playbook kernel.livepatch.rollback.")
+                f"The rollout was stopped. This host is {state}, and was before the rollout, so there is no load to "
+                "roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
     return found
 
 
