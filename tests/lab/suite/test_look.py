@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.mark.core
 def test_verify_proves_each_function(play, guest, patches):
     assert play("patch", src=patches["cmdline_v2"]).code == 0
     outcome = play("patch_verify", src=patches["cmdline_v2"])
@@ -50,11 +51,13 @@ def test_verify_does_not_take_a_hand_loaded_patch_on_trust(play, guest, patches)
     assert play("patch_verify", src=patches["cmdline_v1"]).result["verified"] is True
 
 
+@pytest.mark.core
 def test_verify_fails_for_what_is_not_there(play, guest, patches):
     assert play("patch_verify", src=patches["cmdline_v1"]).result["code"] == "not-loaded"
     assert play("patch_verify").result["code"] == "nothing-enabled"
 
 
+@pytest.mark.core
 def test_info_tells_what_the_kernel_shows(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     guest.load(patches["with_params"])

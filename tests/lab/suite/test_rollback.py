@@ -13,6 +13,7 @@ def names(entries):
     return [entry["name"] for entry in entries]
 
 
+@pytest.mark.core
 def test_between_cumulative_patches_there_is_no_gap(play, guest, patches, seen):
     guest.run("dmesg --clear")  # what earlier tests have left
     assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
