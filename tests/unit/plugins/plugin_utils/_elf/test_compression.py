@@ -106,6 +106,6 @@ def test_several_lines_of_the_program_become_one_sentence(monkeypatch):
     with pytest.raises(PatchFileError) as caught:
         uncompress(header + bytes(20))
     assert caught.value.message == (
-        "The patch file cannot be uncompressed (Decoding error (36) : Frame requires too much memory for decoding); "
-        "copy or build the file again."
+        "The patch file cannot be uncompressed (Decoding error (36) : Frame requires too much memory for decoding). "
+        "Copy or build the file again."
     )
