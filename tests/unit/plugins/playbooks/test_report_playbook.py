@@ -119,7 +119,7 @@ def test_nothing_in_a_record_is_taken_for_a_template(play, reports, tmp_path):
 def test_a_record_that_is_none_is_refused(play, tmp_path):
     run = play(own(tmp_path, {"kind": "rollout", "id": "../../x"}), {"a": {}})
     assert run.code == 2
-    assert "give one that a playbook of this collection has made" in run.output
+    assert "Use the record of a playbook of this collection" in run.output
 
 
 def with_role(tmp_path, variables):
