@@ -4,23 +4,24 @@
 
 PYTHON ?= python3
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
-CHECK = $(PYTHON) -B tests/check
+CHECK = $(PYTHON) -B -m tests.check
 .DEFAULT_GOAL := help
 
-demo test units fuzz lint sanity kernel kernel-all docs clean: | python
+demo test test-all units fuzz lint sanity kernel kernel-all docs clean: | python
 	@$(CHECK) $@
-.PHONY: demo test units fuzz lint sanity kernel kernel-all docs clean python help
+.PHONY: demo test test-all units fuzz lint sanity kernel kernel-all docs clean python help
 
-demo: ## boot machines, patch their running kernel, show it, take it back
-test: ## everything below: units, lint, sanity and the real kernels
-units: ## unit tests, on the newest and the oldest ansible-core and Python
-fuzz: ## 200,000 damaged files to everything that reads patch files; test has the first of them
-lint: ## ruff, yamllint, ansible-lint, antsibull-docs, antsibull-changelog, vermin
-sanity: ## ansible-test sanity on the newest and the oldest ansible-core, and lint
-kernel: ## the suite that patches real kernels in virtual machines
-kernel-all: ## all of that suite: changes ended at each of their phases, and a fleet of eight; in several hours, with a table of what was seen
+demo: ## start two machines, patch their running kernel, show it, roll it back
+test: ## a quarter of an hour: units on the newest ansible-core, lint, short fuzz, core tests on real kernels
+test-all: ## what CI runs: test, then units on the oldest ansible-core and Python 3.6, sanity, the other tests on real kernels
+units: ## unit tests, on the newest and the oldest ansible-core and on Python 3.6
+fuzz: ## feed 200,000 damaged files to everything that reads patch files
+lint: ## ruff, yamllint, ansible-lint, import-linter, mypy and more, and the checks of antsibull-nox
+sanity: ## lint, and ansible-test sanity on the newest and the oldest ansible-core
+kernel: ## the tests that patch real kernels in virtual machines
+kernel-all: ## the same and their exhaustive part, in several hours, with a table of what was seen
 docs: ## build the documentation pages
-clean: ## remove the caches: Python environments, logs, images of machines
+clean: ## remove the caches: Python environments, reports, images of machines
 
 # Everything else is installed by tests/check, which is Python itself.
 python:

@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operato
 
 
 class ActionModule(ActionBase):
-    """Tells the host who changes it, and is for the rest what Ansible does with a module."""
+    """Runs the module with the user's name for the journal of the host."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

@@ -342,7 +342,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     transition_seconds,
     warn_no_build,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import bring_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PatchRequest
 
 
@@ -371,13 +371,13 @@ def main():
             msg=f"trial is {options['trial']}. Give 0 for none, or up to {LONGEST_TRIAL} seconds with state "
                 "enabled or accepted.",
             code="bad-option")
-    wish = PatchRequest(
+    request = PatchRequest(
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
     )
-    run_job(module, lambda host: warn_no_build(module, bring_patch(
-        host, wish, check_mode=module.check_mode, controller=options["via_controller"]["operator"])))
+    run_job(module, lambda host: warn_no_build(module, apply_request(
+        host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"])))
 
 
 if __name__ == "__main__":

@@ -307,8 +307,8 @@ livepatch:
           sample: patch
         outcome:
           description: >-
-            V(done), V(failed), V(running), V(left-going) if its transition continued after its end, or V(interrupted)
-            if the journal has no end of the change and its process has ended.
+            V(done), V(failed), V(running), V(in-transition) if its transition continued after its end, or
+            V(interrupted) if the journal has no end of the change and its process has ended.
           type: str
           sample: done
         code:

@@ -72,7 +72,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-rolled_back:
+removed:
   description: The removed patches, in order of removal. In check mode, the patches to remove.
   returned: when the state of the host was read
   type: list
@@ -86,7 +86,7 @@ rolled_back:
       description: The time until no task ran its code; V(none) if it had no effect before, and in check mode.
       type: float
       sample: 0.021
-brought_back:
+restored:
   description: The patches loaded again, in order of loading. In check mode, the patches to load again.
   returned: when the state of the host was read
   type: list

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command line of the fuzzers: `python tests/fuzz run` and `python tests/fuzz replay FILE`."""
+"""Command line of the fuzzers, from the checkout: `python -m tests.fuzz run` and `python -m tests.fuzz replay FILE`."""
 
 from __future__ import annotations
 
 import sys
 
-from fuzz.cli import main
+from tests.fuzz.cli import main
 
 sys.exit(main(sys.argv[1:]))

@@ -24,7 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"
-RAISED = ("LivepatchError", "PatchFileError", "BundleError", "TaskError")
+RAISED = ("LivepatchError", "CompressionError", "PatchFileError", "BundleError", "TaskError")
 
 
 def codes_in_calls(source: str) -> set[str]:

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import importlib
+import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,6 +31,12 @@ HEADER = """\
 MOST_LINES_OF_A_FILE = 450
 MOST_LINES_OF_A_FUNCTION = 60
 HOST_IMPORTS = re.compile(r"ansible\.module_utils\b|ansible_collections\.kernel\.livepatch\.plugins\.module_utils\b")
+# All that is for playbooks of others: what has a page, and what ansible-doc lists.
+PUBLIC = {
+    "module": ["patch", "patch_check", "patch_info", "patch_rollback", "patch_verify", "patch_watch"],
+    "filter": ["preflight_summary", "rollback_summary", "status_summary"],
+    "lookup": ["bundle", "patch_file"],
+}
 BLOCKS = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 
 
@@ -151,8 +161,53 @@ def test_rule_sees_breach(rule, text, problems):
 
 
 def test_every_module_is_in_the_action_group():
+    """The group is for defaults of the modules' options, so that internal actions are not in it."""
     runtime = yaml.safe_load((CHECKOUT / "meta/runtime.yml").read_text(encoding="utf-8"))
-    assert runtime["action_groups"]["livepatch"] == [Path(name).stem for name in MODULES]
+    assert runtime["action_groups"]["livepatch"] == [Path(name).stem for name in MODULES] == PUBLIC["module"]
+
+
+def names_in_ansible_doc(kind: str) -> list[str]:
+    """The names that `ansible-doc --list` shows of this collection, which are those that get a page too."""
+    tree = next(path for path in map(Path, sys.path) if (path / "ansible_collections/kernel/livepatch").exists())
+    command = [str(Path(sys.executable).with_name("ansible-doc")), "-t", kind, "--list", "--json", "kernel.livepatch"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(tree)))
+    return sorted(name.removeprefix("kernel.livepatch.") for name in json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("kind", PUBLIC)
+def test_ansible_doc_lists_what_is_public_and_nothing_else(kind):
+    assert names_in_ansible_doc(kind) == PUBLIC[kind]
+
+
+def test_internal_actions_say_so_in_a_file_that_makes_no_page():
+    """Ansible's sanity tests want documentation for them; ansible-doc lists none that is in a file of its own."""
+    for action in files("plugins/action/_*.py"):
+        name = Path(action).stem
+        found = yaml.safe_load((CHECKOUT / f"plugins/modules/{name}.yml").read_text(encoding="utf-8"))["DOCUMENTATION"]
+        assert (found["module"], found["short_description"].split()[0]) == (name, "[INTERNAL]")
+    assert len(files("plugins/action/_*.py")) == len(files("plugins/modules/*.yml")) == 2
+
+
+def documented_options(name: str) -> list[str]:
+    """The options of a module in the order of ansible-doc, with those of its fragments."""
+    module = importlib.import_module(f"ansible_collections.kernel.livepatch.plugins.modules.{name}")
+    documentation = yaml.safe_load(module.DOCUMENTATION)
+    options = set(documentation.get("options", {}))
+    for fragment in documentation["extends_documentation_fragment"]:
+        _collection, file, *part = fragment.removeprefix("kernel.").split(".")
+        fragments = importlib.import_module(
+            f"ansible_collections.kernel.livepatch.plugins.doc_fragments.{file}").ModuleDocFragment
+        options |= set(yaml.safe_load(getattr(fragments, part[0].upper() if part else "DOCUMENTATION"))["options"])
+    return sorted(options)
+
+
+@pytest.mark.parametrize("name", PUBLIC["module"])
+def test_what_the_controller_fills_in_comes_last(name):
+    options = documented_options(name)
+    assert [option for option in options if option.startswith("_")] == []
+    assert "via_controller" not in options[:-1]
+    assert ("via_controller" in options) == (name not in ("patch_info", "patch_watch"))
 
 
 def test_helpers_are_private():

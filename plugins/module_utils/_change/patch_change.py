@@ -1,18 +1,18 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One patch on its way from the state it is in to the state it shall be in: the task of the module `patch`."""
+"""One change of one live patch."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Precautions
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import end_of_trial
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
@@ -46,30 +46,30 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
     as_livepatch_error,
 )
 
-IN_THE_KERNEL = {"accepted": "enabled"}  # the kernel knows of no acceptance
+KERNEL_STATES = {"accepted": "enabled"}  # the kernel knows of no acceptance
 FORCED = "on_stall: force may keep its module in memory until the next reboot"
 
 
-class OnePatch:
-    """One run of the job, after the build is known; `wish` is a PatchRequest, `line` its parameters."""
+class PatchChange:
+    """One run of the job, after the build is known; `request` is a PatchRequest, `line` its parameters."""
 
-    def __init__(self, host, interface, store, wish, description, line):
+    def __init__(self, host, interface, store, request, description, line):
         self.host = host
         self.interface = interface
         self.store = store
-        self.wish = wish
+        self.request = request
         self.description = description
-        self.name = description["name"] if description else wish.name
+        self.name = description["name"] if description else request.name
         self.line = line
-        self.wanted = IN_THE_KERNEL.get(wish.state, wish.state)
+        self.wanted = KERNEL_STATES.get(request.state, request.state)
         self.facts = None
         self.ledger = read_ledger_for_this_boot(host, best_effort=self.wanted != "enabled")
         self.before = None
-        self.look()
+        self.refresh()
         self.loaded_build = module_build_id(host, self.name)
         self.was_accepted = self.previous == "enabled" and self.is_accepted()
 
-    def look(self):
+    def refresh(self):
         """Look at the kernel, once more where something may have changed since; the facts are dear to read."""
         before, self.before = self.before, self.interface.patches() if self.interface else []
         if self.before != before:
@@ -86,9 +86,9 @@ class OnePatch:
         """The steps that the kernel has to take."""
         return steps(self.previous, self.wanted)
 
-    def refuse_to_load_again(self):
+    def refuse_expired_trial(self):
         """Raises LivepatchError `trial-over` where the controller came back to keep the patch, and there are steps."""
-        if self.wish.fresh:
+        if self.request.fresh:
             raise LivepatchError(
                 "trial-over",
                 f"{self.name} is {self.previous} and can no longer be accepted: its trial ended or it was "
@@ -102,7 +102,7 @@ class OnePatch:
             return False
         return any(same_build(entry, build) for entry in accepted_for_running_kernel(self.host, self.ledger))
 
-    def is_to_come(self):
+    def is_scheduled(self):
         """Whether a boot of whatever kernel, or a trial's end, would load a patch of this name."""
         back_to = self.ledger["trial"]["back_to"] if self.ledger["trial"] else []
         return any(entry["name"] == self.name for entry in self.ledger["accepted"] + back_to)
@@ -111,21 +111,22 @@ class OnePatch:
         """Whether this patch is the one on trial."""
         return bool(self.ledger["trial"]) and self.ledger["trial"]["name"] == self.name
 
-    def moves_trial(self):
+    def renews_trial(self):
         """Whether the trial that this patch is on begins anew, or ends and leaves the patch enabled."""
-        return self.wish.state == "enabled" and "load" not in self.steps() and self.on_trial()
+        return self.request.state == "enabled" and "load" not in self.steps() and self.on_trial()
 
-    def precautions(self, transaction):
+    def safeguards(self, transaction):
         """Those of this patch's change."""
-        return Precautions(self.host, transaction, self.wish.timeout, self._trial_seconds(), again=self.moves_trial())
+        return Safeguards(
+            self.host, transaction, self.request.timeout, self._trial_seconds(), renewal=self.renews_trial())
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wanted == "enabled":
-            findings = evaluate(self._check_context()) + self._without_way_back()
+            findings = evaluate(self._check_context()) + self._restore_obstacles()
         else:
             findings = list(permission(self.host, modules="remove" in self.steps()))
-        blockers = blockers_in(findings, self.wish.ignore_findings)
+        blockers = blockers_in(findings, self.request.ignore_findings)
         if blockers:
             raise error_from(blockers, findings=findings, patch=self.result(self.previous))
         return findings
@@ -135,12 +136,12 @@ class OnePatch:
         try:
             self.check()
         except LivepatchError as error:
-            blockers = blockers_in(error.details.get("findings", ()), self.wish.ignore_findings)
+            blockers = blockers_in(error.details.get("findings", ()), self.request.ignore_findings)
             if {found["code"] for found in blockers} != {"transition-running"}:
                 raise
         if not self._is_free():
             self._wait_for_other()
-            self.look()
+            self.refresh()
             self.check()
 
     def _is_free(self):
@@ -150,7 +151,7 @@ class OnePatch:
         """Raises LivepatchError `host-busy`, or `transition-running` with the tasks that hold it."""
         refuse_while_busy(self.host)
         other = self.interface.patch_in_transition()
-        if poll_until(self.host, self._is_free, self.wish.timeout):
+        if poll_until(self.host, self._is_free, self.request.timeout):
             return
         patch = self.interface.patch(other)
         error = error_from([finding("transition-running", other, other=other)], patch=self.result(self.previous))
@@ -165,28 +166,28 @@ class OnePatch:
             blockers = blockers_in(findings, TOLERATED)
             if blockers:
                 raise error_from(blockers, findings=findings, patch=self.result(self.previous))
-        return self.answer(self.previous, findings)
+        return self.task_result(self.previous, findings)
 
-    def at_rest(self, transaction=None):
+    def finish_unchanged(self, transaction=None):
         """The kernel has the patch where it is wanted, in a change that has nothing else to do, or in none.
 
         What is to go away goes out of the ledger too, which takes a change.
         """
-        if transaction and self.wanted != "enabled" and (self.is_to_come() or self.on_trial()):
+        if transaction and self.wanted != "enabled" and (self.is_scheduled() or self.on_trial()):
             return self.forget(transaction)
-        answer = self.unchanged()
-        if self.wanted == "enabled" and self.wish.trial and not self.is_accepted() and not self.on_trial():
-            answer["findings"].append(finding("trial-not-begun", self.name, name=self.name))
-        return answer
+        result = self.unchanged()
+        if self.wanted == "enabled" and self.request.trial and not self.is_accepted() and not self.on_trial():
+            result["findings"].append(finding("trial-not-begun", self.name, name=self.name))
+        return result
 
     def forget(self, transaction):
         """Remove a patch that is not enabled, and must not be, from the ledger's list for boots and a trial's end."""
-        transaction.begin([self.planned()], self.before)
+        transaction.begin([self.journal_plan()], self.before)
         if self.on_trial():
-            end_of_trial(self.host, transaction)
+            close_trial(self.host, transaction)
         transaction.update_ledger(**without_patch(transaction.ledger, self.name))
         findings = self.end(transaction, "done")
-        return dict(self.answer(self.previous, findings), changed=True, transaction=transaction.id)
+        return dict(self.task_result(self.previous, findings), changed=True, transaction=transaction.id)
 
     def end(self, transaction, outcome, code=None):
         """Write how a change without a transition ended; returns the findings of that."""
@@ -198,50 +199,50 @@ class OnePatch:
         """What a change would come to, with nothing changed."""
         state = state_after(self.previous, self.wanted)
         after = forecast_stack(self.before, self.name, state, self.description)
-        answer = self.answer(state, findings, after)
+        result = self.task_result(state, findings, after)
         if state == "enabled":
-            answer["patch"].update(state=self.wish.state, replaces=replaced_patches(self._check_context()),
+            result["patch"].update(state=self.request.state, replaces=replaced_patches(self._check_context()),
                                    objects=claimed_objects(self.description))
-        return answer
+        return result
 
-    def change(self, transaction):
-        """Take the steps, in the transaction `recorded`.
+    def apply(self, transaction):
+        """Take the steps, in an open transaction.
 
         Another run may have moved the patch before this one had the lock, so look again.
         """
         self.ledger = transaction.ledger
-        self.look()
+        self.refresh()
         if not self.steps():
-            return self.at_rest(transaction)
-        self.refuse_to_load_again()
+            return self.finish_unchanged(transaction)
+        self.refuse_expired_trial()
         findings = self.check()
-        if self.wish.trial and "load" not in self.steps() and not self.on_trial():
+        if self.request.trial and "load" not in self.steps() and not self.on_trial():
             findings.append(finding("trial-not-begun", self.name, name=self.name))
         if "load" in self.steps():
-            self.have_image()
-        change = Change(self.host, self.interface, self.name, self.wish.timeout, self.wish.on_stall)
-        precautions = self.precautions(transaction)
+            self.ensure_image()
+        runner = StepRunner(self.host, self.interface, self.name, self.request.timeout, self.request.on_stall)
+        safeguards = self.safeguards(transaction)
         try:
-            transaction.begin([self.planned()], self.before)
-            self._run(change, precautions, transaction)
+            transaction.begin([self.journal_plan()], self.before)
+            self._run(runner, safeguards, transaction)
         except (LivepatchError, OSError) as failure:
-            raise self._failed(as_livepatch_error(failure), findings, change, precautions, transaction) from failure
+            raise self._failed(as_livepatch_error(failure), findings, runner, safeguards, transaction) from failure
         state = self.interface.state(self.name)
-        outcome = "left-going" if state in ("enabling", "disabling") else "done"
-        unwritten = self._end(transaction, outcome, state, change, precautions)
-        answer = self.answer(state, merge(findings, change.findings) + unwritten, self.interface.patches())
-        answer["patch"].update(replaces=change.replaced, transition_seconds=change.seconds)
-        answer.update(blockers=change.blockers, transaction=precautions.begun)
-        return answer
+        outcome = "in-transition" if state in ("enabling", "disabling") else "done"
+        record_findings = self._end(transaction, outcome, state, runner, safeguards)
+        result = self.task_result(state, merge(findings, runner.findings) + record_findings, self.interface.patches())
+        result["patch"].update(replaces=runner.replaced, transition_seconds=runner.seconds)
+        result.update(blockers=runner.blockers, transaction=safeguards.trial_transaction)
+        return result
 
-    def planned(self):
+    def journal_plan(self):
         """What the journal is told of this patch before the change."""
         return {
             "name": self.name, "sha256": self.description["sha256"] if self.description else None,
-            "build_id": self.build_id(), "previous_state": self.previous, "wanted_state": self.wish.state,
+            "build_id": self.build_id(), "previous_state": self.previous, "wanted_state": self.request.state,
         }
 
-    def answer(self, state, findings, after=None):
+    def task_result(self, state, findings, after=None):
         """The task's result; `after` is the stack of patches when something changed or would."""
         after = self.before if after is None else after
         return {
@@ -253,42 +254,42 @@ class OnePatch:
             "diff": stack_diff(self.host, self.before, after),
         }
 
-    def result(self, state, change=None):
+    def result(self, state, runner=None):
         """The `patch` of a result, for a state in the kernel, or `accepted`."""
         patch = self.interface.patch(self.name) if self.interface else None
         return patch_result(
             self.host, self.name, state="accepted" if state == "enabled" and self.is_accepted() else state,
             previous_state="accepted" if self.was_accepted else self.previous,
             sha256=self.description["sha256"] if self.description else None, build_id=self.build_id(),
-            objects=patch["objects"] if patch else [], replaces=change.replaced if change else [])
+            objects=patch["objects"] if patch else [], replaces=runner.replaced if runner else [])
 
     def build_id(self):
         """Of the file where one is known, else of what is loaded."""
         return self.description["build_id"] if self.description else self.loaded_build
 
     def _check_context(self):
-        return CheckContext(self.host, self.interface, self.description, self.previous, self.wish.params, self.facts)
+        return CheckContext(self.host, self.interface, self.description, self.previous, self.request.params, self.facts)
 
     def _trial_seconds(self):
         """What is accepted already, with the same parameters, and was only gone, needs nobody's word any more."""
         if self.is_accepted() and any(
                 entry["name"] == self.name and entry["parameters"] == self.line for entry in self.ledger["accepted"]):
             return 0
-        return self.wish.trial or (DEFAULT_TRIAL_SECONDS if self.wish.state == "accepted" else 0)
+        return self.request.trial or (DEFAULT_TRIAL_SECONDS if self.request.state == "accepted" else 0)
 
-    def _without_way_back(self):
+    def _restore_obstacles(self):
         """A trial is no trial where the host could not load again what the patch replaces."""
-        forced = self.wish.on_stall == "force"
+        forced = self.request.on_stall == "force"
         goes_on = forced and bool(self.steps()) and self.on_trial()
         if not self._trial_seconds() or self.description["replace"] is False or not (
                 "load" in self.steps() or goes_on):
             return []
         stack = [layer for layer in running_stack(self.host, self.before, self.ledger) if layer["name"] != self.name]
-        reasons = [(layer["name"], FORCED if forced else self._why_not_back(layer)) for layer in stack]
+        reasons = [(layer["name"], FORCED if forced else self._restore_obstacle(layer)) for layer in stack]
         return [finding("trial-without-rollback", name, file=self.description["file"], other=name, why=why)
                 for name, why in reasons if why]
 
-    def _why_not_back(self, layer):
+    def _restore_obstacle(self, layer):
         """Why this host could not load a LAYER again, as far as its file goes; None where it could."""
         if not layer["sha256"]:
             return "this host keeps no file of it"
@@ -302,11 +303,11 @@ class OnePatch:
         """Whether the host keeps the image, for the next boot or the way back."""
         return self.store.has(self.description["sha256"])
 
-    def have_image(self):
+    def ensure_image(self):
         """Have the image in the store; raises ControllerRequest when it has to be sent."""
         if self.has_image():
             return
-        offer = self.wish.offer
+        offer = self.request.offer
         if offer["kind"] == "host":
             with open_image(self.host.path(offer["path"])) as stream:
                 self.store.put(stream, self.description)
@@ -316,59 +317,59 @@ class OnePatch:
         else:
             raise ControllerRequest(file=self.description["sha256"])
 
-    def _run(self, change, precautions, transaction):
+    def _run(self, runner, safeguards, transaction):
         stack = running_stack(self.host, self.before, transaction.ledger)
         if self.wanted != "enabled":
             transaction.update_ledger(**without_patch(transaction.ledger, self.name))
         elif "load" in self.steps():
-            change.load_kept(self.store, self.description["sha256"], self.line)
-            precautions.take(entry_of(self.description, self.line, transaction.name), stack)
-        precautions.prolong()
-        change.run(self.previous, self.wanted)
+            runner.select_image(self.store, self.description["sha256"], self.line)
+            safeguards.arm(entry_of(self.description, self.line, transaction.name), stack)
+        safeguards.extend_trial()
+        runner.run(self.previous, self.wanted)
         if self.wanted == "enabled" and self.interface.state(self.name) == "enabled":
             try:
-                change.verify(self.description)
+                runner.verify(self.description)
             except LivepatchError as error:
-                raise LivepatchError(error.code, f"{error.message} {self._take_back(change, stack)}") from error
+                raise LivepatchError(error.code, f"{error.message} {self._restore_earlier(runner, stack)}") from error
 
-    def _take_back(self, change, stack):
+    def _restore_earlier(self, runner, stack):
         """Take out a patch that is enabled and not as its file says; returns what came of it, as sentences."""
         lost = []
-        way = WayBack(self.host, self.interface, stack, self.wish.timeout, self.wish.on_stall)
+        restore = StackRestore(self.host, self.interface, stack, self.request.timeout, self.request.on_stall)
         try:
-            way.check()
+            restore.check()
         except LivepatchError:  # what it has replaced cannot be loaded again
             rest = [layer for layer in running_stack(self.host, self.interface.patches(), self.ledger)
                     if layer["name"] != self.name]
             lost = [name for name in names_of(stack) if name not in names_of(rest)]
-            way = WayBack(self.host, self.interface, rest, self.wish.timeout, self.wish.on_stall)
+            restore = StackRestore(self.host, self.interface, rest, self.request.timeout, self.request.on_stall)
         try:
-            if not way.go():
+            if not restore.run():
                 return f"Its removal has not ended: it is {self.interface.state(self.name)}."
         except LivepatchError as error:
             return f"The patch could not be removed again. {error.message}"
         finally:
-            change.findings += way.findings
+            runner.findings += restore.findings
         if lost:
             return f"The patch was removed again. The patches that it had replaced are not loaded: {', '.join(lost)}."
-        change.replaced = []
-        return "The patch was removed again" + (", and the replaced ones were restored." if way.brought_back else ".")
+        runner.replaced = []
+        return "The patch was removed again" + (", and the replaced ones were restored." if restore.restored else ".")
 
-    def _failed(self, error, findings, change, precautions, transaction):
+    def _failed(self, error, findings, runner, safeguards, transaction):
         """The error of a change, with what became of the patch in its details."""
         state = self.interface.state(self.name)
         if state == self.previous and transaction.id and self.wanted != "enabled":  # turned round, and kept as before
             transaction.update_ledger_best_effort(accepted=self.ledger["accepted"], trial=self.ledger["trial"])
-        unwritten = self._end(transaction, "failed", state, change, precautions, error.code)
-        error.details.setdefault("patch", self.result(state, change))
-        error.details.setdefault("changed", state != self.previous or bool(change.replaced))
-        error.details.update(findings=merge(findings, change.findings) + unwritten, transaction=transaction.id)
+        record_findings = self._end(transaction, "failed", state, runner, safeguards, error.code)
+        error.details.setdefault("patch", self.result(state, runner))
+        error.details.setdefault("changed", state != self.previous or bool(runner.replaced))
+        error.details.update(findings=merge(findings, runner.findings) + record_findings, transaction=transaction.id)
         return error
 
-    def _end(self, transaction, outcome, state, change, precautions, code=None):
+    def _end(self, transaction, outcome, state, runner, safeguards, code=None):
         after = self.interface.patches()
         if transaction.id:
-            precautions.settle(after, done=outcome == "done")
+            safeguards.finish(after, done=outcome == "done")
             self.ledger = transaction.ledger
-        patches = [{"name": self.name, "state": state, "transition_seconds": change.seconds}]
-        return transaction.end(outcome, patches, after, code=code, replaces=change.replaced)
+        patches = [{"name": self.name, "state": state, "transition_seconds": runner.seconds}]
+        return transaction.end(outcome, patches, after, code=code, replaces=runner.replaced)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on the disk and armed before a patch is brought in, so that the host finds back without anybody's help."""
+"""What is written and armed before a patch is loaded, so that the host can revert it without the controller."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import end_of_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
     arm,
     armed,
@@ -12,72 +12,72 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system
     install_boot_service,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel, without
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 
 
-class Precautions:
+class Safeguards:
     """Those of one change; `seconds` is the trial's length, 0 for none, `timeout` what the transition may take.
 
-    `again`: nothing is loaded, and the trial that is on begins anew with `seconds`, or is over with 0.
-    `begun` is the change that has begun the trial, which is what to go back to the start of.
+    `renewal`: nothing is loaded, and the trial that is on begins anew with `seconds`, or is over with 0.
+    `trial_transaction` is the change that has begun the trial, which is what to go back to the start of.
     """
 
-    def __init__(self, host, transaction, timeout, seconds=0, again=False):
+    def __init__(self, host, transaction, timeout, seconds=0, renewal=False):
         self.host = host
         self.transaction = transaction
         self.timeout = timeout
         self.seconds = seconds
-        self.again = again
-        self.begun = transaction.ledger["trial"]["transaction"] if again else transaction.name
+        self.renewal = renewal
+        self.trial_transaction = transaction.ledger["trial"]["transaction"] if renewal else transaction.name
 
-    def take(self, entry, back_to):
+    def arm(self, entry, back_to):
         """Before a load: the patch is in the ledger, somebody watches how this boot ends, and a trial is armed.
 
         Raises LivepatchError with nothing armed and the ledger as it was.
         """
         earlier = self.transaction.ledger
         try:
-            self._take(entry, back_to)
+            self._arm(entry, back_to)
         except BaseException:
             self.transaction.update_ledger_best_effort(**earlier)
             if self.seconds:
                 disarm(self.host, self.transaction.name)
             raise
 
-    def _take(self, entry, back_to):
+    def _arm(self, entry, back_to):
         ledger = self.transaction.ledger
         loaded = without(ledger["loaded"], entry["name"])
         self.transaction.update_ledger(loaded=[*loaded, entry])  # first of all: what is started now reads the ledger
-        argv = program(self.host, prove=bool(self.seconds))
+        argv = ensure_program(self.host, probe=bool(self.seconds))
         # Without an init system it is what waits for the trial's end that sees how the boot ends.
-        alone = bool(self.seconds) and boot_service_status(self.host)["init"] == "none"
-        self.transaction.update_ledger(watched=install_boot_service(self.host, argv) or alone)
+        detached = bool(self.seconds) and boot_service_status(self.host)["init"] == "none"
+        self.transaction.update_ledger(watched=install_boot_service(self.host, argv) or detached)
         if self.seconds:
             self.transaction.update_ledger(trial={
                 "transaction": self.transaction.name, "name": entry["name"], "since": self.transaction.now(),
                 "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to})
             arm(self.host, self.transaction.name, [*argv, "end-trial"])
         elif ledger["trial"] and ledger["trial"]["name"] == entry["name"]:  # of an earlier load
-            end_of_trial(self.host, self.transaction)
+            close_trial(self.host, self.transaction)
 
-    def prolong(self):
+    def extend_trial(self):
         """Before the patch of a trial is kept on trial: the end is not due meanwhile, and somebody waits for it.
 
         Raises LivepatchError with the trial as it was.
         """
         earlier = self.transaction.ledger["trial"]
-        if not (self.again and self.seconds):
+        if not (self.renewal and self.seconds):
             return
         self.transaction.update_ledger(trial=dict(
             earlier, since=self.transaction.now(), seconds=self.seconds, ends=self._end() + self.timeout))
         try:
-            if not armed(self.host, self.begun):
-                arm(self.host, self.begun, [*program(self.host, prove=True), "end-trial"])
+            if not armed(self.host, self.trial_transaction):
+                arm(self.host, self.trial_transaction, [*ensure_program(self.host, probe=True), "end-trial"])
         except BaseException:
             self.transaction.update_ledger_best_effort(trial=earlier)
             raise
 
-    def settle(self, patches, done=True):
+    def finish(self, patches, done=True):
         """After a change: the ledger is what the kernel has now; a trial begins to count, or is over with its patch.
 
         `done`: whether the change came to what it was for. Where it did not, and what ran before is not back either,
@@ -88,14 +88,14 @@ class Precautions:
         changes = still_in_kernel(patches, ledger)
         trial = ledger["trial"]
         state = states.get(trial["name"]) if trial else None
-        kept = state == "enabled" and done and self.again and not self.seconds
-        own = bool(trial) and trial["transaction"] == self.begun
-        lost = state is None and own and not done and any(
+        accepted = state == "enabled" and done and self.renewal and not self.seconds
+        own = bool(trial) and trial["transaction"] == self.trial_transaction
+        not_restored = state is None and own and not done and any(
             states.get(layer["name"]) != "enabled" for layer in trial["back_to"])
-        if trial and (kept or (state is None and not lost)):
-            end_of_trial(self.host, self.transaction, at_last=True, **changes)
+        if trial and (accepted or (state is None and not not_restored)):
+            close_trial(self.host, self.transaction, best_effort=True, **changes)
             return
-        if lost:
+        if not_restored:
             changes["trial"] = dict(trial, ends=self.host.now())
         elif own and state == "enabled":
             changes["trial"] = dict(trial, ends=self._end())

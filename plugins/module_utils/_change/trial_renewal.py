@@ -7,28 +7,29 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.tran
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
-def move_trial(task, controller, check_mode):
-    """The result of a OnePatch whose trial begins anew with the seconds that are asked for, or is over with none.
+def renew_trial(change, controller, check_mode):
+    """The result of a PatchChange whose trial begins anew with the seconds that are asked for, or is over with none.
 
     What the trial's end goes back to is what it was. Raises LivepatchError with the trial as it was.
     """
-    answer = dict(task.unchanged(), changed=True)
+    result = dict(change.unchanged(), changed=True)
     if check_mode:
-        return answer
-    with open_transaction(task.host, "patch", controller) as transaction:
-        task.ledger = transaction.ledger
-        task.look()
-        if task.steps() or not task.moves_trial():  # it has ended, or somebody has accepted it
-            return task.change(transaction)
-        precautions = task.precautions(transaction)
-        transaction.begin([task.planned()], task.before)
+        return result
+    with open_transaction(change.host, "patch", controller) as transaction:
+        change.ledger = transaction.ledger
+        change.refresh()
+        if change.steps() or not change.renews_trial():  # it has ended, or somebody has accepted it
+            return change.apply(transaction)
+        safeguards = change.safeguards(transaction)
+        transaction.begin([change.journal_plan()], change.before)
         try:
-            precautions.prolong()
+            safeguards.extend_trial()
         except (LivepatchError, OSError) as failure:
             error = as_livepatch_error(failure)
             error.details.update(
-                transaction=transaction.id, patch=answer["patch"], findings=task.end(transaction, "failed", error.code))
+                transaction=transaction.id, patch=result["patch"],
+                findings=change.end(transaction, "failed", error.code))
             raise error from failure
-        precautions.settle(task.before)
-        findings = answer["findings"] + task.end(transaction, "done")
-        return dict(answer, transaction=precautions.begun, findings=findings)
+        safeguards.finish(change.before)
+        findings = result["findings"] + change.end(transaction, "done")
+        return dict(result, transaction=safeguards.trial_transaction, findings=findings)

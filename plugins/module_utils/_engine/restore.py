@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the stack of patches that is in effect to an earlier one, with no more of a gap than the kernel demands."""
+"""Restores an earlier stack of live patches, with no more of a gap than the kernel demands."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     FINDINGS,
     blockers_in,
@@ -28,23 +28,23 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 # A file that ran here before may be loaded again in spite of what can be ignored, but not what a crash speaks against.
 IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
 # What the way back itself puts aside first, and what stands in the way of a file that has to be written only.
-PASSING = frozenset((
+TRANSIENT = frozenset((
     "transition-running", "name-taken-by-other-build", "trial-running", "states-incompatible", "read-only", "no-space"))
 
 
-class WayBack:
+class StackRestore:
     """The way to `target`, a list of LAYERs (see _persistence/ledger.py), oldest first.
 
-    `ignored` are codes of blockers that what comes back may have. After `go`: `rolled_back` and `brought_back` (each a
+    `ignored` are codes of blockers that what comes back may have. After `run`: `removed` and `restored` (each a
     list of `name` and `transition_seconds`), `changed`, `findings` and `blockers`.
     """
 
-    def __init__(self, host, interface, target, timeout, on_stall, ignored=IGNORABLE | PASSING):
+    def __init__(self, host, interface, target, timeout, on_stall, ignored=IGNORABLE | TRANSIENT):
         self.host = host
         self.interface = interface
         self.target = target
-        self.rolled_back = []
-        self.brought_back = []
+        self.removed = []
+        self.restored = []
         self.changed = False
         self.findings = []
         self.blockers = []
@@ -52,34 +52,34 @@ class WayBack:
         self._ignored = ignored
         self._store = Store(host)
 
-    def going(self):
+    def patches_to_remove(self):
         """The names of the patches that go, newest first; the one in transition before all others."""
         patches = self.interface.patches()
         moving = [patch["name"] for patch in patches if patch["state"] in ("enabling", "disabling")]
-        out, _back = self._plan(self._stack(patches))
-        return [name for name in moving if name not in names_of(self.target)] + names_of(out)
+        removals, _back = self._plan(self._stack(patches))
+        return [name for name in moving if name not in names_of(self.target)] + names_of(removals)
 
-    def coming(self):
+    def layers_to_load(self):
         """The LAYERs that have to be loaded again, in that order."""
         return self._plan(self._stack(self.interface.patches()))[1]
 
     def check(self):
         """Raise LivepatchError with the first reason why what has to come back cannot be loaded; nothing is changed."""
-        for layer in self.coming():
+        for layer in self.layers_to_load():
             self._check(layer)
             self._store.check_undamaged(layer["sha256"])
 
-    def bring_in_all(self, before):
+    def load_all(self, before):
         """Check and load every patch of the target that can be, and take nothing out; calls `before(layer)` each time.
 
-        False where a transition was left going. Raises LivepatchError, in the end, with the first that failed.
+        False where a transition did not finish. Raises LivepatchError, in the end, with the first that failed.
         """
         failures = []
         for layer in self.target:
             try:
                 self._check(layer)
                 before(layer)
-                if not self._bring_in(layer):
+                if not self._load(layer):
                     return False
             except (LivepatchError, OSError) as failure:
                 failures.append(as_livepatch_error(failure))
@@ -87,40 +87,40 @@ class WayBack:
             raise failures[0]
         return True
 
-    def go(self):
-        """Take the way; False where a transition was left going before its end was reached.
+    def run(self):
+        """Take the way; False where a transition did not finish before its end was reached.
 
         Raises LivepatchError; its details tell what was taken out and brought back before.
         """
         try:
-            return self._go()
+            return self._restore()
         except (LivepatchError, OSError) as failure:
             error = as_livepatch_error(failure)
             error.details.update(
-                changed=self.changed, rolled_back=self.rolled_back, brought_back=self.brought_back,
+                changed=self.changed, removed=self.removed, restored=self.restored,
                 findings=self.findings)
             raise error from failure
 
-    def _go(self):
-        if not self._settle_transition():
+    def _restore(self):
+        if not self._finish_transition():
             return False
-        out, back = self._plan(self._stack(self.interface.patches()))
-        over = bool(back) and self._goes_over(out, back)
-        for layer in () if over else out:
-            if not self._take_out(layer["name"]):
+        removals, loads = self._plan(self._stack(self.interface.patches()))
+        direct = bool(loads) and self._can_replace_directly(removals, loads)
+        for layer in () if direct else removals:
+            if not self._remove(layer["name"]):
                 return False
-        for layer in back:
-            if not self._bring_in(layer):
+        for layer in loads:
+            if not self._load(layer):
                 return False
         shown = {patch["name"] for patch in self.interface.patches() if patch["state"] != "disabled"}
         shown.update(found["subject"] for found in self.findings)  # the modules that were found to be held just now
         for module in disabled_modules(self.host, shown):
-            self._take_out(module["name"])
-        self._compare()
+            self._remove(module["name"])
+        self._verify_stack()
         return True
 
     def _check(self, layer):
-        description = self._described(layer)
+        description = self._description_of(layer)
         state = observed_state(self.host, self.interface, layer["name"])
         if module_build_id(self.host, layer["name"]) != layer["build_id"]:
             state = "absent"  # by then: what has the name now is another build, which goes
@@ -137,30 +137,30 @@ class WayBack:
     def _stack(self, patches):
         return running_stack(self.host, patches, empty_ledger())
 
-    def _goes_over(self, out, back):
+    def _can_replace_directly(self, removals, loads):
         """Whether the first that comes can replace all that go, so that there is no moment without either."""
-        first = self._described(back[0])
-        if not first["replace"] or set(names_of(out)) & set(names_of(back)):
+        first = self._description_of(loads[0])
+        if not first["replace"] or set(names_of(removals)) & set(names_of(loads)):
             return False
-        kept = [self._store.description(layer["sha256"]) for layer in out if layer["sha256"]]
+        kept = [self._store.description(layer["sha256"]) for layer in removals if layer["sha256"]]
         return not any(state_conflict(first, description) for description in kept if description)
 
-    def _settle_transition(self):
+    def _finish_transition(self):
         """The kernel moves one patch at a time, so one that moves has to arrive somewhere first."""
         name = self.interface.patch_in_transition()
         if name is None:
             return True
-        out, back = self._plan(self._stack(self.interface.patches()))
-        ends_over = self.interface.state(name) == "disabling" and back and self._goes_over(out, back)
+        removals, loads = self._plan(self._stack(self.interface.patches()))
+        ends_over = self.interface.state(name) == "disabling" and loads and self._can_replace_directly(removals, loads)
         if name in names_of(self.target) or ends_over:
-            return self._run(self._change(name), "enabled", self.brought_back)
-        return self._take_out(name)
+            return self._run_steps(self._runner(name), "enabled", self.restored)
+        return self._remove(name)
 
-    def _take_out(self, name):
-        """Take one patch out; returns False when its transition was left going."""
-        change = self._change(name)
+    def _remove(self, name):
+        """Take one patch out; returns False when its transition did not finish."""
+        runner = self._runner(name)
         try:
-            return self._run(change, "absent", self.rolled_back)
+            return self._run_steps(runner, "absent", self.removed)
         except (LivepatchError, OSError) as failure:
             if self.interface.state(name) != "disabled":
                 raise
@@ -168,59 +168,59 @@ class WayBack:
             self.findings.append(finding("module-kept", name, name=name, why=as_livepatch_error(failure).message))
         return True
 
-    def _bring_in(self, layer):
-        """Load one patch again; returns False when its transition was left going."""
-        change = self._change(layer["name"])
-        change.load_kept(self._store, layer["sha256"], layer["parameters"])
-        going = self._run(change, "enabled", self.brought_back)
-        if going:
-            self._verify(change, layer)
-        self.rolled_back += [{"name": name, "transition_seconds": change.seconds} for name in change.replaced]
-        return going
+    def _load(self, layer):
+        """Load one patch again; returns False when its transition did not finish."""
+        runner = self._runner(layer["name"])
+        runner.select_image(self._store, layer["sha256"], layer["parameters"])
+        finished = self._run_steps(runner, "enabled", self.restored)
+        if finished:
+            self._verify(runner, layer)
+        self.removed += [{"name": name, "transition_seconds": runner.seconds} for name in runner.replaced]
+        return finished
 
-    def _verify(self, change, layer):
+    def _verify(self, runner, layer):
         try:
-            change.verify(self._described(layer))
+            runner.verify(self._description_of(layer))
         except LivepatchError as error:
-            gone = self._take_out(layer["name"])
-            became = "was removed again" if gone else f"is {self.interface.state(layer['name'])}"
+            removed = self._remove(layer["name"])
+            became = "was removed again" if removed else f"is {self.interface.state(layer['name'])}"
             raise LivepatchError(error.code, f"{error.message} The patch {became}.") from error
 
-    def _change(self, name):
+    def _runner(self, name):
         timeout, on_stall = self._options
-        return Change(self.host, self.interface, name, timeout, on_stall)
+        return StepRunner(self.host, self.interface, name, timeout, on_stall)
 
-    def _run(self, change, wanted, done):
+    def _run_steps(self, runner, wanted, done):
         """Whether a change came to its end; notes in `done` what it did."""
-        previous = self.interface.state(change.name)
+        previous = self.interface.state(runner.name)
         try:
-            change.run(previous, wanted)
+            runner.run(previous, wanted)
         finally:
-            state = self.interface.state(change.name)
+            state = self.interface.state(runner.name)
             self.changed = self.changed or state != previous
-            self.findings += change.findings
-            self.blockers += change.blockers
+            self.findings += runner.findings
+            self.blockers += runner.blockers
             if state != previous and state in (("enabled",) if wanted == "enabled" else ("absent", "disabled")):
-                done.append({"name": change.name, "transition_seconds": change.seconds})
+                done.append({"name": runner.name, "transition_seconds": runner.seconds})
         return state not in ("enabling", "disabling")
 
-    def _described(self, layer):
+    def _description_of(self, layer):
         description = layer["sha256"] and self._store.description(layer["sha256"])
         if not description:
             raise error_from([finding(
                 "earlier-file-missing", layer["name"], name=layer["name"], build=layer["build_id"] or "none")])
         return description
 
-    def _compare(self):
+    def _verify_stack(self):
         """Verified like a load: what the kernel runs now is what was to be reached."""
         stack = self._stack(self.interface.patches())
         if not same_stack(stack, self.target):
             raise LivepatchError(
                 "stack-differs",
-                f"After the rollback, the kernel has {_spoken(stack)} enabled instead of "
-                f"{_spoken(self.target)}. Another process changes this host: find it with patch_info (changing, "
+                f"After the rollback, the kernel has {_names_text(stack)} enabled instead of "
+                f"{_names_text(self.target)}. Another process changes this host: find it with patch_info (changing, "
                 "other_tools).")
 
 
-def _spoken(stack):
+def _names_text(stack):
     return ", ".join(names_of(stack)) or "no patch"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings one patch from the state it is in to another: the steps of the plan, each checked by what the kernel says."""
+"""Runs the steps between two states of one patch, and checks each of them in the kernel."""
 
 import os
 
@@ -25,7 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
-class Change:
+class StepRunner:
     """One change of one patch on one host.
 
     After `run`: `seconds` (of the transition, None without one), `replaced` (names), `findings`, `blockers` (of a
@@ -50,14 +50,14 @@ class Change:
         self._before = []
         self._started = None
 
-    def load_kept(self, store, sha256, parameters):
+    def select_image(self, store, sha256, parameters):
         """Which of the host's kept files `run` loads, with the module's parameters as one line."""
         self._store = store
         self._sha256 = sha256
         self._parameters = parameters
 
     def run(self, current, wanted):
-        """Take the steps between two states; stops before the next one when a transition was left going.
+        """Take the steps between two states; stops before the next one when a transition did not finish.
 
         The file is opened before anything is changed, and its bytes are checked and loaded through one descriptor.
         """
@@ -101,7 +101,7 @@ class Change:
 
     def wait_enabled(self):
         """Wait until every task runs the new code, then take out the modules that this patch replaced."""
-        if not self._settle("enabled"):
+        if not self._wait_for_state("enabled"):
             return False
         enabled = self._enabled()
         self.replaced = [name for name in self._before if name not in enabled]
@@ -111,7 +111,7 @@ class Change:
 
     def wait_disabled(self):
         """Wait until no task runs the patch's code."""
-        return self._settle("disabled")
+        return self._wait_for_state("disabled")
 
     def verify(self, description):
         """Compare the enabled patch with its file; raises LivepatchError with the first difference."""
@@ -125,7 +125,7 @@ class Change:
         # A replaced patch is shown as disabled for a moment before its directory goes.
         return [patch["name"] for patch in self.interface.patches() if patch["state"] == "enabled"]
 
-    def _settle(self, wanted):
+    def _wait_for_state(self, wanted):
         if poll_until(self.host, lambda: self._is(wanted), self.timeout) or self._resolve_stall(wanted):
             self.seconds = round(self.host.now() - self._started, 3)
             return True
@@ -155,10 +155,10 @@ class Change:
                 "transition-unfinished", self.name, name=self.name, blockers=blockers_sentence(blockers),
                 how=f"did not end within {self.timeout} s and continues, because on_stall is wait"))
             return False
-        return self._force(wanted) if self.on_stall == "force" else self._turn_round(wanted)
+        return self._force(wanted) if self.on_stall == "force" else self._reverse(wanted)
 
     def _force(self, wanted):
-        if self._came_too_late(wanted, lambda: self.interface.force(self.name)):
+        if self._finished_meanwhile(wanted, lambda: self.interface.force(self.name)):
             return True
         self.findings.append(finding("transition-forced", self.name, name=self.name, seconds=self.timeout))
         if not poll_until(self.host, lambda: self._is(wanted), self.timeout):
@@ -168,20 +168,20 @@ class Change:
                 "Read the kernel log, and plan a reboot.", blockers=self.blockers)
         return True
 
-    def _turn_round(self, wanted):
+    def _reverse(self, wanted):
         """Reverse the transition and raise how that went; True only where it had come to its end by then."""
-        back = "disabled" if wanted == "enabled" else "enabled"
-        if self._came_too_late(wanted, lambda: self.interface.set_enabled(self.name, back == "enabled")):
+        original_state = "disabled" if wanted == "enabled" else "enabled"
+        if self._finished_meanwhile(wanted, lambda: self.interface.set_enabled(self.name, original_state == "enabled")):
             return True
-        if not poll_until(self.host, lambda: self._is(back), self.timeout):
-            raise self._held_both_ways()
+        if not poll_until(self.host, lambda: self._is(original_state), self.timeout):
+            raise self._reverse_stalled()
         raise LivepatchError(
             "transition-stalled",
             f"The transition of {self.name} did not end within {self.timeout} s and was reversed. It was held by "
-            f"{blockers_sentence(self.blockers)}. {self._back_again(back)} "
+            f"{blockers_sentence(self.blockers)}. {self._describe_reversal(original_state)} "
             f"{advice(self.blockers)}", blockers=self.blockers)
 
-    def _came_too_late(self, wanted, request):
+    def _finished_meanwhile(self, wanted, request):
         """Whether the kernel refused `request` only because the transition has come to its end meanwhile."""
         try:
             request()
@@ -191,7 +191,7 @@ class Change:
             raise
         return False
 
-    def _held_both_ways(self):
+    def _reverse_stalled(self):
         patch = self.interface.patch(self.name)
         blockers = describe_blockers(self.host, patch) if patch else []
         return LivepatchError(
@@ -200,9 +200,9 @@ class Change:
             f"It is still {self.interface.state(self.name)}, held by {blockers_sentence(blockers)}. "
             f"{advice(blockers)}", blockers=blockers)
 
-    def _back_again(self, back):
+    def _describe_reversal(self, original_state):
         """What the host is back at after a transition was turned round, as a sentence."""
-        if back == "enabled":
+        if original_state == "enabled":
             return "The patch is enabled as before."
         try:
             remove_module(self.host, self.name)

@@ -7,8 +7,8 @@ import os
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import OnePatch
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import move_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import renew_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     check_ignorable,
     error_from,
@@ -39,8 +39,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.tran
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
-def bring_patch(host, wish, check_mode=False, controller=None):
-    """Bring one patch to `wish.state`; `controller` is what the controller says of itself, see _persistence/actor.py.
+def apply_request(host, request, check_mode=False, controller=None):
+    """Bring one patch to `request.state`; `controller` is what the controller says of itself, see actor.py.
 
     Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff` and `baseline` (see
     baseline.py); with `request` too where the patch is enabled and the controller has to come back to have it accepted.
@@ -49,74 +49,77 @@ def bring_patch(host, wish, check_mode=False, controller=None):
     """
     before = baseline(host)
     try:
-        return dict(_bring_patch(host, wish, check_mode, controller), baseline=before)
+        return dict(_apply_request(host, request, check_mode, controller), baseline=before)
     except (LivepatchError, OSError) as failure:
         error = as_livepatch_error(failure)
         error.details["baseline"] = before
         raise error from failure
 
 
-def _bring_patch(host, wish, check_mode, controller):
-    if wish.name is not None:
-        wish = wish._replace(name=module_name(wish.name))
-    check_ignorable(wish.ignore_findings)
-    line = parameter_line(wish.params)
+def _apply_request(host, request, check_mode, controller):
+    if request.name is not None:
+        request = request._replace(name=module_name(request.name))
+    check_ignorable(request.ignore_findings)
+    line = parameter_line(request.params)
     store = Store(host)
-    description = select_build(host, store, wish.offer, wish.name) if wish.offer else None
-    brings_in = wish.state in ("enabled", "accepted")
-    if wish.offer is None and brings_in:
-        description = _kept_build(host, store, wish.name)
-    elif description is None and (brings_in or wish.name is None):
-        return _no_build(host, wish)  # what is to go away by name needs no build
+    description = select_build(host, store, request.offer, request.name) if request.offer else None
+    enables = request.state in ("enabled", "accepted")
+    if request.offer is None and enables:
+        description = _kept_build(host, store, request.name)
+    elif description is None and (enables or request.name is None):
+        return _no_build(host, request)  # what is to go away by name needs no build
     interface = interface_or_none(host)
-    if interface is None and not brings_in:
+    if interface is None and not enables:
         raise error_from([unsupported(host)])
-    task = OnePatch(host, interface, store, wish, description, line)
-    if not task.steps():
-        return _at_rest(task, check_mode, controller)
-    task.refuse_to_load_again()
+    change = PatchChange(host, interface, store, request, description, line)
+    if not change.steps():
+        return _already_in_state(change, check_mode, controller)
+    change.refuse_expired_trial()
     if check_mode:
-        return task.forecast(task.check())
-    task.check_before_lock()
-    with open_transaction(host, "patch", controller, best_effort_records=not brings_in) as transaction:
-        return _to_be_accepted(task, task.change(transaction))
+        return change.forecast(change.check())
+    change.check_before_lock()
+    with open_transaction(host, "patch", controller, best_effort_records=not enables) as transaction:
+        return _request_acceptance(change, change.apply(transaction))
 
 
-def _at_rest(task, check_mode, controller):
+def _already_in_state(change, check_mode, controller):
     """The kernel has the patch where it is wanted; what the next boot does with it may be another matter."""
     if not check_mode:
-        forget_gone(task, controller)
-    if task.wish.state in ("disabled", "absent"):
-        return _at_rest_for_good(task, controller, check_mode)
-    if task.wish.state == "accepted" and not (task.is_accepted() and has_boot_part(task) and task.has_image()):
+        forget_unloaded(change, controller)
+    if change.request.state in ("disabled", "absent"):
+        return _already_inactive(change, controller, check_mode)
+    if change.request.state == "accepted" and not (
+            change.is_accepted() and has_boot_service(change) and change.has_image()):
         if check_mode:
-            return dict(task.answer("accepted", task.unchanged()["findings"]), changed=True)
-        return accept(task, controller) if task.wish.fresh else dict(task.unchanged(), request=_new_connection(task))
-    if task.moves_trial():
-        return move_trial(task, controller, check_mode)
-    return task.at_rest()
+            return dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)
+        if change.request.fresh:
+            return accept(change, controller)
+        return dict(change.unchanged(), request=_new_connection(change))
+    if change.renews_trial():
+        return renew_trial(change, controller, check_mode)
+    return change.finish_unchanged()
 
 
-def _at_rest_for_good(task, controller, check_mode):
+def _already_inactive(change, controller, check_mode):
     """What is not enabled, and not to be, is not loaded by a boot or a trial's end either."""
-    if not (task.is_to_come() or task.on_trial()):
-        return task.unchanged()
+    if not (change.is_scheduled() or change.on_trial()):
+        return change.unchanged()
     if check_mode:
-        return dict(task.answer(task.previous, []), changed=True)
-    with open_transaction(task.host, "patch", controller, best_effort_records=True) as transaction:
-        return task.change(transaction)
+        return dict(change.task_result(change.previous, []), changed=True)
+    with open_transaction(change.host, "patch", controller, best_effort_records=True) as transaction:
+        return change.apply(transaction)
 
 
-def _to_be_accepted(task, answer):
+def _request_acceptance(change, result):
     """What has just been loaded is accepted in a second call."""
-    if task.wish.state == "accepted" and answer["patch"]["state"] == "enabled":
-        answer["request"] = _new_connection(task)
-    return answer
+    if change.request.state == "accepted" and result["patch"]["state"] == "enabled":
+        result["request"] = _new_connection(change)
+    return result
 
 
-def _new_connection(task):
+def _new_connection(change):
     """Whoever is to accept an enabled patch has to show first that new connections still reach the host."""
-    return {"fresh": task.name}
+    return {"fresh": change.name}
 
 
 def _kept_build(host, store, name):
@@ -127,34 +130,34 @@ def _kept_build(host, store, name):
     return description
 
 
-def _no_build(host, wish):
+def _no_build(host, request):
     return {
         "changed": False, "transaction": None, "blockers": [],
-        "findings": [no_build_note(host, wish.offer, wish.name)],
-        "patch": patch_result(host, wish.name, state="no_build", previous_state="no_build"),
+        "findings": [no_build_note(host, request.offer, request.name)],
+        "patch": patch_result(host, request.name, state="no_build", previous_state="no_build"),
     }
 
 
-def has_boot_part(task):
+def has_boot_service(change):
     """Whether what makes an accepted patch come back at boot is still in place; where it is not, accepting mends it."""
-    part = boot_service_status(task.host)
+    status = boot_service_status(change.host)
     # An operator may have disabled or masked it, and means it.
-    return part["installed"] or part["init"] == "none" or os.path.lexists(task.host.path(f"{UNITS}/{UNIT}"))
+    return status["installed"] or status["init"] == "none" or os.path.lexists(change.host.path(f"{UNITS}/{UNIT}"))
 
 
-def forget_gone(task, controller):
+def forget_unloaded(change, controller):
     """Tidy up what ended without this collection: a transition that was left going, a run that was killed, a person.
 
     Modules of patches that were replaced then go, and the ledger remembers nothing as loaded that is not.
     """
-    states = {entry["name"]: task.interface.state(entry["name"]) for entry in task.ledger["loaded"]}
-    gone = [name for name, state in states.items() if state in ("absent", "disabled") and name != task.name]
+    states = {entry["name"]: change.interface.state(entry["name"]) for entry in change.ledger["loaded"]}
+    gone = [name for name, state in states.items() if state in ("absent", "disabled") and name != change.name]
     if not gone:
         return
     with suppress(LivepatchError), open_transaction(
-            task.host, "patch", controller, best_effort_records=True) as transaction:
+            change.host, "patch", controller, best_effort_records=True) as transaction:
         for name in gone:
-            module = loaded_module(task.host, name)
+            module = loaded_module(change.host, name)
             if module and not module["refcnt"]:
-                remove_module(task.host, name)
-        transaction.update_ledger_best_effort(**still_in_kernel(task.interface.patches(), transaction.ledger))
+                remove_module(change.host, name)
+        transaction.update_ledger_best_effort(**still_in_kernel(change.interface.patches(), transaction.ledger))

@@ -46,18 +46,18 @@ def check_host(host, offer, name, report_only=False):
     blockers = blockers_in(findings, TOLERATED)
     if not context.changes() and not blockers:
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
-    ahead, found = forecast(context)
-    result = _result(host, not blockers, _patch(context, ledger), findings + found, ahead, ledger)
+    prediction, sleeper_findings = forecast(context)
+    result = _result(host, not blockers, _patch(context, ledger), findings + sleeper_findings, prediction, ledger)
     if blockers and not report_only:
         raise error_from(blockers, **result)
     return result
 
 
-def _result(host, compatible, patch, findings, ahead, ledger):
+def _result(host, compatible, patch, findings, prediction, ledger):
     trial = ledger["trial"]
     return {
         "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(), "findings": findings,
-        "forecast": ahead, "trial": trial and {"name": trial["name"], "seconds_left": seconds_left(host, trial)},
+        "forecast": prediction, "trial": trial and {"name": trial["name"], "seconds_left": seconds_left(host, trial)},
     }
 
 

@@ -6,8 +6,8 @@
 import contextlib
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import take_way
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import restore_in_transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import install_boot_service
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
@@ -34,7 +34,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
@@ -48,44 +48,44 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     interface = interface_adapter(host)
     before = interface.patches()
     target, undone = starting_point(host, to)
-    done = {"changed": False, "transaction": None, "target": names_of(target), "rolled_back": [], "brought_back": [],
+    done = {"changed": False, "transaction": None, "target": names_of(target), "removed": [], "restored": [],
             "findings": [], "blockers": [], "diff": stack_diff(host, before, before)}
-    way = WayBack(host, interface, target, timeout, on_stall)
-    idle = _without_effect(host, interface)
-    work = _has_work(host, way, _ledger(host), undone)
+    restore = StackRestore(host, interface, target, timeout, on_stall)
+    idle = _idle_modules(host, interface)
+    work = _has_work(host, restore, _ledger(host), undone)
     if not (idle or work):
         return done
     blockers = list(permission(host))
     if blockers:
         raise error_from(blockers)
-    way.check()
+    restore.check()
     if check_mode:
-        return dict(done, **_forecast(host, way, idle, before, work))
+        return dict(done, **_forecast(host, restore, idle, before, work))
     with open_transaction(host, "rollback", controller, best_effort_records=True) as transaction:
         before, (target, undone) = interface.patches(), starting_point(host, to)
-        way = WayBack(host, interface, target, timeout, on_stall)
-        work = _has_work(host, way, transaction.ledger, undone)
+        restore = StackRestore(host, interface, target, timeout, on_stall)
+        work = _has_work(host, restore, transaction.ledger, undone)
         if not work:
-            idle = _without_effect(host, interface)
-            held = list(_held(host, idle))
+            idle = _idle_modules(host, interface)
+            held = list(_pinned_modules(host, idle))
             if len(held) == len(idle):
                 return dict(done, findings=held)
-        done.update(_take(host, interface, way, transaction, undone), target=names_of(target))
+        done.update(_restore(host, interface, restore, transaction, undone), target=names_of(target))
         done["changed"] = done["changed"] or work
-    del done["arrived"]
+    del done["finished"]
     return dict(done, diff=stack_diff(host, before, interface.patches()))
 
 
-def _take(host, interface, way, transaction, undone):
+def _restore(host, interface, restore, transaction, undone):
     trial = transaction.ledger["trial"]
-    changes = {"accepted": _accepted(host, way, transaction, undone),
-               "trial": dict(trial, back_to=way.target) if trial else None}  # should this be left going half way
-    if way.coming():
+    changes = {"accepted": _accepted(host, restore, transaction, undone),
+               "trial": dict(trial, back_to=restore.target) if trial else None}  # should this be left going half way
+    if restore.layers_to_load():
         # What is started now reads the ledger.
-        transaction.update_ledger(loaded=loaded_with(host, transaction, way.coming()))
+        transaction.update_ledger(loaded=loaded_with(host, transaction, restore.layers_to_load()))
         with contextlib.suppress(LivepatchError, OSError):  # then nobody sees how this boot ends
-            changes["watched"] = install_boot_service(host, program(host))
-    return take_way(host, interface, way, transaction, **changes)
+            changes["watched"] = install_boot_service(host, ensure_program(host))
+    return restore_in_transaction(host, interface, restore, transaction, **changes)
 
 
 def starting_point(host, to):
@@ -119,45 +119,45 @@ def _ledger(host):
         return empty_ledger()
 
 
-def _has_work(host, way, ledger, undone):
+def _has_work(host, restore, ledger, undone):
     """Whether a patch goes or comes, the next boot would load another one, or a trial is still going on."""
-    untouched = _untouched(host, way, ledger, undone)
+    untouched = _untouched(host, restore, ledger, undone)
     gone = [entry for entry in accepted_for_running_kernel(host, ledger)
-            if not contains_build(way.target, entry) and entry not in untouched]
-    return bool(way.going() or way.coming() or gone or ledger["trial"])
+            if not contains_build(restore.target, entry) and entry not in untouched]
+    return bool(restore.patches_to_remove() or restore.layers_to_load() or gone or ledger["trial"])
 
 
-def _untouched(host, way, ledger, undone):
+def _untouched(host, restore, ledger, undone):
     """What is accepted for this kernel, does not run in it, and came before anything that is undone."""
-    going = way.going()
+    removed = restore.patches_to_remove()
     return [entry for entry in accepted_for_running_kernel(host, ledger) if undone is not None
-            and entry["transaction"] not in undone and entry["name"] not in going
-            and not contains_build(way.target, entry)]
+            and entry["transaction"] not in undone and entry["name"] not in removed
+            and not contains_build(restore.target, entry)]
 
 
-def _accepted(host, way, transaction, undone):
+def _accepted(host, restore, transaction, undone):
     """What the next boots load: what of the target is accepted now, or has to come back and was accepted then.
 
     What none of this is about is loaded as before, on this kernel and on others.
     """
     ledger, release = transaction.ledger, host.release()
     elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
-    now, coming = accepted_for_running_kernel(host, ledger), way.coming()
+    now, layers = accepted_for_running_kernel(host, ledger), restore.layers_to_load()
     here = []
-    for layer in way.target:
+    for layer in restore.target:
         known = next((entry for entry in now if same_build(entry, layer)), None)
-        if known is None and layer["accepted"] and contains_build(coming, layer):
+        if known is None and layer["accepted"] and contains_build(layers, layer):
             known = dict(entry_of_layer(host, layer, transaction.name), since=transaction.now())
         here += [known] if known else []
-    return elsewhere + in_order(now, _untouched(host, way, ledger, undone), here)
+    return elsewhere + in_order(now, _untouched(host, restore, ledger, undone), here)
 
 
-def _without_effect(host, interface):
+def _idle_modules(host, interface):
     shown = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
     return disabled_modules(host, shown)
 
 
-def _held(host, idle):
+def _pinned_modules(host, idle):
     """A finding for each module without effect that the kernel does not let go of, perhaps for ever."""
     for module in idle:
         try:
@@ -166,18 +166,18 @@ def _held(host, idle):
             yield finding("module-kept", module["name"], name=module["name"], why=error.message)
 
 
-def _forecast(host, way, idle, before, work):
+def _forecast(host, restore, idle, before, work):
     """What the way would come to, with nothing changed."""
-    out = way.going() + [module["name"] for module in idle if not module["refcnt"]]
-    back = way.coming()
+    removed = restore.patches_to_remove() + [module["name"] for module in idle if not module["refcnt"]]
+    layers = restore.layers_to_load()
     there = {patch["name"]: patch for patch in before}
-    descriptions = {layer["name"]: Store(host).description(layer["sha256"]) for layer in back}
+    descriptions = {layer["name"]: Store(host).description(layer["sha256"]) for layer in layers}
     after = [{"name": layer["name"], "state": "enabled", "objects": claimed_objects(descriptions[layer["name"]])}
-             if layer["name"] in descriptions else there[layer["name"]] for layer in way.target]
+             if layer["name"] in descriptions else there[layer["name"]] for layer in restore.target]
     return {
-        "changed": bool(out or work), "rolled_back": [_not_yet(name) for name in out],
-        "brought_back": [_not_yet(layer["name"]) for layer in back], "diff": stack_diff(host, before, after)}
+        "changed": bool(removed or work), "removed": [_planned_step(name) for name in removed],
+        "restored": [_planned_step(layer["name"]) for layer in layers], "diff": stack_diff(host, before, after)}
 
 
-def _not_yet(name):
+def _planned_step(name):
     return {"name": name, "transition_seconds": None}

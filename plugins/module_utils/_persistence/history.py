@@ -103,4 +103,4 @@ def journal_changes(host):
 def changed_stack(begin, end):
     """Whether somebody's change brought a patch in or took one out, or may still do so."""
     return begin["action"] == "patch" and not (
-        end and end["outcome"] != "left-going" and same_stack(begin["before"], end["after"]))
+        end and end["outcome"] != "in-transition" and same_stack(begin["before"], end["after"]))

@@ -113,7 +113,7 @@ class Transaction:
     def end(self, outcome, patches, after, code=None, replaces=()):
         """Write how the change ended, which is over by now; returns the findings of that, none when it went well.
 
-        `outcome` is `done`, `left-going`, or `failed` with a `code`; `patches` are dicts of `name`, `state` and
+        `outcome` is `done`, `in-transition`, or `failed` with a `code`; `patches` are dicts of `name`, `state` and
         `transition_seconds`; `after` is the interface's list of patches. Files that nothing needs any more go.
         """
         if self.id is None:

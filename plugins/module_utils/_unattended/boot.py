@@ -5,7 +5,7 @@
 
 import contextlib
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
     arm,
     armed,
@@ -27,7 +27,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.progr
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 TRANSITION_SECONDS = 30  # sshd waits for this; what takes longer goes on by itself
-PROVEN_SECONDS = 600  # that a host has to run with what was loaded at boot before a crash is no longer blamed on it
+# That a host has to run with what was loaded at boot before a crash is no longer blamed on it.
+CONFIRMATION_SECONDS = 600
 
 
 def boot(host):
@@ -38,34 +39,34 @@ def boot(host):
     """
     ledger = read_ledger(host)
     if ledger["boot_id"] == host.read_or(BOOT_ID):
-        _arm_again(host, ledger)
+        _rearm(host, ledger)
         return None
     if switched_off(host):
         return None
     with open_transaction(host, "boot", wait=True) as transaction:
         transaction.update_ledger(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
-        said = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
+        messages = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
                 for one in transaction.ledger["quarantined"]]
         if accepted_for_running_kernel(host, transaction.ledger):
-            said.append(_load(host, transaction))
-        return " ".join(said)
+            messages.append(_load(host, transaction))
+        return " ".join(messages)
 
 
-def _arm_again(host, ledger):
+def _rearm(host, ledger):
     """A soft reboot leaves the kernel and its patches as they are, and ends all processes."""
     trial, booted = ledger["trial"], ledger["booted"]
     if trial and not armed(host, trial["transaction"]):
         arm(host, trial["transaction"], [*this_program(host), "end-trial"])
     if booted["patches"] and not booted["confirmed"]:
         with contextlib.suppress(LivepatchError, OSError):  # it may be armed still
-            _arm_proof(host)
+            _schedule_confirmation(host)
 
 
-def _arm_proof(host):
-    schedule_boot_confirmation(host, [*this_program(host), "confirm-boot"], PROVEN_SECONDS)
+def _schedule_confirmation(host):
+    schedule_boot_confirmation(host, [*this_program(host), "confirm-boot"], CONFIRMATION_SECONDS)
 
 
-def prove(host):
+def confirm_boot(host):
     """The host has run for long enough with what was loaded at boot."""
     with open_transaction(host, "boot", wait=True) as transaction:
         if transaction.ledger["booted"]["patches"]:
@@ -89,19 +90,19 @@ def _load(host, transaction):
     transaction.begin([
         {"name": entry["name"], "sha256": entry["sha256"], "build_id": entry["build_id"],
          "previous_state": interface.state(entry["name"]), "wanted_state": "accepted"} for entry in missing], before)
-    transaction.update_ledger(loaded=[_as_loaded(entry) for entry in wanted if entry not in missing])
-    way = WayBack(host, interface, missing, TRANSITION_SECONDS, "wait")
+    transaction.update_ledger(loaded=[_loaded_entry(entry) for entry in wanted if entry not in missing])
+    restore = StackRestore(host, interface, missing, TRANSITION_SECONDS, "wait")
     code, outcome = None, "failed"
     try:
-        outcome = "done" if way.bring_in_all(lambda entry: _remember(transaction, entry)) else "left-going"
+        outcome = "done" if restore.load_all(lambda entry: _record_load(transaction, entry)) else "in-transition"
     except LivepatchError as error:
         code = error.code
         raise
     finally:
         with contextlib.suppress(LivepatchError, OSError):  # without it, a later crash is blamed on these patches
-            _arm_proof(host)
+            _schedule_confirmation(host)
         transaction.update_ledger_best_effort(loaded=still_loaded(interface.patches(), transaction.ledger))
-        seconds = {done["name"]: done["transition_seconds"] for done in way.brought_back}
+        seconds = {done["name"]: done["transition_seconds"] for done in restore.restored}
         transaction.end(outcome, [
             {"name": entry["name"], "state": interface.state(entry["name"]),
              "transition_seconds": seconds.get(entry["name"])} for entry in missing], interface.patches(), code=code)
@@ -109,13 +110,13 @@ def _load(host, transaction):
     return f"Loaded the accepted live patches: {', '.join(seconds)}."
 
 
-def _remember(transaction, entry):
+def _record_load(transaction, entry):
     """Should the host crash from now on, this patch is a suspect, and those are that were loaded before it."""
-    ledger, entry = transaction.ledger, _as_loaded(entry)
+    ledger, entry = transaction.ledger, _loaded_entry(entry)
     transaction.update_ledger(loaded=[*ledger["loaded"], entry], booted=dict(
         ledger["booted"], patches=[*ledger["booted"]["patches"], entry]))
 
 
-def _as_loaded(entry):
+def _loaded_entry(entry):
     """An accepted entry as the ledger has what is loaded."""
     return {key: value for key, value in entry.items() if key != "since"}

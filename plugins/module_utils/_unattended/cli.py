@@ -34,13 +34,13 @@ def main(argv, host=None):
         sys.stderr.write(f"usage: program.pyz {' | '.join(sorted(COMMANDS))}\n")
         return 2
     try:
-        said = command(host or Host())
+        message = command(host or Host())
     except (LivepatchError, OSError) as failure:
         error = as_livepatch_error(failure)
         sys.stderr.write(f"{error.code}: {error.message}\n")
         return 1
-    if said:
-        sys.stdout.write(f"{said}\n")
+    if message:
+        sys.stdout.write(f"{message}\n")
     return 0
 
 
@@ -63,7 +63,7 @@ def _end_trial(host):
 COMMANDS = {
     "ready": _ready,
     "boot": _boot_now,
-    "confirm-boot": boot.prove,
+    "confirm-boot": boot.confirm_boot,
     "shutdown": boot.shut_down,
     "end-trial": _end_trial,
     f"end-trial {DETACHED}": lambda host: run_until_done(host, _end_trial),

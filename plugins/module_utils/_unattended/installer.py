@@ -25,7 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import PROGRAM, program_argv
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-UNTRIED = f"{PROGRAM}.new"
+CANDIDATE = f"{PROGRAM}.new"
 PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")  # a distribution's own, whatever version that has
 PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path that needs no quotes anywhere
 # Where others write, what is not there at boot, and where SELinux lets no service start anything.
@@ -44,51 +44,51 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def program(host, prove=False):
+def ensure_program(host, probe=False):
     """The words that a command of the program is appended to; it is on the host then.
 
-    Whether it works here is tried when it is new, or always with `prove`. Raises LivepatchError
+    Whether it works here is tried when it is new, or always with `probe`. Raises LivepatchError
     `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and OSError.
     """
     argv = program_argv(_interpreter(host))
     content = f"#!{' '.join(argv[:-1])}\n".encode("ascii") + _archive(_sources())
     if host.read_bytes_or(PROGRAM) != content:
         _install(host, argv, content)
-    elif prove:
-        _try(host, argv)
+    elif probe:
+        _probe(host, argv)
     return argv
 
 
 def _install(host, argv, content):
     """Put the program in the place of an earlier one, which boots rely on, when it has been seen to work."""
     private_directory(host.path(STATE_DIRECTORY))
-    write_private(host.path(UNTRIED), lambda stream: stream.write(content))
+    write_private(host.path(CANDIDATE), lambda stream: stream.write(content))
     try:
-        _try(host, [*argv[:-1], UNTRIED])
+        _probe(host, [*argv[:-1], CANDIDATE])
     except LivepatchError:
-        os.unlink(host.path(UNTRIED))
+        os.unlink(host.path(CANDIDATE))
         raise
-    os.rename(host.path(UNTRIED), host.path(PROGRAM))
+    os.rename(host.path(CANDIDATE), host.path(PROGRAM))
     sync_directory(host.path(STATE_DIRECTORY))
 
 
-def _try(host, argv):
+def _probe(host, argv):
     try:
-        said = host.run([*argv, "ready"], SECONDS)[1]
+        output = host.run([*argv, "ready"], SECONDS)[1]
     except (LivepatchError, OSError) as error:
-        said = str(error)
-    if said != "ready":
+        output = str(error)
+    if output != "ready":
         raise LivepatchError(
             "program-unusable",
             f"{argv[0]} cannot run this collection's program on this host "
-            f"({said.rpartition(chr(10))[2] or 'no output'}), so the host could not revert automatically. "
+            f"({output.rpartition(chr(10))[2] or 'no output'}), so the host could not revert automatically. "
             "Repair this Python, or choose another with ansible_python_interpreter.")
 
 
 def _interpreter(host):
     """A Python that nobody but root can replace: the one that runs this, by the distribution's name if it has one."""
     choices = [host.interpreter(), *PYTHONS]
-    trusted = [real for real in map(host.resolved, filter(None, choices)) if _only_roots(host, real)]
+    trusted = [real for real in map(host.resolved, filter(None, choices)) if _is_only_roots(host, real)]
     if not trusted:
         raise LivepatchError(
             "interpreter-not-trusted",
@@ -98,7 +98,7 @@ def _interpreter(host):
     return next((name for name in PYTHONS if host.resolved(name) == trusted[0]), trusted[0])
 
 
-def _only_roots(host, path):
+def _is_only_roots(host, path):
     """Whether only root can write to a file and to all directories above it; the path has no symbolic links."""
     if not PLAIN.match(path) or path.startswith(ELSEWHERE):
         return False

@@ -6,8 +6,11 @@
 Nothing here needs whoever began the trial: the deadline is in the ledger, and the host itself runs `end_trial`.
 """
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import end_of_trial, take_way
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import IGNORABLE, PASSING, WayBack
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import (
+    close_trial,
+    restore_in_transaction,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import IGNORABLE, TRANSIENT, StackRestore
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
@@ -21,7 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.tran
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 TRANSITION_SECONDS = 90
-LOOK_AGAIN = 10  # seconds; the end can be moved, or the trial accepted, meanwhile
+POLL_SECONDS = 10  # seconds; the end can be moved, or the trial accepted, meanwhile
 FIRST_PAUSE, LONGEST_PAUSE = 2, 300  # seconds, between two tries
 
 
@@ -33,21 +36,21 @@ def end_trial(host):
     trial of this boot any more, what came of it as a sentence, None where it was no matter of this. Raises
     LivepatchError where the trial is over and what ran before could not be loaded again.
     """
-    known = read_ledger(host)
-    pause, said = FIRST_PAUSE, None
+    known_ledger = read_ledger(host)
+    pause, message = FIRST_PAUSE, None
     while True:
-        known = _when_due(host, known)
-        if known is None:
-            return said
+        known_ledger = _wait_until_due(host, known_ledger)
+        if known_ledger is None:
+            return message
         failure = None
         try:
-            said = _end(host, known, said)
+            message = _end(host, known_ledger, message)
         except (LivepatchError, OSError) as error:
             failure = error
-        if (said and not _is_still_there(host)) or _now(host, known)["trial"] is None:
+        if (message and not _is_still_there(host)) or _current_ledger(host, known_ledger)["trial"] is None:
             if failure:
                 raise failure
-            return said
+            return message
         host.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -60,72 +63,72 @@ def _is_still_there(host):
         return False
 
 
-def _now(host, known):
+def _current_ledger(host, known_ledger):
     """The ledger, or where it cannot be read or has lost the trial, what is known of it."""
     try:
         ledger = read_ledger(host)
     except (LivepatchError, OSError):
-        return known
-    return known if _has_lost_trial(host, ledger, known) else ledger
+        return known_ledger
+    return known_ledger if _has_lost_trial(host, ledger, known_ledger) else ledger
 
 
-def _has_lost_trial(host, ledger, known):
+def _has_lost_trial(host, ledger, known_ledger):
     """Whether a ledger that somebody has moved away, or begun anew, knows nothing of a patch that is still on trial."""
-    if ledger["trial"] or not known["trial"] or known["boot_id"] != host.read_or(BOOT_ID):
+    if ledger["trial"] or not known_ledger["trial"] or known_ledger["boot_id"] != host.read_or(BOOT_ID):
         return False
-    name = known["trial"]["name"]
+    name = known_ledger["trial"]["name"]
     return name not in names_of(ledger["loaded"]) and interface_adapter(host).state(name) not in ("absent", "disabled")
 
 
-def _when_due(host, known):
+def _wait_until_due(host, known_ledger):
     """Wait until a trial's time is over; returns the ledger then, None where there is no trial."""
     while True:
-        known = _now(host, known)
-        if known["trial"] is None or known["boot_id"] != host.read_or(BOOT_ID):
+        known_ledger = _current_ledger(host, known_ledger)
+        if known_ledger["trial"] is None or known_ledger["boot_id"] != host.read_or(BOOT_ID):
             return None
-        left = known["trial"]["ends"] - host.now()
+        left = known_ledger["trial"]["ends"] - host.now()
         if left <= 0:
-            return known
-        host.sleep(min(left, LOOK_AGAIN))
+            return known_ledger
+        host.sleep(min(left, POLL_SECONDS))
 
 
-def _end(host, known, said):
-    """Come back, or where that is `said` already, end the trial in the ledger, which could not be written until now.
+def _end(host, known_ledger, message):
+    """Come back, or where that is `message` already, end the trial in the ledger, which could not be written until now.
 
     Returns what there is to say when the host is back, None before.
     """
-    with open_transaction(host, "trial", best_effort_records=True, wait=True, known_ledger=known) as transaction:
-        if _has_lost_trial(host, transaction.ledger, known):
-            transaction.update_ledger(trial=known["trial"], watched=known["watched"],
-                          loaded=still_loaded(interface_adapter(host).patches(), known))
+    with open_transaction(host, "trial", best_effort_records=True, wait=True, known_ledger=known_ledger) as transaction:
+        if _has_lost_trial(host, transaction.ledger, known_ledger):
+            transaction.update_ledger(trial=known_ledger["trial"], watched=known_ledger["watched"],
+                          loaded=still_loaded(interface_adapter(host).patches(), known_ledger))
         trial = transaction.ledger["trial"]
         if not trial or trial["ends"] > host.now():
             return None  # whoever had the lock has accepted it, or taken it back, or begun another
-        if said:
-            end_of_trial(host, transaction, **still_in_kernel(interface_adapter(host).patches(), transaction.ledger))
-            return said
-        return _take_back(host, transaction, trial) and (
+        if message:
+            close_trial(host, transaction, **still_in_kernel(interface_adapter(host).patches(), transaction.ledger))
+            return message
+        return _restore_earlier(host, transaction, trial) and (
             f"The trial of {trial['name']} ended without acceptance. This host has reverted to "
             f"{', '.join(names_of(trial['back_to'])) or 'no live patch'}.")
 
 
-def _take_back(host, transaction, trial):
+def _restore_earlier(host, transaction, trial):
     """Whether the host is back; where what ran before cannot be loaded again, at least the trial's patch goes."""
     interface = interface_adapter(host)
     try:
-        return _go(host, interface, transaction, trial["back_to"])
+        return _restore(host, interface, transaction, trial["back_to"])
     except LivepatchError:
         stack = running_stack(host, interface.patches(), transaction.ledger)
-        still_there = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
-        if len(still_there) == len(stack) and interface.patch_in_transition() is None:
+        remaining = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
+        if len(remaining) == len(stack) and interface.patch_in_transition() is None:
             if interface.state(trial["name"]) in ("absent", "disabled"):  # it has gone by itself: nothing to try again
-                end_of_trial(host, transaction)
+                close_trial(host, transaction)
             raise
-        _go(host, interface, transaction.next(), still_there)
+        _restore(host, interface, transaction.next(), remaining)
         raise
 
 
-def _go(host, interface, transaction, target):
-    ignored = IGNORABLE | PASSING | {"quarantined"}
-    way = WayBack(host, interface, target, TRANSITION_SECONDS, "wait", ignored)
-    return take_way(host, interface, way, transaction)["arrived"]
+def _restore(host, interface, transaction, target):
+    ignored = IGNORABLE | TRANSIENT | {"quarantined"}
+    restore = StackRestore(host, interface, target, TRANSITION_SECONDS, "wait", ignored)
+    return restore_in_transaction(host, interface, restore, transaction)["finished"]

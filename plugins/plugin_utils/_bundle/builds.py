@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The builds on the controller that a summary compares hosts with."""
+"""The builds on the controller for a comparison with the hosts."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def read_builds(path: Path, name: str | None = None) -> list[dict[str, t.Any]]:
     found = [build for build in builds if wanted in (None, "", build["name"])]
     if not found:
         names = ", ".join(sorted({build["name"] for build in builds}))
-        raise TaskError("no-such-patch", f"{path} has no patch called {name}: it has {names}.")
+        raise TaskError("no-such-patch", f"{path} has no patch called {name}. Correct the name to one of: {names}.")
     return found
 
 
 def builds_for_filter(src: str | None, name: str | None = None) -> list[dict[str, t.Any]] | None:
-    """The same for a filter, of a path below the directory that Ansible was started in; None where no src is named.
+    """The same for a filter; a relative path is below the current directory. None without src.
 
     Raises AnsibleFilterError.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""A bundle, a directory of patch files for many kernels."""
+"""Reads bundles: directories of patch files for many kernels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 class Bundle:
     """The builds of a bundle: descriptions of its files, sorted by release, architecture and name.
 
-    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) where bundle.yml says something about it.
+    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) if it is in bundle.yml.
     """
 
     path: Path
@@ -41,7 +41,7 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
     """
     directory = Path(path)
     if not directory.is_dir():
-        raise BundleError("bundle-unreadable", "is not a directory; give a directory of patch files", os.fspath(path))
+        raise BundleError("bundle-unreadable", "is not a directory. Give a directory of patch files", os.fspath(path))
     metadata = read_metadata(directory)
     builds: dict[tuple[str, str, str], dict[str, t.Any]] = {}
     origins: dict[tuple[str, str, str], Path] = {}
@@ -55,10 +55,10 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
             origins[key] = file
         elif builds[key]["sha256"] != build["sha256"]:
             kernel = f"{build['release']} ({build['arch']})"
-            problem = f"and {file} are different builds of {build['name']} for {kernel}; remove one"
+            problem = f"and {file} are different builds of {build['name']} for {kernel}. Remove one"
             raise BundleError("bundle-duplicate", problem, os.fspath(origins[key]))
     if not builds:
-        problem = f"has no patch file ({', '.join(SUFFIXES)}) at any depth; give a directory that has one"
+        problem = f"has no patch file ({', '.join(SUFFIXES)}) at any depth. Give a directory that has one"
         raise BundleError("bundle-empty", problem, os.fspath(directory))
     metadata.check_all_used()
     return Bundle(directory, [builds[key] for key in sorted(builds)])
@@ -66,7 +66,7 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
 
 def _key(build: dict[str, t.Any], file: Path) -> tuple[str, str, str]:
     if build["release"] is None:
-        problem = "does not say which kernel it is for (it has no vermagic); build it again, or remove it"
+        problem = "does not say which kernel it is for (it has no vermagic). Build it again, or remove it"
         raise BundleError("bundle-no-release", problem, os.fspath(file))
     return build["release"], build["arch"], build["name"]
 
@@ -77,15 +77,15 @@ def _check_digest(metadata: Metadata, relative: Path, file: Path, cache: ParseCa
         return
     digest = cache.content_sha256(file)
     if digest != expected:
-        problem = f"has the sha256 digest {digest}, but {FILE_NAME} expects {expected}; find out which one is right"
+        problem = f"has the sha256 digest {digest}, but {FILE_NAME} expects {expected}. Find out which one is right"
         raise BundleError("bundle-digest-mismatch", problem, os.fspath(file))
 
 
 def _patch_files(directory: Path) -> list[Path]:
-    """All patch files below a directory, sorted; a directory that is reached by several links is entered once."""
+    """All patch files below a directory, sorted; a directory with several links to it is read once."""
 
     def refuse(error: OSError) -> t.NoReturn:
-        problem = f"cannot be read ({error.strerror}); give a directory of patch files, and check its permissions"
+        problem = f"cannot be read ({error.strerror}). Give a directory of patch files, and check its permissions"
         raise BundleError("bundle-unreadable", problem, error.filename)
 
     found = []

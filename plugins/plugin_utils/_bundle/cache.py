@@ -10,7 +10,7 @@ temporary directory that Ansible makes for a run (0700) and removes at its end. 
     files/KEY      the digest of a file's content, by the file's path and what stat() tells about it
     contents/KEY   the digest of the uncompressed image, or the error, by the digest of the content
     images/KEY     the description, by the digest of the uncompressed image
-    images/KEY.ko  the uncompressed image itself, once somebody has asked for it
+    images/KEY.ko  the uncompressed image itself, after its first use
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.descripti
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
-# A file that is this young can change once more without its time stamps changing: it is hashed again.
+# A younger file can change again without new time stamps, so it is hashed again.
 _SETTLED_NS = 100_000_000
 
 _Path = t.Union[str, "os.PathLike[str]"]
 
 
-def is_digest(word: t.Any) -> bool:
+def is_digest(word: t.Any) -> t.TypeGuard[str]:
     """Whether something is a sha256 digest in hex, and so a safe name for a file."""
     return isinstance(word, str) and re.fullmatch("[0-9a-f]{64}", word) is not None
 
@@ -70,7 +70,7 @@ class ParseCache:
         return self._description(record, file)
 
     def find_description(self, sha256: str) -> dict[str, t.Any] | None:
-        """Return the description of an image that this run has seen, by the digest of its uncompressed bytes."""
+        """Return the description of an image of this run by the digest of its uncompressed bytes; None if unknown."""
         record = self._load("images", sha256) if is_digest(sha256) else None
         return record["description"] if record else None
 
@@ -91,15 +91,15 @@ class ParseCache:
         path = Path(self._root, "images", f"{sha256}.ko")
         with self._lock(sha256):
             if not path.exists():
-                source = self._load("images", sha256)["source"]
+                source = self._image_record(sha256)["source"]
                 data = image(source)
                 if hashlib.sha256(data).hexdigest() != sha256:
-                    raise PatchFileError("changed", "has changed since it was checked; run again", source)
+                    raise PatchFileError("changed", "has changed since it was checked. Run again", source)
                 self._write(path, data)
         return path
 
     def _content_record(self, path: _Path) -> dict[str, t.Any]:
-        """What is known about a file's content: {content, image, compression} or {content, error}."""
+        """The cached record of a file: {content, image, compression} or {content, error}."""
         identity = _identity(path)
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         known = self._load("files", key)
@@ -140,7 +140,7 @@ class ParseCache:
         if "error" in record:
             code, problem = record["error"]
             raise PatchFileError(code, problem, path)
-        description = self._load("images", record["image"])["description"]
+        description = self._image_record(record["image"])["description"]
         return {**description, "file": os.path.basename(path), "compression": record["compression"]}
 
     @contextlib.contextmanager
@@ -153,6 +153,12 @@ class ParseCache:
         finally:
             os.close(descriptor)
 
+    def _image_record(self, sha256: str) -> dict[str, t.Any]:
+        record = self._load("images", sha256)
+        if record is None:
+            raise ValueError(f"not described: {sha256!r}")
+        return record
+
     def _load(self, kind: str, key: str) -> dict[str, t.Any] | None:
         try:
             return json.loads(Path(self._root, kind, key).read_bytes())
@@ -163,7 +169,7 @@ class ParseCache:
         self._write(Path(self._root, kind, key), json.dumps(record).encode())
 
     def _write(self, path: Path, data: bytes) -> None:
-        """Write a file whole, so that nobody ever reads a part of it."""
+        """Write a file atomically."""
         descriptor, temporary = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -174,7 +180,7 @@ def _identity(path: _Path) -> list[t.Any]:
     try:
         status = os.stat(path)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror}); check the path and its permissions"
+        problem = f"cannot be read ({error.strerror}). Check the path and its permissions"
         raise PatchFileError("unreadable", problem, os.fspath(path)) from error
     times = [status.st_mtime_ns, status.st_ctime_ns]
     return [os.path.abspath(path), status.st_size, *times, status.st_ino, status.st_dev]

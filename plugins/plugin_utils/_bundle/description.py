@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The description of a patch file, the plain dict that crosses from the controller to a host."""
+"""The description of a patch file: a plain dict, sent from the controller to a host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.klp_symbols 
     read_klp_symbols,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.modinfo import Modinfo
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import SHN_UNDEF, ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import (
+    SHN_UNDEF,
+    ModuleImage,
+    Section,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.signature import read_signature
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.detection import find_live_patch
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
@@ -52,13 +56,13 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
         # Without O_NONBLOCK, opening a FIFO would wait for ever.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise PatchFileError("unreadable", "is not a regular file; give a kernel module (.ko)", os.fspath(path))
+                raise PatchFileError("unreadable", "is not a regular file. Give a kernel module (.ko)", os.fspath(path))
             data = file.read(LARGEST + 1)
     except OSError as error:
-        problem = f"cannot be read ({error.strerror}); check the path and its permissions"
+        problem = f"cannot be read ({error.strerror}). Check the path and its permissions"
         raise PatchFileError("unreadable", problem, os.fspath(path)) from error
     if len(data) > LARGEST:
-        raise PatchFileError("too-large", f"is larger than {LARGEST >> 20} MiB; check the file", os.fspath(path))
+        raise PatchFileError("too-large", f"is larger than {LARGEST >> 20} MiB. Check the file", os.fspath(path))
     return data
 
 
@@ -90,7 +94,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
 def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]:
     """Return the description of a module's uncompressed bytes.
 
-    Whoever made the file chose its texts, and they come up in messages: none of them can control a terminal.
+    The texts in the file are not trusted: control characters are replaced.
     Raises PatchFileError.
     """
     elf = ModuleImage(data)
@@ -121,7 +125,7 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
 
 
 def _legible(value: t.Any) -> t.Any:
-    """The same value with all its texts legible."""
+    """The same value with printable texts."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
@@ -130,9 +134,10 @@ def _legible(value: t.Any) -> t.Any:
 
 
 def _identity(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
+    this_module = _this_module(elf)
     return {
-        "name": _module_name(elf, modinfo),
-        "module_struct_size": elf.section(_THIS_MODULE).size,
+        "name": _module_name(elf, modinfo, this_module),
+        "module_struct_size": this_module.size,
         "arch": elf.machine.arch,
         "release": modinfo.release,
         "vermagic": modinfo.first("vermagic"),
@@ -154,7 +159,7 @@ def _parameters(elf: ModuleImage, modinfo: Modinfo) -> dict[str, str]:
     section = elf.section("__param")
     names = {
         symbol.name.removeprefix("__param_"): "" for symbol in elf.symbols
-        if section and symbol.section == section.index and symbol.name.startswith("__param_")}
+        if section and symbol.section == section.shndx and symbol.name.startswith("__param_")}
     if len(names) > _MAX_PARAMETERS:
         raise too_complex()
     return {**names, **modinfo.parameters}
@@ -171,18 +176,22 @@ def _patch(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
     }
 
 
-def _module_name(elf: ModuleImage, modinfo: Modinfo) -> str:
-    """The name in struct module, which the kernel uses; a kernel that shuffles its structs leaves only modinfo's."""
+def _this_module(elf: ModuleImage) -> Section:
     section = elf.section(_THIS_MODULE)
     if section is None:
-        problem = f"is an ELF file but not a kernel module (it has no section {_THIS_MODULE}); give a .ko file"
+        problem = f"is an ELF file but not a kernel module (it has no section {_THIS_MODULE}). Give a .ko file"
         raise PatchFileError("not-a-module", problem)
+    return section
+
+
+def _module_name(elf: ModuleImage, modinfo: Modinfo, section: Section) -> str:
+    """The name in struct module, which the kernel uses; a kernel that shuffles its structs leaves only modinfo's."""
     start = _MODULE_NAME_OFFSET * elf.word
     raw = bytes(elf.contents(section)[start : start + _MODULE_NAME_END - elf.word]).partition(b"\0")[0]
     for name in (raw.decode("utf-8", errors="replace"), modinfo.first("name") or ""):
         if _MODULE_NAME.fullmatch(name):
             return name
-    raise PatchFileError("no-module-name", "has no module name in its struct module or .modinfo; build the file again")
+    raise PatchFileError("no-module-name", "has no module name in its struct module or .modinfo. Build the file again")
 
 
 def _is_removable(elf: ModuleImage) -> bool:
@@ -209,7 +218,7 @@ def _orc_header(elf: ModuleImage) -> str | None:
 
 
 def _damaged(section: str) -> PatchFileError:
-    return PatchFileError("malformed-elf", f"has a damaged section {section}; copy or build the file again")
+    return PatchFileError("malformed-elf", f"has a damaged section {section}. Copy or build the file again")
 
 
 def _build_id(elf: ModuleImage) -> str | None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Bundle.yml, what no patch file can say about itself (docs/docsite/rst/guide_bundles.rst)."""
+"""Reads bundle.yml: CVEs, summaries and digests of patches (docs/docsite/rst/guide_bundles.rst)."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ class Metadata:
         return self._entries.get(file.as_posix(), {}).get("sha256")
 
     def check_all_used(self) -> None:
-        """Raise BundleError bundle-yml-unmatched for an entry about nothing in the bundle: misspelt, most likely."""
+        """Raise BundleError bundle-yml-unmatched for an entry without a file or a patch in the bundle."""
         if self._unused:
             entry = min(self._unused)
-            problem = f"has an entry for {entry!r}, but the bundle has no such file or patch; correct the entry"
+            problem = f"has an entry for {entry!r}, but the bundle has no such file or patch. Correct the entry"
             raise BundleError("bundle-yml-unmatched", problem, os.fspath(self._path))
 
 
@@ -99,16 +99,16 @@ def _load(path: Path) -> object:
     except FileNotFoundError:
         return None
     except OSError as error:
-        problem = f"cannot be read ({error.strerror}); check its permissions"
+        problem = f"cannot be read ({error.strerror}). Check its permissions"
         raise BundleError("bundle-yml-unreadable", problem, os.fspath(path)) from error
     if len(text) > _MAX_SIZE:
-        raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB; shorten it")
+        raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB. Shorten it")
     try:
         return yaml.safe_load(text) or {}
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise _invalid(path, f"is not correct YAML{where}; mend it there") from error
+        raise _invalid(path, f"is not correct YAML{where}. Correct it there") from error
 
 
 def _invalid(path: Path, problem: str) -> BundleError:
@@ -124,9 +124,9 @@ def _check_entry(path: Path, entry: object, metadata: object) -> None:
         raise _invalid(path, f"has an entry {entry!r} that is not a plain path below the bundle, such as 6.1/fix.ko")
     for key, value in metadata.items():
         if key not in _KEYS:
-            problem = f"has the unknown key {key!r} in the entry {entry!r}; allowed are: {', '.join(_KEYS)}"
+            problem = f"has the unknown key {key!r} in the entry {entry!r}. Allowed are: {', '.join(_KEYS)}"
             raise BundleError("bundle-yml-unknown-key", problem, os.fspath(path))
         if _KEYS[key].of_one_file and not is_file:
-            raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files; name one file instead")
+            raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files. Name one file instead")
         if not _KEYS[key].accepts(value):
             raise _invalid(path, f"has a wrong {key} in the entry {entry!r}: it must be {_KEYS[key].expected}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Where the patch file or the bundle is that a task's src names."""
+"""Finds the patch file or the bundle in a task's src."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def find_source(action: ActionBase, source: str) -> Path:
             f", neither beside the playbook, nor in a directory files/, nor in {Path.cwd()}")
         raise TaskError(
             "no-such-file",
-            f"src {source} is not on the controller{places}: correct it, or, if it is a file on the host, use the "
-            "module with remote_src.") from error
+            f"src {source} is not on the controller{places}. Correct src, or set remote_src for a file on the "
+            "host.") from error
 
 
 def _among_the_users(action: ActionBase, source: str) -> Path:
@@ -64,9 +64,9 @@ def run_cache() -> ParseCache:
 
 
 def find_term(lookup: LookupBase, variables: dict[str, t.Any] | None, term: str) -> Path:
-    """The path that a term means, searched for in the usual places.
+    """The path for a term of a lookup, searched for in the usual places.
 
-    Raises AnsibleLookupError when there is nothing.
+    Raises AnsibleLookupError for a missing file.
     """
     path = lookup.find_file_in_search_path(variables, "files", term, ignore_missing=True)
     if path is None:

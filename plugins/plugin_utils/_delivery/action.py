@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The controller's half of every module that takes a patch: describe it, ask the host, send what it lacks."""
+"""The controller's part of every module with a patch: describe it, run the module, send missing parts."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconne
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
-# A description, a file of the host read, a file sent: a host that asks for more than these is not making progress.
+# A description, a file read from the host, a file sent to it: a host with more requests makes no progress.
 MOST_REQUESTS = 3
-# The modules that change a host, and are told who does; those that look take no such option.
+# The modules that change a host get the user's name; reading modules have no such option.
 CHANGING_MODULES = ("patch",)
 
 
 class PatchAction(ActionBase):
-    """Runs the module of the same name until it needs nothing more; one round trip when it needs nothing at all."""
+    """Runs the module of the same name until it requests nothing more; often that is one round trip."""
 
-    TRANSFERS_FILES = False  # so that no temporary directory is made on a host that needs no file
+    TRANSFERS_FILES = False  # no temporary directory on a host that needs no file
     _supports_check_mode = True
     _supports_async = False
 
@@ -70,7 +70,7 @@ class PatchAction(ActionBase):
         return isinstance(given, Mapping) and boolean(given.get("fresh", False), strict=False)
 
     def _run_until_complete(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
-        """Run the module and answer what it asks, until it has a result."""
+        """Run the module and send what it requests, until it has a result."""
         result = self._call(offer, release, task_vars, **internal)
         for _request in range(MOST_REQUESTS):
             if "request" not in result or (not internal and _requests_new_connection(result)):
@@ -98,7 +98,7 @@ class PatchAction(ActionBase):
         return execute(self, task_vars, **internal)
 
     def _provide(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
-        """Give the host what it needs; it is not trusted, and gets nothing but what it was offered."""
+        """Send the host what it requests. The host is not trusted, and gets only parts of the offer."""
         if not isinstance(needs, dict) or len(needs) != 1 or offer is None:
             raise _untrusted_host("malformed request")
         need, subject = next(iter(needs.items()))
@@ -112,7 +112,7 @@ class PatchAction(ActionBase):
             raise _untrusted_host("not part of the offer")
 
     def _read_on_host(self, requested: t.Any, task_vars: dict) -> dict:
-        """Describe a file of the host; its bytes cross only when no host of this run has had the same."""
+        """Describe a file of the host; its bytes are fetched only if no host of this run had the same file."""
         path, sha256 = (requested.get("path"), requested.get("sha256")) if isinstance(requested, dict) else (None, None)
         if not isinstance(path, str) or not is_digest(sha256):
             raise _untrusted_host("malformed request")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What the controller offers a host, in the shape that module_utils/_patch/selection.py takes."""
+"""The builds that the controller offers a host, in the shape for module_utils/_patch/selection.py."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 
-# What a host needs to choose its build; everything else it asks for once it has chosen.
+# The keys for a host to select its build. It requests the others after that.
 STUB_KEYS = ("file", "name", "release", "arch", "sha256", "size", "build_id")
 
-# Below this many bytes, all descriptions are sent at once, which saves a round trip.
+# A smaller offer is sent with all descriptions, which saves a round trip.
 SMALL_OFFER = 32 * 1024
 
 
 class Offer:
-    """The descriptions that cross to a host with each call of the module, and the files that stand behind them."""
+    """The descriptions that each call of the module sends to a host, and their files."""
 
     def __init__(self, kind: str, builds: t.Iterable[dict] = ()) -> None:
         self.kind = kind
@@ -38,7 +38,7 @@ class Offer:
 
     @classmethod
     def of_host(cls) -> Offer:
-        """The file that the module's own src names on the host, unknown until the host asks to have it read."""
+        """The file at src on the host; unknown until the host requests to read it."""
         return cls("host")
 
     def has(self, sha256: t.Any) -> bool:
@@ -46,15 +46,15 @@ class Offer:
         return isinstance(sha256, str) and sha256 in self._builds
 
     def add_build(self, description: dict) -> None:
-        """Add what was learnt about a host's file."""
+        """Add the description of a file on the host."""
         self._builds[description["sha256"]] = description
 
     def send_full_description(self, sha256: str) -> None:
-        """Send the whole description of this build from now on."""
+        """Include the full description of this build from now on."""
         self._requested.add(sha256)
 
     def set_image_path(self, path: str) -> None:
-        """Say where on the host the image that it asked for has been put."""
+        """Set the path of the requested image on the host."""
         self._image_path = path
 
     def to_argument(self, release: str | None) -> dict:

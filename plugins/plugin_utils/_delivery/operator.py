@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Who runs this playbook, for a host's journal, and how it is told with a module's options."""
+"""The user of this playbook, for the journal of a host."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def operator() -> dict[str, str]:
     return {"user": user, "node": platform.node()}
 
 
-def execute(action: ActionBase, task_vars: dict, wrap_async: bool = False, **told: t.Any) -> dict:
-    """Run an action's module with `told` as its option `via_controller`, and keep that out of what is shown.
+def execute(action: ActionBase, task_vars: dict, wrap_async: bool = False, **controller: t.Any) -> dict:
+    """Run an action's module with `controller` as its option `via_controller`, and keep that out of what is shown.
 
     What a playbook has put there is dropped.
     """
-    arguments = dict(action._task.args, via_controller=told)
+    arguments = dict(action._task.args, via_controller=controller)
     result = action._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
     result.get("invocation", {}).get("module_args", {}).pop("via_controller", None)
     return result

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Accepting a patch takes two calls of the module, the second over a connection made after the load."""
+"""The acceptance of a patch takes two calls of the module, the second over a new connection."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ansible.plugins.connection import ConnectionBase
 
 
 def reset_connection(connection: ConnectionBase) -> None:
-    """Have the next call make a connection of its own, so that it proves that the host still takes new ones."""
-    if getattr(connection.reset, "__func__", None) is ConnectionBase.reset:  # it has nothing that would outlive a close
+    """Make the next call use a new connection, which shows that the host still accepts connections."""
+    if getattr(connection.reset, "__func__", None) is ConnectionBase.reset:  # nothing outlives a close
         connection.close()
     else:
         connection.reset()
 
 
 def merge_results(load: dict, acceptance: dict) -> dict:
-    """The result of a task out of those of its two calls: from what was there first to what is there now."""
+    """The result of a task from the results of its two calls."""
     result = dict(acceptance, changed=bool(load.get("changed") or acceptance.get("changed")))
     result["findings"] = _merge_lists(load, acceptance, "findings")
     result["baseline"] = load.get("baseline")  # the host before it was changed

@@ -15,10 +15,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 # The library bounds no output, so its input is: 4 bytes of zstd can hold 128 KiB, these 32 MiB.
 _ZSTD_PIECE = 1024
 _PROBLEMS = {
-    "too-large": "is no kernel module: {why} when uncompressed; check the file",
-    "corrupt-compression": "cannot be uncompressed ({why}); copy or build the file again",
+    "too-large": "is no kernel module: {why} when uncompressed. Check the file",
+    "corrupt-compression": "cannot be uncompressed ({why}). Copy or build the file again",
     "zstd-missing":
-        "is compressed with zstd, which this controller cannot read; install the Python library zstandard or the "
+        "is compressed with zstd, which this controller cannot read. Install the Python library zstandard or the "
         "program zstd there, or deliver the file uncompressed",
 }
 

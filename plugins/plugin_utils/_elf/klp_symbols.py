@@ -21,7 +21,7 @@ _SECTION = re.compile(r"\.klp\.rela\.(?P<object>[^.]{1,55})\.(?P<section>.*)")
 
 def read_klp_symbols(image: ModuleImage) -> list[dict[str, t.Any]]:
     """Return [{object, name, sympos}], in the file's order, each once."""
-    found = {}
+    found: dict[tuple[str, str, int], None] = {}
     for symbol in image.symbols:
         match = _SYMBOL.fullmatch(symbol.name) if symbol.section == SHN_LIVEPATCH else None
         if match:

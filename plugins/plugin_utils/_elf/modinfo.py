@@ -24,7 +24,7 @@ class Modinfo:
         section = image.section(".modinfo")
         if section is None:
             raise PatchFileError(
-                "not-a-module", "is an ELF file but not a kernel module (it has no section .modinfo); give a .ko file"
+                "not-a-module", "is an ELF file but not a kernel module (it has no section .modinfo). Give a .ko file"
             )
         if section.size > _MAX_SIZE:
             raise too_complex()

@@ -64,7 +64,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.$-]{1,64}")
 class Section(t.NamedTuple):
     """A section header; `type` is pyelftools' word for it, such as SHT_RELA."""
 
-    index: int
+    shndx: int  # its number, as in st_shndx
     name: str
     type: str | int
     flags: int
@@ -76,7 +76,7 @@ class Section(t.NamedTuple):
     @property
     def display_name(self) -> str:
         """Its name for messages, or its number where the name is not plain: it can hold what controls a terminal."""
-        return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.index}"
+        return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.shndx}"
 
     @property
     def is_data(self) -> bool:
@@ -116,11 +116,11 @@ class Location(t.NamedTuple):
 
 
 def _malformed(reason: str) -> PatchFileError:
-    return PatchFileError("malformed-elf", f"is a damaged ELF file ({reason}); copy or build it again")
+    return PatchFileError("malformed-elf", f"is a damaged ELF file ({reason}). Copy or build it again")
 
 
 def _truncated(what: str) -> PatchFileError:
-    return PatchFileError("truncated", f"is cut short ({what} lies beyond its end); copy or build it again")
+    return PatchFileError("truncated", f"is cut short ({what} lies beyond its end). Copy or build it again")
 
 
 @contextlib.contextmanager
@@ -143,7 +143,7 @@ class ModuleImage:
         self.data = data
         self._view = memoryview(data)
         elf = _open(data)
-        self.byteorder: str = "little" if elf.little_endian else "big"
+        self.byteorder: t.Literal["little", "big"] = "little" if elf.little_endian else "big"
         self.word = elf.elfclass // 8
         self.machine = _machine(elf, self.byteorder)
         self.order = "<" if elf.little_endian else ">"
@@ -207,7 +207,7 @@ class ModuleImage:
     def relocations(self, target: Section) -> t.Iterator[Relocation]:
         """The relocations that apply to a section."""
         shift, mask, symbols = self._layout.symbol_shift, self._layout.type_mask, self.symbols
-        for section in self._relocation_sections.get(target.index, []):
+        for section in self._relocation_sections.get(target.shndx, []):
             layout = self._relocation_layout(section)
             if section.size % layout.size:
                 raise _malformed(f"section {section.display_name} has a part of an entry")
@@ -225,9 +225,9 @@ class ModuleImage:
 
         A relocation that is not a plain pointer is there too, as a location elsewhere.
         """
-        if section.index not in self._pointers:
-            self._pointers[section.index] = self._find_pointers(section)
-        return self._pointers[section.index]
+        if section.shndx not in self._pointers:
+            self._pointers[section.shndx] = self._find_pointers(section)
+        return self._pointers[section.shndx]
 
     def _find_pointers(self, section: Section) -> dict[int, Location]:
         found = {}
@@ -272,9 +272,9 @@ def _open(data: bytes) -> ELFFile:
     if not HAS_ELFTOOLS:
         raise PatchFileError(
             "pyelftools-missing",
-            f"cannot be read without the Python library pyelftools; install it on the controller, for {sys.executable}")
+            f"cannot be read without the Python library pyelftools. Install it on the controller, for {sys.executable}")
     if not data.startswith(b"\x7fELF"):
-        raise PatchFileError("not-elf", "is not an ELF file; give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)")
+        raise PatchFileError("not-elf", "is not an ELF file. Give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)")
     try:
         elf = ELFFile(io.BytesIO(data))
     except (ELFError, struct.error, ValueError, TypeError, KeyError, OverflowError) as error:
@@ -282,7 +282,7 @@ def _open(data: bytes) -> ELFFile:
             raise _truncated("its header") from error
         raise _malformed("its header cannot be read") from error
     if elf["e_type"] != "ET_REL":
-        raise PatchFileError("not-a-module", "is an ELF file but not a kernel module; give a .ko file")
+        raise PatchFileError("not-a-module", "is an ELF file but not a kernel module. Give a .ko file")
     return elf
 
 
@@ -297,7 +297,7 @@ def _machine(elf: ELFFile, byteorder: str) -> Machine:
 def _sections(elf: ELFFile, data: bytes) -> list[Section]:
     count, start, entry_size = elf["e_shnum"], elf["e_shoff"], elf["e_shentsize"]
     if start == 0 or count == 0:
-        raise PatchFileError("not-a-module", "is an ELF file without sections, so not a kernel module; give a .ko file")
+        raise PatchFileError("not-a-module", "is an ELF file without sections, so not a kernel module. Give a .ko file")
     if count > _MAX_SECTIONS:
         raise _malformed(f"it has {count} sections")
     if entry_size != elf.structs.Elf_Shdr.sizeof():
@@ -326,7 +326,7 @@ def _sections(elf: ELFFile, data: bytes) -> list[Section]:
 
 def _section(index: int, header: t.Mapping[str, t.Any], names: bytes) -> Section:
     return Section(
-        index=index,
+        shndx=index,
         name=string_at(names, header["sh_name"], _MAX_STRING),
         type=header["sh_type"],
         flags=header["sh_flags"],

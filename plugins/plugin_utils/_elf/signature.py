@@ -84,7 +84,7 @@ def read_signature(data: bytes) -> dict[str, t.Any] | None:
 
 
 def _corrupt(reason: str) -> PatchFileError:
-    return PatchFileError("corrupt-signature", f"has a damaged signature ({reason}); sign or copy the file again")
+    return PatchFileError("corrupt-signature", f"has a damaged signature ({reason}). Sign or copy the file again")
 
 
 def _read_pkcs7(der: bytes) -> dict[str, t.Any]:

@@ -176,9 +176,9 @@ class KlpTables:
             raise too_complex()
 
     def _pointer_count(self, section: Section, start: int, end: int) -> int:
-        if section.index not in self._offsets:
-            self._offsets[section.index] = list(self._image.pointers(section))
-        offsets = self._offsets[section.index]
+        if section.shndx not in self._offsets:
+            self._offsets[section.shndx] = list(self._image.pointers(section))
+        offsets = self._offsets[section.shndx]
         return bisect.bisect_left(offsets, end) - bisect.bisect_left(offsets, start)
 
     def _is_blank(self, section: Section, start: int, end: int) -> bool:

@@ -68,6 +68,8 @@ def _patched_object(image: ModuleImage, pointer: Location, objects: dict[str, Pa
 
 def _read_functions(image: ModuleImage, objects: dict[str, PatchedObject]) -> bool:
     section = image.section(_FUNCTIONS)
+    if section is None:
+        return False
     for start, pointers in _entries(image, _FUNCTIONS, _FUNCTION_WORDS):
         if not {_NEW_ADDR, _NAME, _OBJECT} <= pointers.keys() or _SYMPOS in pointers:
             return False

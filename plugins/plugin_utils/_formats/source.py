@@ -41,7 +41,7 @@ def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
         return LivePatch(FORMAT, opaque=True, objects=[entry for patch in patches for entry in patch.objects])
     location, objects = patches[0]
     section = image.sections[location.section]
-    objs_member = Location(section.index, location.offset + image.word)
+    objs_member = Location(section.shndx, location.offset + image.word)
     states_location = image.pointers(section).get(location.offset + 2 * image.word)
     states = tables.states(states_location) if states_location else []
     addressed = addressed_by_code(image)
@@ -66,14 +66,14 @@ def _data_sections(image: ModuleImage) -> list[Section]:
 def _patch_variables(image: ModuleImage, tables: KlpTables) -> t.Iterator[_PatchVariable]:
     """Pointers to the module itself that are followed by a pointer to a klp_object array."""
     this_module = image.section(THIS_MODULE)
-    anchor = Location(this_module.index, 0) if this_module else None
+    anchor = Location(this_module.shndx, 0) if this_module else None
     for section in _data_sections(image):
         pointers = image.pointers(section)
         for offset, target in pointers.items():
             if target == anchor and offset + image.word in pointers:
                 objects = tables.objects(pointers[offset + image.word])
                 if objects:
-                    yield _PatchVariable(Location(section.index, offset), objects)
+                    yield _PatchVariable(Location(section.shndx, offset), objects)
 
 
 def _replace(image: ModuleImage, location: Location, addressed: set[Location]) -> bool | None:
@@ -97,7 +97,7 @@ def _without_variable(image: ModuleImage, tables: KlpTables) -> LivePatch:
         offsets = list(image.pointers(section))
         position = 0
         while position < len(offsets):
-            functions = tables.functions(Location(section.index, offsets[position]))
+            functions = tables.functions(Location(section.shndx, offsets[position]))
             if functions:
                 hints.append(PatchedObject(None, functions))
             # Each entry has two pointers, so this is where the array ends.

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The record of a rollout, a plain dict of all that was planned and of all that came of it.
+"""The record of a rollout: a plain dict of the plan and its results.
 
-Each step of a rollout is a task of its own, and so a process of its own: the record is in a file between them. It is
-what reports are made of (docs/docsite/rst/guide_report.rst has its keys).
+Each step of a rollout is a task in its own process, so the record is kept in a file. Reports are made from it
+(docs/docsite/rst/guide_report.rst lists its keys).
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ Record = dict[str, t.Any]
 
 SCHEMA = 1
 LONGEST_CODE, LONGEST_MESSAGE = 80, 1000  # characters of a failure
-# Where a host can stand, what was asked for first. `unchanged`: nothing was loaded there. `reverting`: it has the patch
-# on trial, or may have, and goes back by itself. `unknown`: it may have been changed, and nobody could look.
+# The states of a host, the requested one first. `unchanged`: nothing was loaded. `reverting`: on trial, or perhaps on
+# trial, and reverts automatically. `unknown`: may have changed, and could not be checked.
 STATES = (
     "accepted", "enabled", "on_trial", "waiting", "reverting", "rolled_back", "unchanged", "pending", "no_build",
     "unknown")
-# Where the patch is, or may be.
+# With the patch, or perhaps with the patch.
 TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "reverting", "unknown")
 
 TASK_SKIPPED = (None, "The task was skipped on this host. Run the rollout again.")  # a failure
 
 
 def utc_timestamp(now: float) -> str:
-    """A time, in seconds since 1970, as records have it."""
+    """A time in seconds since 1970, as text in UTC."""
     return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_record(
         options: Mapping[str, t.Any], patches: Sequence[Mapping[str, t.Any]], operator: Mapping[str, str],
         check_mode: bool, now: float) -> Record:
-    """A rollout that has not begun; `options` is what Options.as_record() gives, `patches` what patches_of() gives."""
+    """The record of a new rollout; `options` comes from Options.as_record(), `patches` from patches_of()."""
     return {
         "schema": SCHEMA,
         "kind": "rollout",
@@ -74,7 +74,7 @@ def new_host() -> Record:
 
 
 def fail(host: Record, step: str, failure: tuple[str | None, str], state: str | None = None) -> None:
-    """Note why a host has failed, unless it had failed before, and where it stands then."""
+    """Record the failure of a host, unless it failed before, and its new state."""
     if host["failure"] is None:
         code, message = failure
         host["failure"] = {
@@ -87,14 +87,14 @@ def failed_hosts(record: Record) -> list[str]:
 
 
 def update_counts(record: Record) -> None:
-    """Bring the numbers of a record up to date with its hosts."""
+    """Update the counts of a record from its hosts."""
     states = [host["state"] for host in record["hosts"].values()]
     record["counts"] = {state: states.count(state) for state in STATES if state in states}
     record["failures"] = len(failed_hosts(record))
 
 
 def patches_of(builds: Sequence[Mapping[str, t.Any]]) -> list[Record]:
-    """What a record tells of the patches behind livepatch_src: each name once, with its builds."""
+    """The patches in livepatch_src for a record: each name once, with its builds."""
     patches: dict[str, Record] = {}
     for build in builds:
         metadata = build.get("metadata") or {}

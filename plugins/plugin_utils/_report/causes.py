@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""A report's failures and findings by their causes, hosts in detail, and what the patches cover where."""
+"""The parts of a report about causes: failures and findings by cause, hosts in detail, and CVE coverage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_IN_DETAIL = 20
 
 
 class Cause(t.NamedTuple):
-    """What went wrong, or was found, in the same way on some hosts; `messages` has each sentence with its hosts."""
+    """A failure or a finding on several hosts; `messages` has each message with its hosts."""
 
     level: str
     code: str
@@ -33,7 +33,7 @@ class Cause(t.NamedTuple):
 
 
 class Detail(t.NamedTuple):
-    """A host of which there is more to tell than a row of the grid has."""
+    """A host with more details than a row of the grid has."""
 
     name: str
     number: int
@@ -43,7 +43,7 @@ class Detail(t.NamedTuple):
 
 
 class Coverage(t.NamedTuple):
-    """A patch with its CVEs: where it runs and stays, where it runs for now, and where it does not, by the reason."""
+    """A patch with its CVEs: the covered hosts, the hosts on trial, and the others by their state."""
 
     name: str
     summary: str | None
@@ -51,20 +51,20 @@ class Coverage(t.NamedTuple):
     cves: Sequence[str]
     covered: Sequence[str]
     for_now: Sequence[str]
-    missing: Sequence[tuple[t.Any, Sequence[str], bool]]  # the last: whether that is all that was planned
+    missing: Sequence[tuple[t.Any, Sequence[str], bool]]  # the last: whether the record is a plan
 
 
 def causes(record: Record) -> list[Cause]:
-    """Failures first, then findings by their level; of each level, what the most hosts have."""
+    """Failures first, then findings by level; within a level, the most frequent first."""
     found: dict[tuple[str, str, str], dict[str, dict[str, None]]] = {}
     for name, host in record["hosts"].items():
         failure = host.get("failure")
         entries = [("failure", failure.get("code"), failure.get("step"), failure.get("message"))] if failure else []
-        told = {(failure.get("code"), failure.get("message"))} if failure else set()
-        # What made a host fail is a finding of it too, and is told once.
+        listed = {(failure.get("code"), failure.get("message"))} if failure else set()
+        # The failure of a host is often a finding too, and is listed once.
         entries += [
             (entry.get("level"), entry.get("code"), "", entry.get("message")) for entry in host.get("findings") or ()
-            if (entry.get("code"), entry.get("message")) not in told]
+            if (entry.get("code"), entry.get("message")) not in listed]
         for level, code, step, message in entries:
             key = (str(level), str(code or ""), _step(record, step))
             found.setdefault(key, {}).setdefault(str(message), {})[name] = None
@@ -74,7 +74,7 @@ def causes(record: Record) -> list[Cause]:
 
 
 def _step(record: Record, step: t.Any) -> str:
-    """When in a rollout a host failed; the other kinds of record have one step each."""
+    """The step of a rollout in which a host failed; empty for other kinds of record."""
     return STEPS.get(str(step), "") if record["kind"] == "rollout" else ""
 
 
@@ -86,7 +86,7 @@ def _cause(level: str, code: str, step: str, messages: Mapping[str, Mapping[str,
 
 
 def details(record: Record) -> tuple[list[Detail], int]:
-    """The hosts with a failure, tasks that hold their transition or a health check that failed, and how many more."""
+    """The hosts with a failure, a held transition or a failed health check, and the number of further ones."""
     found = [
         Detail(name, number, host, state_word(record, host),
                _step(record, (host.get("failure") or {}).get("step")))
@@ -96,17 +96,17 @@ def details(record: Record) -> tuple[list[Detail], int]:
 
 
 def coverage(record: Record) -> list[Coverage]:
-    """For each patch of the record where it runs and where not, those of one reason together."""
+    """The coverage of each patch of the record."""
     found = []
     for patch in record.get("patches") or ():
         covered, for_now = [], []
         missing: dict[t.Any, list[str]] = {}
         for name, host in record["hosts"].items():
             word = state_word(record, host)
-            how = _how(patch, host)
-            if how == "covered":
+            kind = _coverage_of(patch, host)
+            if kind == "covered":
                 covered.append(name)
-            elif how == "for now":
+            elif kind == "for now":
                 for_now.append(name)
             else:
                 missing.setdefault(word, []).append(name)
@@ -118,8 +118,8 @@ def coverage(record: Record) -> list[Coverage]:
     return found
 
 
-def _how(patch: Record, host: Record) -> str:
-    """Whether the patch runs on a host: a record of status names all that run there, one of a rollout its own one."""
+def _coverage_of(patch: Record, host: Record) -> str:
+    """Whether the patch runs on a host. A status has every patch of a host, a rollout only its own."""
     if "patches" in host:
         states = [one.get("state") for one in host["patches"] if one.get("name") == patch["name"]]
     else:

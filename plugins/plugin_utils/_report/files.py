@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The files of a report, on the controller: one for programs and one for people."""
+"""The files of a report on the controller: JSON for programs and HTML for people."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def check_report_dir(path: t.Any) -> Path:
-    """Make the directory for reports (0700) where it is absent, and see that files can be written into it.
+    """Make the report directory (0700) if it is missing, and check that it is writable.
 
-    A relative path is below the directory that Ansible was started in. Nothing is left in it. Raises TaskError
-    `bad-option` for what is no path, and `report-dir-unusable`.
+    A relative path is below the current directory. No file is left in it. Raises TaskError `bad-option` for a value
+    that is no path, and `report-dir-unusable`.
     """
     if not isinstance(path, str) or not path.strip() or "\0" in path:
-        raise TaskError("bad-option", f"livepatch_report_dir is {path!r}: give the path of a directory.")
+        raise TaskError("bad-option", f"livepatch_report_dir is {path!r}. Set it to the path of a directory.")
     directory = Path.cwd() / os.path.expanduser(path)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,21 +46,21 @@ def check_report_dir(path: t.Any) -> Path:
 def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
     """Write a record as JSON and as HTML (0600), each whole or not at all; returns both paths, by `json` and `html`.
 
-    Raises TaskError `bad-option` for what is no record, and `report-dir-unusable`.
+    Raises TaskError `bad-option` for a malformed record, and `report-dir-unusable`.
     """
     kind, identifier = record.get("kind"), record.get("id")
     if kind not in KINDS or not isinstance(identifier, str) or not IDENTIFIER.fullmatch(identifier):
         raise TaskError(
             "bad-option",
-            f"The record for a report has the kind {kind!r} and the id {identifier!r}: give one that a playbook of "
-            "this collection has made.")
+            f"The record for a report has the kind {kind!r} and the id {identifier!r}. Use the record of a "
+            "playbook of this collection.")
     contents = {"json": json.dumps(record, indent=1) + "\n", "html": render(record)}
     directory = check_report_dir(path)
     paths = {}
     for ending, content in contents.items():
         file = directory / f"livepatch-{kind}-{identifier}.{ending}"
         try:
-            # A hostile text can have half of a surrogate pair, which no encoding has.
+            # A hostile text can contain a lone surrogate, which cannot be encoded.
             write_private(str(file), lambda stream, text=content: stream.write(text.encode("utf-8", "replace")))
         except (LivepatchError, OSError) as error:
             raise _unusable(directory, f"does not take {file.name} ({error})") from error
@@ -69,12 +69,12 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
 
 
 def _refuse_others(directory: Path) -> None:
-    """Refuse what somebody else could have put there, or could change: links, and the directory itself."""
+    """Refuse a path that other users control: through their links, or through write access to the directory."""
     trusted = (0, os.geteuid())
     for place in (directory, *directory.parents):
         status = place.lstat()
         if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
-            raise _unusable(directory, f"leads through {place}, a link of another user's")
+            raise _unusable(directory, f"leads through {place}, a link of another user")
     status = directory.stat()
     # With the sticky bit, as /tmp has it, others cannot change files that are not theirs.
     if status.st_uid not in trusted or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
@@ -84,4 +84,5 @@ def _refuse_others(directory: Path) -> None:
 def _unusable(directory: Path, why: str) -> TaskError:
     return TaskError(
         "report-dir-unusable",
-        f"The directory for reports {directory} {why}: name another livepatch_report_dir, or mend its owner and mode.")
+        f"The directory for reports {directory} {why}. Set another livepatch_report_dir, or correct its owner and "
+        "mode.")

@@ -15,17 +15,17 @@ Record = Mapping[str, t.Any]
 Function = tuple[str, str, int]  # object, name, which of that name
 Pattern = tuple[tuple[Function, str], ...]  # all functions of a host with their states
 
-# More columns than this cannot be read side by side.
+# More columns are unreadable.
 MOST_COLUMNS = 24
-# A report of more hosts than this begins with its groups folded.
+# With more hosts, the groups are folded.
 MOST_UNFOLDED = 200
 WORST_FIRST = ("overridden", "unseen", "pending", "absent", "patched")
-# Hosts in these states may have changed since they were last seen.
+# Hosts in these states may have changed since the last result.
 STATES_NOT_SEEN = ("reverting", "unknown")
 
 
 class Column(t.NamedTuple):
-    """One or several functions of an object that stand alike on all hosts."""
+    """Functions of an object with the same states on all hosts."""
 
     object: str
     title: str
@@ -33,7 +33,7 @@ class Column(t.NamedTuple):
 
 
 class Row(t.NamedTuple):
-    """A host; `cells` has a state of FUNCTIONS for each column, None where its build has no such function."""
+    """A host; `cells` has a state of FUNCTIONS for each column, None for a function that is not in its build."""
 
     name: str
     number: int
@@ -47,7 +47,7 @@ class Row(t.NamedTuple):
 
 
 class Group(t.NamedTuple):
-    """Hosts that belong together, and how many of them stand where."""
+    """A group of hosts, and the number of hosts in each state."""
 
     title: str
     counts: Sequence[tuple[t.Any, int]]
@@ -101,7 +101,7 @@ def _number(sympos: t.Any) -> int:
 
 def _columns(
         found: set[Pattern], patterns: Mapping[str, Pattern]) -> tuple[list[Column], dict[Pattern, list[str | None]]]:
-    """The columns, and the cells of each pattern; functions that stand alike share one where there are too many."""
+    """The columns, and the cells of each pattern; with too many functions, those with the same states share one."""
     ordered = list(dict.fromkeys(patterns.values()))
     states = {pattern: dict(pattern) for pattern in found}
     functions = sorted({function for pattern in found for function, _state in pattern},
@@ -149,7 +149,7 @@ def _row(record: Record, name: str, number: int, host: Record, cells: Sequence[s
 
 
 def _title(record: Record, host: Record) -> str:
-    """Which group a host belongs to: its wave if there are waves, and its cohort."""
+    """The group of a host: its wave, if there are waves, and its cohort."""
     if record["kind"] == "rollback":
         return state_word(record, host).words
     cohort = host.get("cohort") or "kernel not known"
@@ -160,7 +160,7 @@ def _title(record: Record, host: Record) -> str:
 
 
 def _order(record: Record, title: str) -> tuple[t.Any, ...]:
-    """Waves by their numbers, then what is in none; cohorts by their titles, those that are not known first."""
+    """Waves by number, then hosts in no wave; cohorts by title, unknown ones first."""
     number = next((
         place for place, wave in enumerate(record.get("waves") or ())
         if title.startswith(f"Wave {wave['number']}, {wave['title']} · ")), 1 << 30)
@@ -171,7 +171,7 @@ def _group(title: str, rows: Sequence[Row]) -> Group:
     counts: dict[t.Any, int] = {}
     for row in rows:
         counts[row.word] = counts.get(row.word, 0) + 1
-    # Where a failure is a state, the counts have said it.
+    # A state that means failure is counted above.
     failed = sum(row.failed for row in rows if row.word.tone != "bad")
     ordered = sorted(rows, key=lambda row: (not row.failed, row.word.tone not in ("bad", "warn"), not row.why))
     return Group(title, sorted(counts.items(), key=lambda one: -one[1]), failed, ordered)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the record of a rollout, a status or a rollback to one page of HTML that needs nothing else."""
+"""One self-contained HTML page from the record of a rollout, a status or a rollback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import vocabulary as words
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
     MOST_CAUSES,
@@ -31,15 +31,15 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.verdict i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "roles" / "report" / "templates"
-# No text that a host has sent is longer in the page; the JSON has all of it.
+# Longer texts of a host are truncated in the page. The JSON has the whole text.
 MOST_LETTERS = 2000
 TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback"}
 
 
 def render(record: Mapping[str, t.Any]) -> str:
-    """The page of a record. Texts of hosts are escaped, and what they could control a terminal with is replaced."""
+    """The page of a record. Texts of hosts are escaped, and control characters are replaced."""
     environment = _environment()
-    style, script = (environment.loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     found = causes(record)
     in_detail, more = details(record)
     return environment.get_template("report.html.j2").render(
@@ -56,7 +56,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=ChainableUndefined, finalize=_printed,
         trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        clock=words.clock, duration=words.duration, few=_few, number_of=number_of, whole=_whole, cut=_cut,
+        clock=words.clock, duration=words.duration, few=join_limited, number_of=number_of, whole=_whole, cut=_cut,
         cell_class=_cell_class, cell_sign=_cell_sign)
     environment.globals.update(
         FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, BREACH=words.BREACH, UNKNOWN_STATE=words.UNKNOWN_STATE,
@@ -65,7 +65,7 @@ def _environment() -> Environment:
 
 
 def _printed(value: t.Any) -> t.Any:
-    """What an expression in a template prints: never more than one can read, nothing for None."""
+    """The output of an expression in a template: truncated, and empty for None."""
     if value is None:
         return ""
     if isinstance(value, (Markup, Whole, int)):
@@ -77,7 +77,7 @@ def _printed(value: t.Any) -> t.Any:
 
 
 class Whole(str):
-    """A text that may be as long as it is."""
+    """A text that is not truncated."""
 
     __slots__ = ()
 
@@ -103,13 +103,8 @@ def _cell_sign(state: str | None) -> str:
     return words.FUNCTIONS.get(state, words.UNKNOWN_STATE).sign if state else ""
 
 
-def _few(names: t.Sequence[str], most: int) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
 def _hash(text: str) -> str:
-    """A source of a Content-Security-Policy: only what has this digest may run."""
+    """A source of a Content-Security-Policy, by digest."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
@@ -127,6 +122,8 @@ def _option(key: str, value: t.Any) -> str:
         return words.duration(value)
     if key == "budget" and isinstance(value, Mapping):
         asked, hosts = value.get("asked"), value.get("hosts")
+        if not isinstance(hosts, int):  # before the plan
+            return str(asked)
         return number_of(hosts, "host") + (f" ({asked})" if str(asked) != str(hosts) else "")
     if key == "health_checks":
         return "; ".join(_health_check(one) for one in value)

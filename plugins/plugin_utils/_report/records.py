@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The record of a status or of a rollback, for a report, out of what the hosts answered."""
+"""The record of a status or of a rollback for a report, from the results of the hosts."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status i
 )
 
 COHORT_KEYS = ("title", "kernel", "arch", "values", "hosts")
-# What the functions of a patch in this state are like; those of a patch that is in no state of these run older code.
+# The state of a patch's functions, by the state of the patch; in other states they run older code.
 FUNCTION_STATES = {"accepted": "patched", "enabled": "patched", "enabling": "pending", "disabling": "pending"}
 
 
 def status_record(
         answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None, cohort_by: str | Sequence[str] | None,
         builds: Sequence[Mapping[str, t.Any]] | None, options: Mapping[str, t.Any], now: float) -> Record:
-    """What all hosts answered to patch_info as a record; nothing that a host answers makes this fail."""
+    """The patch_info results of all hosts as a record; no result of a host makes this fail."""
     summary = summarize_status(answers, hostvars, cohort_by, builds, bool(options.get("fail_on_drift")))
     hosts = {name: _status_host(answer, now) for name, answer in answers.items()}
     for cohort in summary["cohorts"]:
@@ -60,7 +60,7 @@ def status_record(
 def rollback_record(
         answers: Mapping[str, t.Any], proofs: Mapping[str, t.Any] | None, check_mode: bool,
         options: Mapping[str, t.Any], now: float) -> Record:
-    """What all hosts answered to patch_rollback and patch_verify as a record; nothing in them makes this fail."""
+    """The patch_rollback and patch_verify results of all hosts as a record; no result of a host makes this fail."""
     summary = summarize_rollback(answers, proofs, check_mode)
     hosts = {
         name: _rollback_host(answer, (proofs or {}).get(name), check_mode, now) for name, answer in answers.items()}
@@ -85,20 +85,20 @@ def _status_host(answer: t.Any, now: float) -> Record:
         fail(host, "check", failure_of(answer))
     if verdict not in QUERIED:
         return host
-    told = answer["livepatch"]
-    known = HostStatus(told)
+    info = answer["livepatch"]
+    status = HostStatus(info)
     functions = {
         (one["object"], one["name"], one["sympos"]): one
-        for patch in told["patches"] if patch["state"] in FUNCTION_STATES
+        for patch in info["patches"] if patch["state"] in FUNCTION_STATES
         for one in functions_of(patch, FUNCTION_STATES[patch["state"]])}
-    running = [patch for patch in known.patches if patch["state"] in IN_EFFECT]
+    running = [patch for patch in status.patches if patch["state"] in IN_EFFECT]
     host.update(
-        findings=findings_of({"findings": told.get("drift")}), blockers=blockers_of(told.get("transition") or {}),
+        findings=findings_of({"findings": info.get("drift")}), blockers=blockers_of(info.get("transition") or {}),
         functions=list(functions.values()), patch=", ".join(patch["name"] for patch in running) or None,
-        patches=[*known.patches, *known.quarantined],
+        patches=[*status.patches, *status.quarantined],
         build_id=running[-1]["build_id"] if running else None)
-    if known.trial and 0 <= known.trial["seconds_left"] < 1e9:
-        host["trial_ends"] = utc_timestamp(now + known.trial["seconds_left"])
+    if status.trial and 0 <= status.trial["seconds_left"] < 1e9:
+        host["trial_ends"] = utc_timestamp(now + status.trial["seconds_left"])
     return host
 
 
@@ -122,7 +122,7 @@ def _rollback_host(answer: t.Any, proof: t.Any, check_mode: bool, now: float) ->
 
 
 def _verified_functions(functions: Sequence[t.Any]) -> list[Record]:
-    """The evidence of patch_verify as a record has it, in one object each, which is how results of a load come."""
+    """The functions in a patch_verify result, in the shape of a record."""
     found: list[Record] = []
     for one in functions[:MOST_FUNCTIONS]:
         if isinstance(one, Mapping):

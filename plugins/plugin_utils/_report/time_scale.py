@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The time scale of a report's timeline, which leaves out long times in which nothing was done."""
+"""The time scale of a report's timeline; it leaves out long pauses."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from datetime import datetime, timezone
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import duration
 
-# What is left out is drawn this wide.
+# The width of a gap.
 GAP_WIDTH = 30.0
-# A pause is left out when it is longer than this share of the time in which something was done.
+# A pause is left out when it is longer than this share of the busy time.
 LONGEST_PAUSE = 0.1
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 LEAST_BETWEEN_TICKS = 85.0
 
 
 class Tick(t.NamedTuple):
-    """A place on the scale, and what is written there."""
+    """A place on the scale, and its label."""
 
     x: float
     text: str
@@ -56,7 +56,7 @@ class Scale:
         self._gap = gap
 
     def at(self, seconds: float) -> float:
-        """Where a time is; one in a gap is at the gap's near end, one outside of all at the end of the scale."""
+        """The place of a time; a time in a gap is at its near end, a time outside is at the end of the scale."""
         place = self._places[0]
         for x, (start, stop) in zip(self._places, self._stretches, strict=True):
             if seconds < start:
@@ -69,7 +69,7 @@ class Scale:
         found: list[Tick] = []
         for start, stop in self._stretches:
             at = -(-start // step) * step
-            # The start of a stretch after a gap is said, even where no round time is in it.
+            # The start of a stretch after a gap has a label, even without a round time in it.
             times = [start, *(at + step * number for number in range(int(max(0, stop - at) // step) + 1 if at <= stop
                                                                      else 0))]
             for seconds in times:
@@ -79,7 +79,7 @@ class Scale:
         return found
 
     def gaps(self) -> list[Tick]:
-        """The middle of each gap, and how long it was."""
+        """The middle of each gap, and its duration."""
         pairs = zip(self._stretches, self._stretches[1:], self._places[1:], strict=False)
         return [
             Tick(x - self._gap / 2, f"{duration(after[0] - before[1])} left out") for before, after, x in pairs]

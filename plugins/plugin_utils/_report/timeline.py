@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""A report's timeline of waves, as places in a drawing; a template draws it.
+"""The timeline of waves in a report, as coordinates for a template.
 
-Lengths are in units of the drawing, which is WIDTH of them wide.
+Lengths are in units of the drawing, which is WIDTH units wide.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Record = Mapping[str, t.Any]
 
 WIDTH, LEFT, RIGHT = 1000.0, 170.0, 845.0
 TOP, HEAD, ROW, CURVE, GAP, BOTTOM = 34.0, 32.0, 17.0, 54.0, 12.0, 14.0
-# A wave with more hosts than this is drawn as one curve; with fewer, each host has a line of its own.
+# A wave with more hosts is drawn as one curve; with fewer, each host has its own line.
 MOST_LINES = 40
 MOST_LINES_IN_ALL = 200
-# A transition of a second has to be seen in an hour.
+# A transition of one second must be visible in an hour.
 LEAST_BAR = 3.0
 MOST_LETTERS = 24
 LEAST_BETWEEN_LABELS = 36.0
@@ -54,11 +54,11 @@ class Line(t.NamedTuple):
     failed: bool
     end: float
     text: str
-    before: bool  # whether the text has to end where the bars end, since there is no room behind
+    before: bool  # whether the text ends where the bars end, for lack of room behind them
 
 
 class Look(t.NamedTuple):
-    """One look at a wave, and how its hosts were."""
+    """One look at a wave, with the states of its hosts."""
 
     x: float
     text: str
@@ -67,7 +67,7 @@ class Look(t.NamedTuple):
 
 
 class Band(t.NamedTuple):
-    """One wave; it has either lines or a curve, which is the points of a polygon."""
+    """One wave, with either lines or a curve (the points of a polygon)."""
 
     y: float
     height: float
@@ -96,27 +96,28 @@ class Timeline(t.NamedTuple):
 
 
 def timeline(record: Record) -> Timeline | None:
-    """The drawing of a record; None where no wave was opened."""
-    opened = [wave for wave in record.get("waves") or () if moment(wave.get("opened")) is not None]
+    """The drawing of a record; None without an opened wave."""
+    opened = [
+        (wave, start) for wave in record.get("waves") or () if (start := moment(wave.get("opened"))) is not None]
     if not opened:
         return None
-    end = _end(record, opened)
+    end = _end(record, [wave for wave, _start in opened])
     scale = Scale(_busy(record, opened, end), LEFT, RIGHT)
     lines_left = MOST_LINES_IN_ALL
     bands: list[Band] = []
     y = TOP
-    for wave in opened:
+    for wave, start in opened:
         hosts = {name: record["hosts"][name] for name in wave["hosts"] if name in record["hosts"]}
         as_lines = len(hosts) <= min(MOST_LINES, lines_left)
         lines_left -= len(hosts) if as_lines else 0
-        band = _band(record, wave, hosts, scale, y, end, as_lines)
+        band = _band(record, wave, start, hosts, scale, y, end, as_lines)
         bands.append(band)
         y += band.height + GAP
     return Timeline(WIDTH, y + BOTTOM, LEFT, RIGHT, scale.ticks(), scale.gaps(), bands)
 
 
 def _end(record: Record, waves: Sequence[Record]) -> float:
-    """When the drawing ends: with the rollout, or else with the last thing that is known."""
+    """The end of the drawing: the end of the rollout, or the last known time."""
     texts = [record.get("ended")]
     if moment(texts[0]) is None:
         texts += [wave.get(key) for wave in waves for key in ("opened", "loaded", "closed")]
@@ -125,11 +126,10 @@ def _end(record: Record, waves: Sequence[Record]) -> float:
     return max(at for at in known if at is not None)
 
 
-def _busy(record: Record, waves: Sequence[Record], end: float) -> list[tuple[float, float]]:
-    """When something was going on; between that, the drawing may leave time out."""
+def _busy(record: Record, waves: Sequence[tuple[Record, float]], end: float) -> list[tuple[float, float]]:
+    """The busy times; the drawing may leave out the times between them."""
     stretches = []
-    for wave in waves:
-        opened = moment(wave["opened"])
+    for wave, opened in waves:
         closed = moment(wave.get("closed"))
         stretches.append((opened, max(opened + 1, min(end, closed if closed is not None else end))))
     for host in record["hosts"].values():
@@ -140,12 +140,12 @@ def _busy(record: Record, waves: Sequence[Record], end: float) -> list[tuple[flo
 
 
 def _band(
-        record: Record, wave: Record, hosts: Mapping[str, Record], scale: Scale, y: float, end: float,
+        record: Record, wave: Record, opened: float, hosts: Mapping[str, Record], scale: Scale, y: float, end: float,
         as_lines: bool) -> Band:
-    opened, loaded, closed = (moment(wave.get(key)) for key in ("opened", "loaded", "closed"))
+    loaded, closed = (moment(wave.get(key)) for key in ("loaded", "closed"))
     x = scale.at(opened)
     last = scale.at(closed if closed is not None else end)
-    word = WAVES.get(wave.get("state"), UNKNOWN_STATE)
+    word = WAVES.get(str(wave.get("state")), UNKNOWN_STATE)
     text = " · ".join(part for part in (
         f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}", f"{word.sign} {word.words}",
         f"opened {clock(wave['opened'])}", closed and f"took {duration(closed - opened)}", _pace(hosts)) if part)
@@ -222,17 +222,17 @@ def _looks(wave: Record, scale: Scale) -> list[Look]:
             continue
         numbers = {key: look.get(key) or 0 for key in ("well", "waiting", "failed", "unreachable")}
         bad = numbers["failed"] + numbers["unreachable"]
-        told = ", ".join(f"{count} {key}" for key, count in numbers.items() if count)
+        counts = ", ".join(f"{count} {key}" for key, count in numbers.items() if count)
         x = scale.at(at)
         label = "" if found and x - labelled < LEAST_BETWEEN_LABELS else f"✗ {bad}" if bad else "✓"
         labelled = x if label else labelled
-        found.append(Look(x, f"{clock(look['at'])}, after {duration(look.get('after'))}: {told}", bool(bad), label))
+        found.append(Look(x, f"{clock(look['at'])}, after {duration(look.get('after'))}: {counts}", bool(bad), label))
     return found
 
 
 def _curve(
         hosts: Mapping[str, Record], scale: Scale, opened: float, last: float, y: float, height: float) -> str:
-    """How many of the hosts had been patched by when, as the points of a polygon; 60 steps at most."""
+    """The number of patched hosts over time, as the points of a polygon with at most 60 steps."""
     loaded = sorted(at for at in (moment(host.get("loaded_at")) for host in hosts.values()) if at is not None)
     bottom = y + height
     points = [(scale.at(opened), bottom)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The head of a report: what happened, where that leaves the hosts, and what to do next."""
+"""The head of a report: the outcome, the states of the hosts, and what to do next."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabular
     state_word,
     state_words,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited, number_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts, number_of
 
 Record = Mapping[str, t.Any]
 
-# What is said where it is so; a rollout does not know what runs on a host that it could not even ask.
+# Shown when no state is uncertain. A rollout does not know the patches of a host that was never queried.
 CERTAIN = {
     "rollout": "The result of every change is known.",
     "status": "The state of every host is known.",
@@ -42,9 +42,9 @@ class Verdict(t.NamedTuple):
 def verdict(record: Record) -> Verdict:
     hosts = by_state(record)
     tone = _tone(record, hosts)
-    told = {"rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
+    functions = {"rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
             "rollback": (_rollback, _todo_after_rollback)}
-    what, todo = told[record["kind"]]
+    what, todo = functions[record["kind"]]
     return Verdict(
         tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts),
         _host_states(record, hosts), todo(record, hosts) or ["Nothing has to be done."])
@@ -114,7 +114,7 @@ def _waiting(record: Record) -> Record | None:
 
 
 def _where(waves: Sequence[Record]) -> str:
-    """The wave that did not pass, as a part of a sentence; nothing where all did."""
+    """The wave that did not pass, as a part of a sentence; empty when all passed."""
     stood = [wave for wave in waves if wave.get("state") in ("open", "failed", "waits")]
     return f" in wave {stood[0].get('number')} of {len(waves)} ({stood[0].get('title')})" if stood else ""
 
@@ -157,7 +157,7 @@ def _words(record: Record, state: str) -> t.Any:
 
 
 def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    """Where that leaves the hosts: one sentence for each state, the uncertain ones first."""
+    """The host states: one sentence for each state, the uncertain ones first."""
     order = {"bad": 0, "warn": 1, "good": 2, "calm": 3}
     words = sorted(((_words(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
     sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNCERTAIN_STATES) & set(hosts)
@@ -166,33 +166,33 @@ def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str
         names = hosts[state]
         until = _last_trial(record, names) if state in ("on_trial", "reverting") else None
         by = f", the last by {until}" if until else ""
-        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({join_limited(names)}).")
+        lines.append(f"{len(names)} {word.words}: {word.means}{by} ({join_hosts(names)}).")
     return lines
 
 
 def _last_trial(record: Record, names: Sequence[str]) -> str | None:
     ends = [record["hosts"][name].get("trial_ends") for name in names]
-    known = [end for end in ends if moment(end) is not None]
-    return clock(max(known, key=moment), day=True) if known else None
+    times = [(seconds, end) for end in ends if (seconds := moment(end)) is not None]
+    return clock(max(times)[1], day=True) if times else None
 
 
 def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
     if hosts.get("unknown"):
-        todo.append(f"First check {join_limited(hosts['unknown'])} with the playbook kernel.livepatch.status.")
+        todo.append(f"First check {join_hosts(hosts['unknown'])} with the playbook kernel.livepatch.status.")
     if hosts.get("waiting"):
         todo.append(
-            f"Restart the tasks that hold the transition on {join_limited(hosts['waiting'])} (see below), or wait.")
+            f"Restart the tasks that hold the transition on {join_hosts(hosts['waiting'])} (see below), or wait.")
     back = hosts.get("reverting")
     if back:
         until = _last_trial(record, back)
         todo.append(
             f"Check{' after ' + until if until else ' later'} with the playbook kernel.livepatch.status that "
-            f"{join_limited(back)} {'has' if len(back) == 1 else 'have'} reverted.")
+            f"{join_hosts(back)} {'has' if len(back) == 1 else 'have'} reverted.")
     failed = failed_hosts(record)
     if failed:
         todo.append(
-            f"Fix the failures on {join_limited(failed)} (see below), then run the rollout again. It continues from "
+            f"Fix the failures on {join_hosts(failed)} (see below), then run the rollout again. It continues from "
             "there.")
     elif record.get("outcome") == "planned" and hosts.get("pending"):
         todo.append("Review the waves, then run it without --check.")
@@ -216,20 +216,20 @@ def _todo_no_build(record: Record, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     hosts = number_of(len(names), "host")
-    return [f"Build the patch for {join_limited(kernels)}: {hosts} without a build, still vulnerable."]
+    return [f"Build the patch for {join_hosts(kernels)}: {hosts} without a build, still vulnerable."]
 
 
 def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     todo = []
     silent = _hosts_without_result(hosts)
     if silent:
-        todo.append(f"Fix the errors of {join_limited(silent)} (see below), then run it again.")
+        todo.append(f"Fix the errors of {join_hosts(silent)} (see below), then run it again.")
     drifted = record.get("drifted") or []
     if drifted:
-        todo.append(f"Fix the drift on {join_limited(drifted)} (see below).")
+        todo.append(f"Fix the drift on {join_hosts(drifted)} (see below).")
     if hosts.get("on_trial"):
         todo.append(
-            f"Accept the patch on {join_limited(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
+            f"Accept the patch on {join_hosts(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
     return todo + _todo_no_build(record, record.get("no_build") or [])
 
 
@@ -237,5 +237,5 @@ def _todo_after_rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> 
     bad = _hosts_not_rolled_back(hosts)
     if bad:
         return [
-            f"Fix the failures on {join_limited(bad)} (see below), then run it again. Finished hosts stay unchanged."]
+            f"Fix the failures on {join_hosts(bad)} (see below), then run it again. Finished hosts stay unchanged."]
     return ["Run it without --check."] if record.get("check_mode") and hosts.get("planned") else []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What reports call things: the states of hosts, functions and waves, and the options of a rollout."""
+"""The words of reports: for states of hosts, functions and waves, and for the options of a rollout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = ("rollout", "status", "rollback")
 
 
 class StateLabel(t.NamedTuple):
-    """How a state is shown: in words, as a sign, whether it is good, and what it means.
+    """How a state is shown: its words, its sign, its tone, and its meaning.
 
     `tone` is `good`, `calm`, `warn` or `bad`, for its colour only; sign and words say the same without colour.
     """
@@ -42,7 +42,7 @@ _ROLLOUT = {
     "pending": StateLabel("not reached", "○", "calm", "nothing was changed"),
     "no_build": StateLabel("without a build", "∅", "calm", "there is no build for the kernel"),
 }
-# By kind of record, in the order in which they are counted; a plan is a rollout of which no more was wanted.
+# By kind of record, in the order of the counts; a plan is the record of a rollout in check mode.
 STATES: Mapping[str, Mapping[str, StateLabel]] = {
     "rollout": _ROLLOUT,
     "plan": {**_ROLLOUT, "pending": StateLabel("to be patched", "○", "calm", "the patch would be loaded")},
@@ -132,11 +132,11 @@ def state_words(record: Mapping[str, t.Any]) -> Mapping[str, StateLabel]:
 
 
 def state_word(record: Mapping[str, t.Any], host: Mapping[str, t.Any]) -> StateLabel:
-    return state_words(record).get(host.get("state"), UNKNOWN_STATE)
+    return state_words(record).get(str(host.get("state")), UNKNOWN_STATE)
 
 
 def moment(text: t.Any) -> float | None:
-    """A time of a record in seconds since 1970; None for none, and for what is no time."""
+    """A time of a record in seconds since 1970; None for anything else."""
     if not isinstance(text, str):
         return None
     try:
@@ -147,7 +147,7 @@ def moment(text: t.Any) -> float | None:
 
 
 def clock(text: t.Any, day: bool = False) -> str | None:
-    """A time of a record for people, in UTC; with its day if that is wanted."""
+    """A time of a record in UTC for people, optionally with the day."""
     seconds = moment(text)
     if seconds is None:
         return None

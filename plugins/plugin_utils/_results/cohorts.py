@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Cohorts, the hosts that are alike in what matters to a kernel patch."""
+"""Cohorts: hosts with the same kernel, and the same values of chosen variables."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 
 class Cohort(t.NamedTuple):
-    """What the hosts of a cohort have in common; two hosts are in one cohort when their Cohorts are equal.
+    """The common properties of a cohort; two hosts are in one cohort when their Cohorts are equal.
 
-    `values`: (name, value) for each name of `livepatch_cohort_by`, value None where a host does not have it.
+    `values`: (name, value) for each name of `livepatch_cohort_by`; the value is None for a host without it.
     """
 
     kernel: str
@@ -26,12 +26,12 @@ class Cohort(t.NamedTuple):
 
     @property
     def sort_key(self) -> tuple[str, ...]:
-        """Where the cohort comes in a list; a missing value comes first."""
+        """The key for sorting; a missing value comes first."""
         return (self.kernel, self.arch, *(value or "" for _name, value in self.values))
 
 
 def cohort_names(wanted: str | Sequence[str] | None) -> list[str]:
-    """The names in `livepatch_cohort_by`, which is a list, or a text with commas or lines as a survey gives it."""
+    """The names in `livepatch_cohort_by`: a list, or a text with commas or lines."""
     texts = [wanted] if isinstance(wanted, str) else wanted or []
     names = [name.strip() for text in texts for name in str(text).replace("\n", ",").split(",")]
     return list(dict.fromkeys(name for name in names if name))
@@ -43,9 +43,9 @@ def cohort_of(kernel: str, arch: str, names: Sequence[str], variables: Mapping[s
 
 
 def _value(name: str, variables: Mapping[str, t.Any]) -> str | None:
-    """A variable, or else a fact, as text; a dot leads into a dict; None for what is not there.
+    """A variable, or else a fact, as text; a dot leads into a dict; None for a missing one.
 
-    A variable whose template fails is not there either, however it fails: that is up to the filters and lookups in it.
+    A variable with a failing template counts as missing.
     """
     path = name.split(".")
     for places in (path, ["ansible_facts", *path], ["ansible_facts", path[0].removeprefix("ansible_"), *path[1:]]):

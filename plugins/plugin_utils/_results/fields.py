@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a record takes over from what hosts answer: bounded, plain, and nothing that controls a terminal."""
+"""The parts of a host's result for a record: truncated, plain, and without terminal control characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_finding, is_list
 
-# One host must not make a record that no browser opens.
+# One host must not make the record too large for a browser.
 MOST_FINDINGS, MOST_FUNCTIONS, MOST_BLOCKERS, MOST_CHECKS = 30, 500, 20, 50
 LONGEST = 500  # characters
 MOST = 2**63  # of a number, in either direction
@@ -20,7 +20,7 @@ BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 
 
 HOST_LOST = "host-lost"
-# What is said of hosts beyond what they say themselves.
+# Failures that the controller finds.
 FAILURES = {
     HOST_LOST: "The host is unreachable.",
     "no-longer-covered":
@@ -34,7 +34,7 @@ FAILURES = {
 
 
 def unreachable_failure(answer: Mapping[str, t.Any]) -> tuple[str, str]:
-    """The failure of a host that could not be reached."""
+    """The failure of an unreachable host."""
     return HOST_LOST, failure_of(answer)[1] or FAILURES[HOST_LOST]
 
 
@@ -43,7 +43,7 @@ def failure_with_code(code: str) -> tuple[str, str]:
 
 
 def findings_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """The findings of an answer, the worst first."""
+    """The findings of a result, the worst first."""
     found = [entry for entry in _list(answer, "findings") if is_finding(entry)]
     found.sort(key=lambda entry: ("blocker", "warning", "note").index(entry["level"]))
     return [
@@ -59,7 +59,7 @@ def blockers_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def health_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """What became of each health check."""
+    """The results of the health checks."""
     checks = [one for one in _list(answer, "health") if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
     return [
         {"name": _short(one["name"]), "ok": one.get("ok") is True, "message": _short(one.get("message") or "")}
@@ -67,7 +67,7 @@ def health_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def functions_of(patch: Mapping[str, t.Any], state: str) -> list[dict[str, t.Any]]:
-    """The functions of `patch` in a module's result; `state` is that of those whose object is patched, or would be."""
+    """The functions of `patch` in a module's result; `state` is for functions of patched objects."""
     found = []
     for one in _list(patch, "objects"):
         if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
@@ -100,7 +100,7 @@ def _plain(value: t.Any) -> t.Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
-        # Not infinite, nor no number at all: JSON has no such thing, and neither do templates.
+        # JSON has no infinity and no NaN.
         return (int(value) if isinstance(value, int) else float(value)) if abs(value) < MOST else None
     return _short(value)
 

@@ -13,11 +13,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort, cohort_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import LEVELS, Failure, Finding
 
+Value = t.TypeVar("Value")
+Key = t.TypeVar("Key", bound=t.Hashable)
+
 
 def cohorts_of(
         kernels: Mapping[str, tuple[str, str]], names: Sequence[str],
         hostvars: Mapping[str, t.Any]) -> list[tuple[Cohort, list[str]]]:
-    """Each cohort with its hosts, sorted. `kernels`: the release and the architecture of each host that told them."""
+    """Each cohort with its hosts, sorted. `kernels`: the release and the architecture of each host with a result."""
     members: dict[Cohort, list[str]] = {}
     for host, (release, arch) in kernels.items():
         variables = hostvars[host] if names and host in hostvars else {}
@@ -26,13 +29,13 @@ def cohorts_of(
 
 
 def cohort_dict(cohort: Cohort) -> dict[str, t.Any]:
-    """What all summaries tell of a cohort."""
+    """A cohort as a dict, for every summary."""
     return {"kernel": cohort.kernel, "arch": cohort.arch, "values": dict(cohort.values), "title": str(cohort)}
 
 
 def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]:
-    """The findings of hosts, each code once: the worst level first, then what the most hosts have."""
-    # Dicts for their order and their speed: one host can answer with many thousands of messages.
+    """The findings of hosts, each code once: the worst level first, then the most frequent."""
+    # Dicts for their order and their speed: one host can return many thousands of messages.
     found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
     for host, entries in findings.items():
         for entry in entries:
@@ -47,7 +50,7 @@ def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]
 
 
 def by_failure(failures: Mapping[str, Failure]) -> list[dict[str, t.Any]]:
-    """Hosts with a failure, by its code; those without one, which Ansible words, together."""
+    """Hosts with a failure, by code; failures without a code, from Ansible itself, are one group."""
     found: dict[str | None, dict[str, t.Any]] = {}
     for host, (code, message) in failures.items():
         group = found.setdefault(code, {"code": code, "messages": [], "hosts": []})
@@ -65,9 +68,9 @@ def by_verdict(verdicts: Mapping[str, str], words: Sequence[str]) -> dict[str, l
     return hosts
 
 
-def grouped(hosts: Mapping[str, t.Any], key: Callable[[t.Any], t.Hashable]) -> dict[t.Hashable, list[str]]:
-    """Hosts that are alike in `key` of what is known of them, the largest group first."""
-    groups: dict[t.Hashable, list[str]] = {}
-    for host, known in hosts.items():
-        groups.setdefault(key(known), []).append(host)
+def grouped(hosts: Mapping[str, Value], key: Callable[[Value], Key]) -> dict[Key, list[str]]:
+    """Hosts in groups with the same `key` of their values, the largest group first."""
+    groups: dict[Key, list[str]] = {}
+    for host, value in hosts.items():
+        groups.setdefault(key(value), []).append(host)
     return dict(sorted(groups.items(), key=lambda entry: -len(entry[1])))

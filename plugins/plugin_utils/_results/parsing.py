@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What hosts answered to one module, for a summary: the results, the failures, and what makes no sense.
+"""Parses the results of one module on many hosts: results, failures, and malformed results.
 
-A finding is a dict of `code`, `level`, `subject` and `message`; a failure is a pair of its code, None where Ansible
-failed by itself, and its sentence. Nothing of what a host answers can control the terminal that it is shown on.
+A finding is a dict of `code`, `level`, `subject` and `message`. A failure is a pair of code and message; the code is
+None for an error of Ansible itself. No text of a host can control the terminal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Failure = tuple[str | None, str]
 
 
 def missing_result(answer: t.Any) -> str | None:
-    """Why an answer is no result of a module: `no_result`, `unreachable` or `unchecked`; None where it may be one."""
+    """Why there is no result of a module: `no_result`, `unreachable` or `unchecked`; None when there may be one."""
     if not isinstance(answer, Mapping) or not answer or answer.get("skipped"):
         return "no_result"
     if answer.get("unreachable"):
@@ -31,33 +31,33 @@ def missing_result(answer: t.Any) -> str | None:
     return "unchecked" if answer.get("failed") else None
 
 
-def is_finding(entry: t.Any) -> bool:
+def is_finding(entry: t.Any) -> t.TypeGuard[Finding]:
     return (
         isinstance(entry, Mapping) and entry.get("level") in LEVELS
         and all(isinstance(entry.get(key), str) for key in ("code", "message")))
 
 
-def are_findings(entries: t.Any) -> bool:
+def are_findings(entries: t.Any) -> t.TypeGuard[Sequence[Finding]]:
     return is_list(entries) and all(is_finding(entry) for entry in entries)
 
 
-def is_list(place: t.Any) -> bool:
+def is_list(place: t.Any) -> t.TypeGuard[list[t.Any] | tuple[t.Any, ...]]:
     return isinstance(place, (list, tuple))
 
 
-def are_named(place: t.Any) -> bool:
-    """Whether this is a list of dicts that have a name each."""
+def are_named(place: t.Any) -> t.TypeGuard[Sequence[Mapping[str, t.Any]]]:
+    """Whether this is a list of dicts with names."""
     return is_list(place) and all(isinstance(one, Mapping) and isinstance(one.get("name"), str) for one in place)
 
 
 def failure_of(answer: Mapping[str, t.Any]) -> Failure:
-    """What went wrong on a host that is unreachable or unchecked."""
+    """The failure of a host that is unreachable or unchecked."""
     if not (answer.get("unreachable") or answer.get("failed")):
         return MALFORMED
     code = answer.get("code")
-    # Since 2.19 Ansible says "Task failed:" before what went wrong.
+    # ansible-core 2.19 and later put "Task failed:" before the message.
     message = str(answer.get("msg") or "no reason given").strip().removeprefix("Task failed: ")
-    # Where no module ran, as without sudo, Ansible sends the reader to what was printed; the last line of it tells why.
+    # When no module ran, for example without sudo, the reason is the last line of the output.
     printed = str(answer.get("module_stderr") or answer.get("module_stdout") or "").split("\n")
     last = next((line.strip() for line in reversed(printed) if line.strip()), None)
     if last and not code:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Asking a person whether a wave may begin."""
+"""The approval of a wave by a person."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import ALL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option, format_value
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts
 
 YES = ("y", "yes")
 
 
 def ask(question: str) -> bool | None:
-    """Whether the person at the terminal says yes; None where there is no terminal, as in AWX."""
+    """The answer of the person at the terminal; None without a terminal, as in AWX."""
     try:
         answer = Display().prompt_until(f"{question} [yes/no]: ", private=False)
     except AnsiblePromptNoninteractive:
@@ -31,15 +31,15 @@ def ask(question: str) -> bool | None:
 
 
 def is_named(wave: Mapping[str, t.Any], names: Sequence[str]) -> bool:
-    """Whether names of waves, as Options has them, have this one."""
+    """Whether this wave is among names of waves from Options."""
     return bool({ALL, str(wave["number"]), wave["title"]} & set(names))
 
 
 def check_named(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> None:
-    """Refuse a wave to approve that a plan does not have: nobody would be asked. Raises TaskError `bad-option`."""
+    """Refuse to approve a wave that the plan does not have. Raises TaskError `bad-option`."""
     absent = next((name for name in names if not any(is_named(wave, [name]) for wave in waves)), None)
     if absent is not None:
-        there = join_limited([f"{wave['number']} ({wave['title']})" for wave in waves])
+        there = join_hosts([f"{wave['number']} ({wave['title']})" for wave in waves])
         raise bad_option(
             "approve", f"has {format_value(absent)} in it, which is no wave of this plan",
-            f"give numbers or names of its waves, which are {there}, or {ALL}")
+            f"give numbers or names of its waves ({there}), or {ALL}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""How many hosts of a rollout may fail, and how long its trials have to be."""
+"""The failure budget of a rollout."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NAME = "failure_budget"
 
 
 class Budget(t.NamedTuple):
-    """How many failed hosts are put up with, over all waves: a number, or a share of the covered hosts."""
+    """The allowed failures over all waves: a number, or a share of the hosts with a build."""
 
     asked: str
     hosts: int = 0
     share: Fraction | None = None
 
     def allowed(self, covered: int) -> int:
-        """How many hosts may fail of so many covered ones; a share is rounded down."""
+        """The allowed failures for this number of hosts with a build; a share is rounded down."""
         return self.hosts if self.share is None else math.floor(self.share * covered)
 
 

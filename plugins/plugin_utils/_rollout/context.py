@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What one step of a rollout is called with, and what it returns to the play."""
+"""The input of a rollout step, and its result for the play."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import exact_pattern
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, to_plain
 
-# For the role apply by itself: all hosts at once, each for itself.
+# For the role apply: all hosts at once, and no host stops another.
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": ""}
-UNFINISHED = "The rollout did not come to its end."
-# In the role: notes that a host has come to the end of the user's task files.
+UNFINISHED = "The rollout did not finish."
+# In the role: records that a host ran all task files of the user.
 USER_TASKS_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
 
 
 @dataclasses.dataclass
 class Call:
-    """What a step is called with; `look` counts from 1, `say` shows lines, `directory` is where the record is.
+    """The input of a step; `look` counts from 1, `say` shows lines, `directory` holds the record.
 
-    `check_tasks` raises TaskError for a file of tasks that Ansible cannot read.
-
-    `now` is in seconds since 1970, and `tick` in seconds on a clock that nobody sets.
+    `check_tasks` raises TaskError for an unreadable task file. `now` is in seconds since 1970, `tick` in seconds of a
+    monotonic clock.
     """
 
     variables: Mapping[str, t.Any]
@@ -55,13 +54,13 @@ class Call:
         return rollout_options({**names, **self.given, **(ALONE if self.alone else {})})
 
     def as_written(self) -> dict[str, Mapping[str, t.Any]]:
-        """The variables of each host of the play, with the templates in them as they are."""
+        """The variables of each host of the play, with unresolved templates."""
         hostvars = self.variables["hostvars"]
         read = getattr(hostvars, "raw_get", hostvars.__getitem__)
         return {host: read(host) for host in self.variables["ansible_play_hosts"]}
 
     def as_read(self, host: str, name: str) -> t.Any:
-        """A variable of a host with its templates resolved; as it is written where they need what only a task has."""
+        """A variable of a host with resolved templates; unresolved if they need the variables of a task."""
         hostvars = self.variables["hostvars"]
         try:
             return to_plain(hostvars[host][name])
@@ -69,13 +68,13 @@ class Call:
             return hostvars.raw_get(host)[name]
 
     def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
-        """What each host's task registered under a name; an empty dict where it did not run."""
+        """The registered result of each host under a name; an empty dict without one."""
         hostvars = self.variables["hostvars"]
         return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
 
 
 def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) -> dict[str, t.Any]:
-    """What the next tasks go by."""
+    """The input of the next tasks."""
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
@@ -93,7 +92,7 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
 def play_facts(
         hosts: Iterable[str] = (), sizes: Iterable[int] = (), rollback: Iterable[str] = (),
         verdict: str | None = UNFINISHED, reporting_host: str = "localhost") -> dict[str, t.Any]:
-    """The facts for the next plays, which have to be told what to do, or to do nothing, in every run."""
+    """The facts for the next plays. Every run sets them: facts of an earlier run may be cached."""
     return {"__livepatch_rollout": {
         "hosts": [exact_pattern(host) for host in hosts], "sizes": list(sizes),
         "rollback": [exact_pattern(host) for host in rollback], "verdict": verdict,

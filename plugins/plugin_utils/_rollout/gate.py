@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The gate: whether a rollout goes on, who is accepted, and who is taken back."""
+"""The gate: whether a rollout continues, and which hosts are accepted or rolled back."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_sentence
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import RollbackVerdict
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_limited
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts
 
 AT_PLAN = 0
 NO_GATE = "the wave ended before its gate, for example by a task of your own"
 
 
 def judge_budget(record: Record, wave: int) -> bool:
-    """Whether more hosts have failed than may; notes so, once, with the wave it was found in. Returns whether so."""
+    """Record a breach, once, when more hosts have failed than allowed. Returns whether there is a breach."""
     failed = failed_hosts(record)
     allowed = record["options"]["budget"]["hosts"]
     if record["breach"] is None and len(failed) > allowed:
         first = record["hosts"][failed[0]]["failure"]
         sentence = failure_sentence((first["code"], first["message"])).rstrip(".")
         _stop(record, wave, f"Failure budget exceeded: {len(failed)} failed, {allowed} allowed "
-                            f"({join_limited(failed)}: {sentence})")
+                            f"({join_hosts(failed)}: {sentence})")
     return record["breach"] is not None
 
 
 def stop_without_gate(record: Record, wave: Record) -> None:
-    """Stop where a wave was left open: nobody knows how it stands."""
+    """Stop at a wave without a gate: its state is unknown."""
     if not judge_budget(record, wave["number"]):
         _stop(record, wave["number"], NO_GATE)
 
@@ -51,7 +51,7 @@ def _stop(record: Record, wave: int, why: str) -> None:
 
 
 def hosts_to_watch(record: Record, wave: Record) -> dict[str, Record]:
-    """The hosts of a wave that are still watched; none once the rollout is stopped."""
+    """The hosts of a wave to watch; none after a breach."""
     return {} if record["breach"] else watched_hosts(record, wave)
 
 
@@ -61,25 +61,25 @@ def hosts_to_accept(record: Record, wave: Record) -> list[str]:
 
 
 def failed_hosts_to_roll_back(record: Record, wave: Record) -> list[str]:
-    """The hosts of a wave that failed while others may pass, and that can be taken back."""
+    """Without a breach, the failed hosts of a wave to roll back."""
     if record["breach"]:
         return []
     return _can_roll_back({name: host for name, host in hosts_of_wave(record, wave).items() if host["failure"]})
 
 
 def hosts_to_roll_back(record: Record) -> list[str]:
-    """After a breach, the hosts to take back."""
+    """After a breach, the hosts to roll back."""
     return _can_roll_back(_hosts_of_breach(record))
 
 
 def hosts_not_ours(record: Record) -> list[str]:
-    """After a breach, the hosts that had the patch before, on no trial: there is no load of this run to take back."""
+    """After a breach, the hosts with the patch enabled before, without a trial: this run has no load to roll back."""
     return [name for name, host in _hosts_of_breach(record).items()
             if not host["transaction"] and host["state"] in ("accepted", "enabled")]
 
 
 def _hosts_of_breach(record: Record) -> dict[str, Record]:
-    """The hosts that a breach concerns."""
+    """The hosts affected by a breach."""
     breach = record["breach"]
     if not breach or breach["action"] == "hold":
         return {}
@@ -92,20 +92,20 @@ def _can_roll_back(hosts: Mapping[str, Record]) -> list[str]:
     return [name for name, host in hosts.items() if host["transaction"] and host["state"] in TOUCHED]
 
 
-def record_rollback(record: Record, judged: Mapping[str, RollbackVerdict], now: float) -> None:
-    """Take over what going back came to on each host."""
-    for name, one in judged.items():
+def record_rollback(record: Record, verdicts: Mapping[str, RollbackVerdict], now: float) -> None:
+    """Record the result of the rollback of each host."""
+    for name, one in verdicts.items():
         host = record["hosts"][name]
         if one.verdict in ("rolled_back", "unchanged"):
             host.update(state="rolled_back", back_at=utc_timestamp(now), trial_ends=None, accepted_at=None)
             host["functions"] = [dict(function, state="absent") for function in host["functions"]]
         else:
-            # On trial it goes back by itself; accepted, it stays.
+            # On trial it reverts automatically. Accepted, it stays.
             fail(host, "back", one.failure or TASK_SKIPPED, "reverting" if host["trial_ends"] else "unknown")
 
 
 def close(record: Record, wave: Record, now: float) -> bool:
-    """Say how a wave ended; returns whether the next one may begin."""
+    """Record the end of a wave; returns whether the next wave can start."""
     breached = judge_budget(record, wave["number"])
     wave.update(state="failed" if breached else "passed", closed=utc_timestamp(now))
     if breached:
@@ -114,7 +114,7 @@ def close(record: Record, wave: Record, now: float) -> bool:
 
 
 def end(record: Record, now: float) -> None:
-    """The rollout is over: whether every host that the patch is for is where it should be."""
+    """Record the end of the rollout: `ok` when every host with a build is in the requested state."""
     wanted = ("accepted",) if record["options"]["state"] == "accepted" else ("enabled", "accepted")
     covered = [host for host in record["hosts"].values() if host["state"] != "no_build"]
     for host in covered:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The health checks of a rollout, as the operator asks for them."""
+"""The health checks in `livepatch_health_checks`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _check(number: int, check: dict[str, t.Any], directory: Path) -> dict[str, t
 
 
 def _command(value: t.Any, _directory: Path) -> str | list[str] | None:
-    """A command as text, which has words for a program without a shell, or as a list of words."""
+    """A command, as text or as a list of arguments; there is no shell."""
     if isinstance(value, list):
         words = [str(word) if isinstance(word, (int, float)) and not isinstance(word, bool) else word for word in value]
         fine = all(isinstance(word, str) and "\0" not in word for word in words) and words and words[0]
@@ -120,8 +120,10 @@ _KINDS: dict[str, tuple[Callable[[t.Any, Path], t.Any], str]] = {
 
 
 def _default_name(kind: str, value: str | list[str]) -> str:
+    if isinstance(value, list):
+        value = shlex.join(value)
     if kind == "command":
-        name = " ".join((value if isinstance(value, str) else shlex.join(value)).split())
+        name = " ".join(value.split())
     elif kind == "url":
         name = without_password(value).partition("?")[0]
     else:
@@ -130,9 +132,9 @@ def _default_name(kind: str, value: str | list[str]) -> str:
 
 
 def number_of_tasks(path: str) -> int:
-    """How many tasks are in a file of tasks; 1 where that cannot be told, as Ansible will when it runs them.
+    """The number of tasks in a task file; 1 for an unreadable file: Ansible reports that error itself.
 
-    What they include, loop over or retry is not counted.
+    Includes, loops and retries are not counted.
     """
     try:
         with open(path, encoding="utf-8") as stream:
@@ -154,6 +156,6 @@ def _tasks_below(node: yaml.Node | None) -> int:
 
 
 def without_password(url: str) -> str:
-    """A URL without who logs in, which nobody has to read in a report."""
+    """A URL without the user and the password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a person reads while a rollout goes on, and at its end."""
+"""The progress messages and the summary of a rollout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import hosts_not_ours
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, join_limited, number_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, join_hosts, number_of
 
 WORDS = {
     "accepted": "accepted", "enabled": "enabled", "on_trial": "on trial", "waiting": "in transition",
@@ -35,7 +35,7 @@ PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
 
 
 def plan_lines(record: Record) -> list[str]:
-    """What is going to happen, wave by wave, and to whom nothing is."""
+    """The plan: the waves, and the hosts in no wave."""
     options = record["options"]
     names = ", ".join(patch["name"] for patch in record["patches"])
     done = [name for name, host in record["hosts"].items() if host["done"]]
@@ -43,11 +43,11 @@ def plan_lines(record: Record) -> list[str]:
     lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
     lines += [_planned_wave(record, wave) for wave in record["waves"]]
     if done:
-        lines.append(f"  {options['state']} already: {join_limited(done)}")
+        lines.append(f"  {options['state']} already: {join_hosts(done)}")
     no_build = [name for name, host in record["hosts"].items() if host["state"] == "no_build"]
     if no_build:
         kernels = "its kernel" if len(no_build) == 1 else "their kernels"
-        lines.append(f"  without a build for {kernels}, not a failure: {join_limited(no_build)}")
+        lines.append(f"  without a build for {kernels}, not a failure: {join_hosts(no_build)}")
     lines += [f"  {line}" for line in _failures(record["hosts"], "cannot be patched")]
     lines.append(
         f"  {'all are' if record['alone'] else 'each wave is'} watched for {options['soak']} s, on trial for "
@@ -79,7 +79,7 @@ def _planned_wave(record: Record, wave: Record) -> str:
         f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
         wave["hosts"])
     title = number_of(len(names), "host") if record["alone"] else f"wave {wave['number']}{_named(wave, len(names))}"
-    return f"  {title}{approval}{passed}: {join_limited(names)}"
+    return f"  {title}{approval}{passed}: {join_hosts(names)}"
 
 
 def _named(wave: Record, hosts: int) -> str:
@@ -94,18 +94,18 @@ def _heading(record: Record, wave: Record) -> str:
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
     named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _named(wave, len(hosts))
-    return f"{_heading(record, wave)}{named}: {join_limited(hosts)}"
+    return f"{_heading(record, wave)}{named}: {join_hosts(hosts)}"
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
-    """How the wave stands: how many are patched, wait (and for which task), failed or are unreachable."""
+    """The progress of a wave: how many hosts are patched, wait (and for which task), failed or are unreachable."""
     hosts = hosts_of_wave(record, wave)
     time = "" if left is None else f"{left} s left: "
     return f"{_heading(record, wave)}: {time}{', '.join(_parts(hosts)) or 'nothing to do'}"
 
 
 def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
-    """What becomes of the hosts that are watched if nobody is left to accept them."""
+    """When the watched hosts revert if the run ends early."""
     ends = max((host["trial_ends"] for host in watched if host["trial_ends"]), default=None)
     return f"{_heading(record, wave)}: " + (
         f"on trial; if this run ends before they are {record['options']['state']}, the hosts revert automatically by "
@@ -123,11 +123,11 @@ def _parts(hosts: Mapping[str, Record]) -> list[str]:
         ("on_trial", "patched and well"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
     if waiting:
         names = [_waits_for(name, host) for name, host in waiting.items()]
-        parts.append(f"{len(waiting)} waiting ({join_limited(names)})")
+        parts.append(f"{len(waiting)} waiting ({join_hosts(names)})")
     if others:
-        parts.append(f"{len(others)} failed ({join_limited([f'{name}: {_code(failed[name])}' for name in others])})")
+        parts.append(f"{len(others)} failed ({join_hosts([f'{name}: {_code(failed[name])}' for name in others])})")
     if unreachable:
-        parts.append(f"{len(unreachable)} unreachable ({join_limited(unreachable)})")
+        parts.append(f"{len(unreachable)} unreachable ({join_hosts(unreachable)})")
     return parts
 
 
@@ -156,7 +156,7 @@ def waiting_line(record: Record, wave: Record) -> str:
 
 
 def end_lines(record: Record) -> list[str]:
-    """The summary: waves, failures by their cause, and how many hosts stand where."""
+    """The summary: waves, failures by cause, and the number of hosts in each state."""
     lines = [] if record["alone"] else [
         f"wave {wave['number']} ({wave['title']}): {_ended(record, wave)}" for wave in record["waves"]]
     lines += _failures(record["hosts"])
@@ -172,10 +172,10 @@ def _after_breach(record: Record) -> str:
     done = [name for name, host in record["hosts"].items() if host["done"]]
     text = AFTER_BREACH[record["breach"]["action"]]
     if done and record["breach"]["action"] == "rollback_all":
-        text += f", except hosts already {record['options']['state']} before this rollout: {join_limited(done)}"
+        text += f", except hosts already {record['options']['state']} before this rollout: {join_hosts(done)}"
     untried = hosts_not_ours(record)
     if untried:
-        text += f", except hosts with the patch enabled without a trial before this rollout: {join_limited(untried)}"
+        text += f", except hosts with the patch enabled without a trial before this rollout: {join_hosts(untried)}"
     return text
 
 
@@ -204,7 +204,7 @@ def _left_on_trial(record: Record) -> list[str]:
             if host["state"] in ("reverting", "on_trial", "waiting") and host["trial_ends"]}
     if not back:
         return []
-    return [f"on trial, reverting automatically by {max(back.values())}: {join_limited(list(back))}"]
+    return [f"on trial, reverting automatically by {max(back.values())}: {join_hosts(list(back))}"]
 
 
 def sum_line(record: Record) -> str:
@@ -214,7 +214,7 @@ def sum_line(record: Record) -> str:
 
 
 def verdict_sentence(record: Record) -> str:
-    """Why a rollout did not end well, for the last task."""
+    """Why a rollout was not successful, for the last task."""
     for wave in record["waves"]:
         if wave["state"] == "waits":
             return f"{waiting_line(record, wave)}."
@@ -227,20 +227,21 @@ def verdict_sentence(record: Record) -> str:
 
 
 def problems(record: Record) -> dict[str, str]:
-    """What each host has to be told that did not end where it should, those aside that were not reached."""
-    told, untried = {}, hosts_not_ours(record)
+    """The error message of each host that is not in the requested state; hosts without a turn have none."""
+    found: dict[str, str] = {}
+    untried = hosts_not_ours(record)
     for name, host in record["hosts"].items():
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
             sentence = f"{code}: {message}" if code else message
-            told[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} This host is {_now(host)}."
+            found[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} This host is {_now(host)}."
         elif host["state"] in ("rolled_back", "reverting", "on_trial", "waiting") and not record["ok"]:
-            told[name] = f"The rollout was stopped. This host is {_now(host)}."
+            found[name] = f"The rollout was stopped. This host is {_now(host)}."
         elif name in untried:
-            told[name] = (
+            found[name] = (
                 f"The rollout was stopped. This host is {_now(host)}, and was before the rollout, so there is no load "
                 "to roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
-    return told
+    return found
 
 
 def _now(host: Record) -> str:
@@ -252,5 +253,5 @@ def _now(host: Record) -> str:
 
 
 def format_lines(lines: Sequence[str]) -> t.Iterator[str]:
-    """Lines as they are shown in the run's output, which has each task's own lines in between."""
+    """Mark lines for the output of the run, to tell them from the lines of tasks."""
     return (f"==> {printable(line)}" for line in lines)

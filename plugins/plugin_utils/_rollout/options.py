@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a rollout is asked to do, out of the `livepatch_*` variables."""
+"""The options of a rollout, from the `livepatch_*` variables."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as 
 # variables.
 OTHERS = (
     "hosts", "rollback_to", "fail_on_drift", "report", "report_record", "preflight", "rollback", "rollout", "status")
-_ALIKE = 0.78  # so that approval is found to be approve, and not every variable of an operator's own to be a slip
-_SRC = f"name a patch file or a bundle, as in -e {PREFIX}src=patches/"
+_ALIKE = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
+_SRC = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """The variables by their names without `livepatch_`, read and plain; times are in seconds.
 
-    `trial` is None where it is to be derived; `approved` has the waves that a person has approved beforehand. They and
-    those to `approve` are `all`, numbers of waves as text, and titles.
+    `trial` is None when it is to be computed. `approved` has the waves that are approved in advance. They and the waves
+    to `approve` are `all`, numbers of waves as text, and titles.
     """
 
     src: str
@@ -71,7 +71,7 @@ class Options:
     report_dir: str | None
 
     def as_record(self, covered: int | None = None) -> dict[str, t.Any]:
-        """What the record has as `options`; the budget in hosts is None while nobody knows how many are covered."""
+        """The `options` of the record; the budget in hosts is None before the plan."""
         return {
             "src": self.src, "name": self.name, "state": self.state, "soak": self.soak, "trial": self.trial,
             "transition_timeout": self.transition_timeout, "on_stall": self.on_stall,
@@ -100,17 +100,16 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
     values = Values(variables)
     src = values.text("src", _SRC)
     if src is None:
-        raise TaskError("bad-option", f"No {PREFIX}src is given: {_SRC}")
+        raise TaskError("bad-option", f"{PREFIX}src is not set. {_SRC[0].upper()}{_SRC[1:]}.")
     waves = parse_waves(values.texts("waves"))
     approve, approved = (wave_names(name, values.texts(name), waves) for name in ("approve", "approved"))
     return Options(
         src=src,
         name=values.text("name", "give the name of a patch in the bundle"),
         state=values.choice("state", STATES),
-        soak=t.cast(int, values.number("soak", SOAK, 0, LONGEST_SOAK)),
-        trial=values.number("trial", None, 1, LONGEST_TRIAL),
-        transition_timeout=t.cast(
-            int, values.number("transition_timeout", TRANSITION_TIMEOUT, 1, LONGEST_TRANSITION)),
+        soak=values.number("soak", SOAK, 0, LONGEST_SOAK),
+        trial=values.optional_number("trial", 1, LONGEST_TRIAL),
+        transition_timeout=values.number("transition_timeout", TRANSITION_TIMEOUT, 1, LONGEST_TRANSITION),
         on_stall=values.choice("on_stall", ON_STALL),
         failure_budget=parse_budget(values.get("failure_budget")),
         on_breach=values.choice("on_breach", ON_BREACH),
@@ -124,7 +123,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
 
 
 def check_names(variables: Iterable[str]) -> None:
-    """Refuse a variable that looks like a slip: without it, something else would be done than was asked for."""
+    """Refuse a variable that looks misspelled: its value would be ignored."""
     known = {*NAMES, *OTHERS}
     for variable in sorted(name for name in variables if isinstance(name, str) and name.startswith(PREFIX)):
         name = variable[len(PREFIX):]
@@ -132,12 +131,11 @@ def check_names(variables: Iterable[str]) -> None:
         if near:
             raise TaskError(
                 "bad-option",
-                f"{variable} means nothing to a rollout: write {PREFIX}{near[0]} if that is meant, and call a variable "
-                "of your own something less like it.")
+                f"{variable} is no variable of a rollout. Write {PREFIX}{near[0]}, or rename your own variable.")
 
 
 def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[str, str], t.Any]) -> None:
-    """Refuse what is not the same on all hosts: a rollout has one value of each option, and reads it on one host.
+    """Refuse different values on different hosts: a rollout has one value of each option.
 
     `variables`: those of each host as they are written; `read` has a host's variable with its templates resolved, which
     costs much and is done only where there are any.
@@ -148,11 +146,11 @@ def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[st
         values = {host: read(host, name) if has_template(value) else value for host, value in written.items()}
         other = next((host for host, value in values.items() if value != values[first]), None)
         if other:
-            said = [f"{format_value(one) if one is not None else 'not set'} on {host}" for host, one in (
+            both = [f"{format_value(one) if one is not None else 'not set'} on {host}" for host, one in (
                 (first, values[first]), (other, values[other]))]
             raise TaskError(
                 "bad-option",
-                f"{name} is {' and '.join(said)}: give a rollout one value for all of its hosts, as with -e.")
+                f"{name} is {' and '.join(both)}. Set one value for all hosts of the rollout, for example with -e.")
 
 
 def _ignored(values: Values) -> tuple[str, ...]:

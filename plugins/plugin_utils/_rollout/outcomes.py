@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a wave's tasks came to on each of its hosts; each function takes answers over into the record.
+"""Record the results of a wave's tasks.
 
-`answers` are what a module returned on each host of the wave, or that it failed or was unreachable; nothing where it
-did not run. `now` is in seconds since 1970. Nothing that a host answers makes these fail.
+`answers`: the result of a module on each host, also of failed and unreachable hosts; empty for a host without a
+result. `now` is in seconds since 1970. No result of a host makes these functions fail.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state im
 
 Answers = Mapping[str, t.Any]
 
-# States of a patch in which it is, or may be, in the kernel.
+# States of a patch in the kernel.
 LOADED_STATES = ("enabled", "accepted", "enabling", "disabling")
-# Those in which it can be kept without being loaded.
+# States of a patch that can be accepted without a load.
 ACCEPTABLE_FROM = ("enabled", "accepted")
 
 
 def record_load(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
-    """Take over what `patch` came to; `trial` is in seconds."""
+    """Record the results of the load; `trial` is in seconds."""
     wave["loaded"] = utc_timestamp(now)
-    # A host that was lost may go on by itself, and its trial begins when it is through.
+    # An unreachable host may still finish the transition. Its trial starts after that.
     latest = utc_timestamp(now + trial + 2 * record["options"]["transition_timeout"])
     for name, host in hosts_of_wave(record, wave).items():
-        answer = answers.get(name)
+        answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":
             fail(host, "load", TASK_SKIPPED, "unchanged")
@@ -70,25 +70,32 @@ def record_load(record: Record, wave: Record, answers: Answers, now: float, tria
         if host["failure"] and _may_have_changed(host, answer):
             _mark_reverting(host, answer, host["trial_ends"] or latest)
         elif host["failure"] and answer.get("changed") is True:
-            host["state"] = "unknown"  # what ran before may be gone, and with the patch its trial is over
+            host["state"] = "unknown"  # the earlier patches may be gone, and the trial is over
+
+
+def _answer(answers: Answers, name: str) -> Mapping[str, t.Any]:
+    """The result of a host; an empty one for a host without a result."""
+    answer = answers.get(name)
+    return answer if isinstance(answer, Mapping) else {}
 
 
 def _mark_reverting(host: Record, answer: Mapping[str, t.Any], latest: str) -> None:
-    """A host that may have the patch goes back by itself, unless it is known to have it on no trial."""
+    """Mark a host that may have the patch: it reverts automatically, unless it has no trial."""
     untried = host["untried"] or _has_no_trial(answer)
     host.update(state="unknown" if untried else "reverting", trial_ends=None if untried else latest)
 
 
 def _has_no_trial(answer: Mapping[str, t.Any]) -> bool:
-    """Whether a host says that the trial it was asked for has not begun."""
-    # Of the whole answer: the record's list is bounded.
-    findings = answer.get("findings") if is_list(answer.get("findings")) else []
+    """Whether the host reports that the trial did not start."""
+    # From the whole result: the list in the record is truncated.
+    place = answer.get("findings")
+    findings = place if is_list(place) else []
     return _state(answer) == "accepted" or any(
         is_finding(entry) and entry["code"] == "trial-not-begun" for entry in findings)
 
 
 def _may_have_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
-    """Whether a load that failed may have left the patch: the module, whose failures have codes, was cut short."""
+    """Whether a failed load may have left the patch. A failure without a code means that the module was killed."""
     state = _state(answer)
     if not answer.get("failed"):
         return state != "no_build"
@@ -98,14 +105,15 @@ def _may_have_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
 
 
 def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial: int) -> None:
-    patch = answer.get("patch") if isinstance(answer.get("patch"), Mapping) else {}
+    place = answer.get("patch")
+    patch: Mapping[str, t.Any] = place if isinstance(place, Mapping) else {}
     state = patch.get("state")
     host.update(
         findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"))
     if state in LOADED_STATES:
         host.update(
             functions=functions_of(patch, "patched"), loaded_at=utc_timestamp(now),
-            # What was enabled before, and on no trial, is not on one now either: nothing was changed.
+            # A patch that was enabled before without a trial still has none: nothing was changed.
             trial_ends=utc_timestamp(now + trial) if host["transaction"] and not _has_no_trial(answer) else None,
             patch=text_of(patch, "name") or host["patch"], sha256=text_of(patch, "sha256") or host["sha256"],
             transition_seconds=number_of_seconds(patch, "transition_seconds"))
@@ -122,12 +130,12 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
 
 
 def record_watch(record: Record, wave: Record, answers: Answers, now: float, own: Answers, last: bool) -> None:
-    """Take over what `patch_watch` saw, and the failures of the operator's own tasks; `last`: the wave's time is over.
+    """Record the results of `patch_watch` and the failures of the user's tasks; `last` is true for the last look.
 
-    `own`: for each host on which a task of the operator failed, its result.
+    `own`: the result of the failed task, for each host with one.
     """
     for name, host in watched_hosts(record, wave).items():
-        answer = answers.get(name)
+        answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":
             fail(host, "look", TASK_SKIPPED, _state_without_rollback(host))
@@ -140,7 +148,7 @@ def record_watch(record: Record, wave: Record, answers: Answers, now: float, own
 
 
 def _state_without_rollback(host: Record) -> str:
-    """Where a host stands that nobody can do anything about: on trial, it goes back by itself."""
+    """The state of a host out of reach: on trial, it reverts automatically."""
     return "reverting" if host["trial_ends"] else "unknown"
 
 
@@ -181,7 +189,7 @@ def _merge_findings(earlier: list[dict[str, t.Any]], found: list[dict[str, t.Any
 
 
 def record_look(record: Record, wave: Record, now: float, after: float) -> None:
-    """Note how the wave stands `after` so many seconds of its soak."""
+    """Record a look at the wave, `after` this number of seconds of its soak."""
     hosts = list(hosts_of_wave(record, wave).values())
     failed = [host for host in hosts if host["failure"]]
     unreachable = [host for host in failed if host["failure"]["code"] == HOST_LOST]
@@ -195,10 +203,10 @@ def record_look(record: Record, wave: Record, now: float, after: float) -> None:
 
 
 def record_acceptance(record: Record, wave: Record, answers: Answers, now: float) -> None:
-    """Take over what keeping the patch came to: accepting it, or ending its trial."""
+    """Record the results of the acceptance, or of the end of the trial with state `enabled`."""
     wanted = record["options"]["state"]
     for name, host in watched_hosts(record, wave).items():
-        answer = answers.get(name)
+        answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":
             fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))
@@ -219,7 +227,7 @@ def record_acceptance(record: Record, wave: Record, answers: Answers, now: float
 
 
 def _mark_unknown(host: Record, failure: Failure) -> None:
-    """It may have been accepted before the connection, or the module, broke off, or was loaded without a trial."""
+    """The host may have accepted the patch before the failure, or have loaded it without a trial."""
     fail(host, "accept", failure, "unknown")
     host["trial_ends"] = None
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the answers of all hosts to patch_check to the plan of a rollout."""
+"""The plan of a rollout, from the patch_check results of all hosts."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ NOT_CHECKED = (None, "The host was not checked, because it was unreachable in an
 def plan(
         record: Record, options: Options, answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any],
         groups: Mapping[str, Sequence[str]]) -> None:
-    """Fill in the hosts, the cohorts and the waves of a record; `answers` are those of patch_check.
+    """Fill in the hosts, the cohorts and the waves of a record; `answers` are the results of patch_check.
 
-    `groups`: the inventory's, with their hosts. Raises TaskError for waves that cannot be made. Nothing that a host
-    answers makes this fail.
+    `groups`: the groups of the inventory with their hosts. Raises TaskError for impossible waves. No result of a host
+    makes this fail.
     """
     record["hosts"] = {name: _planned(answer, options) for name, answer in sorted(answers.items())}
     kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
@@ -63,9 +63,9 @@ def plan(
 
 
 def _planned(answer: t.Any, options: Options) -> Record:
-    """What a host's answer to patch_check makes of it; `done` where it is what is wanted already.
+    """The host's part of the record from its patch_check result; `done` when it is in the requested state already.
 
-    `untried`: it is enabled, and on no trial that would end.
+    `untried`: the patch is enabled, without a trial.
     """
     host = dict(new_host(), done=False, untried=False)
     verdict = verdict_of(answer)
@@ -91,7 +91,7 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
     effective = patch["state"] in ("enabled", "accepted")
     host["untried"] = effective and not answer.get("trial")
     host["functions"] = functions_of(patch, "patched" if effective else "absent")
-    # Of the whole answer: the record's list is bounded, and may have lost some.
+    # From the whole result: the list in the record is truncated.
     standing = blockers_in(answer["findings"], (*TOLERATED, *options.ignore_findings))
     if verdict == "blocked" and standing:
         first = findings_of({"findings": standing})[0]
@@ -101,14 +101,14 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
 
 
 def play_of(record: Record) -> tuple[list[str], list[int]]:
-    """The hosts to patch, in the order of the waves, and how many of them each wave has."""
+    """The hosts to patch in the order of the waves, and the size of each wave."""
     waves = [[name for name in wave["hosts"] if not record["hosts"][name]["done"]] for wave in record["waves"]]
     return [name for wave in waves for name in wave], [len(wave) for wave in waves if wave]
 
 
 def exact_pattern(name: str) -> str:
-    """A pattern for `hosts` of a play that stands for the host of this name alone, whatever letters are in it."""
+    """A pattern for `hosts` of a play that matches only the host of this name, whatever characters are in it."""
     if split_host_pattern([name]) == [name] and name[0] not in "!&":
-        return name  # Ansible looks for a host of that name before it takes it for a group or a pattern
+        return name  # Ansible prefers a host of that name to a group or a pattern
     letters = (letter if letter.isalnum() and letter.isascii() else f"\\U{ord(letter):08x}" for letter in name)
     return f"~^{''.join(letters)}\\Z"

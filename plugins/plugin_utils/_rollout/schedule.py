@@ -18,35 +18,34 @@ if TYPE_CHECKING:
     from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
 
 
-LOAD_SECONDS = 30  # for one host to be connected to, checked, sent the file and given the patch
+LOAD_SECONDS = 30  # to connect to one host, check it, send the file and load the patch
 MARGIN = 120  # seconds, for the gate itself and for accepting
-LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is looked at, as shares of the soak
-USER_TASK_RUNS = 2  # of the operator's own tasks: before the first look, and before the last
+LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is watched, as shares of the soak
+USER_TASK_RUNS = 2  # of the user's tasks: before the first look, and before the last
 
 
 def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tuple[int, bool]:
-    """The trial that each host gets, and whether it is longer than what was asked for.
+    """The trial of each host in seconds, and whether it is longer than requested.
 
-    A host's trial begins when it is enabled, and it is accepted with its whole wave. So a trial has to outlive the load
-    of the slowest wave, `forks` hosts at a time, of which each batch can wait for a stalled transition and for health
-    checks that take all their time, the soak, and a margin. Raises TaskError `bad-option` where that is more than a
-    trial can be.
+    A host's trial starts when its patch is enabled, and the host is accepted with its whole wave. So a trial must
+    outlast the load of the largest wave, `forks` hosts at a time, the soak and a margin. Each batch can wait for a
+    stalled transition and for slow health checks. Raises TaskError `bad-option` if that exceeds the longest trial.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
-    # A transition that is turned round may take as long again.
+    # Reversing a transition may take as long again.
     transition = options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
     needed = batches * (LOAD_SECONDS + transition + _checks_seconds(options)) + options.soak + MARGIN
     if needed > LONGEST_TRIAL:
         raise bad_option(
-            "waves", f"need a trial of {needed} seconds, which is more than the {LONGEST_TRIAL} that a trial can have",
-            "make the waves smaller, the soak or the timeouts shorter, or Ansible's forks more")
+            "waves", f"need a trial of {needed} seconds, but a trial has at most {LONGEST_TRIAL}",
+            "use smaller waves, a shorter soak, shorter timeouts, or more forks")
     if options.trial is None:
         return needed, False
     return max(options.trial, needed), needed > options.trial
 
 
 def _checks_seconds(options: Options) -> int:
-    """How long the health checks of one host can take in all looks at it."""
+    """The longest time of the health checks of one host in all looks."""
     return sum(
         check["timeout"] * (USER_TASK_RUNS * number_of_tasks(check["tasks"]) if "tasks" in check else len(LOOKS))
         for check in options.health_checks)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The record of a rollout between its steps: on disk, and which of its hosts a step is about."""
+"""The record of a rollout between its steps: on disk, and its hosts for a step."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ FILE = "kernel-livepatch-rollout.json"
 
 
 def report_record(record: Record) -> Record:
-    """The record as a report has it, without what is the rollout's own."""
+    """The record for a report, without the private keys of the rollout."""
     hosts = {name: {key: host[key] for key in host if key not in ("done", "untried")}
              for name, host in record["hosts"].items()}
     return {**{key: record[key] for key in record if key != "checks"}, "hosts": hosts}
 
 
 def hosts_of_wave(record: Record, wave: Record) -> dict[str, Record]:
-    """The hosts of a wave by name, without those that an earlier rollout has brought to where they should be."""
+    """The hosts of a wave by name, without hosts in the requested state from an earlier rollout."""
     return {name: record["hosts"][name] for name in wave["hosts"] if not record["hosts"][name]["done"]}
 
 
 def open_wave(record: Record) -> Record | None:
-    """The wave whose turn it is; Ansible's batch does not tell, since hosts that fail are dropped from it."""
+    """The current wave. Ansible's batch cannot replace it: failed hosts are dropped from the batch."""
     return next((wave for wave in record["waves"] if wave["state"] == "open"), None)
 
 
 def watched_hosts(record: Record, wave: Record) -> dict[str, Record]:
-    """The hosts of a wave that have the patch and nothing against them yet."""
+    """The hosts of a wave that have the patch and no failure."""
     return {
         name: host for name, host in hosts_of_wave(record, wave).items()
         if not host["failure"] and host["state"] in ("on_trial", "waiting")}
 
 
 def write_record(record: Record, directory: Path) -> None:
-    """Write the record for the next step; `directory` is Ansible's own of this run, which only this user can enter."""
+    """Write the record for the next step; `directory` is Ansible's private directory for this run."""
     update_counts(record)
     new = directory / f"{FILE}.new"
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -51,7 +51,7 @@ def write_record(record: Record, directory: Path) -> None:
 
 
 def read_record(directory: Path) -> Record:
-    """The record that the last step has written; raises TaskError where there is none."""
+    """The record of the last step; raises TaskError without one."""
     try:
         return json.loads((directory / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -4,13 +4,13 @@
 # Private to this collection: it can change at any time.
 """The steps of a rollout on the controller, one task each, in the order of STEPS.
 
-Each takes the record of the step before, brings it up to date with what hosts have answered meanwhile, says what a
-person has to know, and returns what the next tasks go by: the options of the tasks, and
+Each step reads the record, adds the results of the hosts, shows the progress, and returns the input of the next tasks:
+their options, and
 
     end                              whether the play ends here
     load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
 
-Only what later plays go by is a fact of localhost, since facts can be cached on disk and are costly to read:
+The input of later plays is a fact of localhost. It is kept small: facts can be cached on disk and are slow to read.
 
     hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has
     rollback        patterns of the hosts to roll back
@@ -55,12 +55,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 
 PROGRESS_SECONDS = 60  # seconds
 TASKS_SKIPPED = {"failed": True, "msg": "Not all of them ran."}
-# The turn where no wave has anything to do: the role apply by itself goes through the steps all the same.
+# Stands for the wave when there is none: the role apply runs every step also then.
 EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
 
 def _check(call: Call) -> dict[str, t.Any]:
-    """Before any host is asked: whether the variables, the patch and the directory of the report make sense."""
+    """Validate the variables, the patch and the report directory before any host is contacted."""
     options = call.options()
     check_alike(call.as_written(), call.as_read)
     src = call.find(options.src)
@@ -78,13 +78,13 @@ def _check(call: Call) -> dict[str, t.Any]:
 
 
 def _check_localhost(hosts: Iterable[str]) -> None:
-    """Refuse an inventory in which Ansible takes another host for localhost, where the next plays find the plan."""
+    """Refuse an inventory where Ansible uses another host as localhost: later plays find the plan there."""
     taken = sorted(set(constants.LOCALHOST).intersection(hosts))
     if taken and "localhost" not in taken:
         raise TaskError(
             "no-localhost",
-            f"The inventory has {taken[0]} and no localhost, so Ansible would keep the plan on that host, where no "
-            f"later play finds it: call the host something else, with ansible_host: {taken[0]}, or add localhost.")
+            f"The inventory has {taken[0]} but no localhost, so later plays would not find the plan. Rename the host "
+            f"and set ansible_host: {taken[0]}, or add localhost.")
 
 
 def _plan(call: Call) -> dict[str, t.Any]:
@@ -101,7 +101,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     plan(
         record, options, {host: answers[host] if host in asked else {} for host in hosts}, call.variables["hostvars"],
         groups)
-    # As they are asked for: the record's options, which end in reports, have no passwords.
+    # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)
     covered = sum(host["state"] != "no_build" for host in record["hosts"].values())
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
@@ -123,9 +123,9 @@ def _plan(call: Call) -> dict[str, t.Any]:
 
 def _open(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
-    unjudged = open_wave(record)
-    if unjudged:
-        return _stop_without_gate(call, record, unjudged)
+    unfinished = open_wave(record)
+    if unfinished:
+        return _stop_without_gate(call, record, unfinished)
     wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(EMPTY_WAVE))
     if wave["approval"]:
         answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
@@ -171,12 +171,12 @@ def _watch(call: Call) -> dict[str, t.Any]:
 
 
 def _user_tasks_run(record: Record, look: int) -> str:
-    """The name of what is run of the operator's own tasks after a look, or after the load."""
+    """The name of one run of the user's tasks: `look` is the look before it, 0 for the load."""
     return f"{record['id']} {look}"
 
 
 def _user_task_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
-    """The hosts on which a task of the operator's own has failed, or not all of them were run, and how."""
+    """The result for each host with a failed or a skipped task of the user."""
     failed, done = call.answers("__livepatch_user_tasks", hosts), call.answers("__livepatch_user_tasks_done", hosts)
     due = call.look in (1, len(LOOKS)) and any("tasks" in check for check in record["checks"])
     return {
@@ -202,7 +202,7 @@ def _continue_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]
 
 
 def _wait(call: Call, record: Record, wave: Record) -> None:
-    """Wait until it is time for the next look, and say how the wave stands meanwhile."""
+    """Wait for the next look, and show the progress meanwhile."""
     end = wave["tick"] + record["options"]["soak"]
     due = wave["tick"] + record["options"]["soak"] * LOOKS[call.look]
     while call.tick() < due:
@@ -230,22 +230,22 @@ def _close(call: Call) -> dict[str, t.Any]:
 
 
 def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
-    go_on = gate.close(record, wave, call.now())
+    passed = gate.close(record, wave, call.now())
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
     write_record(record, call.directory)
     _report_so_far(call, record)
-    if go_on:
+    if passed:
         return next_tasks(record)
     return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.hosts_to_roll_back(record)))
 
 
 def _report_so_far(call: Call, record: Record) -> None:
-    """Leave a report after each wave: a run that is killed leaves no artifact."""
+    """Write a report after each wave: a killed run leaves no artifact."""
     if record["options"]["report_dir"]:
         try:
             write_report(report_record(record), record["options"]["report_dir"])
-        except (OSError, TaskError) as error:  # the hosts come first: this must not end the rollout
+        except (OSError, TaskError) as error:  # a report must not end the rollout
             call.say(f"no report for now: {error}")
 
 
@@ -255,10 +255,10 @@ def _stop_without_gate(call: Call, record: Record, wave: Record) -> dict[str, t.
 
 
 def _finish(call: Call) -> dict[str, t.Any]:
-    """After the last wave that was begun, which something else than the gate may have ended."""
+    """Stop the rollout if the last wave did not reach its gate."""
     record = read_record(call.directory)
-    unjudged = open_wave(record)
-    return _stop_without_gate(call, record, unjudged) if unjudged else next_tasks(record)
+    unfinished = open_wave(record)
+    return _stop_without_gate(call, record, unfinished) if unfinished else next_tasks(record)
 
 
 def _rollback(call: Call) -> dict[str, t.Any]:
@@ -269,8 +269,8 @@ def _rollback(call: Call) -> dict[str, t.Any]:
 
 
 def _record_rollback(call: Call, record: Record, hosts: Iterable[str]) -> None:
-    went, proofs = call.answers("__livepatch_rollback", hosts), call.answers("__livepatch_verify", hosts)
-    gate.record_rollback(record, {name: judge_rollback(went[name], proofs[name]) for name in hosts}, call.now())
+    results, proofs = call.answers("__livepatch_rollback", hosts), call.answers("__livepatch_verify", hosts)
+    gate.record_rollback(record, {name: judge_rollback(results[name], proofs[name]) for name in hosts}, call.now())
 
 
 def _end(call: Call) -> dict[str, t.Any]:
@@ -286,7 +286,7 @@ def _end(call: Call) -> dict[str, t.Any]:
 
 
 def _reporting_host(call: Call, record: Record) -> str:
-    """The host that fails where the rollout has: under --limit, Ansible leaves out a play on localhost."""
+    """The host that fails for the rollout: with --limit, Ansible skips plays on localhost."""
     if not call.variables.get("ansible_limit"):
         return "localhost"
     fine = [name for name, host in record["hosts"].items() if not host["failure"]]
@@ -294,7 +294,7 @@ def _reporting_host(call: Call, record: Record) -> str:
 
 
 def _artifact(record: Record) -> dict[str, t.Any]:
-    """What later jobs are handed: small, some 100 bytes for each host."""
+    """The artifact for later jobs: about 100 bytes for each host."""
     return {
         **{key: record[key] for key in ("id", "started", "ended", "outcome", "ok", "counts", "failures", "breach")},
         "waves": [

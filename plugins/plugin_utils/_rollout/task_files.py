@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Whether Ansible can read a file of the operator's own tasks, since a run that finds out later dies of it."""
+"""Checks early that Ansible can read the user's task files: a later error would end the run."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def check_user_tasks(path: str, task: Task, loader: DataLoader) -> None:
     except AnsibleParserError as error:
         why = truncate(" ".join(str(error).split()), LONGEST)
     except TypeError:  # ansible-core 2.16
-        why = "it imports a file that is not there"
+        why = "it imports a missing file"
     except AnsibleError:
-        return  # what it imports may only be known when it is run, and a host on which it cannot be run has failed
-    raise bad_option("health_checks", f"have {path}, which Ansible cannot read as tasks ({why})", "mend it")
+        return  # an import may depend on the run; a host that cannot run it has failed
+    raise bad_option("health_checks", f"have {path}, which Ansible cannot read as tasks ({why})", "correct the file")
 
 
 def _read(path: str, task: Task, loader: DataLoader) -> None:
     tasks = loader.load_from_file(path) or []
     if not isinstance(tasks, list):
-        raise AnsibleParserError("it is no list of tasks")
+        raise AnsibleParserError("it is not a list of tasks")
     include = TaskInclude.load({"include_tasks": path}, block=task._parent, role=task._role, loader=loader)
     load_list_of_blocks(
         tasks, play=task.get_play(), parent_block=include, role=task._role, loader=loader,

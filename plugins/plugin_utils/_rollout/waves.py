@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Which host of a rollout is in which wave."""
+"""The waves of a rollout."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
     parse_whole,
     to_plain,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 NAME = "waves"
 DEFAULT = ("canary", "10%", "50%", "100%")
 CANARY = "canary"
-ALL = "all"  # in a list of waves that a person is asked for
+ALL = "all"  # in livepatch_approve and livepatch_approved
 _RIGHT = (
     "give canary, numbers of hosts from 1, growing shares up to 100%, and names of inventory groups, with commas "
     "between them")
@@ -37,17 +38,19 @@ _MOST_NAMED = 5  # hosts in a message
 
 
 class Entry(t.NamedTuple):
-    """One entry of `livepatch_waves`: `kind` is canary, hosts, share or group; `value` its number, share or name."""
+    """One entry of `livepatch_waves`; its `kind` says which of `hosts`, `share` and `group` it has."""
 
-    kind: str
-    value: int | Fraction | str
+    kind: t.Literal["canary", "hosts", "share", "group"]
     text: str
+    hosts: int = 0
+    share: Fraction = Fraction(0)
+    group: str = ""
 
     @property
     def title(self) -> str:
         if self.kind == "hosts":
-            return f"{self.value} host{'' if self.value == 1 else 's'}"
-        return {"canary": CANARY, "share": f"up to {self.text}", "group": f"group {self.value}"}[self.kind]
+            return number_of(self.hosts, "host")
+        return {"canary": CANARY, "share": f"up to {self.text}", "group": f"group {self.group}"}[self.kind]
 
 
 class Wave(t.NamedTuple):
@@ -68,40 +71,41 @@ def parse_waves(texts: Sequence[str]) -> tuple[Entry, ...]:
     Raises TaskError `bad-option`.
     """
     entries = tuple(_entry(text) for text in texts or DEFAULT)
-    once = [(entry.kind, entry.value) for entry in entries if entry.kind in ("canary", "group")]
-    for kind, value in once:
-        if once.count((kind, value)) > 1:
-            raise bad_option(NAME, f"has {value} more than once", "give it once, since it adds all of its hosts")
+    once = [(entry.kind, entry.group) for entry in entries if entry.kind in ("canary", "group")]
+    for kind, group in once:
+        if once.count((kind, group)) > 1:
+            raise bad_option(
+                NAME, f"has {group or CANARY} more than once", "give it once, since it adds all of its hosts")
     shares = [entry for entry in entries if entry.kind == "share"]
     for former, latter in pairwise(shares):
-        if latter.value <= former.value:
+        if latter.share <= former.share:
             raise bad_option(
                 NAME, f"has {latter.text} after {former.text}",
-                "let the shares grow, since each is of all covered hosts and counts those of the waves before")
+                "let the shares grow: each is a share of all hosts with a build and counts the earlier waves")
     return entries
 
 
 def _entry(text: str) -> Entry:
     share = parse_share(text.removeprefix("up to "))
     if share and share[1] > 0:
-        return Entry("share", share[1], share[0])
+        return Entry("share", share[0], share=share[1])
     number = _HOSTS.fullmatch(text)
     if number:
-        return Entry("hosts", int(number[1]), number[1])
+        return Entry("hosts", number[1], hosts=int(number[1]))
     if text == CANARY:
-        return Entry("canary", CANARY, CANARY)
+        return Entry("canary", CANARY)
     group = text.removeprefix("group ").strip()
     named = text.startswith("group ") and group
     if not named and (text[0] in "+-.0123456789" or any(letter.isspace() or letter == "%" for letter in text)):
         raise bad_option(NAME, f"has {format_value(text)} in it", _RIGHT)
-    return Entry("group", group, f"group {group}" if named else text)
+    return Entry("group", f"group {group}" if named else text, group=group)
 
 
 def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) -> tuple[str, ...]:
-    """What names of waves, as a person writes them, stand for: each `all`, a wave's number, or a title of an entry.
+    """The waves that a user named: each `all`, a wave's number, or the title of an entry.
 
     An entry is named as in `livepatch_waves` or by its title; a bare number is that of a wave, not one of hosts.
-    Raises TaskError `bad-option` for what can name no wave: a slip would let a wave begin without approval.
+    Raises TaskError `bad-option` for any other name: a misspelled name would start a wave without approval.
     """
     known = {
         text.lower(): entry.title for entry in entries for text in (entry.text, entry.title) if not text.isdecimal()}
@@ -120,9 +124,9 @@ def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) ->
 
 
 def in_order(hosts: Iterable[str]) -> list[str]:
-    """The hosts in the order in which they come into waves, the same in each run and whatever other hosts there are.
+    """The hosts in the order of the waves: the same in each run, and independent of other hosts.
 
-    It is that of digests of their names, since hosts with names next to each other often share a rack and a service.
+    Digests of the names give the order, because neighbours in a list often share a rack and a service.
     """
     return sorted(hosts, key=lambda host: (hashlib.sha256(host.encode("utf-8", "surrogatepass")).digest(), host))
 
@@ -130,11 +134,11 @@ def in_order(hosts: Iterable[str]) -> list[str]:
 def plan_waves(
         entries: Sequence[Entry], hosts: Mapping[str, Cohort], members: Callable[[str], Iterable[str] | None],
         groups: Collection[str] = ()) -> list[Wave]:
-    """Every covered host in exactly one wave; an entry that adds nobody makes no wave, see `plan_notes`.
+    """Every host with a build in exactly one wave; an entry without hosts makes no wave, see `plan_notes`.
 
-    `hosts`: the covered ones, each with its cohort. `members`: a group's hosts, None where there is no such group, and
-    `groups` the names of all groups, for the message.
-    Raises TaskError `unknown-wave`, and `hosts-without-wave` where the last entry leaves hosts over.
+    `hosts`: the hosts with a build and their cohorts. `members`: the hosts of a group, None for an unknown group.
+    `groups`: the names of all groups, for the message.
+    Raises TaskError `unknown-wave`, and `hosts-without-wave` when hosts are left after the last entry.
     """
     _check_groups(entries, members, groups)
     left = in_order(to_plain(host) for host in hosts)
@@ -142,39 +146,39 @@ def plan_waves(
     for entry in entries:
         left = _add(waves, entry, _chosen(entry, left, hosts, members), left)
     while left and entries[-1].kind == "hosts":
-        left = _add(waves, entries[-1], left[:entries[-1].value], left)
+        left = _add(waves, entries[-1], left[:entries[-1].hosts], left)
     if left:
         raise TaskError(
             "hosts-without-wave",
             f"livepatch_waves leaves {len(left)} of {len(hosts)} hosts without a wave "
-            f"({join_limited(left, _MOST_NAMED)}): let its last entry be 100%, or a number, which is repeated.")
+            f"({join_limited(left, _MOST_NAMED)}). End the list with 100%, or with a number, which is repeated.")
     return waves
 
 
 def _check_groups(
         entries: Sequence[Entry], members: Callable[[str], Iterable[str] | None], groups: Collection[str]) -> None:
     for entry in entries:
-        if entry.kind == "group" and members(entry.value) is None:
-            near = difflib.get_close_matches(entry.value, dict.fromkeys([CANARY, *groups]))
-            hint = f"did you mean {' or '.join(near)}?" if near else "correct it, or add the group to the inventory."
+        if entry.kind == "group" and members(entry.group) is None:
+            near = difflib.get_close_matches(entry.group, dict.fromkeys([CANARY, *groups]))
+            hint = f"Did you mean {' or '.join(near)}?" if near else "Correct it, or add the group to the inventory."
             raise TaskError(
                 "unknown-wave",
                 f"livepatch_waves has {format_value(entry.text)} in it, which is neither {CANARY} nor a number, a "
-                f"share such as 10% or a group of the inventory: {hint}")
+                f"share such as 10% or a group of the inventory. {hint}")
 
 
 def _chosen(
         entry: Entry, left: Sequence[str], hosts: Mapping[str, Cohort],
         members: Callable[[str], Iterable[str] | None]) -> list[str]:
-    """Who of the hosts that are left is added by an entry."""
+    """The remaining hosts that an entry adds."""
     if entry.kind == "hosts":
-        return list(left[:entry.value])
+        return list(left[:entry.hosts])
     if entry.kind == "share":
-        placed, share = len(hosts) - len(left), entry.value * len(hosts)
-        # Rounded down, but one host more while the share is not reached: else a small fleet would skip waves.
+        placed, share = len(hosts) - len(left), entry.share * len(hosts)
+        # Rounded down, but at least one host: else a small fleet would skip waves.
         return list(left[:max(int(share) - placed, 1)]) if placed < share else []
     if entry.kind == "group":
-        wanted = set(members(entry.value) or ())
+        wanted = set(members(entry.group) or ())
         return [host for host in left if host in wanted]
     firsts: dict[Cohort, str] = {}
     for host in left:
@@ -183,7 +187,7 @@ def _chosen(
 
 
 def _add(waves: list[Wave], entry: Entry, chosen: list[str], left: list[str]) -> list[str]:
-    """Make a wave of these hosts, if there are any; returns who is left then."""
+    """Make a wave of these hosts, if there are any; returns the remaining hosts."""
     if not chosen:
         return left
     waves.append(Wave(len(waves) + 1, chosen, entry))
@@ -196,7 +200,7 @@ def _add(waves: list[Wave], entry: Entry, chosen: list[str], left: list[str]) ->
 def plan_notes(
         entries: Sequence[Entry], waves: Sequence[Wave],
         members: Callable[[str], Iterable[str] | None] = lambda _group: None) -> list[str]:
-    """What is worth saying about a plan, as sentences: the entries that made no wave, and why."""
+    """Notes about a plan: the entries without a wave, and why."""
     notes, late, made = [], [], 0
     for entry in entries:
         if made < len(waves) and waves[made].entry == entry:
@@ -206,7 +210,7 @@ def plan_notes(
         elif entry.kind == "share":
             notes.append(f"No wave {entry.title}: the waves before it have as many hosts already.")
         else:
-            notes.append(f"No wave {entry.title}: no covered host of it is without a wave.")
+            notes.append(f"No wave {entry.title}: each of its hosts with a build already has a wave.")
     if late and waves:
         notes.append(f"No wave {', '.join(late)}: the waves before have all hosts already.")
     if any(entry.kind == "canary" for entry in entries) and members(CANARY) is not None:

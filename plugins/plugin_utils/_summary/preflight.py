@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the answers of all hosts to patch_check to one summary by cohort."""
+"""One summary by cohort, from the patch_check results of all hosts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     no_result_line,
 )
 
-# What can be said of a host, best first. The last four are those that a summary is not `ok` with.
+# The verdicts of a host, best first. With one of the last four, a summary is not `ok`.
 VERDICTS = ("compatible", "no_build", "blocked", "unchecked", "unreachable", "no_result")
 WORDS = {
     "compatible": "compatible",
@@ -51,8 +51,8 @@ def summarize(
         cohort_by: str | Sequence[str] | None = None) -> dict[str, t.Any]:
     """The summary that the filter `preflight_summary` documents.
 
-    `answers`: what each host's patch_check returned, or that it failed or was unreachable; nothing where it did not
-    run. Nothing that a host answers makes this fail.
+    `answers`: the patch_check result of each host, also of failed and unreachable hosts; empty for a host without a
+    result. No result of a host makes this fail.
     """
     names = cohort_names(cohort_by)
     verdicts = {host: verdict_of(answer) for host, answer in answers.items()}
@@ -73,18 +73,18 @@ def summarize(
 
 
 def verdict_of(answer: t.Any) -> str:
-    """Which of VERDICTS a host's answer is."""
+    """The verdict for a host's result, one of VERDICTS."""
     verdict = missing_result(answer)
     if verdict:
         return verdict
-    if not _makes_sense(answer):
+    if not _is_well_formed(answer):
         return "unchecked"
     if answer["patch"]["state"] == "no_build":
         return "no_build"
     return "compatible" if answer["compatible"] else "blocked"
 
 
-def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     patch, findings = answer.get("patch"), answer.get("findings")
     return (
         isinstance(answer.get("compatible"), bool) and isinstance(answer.get("arch"), str)
@@ -94,7 +94,7 @@ def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
 
 
 def _reasons(answer: Mapping[str, t.Any]) -> list[Finding]:
-    """What stands against the way back, as far as the forecast tells."""
+    """The obstacles to a later rollback, from the forecast."""
     place: t.Any = answer
     for key in ("forecast", "rollback", "reasons"):
         place = place.get(key) if isinstance(place, Mapping) else None
@@ -106,7 +106,7 @@ def _blockers(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _problem(answer: Mapping[str, t.Any], verdict: str) -> str:
-    """Why a host is not good, in one sentence."""
+    """The error message of a host."""
     return findings_sentence(_blockers(answer["findings"])) if verdict == "blocked" else failure_sentence(
         failure_of(answer))
 
@@ -114,7 +114,7 @@ def _problem(answer: Mapping[str, t.Any], verdict: str) -> str:
 def _cohorts(
         answers: Mapping[str, t.Any], verdicts: Mapping[str, str], names: Sequence[str],
         hostvars: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Each cohort of the hosts that answered, with who is what in it, and what was found in it."""
+    """Each cohort of the hosts with a result: the hosts of each verdict, and the findings."""
     kernels = {
         host: (answers[host]["patch"]["kernel"], answers[host]["arch"])
         for host, verdict in verdicts.items() if verdict in VERDICTS[:3]}
@@ -129,7 +129,7 @@ def _cohorts(
 
 
 def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
-    """One paragraph for each cohort, then the hosts that belong to none, then the sum."""
+    """One paragraph for each cohort, then the hosts without a result, then the counts."""
     lines = []
     for cohort in summary["cohorts"]:
         counts = {verdict: len(cohort[verdict]) for verdict in ("compatible", "no_build", "blocked")}

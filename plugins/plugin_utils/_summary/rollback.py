@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the answers of all hosts to patch_rollback, and then to patch_verify, to one summary."""
+"""One summary of the patch_rollback and patch_verify results of all hosts."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     count_line,
     failure_line,
     finding_line,
-    join_limited,
+    join_hosts,
     no_result_line,
 )
 
-# What can be said of a host. `planned` is what check mode says; the last four are not where they should be.
+# The verdicts of a host. `planned` is for check mode. The last four are not in the requested state.
 VERDICTS = ("rolled_back", "planned", "unchanged", "in_transition", "failed", "unreachable", "no_result")
 IN_REQUESTED_STATE = VERDICTS[:3]
 UNFINISHED = "transition-unfinished"
-# Of what patch_verify fails with, this is as it should be: nothing is enabled where nothing was to be reached, which
-# is compared all the same, and a stack whose later patch has taken a function over.
+# Codes of patch_verify that are no error here: nothing is enabled (compared with the target anyway), or a later patch
+# of the stack replaces a function.
 TOLERATED = ("nothing-enabled", "function-overridden")
 NOT_VERIFIED = (None, "The live patches were not verified after the rollback. Run the playbook again.")
 WORDS = {
@@ -54,7 +54,7 @@ WORDS = {
 
 
 class RollbackVerdict(t.NamedTuple):
-    """A host's verdict, why it is not where it should be, and what was done: names, out, back in, and enabled now."""
+    """A host's verdict, its failure, and the names of the removed, the restored and the enabled patches."""
 
     verdict: str
     failure: Failure | None = None
@@ -68,16 +68,16 @@ def summarize_rollback(
         check_mode: bool = False) -> dict[str, t.Any]:
     """The summary that the filter `rollback_summary` documents.
 
-    `answers`, `proofs`: what each host's patch_rollback and patch_verify returned, or that it failed or was
-    unreachable; nothing where it did not run. Nothing that a host answers makes this fail.
+    `answers`, `proofs`: the patch_rollback and the patch_verify result of each host, also of failed and unreachable
+    hosts; empty for a host without a result. No result of a host makes this fail.
     """
-    judged = {host: judge_rollback(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
-    hosts = by_verdict({host: one.verdict for host, one in judged.items()}, VERDICTS)
-    problems = {host: failure_sentence(one.failure) for host, one in judged.items() if one.failure}
-    arrived = {host: one for host, one in judged.items() if one.verdict in IN_REQUESTED_STATE}
+    verdicts = {host: judge_rollback(answer, (proofs or {}).get(host), check_mode) for host, answer in answers.items()}
+    hosts = by_verdict({host: one.verdict for host, one in verdicts.items()}, VERDICTS)
+    problems = {host: failure_sentence(one.failure) for host, one in verdicts.items() if one.failure}
+    arrived = {host: one for host, one in verdicts.items() if one.verdict in IN_REQUESTED_STATE}
     summary = {
         "ok": not any(hosts[verdict] for verdict in VERDICTS[3:]),
-        "hosts": len(judged),
+        "hosts": len(verdicts),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "arrived": [
             {"verdict": one.verdict, "removed": list(one.removed), "restored": list(one.restored),
@@ -86,13 +86,15 @@ def summarize_rollback(
                 grouped(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
         "findings": by_code({
             host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
-        **{verdict: by_failure({host: judged[host].failure for host in hosts[verdict]}) for verdict in VERDICTS[3:6]},
+        **{
+            verdict: by_failure({host: verdicts[host].failure or MALFORMED for host in hosts[verdict]})
+            for verdict in VERDICTS[3:6]},
         "no_result": hosts["no_result"],
         "problems": problems,
     }
     facts = {
         host: {"verdict": one.verdict, **({"enabled": list(one.enabled)} if one.verdict in IN_REQUESTED_STATE else {})}
-        for host, one in judged.items()}
+        for host, one in verdicts.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=rollback_lines(summary))
 
@@ -104,7 +106,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
     if nothing == "unreachable":
         return RollbackVerdict("unreachable", failure_of(answer))
     if _has_no_previous(answer):
-        # A host on which nothing was ever changed, and nothing is enabled, is where it should be.
+        # A host without any change and without an enabled patch is in the requested state.
         failure = _verification_failure((), proof)
         if failure is None:
             return RollbackVerdict("unchanged")
@@ -113,7 +115,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
         return RollbackVerdict("failed", failure_of({**answer, "failed": True}))
     if nothing:
         return RollbackVerdict("failed", failure_of(answer))
-    if not _makes_sense(answer):
+    if not _is_well_formed(answer):
         return RollbackVerdict("failed", MALFORMED)
     if _unfinished(answer):
         return RollbackVerdict("in_transition", _failure(_unfinished(answer)[0]))
@@ -122,7 +124,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
         failure = _verification_failure(target, proof)
         if failure:
             return failure
-    removed, restored = (_texts(one["name"] for one in answer[key]) for key in ("rolled_back", "brought_back"))
+    removed, restored = (_texts(one["name"] for one in answer[key]) for key in ("removed", "restored"))
     # A change of a trial's end, or of the next boot only, has a transaction and does not change the kernel.
     changed = answer["changed"] or answer.get("transaction")
     verdict = ("planned" if check_mode else "rolled_back") if changed else "unchanged"
@@ -153,11 +155,11 @@ def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerd
         f"({', '.join(target) or 'none'}). Find the cause with patch_info (changing, other_tools), then run again."))
 
 
-def _makes_sense(answer: Mapping[str, t.Any]) -> bool:
+def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     return (
         isinstance(answer.get("changed"), bool) and are_findings(answer.get("findings"))
         and is_list(answer.get("target")) and all(isinstance(name, str) for name in answer["target"])
-        and all(are_named(answer.get(key)) for key in ("rolled_back", "brought_back")))
+        and all(are_named(answer.get(key)) for key in ("removed", "restored")))
 
 
 def _has_no_previous(answer: Mapping[str, t.Any]) -> bool:
@@ -181,7 +183,7 @@ def _texts(names: t.Iterable[t.Any]) -> tuple[str, ...]:
 
 
 def rollback_lines(summary: Mapping[str, t.Any]) -> list[str]:
-    """The hosts that are where they should be by what was done on them, then the others, then the sum."""
+    """The hosts in the requested state by their changes, then the others, then the counts."""
     lines = [_arrived_line(group) for group in summary["arrived"]]
     lines.extend(finding_line(group["level"], group) for group in summary["findings"])
     lines.extend(failure_line("in transition", group) for group in summary["in_transition"])
@@ -195,4 +197,4 @@ def _arrived_line(group: Mapping[str, t.Any]) -> str:
     names, planned = group["enabled"], group["verdict"] == "planned"
     what = "would be enabled then" if planned else f"{'are' if len(names) > 1 else 'is'} enabled{' now' * bool(moves)}"
     done = "; ".join([", ".join(moves)] * bool(moves) + [f"{' and '.join(names) or 'no live patch'} {what}"])
-    return f"{WORDS[group['verdict']]}: {join_limited(group['hosts'])}: {done}"
+    return f"{WORDS[group['verdict']]}: {join_hosts(group['hosts'])}: {done}"

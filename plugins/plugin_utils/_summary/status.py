@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""From the answers of all hosts to patch_info to one summary of what runs where."""
+"""One summary of the live patches of all hosts, from their patch_info results."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     count_line,
     failure_line,
     finding_line,
-    join_limited,
+    join_hosts,
     no_result_line,
 )
 
-# What can be said of a host, by the least settled of its patches; the last three gave no result.
+# The verdicts of a host, by its least settled patch. The last three have no result.
 VERDICTS = (
     "accepted", "enabled", "on_trial", "in_transition", "unpatched", "unsupported", "unchecked", "unreachable",
     "no_result")
 QUERIED = VERDICTS[:6]
-# The states of a patch in patch_info, and in a summary, the most settled first; a quarantined one is in no kernel.
+# The states of a patch in patch_info, and in a summary, the most settled first.
 PATCH_STATES = ("accepted", "enabled", "disabled", "enabling", "disabling")
 STATES = ("accepted", "enabled", "on trial", "enabling", "disabling", "disabled", "quarantined")
 VERDICT_OF_STATE = {
@@ -63,7 +63,7 @@ WORDS = {
     "unreachable": "unreachable",
     "no_result": "without a result",
 }
-# The line of the state says it already, and how many seconds are left.
+# The line of the state has it already, with the remaining seconds.
 CODES_IN_STATE_LINE = ("on-trial",)
 
 
@@ -73,9 +73,8 @@ def summarize_status(
         fail_on_drift: bool = False) -> dict[str, t.Any]:
     """The summary that the filter `status_summary` documents.
 
-    `answers`: what each host's patch_info returned, or that it failed or was unreachable; nothing where it did not run.
-    `builds`: descriptions of patch files, None where nobody asked about any. Nothing that a host answers makes this
-    fail.
+    `answers`: the patch_info result of each host, also of failed and unreachable hosts; empty for a host without a
+    result. `builds`: descriptions of patch files, None without livepatch_src. No result of a host makes this fail.
     """
     verdicts = {host: verdict_of(answer) for host, answer in answers.items()}
     hosts = by_verdict(verdicts, VERDICTS)
@@ -83,7 +82,8 @@ def summarize_status(
     problems = {
         host: failure_sentence(failure_of(answers[host])) for host in [*hosts["unchecked"], *hosts["unreachable"]]}
     if fail_on_drift:
-        problems.update({host: known.complaint() for host, known in seen.items() if known.complaint()})
+        complaints = {host: status.complaint() for host, status in seen.items()}
+        problems.update({host: complaint for host, complaint in complaints.items() if complaint})
     cohorts = _cohorts(seen, verdicts, cohort_names(cohort_by), hostvars or {}, builds)
     no_build = [host for cohort in cohorts if cohort["builds"] == [] for host in cohort["hosts"]]
     summary = {
@@ -91,7 +91,7 @@ def summarize_status(
         "hosts": len(verdicts),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "cohorts": cohorts,
-        "drifted": [host for host, known in seen.items() if known.warnings()],
+        "drifted": [host for host, status in seen.items() if status.warnings()],
         "no_build": None if builds is None else no_build,
         "unchecked": by_failure({host: failure_of(answers[host]) for host in hosts["unchecked"]}),
         "unreachable": by_failure({host: failure_of(answers[host]) for host in hosts["unreachable"]}),
@@ -106,46 +106,46 @@ def summarize_status(
 
 
 def verdict_of(answer: t.Any) -> str:
-    """Which of VERDICTS a host's answer is."""
+    """The verdict for a host's result, one of VERDICTS."""
     verdict = missing_result(answer)
     if verdict:
         return verdict
-    if not _makes_sense(answer.get("livepatch")):
+    if not _is_well_formed(answer.get("livepatch")):
         return "unchecked"
-    known = HostStatus(answer["livepatch"])
-    if known.interface != "livepatch":
+    status = HostStatus(answer["livepatch"])
+    if status.interface != "livepatch":
         return "unsupported"
-    least_settled = max((STATES.index(patch["state"]) for patch in known.patches if patch["state"] != "disabled"),
+    least_settled = max((STATES.index(patch["state"]) for patch in status.patches if patch["state"] != "disabled"),
                         default=None)
     return "unpatched" if least_settled is None else VERDICT_OF_STATE[STATES[least_settled]]
 
 
-def _makes_sense(told: t.Any) -> bool:
-    kernel = told.get("kernel") if isinstance(told, Mapping) else None
+def _is_well_formed(info: t.Any) -> bool:
+    kernel = info.get("kernel") if isinstance(info, Mapping) else None
     if not isinstance(kernel, Mapping):
         return False
-    trial, drift = told.get("trial"), told.get("drift")
+    trial, drift = info.get("trial"), info.get("drift")
     return (
-        all(isinstance(text, str) for text in (kernel.get("release"), kernel.get("arch"), told.get("interface")))
-        and are_named(told.get("patches")) and all(patch.get("state") in PATCH_STATES for patch in told["patches"])
+        all(isinstance(text, str) for text in (kernel.get("release"), kernel.get("arch"), info.get("interface")))
+        and are_named(info.get("patches")) and all(patch.get("state") in PATCH_STATES for patch in info["patches"])
         and (drift is None or are_findings(drift))
-        and (told.get("quarantined") is None or are_named(told["quarantined"]))
+        and (info.get("quarantined") is None or are_named(info["quarantined"]))
         and (trial is None or (are_named([trial]) and isinstance(trial.get("seconds_left"), int)))
-        and all(told.get(key) is None or isinstance(told[key], Mapping) for key in ("transition", "changing")))
+        and all(info.get(key) is None or isinstance(info[key], Mapping) for key in ("transition", "changing")))
 
 
 class HostStatus:
-    """What patch_info tells of one host, as far as a summary has it; texts are fit to be shown."""
+    """The parts of a patch_info result for a summary; texts are printable."""
 
-    def __init__(self, told: Mapping[str, t.Any]) -> None:
-        self.kernel = (told["kernel"]["release"], told["kernel"]["arch"])
-        self.interface = printable(told["interface"])
-        self.trial: Mapping[str, t.Any] | None = told.get("trial")
-        self.transition: Mapping[str, t.Any] | None = told.get("transition")
-        self.changing: Mapping[str, t.Any] | None = told.get("changing")
-        self.drift: Sequence[Finding] | None = told.get("drift")
-        self.patches = [self._patch(patch) for patch in told["patches"]]
-        self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in told.get("quarantined") or []]
+    def __init__(self, info: Mapping[str, t.Any]) -> None:
+        self.kernel = (info["kernel"]["release"], info["kernel"]["arch"])
+        self.interface = printable(info["interface"])
+        self.trial: Mapping[str, t.Any] | None = info.get("trial")
+        self.transition: Mapping[str, t.Any] | None = info.get("transition")
+        self.changing: Mapping[str, t.Any] | None = info.get("changing")
+        self.drift: Sequence[Finding] | None = info.get("drift")
+        self.patches = [self._patch(patch) for patch in info["patches"]]
+        self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in info.get("quarantined") or []]
 
     def _patch(self, patch: Mapping[str, t.Any]) -> dict[str, t.Any]:
         on_trial = self.trial and patch["state"] == "enabled" and patch["name"] == self.trial["name"]
@@ -158,13 +158,13 @@ class HostStatus:
         return [entry for entry in self.drift or [] if entry["level"] != "note"]
 
     def complaint(self) -> str | None:
-        """Why the host is not as it should be, in one sentence."""
+        """The drift of the host in one message; None without drift."""
         if self.drift is None:
             return NO_DRIFT
         return findings_sentence(self.warnings()) if self.warnings() else None
 
     def runs(self, build: Mapping[str, t.Any]) -> bool:
-        """Whether this build is in effect; where one of the two has no build-id, the name decides."""
+        """Whether this build is in effect; compares names when one of the two has no build-id."""
         return any(
             patch["name"] == build["name"] and patch["state"] in IN_EFFECT
             and (None in (patch["build_id"], build["build_id"]) or patch["build_id"] == build["build_id"])
@@ -174,9 +174,9 @@ class HostStatus:
 def _cohorts(
         seen: Mapping[str, HostStatus], verdicts: Mapping[str, str], names: Sequence[str],
         hostvars: Mapping[str, t.Any], builds: Sequence[Mapping[str, t.Any]] | None) -> list[dict[str, t.Any]]:
-    """Each cohort of the hosts that answered: what runs in it, where, and what is not as it should be."""
+    """Each cohort of the hosts with a result: its patches, their hosts, and the drift."""
     cohorts = []
-    for cohort, hosts in cohorts_of({host: known.kernel for host, known in seen.items()}, names, hostvars):
+    for cohort, hosts in cohorts_of({host: status.kernel for host, status in seen.items()}, names, hostvars):
         members = {host: seen[host] for host in hosts}
         matching = None if builds is None else [
             build for build in builds if (build["release"], build["arch"]) == (cohort.kernel, cohort.arch)]
@@ -184,14 +184,15 @@ def _cohorts(
             **cohort_dict(cohort), "hosts": hosts,
             "counts": {verdict: sum(verdicts[host] == verdict for host in hosts) for verdict in QUERIED},
             "patches": _patches(members),
-            "trials": [_trial(host, known) for host, known in members.items() if known.trial],
-            "transitions": [_transition(host, known) for host, known in members.items() if known.transition],
-            "changing": [_change(host, known) for host, known in members.items() if known.changing],
+            "trials": [_trial(host, status.trial) for host, status in members.items() if status.trial],
+            "transitions": [
+                _transition(host, status.transition) for host, status in members.items() if status.transition],
+            "changing": [_change(host, status.changing) for host, status in members.items() if status.changing],
             "unpatched": [host for host in hosts if verdicts[host] == "unpatched"],
             "unsupported": [
                 {"host": host, "interface": seen[host].interface} for host in hosts if verdicts[host] == "unsupported"],
-            "untold": [host for host, known in members.items() if known.drift is None],
-            "drift": by_code({host: known.drift or [] for host, known in members.items()}),
+            "untold": [host for host, status in members.items() if status.drift is None],
+            "drift": by_code({host: status.drift or [] for host, status in members.items()}),
             "builds": matching and [build["name"] for build in matching],
             "missing": [missing for missing in (_missing(build, members) for build in matching or []) if missing],
         })
@@ -201,8 +202,8 @@ def _cohorts(
 def _patches(members: Mapping[str, HostStatus]) -> list[dict[str, t.Any]]:
     """Each build of each patch in each state, with its hosts."""
     found: dict[tuple[str, int, str], list[str]] = {}
-    for host, known in members.items():
-        for patch in [*known.patches, *known.quarantined]:
+    for host, status in members.items():
+        for patch in [*status.patches, *status.quarantined]:
             key = (patch["name"], STATES.index(patch["state"]), patch["build_id"] or "")
             found.setdefault(key, []).append(host)
     return [
@@ -211,47 +212,47 @@ def _patches(members: Mapping[str, HostStatus]) -> list[dict[str, t.Any]]:
 
 
 def _missing(build: Mapping[str, t.Any], members: Mapping[str, HostStatus]) -> dict[str, t.Any] | None:
-    hosts = [host for host, known in members.items() if known.interface == "livepatch" and not known.runs(build)]
+    hosts = [host for host, status in members.items() if status.interface == "livepatch" and not status.runs(build)]
     return {"name": build["name"], "hosts": hosts} if hosts else None
 
 
-def _trial(host: str, known: HostStatus) -> dict[str, t.Any]:
-    return {"host": host, "name": printable(known.trial["name"]), "seconds_left": known.trial["seconds_left"]}
+def _trial(host: str, trial: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {"host": host, "name": printable(trial["name"]), "seconds_left": trial["seconds_left"]}
 
 
-def _transition(host: str, known: HostStatus) -> dict[str, t.Any]:
-    blockers = known.transition.get("blockers")
+def _transition(host: str, transition: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    blockers = transition.get("blockers")
     tasks = [task.get("comm") for task in blockers if isinstance(task, Mapping)] if isinstance(blockers, list) else []
     return {
-        "host": host, "name": printable(str(known.transition.get("name"))),
+        "host": host, "name": printable(str(transition.get("name"))),
         "held_by": [printable(str(task)) for task in tasks]}
 
 
-def _change(host: str, known: HostStatus) -> dict[str, t.Any]:
-    who = known.changing.get("who")
-    told = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
-    user, node = (printable(str(told.get(key) or "")) for key in ("controller_user", "controller_node"))
+def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    who = changing.get("who")
+    actor = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
+    user, node = (printable(str(actor.get(key) or "")) for key in ("controller_user", "controller_node"))
     return {
-        "host": host, "since": printable(str(known.changing.get("since"))),
+        "host": host, "since": printable(str(changing.get("since"))),
         "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
 
 
-def _facts(verdict: str, known: HostStatus | None, covered: bool | None) -> dict[str, t.Any]:
-    """What a later job may want to know of one host; small, because there can be thousands."""
+def _facts(verdict: str, status: HostStatus | None, covered: bool | None) -> dict[str, t.Any]:
+    """The facts of one host for later jobs; small, because there can be thousands of hosts."""
     facts: dict[str, t.Any] = {"verdict": verdict}
-    if known:
+    if status:
         facts.update(
-            kernel=printable(known.kernel[0]), arch=printable(known.kernel[1]),
-            patches=[{"name": patch["name"], "state": patch["state"]} for patch in known.patches],
-            quarantined=[patch["name"] for patch in known.quarantined],
-            drift=None if known.drift is None else list(dict.fromkeys(printable(one["code"]) for one in known.drift)))
+            kernel=printable(status.kernel[0]), arch=printable(status.kernel[1]),
+            patches=[{"name": patch["name"], "state": patch["state"]} for patch in status.patches],
+            quarantined=[patch["name"] for patch in status.quarantined],
+            drift=None if status.drift is None else list(dict.fromkeys(printable(one["code"]) for one in status.drift)))
     if covered is not None:
         facts["covered"] = covered
     return facts
 
 
 def fails_on_drift(value: t.Any) -> bool:
-    """The variable of that name, as its own type or as text; raises AnsibleFilterError."""
+    """Read livepatch_fail_on_drift, a boolean or its text; raises AnsibleFilterError."""
     try:
         return Values({f"{PREFIX}fail_on_drift": value}).flag("fail_on_drift")
     except TaskError as error:
@@ -259,7 +260,7 @@ def fails_on_drift(value: t.Any) -> bool:
 
 
 def status_lines(summary: Mapping[str, t.Any]) -> list[str]:
-    """One paragraph for each cohort, then the hosts that belong to none, then the sum."""
+    """One paragraph for each cohort, then the hosts without a result, then the counts."""
     lines = [line for cohort in summary["cohorts"] for line in _cohort_lines(cohort)]
     lines.extend(failure_line("could not be asked", group) for group in summary["unchecked"])
     lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
@@ -272,39 +273,39 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     details = _details(cohort)
     for patch in cohort["patches"]:
         hosts = [host + details.get((host, patch["name"], patch["state"]), "") for host in patch["hosts"]]
-        lines.append(f"  {patch['name']}{_build(patch, cohort)} {patch['state']} on {join_limited(hosts)}")
+        lines.append(f"  {patch['name']}{_build(patch, cohort)} {patch['state']} on {join_hosts(hosts)}")
     if cohort["unpatched"]:
-        lines.append(f"  no live patch on {join_limited(cohort['unpatched'])}")
+        lines.append(f"  no live patch on {join_hosts(cohort['unpatched'])}")
     lines.extend(
-        f"  not enabled, although there is a build: {missing['name']} on {join_limited(missing['hosts'])}"
+        f"  not enabled, although there is a build: {missing['name']} on {join_hosts(missing['hosts'])}"
         for missing in cohort["missing"])
     if cohort["unsupported"]:
         hosts = [f"{one['host']} (interface {one['interface']})" for one in cohort["unsupported"]]
-        lines.append(f"  cannot be live patched by this collection: {join_limited(hosts)}")
+        lines.append(f"  cannot be live patched by this collection: {join_hosts(hosts)}")
     if cohort["changing"]:
         hosts = [f"{one['host']} (by {one['who']}, since {one['since']})" for one in cohort["changing"]]
-        lines.append(f"  being changed at this moment: {join_limited(hosts)}")
+        lines.append(f"  being changed at this moment: {join_hosts(hosts)}")
     drift = [group for group in cohort["drift"] if group["code"] not in CODES_IN_STATE_LINE]
     lines.extend(finding_line(group["level"], group) for group in drift)
     if cohort["untold"]:
         lines.append(
-            f"  not known on {join_limited(cohort['untold'])}, which takes root: accepted, on trial and quarantined "
+            f"  not known on {join_hosts(cohort['untold'])}, which takes root: accepted, on trial and quarantined "
             "patches, and drift")
     return lines
 
 
 def _build(patch: Mapping[str, t.Any], cohort: Mapping[str, t.Any]) -> str:
-    """Which build it is, where there are several in the cohort; the first letters of the build-id are enough."""
+    """The start of the build-id, when the cohort has several builds of the patch."""
     builds = {one["build_id"] for one in cohort["patches"] if one["name"] == patch["name"]}
     return f" (build {(patch['build_id'] or 'unknown')[:8]})" if len(builds) > 1 else ""
 
 
 def _details(cohort: Mapping[str, t.Any]) -> dict[tuple[str, str, str], str]:
-    """What is said of a host behind its name, by host, patch and state."""
+    """The text behind a host's name, by host, patch and state."""
     details = {
         (one["host"], one["name"], "on trial"): f" (reverts in {one['seconds_left']} s)" for one in cohort["trials"]}
     for one in cohort["transitions"]:
-        held = f" (held by {join_limited(one['held_by'])})" if one["held_by"] else ""
+        held = f" (held by {join_hosts(one['held_by'])})" if one["held_by"] else ""
         details.update({(one["host"], one["name"], state): held for state in ("enabling", "disabling")})
     return details
 
@@ -314,7 +315,7 @@ def _sum(summary: Mapping[str, t.Any]) -> str:
     if summary["drifted"]:
         drifted = summary["drifted"]
         what = "1 host has" if len(drifted) == 1 else f"{len(drifted)} hosts have"
-        parts.append(f"{what} drifted: {join_limited(drifted)}")
+        parts.append(f"{what} drifted: {join_hosts(drifted)}")
     no_build: Sequence[str] = summary["no_build"] or ()
     if no_build:
         parts.append(f"{len(no_build)} without a build, not a failure")

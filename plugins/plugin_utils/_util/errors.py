@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What goes wrong while patch files and bundles are read on the controller."""
+"""Errors of the controller half."""
 
 from __future__ import annotations
 
 
 class TaskError(Exception):
-    """A task that cannot go on for another reason than its patch file; `message` is one sentence."""
+    """A failure of a task that is not about its patch file; `message` says what is wrong and what to do."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -19,8 +19,8 @@ class TaskError(Exception):
 class PatchFileError(Exception):
     """A patch file that cannot be used.
 
-    `code` is stable and kebab-case; `file` and `problem` make one sentence: "fix.ko" "is not an ELF file; give ...".
-    Code that works on bytes leaves `file` empty; whoever knows the path fills it in with `named()`.
+    `code` is stable and kebab-case; `file` and `problem` make the message: "fix.ko" "is not an ELF file. Give ...".
+    Code that works on bytes leaves `file` empty. A caller that knows the path adds it with `named()`.
     """
 
     def __init__(self, code: str, problem: str, file: str | None = None) -> None:
@@ -31,7 +31,7 @@ class PatchFileError(Exception):
 
     @property
     def message(self) -> str:
-        """One sentence that names the file."""
+        """The message, with the file's name."""
         return f"{self.file or 'The patch file'} {self.problem}."
 
     def __str__(self) -> str:
@@ -43,8 +43,8 @@ class PatchFileError(Exception):
 
 
 def too_complex() -> PatchFileError:
-    """The error for a file whose tables are so large that they were made to cost time and memory."""
-    return PatchFileError("too-complex", "has tables that no real patch has; check where the file comes from")
+    """The error for a file with tables far larger than those of any real patch."""
+    return PatchFileError("too-complex", "has larger tables than any real patch. Check where the file comes from")
 
 
 class BundleError(PatchFileError):

@@ -48,8 +48,8 @@ def has_template(value: t.Any) -> bool:
 
 
 def bad_option(name: str, problem: str, right: str) -> TaskError:
-    """The error for a variable: which one, what is wrong with it, and what would be right."""
-    return TaskError("bad-option", f"{PREFIX}{name} {problem}: {right}.")
+    """The error for a variable: its name, what is wrong, and what to do, as an imperative."""
+    return TaskError("bad-option", f"{PREFIX}{name} {problem}. {right[0].upper()}{right[1:]}.")
 
 
 def format_value(value: t.Any) -> str:
@@ -80,13 +80,20 @@ class Values:
             raise bad_option(name, f"is {format_value(value)}", right)
         return value
 
-    def number(self, name: str, default: int | None, least: int, most: int, what: str = "seconds") -> int | None:
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """A number of seconds, or the default."""
+        number = self.optional_number(name, least, most)
+        return default if number is None else number
+
+    def optional_number(self, name: str, least: int, most: int) -> int | None:
+        """A number of seconds, or None."""
         value = self.get(name)
         if value is None:
-            return default
+            return None
         number = parse_whole(value)
         if number is None or not least <= number <= most:
-            raise bad_option(name, f"is {format_value(value)}", f"give a whole number of {what} from {least} to {most}")
+            right = f"give a whole number of seconds from {least} to {most}"
+            raise bad_option(name, f"is {format_value(value)}", right)
         return number
 
     def flag(self, name: str) -> bool:
@@ -152,5 +159,7 @@ def parse_whole(value: t.Any) -> int | None:
 def parse_share(value: t.Any) -> tuple[str, Fraction] | None:
     """A share from 0% to 100% as it is written and as it counts, such as 12.5%; None for anything else."""
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    share = Fraction(found[1]) / 100 if found else None
-    return (f"{found[1]}%", share) if found and share <= 1 else None
+    if found is None:
+        return None
+    share = Fraction(found[1]) / 100
+    return (f"{found[1]}%", share) if share <= 1 else None

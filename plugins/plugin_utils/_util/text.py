@@ -2,21 +2,21 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What the lines of every summary are made of."""
+"""The parts of the lines of every summary."""
 
 from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
+
 MOST_NAMES = 3
 
 
-def join_limited(hosts: Sequence[str]) -> str:
-    """A few names of hosts, and how many more there are."""
-    shown = ", ".join(hosts[:MOST_NAMES])
-    more = len(hosts) - MOST_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown
+def join_hosts(hosts: Sequence[str]) -> str:
+    """The first names, and the number of the others."""
+    return join_limited(hosts, MOST_NAMES)
 
 
 def number_of(count: int, word: str) -> str:
@@ -24,26 +24,26 @@ def number_of(count: int, word: str) -> str:
 
 
 def count_line(counts: Mapping[str, int], words: Mapping[str, str], nothing: str) -> str:
-    """How many hosts there are, and how many of each verdict; `words` are what the verdicts are called."""
+    """The number of hosts, in total and of each verdict; `words` are the texts of the verdicts."""
     parts = [f"{count} {words[verdict]}" for verdict, count in counts.items() if count]
     return f"{number_of(sum(counts.values()), 'host')}: {', '.join(parts) or nothing}"
 
 
 def finding_line(kind: str, group: Mapping[str, t.Any]) -> str:
-    return f"  {kind} {group['code']} on {join_limited(group['hosts'])}: {_why(group)}"
+    return f"  {kind} {group['code']} on {join_hosts(group['hosts'])}: {_why(group)}"
 
 
 def failure_line(kind: str, group: Mapping[str, t.Any]) -> str:
     code = f"{group['code']}: " if group["code"] else ""
-    return f"{kind}: {join_limited(group['hosts'])}: {code}{_why(group)}"
+    return f"{kind}: {join_hosts(group['hosts'])}: {code}{_why(group)}"
 
 
 def no_result_line(hosts: Sequence[str]) -> list[str]:
-    return [f"without a result, skipped or unreachable before: {join_limited(hosts)}"] if hosts else []
+    return [f"without a result, skipped or unreachable before: {join_hosts(hosts)}"] if hosts else []
 
 
 def _why(group: Mapping[str, t.Any]) -> str:
-    # What Ansible says goes on with the place in the playbook after an empty line.
+    # In Ansible's messages, the place in the playbook follows after an empty line.
     message = " ".join(group["messages"][0].split("\n\n")[0].split())
     more = len(group["messages"]) - 1
     return message + (f" (and {number_of(more, 'other message')})" if more else "")

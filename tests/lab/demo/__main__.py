@@ -12,11 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.lab import Lab, LabError
+
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[2]
-sys.path.insert(0, str(HERE.parent))
-
-from lab import Lab, LabError  # noqa: E402
 
 MACHINES = 2
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[3])]
 
 for checks in ("verdicts", "wholeness", "fleet_runs"):
     pytest.register_assert_rewrite(checks)
@@ -22,7 +22,7 @@ from guest import RELEASE, Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
 from results import Results, Row  # noqa: E402
 
-from lab import Lab  # noqa: E402
+from tests.lab import Lab  # noqa: E402
 
 RESULTS = pytest.StashKey[Results]()
 # What a worker of pytest-xdist hands over at its end.
@@ -42,6 +42,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "core: one of the tests of `make test`; the others run with `make test-all`")
     config.addinivalue_line("markers", "exhaustive: takes many minutes; runs with --exhaustive only")
     config.pluginmanager.register(fleet_fixtures)
     config.stash[RESULTS] = Results()

@@ -14,7 +14,7 @@ from fleet import GROUPS, KERNELS, Fleet
 from fleet_runs import Runs
 from guest import Guest
 
-from lab import Lab
+from tests.lab import Lab
 
 
 @pytest.fixture(scope="session")

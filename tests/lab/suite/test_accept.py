@@ -16,6 +16,7 @@ def accepted(guest, play, patches, **options):
     return outcome
 
 
+@pytest.mark.core
 def test_from_absent_to_accepted_in_one_task(play, guest, patches, seen):
     outcome = accepted(guest, play, patches, src=patches["cmdline_v1"])
     assert (outcome.result["changed"], outcome.result["patch"]["previous_state"]) == (True, "absent")

@@ -21,6 +21,7 @@ def moment(guest, unit, what):
     return int(guest.run(f"systemctl show --value -p {what}TimestampMonotonic {unit}"))
 
 
+@pytest.mark.core
 def test_an_accepted_patch_is_loaded_before_sshd_starts(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_v1"], patches["second_of_two"])
@@ -208,10 +209,10 @@ def test_a_transition_that_is_held_at_boot_does_not_hold_the_boot(held_at_boot, 
     guest.reboot()
     assert guest.read("/sys/kernel/livepatch/holder_fix/transition") == "1\n"
     livepatch = play("patch_info").result["livepatch"]
-    assert (livepatch["journal"][0]["action"], livepatch["journal"][0]["outcome"]) == ("boot", "left-going")
+    assert (livepatch["journal"][0]["action"], livepatch["journal"][0]["outcome"]) == ("boot", "in-transition")
     guest.run("echo 1 >/sys/module/lab_holder/parameters/release")
     guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 0")
-    assert_whole(guest, play, "boot left-going", "accept done", "patch done")
+    assert_whole(guest, play, "boot in-transition", "accept done", "patch done")
     seen("a transition held at boot", "continues in the background after 30 s, and so does the boot")
 
 
@@ -224,7 +225,7 @@ def test_a_shutdown_during_the_load_at_boot_is_no_crash(held_at_boot, seen):
     assert guest.run("test -e /root/once || echo gone") == "gone\n"
     livepatch = play("patch_info").result["livepatch"]
     assert [f"{one['action']} {one['outcome']}" for one in livepatch["journal"]] == [
-        "boot left-going", "boot interrupted", "accept done", "patch done"]
+        "boot in-transition", "boot interrupted", "accept done", "patch done"]
     assert (livepatch["quarantined"], [one["name"] for one in livepatch["accepted"]]) == ([], ["holder_fix"])
     guest.run("echo 1 >/sys/module/lab_holder/parameters/release")
     guest.wait("test $(cat /sys/kernel/livepatch/holder_fix/transition) = 0")

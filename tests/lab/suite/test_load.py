@@ -14,6 +14,7 @@ import subprocess
 import pytest
 
 
+@pytest.mark.core
 def test_one_task_patches_the_running_kernel(play, guest, patches):
     before = guest.read("/proc/cmdline").rstrip("\n")
     outcome = play("patch", src=patches["cmdline_v1"])
@@ -33,6 +34,7 @@ def test_one_task_patches_the_running_kernel(play, guest, patches):
     }
 
 
+@pytest.mark.core
 def test_a_second_run_changes_nothing_in_one_round_trip(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).result["changed"] is True
     again = play("patch", src=patches["cmdline_v1"])
@@ -110,6 +112,7 @@ def test_module_parameters_reach_the_patch(play, guest, patches):
     assert guest.read("/proc/cmdline").endswith(" livepatch=two words:7\n")
 
 
+@pytest.mark.core
 def test_disabled_then_enabled_then_absent(play, guest, patches):
     before = guest.read("/proc/cmdline")
     assert play("patch", src=patches["cmdline_v1"]).code == 0

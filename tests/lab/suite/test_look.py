@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.mark.core
 def test_verify_proves_each_function(play, guest, patches):
     assert play("patch", src=patches["cmdline_v2"]).code == 0
     outcome = play("patch_verify", src=patches["cmdline_v2"])
@@ -50,11 +51,13 @@ def test_verify_does_not_take_a_hand_loaded_patch_on_trust(play, guest, patches)
     assert play("patch_verify", src=patches["cmdline_v1"]).result["verified"] is True
 
 
+@pytest.mark.core
 def test_verify_fails_for_what_is_not_there(play, guest, patches):
     assert play("patch_verify", src=patches["cmdline_v1"]).result["code"] == "not-loaded"
     assert play("patch_verify").result["code"] == "nothing-enabled"
 
 
+@pytest.mark.core
 def test_info_tells_what_the_kernel_shows(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     guest.load(patches["with_params"])
@@ -87,7 +90,7 @@ def test_rollback_takes_everything_out_newest_first(play, guest, patches):
     assert guest.live_patches() == ["cmdline_v1", "with_params"]
     outcome = play("patch_rollback", to="original")
     assert outcome.code == 0, outcome.output
-    assert [patch["name"] for patch in outcome.result["rolled_back"]] == ["with_params", "cmdline_v1"]
+    assert [patch["name"] for patch in outcome.result["removed"]] == ["with_params", "cmdline_v1"]
     assert guest.read("/proc/cmdline") == before
     assert guest.live_patches() == []
     assert not guest.has_module("cmdline_v1") and not guest.has_module("with_params")

@@ -17,7 +17,7 @@ from guest import RUN, STORE, UNINSTALL
 from phases import Phases, first_of_each, some_of
 from wholeness import assert_settled, states
 
-from lab.errors import LabError
+from tests.lab.errors import LabError
 
 TRIAL = {"trial": 3, "transition_timeout": 6}
 V1 = {"src": "cmdline_v1"}

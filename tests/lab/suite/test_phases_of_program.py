@@ -10,7 +10,7 @@ from guest import STORE
 from phases import Phases, first_of_each, some_of
 from wholeness import assert_settled, changes, codes, states
 
-from lab.errors import LabError
+from tests.lab.errors import LabError
 
 pytestmark = pytest.mark.exhaustive
 

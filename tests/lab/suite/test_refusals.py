@@ -9,7 +9,7 @@ import pytest
 
 # file, code, a part of the sentence; none of these needs the host to have the file.
 REFUSED_BEFORE_SENDING = [
-    ("wrong_release", "wrong-release", "use a build for"),
+    ("wrong_release", "wrong-release", "Use a build for"),
     ("other_arch", "wrong-architecture", "is built for aarch64 and this host is x86_64"),
     ("lab_target", "not-a-livepatch", "not a live patch"),
     ("not_elf", "not-elf", "not_elf"),
@@ -22,6 +22,7 @@ REFUSED_BY_THE_KERNEL = [
 ]
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("file, code, sentence", REFUSED_BEFORE_SENDING)
 def test_a_bad_file_is_refused_before_it_is_sent(play, guest, patches, file, code, sentence):
     outcome = play("patch", src=patches[file])
@@ -47,6 +48,7 @@ def test_what_the_kernel_refuses_is_told_with_its_cause(play, guest, patches, fi
     assert guest.kept_files() == []
 
 
+@pytest.mark.core
 def test_the_same_name_with_another_build_is_its_own_finding(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     outcome = play("patch", src=patches["cmdline_v1_rebuilt"])

@@ -13,13 +13,14 @@ def names(entries):
     return [entry["name"] for entry in entries]
 
 
+@pytest.mark.core
 def test_between_cumulative_patches_there_is_no_gap(play, guest, patches, seen):
     guest.run("dmesg --clear")  # what earlier tests have left
     assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
     assert play("patch", src=patches["cmdline_cumulative_2"]).code == 0
     back = play("patch_rollback")
     assert back.code == 0, back.output
-    assert (back.result["target"], names(back.result["brought_back"]), back.trips) == (
+    assert (back.result["target"], names(back.result["restored"]), back.trips) == (
         ["cmdline_cumulative_1"], ["cmdline_cumulative_1"], ["ssh"])
     assert (guest.version(), guest.live_patches()) == ("c1", ["cmdline_cumulative_1"])
     assert not guest.has_module("cmdline_cumulative_2")
@@ -43,7 +44,7 @@ def test_a_replaced_stack_comes_back_in_its_order(play, guest, patches, seen):
     assert sorted(over.result["patch"]["replaces"]) == ["cmdline_v1", "second_of_two", "with_params"]
     back = play("patch_rollback")
     assert back.code == 0, back.output
-    assert names(back.result["brought_back"]) == ["with_params", "second_of_two", "cmdline_v1"]
+    assert names(back.result["restored"]) == ["with_params", "second_of_two", "cmdline_v1"]
     assert guest.version() == "v1"
     assert guest.live_patches() == ["cmdline_v1", "second_of_two", "with_params"]
     assert guest.read("/sys/module/with_params/parameters/text") == "first\n"
@@ -60,7 +61,7 @@ def test_back_to_where_a_transaction_began(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     back = play("patch_rollback", to=point)
     assert back.code == 0, back.output
-    assert (names(back.result["rolled_back"]), back.result["brought_back"]) == (["cmdline_v1", "second_of_two"], [])
+    assert (names(back.result["removed"]), back.result["restored"]) == (["cmdline_v1", "second_of_two"], [])
     assert guest.live_patches() == ["cmdline_cumulative_1"]
     assert play("patch_rollback", to=point).result["changed"] is False
     unknown = play("patch_rollback", to="20200101T000000.000000Z-00000000")
@@ -87,7 +88,7 @@ def test_check_mode_goes_nowhere(play, guest, patches):
     assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
     assert play("patch", src=patches["cmdline_cumulative_2"]).code == 0
     forecast = play("patch_rollback", "--check").result
-    assert (forecast["changed"], names(forecast["brought_back"])) == (True, ["cmdline_cumulative_1"])
+    assert (forecast["changed"], names(forecast["restored"])) == (True, ["cmdline_cumulative_1"])
     assert guest.live_patches() == ["cmdline_cumulative_2"]
     assert_whole(guest, play, "patch done", "patch done")
 

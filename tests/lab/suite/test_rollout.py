@@ -53,6 +53,7 @@ def test_a_clean_rollout(fleet, runs, bundle, seen):
     seen("the same rollout again", "changes nothing; exit code 0", fleet.kernels)
 
 
+@pytest.mark.core
 def test_a_canary_fails(fleet, runs, bundle, seen):
     first, second, last = fleet.waves()
     fleet.run(f"echo 1 >{UNWELL}", first[:1])

@@ -19,6 +19,7 @@ def assert_names_the_holder(blockers):
     assert "lab_hold" in holder["stack"]
 
 
+@pytest.mark.core
 def test_a_stalled_load_is_turned_round_and_says_who_held_it(play, held, patches):
     debugging = held.run("grep livepatch/transition.c /proc/dynamic_debug/control")
     outcome = play("patch", src=patches["holder_fix"], transition_timeout=3)
@@ -73,6 +74,7 @@ def test_a_stalled_removal_is_turned_round(play, held, patches):
     assert held.read("/sys/kernel/livepatch/holder_fix/transition") == "0\n"
 
 
+@pytest.mark.core
 def test_a_forced_load_is_done_and_says_what_it_costs(play, held, patches):
     outcome = play("patch", src=patches["holder_fix"], transition_timeout=3, on_stall="force")
     assert outcome.code == 0, outcome.output
@@ -114,7 +116,7 @@ def test_a_load_waits_no_longer_than_its_budget(play, held, patches, seen):
     outcome = play("patch", src=patches["cmdline_v1"], transition_timeout=3)
     assert (outcome.code, outcome.result["code"]) == (2, "transition-running"), outcome.output
     assert "holder_fix" in outcome.result["msg"]
-    assert outcome.seconds["patch"] < 20
+    assert held.read("/sys/kernel/livepatch/holder_fix/transition").strip() == "1"  # its end was not waited for
     seen("a load while another transition does not end", "reported after the timeout, with the task holding it")
 
 
@@ -167,7 +169,7 @@ def test_a_removal_is_left_going(play, held, patches, seen):
     assert (off.code, off.result["patch"]["state"]) == (0, "disabling"), off.output
     held.run(RELEASE)
     assert play("patch", name="holder_fix", state="absent").result["patch"]["state"] == "absent"
-    assert_whole(held, play, "patch done", "patch left-going", "patch done")
+    assert_whole(held, play, "patch done", "patch in-transition", "patch done")
     seen("a held removal, left in transition", "reported; the next run ends it")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the package of tests/check importable."""
+"""Makes the packages below tests importable."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "check"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """A run whose cache is a temporary directory."""
-    from check.run import Run
+    """The directory of a run; the cache is a temporary directory."""
+    from tests.check.paths import new_run
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return Run()
+    return new_run()

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a check needs: Debian packages, Python environments, interpreters, a copy of the tree."""
+"""What a check needs: Debian packages, Python environments, interpreters."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,45 +12,70 @@ import pytest
 
 
 def test_missing_packages_are_told_from_installed_ones():
-    from check import packages
+    from tests.check import packages
 
     assert packages.missing(["dpkg", "no-such-package-for-sure", "coreutils"]) == ["no-such-package-for-sure"]
 
 
-def test_nothing_is_installed_when_nothing_is_missing(run, monkeypatch):
-    from check import packages
+def test_nothing_is_installed_when_nothing_is_missing(monkeypatch):
+    from tests.check import packages
 
     monkeypatch.setattr(packages, "missing", lambda names: [] if "mmdebstrap" in names else names)
-    packages.ensure(run, *packages.of_lab())
-    assert list(run.logs.iterdir()) == []
+    monkeypatch.setattr(packages, "as_root", None)
+    packages.ensure(*packages.of_lab())
 
 
-def test_apt_that_cannot_install_is_one_sentence(run, monkeypatch):
-    from check import packages
-    from check.errors import CheckError
+def test_apt_that_cannot_install_is_one_sentence(monkeypatch):
+    from tests.check import packages
+    from tests.check.errors import CheckError
 
     monkeypatch.setattr(packages, "missing", lambda names: ["qemu-utils"])
     monkeypatch.setattr(packages, "as_root", lambda *command: ["false"])
-    with pytest.raises(CheckError, match=r"^apt could not install qemu-utils; see /.*\.log$"):
-        packages.ensure(run, "qemu-utils")
+    with pytest.raises(CheckError, match=r"^apt could not install qemu-utils; see its messages above\.$"):
+        packages.ensure("qemu-utils")
 
 
-def test_an_environment_is_named_by_its_requirements_and_interpreter(tmp_path, monkeypatch):
-    from check import environments
-    from check.environments import NEWEST_CORE, digest
+@pytest.mark.parametrize(("sessions", "some", "none"), [
+    (("units",), "gcc", "mmdebstrap"), (("fuzz-short",), "gcc", "mmdebstrap"), (("kernel-core",), "mmdebstrap", None),
+    (("demo",), "mmdebstrap", None), (("lint", "docs-check"), None, "gcc"),
+])
+def test_sessions_have_what_they_need_of_debian(sessions, some, none):
+    from tests.check import packages
 
-    monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path)
-    requirements = tmp_path / NEWEST_CORE.requirements
+    needed = packages.needed_by(sessions)
+    assert (some is None or some in needed) and none not in needed
+
+
+def test_environments_are_named_by_their_requirements_and_interpreter(tmp_path, monkeypatch):
+    from tests.check import nox_runs
+
+    monkeypatch.setattr(nox_runs, "REQUIREMENTS", tmp_path)
+    requirements = tmp_path / "newest-core.txt"
     requirements.write_text("pytest==9.2.0\n")
-    first = digest(NEWEST_CORE, Path("/usr/bin/python3.11"))
-    assert digest(NEWEST_CORE, Path("/usr/bin/python3.11")) == first
-    assert digest(NEWEST_CORE, Path("/opt/python3.11")) != first
+    first = nox_runs.environments()
+    assert nox_runs.environments() == first
+    monkeypatch.setattr(nox_runs.sys, "base_prefix", "/opt/python3.11")
+    other = nox_runs.environments()
     requirements.write_text("pytest==9.2.1\n")
-    assert digest(NEWEST_CORE, Path("/usr/bin/python3.11")) != first
+    assert len({first, other, nox_runs.environments()}) == 3
+
+
+def test_an_environment_whose_installation_was_broken_off_is_made_anew(tmp_path):
+    from tests.check import nox_runs
+
+    for name in ("env-tools", "env-newest-core"):
+        tmp_path.joinpath(name).mkdir()
+        tmp_path.joinpath(name, "pyvenv.cfg").touch()
+    nox_runs._mark_complete(tmp_path, [
+        {"name": "env-tools", "result": "success"}, {"name": "env-newest-core", "result": "failed"},
+        {"name": "lint", "result": "success"}])
+    tmp_path.joinpath("docs-check").symlink_to("env-tools")
+    nox_runs._remove_incomplete(tmp_path)
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["docs-check", "env-tools"]
 
 
 def test_every_requirement_is_pinned():
-    from check.paths import REQUIREMENTS
+    from tests.check.paths import REQUIREMENTS
 
     lines = [line for path in REQUIREMENTS.glob("*.txt") for line in path.read_text().splitlines()]
     loose = [line for line in lines if line and not line.startswith("#") and "==" not in line]
@@ -59,14 +83,14 @@ def test_every_requirement_is_pinned():
 
 
 def test_this_interpreter_is_found_and_an_impossible_one_is_not():
-    from check import interpreters
+    from tests.check import interpreters
 
     assert interpreters.find(f"{sys.version_info.major}.{sys.version_info.minor}") == Path(sys.executable)
     assert interpreters.find("2.3") is None
 
 
 def test_a_shim_that_does_not_run_is_no_interpreter(tmp_path, monkeypatch):
-    from check import interpreters
+    from tests.check import interpreters
 
     shim = tmp_path / "python3.6"
     shim.write_text("#!/bin/sh\nexit 127\n")
@@ -76,24 +100,14 @@ def test_a_shim_that_does_not_run_is_no_interpreter(tmp_path, monkeypatch):
     assert interpreters.find("3.6") is None
 
 
-def test_the_tree_has_new_files_but_no_ignored_ones(tmp_path, monkeypatch):
-    from check import collection_tree
+def test_pip_comes_from_python_itself_and_not_from_a_download_site(tmp_path, monkeypatch):
+    from tests.check import ansible_test
 
-    monkeypatch.setattr(collection_tree, "CHECKOUT", tmp_path)
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    tmp_path.joinpath(".gitignore").write_text("*.tar.gz\n")
-    tmp_path.joinpath("new.py").write_text("x = 1\n")
-    tmp_path.joinpath("built.tar.gz").write_text("")
-    with collection_tree.collection_tree() as collection:
-        assert collection.parts[-3:] == ("ansible_collections", "kernel", "livepatch")
-        assert sorted(path.name for path in collection.iterdir()) == [".gitignore", "new.py"]
-    assert not collection.exists()
-
-
-def test_a_directory_that_is_no_clone_is_one_sentence(tmp_path, monkeypatch):
-    from check import collection_tree
-    from check.errors import CheckError
-
-    monkeypatch.setattr(collection_tree, "CHECKOUT", tmp_path)
-    with pytest.raises(CheckError, match="run from a git clone"), collection_tree.collection_tree():
-        pass
+    core = tmp_path / "lib" / "python3.11" / "site-packages" / "ansible_test" / "_internal"
+    core.mkdir(parents=True)
+    core.joinpath("python_requirements.py").write_text("a = '1.2'\npip_version = '21.3.1' if old else '24.2'\n")
+    monkeypatch.setenv("PATH", "/usr/bin:/root/.pyenv/shims:/bin")
+    variables = ansible_test.variables(tmp_path / "bin", tmp_path / "home", Path("/opt/3.6/bin/python3.6"))
+    assert variables == {"HOME": str(tmp_path / "home"), "PATH": f"{tmp_path}/bin:/opt/3.6/bin:/usr/bin:/bin"}
+    scripts = (tmp_path / "home" / ".ansible" / "test" / "cache").iterdir()
+    assert sorted(script.name for script in scripts) == ["get_pip_21_3_1.py", "get_pip_24_2.py"]

@@ -12,9 +12,9 @@ OPTIONS = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 
 @pytest.mark.parametrize(("cores", "memory", "expected"), [(1, 8, ()), (2, 5, ()), (2, 8, OPTIONS), (16, 64, OPTIONS)])
 def test_two_files_run_at_a_time_where_there_are_cores_and_memory_for_it(monkeypatch, cores, memory, expected):
-    from check import on_kernels
+    from tests.check import machines
 
     sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (memory << 30) // 4096}
-    monkeypatch.setattr(on_kernels.os, "sysconf", sizes.get)
-    monkeypatch.setattr(on_kernels.os, "sched_getaffinity", lambda process: set(range(cores)))
-    assert on_kernels._side_by_side() == expected
+    monkeypatch.setattr(machines.os, "sysconf", sizes.get)
+    monkeypatch.setattr(machines.os, "sched_getaffinity", lambda process: set(range(cores)))
+    assert machines.run_options() == expected

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from check import reports
-from check.reports import Totals
+from tests.check import nox_runs, reports
+from tests.check.reports import Totals
 
 PYTEST_REPORT = """<?xml version="1.0"?>
 <testsuites><testsuite name="pytest" tests="5" errors="1" failures="1" skipped="1">
@@ -21,10 +19,6 @@ PYTEST_REPORT = """<?xml version="1.0"?>
   <testcase name="e"><skipped message="later"/></testcase>
 </testsuite></testsuites>
 """
-
-
-def python(code):
-    return [sys.executable, "-c", code]
 
 
 def test_cases_of_all_reports_are_summed(tmp_path):
@@ -50,23 +44,41 @@ def test_closing_line(totals, line):
     assert str(totals) == line
 
 
-def test_a_failure_without_a_report_is_counted(run):
-    run.check("units", "Units", python("raise SystemExit(3)"))
-    assert reports.total(run.reports) == Totals(failed=1)
+@pytest.mark.parametrize("result", ["failed", "aborted"])
+def test_a_failure_without_a_report_is_counted(tmp_path, result):
+    nox_runs.count(tmp_path, "units", result, "exit code 3")
+    assert reports.total(tmp_path) == Totals(failed=1)
 
 
-def test_a_failed_command_is_counted_beside_its_passed_cases(run):
-    reports.write_case(run.reports / "units" / "pytest.xml", "units", "a")
-    run.check("units", "Units", python("raise SystemExit(3)"))
-    assert reports.total(run.reports) == Totals(passed=1, failed=1)
+def test_a_failed_session_is_counted_beside_its_passed_cases(tmp_path):
+    reports.write_case(tmp_path / "units" / "pytest.xml", "units", "a")
+    nox_runs.count(tmp_path, "units", "failed", "exit code 3")
+    assert reports.total(tmp_path) == Totals(passed=1, failed=1)
 
 
-def test_a_reported_failure_is_counted_once(run):
-    reports.write_case(run.reports / "units" / "pytest.xml", "units", "a", failure="no")
-    run.check("units", "Units", python("raise SystemExit(1)"))
-    assert reports.total(run.reports) == Totals(failed=1)
+def test_a_reported_failure_is_counted_once(tmp_path):
+    reports.write_case(tmp_path / "units" / "pytest.xml", "units", "a", failure="no")
+    nox_runs.count(tmp_path, "units", "failed", "exit code 1")
+    assert reports.total(tmp_path) == Totals(failed=1)
 
 
-def test_a_check_that_ran_nothing_has_failed(run):
-    run.check("units", "Units", python("pass"))
-    assert reports.total(run.reports) == Totals(failed=1)
+def test_a_session_that_ran_nothing_has_failed(tmp_path):
+    nox_runs.count(tmp_path, "units", "success", "")
+    assert reports.total(tmp_path) == Totals(failed=1)
+
+
+def test_a_session_that_nox_skips_is_counted(tmp_path):
+    nox_runs.count(tmp_path, "units-host-python", "skipped", "no Python 3.6 here")
+    assert reports.total(tmp_path) == Totals(skipped=1)
+
+
+@pytest.mark.parametrize(("result", "total"), [("success", Totals(passed=1)), ("failed", Totals(failed=1))])
+def test_a_session_without_single_tests_counts_as_one(tmp_path, result, total):
+    nox_runs.count(tmp_path, "docs-check", result, "")
+    assert reports.total(tmp_path) == total
+
+
+@pytest.mark.parametrize(("result", "total"), [("success", Totals()), ("failed", Totals(failed=1))])
+def test_an_environment_counts_only_when_it_could_not_be_made(tmp_path, result, total):
+    nox_runs.count(tmp_path, "env-tools", result, "")
+    assert reports.total(tmp_path) == total

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
+CHECKOUT = Path(__file__).resolve().parents[3]
 BAIT = b"bait"
 MIB = 1024 * 1024
 
@@ -56,7 +56,7 @@ BROKEN = {
 @pytest.fixture
 def campaign(monkeypatch):
     """The module, with limits of time that tests can wait for."""
-    from fuzz import campaign, worker
+    from tests.fuzz import campaign, worker
 
     monkeypatch.setattr(worker, "MAX_SECONDS", 0.05)
     monkeypatch.setattr(campaign, "_STUCK_SECONDS", 3.0)
@@ -68,14 +68,14 @@ def plan(campaign, failures, inputs=10):
 
 
 def made_up(campaign, read, contents):
-    from fuzz.targets import Target
+    from tests.fuzz.targets import Target
 
     return campaign.Job("a reader", Target("reader", read, 100 * MIB), 100, 1, None, contents)
 
 
 def damaged(campaign, read):
-    from fuzz.mutations import Mutator, Original
-    from fuzz.targets import Target
+    from tests.fuzz.mutations import Mutator, Original
+    from tests.fuzz.targets import Target
 
     mutator = Mutator([Original("bait", BAIT * 20, None)], 1)
     return campaign.Job("a reader", Target("reader", read, 100 * MIB), 100, 1, mutator)
@@ -120,7 +120,7 @@ def test_time_ends_a_job_before_its_inputs_are_used_up(campaign, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_damage():
-    from fuzz.mutations import Mutator, Original
+    from tests.fuzz.mutations import Mutator, Original
 
     original = Original("bait", BAIT * 20, None)
     first, second, other = (Mutator([original], seed) for seed in (1, 1, 2))
@@ -138,8 +138,8 @@ def compiled(tmp_path):
 
 
 def test_damage_reaches_every_part_of_a_module(compiled):
-    from fuzz.elf_fields import find_fields
-    from fuzz.mutations import Mutator, Original
+    from tests.fuzz.elf_fields import find_fields
+    from tests.fuzz.mutations import Mutator, Original
 
     data = compiled.read_bytes()
     fields = find_fields(data)
@@ -152,8 +152,8 @@ def test_damage_reaches_every_part_of_a_module(compiled):
 
 
 def replay(path, *options):
-    command = [sys.executable, "-B", str(FUZZ), "replay", str(path), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-B", "-m", "tests.fuzz", "replay", str(path), *options]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
 def test_a_kept_input_can_be_replayed(tmp_path):

@@ -44,7 +44,7 @@ SENTENCES = {
     "unknown code": ("made-up", "The file is bad."),
     "two lines": ("known", "The file is bad\nand worse."),
     "no full stop": ("known", "The file is bad"),
-    "two sentences": ("known", "The file is bad. Copy it."),
+    "three sentences": ("known", "The file is bad. It is old. Copy it."),
     "control characters": ("known", "The file \x1b[31m is bad."),
     "too long": ("known", f"The file {'is bad ' * 100}."),
 }
@@ -52,7 +52,7 @@ SENTENCES = {
 
 @pytest.fixture
 def documented():
-    from fuzz.judge import Documented
+    from tests.fuzz.judge import Documented
 
     return Documented(DOCUMENTATION, "_list")
 
@@ -64,21 +64,22 @@ def test_what_is_documented_is_accepted(documented, value):
 
 @pytest.mark.parametrize("value", WRONG.values(), ids=WRONG)
 def test_what_is_not_documented_is_found(documented, value):
-    from fuzz.judge import Broken
+    from tests.fuzz.judge import Broken
 
     with pytest.raises(Broken):
         documented.judge(value, max_size=200)
 
 
-def test_an_error_in_one_sentence_is_accepted():
-    from fuzz.judge import Error, judge_error
+@pytest.mark.parametrize("message", ["The file (fix.ko) is bad; copy it again.", "The file is bad. Copy it."])
+def test_an_error_in_one_or_two_sentences_is_accepted(message):
+    from tests.fuzz.judge import Error, judge_error
 
-    judge_error(Error("known", "The file (fix.ko) is bad; copy it again."), frozenset({"known"}))
+    judge_error(Error("known", message), frozenset({"known"}))
 
 
 @pytest.mark.parametrize(("code", "message"), SENTENCES.values(), ids=SENTENCES)
-def test_an_error_that_is_not_one_sentence_is_found(code, message):
-    from fuzz.judge import Broken, Error, judge_error
+def test_an_error_that_is_not_one_or_two_sentences_is_found(code, message):
+    from tests.fuzz.judge import Broken, Error, judge_error
 
     with pytest.raises(Broken):
         judge_error(Error(code, message), frozenset({"known"}))

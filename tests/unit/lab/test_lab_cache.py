@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from lab.cache import Cache, recipe_digest
-from lab.progress import Progress
+from tests.lab.cache import Cache, recipe_digest
+from tests.lab.progress import Progress
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from lab.children import LOG_LINES_SHOWN, Children
-from lab.errors import LabError
+from tests.lab.children import LOG_LINES_SHOWN, Children
+from tests.lab.errors import LabError
 
 
 def test_output_goes_to_the_log(tmp_path):

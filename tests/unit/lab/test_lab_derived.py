@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab import derived
+from tests.lab import derived
 
 HEADER = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x01\x00\x3e\x00" + bytes(44)
 

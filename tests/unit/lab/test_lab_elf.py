@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from lab import elf, klp_symbols
+from tests.lab import elf, klp_symbols
 
 SOURCE = """
 extern char *klp_sym__hidden __attribute__((weak));

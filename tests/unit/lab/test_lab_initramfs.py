@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.initramfs import modules_in_load_order
+from tests.lab.initramfs import modules_in_load_order
 
 # As depmod writes it: all dependencies of a module, the ones to load first at the end.
 MODULES_DEP = """\

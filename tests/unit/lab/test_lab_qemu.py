@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import qemu, ssh
-from lab.children import Children
-from lab.errors import LabError
-from lab.image import Image
-from lab.inventory import inventory_text
-from lab.kernels import KERNELS, find_kernel
-from lab.keys import Keys
-from lab.machine import Machine
+from tests.lab import qemu, ssh
+from tests.lab.children import Children
+from tests.lab.errors import LabError
+from tests.lab.image import Image
+from tests.lab.inventory import inventory_text
+from tests.lab.kernels import KERNELS, find_kernel
+from tests.lab.keys import Keys
+from tests.lab.machine import Machine
 
 USER_NETWORK = """\
 Hub -1 (net):

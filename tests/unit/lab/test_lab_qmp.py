@@ -12,8 +12,8 @@ import threading
 
 import pytest
 
-from lab.errors import LabError
-from lab.qmp import Monitor
+from tests.lab.errors import LabError
+from tests.lab.qmp import Monitor
 
 GREETING = {"QMP": {"version": {}}}
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import session
-from lab.cache import Cache
-from lab.errors import LabError
-from lab.saved import SavedState
+from tests.lab import session
+from tests.lab.cache import Cache
+from tests.lab.errors import LabError
+from tests.lab.saved import SavedState
 
-LAB = Path(__file__).resolve().parents[2] / "lab"
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 class SimulatedMachine:
@@ -100,8 +100,8 @@ def test_run_directory_is_gone_with_the_lab(prepared_lab):
 
 def lab_command(*arguments, home):
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "XDG_CACHE_HOME": str(home)}
-    command = [sys.executable, "-B", str(LAB), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-B", "-m", "tests.lab", *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_requirements_are_listed_without_any_of_them(tmp_path):

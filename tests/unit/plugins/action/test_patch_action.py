@@ -53,7 +53,7 @@ class ScriptedCache:
 def action(tmp_path, monkeypatch):
     """Build an action for some options on a host that answers with `answers`, in turn."""
     def build(options, answers, cache=None, name="patch"):
-        monkeypatch.setattr(action_module, "identify_actor", lambda: OPERATOR)
+        monkeypatch.setattr(action_module, "operator", lambda: OPERATOR)
         monkeypatch.setattr(action_module, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
         task = mock.Mock(action=f"kernel.livepatch.{name}", args=options, async_val=0, check_mode=False, diff=False)
         connection = mock.Mock()
@@ -191,13 +191,13 @@ def test_a_missing_file_says_so(action):
     assert result["code"] == "no-such-file"
     assert result["msg"] == (
         f"src fix.ko is not on the controller, neither beside the playbook, nor in a directory files/, nor in "
-        f"{Path.cwd()}: correct it, or, if it is a file on the host, use the module with remote_src.")
+        f"{Path.cwd()}. Correct src, or set remote_src for a file on the host.")
 
 
 def test_a_missing_file_with_its_whole_path_was_looked_for_there_only(action):
     module = action({"src": "/no/such/fix.ko"}, [])
     module._find_needle = mock.Mock(side_effect=AnsibleError("Could not find or access '/no/such/fix.ko'"))
-    assert module.run(task_vars={})["msg"].startswith("src /no/such/fix.ko is not on the controller: correct it")
+    assert module.run(task_vars={})["msg"].startswith("src /no/such/fix.ko is not on the controller. Correct src")
 
 
 def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, tmp_path, monkeypatch):

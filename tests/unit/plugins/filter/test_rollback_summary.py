@@ -21,7 +21,7 @@ def found(code, level="blocker"):
 def went(out=(), back=(), target=(), *findings, **more):
     return {
         "changed": bool(out or back), "transaction": None, "target": list(target), "findings": list(findings),
-        "rolled_back": [{"name": name} for name in out], "brought_back": [{"name": name} for name in back], **more}
+        "removed": [{"name": name} for name in out], "restored": [{"name": name} for name in back], **more}
 
 
 def proof(*names, findings=(), **more):
@@ -111,7 +111,7 @@ def test_each_host_that_is_not_back_has_a_sentence():
 
 @pytest.mark.parametrize("odd", [
     {"changed": 1}, {"findings": None}, {"findings": [1]}, {"target": "old"}, {"target": [1]},
-    {"rolled_back": None}, {"brought_back": ["old"]}, {"rolled_back": [{"name": []}]},
+    {"removed": None}, {"restored": ["old"]}, {"removed": [{"name": []}]},
 ])
 def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     summary = SUMMARIZE({"a": dict(went(), **odd)}, {"a": proof()})

@@ -109,7 +109,7 @@ def test_drift_is_a_problem_where_that_is_asked_for_also_where_it_is_not_known()
         "a": "x: About x. Also: y.",
         "b": "The drift of the host is unknown without root. Run the task with become: true."}
     assert summary["ok"] is False
-    assert any(line.startswith("  not known on b: what is accepted") for line in summary["lines"])
+    assert any(line.startswith("  not known on b, which takes root: accepted") for line in summary["lines"])
 
 
 def test_a_cohort_needs_the_variables_of_its_hosts():
@@ -134,7 +134,7 @@ def test_a_build_is_missing_where_it_is_not_in_effect(told, missing):
 
 
 @pytest.mark.parametrize("other", [{"release": "6.1.0-55-amd64"}, {"arch": "aarch64"}])
-def test_a_host_is_uncovered_where_no_build_is_for_its_kernel_and_that_is_no_problem(other):
+def test_a_host_has_no_build_where_there_is_none_for_its_kernel_and_that_is_no_problem(other):
     builds = [{"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1", **other}]
     summary = summarize_status({"a": answer(), "gone": {"unreachable": True, "msg": "gone"}}, builds=builds)
     assert (summary["no_build"], list(summary["problems"])) == (["a"], ["gone"])
@@ -152,7 +152,7 @@ def test_a_source_that_cannot_be_read_or_has_no_such_patch_is_an_error(build_mod
     with pytest.raises(AnsibleFilterError, match="nowhere"):
         SUMMARIZE({"a": answer()}, src=str(tmp_path / "nowhere"))
     file = build_module("source_simple", '-DNAME="fix_it"')
-    with pytest.raises(AnsibleFilterError, match="has no patch called other: it has fix_it"):
+    with pytest.raises(AnsibleFilterError, match=r"has no patch called other\. Correct the name to one of: fix_it"):
         SUMMARIZE({"a": answer()}, src=str(file), name="other")
 
 

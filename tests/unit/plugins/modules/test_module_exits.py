@@ -49,8 +49,8 @@ def test_an_error_with_its_details(kernel, run):
 
 @pytest.mark.parametrize("error, sentence", [
     (OSError(errno.EIO, "Input/output error", "/proc/x"), "/proc/x: Input/output error."),
-    (OSError(errno.EIO, "Input/output error"), "that should work: Input/output error."),
-    (OSError("said nothing more"), "that should work: said nothing more."),
+    (OSError(errno.EIO, "Input/output error"), "from the operating system: Input/output error."),
+    (OSError("said nothing more"), "from the operating system: said nothing more."),
 ])
 @pytest.mark.parametrize("module, options", [
     ("patch", {"name": "fix", "state": "absent"}), ("patch_check", {"src": "fix.ko", "offer": FIX.offer()}),
@@ -93,9 +93,9 @@ def test_what_the_other_modules_return(kernel, run, delivered):
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])
-    rolled_back = run("patch_rollback", to="original")[1]
-    assert sorted(rolled_back) == [
-        "blockers", "brought_back", "changed", "diff", "findings", "rolled_back", "target", "transaction"]
+    result = run("patch_rollback", to="original")[1]
+    assert sorted(result) == [
+        "blockers", "changed", "diff", "findings", "removed", "restored", "target", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
 

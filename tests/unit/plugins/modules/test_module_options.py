@@ -18,7 +18,7 @@ FIX = SimulatedPatch()
 
 
 @pytest.mark.parametrize("module, options, words", [
-    ("patch", {}, "src is missing: name a patch file or a bundle"),
+    ("patch", {}, "src is missing. Name a patch file or a bundle"),
     ("patch", {"state": "absent"}, "src is missing"),
     ("patch", {"name": "fix"}, "src is missing"),
     ("patch", {"scr": "fix.ko"}, "Unsupported parameters"),
@@ -27,11 +27,11 @@ FIX = SimulatedPatch()
      "value of on_stall must be one of: reverse, wait, force"),
     ("patch", {"name": "fix", "state": "absent", "transition_timeout": "soon"}, "transition_timeout"),
     ("patch", {"name": "fix", "state": "absent", "force": True}, "Unsupported parameters"),
-    ("patch", {"name": "fix", "state": "absent", "trial": 60}, "trial is 60: give 0 for none"),
-    ("patch", {"src": "fix.ko", "trial": -1}, "trial is -1: give 0 for none, or up to 2592000 seconds"),
-    ("patch_rollback", {}, "The journal has no change of the live patches of this kernel that could be taken back"),
+    ("patch", {"name": "fix", "state": "absent", "trial": 60}, "trial is 60. Give 0 for none"),
+    ("patch", {"src": "fix.ko", "trial": -1}, "trial is -1. Give 0 for none, or up to 2592000 seconds"),
+    ("patch_rollback", {}, "The journal has no earlier change of this kernel's live patches to roll back"),
     ("patch_rollback", {"to": "earlier"}, "The journal has no change called earlier of this kernel"),
-    ("patch_check", {}, "src is missing: name a patch file or a bundle."),
+    ("patch_check", {}, "src is missing. Name a patch file or a bundle."),
     ("patch_check", {"name": "fix"}, "src is missing"),
     ("patch_check", {"src": "fix.ko", "state": "enabled"}, "Unsupported parameters"),
     ("patch_info", {"name": "fix"}, "Unsupported parameters"),
@@ -69,5 +69,5 @@ def test_a_stall_takes_ninety_seconds_and_is_turned_round_when_nothing_is_said(k
     path.write_bytes(FIX.image)
     code, result = run("patch", src="fix.ko", offer=FIX.offer(str(path)))
     assert (code, result["code"]) == (1, "transition-stalled")
-    assert "was not over after 90 s" in result["msg"]
+    assert "did not end within 90 s and was reversed" in result["msg"]
     assert result["blockers"][0]["comm"] == "worker"

@@ -42,7 +42,7 @@ def _tree(root, stand_in, modules):
                  "plugins/modules"):
         (tree / name).symlink_to(COLLECTION / name)
     for action in (COLLECTION / "plugins" / "action").glob("*.py"):
-        if action.stem in ("report", "rollout_step"):
+        if action.stem.startswith("_"):
             (tree / "plugins" / "action" / action.name).symlink_to(action)
     for name in modules:
         (tree / "plugins" / "action" / f"{name}.py").symlink_to(stand_in)

@@ -11,7 +11,7 @@ import re
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import TIMEOUT
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import TIMEOUT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks import written_tasks

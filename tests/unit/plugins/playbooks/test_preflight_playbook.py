@@ -168,5 +168,5 @@ def test_in_a_play_in_batches_the_last_summary_has_all_hosts(preflight, tmp_path
     play = {"name": "Own", "hosts": "all", "gather_facts": False, "roles": roles, "serial": 1}
     (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
     run = preflight({"one": GOOD, "two": GOOD}, playbook="own.yml")
-    assert "1 compatible, 1 without an answer" in run.output
+    assert "1 compatible, 1 without a result" in run.output
     assert (run.code, run.lines[-1]) == (0, "2 hosts: 2 compatible")

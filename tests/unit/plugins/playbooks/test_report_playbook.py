@@ -14,8 +14,8 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simula
 
 KERNEL = "6.1.0-56-amd64"
 WENT = {
-    "changed": True, "transaction": "t1", "target": [], "findings": [], "rolled_back": [{"name": "fix"}],
-    "brought_back": []}
+    "changed": True, "transaction": "t1", "target": [], "findings": [], "removed": [{"name": "fix"}],
+    "restored": []}
 NOTHING = {"failed": True, "code": "nothing-enabled", "msg": "No live patch is enabled.", "patches": [], "findings": [
     {"code": "nothing-enabled", "level": "blocker", "subject": "6.1", "message": "No live patch is enabled."}]}
 
@@ -71,10 +71,11 @@ def test_there_is_no_report_otherwise(play, tmp_path, playbook, answers, variabl
 
 @pytest.mark.parametrize("playbook, answers", [
     ("status", info("accepted")), ("rollback", {"patch_rollback": WENT, "patch_verify": NOTHING})])
-def test_a_record_of_the_users_own_is_not_that_of_a_playbook(play, reports, playbook, answers):
+def test_results_of_the_users_own_are_not_that_of_a_playbook(play, reports, playbook, answers):
     run = play(f"kernel.livepatch.{playbook}", {"a": answers}, variables={
-        "livepatch_report_dir": "reports", "livepatch_report_record": examples.rollout(8)})
-    assert (run.code, json.loads(reports()[".json"])["kind"]) == (0, playbook), run.output
+        "livepatch_report_dir": "reports", "livepatch_report_kind": "other", "livepatch_report_results": {"b": {}}})
+    record = json.loads(reports()[".json"])
+    assert (run.code, record["kind"], list(record["hosts"])) == (0, playbook, ["a"]), run.output
 
 
 def test_a_directory_that_cannot_be_used_stops_a_rollback_before_it_begins(play, tmp_path):
@@ -87,13 +88,14 @@ def test_a_directory_that_cannot_be_used_stops_a_rollback_before_it_begins(play,
 
 
 def own(tmp_path, record):
-    """A playbook of one's own that uses the role; the record is a fact of a host, as playbooks have it."""
+    """A playbook of one's own that has a record written as rollouts do; the record is a fact of a host."""
     (tmp_path / "record.json").write_text(json.dumps(record))
     tasks = [
         {"name": "Read", "ansible.builtin.set_fact": {
             "made": "{{ lookup('ansible.builtin.file', 'record.json') | from_json }}"}},
-        {"name": "Report", "ansible.builtin.include_role": {"name": "kernel.livepatch.report"}, "vars": {
-            "livepatch_report_dir": "reports", "livepatch_report_record": "{{ made }}"}}]
+        {"name": "Report", "ansible.builtin.include_role": {
+            "name": "kernel.livepatch.report", "tasks_from": "write.yml", "rolespec_validate": False}, "vars": {
+                "__livepatch_report_dir": "reports", "__livepatch_report_record": "{{ made }}"}}]
     play = {"name": "Own", "hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}
     (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
     return "own.yml"
@@ -118,3 +120,48 @@ def test_a_record_that_is_none_is_refused(play, tmp_path):
     run = play(own(tmp_path, {"kind": "rollout", "id": "../../x"}), {"a": {}})
     assert run.code == 2
     assert "give one that a playbook of this collection has made" in run.output
+
+
+def with_role(tmp_path, variables):
+    """A playbook of one's own that gives the role these variables, and results out of a file."""
+    tasks = [{"name": "Report", "ansible.builtin.include_role": {"name": "kernel.livepatch.report"}, "vars": {
+        "results": "{{ lookup('ansible.builtin.file', 'results.json') | from_json }}",
+        "livepatch_report_dir": "reports", **variables}}]
+    play = {"name": "Own", "hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}
+    (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
+    return "own.yml"
+
+
+def test_the_role_reports_a_status_out_of_results(play, reports, tmp_path, build_module):
+    (tmp_path / "fix.ko").write_bytes(build_module("source_simple", '-DNAME="fix"').read_bytes())
+    (tmp_path / "results.json").write_text(json.dumps({"a": info("accepted")["patch_info"], "b": {}}))
+    run = play(with_role(tmp_path, {
+        "livepatch_report_kind": "status", "livepatch_report_results": "{{ results }}", "livepatch_src": "fix.ko",
+        "livepatch_cohort_by": "rack", "rack": "r1", "livepatch_fail_on_drift": "yes"}), {"a": {}, "b": {}})
+    assert run.code == 0, run.output
+    record = json.loads(reports()[".json"])
+    assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "unanswered"}
+    assert record["options"] == {"src": "fix.ko", "name": None, "cohort_by": ["rack"], "fail_on_drift": True}
+    assert [patch["name"] for patch in record["patches"]] == ["fix"]
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",)])
+def test_the_role_reports_a_rollback_out_of_results(play, reports, tmp_path, flags):
+    (tmp_path / "results.json").write_text(json.dumps({"went": {"a": WENT}, "proof": {"a": NOTHING}}))
+    run = play(with_role(tmp_path, {
+        "livepatch_report_kind": "rollback", "livepatch_report_results": "{{ results.went }}",
+        "livepatch_report_proofs": "{{ results.proof }}", "livepatch_rollback_to": "original"}), {"a": {}}, *flags)
+    assert run.code == 0, run.output
+    record = json.loads(reports()[".json"])
+    assert (record["kind"], record["options"], record["check_mode"]) == ("rollback", {"to": "original"}, bool(flags))
+    assert record["hosts"]["a"]["state"] == ("planned" if flags else "rolled_back")
+
+
+@pytest.mark.parametrize("variables, words", [
+    ({"livepatch_report_kind": "rollout", "livepatch_report_results": {}}, "livepatch_report_kind"),
+    ({"livepatch_report_kind": "status"}, "livepatch_report_results"),
+    ({"livepatch_report_kind": "status", "livepatch_report_results": {}, "livepatch_src": "missing/"}, "missing"),
+])
+def test_the_role_refuses_variables_that_make_no_report(play, tmp_path, variables, words):
+    run = play(with_role(tmp_path, variables), {"a": {}})
+    assert (run.code, words in run.output, (tmp_path / "reports").exists()) == (2, True, False), run.output

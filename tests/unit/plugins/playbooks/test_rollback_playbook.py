@@ -20,7 +20,7 @@ def went(out, back, target, *findings, changed=True):
     """What patch_rollback returns for a host, as far as the summary reads it."""
     return {
         "changed": changed, "transaction": "t1" if changed else None, "target": target, "findings": list(findings),
-        "rolled_back": [{"name": name} for name in out], "brought_back": [{"name": name} for name in back]}
+        "removed": [{"name": name} for name in out], "restored": [{"name": name} for name in back]}
 
 
 def proof(*names):
@@ -33,7 +33,7 @@ def host(rollback, verify=None):
 
 
 LEFT = went(["new"], [], ["old"], {
-    "code": "transition-unfinished", "level": "warning", "subject": "new", "message": "It was left going."})
+    "code": "transition-unfinished", "level": "warning", "subject": "new", "message": "It is still running."})
 BACK = host(went(["new"], ["old"], ["old"]), proof("old"))
 OUT = host(went(["new"], [], []), NOTHING)
 SAME = host(went([], [], ["old"], changed=False), proof("old"))
@@ -60,7 +60,7 @@ def test_every_kind_of_host_is_in_the_summary_and_those_that_are_not_back_fail(r
         "rolled back: out: new removed; no live patch is enabled now",
         "unchanged: same: old is enabled",
         "unchanged: never: no live patch is enabled",
-        "left going: going: transition-unfinished: It was left going.",
+        "in transition: going: transition-unfinished: It is still running.",
         "failed: stalled: transition-stalled: The transition of new stalled and was turned round.",
         "failed: foreign: no-previous: The journal has no change.",
         "unreachable: gone, late: Connection refused",
@@ -142,7 +142,7 @@ def test_later_jobs_get_the_verdicts(rollback):
     assert (kept["ok"], kept["counts"]["unreachable"], kept["problems"]["gone"]) == (False, 2, "Connection refused")
 
 
-def test_a_summary_comes_also_where_all_are_lost(rollback):
+def test_a_summary_comes_also_where_all_are_unreachable(rollback):
     run = rollback({"one": host("unreachable"), "two": host("unreachable")})
     assert (run.code, sorted(run.failed), run.lines[-1]) == (2, ["one", "two"], "2 hosts: 2 unreachable")
 
@@ -171,7 +171,7 @@ def test_a_role_in_a_play_of_ones_own_goes_on_with_the_good_hosts(rollback, tmp_
 def test_in_a_play_in_batches_the_last_summary_has_all_hosts(rollback, tmp_path):
     own_play(tmp_path / "own.yml", serial=1, tasks=[])
     run = rollback({"one": BACK, "two": OUT}, playbook="own.yml")
-    assert "1 rolled back, 1 without an answer" in run.output
+    assert "1 rolled back, 1 without a result" in run.output
     assert (run.code, run.lines[-1]) == (0, "2 hosts: 2 rolled back")
 
 

@@ -69,7 +69,7 @@ HANDLED = """
 NO_FILE = "- ansible.builtin.include_tasks: '{{ playbook_dir }}/none.yml'\n"
 ON_SECOND = f"  when: inventory_hostname == '{SECOND}'\n"
 NOT_ON_CANARY = f"  when: inventory_hostname != '{CANARY}'\n"
-# Of the second wave and not of the canary, whose acceptance is to be taken back.
+# Of the second wave and not of the canary, whose acceptance is to be rolled back.
 BAD = {
     "no file": NO_FILE + NOT_ON_CANARY,
     "no file after a rescue": HANDLED + NO_FILE + NOT_ON_CANARY,

@@ -54,7 +54,7 @@ def test_one_fails_while_another_is_cut_off_in_the_same_task_and_no_later_wave_i
         CANARY: "accepted", SECOND: "unchanged", THIRD: "reverting", **dict.fromkeys(LAST, "pending")}
 
 
-def test_a_wave_that_is_lost_as_a_whole_ends_in_a_rollback_of_all(rollout, calls, runs):
+def test_a_wave_that_is_unreachable_as_a_whole_ends_in_a_rollback_of_all(rollout, calls, runs):
     run = rollout(
         {**well(FIVE), SECOND: {"look": "unreachable", "back": "unreachable"}, THIRD: {"look": "unreachable"}},
         livepatch_on_breach="rollback_all")
@@ -64,7 +64,7 @@ def test_a_wave_that_is_lost_as_a_whole_ends_in_a_rollback_of_all(rollout, calls
     assert runs()[CANARY] == "absent"
 
 
-def test_every_host_lost_before_it_begins_is_one_clear_end(rollout, calls):
+def test_every_host_unreachable_before_it_begins_is_one_clear_end(rollout, calls):
     run = rollout({host: {"check": "unreachable"} for host in FIVE})
     assert (run.code, calls("load"), sorted(run.failed)) == (2, [], sorted(FIVE))
     assert run.lines[-1] == "5 hosts: 5 unchanged"

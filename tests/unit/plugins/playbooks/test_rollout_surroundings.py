@@ -80,7 +80,7 @@ def test_no_template_in_what_a_host_answers_is_followed(rollout, tmp_path):
 @pytest.mark.parametrize("name", ["127.0.0.1", "::1"])
 def test_a_host_that_ansible_takes_for_localhost_is_refused_before_any_host_is_asked(rollout, tmp_path, name):
     run = rollout([*FOUR, name])
-    assert (run.code, f"The inventory has {name} and no localhost" in run.output) == (2, True), run.output
+    assert (run.code, f"The inventory has {name} but no localhost" in run.output) == (2, True), run.output
     assert "no-localhost" in run.output and not (tmp_path / "calls.jsonl").exists()
 
 

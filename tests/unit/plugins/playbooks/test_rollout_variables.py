@@ -22,7 +22,7 @@ def arguments(tmp_path):
 
 
 @pytest.mark.parametrize(("budget", "taken_back"), [(0, {CANARY, SECOND, THIRD}), (1, {SECOND})])
-def test_a_way_back_of_the_users_own_is_not_that_of_a_rollout(rollout, arguments, budget, taken_back):
+def test_a_rollback_target_of_the_users_own_is_not_that_of_a_rollout(rollout, arguments, budget, taken_back):
     run = rollout(
         {CANARY: {}, SECOND: {"look": "ill"}, THIRD: {}}, livepatch_failure_budget=budget,
         livepatch_on_breach="rollback_all", livepatch_rollback_to="original")

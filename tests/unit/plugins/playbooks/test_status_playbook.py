@@ -82,7 +82,7 @@ def test_drift_is_no_failure_otherwise(status, word):
 @pytest.mark.parametrize("word", ["maybe", "2", [True]])
 def test_what_is_neither_yes_nor_no_is_refused_before_any_host_is_asked(status, word):
     run = status({"odd": ALL["odd"]}, "-v", variables={"livepatch_fail_on_drift": word})
-    said = f"bad-option: livepatch_fail_on_drift is {word!r}: give true or false."
+    said = f"bad-option: livepatch_fail_on_drift is {word!r}. Give true or false."
     assert (run.code, said in run.output) == (2, True), run.output
     assert "called_with" not in run.output
 
@@ -127,7 +127,7 @@ def test_answers_of_a_survey_that_were_left_empty_mean_the_defaults(status):
     assert (run.code, run.lines[-1]) == (0, "1 host: 1 accepted")
 
 
-def test_a_source_tells_who_is_uncovered_and_who_does_not_run_it(status, build_module, tmp_path):
+def test_a_source_tells_who_has_no_build_and_who_does_not_run_it(status, build_module, tmp_path):
     (tmp_path / "patches").mkdir()
     build = build_module("source_simple", '-DNAME="fix"')
     (tmp_path / "patches" / "any.ko").write_bytes(build.read_bytes())
@@ -164,7 +164,7 @@ def test_check_mode_is_the_same(status):
     assert (run.code, run.lines[-1]) == (0, "1 host: 1 accepted")
 
 
-def test_what_a_host_told_before_it_was_lost_is_not_told_again(status, tmp_path):
+def test_what_a_host_told_before_it_was_unreachable_is_not_told_again(status, tmp_path):
     fail = {"name": "Fail", "ansible.builtin.fail": {"msg": "Bad"}, "when": "inventory_hostname == 'odd'"}
     between = {"name": "Between", "hosts": "all", "gather_facts": False, "tasks": [fail]}
     look = {"name": "Look", "ansible.builtin.import_playbook": "kernel.livepatch.status"}
@@ -191,4 +191,4 @@ def test_a_summary_comes_also_where_nobody_gets_into_the_first_host(status):
     hosts = {"bad": {"ansible_become_method": "nosuch"}, "good": {}}
     run = status({"bad": answer(), "good": answer()}, inventory={"hosts": hosts})
     assert (run.code, run.failed) == (2, ["bad"]), run.output
-    assert run.lines[-1] == "2 hosts: 1 without a live patch, 1 that could not be asked"
+    assert run.lines[-1] == "2 hosts: 1 without a live patch, 1 could not be asked"

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
@@ -231,7 +231,7 @@ def test_a_refused_load_leaves_no_file(kernel, bring):
 def test_an_error_of_the_system_in_the_middle_tells_what_became_of_the_patch(kernel, bring, monkeypatch):
     def broken(*_arguments, **_options):
         raise OSError(errno.EIO, "Input/output error", "/proc/1/task")
-    monkeypatch.setattr(Change, "verify", broken)
+    monkeypatch.setattr(StepRunner, "verify", broken)
     with pytest.raises(LivepatchError) as caught:
         bring(FIX)
     assert caught.value.code == "os-error"

@@ -34,7 +34,7 @@ def test_a_way_back_that_stalls_is_told_after_what_was_wrong(kernel, interface, 
     kernel.hold(7, directions=("disabling",))
     error = failure(bring, UNHOOKED)
     assert error.code == "function-not-hooked"
-    assert "The patch could not be removed again. The transition of fix was not over after 3 s" in error.message
+    assert "The patch could not be removed again. The transition of fix did not end within 3 s" in error.message
     assert (error.details["changed"], interface.state("fix")) == (True, "enabled")
 
 

@@ -22,7 +22,7 @@ def test_no_space_is_told_before_the_file_is_sent(kernel, bring, monkeypatch):
     with pytest.raises(LivepatchError) as caught:
         bring(fix)
     assert caught.value.code == "no-space"
-    assert f"patches has {(wanted - 1) // 1024} KiB free and keeping fix.ko takes {wanted // 1024} KiB" in (
+    assert f"patches has {(wanted - 1) // 1024} KiB free, and fix.ko needs {wanted // 1024} KiB" in (
         caught.value.message)
     assert asked == ["/var/lib/kernel-livepatch/patches"]
     assert kernel.loads == []
@@ -37,7 +37,7 @@ def test_just_enough_space_is_enough_and_files_count_where_they_are_counted(
         findings = bring(SimulatedPatch(), check_mode=True)["findings"]
     except LivepatchError as error:
         findings = error.details["findings"]
-        assert "3 files free and keeping fix.ko takes 4 files" in error.message
+        assert "3 files free, and fix.ko needs 4 files" in error.message
     assert [found["code"] for found in findings] == codes
 
 
@@ -51,7 +51,7 @@ def test_a_file_that_is_kept_already_takes_no_space(kernel, bring, monkeypatch):
 def test_a_file_system_that_cannot_be_written_is_told_before_a_change_and_only_then(kernel, bring, monkeypatch):
     bring(SimulatedPatch("other"))
     monkeypatch.setattr(kernel, "is_read_only", lambda path: path == "/var/lib/kernel-livepatch/patches")
-    with pytest.raises(LivepatchError, match="journal of changes, is mounted read-only: mount it writable"):
+    with pytest.raises(LivepatchError, match=r"is mounted read-only, and .* its journal there. Mount it writable"):
         bring(SimulatedPatch())
     assert bring(SimulatedPatch("other"))["changed"] is False
 
@@ -63,7 +63,7 @@ def test_little_memory_is_told(kernel, bring, kib, expected):
     findings = bring(SimulatedPatch())["findings"]
     assert [(found["code"], found["level"]) for found in findings] == [(code, "warning") for code in expected]
     if expected:
-        assert findings[0]["message"].startswith("This host has 16 MiB of memory left, and 17 MiB are wanted")
+        assert findings[0]["message"].startswith("This host has 16 MiB of memory left, and loading fix.ko needs 17 MiB")
 
 
 @pytest.mark.parametrize("loaded, expected", [("0", ["crash-dump-not-armed"]), ("1", []), (None, [])])

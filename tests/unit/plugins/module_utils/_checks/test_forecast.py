@@ -79,7 +79,7 @@ def test_an_earlier_patch_without_its_states_cannot_replace_the_later_one(bring,
     bring(SimulatedPatch("old", replace=True, **OLD))
     forecast = ahead(SimulatedPatch(replace=True, states=[{"id": 5, "version": 1}]))
     assert (forecast["rollback"]["possible"], reasons(forecast)) == (True, [("rollback-states", "warning")])
-    assert "would not let old replace fix.ko (it lacks state 5)" in forecast["rollback"]["reasons"][0]["message"]
+    assert "would not let old replace fix.ko: it lacks state 5." in forecast["rollback"]["reasons"][0]["message"]
 
 
 def test_a_patch_without_an_exit_function_can_be_disabled_and_stays(ahead):
@@ -113,7 +113,7 @@ def test_a_task_that_does_not_leave_a_function_is_told(kernel):
     assert [(task["tid"], task["comm"], task["seen"]) for task in result["forecast"]["sleepers"]] == [(7, "worker", 3)]
     found = [entry for entry in result["findings"] if entry["code"] == "task-in-function"]
     assert [(entry["level"], entry["subject"]) for entry in found] == [("warning", "cmdline_proc_show")]
-    assert found[0]["message"].startswith("worker (pid 7) was asleep in cmdline_proc_show all the time")
+    assert found[0]["message"].startswith("worker (pid 7) was asleep in cmdline_proc_show in every sample")
     assert result["compatible"] is True
 
 

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import OnePatch
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import functions, registry
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -68,16 +68,19 @@ def test_what_the_kernel_would_load_has_no_finding(findings, objects):
 
 @pytest.mark.parametrize("objects, code, subject, words", [
     ({"vmlinux": ["gone"]}, "symbol-missing", "vmlinux:gone",
-     "vmlinux of this kernel has no gone, which fix.ko patches"),
-    ({"target": ["alone"]}, "symbol-missing", "target:alone", "target of this kernel has no alone"),
-    ({"vmlinux": ["in_module"]}, "symbol-missing", "vmlinux:in_module", "vmlinux of this kernel has no in_module"),
-    ({"vmlinux": [("gone", 2)]}, "symbol-missing", "vmlinux:gone,2", "vmlinux of this kernel has no gone"),
+     "fix.ko patches gone, and vmlinux of this kernel does not have it"),
+    ({"target": ["alone"]}, "symbol-missing", "target:alone",
+     "fix.ko patches alone, and target of this kernel does not have it"),
+    ({"vmlinux": ["in_module"]}, "symbol-missing", "vmlinux:in_module",
+     "fix.ko patches in_module, and vmlinux of this kernel does not have it"),
+    ({"vmlinux": [("gone", 2)]}, "symbol-missing", "vmlinux:gone,2",
+     "fix.ko patches gone, and vmlinux of this kernel does not have it"),
     ({"vmlinux": ["twice"]}, "symbol-ambiguous", "vmlinux:twice",
-     "vmlinux of this kernel has 2 symbols called twice, and fix.ko, which patches one, does not say which"),
+     "fix.ko patches twice without a sympos, and vmlinux of this kernel has 2 symbols of that name"),
     ({"vmlinux": [("twice", 3)]}, "sympos-out-of-range", "vmlinux:twice,3",
-     "vmlinux of this kernel has 2 symbols called twice, and fix.ko patches number 3"),
+     "fix.ko patches twice number 3, and vmlinux of this kernel has 2 symbols of that name"),
     ({"target": [("in_module", 2)]}, "sympos-out-of-range", "target:in_module,2",
-     "target of this kernel has 1 symbols called in_module, and fix.ko patches number 2"),
+     "fix.ko patches in_module number 2, and target of this kernel has 1 symbols of that name"),
 ])
 def test_a_function_that_the_kernel_would_not_find(findings, objects, code, subject, words):
     found, = findings(objects)
@@ -95,7 +98,7 @@ def klp_symbol(entry, name, sympos, relocated=None):
 def test_symbols_that_the_core_resolves_are_looked_up_like_functions(findings):
     found, = findings(**klp_symbol("vmlinux", "gone", 0))
     assert found["code"] == "symbol-missing"
-    assert "has no gone, which fix.ko refers to: build" in found["message"]
+    assert "fix.ko refers to gone, and vmlinux of this kernel does not have it. Build" in found["message"]
     assert codes(findings(**klp_symbol("target", "in_module", 2))) == [("sympos-out-of-range", "target:in_module,2")]
     assert codes(findings(**klp_symbol("vmlinux", "twice", 0))) == [("symbol-ambiguous", "vmlinux:twice")]
     assert findings(**klp_symbol("vmlinux", "twice", 2)) == []
@@ -121,7 +124,7 @@ def test_a_function_that_ftrace_does_not_list(kernel, findings):
     assert codes(found) == [
         ("function-not-traceable", "target:in_module"), ("function-not-traceable", "vmlinux:alone")]
     assert found[0]["level"] == "blocker"
-    assert found[1]["message"].startswith("ftrace cannot redirect vmlinux:alone (")
+    assert found[1]["message"].startswith("ftrace cannot redirect vmlinux:alone: ")
 
 
 def test_a_function_that_ftrace_lists_by_another_name_of_its_address(findings):
@@ -136,7 +139,7 @@ def test_where_addresses_are_hidden_another_name_is_not_ruled_out(kernel, findin
         "This kernel hides the addresses of its symbols (kernel.kptr_restrict). These checks were skipped: "
         "function-not-traceable.")
     os.unlink(kernel.path(KALLSYMS))
-    assert {one["message"].partition(",")[0] for one in findings({"vmlinux": ["alias"]})} == {
+    assert {one["message"].partition(".")[0] for one in findings({"vmlinux": ["alias"]})} == {
         "This kernel does not show its symbols (/proc/kallsyms)"}
 
 
@@ -203,7 +206,7 @@ def test_kprobes_inside_a_function_are_told_and_those_at_its_entry_are_not(kerne
     kernel.put(KPROBES, "0  k  listed+0x1f    \n0  k  listed+0x6    [OPTIMIZED]\n0  k  listed+0x6  target \n")
     found, = findings({"vmlinux": ["alone", "listed"]})
     assert (found["code"], found["level"], found["subject"]) == ("function-probed", "warning", "vmlinux:listed")
-    assert found["message"].startswith("A kprobe sits inside vmlinux:listed (listed+0x6, listed+0x1f) and will not")
+    assert found["message"].startswith("A kprobe sits inside vmlinux:listed (listed+0x6, listed+0x1f) and is not")
 
 
 @pytest.mark.parametrize("path, unchecked", [
@@ -215,7 +218,7 @@ def test_kprobes_inside_a_function_are_told_and_those_at_its_entry_are_not(kerne
 def test_what_the_kernel_hides_is_named_and_no_blocker(kernel, findings, path, unchecked):
     os.remove(kernel.path(path))
     found = findings({"vmlinux": ["listed"]})
-    assert [(one["code"], one["level"], one["message"].partition("before the load: ")[2]) for one in found] == [
+    assert [(one["code"], one["level"], one["message"].partition("checks were skipped: ")[2]) for one in found] == [
         ("not-checked", "note", f"{codes_in_words}.") for codes_in_words in unchecked]
 
 
@@ -223,11 +226,11 @@ def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew
     patch = SimulatedPatch(objects={"vmlinux": ["function_1"]})
     bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
-    def change(task, *arguments, unhindered=OnePatch.change):
+    def change(task, *arguments, unhindered=PatchChange.apply):
         interface.set_enabled("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
         return unhindered(task, *arguments)
 
-    monkeypatch.setattr(OnePatch, "change", change)
+    monkeypatch.setattr(PatchChange, "apply", change)
     assert bring(patch)["patch"]["state"] == "enabled"

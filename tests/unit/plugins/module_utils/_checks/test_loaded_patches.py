@@ -85,7 +85,7 @@ def test_a_leftover_that_the_kernel_never_lets_go_stands_in_the_way(kernel, find
     kernel.plain_module("fix", taint="OEK", refcnt=1)
     findings = find(SimulatedPatch())
     assert summary(findings) == [("name-pinned", "blocker")]
-    assert "(the kernel still holds it, as it always does after a forced transition)" in findings[0]["message"]
+    assert ": the kernel still holds it, as it always does after a forced transition." in findings[0]["message"]
 
 
 def test_a_leftover_that_another_module_uses_stands_in_the_way_at_once(kernel, find):
@@ -93,7 +93,7 @@ def test_a_leftover_that_another_module_uses_stands_in_the_way_at_once(kernel, f
     kernel.put("/sys/module/fix/holders/user", "")
     findings = find(SimulatedPatch())
     assert summary(findings) == [("name-pinned", "blocker")]
-    assert "(it is used by user)" in findings[0]["message"]
+    assert ": it is used by user." in findings[0]["message"]
     assert kernel.now() == 0
 
 
@@ -102,7 +102,7 @@ def test_a_leftover_without_an_exit_function_stands_in_the_way(kernel, find):
     kernel.put("/proc/modules", "other 16384 0 - Live 0x0\nfix 16384 0 [permanent], Live 0x0 (OEK)\n")
     findings = find(SimulatedPatch())
     assert summary(findings) == [("name-pinned", "blocker")]
-    assert "(it has no exit function)" in findings[0]["message"]
+    assert ": it has no exit function." in findings[0]["message"]
 
 
 @pytest.mark.parametrize("old, new, replace, why", [

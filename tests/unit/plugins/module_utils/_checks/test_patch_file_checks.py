@@ -33,8 +33,8 @@ def test_what_the_kernel_calls_gpl_compatible_is(find, license):
 
 
 @pytest.mark.parametrize("license, words", [
-    ("Proprietary", "fix.ko has the licence 'Proprietary' and the kernel"),
-    ("gpl", "has the licence 'gpl'"), ("GPL v3", "has the licence 'GPL v3'"), (None, "fix.ko has no licence and"),
+    ("Proprietary", "fix.ko has the licence 'Proprietary', and the kernel"),
+    ("gpl", "has the licence 'gpl'"), ("GPL v3", "has the licence 'GPL v3'"), (None, "fix.ko has no licence, and"),
 ])
 def test_another_licence_is_refused(find, license, words):
     findings = find(SimulatedPatch(license=license))
@@ -64,7 +64,7 @@ def test_an_object_that_is_listed_twice_is_refused(find):
     patch.description["objects"].append({"name": "ext4", "callbacks": [], "functions": []})
     findings = find(patch)
     assert codes(findings) == ["duplicate-object"]
-    assert "fix.ko has ext4 twice" in findings[0]["message"]
+    assert "fix.ko patches the object ext4 twice" in findings[0]["message"]
 
 
 def test_an_object_that_no_module_is_called_is_worth_a_warning(find):

@@ -30,7 +30,7 @@ BAD_FILES = [
     ({"release": "6.1.0-57-amd64"}, "wrong-release",
      "fix.ko is built for kernel 6.1.0-57-amd64 and this host runs 6.1.0-56-amd64"),
     ({"release": "6.1.0-56-amd64-dbg"}, "wrong-release", "fix.ko is built for kernel 6.1.0-56-amd64-dbg"),
-    ({"release": None}, "no-vermagic", "fix.ko does not say which kernel it was built for"),
+    ({"release": None}, "no-vermagic", "fix.ko has no vermagic, so it can only be loaded by force"),
 ]
 
 
@@ -63,7 +63,7 @@ def test_without_the_capability_nothing_is_tried(kernel, interface, bring, state
     kernel.put("/proc/self/status", status)
     error = failure(bring, fix, state=state)
     assert error.code == "not-permitted"
-    assert "run the task with become: true" in error.message
+    assert "Run the task with become: true" in error.message
     assert (interface.state("fix"), kernel.writes) == (before, writes)
 
 
@@ -111,9 +111,11 @@ def test_another_patch_in_transition_is_named(kernel, interface, bring, wanted, 
         bring(SimulatedPatch())
     kernel.hold(7)
     bring(SimulatedPatch("slow"), on_stall="wait")
+    began = kernel.now()
     error = failure(bring, SimulatedPatch(), state=wanted)
+    assert 3 <= kernel.now() - began < 5  # of the simulated clock: the timeout, and a second for the blockers
     assert error.code == "transition-running"
-    assert "the transition of the patch slow" in error.message
+    assert "The patch slow is in transition" in error.message
     assert [blocker["comm"] for blocker in error.details["blockers"]] == ["worker"]
     assert (interface.state("fix"), interface.state("slow")) == (other_state, "enabling")
 
@@ -146,7 +148,8 @@ def test_another_build_under_the_same_name_is_refused_while_it_has_an_effect(ker
     error = failure(bring, SimulatedPatch(build_id="cc" * 20))
     assert error.code == "name-taken-by-other-build"
     assert error.message.startswith(
-        f"Another build of fix is {state} (build-id {'aa' * 20}; fix.ko has {'cc' * 20}): give the new build a name")
+        f"Another build of fix is {state} (build-id {'aa' * 20}; fix.ko has {'cc' * 20}). "
+        "Give the new build its own name")
     assert interface.state("fix") == state
     assert kernel.loads == [("fix", "")]
 
@@ -199,12 +202,13 @@ def test_what_must_not_be_ignored_is_refused(bring, code, sentence):
     error = failure(bring, SimulatedPatch(), ignore_findings=[code])
     assert error.code == "finding-not-ignorable"
     ignorable = sorted(code for code, (_level, may, _message) in FINDINGS.items() if may)
-    assert error.message == f"ignore_findings: {sentence}; what can be ignored is: {', '.join(ignorable)}."
+    assert error.message == (
+        f"ignore_findings: {sentence}. Correct it. These codes can be ignored: {', '.join(ignorable)}.")
 
 
 @pytest.mark.parametrize("directory, sentence", [
     ("kpatch", "its only interface is kpatch"), ("kgraft", "its only interface is kgraft"),
-    ("unlike", "boot a kernel with CONFIG_LIVEPATCH=y"),
+    ("unlike", "Boot a kernel with CONFIG_LIVEPATCH=y"),
 ])
 def test_a_kernel_without_the_interface_is_told(kernel, bring, directory, sentence):
     os.rename(kernel.path("/sys/kernel/livepatch"), kernel.path(f"/sys/kernel/{directory}"))

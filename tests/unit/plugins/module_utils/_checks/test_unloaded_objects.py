@@ -66,7 +66,7 @@ def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(ke
 
 def test_no_more_reasons_are_told_than_one_can_read(bring):
     message = told(bring, objects={"target": ["a", "b", "c", "d", "e"]})[1][2]
-    assert "because it has no a, it has no b, it has no c and 2 more: build" in message
+    assert "enabled: it has no a, it has no b, it has no c and 2 more. Build" in message
 
 
 def unknown(findings):
@@ -114,4 +114,4 @@ def test_a_kernel_without_its_list_of_modules_is_told(kernel, bring):
     os.unlink(kernel.path(f"{MODULES}/modules.dep"))
     findings = told(bring, objects={"target": ["absent"]})
     assert findings[0] == NOTE
-    assert "(modules.dep below /lib/modules), so this was not checked before the load: object-would" in findings[-1][2]
+    assert "(modules.dep below /lib/modules). These checks were skipped: object-would" in findings[-1][2]

@@ -42,13 +42,13 @@ def test_a_cumulative_patch_comes_back_over_the_later_one(kernel, interface, bri
     bring(V2)
     kernel.writes.clear()
     forecast = back(kernel, check_mode=True)
-    assert (names(forecast["rolled_back"]), names(forecast["brought_back"])) == (["v2"], ["v1"])
+    assert (names(forecast["removed"]), names(forecast["restored"])) == (["v2"], ["v1"])
     assert forecast["diff"]["after"].startswith("v1: enabled\n")
     assert kernel.writes == []
     result = back(kernel)
     assert (result["changed"], result["target"]) == (True, ["v1"])
-    assert (names(result["rolled_back"]), names(result["brought_back"])) == (["v2"], ["v1"])
-    assert result["brought_back"][0]["transition_seconds"] >= 0.5
+    assert (names(result["removed"]), names(result["restored"])) == (["v2"], ["v1"])
+    assert result["restored"][0]["transition_seconds"] >= 0.5
     assert result["diff"]["after"].startswith("v1: enabled\n")
     assert kernel.loads[-1] == ("v1", "count=3")
     assert enabled(kernel, interface) == ["v1"]
@@ -69,15 +69,15 @@ def test_stacked_patches_go_newest_first_and_come_in_their_order(kernel, interfa
         bring(patch)
     transaction = bring(V1)["transaction"]
     result = back(kernel, transaction)
-    assert names(result["rolled_back"]) == ["v1"]
-    assert names(result["brought_back"]) == ["one", "two"]
+    assert names(result["removed"]) == ["v1"]
+    assert names(result["restored"]) == ["one", "two"]
     assert enabled(kernel, interface) == ["one", "two"]
 
 
 def test_what_was_taken_out_comes_back(kernel, interface, bring):
     bring(ONE)
     bring(name="one", state="absent")
-    assert names(back(kernel)["brought_back"]) == ["one"]
+    assert names(back(kernel)["restored"]) == ["one"]
     assert enabled(kernel, interface) == ["one"]
 
 
@@ -85,7 +85,7 @@ def test_a_transaction_further_back(kernel, interface, bring):
     first = bring(V1)["transaction"]
     bring(V2)
     bring(ONE)
-    assert names(back(kernel, first)["rolled_back"]) == ["one", "v2"]
+    assert names(back(kernel, first)["removed"]) == ["one", "v2"]
     assert enabled(kernel, interface) == []
 
 
@@ -98,7 +98,7 @@ def test_a_failed_change_is_not_what_is_undone(kernel, interface, bring):
     bring(V1)
     bring(ONE)
     failure(bring, SimulatedPatch(refused=("EINVAL", [])))
-    assert names(back(kernel)["rolled_back"]) == ["one"]
+    assert names(back(kernel)["removed"]) == ["one"]
 
 
 def test_without_the_file_nothing_is_changed(kernel, interface, bring):
@@ -134,7 +134,7 @@ def test_a_patch_that_moves_is_brought_to_rest_first(kernel, interface, bring):
     kernel.hold(7)
     transaction = bring(V2, timeout=1, on_stall="wait")["transaction"]
     result = back(kernel, transaction)
-    assert (names(result["rolled_back"]), result["brought_back"]) == (["v2"], [])
+    assert (names(result["removed"]), result["restored"]) == (["v2"], [])
     assert enabled(kernel, interface) == ["v1"]
 
 

@@ -70,7 +70,7 @@ def test_a_trial_that_systemd_does_not_start_is_not_armed(kernel, systemd, said)
     with pytest.raises(LivepatchError) as raised:
         arm(kernel, ID, END)
     assert raised.value.code == "trial-not-armed"
-    assert f"({said or 'it says nothing'})" in raised.value.message
+    assert f"({said or 'no output'})" in raised.value.message
 
 
 def test_a_trial_is_armed_when_what_ends_it_says_that_it_waits(kernel, systemd):

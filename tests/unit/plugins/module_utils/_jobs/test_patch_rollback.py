@@ -31,7 +31,7 @@ def stack(kernel, bring):
 
 
 def names(result):
-    return [entry["name"] for entry in result["rolled_back"]]
+    return [entry["name"] for entry in result["removed"]]
 
 
 def disabled(kernel):
@@ -43,7 +43,7 @@ def test_the_newest_goes_first_and_what_has_no_effect_last(stack, interface, rol
     assert result["changed"] is True
     assert names(result) == ["second", "first", "third"]
     assert disabled(stack) == ["second", "first"]
-    assert [entry["transition_seconds"] is None for entry in result["rolled_back"]] == [False, False, True]
+    assert [entry["transition_seconds"] is None for entry in result["removed"]] == [False, False, True]
     assert (result["findings"], result["blockers"]) == ([], [])
     assert result["diff"]["before"].startswith("first: enabled\n")
     assert result["diff"]["after"] == "no live patch\n"
@@ -53,7 +53,7 @@ def test_the_newest_goes_first_and_what_has_no_effect_last(stack, interface, rol
 def test_a_second_time_there_is_nothing_to_do(stack, roll_back):
     roll_back()
     result = roll_back()
-    assert (result["changed"], result["rolled_back"]) == (False, [])
+    assert (result["changed"], result["removed"]) == (False, [])
 
 
 def test_check_mode_tells_the_same_and_changes_nothing(stack, roll_back):
@@ -85,7 +85,7 @@ def test_a_stall_is_turned_round_and_what_was_done_before_is_told(stack, interfa
     with pytest.raises(LivepatchError) as caught:
         roll_back()
     assert caught.value.code == "transition-stalled"
-    assert [entry["name"] for entry in caught.value.details["rolled_back"]] == ["second"]
+    assert [entry["name"] for entry in caught.value.details["removed"]] == ["second"]
     assert caught.value.details["changed"] is True
     assert [blocker["comm"] for blocker in caught.value.details["blockers"]] == ["worker"]
     assert interface.state("first") == "enabled"
@@ -95,13 +95,13 @@ def test_a_first_stall_that_was_turned_round_has_changed_nothing(stack, roll_bac
     stack.hold(7, directions=("disabling",))
     with pytest.raises(LivepatchError) as caught:
         roll_back()
-    assert (caught.value.details["changed"], caught.value.details["rolled_back"]) == (False, [])
+    assert (caught.value.details["changed"], caught.value.details["removed"]) == (False, [])
 
 
 def test_what_is_left_going_ends_the_run_and_is_a_change(stack, interface, roll_back):
     stack.hold(7, directions=("disabling",))
     result = roll_back(on_stall="wait")
-    assert (result["changed"], result["rolled_back"]) == (True, [])
+    assert (result["changed"], result["removed"]) == (True, [])
     assert [found["code"] for found in result["findings"]] == ["transition-unfinished"]
     assert [blocker["tid"] for blocker in result["blockers"]] == [7]
     assert (interface.state("second"), interface.state("first")) == ("disabling", "enabled")
@@ -122,7 +122,7 @@ def test_a_pinned_leftover_is_told_each_time_and_is_no_change(kernel, roll_back)
     kernel.plain_module("pinned", taint="OEK", refcnt=1)
     for _run in range(2):
         result = roll_back()
-        assert (result["changed"], result["rolled_back"]) == (False, [])
+        assert (result["changed"], result["removed"]) == (False, [])
         assert [found["code"] for found in result["findings"]] == ["module-kept"]
     assert roll_back(check_mode=True)["changed"] is False
 

@@ -95,7 +95,7 @@ def test_a_reboot(host, bring, watch):
     taint(host, 0, 9)
     result = watch(earlier=known)
     assert codes(result) == ["host-rebooted", "patch-not-running"]  # what the new boot has is compared with nothing
-    assert "(boot-id boot-2)" in result["findings"][0]["message"]
+    assert ", now boot-2)" in result["findings"][0]["message"]
     assert (result["well"], result["state"], result["verified"], result["boot_id"]) == (
         False, "absent", False, "boot-2")
 
@@ -130,7 +130,7 @@ def test_a_transition_that_goes_on(host, bring, watch, direction, codes_then):
     result = watch()
     assert codes(result) == codes_then
     assert result["findings"][-1]["message"] == (
-        "The transition of v1 goes on. It is held by worker (pid 7) asleep in cmdline_proc_show.")
+        "The transition of v1 continues. It is held by worker (pid 7) asleep in cmdline_proc_show.")
     assert (result["state"], result["well"], result["verified"]) == (direction, direction == "enabling", None)
     assert (result["functions"], [one["comm"] for one in result["blockers"]]) == ([], ["worker"])
 

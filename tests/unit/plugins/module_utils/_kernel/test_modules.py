@@ -69,8 +69,8 @@ def test_users_are_named(kernel):
     kernel.plain_module("fix", taint="K", refcnt=1)
     kernel.put("/sys/module/fix/holders/user", "")
     error = failure(kernel, "fix")
-    assert (error.code, error.message) == ("module-in-use", (
-        "The module fix is used by user. Unload these modules first."))
+    assert (error.code, error.message) == (
+        "module-in-use", "The module fix is used by user. Unload these modules first.")
 
 
 def test_a_module_that_is_no_live_patch_is_left_alone(kernel):
@@ -86,7 +86,7 @@ def test_a_refused_removal_is_told(kernel, name, code):
     kernel.removal_errno = getattr(errno, name)
     error = failure(kernel, "fix")
     assert error.code == code
-    assert error.message.startswith("The kernel refuses to remove the module fix: ")
+    assert error.message.startswith("The kernel refuses to unload the module fix: ")
 
 
 @pytest.mark.parametrize("text, name", [

@@ -46,7 +46,7 @@ def test_a_thread_of_the_kernel_with_an_odd_name(kernel):
 @pytest.mark.parametrize("kthread", [False, True])
 def test_there_is_something_to_do_about_every_blocker(reason, kthread):
     words = advice([blocker(reason=reason, kthread=kthread), blocker(comm="other")])
-    assert words.startswith("For worker, ") and words.endswith("; then run again.")
+    assert words.startswith("For worker, ") and words.endswith(". Then run again.")
 
 
 def test_a_task_s_name_controls_nobody_s_terminal(kernel):

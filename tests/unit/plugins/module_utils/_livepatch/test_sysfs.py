@@ -100,4 +100,4 @@ def test_a_kernel_that_is_busy_with_another_patch_says_with_which(kernel, interf
     with pytest.raises(LivepatchError) as caught:
         interface.set_enabled("fix", False)
     assert caught.value.code == "transition-running"
-    assert "the transition of the patch slow" in caught.value.message
+    assert "The patch slow is in transition" in caught.value.message

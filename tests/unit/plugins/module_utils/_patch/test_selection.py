@@ -43,14 +43,14 @@ def test_the_build_of_the_running_kernel_is_chosen(kernel, bring):
 def test_several_patches_for_one_kernel_need_a_name(bring):
     error = failure(bring, offer=bundle(SECOND, FIX))
     assert error.code == "name-needed"
-    assert "for kernel 6.1.0-56-amd64 (fix, second): say which one" in error.message
+    assert "for kernel 6.1.0-56-amd64 (fix, second). Choose one with name" in error.message
     assert needs(bring, offer=bundle(SECOND, FIX), name="second") == {"file": SECOND.sha256}
 
 
 def test_a_name_that_the_bundle_does_not_hold_is_an_error(bring):
     error = failure(bring, offer=bundle(SECOND, FIX), name="fxi")
     assert error.code == "name-not-in-bundle"
-    assert "no patch called fxi; it holds: fix, second" in error.message
+    assert "no patch called fxi. Correct name. It holds: fix, second." in error.message
 
 
 def test_a_file_with_another_name_than_asked_for_is_an_error(bring):
@@ -60,13 +60,13 @@ def test_a_file_with_another_name_than_asked_for_is_an_error(bring):
 
 
 @pytest.mark.parametrize("name, words", [(None, "no build of any patch"), ("fix", "no build of fix")])
-def test_a_host_that_the_bundle_has_no_build_for_is_uncovered_and_no_failure(kernel, bring, name, words):
+def test_a_host_without_a_build_has_that_state_and_no_failure(kernel, bring, name, words):
     result = bring(offer=bundle(NEXT_RELEASE, OTHER_ARCH), name=name)
     assert (result["changed"], result["blockers"]) == (False, [])
     assert (result["patch"]["name"], result["patch"]["state"]) == (name, "no_build")
     assert [(found["code"], found["level"]) for found in result["findings"]] == [("no-build", "note")]
     assert result["findings"][0]["message"] == (
-        f"The bundle has {words} for kernel 6.1.0-56-amd64 on x86_64; it has builds for: 6.1.0-56-amd64 on aarch64, "
+        f"The bundle has {words} for kernel 6.1.0-56-amd64 on x86_64. It has builds for: 6.1.0-56-amd64 on aarch64, "
         "6.1.0-57-amd64 on x86_64.")
     assert kernel.loads == []
 
@@ -78,7 +78,7 @@ def test_what_goes_away_by_name_needs_no_build(bring):
 
 
 def test_an_empty_bundle_covers_nothing(bring):
-    assert bring(offer=bundle())["findings"][0]["message"].endswith("it has builds for: nothing.")
+    assert bring(offer=bundle())["findings"][0]["message"].endswith("It has builds for: nothing.")
 
 
 def test_a_stub_of_the_host_s_own_build_is_asked_about(bring):

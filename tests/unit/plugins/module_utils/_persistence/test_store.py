@@ -136,7 +136,7 @@ def test_a_damaged_image_is_not_given_out(kernel, kept):
     open_before = os.listdir("/proc/self/fd")
     error = failure(kept.open, FIX.sha256)
     assert error.code == "kept-file-damaged"
-    assert "run again, and it is sent anew" in error.message
+    assert "Run again to send it anew" in error.message
     assert os.listdir("/proc/self/fd") == open_before
     assert os.listdir(kernel.path(DIRECTORY)) == []
 

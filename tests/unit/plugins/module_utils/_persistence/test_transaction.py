@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import history as history_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import journal as journal_module
@@ -52,7 +52,7 @@ def kill_when_written(monkeypatch):
     def load(_change):
         raise KilledError
 
-    monkeypatch.setattr(Change, "load", load)
+    monkeypatch.setattr(StepRunner, "load", load)
 
 
 def fill_disk(monkeypatch, calls=0):
@@ -151,7 +151,7 @@ def test_a_failed_change_tells_why_and_what_is_enabled_then(kernel, bring):
 def test_a_transition_that_is_left_going_is_told_and_so_is_its_end(kernel, bring):
     kernel.hold(7)
     bring(FIX, on_stall="wait")
-    assert (outcomes(kernel), newest(kernel)["after"]) == ([("left-going", None)], [])
+    assert (outcomes(kernel), newest(kernel)["after"]) == ([("in-transition", None)], [])
     kernel.let_go(7)
     bring(FIX)
     assert (newest(kernel)["outcome"], newest(kernel)["patches"][0]["previous_state"]) == ("done", "enabling")
@@ -191,7 +191,7 @@ def test_without_a_journal_nothing_is_changed(kernel, interface, bring, monkeypa
     fill_disk(monkeypatch)
     error = failure(bring, FIX)
     assert (error.code, error.details["changed"], error.details["transaction"]) == ("journal-unwritable", False, None)
-    assert "(No space left on device), and nothing is brought in without a record of it" in error.message
+    assert "(No space left on device), and no patch is loaded without a record of it" in error.message
     assert (kernel.loads, kernel.writes, interface.state("fix")) == ([], [], "absent")
     assert kernel.names("/var/lib/kernel-livepatch/patches") == []
 
@@ -239,7 +239,7 @@ def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, brin
     monkeypatch.setattr(kernel, "finit_module", finit_module)
     found = bring(FIX)["findings"]
     assert [entry["code"] for entry in found] == ["journal-end-missing"]
-    assert "only its owner can use" in found[0]["message"]
+    assert "Other users can use" in found[0]["message"]
 
 
 def test_a_rollback_is_one_change(kernel, bring):
@@ -252,14 +252,14 @@ def test_a_rollback_is_one_change(kernel, bring):
             for patch in entry["patches"]] == [
         ("later", "enabled", "absent", "absent", False), ("fix", "enabled", "absent", "absent", False)]
     assert [patch["transition_seconds"] for patch in entry["patches"]] == [
-        done["transition_seconds"] for done in result["rolled_back"]]
+        done["transition_seconds"] for done in result["removed"]]
     assert ([patch["name"] for patch in entry["before"]], entry["after"]) == (["fix", "later"], [])
     assert entry["who"]["controller_user"] == "alice"
     assert len(journal(kernel)) == 3
 
 
 @pytest.mark.parametrize("on_stall, outcome, code", [
-    ("reverse", "failed", "transition-stalled"), ("wait", "left-going", None)])
+    ("reverse", "failed", "transition-stalled"), ("wait", "in-transition", None)])
 def test_a_rollback_that_is_held_says_so(kernel, bring, on_stall, outcome, code):
     bring(FIX)
     kernel.hold(7, directions=("disabling",))

@@ -78,7 +78,7 @@ def test_boot_in_the_same_kernel_takes_the_mark_away_first(kernel, done):
 
 
 def test_all_other_commands_are_there():
-    assert COMMANDS["confirm-boot"] is boot.prove
+    assert COMMANDS["confirm-boot"] is boot.confirm_boot
     assert COMMANDS["shutdown"] is boot.shut_down
 
 

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import program
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import PROGRAM, this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -20,7 +20,7 @@ WORDS = ["/usr/bin/python3", "-I", "-B", PROGRAM]
 
 def refusal(kernel, **options):
     with pytest.raises(LivepatchError) as raised:
-        program(kernel, **options)
+        ensure_program(kernel, **options)
     return raised.value
 
 
@@ -35,26 +35,26 @@ def at(kernel, path, target=None):
 
 
 def test_the_program_is_installed_for_root_alone_and_tried(kernel):
-    assert program(kernel) == WORDS == this_program(kernel)
+    assert ensure_program(kernel) == WORDS == this_program(kernel)
     assert kernel.commands == [[*WORDS[:-1], f"{PROGRAM}.new", "ready"]]
     assert kernel.names("/var/lib/kernel-livepatch") == ["program.pyz"]
     assert stat.S_IMODE(os.stat(kernel.path(PROGRAM)).st_mode) == 0o600
 
 
 def test_a_program_that_is_there_is_tried_again_only_for_a_trial(kernel):
-    program(kernel)
+    ensure_program(kernel)
     before = os.stat(kernel.path(PROGRAM))
-    assert program(kernel) == WORDS
+    assert ensure_program(kernel) == WORDS
     assert len(kernel.commands) == 1
-    assert program(kernel, prove=True) == WORDS
+    assert ensure_program(kernel, probe=True) == WORDS
     assert len(kernel.commands) == 2
     assert os.stat(kernel.path(PROGRAM)).st_ino == before.st_ino
 
 
 def test_another_python_tries_the_program_again(kernel):
-    program(kernel)
+    ensure_program(kernel)
     at(kernel, "/opt/python/bin/python3.12")
-    assert program(kernel) == ["/opt/python/bin/python3.12", *WORDS[1:]]
+    assert ensure_program(kernel) == ["/opt/python/bin/python3.12", *WORDS[1:]]
     assert len(kernel.commands) == 2
 
 
@@ -64,13 +64,13 @@ def test_a_program_that_does_not_run_is_told_and_not_kept(kernel, status, said):
     kernel.answer = lambda words: (status, said)
     error = refusal(kernel)
     assert error.code == "program-unusable"
-    assert f"({said.split(chr(10))[-1] or 'it says nothing'})" in error.message
+    assert f"({said.split(chr(10))[-1] or 'no output'})" in error.message
     assert not os.path.exists(kernel.path(PROGRAM))
-    assert refusal(kernel, prove=True).code == "program-unusable"
+    assert refusal(kernel, probe=True).code == "program-unusable"
 
 
 def test_a_program_that_does_not_run_takes_the_place_of_none_that_does(kernel):
-    program(kernel)
+    ensure_program(kernel)
     works = kernel.read_bytes(PROGRAM)
     at(kernel, "/opt/python/bin/python3.12")
     kernel.answer = lambda words: (1, "SyntaxError: no")
@@ -94,7 +94,7 @@ def test_a_python_that_does_not_start_is_told(kernel):
     ("/opt/50%/python", "/usr/bin/python3")])
 def test_a_python_that_others_could_have_put_there_is_not_taken(kernel, path, expected):
     at(kernel, path)
-    assert program(kernel)[0] == expected
+    assert ensure_program(kernel)[0] == expected
 
 
 @pytest.mark.parametrize("path, owner", [
@@ -102,29 +102,29 @@ def test_a_python_that_others_could_have_put_there_is_not_taken(kernel, path, ex
     ("/opt", (0, 0o1777))])
 def test_a_python_that_others_can_replace_is_not_taken(kernel, path, owner):
     at(kernel, "/opt/venv/bin/python")
-    assert program(kernel)[0] == "/opt/venv/bin/python"
+    assert ensure_program(kernel)[0] == "/opt/venv/bin/python"
     kernel.owners[path] = owner
-    assert program(kernel)[0] == "/usr/bin/python3"
+    assert ensure_program(kernel)[0] == "/usr/bin/python3"
 
 
 def test_a_virtual_environment_stands_for_the_python_that_it_was_made_of(kernel):
     kernel.put("/opt/python/bin/python3.12", "")
     at(kernel, "/home/deploy/venv/bin/python", "../../../../opt/python/bin/python3.12")
-    assert program(kernel)[0] == "/opt/python/bin/python3.12"
+    assert ensure_program(kernel)[0] == "/opt/python/bin/python3.12"
 
 
 def test_the_distributions_name_for_a_python_is_taken_rather_than_the_files(kernel):
     os.rename(kernel.path("/usr/bin/python3"), kernel.path("/usr/bin/python3.11"))
     os.symlink("python3.11", kernel.path("/usr/bin/python3"))
     at(kernel, "/usr/bin/python3.11")
-    assert program(kernel)[0] == "/usr/bin/python3"
+    assert ensure_program(kernel)[0] == "/usr/bin/python3"
 
 
 def test_the_distributions_python_for_its_own_tools_will_do(kernel):
     os.unlink(kernel.path("/usr/bin/python3"))
     kernel.put("/usr/libexec/platform-python", "")
     kernel.interpreter = lambda: None
-    assert program(kernel)[0] == "/usr/libexec/platform-python"
+    assert ensure_program(kernel)[0] == "/usr/libexec/platform-python"
 
 
 def test_without_a_python_that_root_alone_can_replace_there_is_no_program(kernel):
@@ -136,7 +136,7 @@ def test_without_a_python_that_root_alone_can_replace_there_is_no_program(kernel
 
 
 def test_the_program_has_this_collection_and_nothing_else(kernel):
-    program(kernel)
+    ensure_program(kernel)
     with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
         names = archive.namelist()
         dates = {entry.date_time for entry in archive.infolist()}
@@ -151,12 +151,12 @@ def test_the_program_has_this_collection_and_nothing_else(kernel):
 
 def test_the_same_program_is_made_by_every_module(kernel):
     """Whatever else has been imported; or hosts would get it anew with each other module."""
-    program(kernel)
+    ensure_program(kernel)
     content = kernel.read_bytes(PROGRAM)
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import ansible_module, patch_info
 
     assert patch_info and ansible_module
-    program(kernel)
+    ensure_program(kernel)
     assert kernel.read_bytes(PROGRAM) == content
     with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
         assert not [name for name in archive.namelist() if name.endswith("/ansible_module.py")]
@@ -164,7 +164,7 @@ def test_the_same_program_is_made_by_every_module(kernel):
 
 def test_a_real_python_runs_the_program_by_itself(kernel):
     """All that it imports is in it: nothing of the collection is elsewhere for that Python, and no Ansible."""
-    program(kernel)
+    ensure_program(kernel)
     done = subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", kernel.path(PROGRAM)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         cwd="/", env={})

@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollb
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot, prove
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot, confirm_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
@@ -262,7 +262,7 @@ def test_a_soft_reboot_has_the_host_prove_itself_again(host, bring, systemd):
     systemd.stop_all()
     boot(host)
     assert [words[-1] for words in systemd.timers.values()] == ["confirm-boot"]
-    prove(host)
+    confirm_boot(host)
     systemd.stop_all()
     boot(host)
     assert systemd.timers == {}

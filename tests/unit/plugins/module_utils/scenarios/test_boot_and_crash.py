@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import safeguards
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import Change
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
@@ -19,7 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot, prove
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot, confirm_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     BOOT_ID,
@@ -139,7 +139,7 @@ def test_an_accepted_patch_is_loaded_at_boot_with_its_parameters(host, interface
     assert any(words[-1] == "confirm-boot" for words in host.commands)
     boot(host)  # nothing is loaded twice
     assert len(host.loads) == 2
-    prove(host)
+    confirm_boot(host)
     assert read_ledger(host)["booted"]["confirmed"] is True
 
 
@@ -198,7 +198,7 @@ def test_a_crash_in_a_load_at_boot_is_not_blamed_on_what_was_not_loaded_yet(host
     accept(bring, ONE)
     reboot(host)
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr(Change, "load", lambda _change: 1 / 0)  # stands for the host's end
+        patched.setattr(StepRunner, "load", lambda _change: 1 / 0)  # stands for the host's end
         boot(host)
     reboot(host, "boot-3", clean=False)
     boot(host)
@@ -220,7 +220,7 @@ def test_what_was_confirmed_or_was_shut_down_cleanly_is_not_blamed(host, interfa
     reboot(host)
     boot(host)
     if confirmed:
-        prove(host)
+        confirm_boot(host)
     reboot(host, "boot-3", clean=clean)
     boot(host)
     assert (interface.state("v1"), read_ledger(host)["quarantined"]) == ("enabled", [])
@@ -306,7 +306,7 @@ def test_a_rollback_that_ends_half_way_leaves_accepted_what_still_runs(host, int
 def test_a_crash_while_an_accepted_patch_is_taken_out_does_not_load_it_again(host, interface, bring, monkeypatch):
     accept(bring, V1)
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr(Change, "wait_disabled", lambda _change: 1 / 0)  # stands for the host's end
+        patched.setattr(StepRunner, "wait_disabled", lambda _change: 1 / 0)  # stands for the host's end
         bring(name="v1", state="absent")
     reboot(host, clean=False)
     boot(host)

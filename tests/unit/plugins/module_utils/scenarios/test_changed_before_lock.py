@@ -75,7 +75,7 @@ def test_what_somebody_has_loaded_meanwhile_is_taken_out_and_not_only_forgotten(
         host, interface, bring, monkeypatch, before_the_lock):
     accept(bring, ONE)
     take_out(host, interface, "one")
-    monkeypatch.setattr(patch, "forget_gone", lambda *_rest: None)  # it has the lock, too
+    monkeypatch.setattr(patch, "forget_unloaded", lambda *_rest: None)  # it has the lock, too
     before_the_lock(patch, lambda: bring(ONE))
     told = bring(name="one", state="absent")
     assert (told["patch"]["state"], interface.state("one"), accepted(host)) == ("absent", "absent", [])

@@ -93,7 +93,7 @@ def fill_disk(monkeypatch, after=0):
 def test_a_trial_ends_whatever_becomes_of_the_records_meanwhile(host, interface, bring, to_its_end, trouble):
     bring(V1, trial=60)
     host.at(30, lambda: trouble(host))
-    assert "this host is back at no live patch" in to_its_end()
+    assert "This host has reverted to no live patch" in to_its_end()
     assert 60 <= host.now() < 75
     assert stack(host, interface) == []
 
@@ -101,7 +101,7 @@ def test_a_trial_ends_whatever_becomes_of_the_records_meanwhile(host, interface,
 def test_a_trial_ends_on_a_disk_that_gives_nothing_back(host, interface, bring, to_its_end):
     bring(V1, trial=60)
     host.at(30, lambda: unreadable(host, STATE_DIRECTORY))
-    assert "this host is back at no live patch" in to_its_end()
+    assert "This host has reverted to no live patch" in to_its_end()
     assert host.now() < 75
     assert stack(host, interface) == []
 
@@ -114,7 +114,7 @@ def test_that_a_trial_is_over_is_written_when_there_is_room_again(host, interfac
         host.at(100, lambda: stacks.append(stack(host, interface)))
         host.at(600, full.undo)
         stacks = []
-        assert "this host is back at v1" in to_its_end()
+        assert "This host has reverted to v1" in to_its_end()
     assert (stacks, host.now() > 600, read_ledger(host)["trial"]) == ([["v1"]], True, None)
     changes = [(entry["action"], entry["outcome"]) for entry in history(host)["journal"]]
     assert changes.count(("trial", "done")) == 1

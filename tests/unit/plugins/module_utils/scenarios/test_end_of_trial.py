@@ -110,7 +110,7 @@ def test_a_transition_that_is_held_is_gone_on_with_until_it_ends(host, interface
     end_trial(host)
     assert stack(host, interface) == []
     outcomes = [entry["outcome"] for entry in history(host)["journal"]]
-    assert (outcomes[0], set(outcomes[1:-1])) == ("done", {"left-going"})
+    assert (outcomes[0], set(outcomes[1:-1])) == ("done", {"in-transition"})
 
 
 def test_where_the_earlier_patch_cannot_come_back_the_one_on_trial_goes_all_the_same(host, interface, bring):

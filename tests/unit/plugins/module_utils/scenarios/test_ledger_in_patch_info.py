@@ -66,7 +66,7 @@ def test_a_patch_on_trial(kernel, init_system):
         "transaction": "trial", "name": "later", "since": "2026-11-21T09:10:00Z", "seconds": 300, "seconds_left": 119,
         "back_to": ["fix"]}
     assert told(kernel) == [("on-trial", "later")]  # that it has replaced what is accepted is as it should be
-    assert "for 300 s, and then the host goes back to fix by itself" in messages(kernel)["on-trial"]
+    assert "for 300 s. The host then reverts automatically to fix." in messages(kernel)["on-trial"]
     assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["enabled"]
 
 
@@ -106,7 +106,7 @@ def test_a_damaged_ledger_is_told_and_the_rest_is(kernel):
     message = messages(kernel)["ledger-damaged"]
     assert remembered(kernel) == dict(NOT_KNOWN, drift=[{
         "code": "ledger-damaged", "level": "warning", "subject": LEDGER, "message": message}])
-    assert "move it away" in messages(kernel)["ledger-damaged"]
+    assert "Move the file away" in messages(kernel)["ledger-damaged"]
     assert [patch["name"] for patch in host_inventory(kernel)["patches"]] == ["fix"]
 
 

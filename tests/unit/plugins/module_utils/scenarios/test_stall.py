@@ -11,9 +11,8 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 )
 
 HELP = (
-
-        " For worker, end the wait of this kernel thread (see its stack in blockers), or ask for a patch without "
-        "that function. Then run again.")
+    " For worker, end the wait of this kernel thread (see its stack in blockers), or ask for a patch without "
+    "that function. Then run again.")
 FIX = SimulatedPatch()
 ENABLING, DISABLING = ("enabling",), ("disabling",)
 HOLDER = {
@@ -47,7 +46,8 @@ def test_a_held_removal_is_turned_round_and_stays_enabled(kernel, interface, bri
     kernel.hold(7, directions=DISABLING)
     error = failure(bring, name="fix", state="absent")
     assert error.code == "transition-stalled"
-    assert error.message.endswith("and was turned round. The patch is enabled as before." + HELP)
+    assert "and was reversed." in error.message
+    assert error.message.endswith("asleep in cmdline_proc_show. The patch is enabled as before." + HELP)
     assert (error.details["changed"], error.details["patch"]["state"]) == (False, "enabled")
     assert interface.state("fix") == "enabled"
 
@@ -59,7 +59,7 @@ def test_a_transition_that_is_held_both_ways_is_said_to_go_on(kernel, interface,
     kernel.hold(7, directions=ENABLING + DISABLING)
     error = failure(bring, FIX, state=begin)
     assert error.code == "reverse-stalled"
-    assert f"it is still {stuck}, held by worker (pid 7) asleep in cmdline_proc_show" in error.message
+    assert f"It is still {stuck}, held by worker (pid 7) asleep in cmdline_proc_show" in error.message
     assert error.details["blockers"] == [HOLDER]
     assert (error.details["changed"], error.details["patch"]["state"]) == (True, stuck)
     assert interface.state("fix") == stuck
@@ -96,7 +96,7 @@ def test_a_forced_removal_ends_disabled_and_pinned(kernel, interface, bring):
     kernel.hold(7, directions=DISABLING)
     error = failure(bring, name="fix", state="absent", on_stall="force")
     assert error.code == "module-pinned"
-    assert "stays loaded and without effect until the next reboot" in error.message
+    assert "It stays loaded without effect. Reboot the host to unload it." in error.message
     assert [found["code"] for found in error.details["findings"]] == ["transition-forced"]
     assert (error.details["changed"], error.details["patch"]["state"]) == (True, "disabled")
     assert interface.state("fix") == "disabled"
@@ -129,7 +129,7 @@ def test_a_forced_transition_that_goes_on_all_the_same_is_an_error(kernel, inter
     kernel.write = lambda path, text: None if path.endswith("/force") else write(path, text)
     error = failure(bring, FIX, on_stall="force")
     assert error.code == "force-stalled"
-    assert "was forced and is still not over after 3 s more" in error.message
+    assert "was forced and did not end within 3 s more" in error.message
     assert error.details["blockers"] == [HOLDER]
     assert (error.details["patch"]["state"], interface.state("fix")) == ("enabling", "enabling")
 
@@ -183,7 +183,7 @@ def test_an_idle_cpu_can_hold_a_transition_and_is_not_seen(kernel, bring):
     kernel.hold(7)
     kernel.forbidden = ("/proc/7/",)
     error = failure(bring, FIX)
-    assert "held by no visible task (an idle CPU can hold it), and was turned round" in error.message
+    assert "and was reversed. It was held by no visible task (an idle CPU can hold it)." in error.message
     assert error.message.endswith("Run again when the host is less busy.")
     assert error.details["blockers"] == []
 
@@ -193,9 +193,10 @@ def test_a_load_that_cannot_be_taken_out_after_it_was_turned_round_says_so(kerne
     kernel.removal_errno = 1  # EPERM
     error = failure(bring, FIX)
     assert error.code == "transition-stalled"
+    assert "and was reversed." in error.message
     assert error.message.endswith(
-        "was turned round. The kernel refuses to unload the module fix: the kernel does not permit it. Check "
-        "CAP_SYS_MODULE and kernel.modules_disabled." + HELP)
+        "asleep in cmdline_proc_show. The kernel refuses to unload the module fix: the kernel does not permit it. "
+        "Check CAP_SYS_MODULE and kernel.modules_disabled." + HELP)
     assert (error.details["changed"], interface.state("fix")) == (True, "disabled")
 
 
@@ -207,4 +208,4 @@ def test_someone_else_turning_the_transition_round_is_noticed(kernel, bring, wan
     kernel.at(kernel.now() + 1, lambda: kernel.write("/sys/kernel/livepatch/fix/enabled", meanwhile))
     error = failure(bring, FIX, state=wanted)
     assert error.code == "changed-meanwhile"
-    assert "something else changes this host" in error.message
+    assert "Another process changed" in error.message

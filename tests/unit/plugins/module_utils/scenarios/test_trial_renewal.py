@@ -221,7 +221,7 @@ def test_what_was_accepted_after_its_trial_goes_back_to_what_ran_and_was_accepte
     accept(bring, V2)
     assert accepted(host) == ["v2"]
     result = roll_back(host, load, 3, "reverse")
-    assert (names_of(result["rolled_back"]), names_of(result["brought_back"])) == (["v2"], ["v1"])
+    assert (names_of(result["removed"]), names_of(result["restored"])) == (["v2"], ["v1"])
     assert (stack(host, interface), accepted(host)) == (["v1"], ["v1"])
 
 

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import bring_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PatchRequest
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
@@ -39,7 +39,7 @@ def bringer(kernel, directory):
             delivered.write_bytes(patch.image)
             wish["offer"] = patch.offer(str(delivered))
         wish.update(options)
-        return bring_patch(kernel, PatchRequest(**wish), check_mode=check_mode)
+        return apply_request(kernel, PatchRequest(**wish), check_mode=check_mode)
     return bring
 
 

@@ -108,7 +108,7 @@ class Host:
         was, _state = self.state, self.run("back", "absent")
         return {
             "changed": was != "absent", "findings": [], "target": [],
-            "rolled_back": [{"name": "fix"}] if was != "absent" else [], "brought_back": []}
+            "removed": [{"name": "fix"}] if was != "absent" else [], "restored": []}
 
     def proof(self, _how):
         return failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")])

@@ -157,7 +157,7 @@ WRONG_YAML = [
     ("bundle-yml-invalid", "patches: !!python/object/apply:os.getpid []", "YAML"),
     ("bundle-yml-invalid", "[" * 5000, "YAML"),
     ("bundle-yml-invalid", "# " + "x" * (1 << 20), "larger"),
-    ("bundle-yml-unknown-key", "patches: {fix: {cve: []}}", "'cve' in the entry 'fix'; allowed are: cves, summary,"),
+    ("bundle-yml-unknown-key", "patches: {fix: {cve: []}}", "'cve' in the entry 'fix'. Allowed are: cves, summary,"),
     ("bundle-yml-unmatched", "patches: {fxi: {summary: s}}", "'fxi'"),
     ("bundle-yml-unmatched", "patches: {b.ko: {summary: s}}", "'b.ko'"),
 ]

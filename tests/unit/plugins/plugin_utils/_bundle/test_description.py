@@ -139,9 +139,9 @@ def test_a_module_stripped_of_all_symbols_says_so(build_module):
     data = build_module("plain").read_bytes()
     image = module_image.ModuleImage(data)
     table = next(section for section in image.sections if section.type == "SHT_SYMTAB")
-    header = int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * table.index
+    header = int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * table.shndx
     without_relocations = [  # what they refer to is gone with the symbols
-        int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * section.index
+        int.from_bytes(data[E_SHOFF : E_SHOFF + 8], "little") + 64 * section.shndx
         for section in image.sections
         if section.type == "SHT_RELA"
     ]
@@ -211,7 +211,7 @@ def test_errors_name_the_file_and_make_a_sentence(tmp_path):
     path.write_text("no module")
     with pytest.raises(PatchFileError) as caught:
         describe(path)
-    expected = f"{path} is not an ELF file; give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)."
+    expected = f"{path} is not an ELF file. Give a kernel module (.ko, .ko.gz, .ko.xz or .ko.zst)."
     assert str(caught.value) == expected
 
 
@@ -225,6 +225,6 @@ def test_unreadable_paths_are_refused_at_once(tmp_path):
 
 def test_a_missing_library_is_named(build_module, monkeypatch):
     monkeypatch.setattr(module_image, "HAS_ELFTOOLS", False)
-    with pytest.raises(PatchFileError, match=f"pyelftools; install it .* for {re.escape(sys.executable)}") as caught:
+    with pytest.raises(PatchFileError, match=f"pyelftools. Install it .* for {re.escape(sys.executable)}") as caught:
         describe(build_module("plain"))
     assert caught.value.code == "pyelftools-missing"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 import subprocess
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,8 +15,9 @@ from hypothesis import strategies as st
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe_image
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import ModuleImage
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.work import at_most
 
-SECONDS = 1.0
+STEPS = 1_000_000
 SOURCES = ("source_several", "kpatch_build", "klp_build", "source_allocated")
 HEADER_SIZE, SECTION_HEADER_SIZE = 64, 64
 LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -28,14 +28,13 @@ EDGES = st.sampled_from([0, 1, 2, 7, 8, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 
 
 def describe_or_refuse(data: bytes) -> str | None:
     """Return the error's code, if there is one; any other exception fails the test."""
-    started = time.process_time()
     try:
-        describe_image(data, "fix.ko", "none")
+        with at_most(STEPS):
+            describe_image(data, "fix.ko", "none")
         code = None
     except PatchFileError as error:
         assert error.problem
         code = error.code
-    assert time.process_time() - started < SECONDS
     return code
 
 
@@ -52,7 +51,7 @@ def test_a_file_cut_at_any_boundary_is_refused(build_module, source):
     data = build_module(source).read_bytes()
     image = ModuleImage(data)
     boundaries = {place for section in image.sections for place in (section.offset, section.offset + section.size)}
-    boundaries |= {section_header(data, section.index) for section in image.sections}
+    boundaries |= {section_header(data, section.shndx) for section in image.sections}
     for boundary in boundaries | set(range(HEADER_SIZE)):
         for size in {boundary - 1, boundary, boundary + 1} & set(range(len(data))):
             assert describe_or_refuse(data[:size]) in ("not-elf", "truncated", "malformed-elf", "not-a-module")
@@ -91,8 +90,8 @@ def test_any_bytes_after_the_magic_are_survived(tail):
 def test_sections_that_all_claim_the_whole_file_are_refused(build_module):
     data = bytearray(build_module("source_several").read_bytes())
     for section in ModuleImage(bytes(data)).sections[1:]:
-        put(data, section_header(data, section.index) + 24, 8, 0)
-        put(data, section_header(data, section.index) + 32, 8, len(data))
+        put(data, section_header(data, section.shndx) + 24, 8, 0)
+        put(data, section_header(data, section.shndx) + 32, 8, len(data))
     assert describe_or_refuse(bytes(data)) == "malformed-elf"
 
 
@@ -114,7 +113,7 @@ def test_objects_from_source_that_all_claim_the_same_functions_are_refused(build
 def with_section(data: bytes, name: str, content: bytes) -> bytes:
     """The module with other bytes in a section, which move to the file's end."""
     changed = bytearray(data) + bytes(-len(data) % 8)
-    index = ModuleImage(data).section(name).index
+    index = ModuleImage(data).section(name).shndx
     put(changed, section_header(data, index) + 24, 8, len(changed))
     put(changed, section_header(data, index) + 32, 8, len(content))
     return bytes(changed + content)
@@ -187,7 +186,7 @@ def test_a_message_has_nothing_in_it_that_controls_a_terminal(build_module):
     nowhere = with_section(data, ".rela.data", struct.pack("<QQq", 0, 99_999 << 32 | 1, 0))
     message = refusal(nowhere)
     assert "section .rela.data has a relocation to nowhere" in message
-    index = ModuleImage(data).section(".rela.data").index
+    index = ModuleImage(data).section(".rela.data").shndx
     assert f"section number {index} has" in refusal(nowhere.replace(b".rela.data", b".rela\x1b[7m1"))
 
 

@@ -60,7 +60,7 @@ def test_looking_leaves_nothing_in_the_directory_and_its_mode_as_it_was(tmp_path
 
 @pytest.mark.parametrize("path", ["", "  ", None, 7, ["x"], "a\0b"])
 def test_what_is_no_path_is_refused(path):
-    assert "give the path of a directory" in refused(path, "bad-option")
+    assert "Set it to the path of a directory" in refused(path, "bad-option")
 
 
 def test_a_file_is_no_directory(tmp_path):
@@ -91,7 +91,7 @@ def test_a_link_of_another_user_is_refused_and_an_own_one_is_not(tmp_path, monke
         status = real(path)
         return os.stat_result((*status[:4], 4711, *status[5:10])) if path == link else status
     monkeypatch.setattr(Path, "lstat", of_somebody)
-    assert f"leads through {link}, a link of another user's" in refused(str(link / "below"))
+    assert f"leads through {link}, a link of another user" in refused(str(link / "below"))
 
 
 def test_a_directory_that_is_full_or_read_only_is_one_error(tmp_path, monkeypatch):
@@ -99,8 +99,8 @@ def test_a_directory_that_is_full_or_read_only_is_one_error(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
     monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
     assert refused(str(tmp_path)) == (
-        f"The directory for reports {tmp_path} cannot be used (No space left on device): name another "
-        "livepatch_report_dir, or mend its owner and mode.")
+        f"The directory for reports {tmp_path} cannot be used (No space left on device). Set another "
+        "livepatch_report_dir, or correct its owner and mode.")
 
 
 def test_a_link_in_a_files_place_is_replaced_and_not_followed(tmp_path):

@@ -128,7 +128,7 @@ def test_each_host_is_in_the_grid_with_its_functions():
     assert all(name in text for names in examples.FUNCTIONS.values() for name in names)
 
 
-def test_functions_of_a_lost_host_are_not_said_to_be_patched():
+def test_functions_of_an_unreachable_host_are_not_said_to_be_patched():
     text = render(examples.rollout(8, breach_in=1, unreachable=1))
     row = re.search(r'<th scope="row">web1\.sim\.example<td.*', text).group(0)
     assert (row.count('class="f w">?'), row.count("✓")) == (7, 0)

@@ -108,8 +108,8 @@ def test_a_status_is_as_good_as_its_hosts(answers, tone):
     assert verdict(status_record(answers, {}, None, None, {}, START)).tone == tone
 
 
-WENT = {"changed": True, "transaction": "t1", "target": ["old"], "findings": [], "rolled_back": [{"name": "fix"}],
-        "brought_back": [{"name": "old"}]}
+WENT = {"changed": True, "transaction": "t1", "target": ["old"], "findings": [], "removed": [{"name": "fix"}],
+        "restored": [{"name": "old"}]}
 PROVEN = {"patches": ["old"], "verified": True, "findings": [], "functions": [
     {"object": "vmlinux", "name": "one", "sympos": 1, "object_loaded": True, "overridden_by": None},
     {"object": "ext4", "name": "two", "sympos": 1, "object_loaded": False, "overridden_by": None},
@@ -130,7 +130,7 @@ def test_a_rollback_has_what_became_of_each_host():
     assert (made["ok"], made["failures"]) == (False, 2)
     head = verdict(made)
     assert head.what == "3 of 4 hosts are not in the requested state."
-    assert head.todo == ["Do what is said below about held, gone, untold, and run it again: hosts that are back are "
+    assert head.todo == ["Fix the failures on held, gone, untold (see below), then run it again. Finished hosts stay "
                          "unchanged."]
     assert "transition-stalled" in render(made)
 
@@ -140,7 +140,7 @@ def test_all_is_well_is_said_where_it_is():
     assert verdict(made).what == "1 host queried, no drift."
     assert verdict(made).stands[0] == "The state of every host is known."
     made = rollback_record({"back": WENT}, {"back": dict(PROVEN, functions=[])}, False, {}, START)
-    assert verdict(made).what == "1 host asked, and every one is where it should be, verified."
+    assert verdict(made).what == "1 host in the requested state, verified."
 
 
 def test_a_rollback_in_check_mode_is_a_plan():

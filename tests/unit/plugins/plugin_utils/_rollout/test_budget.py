@@ -33,7 +33,7 @@ def test_a_budget_is_a_number_or_a_share(asked, budget):
 
 @pytest.mark.parametrize("asked", [-1, "-1", "-5%", "101%", "5 hosts", 0.05, True, "some", "%", ["5%"], "1/2", "nan"])
 def test_anything_else_is_refused(asked):
-    with pytest.raises(TaskError, match=r"livepatch_failure_budget is .*: give a number of hosts from 0") as caught:
+    with pytest.raises(TaskError, match=r"livepatch_failure_budget is .*. Give a number of hosts from 0") as caught:
         parse_budget(asked)
     assert caught.value.code == "bad-option"
 
@@ -97,7 +97,7 @@ def test_own_tasks_that_no_program_of_the_controller_can_read_count_as_one(tmp_p
 
 def test_a_trial_that_cannot_be_so_long_is_refused():
     options = dataclasses.replace(DEFAULTS, health_checks=CHECKS)
-    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 13500\\d+ seconds, .* {LONGEST_TRIAL} "):
+    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 13500\\d+ seconds, .* {LONGEST_TRIAL}"):
         trial_seconds(options, [500_000], 10)
 
 

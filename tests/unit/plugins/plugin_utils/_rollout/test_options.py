@@ -54,7 +54,7 @@ def test_a_source_is_needed(variables):
     with pytest.raises(TaskError) as caught:
         rollout_options(variables)
     assert caught.value.message == (
-        "No livepatch_src is given: name a patch file or a bundle, as in -e livepatch_src=patches/")
+        "livepatch_src is not set. Set it to a patch file or a bundle, as in -e livepatch_src=patches/.")
 
 
 @pytest.mark.parametrize(("name", "given", "read"), [
@@ -86,33 +86,34 @@ def test_the_budget_in_hosts_needs_the_covered_ones():
 
 
 @pytest.mark.parametrize(("name", "value", "sentence"), [
-    ("src", ["a.ko"], "livepatch_src is ['a.ko']: name a patch file or a bundle, as in -e livepatch_src=patches/."),
-    ("src", "a\nb", "livepatch_src is 'a\\nb': name a patch file or a bundle, as in -e livepatch_src=patches/."),
-    ("state", "Accepted", "livepatch_state is 'Accepted': give accepted or enabled."),
-    ("on_breach", True, "livepatch_on_breach is True: give rollback_wave, rollback_all or hold."),
-    ("soak", "5m", "livepatch_soak is '5m': give a whole number of seconds from 0 to 86400."),
-    ("soak", -1, "livepatch_soak is -1: give a whole number of seconds from 0 to 86400."),
-    ("soak", 86401, "livepatch_soak is 86401: give a whole number of seconds from 0 to 86400."),
-    ("soak", 1.5, "livepatch_soak is 1.5: give a whole number of seconds from 0 to 86400."),
-    ("soak", True, "livepatch_soak is True: give a whole number of seconds from 0 to 86400."),
-    ("soak", float("inf"), "livepatch_soak is inf: give a whole number of seconds from 0 to 86400."),
-    ("trial", 0, "livepatch_trial is 0: give a whole number of seconds from 1 to 2592000."),
+    ("src", ["a.ko"],
+     "livepatch_src is ['a.ko']. Set it to a patch file or a bundle, as in -e livepatch_src=patches/."),
+    ("src", "a\nb", "livepatch_src is 'a\\nb'. Set it to a patch file or a bundle, as in -e livepatch_src=patches/."),
+    ("state", "Accepted", "livepatch_state is 'Accepted'. Give accepted or enabled."),
+    ("on_breach", True, "livepatch_on_breach is True. Give rollback_wave, rollback_all or hold."),
+    ("soak", "5m", "livepatch_soak is '5m'. Give a whole number of seconds from 0 to 86400."),
+    ("soak", -1, "livepatch_soak is -1. Give a whole number of seconds from 0 to 86400."),
+    ("soak", 86401, "livepatch_soak is 86401. Give a whole number of seconds from 0 to 86400."),
+    ("soak", 1.5, "livepatch_soak is 1.5. Give a whole number of seconds from 0 to 86400."),
+    ("soak", True, "livepatch_soak is True. Give a whole number of seconds from 0 to 86400."),
+    ("soak", float("inf"), "livepatch_soak is inf. Give a whole number of seconds from 0 to 86400."),
+    ("trial", 0, "livepatch_trial is 0. Give a whole number of seconds from 1 to 2592000."),
     ("transition_timeout", "0",
-     "livepatch_transition_timeout is '0': give a whole number of seconds from 1 to 86400."),
-    ("waves", {"canary": 1}, "livepatch_waves has {'canary': 1} in it: give a list of texts, or a text with commas."),
-    ("waves", [None], "livepatch_waves has None in it: give a list of texts, or a text with commas."),
+     "livepatch_transition_timeout is '0'. Give a whole number of seconds from 1 to 86400."),
+    ("waves", {"canary": 1}, "livepatch_waves has {'canary': 1} in it. Give a list of texts, or a text with commas."),
+    ("waves", [None], "livepatch_waves has None in it. Give a list of texts, or a text with commas."),
     ("waves", "\x1b[31mcanary",
-     "livepatch_waves has '\\x1b[31mcanary' in it: give a list of texts, or a text with commas."),
+     "livepatch_waves has '\\x1b[31mcanary' in it. Give a list of texts, or a text with commas."),
     ("waves", "canary; 50%",
-     "livepatch_waves has 'canary; 50%' in it: give canary, numbers of hosts from 1, growing shares up to 100%, and "
+     "livepatch_waves has 'canary; 50%' in it. Give canary, numbers of hosts from 1, growing shares up to 100%, and "
      "names of inventory groups, with commas between them."),
     ("approve", "yes",
-     "livepatch_approve has 'yes' in it, which names no wave: give numbers of waves from 1, or some of: canary, 10%, "
+     "livepatch_approve has 'yes' in it, which names no wave. Give numbers of waves from 1, or some of: canary, 10%, "
      "up to 10%, 50%, up to 50%, 100%, up to 100%, all."),
-    ("params", ["a"], "livepatch_params is ['a']: give a dict, or one as JSON text."),
-    ("params", "a=1", "livepatch_params is 'a=1': give a dict, or one as JSON text."),
-    ("params", {"a b": 1}, "livepatch_params: 'a b' is not a module parameter's name."),
-    ("soak", "x" * 200, f"livepatch_soak is '{'x' * 79}...: give a whole number of seconds from 0 to 86400."),
+    ("params", ["a"], "livepatch_params is ['a']. Give a dict, or one as JSON text."),
+    ("params", "a=1", "livepatch_params is 'a=1'. Give a dict, or one as JSON text."),
+    ("params", {"a b": 1}, "livepatch_params: 'a b' is not a name for a module parameter. Correct it."),
+    ("soak", "x" * 200, f"livepatch_soak is '{'x' * 79}.... Give a whole number of seconds from 0 to 86400."),
 ])
 def test_what_makes_no_sense_is_refused_in_one_sentence(name, value, sentence):
     assert refusal(**{name: value}) == sentence
@@ -124,7 +125,7 @@ def test_text_that_begins_as_json_has_to_be_json():
 
 
 @pytest.mark.parametrize(("code", "why"), [
-    ("wrong-release", "must never be ignored"), ("no-build", "is a note"), ("nonsense", "is not a finding")])
+    ("wrong-release", "must never be ignored"), ("no-build", "is a note"), ("nonsense", "is not a code of a finding")])
 def test_only_some_findings_can_be_ignored(code, why):
     message = refusal(ignore_findings=["quarantined", code])
     assert message.startswith(f"livepatch_ignore_findings: {code} {why}")
@@ -137,8 +138,7 @@ def test_only_some_findings_can_be_ignored(code, why):
 ])
 def test_a_misspelled_variable_is_refused(name, meant):
     assert refusal(**{name: "x"}) == (
-        f"livepatch_{name} means nothing to a rollout: write livepatch_{meant} if that is meant, and call a variable "
-        "of your own something less like it.")
+        f"livepatch_{name} is no variable of a rollout. Write livepatch_{meant}, or rename your own variable.")
 
 
 @pytest.mark.parametrize("name", [
@@ -231,29 +231,29 @@ def test_a_file_of_tasks_becomes_absolute(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("asked", "sentence"), [
-    (["nginx"], "has 'nginx' in it: give a list of dicts such as {unit: nginx.service}, or one as JSON text."),
-    ("nginx", "is 'nginx': give a list of dicts such as {unit: nginx.service}, or one as JSON text."),
-    (3, "is 3: give a list of dicts such as {unit: nginx.service}, or one as JSON text."),
-    ([{}], "(1.) is {}: give each check one of command, url, unit, tasks."),
-    ([{"unit": "a", "url": "b"}], "(1.) has url and unit: give each check one of command, url, unit, tasks."),
+    (["nginx"], "has 'nginx' in it. Give a list of dicts such as {unit: nginx.service}, or one as JSON text."),
+    ("nginx", "is 'nginx'. Give a list of dicts such as {unit: nginx.service}, or one as JSON text."),
+    (3, "is 3. Give a list of dicts such as {unit: nginx.service}, or one as JSON text."),
+    ([{}], "(1.) is {}. Give each check one of command, url, unit, tasks."),
+    ([{"unit": "a", "url": "b"}], "(1.) has url and unit. Give each check one of command, url, unit, tasks."),
     ([{"unit": "a"}, {"unit": "b", "timout": 3}],
-     "(2.) has the unknown key 'timout': a check has command, url, unit, tasks, name and timeout."),
-    ([{"unit": "a", "timeout": 301}], "(1.) has timeout 301: give whole seconds from 1 to 300."),
-    ([{"unit": "a", "timeout": 0}], "(1.) has timeout 0: give whole seconds from 1 to 300."),
-    ([{"unit": "a", "timeout": "10s"}], "(1.) has timeout '10s': give whole seconds from 1 to 300."),
-    ([{"unit": "a", "name": 3}], "(1.) has the name 3: give a text of one line."),
-    ([{"unit": "a", "name": "b\nc"}], "(1.) has the name 'b\\nc': give a text of one line."),
+     "(2.) has the unknown key 'timout'. A check has command, url, unit, tasks, name and timeout."),
+    ([{"unit": "a", "timeout": 301}], "(1.) has timeout 301. Give whole seconds from 1 to 300."),
+    ([{"unit": "a", "timeout": 0}], "(1.) has timeout 0. Give whole seconds from 1 to 300."),
+    ([{"unit": "a", "timeout": "10s"}], "(1.) has timeout '10s'. Give whole seconds from 1 to 300."),
+    ([{"unit": "a", "name": 3}], "(1.) has the name 3. Give a text of one line."),
+    ([{"unit": "a", "name": "b\nc"}], "(1.) has the name 'b\\nc'. Give a text of one line."),
     ([{"unit": "a"}, {"url": "http://x", "name": "unit a"}],
-     "has the name 'unit a' twice: give each check a name of its own."),
-    ([{"unit": "-a"}], "(1.) has unit '-a': give the name of a systemd unit such as nginx.service."),
-    ([{"unit": "a b"}], "(1.) has unit 'a b': give the name of a systemd unit such as nginx.service."),
-    *(([{"url": url}], f"(1.) has url {url!r}: give an address that begins with http:// or https://.")
+     "has the name 'unit a' twice. Give each check a name of its own."),
+    ([{"unit": "-a"}], "(1.) has unit '-a'. Give the name of a systemd unit such as nginx.service."),
+    ([{"unit": "a b"}], "(1.) has unit 'a b'. Give the name of a systemd unit such as nginx.service."),
+    *(([{"url": url}], f"(1.) has url {url!r}. Give an address that begins with http:// or https://.")
       for url in ("ftp://x/", "http://", "x", "file:///etc/passwd", "http://x:99999/", "http://x y/", "http://[x", 3)),
     *(([{"command": command}],
-       f"(1.) has command {command!r}: give a program and its arguments, as one text or as a list; there is no shell.")
+       f"(1.) has command {command!r}. Give a program and its arguments, as one text or as a list; there is no shell.")
       for command in ("", " ", "'", "''", [], [""], ["a", None], ["a", "\0"], 3, {"a": 1})),
     ([{"tasks": "absent.yml"}],
-     "(1.) has tasks 'absent.yml': give a file of tasks that is on the controller, absolute or below where Ansible was "
+     "(1.) has tasks 'absent.yml'. Give a file of tasks that is on the controller, absolute or below where Ansible was "
      "started."),
 ])
 def test_a_health_check_that_makes_no_sense_is_refused(asked, sentence):
@@ -275,5 +275,5 @@ def test_a_template_is_compared_by_what_it_comes_to_on_each_host(value):
     asked = []
     check_alike(variables, lambda host, name: asked.append((host, name)))
     assert asked == [(host, "livepatch_params") for host in variables]
-    with pytest.raises(TaskError, match="livepatch_params is 'a' on a and 'c' on c: give a rollout one value"):
+    with pytest.raises(TaskError, match=r"livepatch_params is 'a' on a and 'c' on c. Set one value for all hosts"):
         check_alike(variables, lambda host, _name: "c" if host == "c" else "a")

@@ -35,7 +35,7 @@ def one(build_module, tmp_path):
 
 
 @pytest.mark.parametrize("keep", ["unreachable", CUT_SHORT, {"patch": 7}, failed("no-space", patch=patch("accepted"))])
-def test_who_may_have_accepted_does_not_go_back_by_itself(one, keep):
+def test_who_may_have_accepted_does_not_revert_automatically(one, keep):
     _record, host, told = one({"keep": keep, "back": "unreachable"})
     assert (host["state"], host["trial_ends"]) == ("unknown", None)
     assert "Check it with the playbook kernel.livepatch.status" in told
@@ -57,7 +57,7 @@ def test_a_host_that_has_booted_another_kernel_by_the_time_it_is_kept(one):
     assert (host["failure"]["code"], host["state"]) == ("no-longer-covered", "reverting") and "Run the rollout" in told
 
 
-def test_who_has_refused_to_accept_goes_back_by_itself(one):
+def test_who_has_refused_to_accept_reverts_automatically(one):
     _record, host, told = one({"keep": "failed", "back": "unreachable"})
     assert host["state"] == "reverting" and f"reverts automatically by {host['trial_ends']}" in told
 
@@ -95,14 +95,14 @@ def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
 @pytest.mark.parametrize("load", [
     loaded("accepted"), loaded("enabled", findings=[finding("trial-not-begun", "warning")])])
 @pytest.mark.parametrize("more", [{"look": "unreachable"}, {"look": {}}, {"keep": "failed"}])
-def test_who_was_loaded_on_no_trial_is_not_said_to_go_back_by_itself(one, load, more):
+def test_who_was_loaded_on_no_trial_is_not_said_to_revert_automatically(one, load, more):
     record, host, told = one({"load": load, "back": "unreachable", **more})
     assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
     assert not any("reverting automatically by" in line for line in record["lines"])
 
 
 @pytest.mark.parametrize("load", ["unreachable", CUT_SHORT, failed("host-busy", patch=patch("enabled"))])
-def test_who_had_the_patch_on_no_trial_and_is_lost_does_not_go_back_by_itself(one, load):
+def test_who_had_the_patch_on_no_trial_and_is_unreachable_does_not_revert_automatically(one, load):
     _record, host, told = one({"check": "enabled", "load": load, "back": "unreachable"})
     assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
     _record, host, told = one({"check": "trial", "load": load, "back": "unreachable"})
@@ -123,7 +123,7 @@ def test_one_host_cannot_make_the_record_long(one):
 
 
 @pytest.mark.parametrize("action", ["rollback_all", "rollback_wave"])
-def test_who_had_the_patch_on_no_trial_and_is_not_taken_back_is_told(build_module, tmp_path, action):
+def test_who_had_the_patch_on_no_trial_and_is_not_rolled_back_is_told(build_module, tmp_path, action):
     untried = {"check": "enabled", "load": loaded("enabled", transaction=None, changed=False)}
     run = Rollout(
         {"web1": untried, "web2": {"keep": "failed"}, "web3": {}}, tmp_path,

@@ -22,7 +22,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=9)
 PARTS = (
     "patch", "state", "findings", "blockers", "health", "transaction", "baseline", "trial", "code", "msg", "failed",
-    "unreachable", "skipped", "target", "patches", "well", "rolled_back", "arch", "compatible", "changed")
+    "unreachable", "skipped", "target", "patches", "well", "removed", "arch", "compatible", "changed")
 
 
 @st.composite

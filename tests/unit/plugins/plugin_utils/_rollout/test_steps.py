@@ -119,7 +119,7 @@ def test_within_the_budget_those_that_fail_go_back_and_the_others_are_accepted(r
     assert record["hosts"][SECOND]["blockers"][0]["comm"] == "nginx"
 
 
-def test_the_budget_counts_over_all_waves_and_a_lost_host_is_a_failed_one(rollout):
+def test_the_budget_counts_over_all_waves_and_an_unreachable_host_is_a_failed_one(rollout):
     ways = {CANARY: {"load": "failed"}, THIRD: {"look": "unreachable"}, LAST[0]: {"load": "unreachable"}}
     run = rollout(ways, livepatch_failure_budget="34%")
     record = run.run()
@@ -129,7 +129,7 @@ def test_the_budget_counts_over_all_waves_and_a_lost_host_is_a_failed_one(rollou
     assert states(record)[LAST[1]] == "rolled_back"
 
 
-def test_a_whole_wave_that_is_lost_stops_the_rollout(rollout):
+def test_a_whole_wave_that_is_unreachable_stops_the_rollout(rollout):
     run = rollout({SECOND: {"load": "unreachable"}, THIRD: {"load": "unreachable"}})
     record = run.run()
     assert waves(record) == ["passed", "failed", "skipped"]
@@ -169,12 +169,12 @@ def test_one_fails_while_another_is_cut_off_in_the_same_task(rollout):
     assert waves(run.run()) == ["passed", "failed", "skipped"]
 
 
-def test_a_host_that_cannot_be_taken_back_is_told_to_go_back_by_itself(rollout):
+def test_a_host_that_cannot_be_rolled_back_is_told_to_revert_automatically(rollout):
     record = rollout({CANARY: {"look": "ill", "back": "unreachable"}}).run()
     assert states(record)[CANARY] == "reverting"
 
 
-def test_what_was_accepted_and_cannot_be_taken_back_is_in_nobodys_hands(rollout):
+def test_what_was_accepted_and_cannot_be_rolled_back_is_in_an_unknown_state(rollout):
     record = rollout(
         {CANARY: {"back": "failed"}, SECOND: {"look": "ill"}}, livepatch_on_breach="rollback_all").run()
     assert (states(record)[CANARY], record["hosts"][CANARY]["failure"]["step"]) == ("unknown", "back")
@@ -229,7 +229,7 @@ def test_what_is_accepted_in_spite_of_a_blocker_that_is_ignored_is_left_as_it_is
     assert run.run()["ok"] and CANARY not in on(run, "load")
 
 
-def test_uncovered_hosts_are_counted_and_have_not_failed(rollout):
+def test_hosts_without_a_build_are_counted_and_have_not_failed(rollout):
     run = rollout({"old1": {"check": "no_build", "kernel": "5.10.0-1-amd64"}})
     record = run.run()
     assert (record["ok"], states(record)["old1"], record["hosts"]["old1"]["wave"]) == (True, "no_build", None)
@@ -305,14 +305,14 @@ def test_each_host_for_itself(rollout):
     assert sorted(run.ended["problems"]) == sorted([CANARY, SECOND])
 
 
-def test_a_task_of_the_operators_own_that_fails_is_a_failed_health_check(rollout):
+def test_a_user_task_that_fails_is_a_failed_health_check(rollout):
     record = rollout({CANARY: {"own": {"failed": True, "msg": "the service is down"}}}).run()
     assert record["hosts"][CANARY]["failure"] == {
         "code": "health-check-failed", "message": "A task of your own failed: the service is down", "step": "look"}
 
 
 @pytest.mark.parametrize("done", [None, "of another run"])
-def test_tasks_of_the_operators_own_that_were_not_gone_through_are_a_failed_health_check(rollout, tmp_path, done):
+def test_user_tasks_that_were_not_gone_through_are_a_failed_health_check(rollout, tmp_path, done):
     (tmp_path / "own.yml").write_text("- ansible.builtin.ping:\n")
     checks = [{"tasks": str(tmp_path / "own.yml")}]
     assert rollout(livepatch_health_checks=checks).run()["ok"]
@@ -340,7 +340,7 @@ def test_a_clock_that_is_set_meanwhile_makes_no_soak_longer_or_shorter(rollout, 
 
 def test_options_that_differ_from_host_to_host_are_refused(rollout):
     run = rollout({SECOND: {"variables": {"livepatch_soak": 5}}, "other": {"variables": {"livepatch_sum": 7}}})
-    with pytest.raises(TaskError, match=f"livepatch_soak is not set on web1 and 5 on {SECOND}: give a rollout one"):
+    with pytest.raises(TaskError, match=f"livepatch_soak is not set on web1 and 5 on {SECOND}. Set one value"):
         run.run()
 
 
@@ -365,8 +365,8 @@ def test_an_approval_of_a_wave_that_the_plan_does_not_have_is_refused(rollout, a
         run.run()
     assert (caught.value.code, caught.value.message) == (
         "bad-option",
-        f"livepatch_approve has '{named}' in it, which is no wave of this plan: give numbers or names of its waves, "
-        "which are 1 (canary), 2 (up to 50%), 3 (up to 100%), or all.")
+        f"livepatch_approve has '{named}' in it, which is no wave of this plan. Give numbers or names of its waves "
+        "(1 (canary), 2 (up to 50%), 3 (up to 100%)), or all.")
     assert "  No wave up to 10%: the waves before it have as many hosts already." in run.said
     assert set(run.calls) == {("check", host) for host in SIX}
 

@@ -50,7 +50,7 @@ def seen(state="enabled", well=True, findings=(), **more):
 
 
 def went(**more):
-    return {"changed": True, "findings": [], "target": [], "rolled_back": [{"name": "fix"}], "brought_back": [], **more}
+    return {"changed": True, "findings": [], "target": [], "removed": [{"name": "fix"}], "restored": [], **more}
 
 
 ANSWERS = {

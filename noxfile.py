@@ -1,0 +1,286 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every check as a session of nox. `make` installs nox and what the sessions need of Debian, and calls it.
+
+Sessions `env-NAME` install the pinned packages of tests/check/requirements/NAME.txt, once; the others use them.
+antsibull-nox.toml adds docs-check, license-check, extra-checks and build-import-check.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import antsibull_nox
+import nox
+from antsibull_nox.collection import load_collection_data_from_disk, setup_current_tree
+
+CHECKOUT = Path(__file__).resolve().parent
+sys.path.insert(0, str(CHECKOUT))
+
+from tests.check import ansible_test, interpreters, reports  # noqa: E402
+from tests.check.lifetime import bound  # noqa: E402
+from tests.check.linters import LINTERS  # noqa: E402
+from tests.check.machines import run_options  # noqa: E402
+from tests.check.packages import as_root  # noqa: E402
+from tests.check.paths import REQUIREMENTS, cache_dir  # noqa: E402
+
+RUN = Path(os.environ.get("KERNEL_LIVEPATCH_RUN") or tempfile.mkdtemp(prefix="kernel-livepatch-run-"))
+REPORTS = RUN / "reports"
+INSTALL_ONLY = bool(os.environ.get("KERNEL_LIVEPATCH_INSTALL_ONLY"))
+
+OLDEST_CORE_PYTHONS = ("3.11", "3.12", "3.10")
+HOST_PYTHON = "3.6"
+# The first pip that knows today's wheels and the system's certificates there.
+HOST_PIP = "pip==21.3.1"
+HOST_TESTS = ("tests/unit/plugins/module_utils", "tests/unit/plugins/modules")
+FUZZ_INPUTS, SHORT_FUZZ_SECONDS = 200_000, 15
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "venv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["units", "lint"]
+antsibull_nox.load_antsibull_nox_toml()
+
+
+# Environments
+
+def _environment(name: str, python: str | None, *first: str) -> None:
+    def install(session: nox.Session) -> None:
+        if first:
+            session.install(*first)
+        session.install("--requirement", str(REQUIREMENTS / f"{name}.txt"))
+    install.__doc__ = f"Install the packages of {name}.txt."
+    nox.session(name=f"env-{name}", python=python, default=False)(install)
+
+
+def _first(versions: tuple[str, ...]) -> str:
+    return next((str(path) for path in map(interpreters.find, versions) if path), versions[0])
+
+
+_environment("newest-core", None)
+_environment("tools", None)
+_environment("oldest-core", _first(OLDEST_CORE_PYTHONS))
+_environment("host-python", _first((HOST_PYTHON,)), HOST_PIP)
+
+
+def _programs(session: nox.Session, name: str) -> Path:
+    """Return the directory of an environment's programs; skips the session where there is no interpreter for it."""
+    programs = Path(session.cache_dir).parent / f"env-{name}" / "bin"
+    if not programs.is_dir():
+        session.skip(f"there is no Python for {name} here")
+    return programs
+
+
+def _check(name: str, *environments: str) -> Callable:
+    """Make a session of a function, with these environments."""
+    def decorate(function: Callable[[nox.Session], None]) -> Callable[[nox.Session], None]:
+        @functools.wraps(function)
+        def check(session: nox.Session) -> None:
+            if not INSTALL_ONLY:
+                function(session)
+        needed = [f"env-{environment}" for environment in environments]
+        return nox.session(name=name, venv_backend="none", requires=needed, default=False)(check)
+    return decorate
+
+
+@contextmanager
+def _collection() -> Iterator[Path]:
+    """Yield a copy of what git tracks, and what is new and not ignored, at .../ansible_collections/kernel/livepatch.
+
+    `parents[2]` of it is the directory for ANSIBLE_COLLECTIONS_PATH and PYTHONPATH.
+    """
+    with tempfile.TemporaryDirectory(prefix="kernel-livepatch-") as root:
+        data = load_collection_data_from_disk(CHECKOUT, current=True)
+        yield setup_current_tree(root, data).current_path
+
+
+def _run(session: nox.Session, *command: object, minutes: float = 20, **options) -> None:
+    session.run(*bound(command, minutes), external=True, **options)
+
+
+# Unit tests
+
+def _pytest(session: nox.Session, programs: Path, *arguments: object) -> list[object]:
+    """Return the command of pytest, which leaves its report with those of the run and nothing in the checkout."""
+    report = REPORTS / session.name / "pytest.xml"
+    return [programs / "python", "-B", "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--color=no",
+            f"--junitxml={report}", *arguments]
+
+
+def _units(session: nox.Session, environment: str, tests: str) -> None:
+    # The runs of playbooks, which take longest, are all in a few files.
+    workers = (f"--numprocesses={len(os.sched_getaffinity(0))}", "--dist=worksteal")
+    _run(session, *_pytest(session, _programs(session, environment), "--quiet", *workers, tests))
+
+
+@_check("units", "newest-core")
+def units(session: nox.Session) -> None:
+    """All unit tests, on the newest ansible-core."""
+    _units(session, "newest-core", "tests/unit")
+
+
+@_check("units-oldest-core", "oldest-core")
+def units_oldest_core(session: nox.Session) -> None:
+    """The plugins' unit tests, on the oldest ansible-core."""
+    _units(session, "oldest-core", "tests/unit/plugins")
+
+
+@_check("units-host-python", "oldest-core", "host-python")
+def units_host_python(session: nox.Session) -> None:
+    """The host half's unit tests, on Python 3.6, with ansible-core 2.16, the last that drives it."""
+    python = _programs(session, "host-python")
+    core = ansible_test.site_packages(_programs(session, "oldest-core"))
+    with _collection() as collection:
+        root = collection.parents[2]
+        # `ansible` has module_utils there and nothing of a controller, like on a host.
+        package = root / "host" / "ansible"
+        package.mkdir(parents=True)
+        package.joinpath("__init__.py").touch()
+        package.joinpath("module_utils").symlink_to(core / "ansible" / "module_utils")
+        # The collection is found through PYTHONPATH; the conftests above are written for a controller's Python.
+        options = ("--quiet", "--confcutdir=tests/unit/plugins/module_utils", *HOST_TESTS)
+        with session.chdir(collection):
+            _run(session, *_pytest(session, python, *options), env={"PYTHONPATH": f"{root}:{package.parent}"})
+
+
+# Fuzzers
+
+def _fuzz(session: nox.Session, *options: object) -> None:
+    python = _programs(session, "newest-core") / "python"
+    failures = RUN / session.name
+    _run(session, python, "-B", "-m", "tests.fuzz", "run", *options, "--failures", failures, minutes=60)
+
+
+@_check("fuzz", "newest-core")
+def fuzz(session: nox.Session) -> None:
+    """Feed damaged and made-up files to everything that reads a patch file."""
+    _fuzz(session, "--inputs", FUZZ_INPUTS)
+
+
+@_check("fuzz-short", "newest-core")
+def fuzz_short(session: nox.Session) -> None:
+    """Feed the first of the same files."""
+    _fuzz(session, "--seconds", SHORT_FUZZ_SECONDS)
+
+
+# Static checks
+
+@_check("lint", "tools")
+def lint(session: nox.Session) -> None:
+    """Every linter, over a copy of the collection, so that all find it by its name."""
+    programs = _programs(session, "tools")
+    failed = []
+    with _collection() as collection:
+        root = collection.parents[2]
+        variables = {
+            "ANSIBLE_COLLECTIONS_PATH": str(root), "PYTHONPATH": str(root), "MYPYPATH": str(root),
+            "PATH": f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin",
+        }
+        for linter in LINTERS:
+            session.log(f"Lint: {linter.name}")
+            reason = ""
+            try:
+                with session.chdir(collection):
+                    _run(session, *linter.command_for(collection), env=variables)
+            except nox.command.CommandFailed as error:
+                reason = str(error)
+                failed.append(linter.name)
+            reports.write_case(REPORTS / session.name / f"{linter.name}.xml", "lint", linter.name, failure=reason)
+    if failed:
+        session.error(f"{', '.join(failed)} failed")
+
+
+def _sanity(session: nox.Session, environment: str) -> None:
+    programs = _programs(session, environment)
+    variables = ansible_test.variables(programs, cache_dir() / "ansible-test", interpreters.find(HOST_PYTHON))
+    command = (programs / "ansible-test", "sanity", "--venv", "--requirements", "--junit", "--color", "no")
+    with _collection() as collection:
+        try:
+            with session.chdir(collection):
+                _run(session, *command, env=variables)
+        finally:
+            ansible_test.keep_reports(collection, REPORTS / session.name)
+
+
+@_check("sanity", "newest-core")
+def sanity(session: nox.Session) -> None:
+    """ansible-test sanity, on the newest ansible-core."""
+    _sanity(session, "newest-core")
+
+
+@_check("sanity-oldest-core", "oldest-core")
+def sanity_oldest_core(session: nox.Session) -> None:
+    """ansible-test sanity, on the oldest ansible-core."""
+    _sanity(session, "oldest-core")
+
+
+# Real kernels
+
+def _as_root(session: nox.Session, minutes: float, *command: object) -> None:
+    # What sudo drops of the environment otherwise.
+    settings = ("PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1")
+    _run(session, *as_root("env", *settings, *map(str, command)), minutes=minutes)
+
+
+def _kernel(session: nox.Session, minutes: float, *options: str) -> None:
+    """Run the suite. It leaves a table of what was seen, for a page of the documentation."""
+    results = RUN / f"{session.name}.rst"
+    options = ("--verbose", *run_options(), "--results", str(results), *options)
+    try:
+        _as_root(session, minutes, *_pytest(session, _programs(session, "newest-core"), *options, "tests/lab/suite"))
+    finally:
+        session.log(f"What was seen is in {results}")
+
+
+@_check("kernel", "newest-core")
+def kernel(session: nox.Session) -> None:
+    """The suite that patches real kernels."""
+    _kernel(session, 75)
+
+
+@_check("kernel-core", "newest-core")
+def kernel_core(session: nox.Session) -> None:
+    """The tests of that suite that are marked `core`."""
+    _kernel(session, 40, "-m", "core")
+
+
+@_check("kernel-rest", "newest-core")
+def kernel_rest(session: nox.Session) -> None:
+    """Its other tests."""
+    _kernel(session, 75, "-m", "not core")
+
+
+@_check("kernel-all", "newest-core")
+def kernel_all(session: nox.Session) -> None:
+    """The suite with what takes long: a change that is ended before each of its steps."""
+    _kernel(session, 240, "--exhaustive")
+
+
+@_check("demo", "newest-core")
+def demo(session: nox.Session) -> None:
+    """The demonstration."""
+    _as_root(session, 40, _programs(session, "newest-core") / "python", "-B", "-m", "tests.lab.demo")
+
+
+# Documentation
+
+@_check("docs", "tools")
+def docs(session: nox.Session) -> None:
+    """Build the documentation pages."""
+    pages = cache_dir() / "docs"
+    pages.mkdir(mode=0o700, exist_ok=True)
+    source = ("antsibull-docs", "sphinx-init", "--use-current", "--squash-hierarchy", "--lenient")
+    with _collection() as collection:
+        root = str(collection.parents[2])
+        env = {"ANSIBLE_COLLECTIONS_PATH": root, "PATH": f"{_programs(session, 'tools')}:/usr/bin:/bin"}
+        _run(session, *source, "--dest-dir", pages, "kernel.livepatch", env=env)
+        _run(session, pages / "build.sh", env=env)
+    session.log(f"The first page is {pages / 'build' / 'html' / 'index.html'}")

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record, status_record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+
+
+class ActionModule(ActionBase):
+    """Writes the files of a report on the controller, once for all hosts; only tests the directory without a report."""
+
+    TRANSFERS_FILES = False
+    BYPASS_HOST_LOOP = True
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
+        result = super().run(tmp, task_vars)
+        _all, arguments = self.validate_argument_spec({
+            "dir": {"type": "str", "required": True},
+            "record": {"type": "dict"},
+            "kind": {"type": "str", "choices": ["status", "rollback"]},
+            "results": {"type": "dict", "default": {}},
+            "proofs": {"type": "dict", "default": {}},
+            "options": {"type": "dict", "default": {}},
+        }, mutually_exclusive=[["record", "kind"]])
+        try:
+            record = arguments["record"]
+            if arguments["kind"]:
+                record = self._record(arguments, (task_vars or {}).get("hostvars"))
+            if record is None:
+                result.update(changed=False, dir=str(check_report_dir(arguments["dir"])))
+            else:
+                result.update(changed=True, **write_report(record, arguments["dir"]))
+        except (PatchFileError, TaskError) as error:
+            result.update(failed=True, msg=error.message, code=error.code)
+        return result
+
+    def _record(self, arguments: dict, hostvars: t.Any) -> dict[str, t.Any]:
+        """Return the record of a status or a rollback; raises PatchFileError and TaskError for `src` and `name`."""
+        results, options = arguments["results"], arguments["options"]
+        if arguments["kind"] == "rollback":
+            shown = {"to": options["to"]} if options.get("to") else {}
+            return rollback_record(results, arguments["proofs"], self._task.check_mode, shown, time.time())
+        src, name, cohort_by = (options.get(key) or None for key in ("src", "name", "cohort_by"))
+        builds = read_builds(Path(os.path.expanduser(src)), name) if src else None
+        shown = {
+            "src": src, "name": name, "cohort_by": cohort_names(cohort_by),
+            "fail_on_drift": fails_on_drift(options.get("fail_on_drift") or False)}
+        return status_record(results, hostvars, cohort_by, builds, shown, time.time())

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Code that reads what can be large or hostile: how its time grows. The tests bound its steps and bytes."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from tests.benchmarks.timing import ratio
+
+
+def compressed_parts() -> float:
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._compression import uncompress
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+
+    part = gzip.compress(b"a")
+
+    def refuse() -> None:
+        with suppress(PatchFileError):
+            uncompress(part * 100_000)
+    return ratio(refuse, lambda: uncompress(gzip.compress(bytes(100_000))))
+
+
+def kallsyms_names() -> float:
+    from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
+    from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import suffixed_symbols
+
+    with tempfile.TemporaryDirectory() as root:
+        file = Path(root, "proc", "kallsyms")
+        file.parent.mkdir()
+        file.write_text("".join(f"0 t function_{number}\n" for number in range(100_000)) + "0 t show.llvm.1\n")
+        host = Host(root)
+        names = {"show", *(f"missing_{number}" for number in range(20_000))}
+        return ratio(lambda: suffixed_symbols(host, names), lambda: suffixed_symbols(host, {"show"}))
+
+
+def summary_messages() -> float:
+    from ansible_collections.kernel.livepatch.plugins.filter.preflight_summary import FilterModule
+
+    summarize = FilterModule().filters()["preflight_summary"]
+
+    def result(count: int) -> dict:
+        findings = [{"level": "blocker", "code": "x", "subject": "fix.ko", "message": str(number)}
+                    for number in range(count)]
+        return {"compatible": False, "arch": "x86_64", "findings": findings,
+                "patch": {"name": "fix", "state": "absent", "kernel": "6.1.0"},
+                "forecast": {"replaces": [], "sleepers": [], "rollback": {"possible": True, "to": [], "reasons": []}}}
+    many, few = result(60_000), result(6_000)
+    return ratio(lambda: summarize({"a": many}), lambda: summarize({"a": few}))
+
+
+def host_elf_sections() -> float:
+    from ansible_collections.kernel.livepatch.plugins.module_utils._module_file import ModuleFile
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_module import ElfWriter
+
+    def image(count: int) -> bytes:
+        writer = ElfWriter()
+        writer.symbols([("show", 64, 3)])
+        for _number in range(count):
+            writer.section("__mcount_loc", b"")
+        return writer.image()
+
+    def read(data: bytes) -> None:
+        module = ModuleFile(data)
+        for symbol in module.elf.symbols("show"):
+            module.traceable(symbol)
+    many, few = image(9000), image(900)
+    return ratio(lambda: read(many), lambda: read(few))
