@@ -333,16 +333,13 @@ class PatchChange:
                 raise LivepatchError(error.code, f"{error.message} {self._restore_earlier(runner, stack)}") from error
 
     def _restore_earlier(self, runner, stack):
-        """Take out a patch that is enabled and not as its file says; returns what came of it, as sentences."""
-        lost = []
+        """Remove a patch that is enabled and not as its file says; returns what came of it, as sentences."""
         restore = StackRestore(self.host, self.interface, stack, self.request.timeout, self.request.on_stall)
         try:
             restore.check()
         except LivepatchError:  # what it has replaced cannot be loaded again
-            rest = [layer for layer in running_stack(self.host, self.interface.patches(), self.ledger)
-                    if layer["name"] != self.name]
-            lost = [name for name in names_of(stack) if name not in names_of(rest)]
-            restore = StackRestore(self.host, self.interface, rest, self.request.timeout, self.request.on_stall)
+            restore = restore.to_remaining_layers()
+        lost = [name for name in names_of(stack) if name not in names_of(restore.target)]
         try:
             if not restore.run():
                 return f"Its removal has not ended: it is {self.interface.state(self.name)}."

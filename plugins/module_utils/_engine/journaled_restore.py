@@ -52,8 +52,25 @@ def restore_in_transaction(host, interface, restore, transaction, **changes):
         "restored": restore.restored, "findings": restore.findings, "blockers": restore.blockers}
 
 
+def restore_or_remove(host, interface, restore, transaction):
+    """Like `restore_in_transaction`; where a layer cannot be loaded again, all patches that are not of the target go.
+
+    Raises LivepatchError then, with why it cannot be loaded.
+    """
+    try:
+        return restore_in_transaction(host, interface, restore, transaction)
+    except LivepatchError:
+        remaining = restore.to_remaining_layers()
+        trial = transaction.ledger["trial"]
+        if remaining.patches_to_remove() or interface.patch_in_transition() is not None:
+            restore_in_transaction(host, interface, remaining, transaction.next())
+        elif trial and interface.state(trial["name"]) in ("absent", "disabled"):  # it is gone: there is no second try
+            close_trial(host, transaction)
+        raise
+
+
 def _accepted_after_failure(host, interface, transaction, restore, earlier):
-    """On a way that ended half way, what was accepted stays so where it still runs, or is not what the way is about."""
+    """After half a restore, what was accepted stays so where it still runs, or where the restore is not about it."""
     stack = running_stack(host, interface.patches(), transaction.ledger)
     now = transaction.ledger["accepted"]
     known = now + [entry for entry in earlier if not any(same_build(entry, other) for other in now)]

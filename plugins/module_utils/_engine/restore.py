@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import contains_build, empty_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import (
     in_common,
     names_of,
@@ -25,18 +25,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
-# A file that ran here before may be loaded again in spite of what can be ignored, but not what a crash speaks against.
+# A file that ran here before may be loaded again in spite of what can be ignored, but not after a crash with it.
 IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
-# What the way back itself puts aside first, and what stands in the way of a file that has to be written only.
+# Blockers that the restore itself ends first, and those of a file that has to be written only.
 TRANSIENT = frozenset((
     "transition-running", "name-taken-by-other-build", "trial-running", "states-incompatible", "read-only", "no-space"))
 
 
 class StackRestore:
-    """The way to `target`, a list of LAYERs (see _persistence/ledger.py), oldest first.
+    """A change from the patches in effect to `target`, a list of LAYERs (see _persistence/ledger.py), oldest first.
 
-    `ignored` are codes of blockers that what comes back may have. After `run`: `removed` and `restored` (each a
-    list of `name` and `transition_seconds`), `changed`, `findings` and `blockers`.
+    `ignored` are codes of blockers that layers may have when they are loaded again. After `run`: `removed` and
+    `restored` (each a list of `name` and `transition_seconds`), `changed`, `findings` and `blockers`.
     """
 
     def __init__(self, host, interface, target, timeout, on_stall, ignored=IGNORABLE | TRANSIENT):
@@ -64,13 +64,19 @@ class StackRestore:
         return self._plan(self._stack(self.interface.patches()))[1]
 
     def check(self):
-        """Raise LivepatchError with the first reason why what has to come back cannot be loaded; nothing is changed."""
+        """Raise LivepatchError with the first reason why a layer cannot be loaded again; nothing is changed."""
         for layer in self.layers_to_load():
             self._check(layer)
             self._store.check_undamaged(layer["sha256"])
 
+    def to_remaining_layers(self):
+        """The restore to the layers of the target that are in effect now: it removes other patches and loads none."""
+        stack = self._stack(self.interface.patches())
+        target = [layer for layer in self.target if contains_build(stack, layer)]
+        return StackRestore(self.host, self.interface, target, *self._options, ignored=self._ignored)
+
     def load_all(self, before):
-        """Check and load every patch of the target that can be, and take nothing out; calls `before(layer)` each time.
+        """Check and load every patch of the target that can be, and remove nothing; calls `before(layer)` each time.
 
         False where a transition did not finish. Raises LivepatchError, in the end, with the first that failed.
         """
@@ -88,9 +94,9 @@ class StackRestore:
         return True
 
     def run(self):
-        """Take the way; False where a transition did not finish before its end was reached.
+        """Restore the target; False where a transition did not finish.
 
-        Raises LivepatchError; its details tell what was taken out and brought back before.
+        Raises LivepatchError; its details tell what was removed and restored before.
         """
         try:
             return self._restore()
@@ -157,7 +163,7 @@ class StackRestore:
         return self._remove(name)
 
     def _remove(self, name):
-        """Take one patch out; returns False when its transition did not finish."""
+        """Remove one patch; returns False when its transition did not finish."""
         runner = self._runner(name)
         try:
             return self._run_steps(runner, "absent", self.removed)

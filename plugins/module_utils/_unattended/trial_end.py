@@ -8,18 +8,17 @@ Nothing here needs whoever began the trial: the deadline is in the ledger, and t
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import (
     close_trial,
-    restore_in_transaction,
+    restore_or_remove,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import IGNORABLE, TRANSIENT, StackRestore
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     read_ledger,
-    same_build,
     still_in_kernel,
     still_loaded,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -99,8 +98,9 @@ def _end(host, known_ledger, message):
     """
     with open_transaction(host, "trial", best_effort_records=True, wait=True, known_ledger=known_ledger) as transaction:
         if _has_lost_trial(host, transaction.ledger, known_ledger):
-            transaction.update_ledger(trial=known_ledger["trial"], watched=known_ledger["watched"],
-                          loaded=still_loaded(interface_adapter(host).patches(), known_ledger))
+            transaction.update_ledger(
+                trial=known_ledger["trial"], watched=known_ledger["watched"],
+                loaded=still_loaded(interface_adapter(host).patches(), known_ledger))
         trial = transaction.ledger["trial"]
         if not trial or trial["ends"] > host.now():
             return None  # whoever had the lock has accepted it, or taken it back, or begun another
@@ -115,20 +115,6 @@ def _end(host, known_ledger, message):
 def _restore_earlier(host, transaction, trial):
     """Whether the host is back; where what ran before cannot be loaded again, at least the trial's patch goes."""
     interface = interface_adapter(host)
-    try:
-        return _restore(host, interface, transaction, trial["back_to"])
-    except LivepatchError:
-        stack = running_stack(host, interface.patches(), transaction.ledger)
-        remaining = [layer for layer in stack if any(same_build(layer, one) for one in trial["back_to"])]
-        if len(remaining) == len(stack) and interface.patch_in_transition() is None:
-            if interface.state(trial["name"]) in ("absent", "disabled"):  # it has gone by itself: nothing to try again
-                close_trial(host, transaction)
-            raise
-        _restore(host, interface, transaction.next(), remaining)
-        raise
-
-
-def _restore(host, interface, transaction, target):
     ignored = IGNORABLE | TRANSIENT | {"quarantined"}
-    restore = StackRestore(host, interface, target, TRANSITION_SECONDS, "wait", ignored)
-    return restore_in_transaction(host, interface, restore, transaction)["finished"]
+    restore = StackRestore(host, interface, trial["back_to"], TRANSITION_SECONDS, "wait", ignored)
+    return restore_or_remove(host, interface, restore, transaction)["finished"]
