@@ -14,8 +14,8 @@ from tests.benchmarks.timing import ratio
 
 
 def compressed_parts() -> float:
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._compression import uncompress
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._errors import PatchFileError
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
     part = gzip.compress(b"a")
 
@@ -26,8 +26,8 @@ def compressed_parts() -> float:
 
 
 def kallsyms_names() -> float:
-    from ansible_collections.kernel.livepatch.plugins.module_utils._host import Host
-    from ansible_collections.kernel.livepatch.plugins.module_utils._kallsyms import suffixed_symbols
+    from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
+    from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import suffixed_symbols
 
     with tempfile.TemporaryDirectory() as root:
         file = Path(root, "proc", "kallsyms")
@@ -54,8 +54,10 @@ def summary_messages() -> float:
 
 
 def host_elf_sections() -> float:
-    from ansible_collections.kernel.livepatch.plugins.module_utils._module_file import ModuleFile
-    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulated_module import ElfWriter
+    from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
+        ElfWriter,
+    )
 
     def image(count: int) -> bytes:
         writer = ElfWriter()
