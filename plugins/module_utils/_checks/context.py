@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_prop
 # when: `always`, also of a patch that is enabled already; `change`, when there is something to do; `load`, when the
 # module is going to be loaded; `fit`, when moreover the file is a live patch for the running kernel, because a
 # comparison of anything else with this kernel says nothing.
-Check = namedtuple("Check", "codes when needs find")
+Check = namedtuple("Check", "codes when needs run")
 
 
 class CheckContext:

@@ -30,11 +30,11 @@ def interface(kernel):
 
 
 @pytest.fixture
-def bring(kernel, tmp_path):
-    """bring(patch, state): what the module `patch` does, with the image of a SimulatedPatch delivered."""
-    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import bringer
+def apply(kernel, tmp_path):
+    """apply(patch, state): what the module `patch` does, with the image of a SimulatedPatch delivered."""
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import patch_applier
 
-    return bringer(kernel, tmp_path)
+    return patch_applier(kernel, tmp_path)
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 UNHOOKED = SimulatedPatch(defect="unhooked")
 
 
-def failure(bring, patch, **options):
+def failure(apply, patch, **options):
     with pytest.raises(LivepatchError) as caught:
-        bring(patch, **options)
+        apply(patch, **options)
     return caught.value
 
 
 @pytest.mark.parametrize("defect, code", [("unlisted", "function-missing"), ("unhooked", "function-not-hooked")])
-def test_a_patch_that_is_not_as_its_file_says_is_taken_out_again(kernel, interface, bring, defect, code):
-    error = failure(bring, SimulatedPatch(defect=defect))
+def test_a_patch_that_is_not_as_its_file_says_is_taken_out_again(kernel, interface, apply, defect, code):
+    error = failure(apply, SimulatedPatch(defect=defect))
     assert error.code == code
     assert error.message.endswith(" The patch was removed again.")
     assert [found["code"] for found in error.details["findings"]] == [code]
@@ -30,38 +30,38 @@ def test_a_patch_that_is_not_as_its_file_says_is_taken_out_again(kernel, interfa
     assert not kernel.exists("/sys/module/fix")
 
 
-def test_a_way_back_that_stalls_is_told_after_what_was_wrong(kernel, interface, bring):
+def test_a_way_back_that_stalls_is_told_after_what_was_wrong(kernel, interface, apply):
     kernel.hold(7, directions=("disabling",))
-    error = failure(bring, UNHOOKED)
+    error = failure(apply, UNHOOKED)
     assert error.code == "function-not-hooked"
     assert "The patch could not be removed again. The transition of fix did not end within 3 s" in error.message
     assert (error.details["changed"], interface.state("fix")) == (True, "enabled")
 
 
-def test_a_way_back_that_is_left_going_is_not_called_done(kernel, interface, bring):
+def test_a_way_back_that_is_left_going_is_not_called_done(kernel, interface, apply):
     kernel.hold(7, directions=("disabling",))
-    error = failure(bring, UNHOOKED, on_stall="wait")
+    error = failure(apply, UNHOOKED, on_stall="wait")
     assert error.code == "function-not-hooked"
     assert error.message.endswith("Its removal has not ended: it is disabling.")
     assert (error.details["changed"], interface.state("fix")) == (True, "disabling")
 
 
-def test_a_patch_that_was_enabled_before_the_task_is_not_taken_out(kernel, interface, bring):
-    bring(SimulatedPatch())
+def test_a_patch_that_was_enabled_before_the_task_is_not_taken_out(kernel, interface, apply):
+    apply(SimulatedPatch())
     kernel.put("/sys/kernel/tracing/enabled_functions", "")
-    error = failure(bring, SimulatedPatch())
+    error = failure(apply, SimulatedPatch())
     assert error.code == "function-not-hooked"
     assert interface.state("fix") == "enabled"
 
 
-def test_a_function_that_a_later_patch_has_taken_over_is_no_failure(kernel, interface, bring):
-    bring(SimulatedPatch())
-    bring(SimulatedPatch("later"))
-    assert [found["code"] for found in bring(SimulatedPatch())["findings"]] == ["function-overridden"]
+def test_a_function_that_a_later_patch_has_taken_over_is_no_failure(kernel, interface, apply):
+    apply(SimulatedPatch())
+    apply(SimulatedPatch("later"))
+    assert [found["code"] for found in apply(SimulatedPatch())["findings"]] == ["function-overridden"]
     kernel.hold(7, directions=("disabling",))
-    bring(name="fix", state="disabled", on_stall="wait")
+    apply(name="fix", state="disabled", on_stall="wait")
     kernel.let_go(7)
-    result = bring(SimulatedPatch())
+    result = apply(SimulatedPatch())
     assert (result["patch"]["previous_state"], result["patch"]["state"]) == ("disabling", "enabled")
     assert [found["code"] for found in result["findings"]] == ["function-overridden"]
     assert interface.state("fix") == "enabled"

@@ -14,13 +14,13 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 MARGIN = 64 * 1024
 
 
-def test_no_space_is_told_before_the_file_is_sent(kernel, bring, monkeypatch):
+def test_no_space_is_told_before_the_file_is_sent(kernel, apply, monkeypatch):
     fix = SimulatedPatch()
     wanted = fix.description["size"] + MARGIN
     asked = []
     monkeypatch.setattr(kernel, "free_space", lambda path: asked.append(path) or (wanted - 1, 1000))
     with pytest.raises(LivepatchError) as caught:
-        bring(fix)
+        apply(fix)
     assert caught.value.code == "no-space"
     assert f"patches has {(wanted - 1) // 1024} KiB free, and fix.ko needs {wanted // 1024} KiB" in (
         caught.value.message)
@@ -31,46 +31,46 @@ def test_no_space_is_told_before_the_file_is_sent(kernel, bring, monkeypatch):
 @pytest.mark.parametrize("free, codes", [
     ((SimulatedPatch().description["size"] + MARGIN, 4), []), ((1 << 30, None), []), ((1 << 30, 3), ["no-space"])])
 def test_just_enough_space_is_enough_and_files_count_where_they_are_counted(
-        kernel, bring, monkeypatch, free, codes):
+        kernel, apply, monkeypatch, free, codes):
     monkeypatch.setattr(kernel, "free_space", lambda path: free)
     try:
-        findings = bring(SimulatedPatch(), check_mode=True)["findings"]
+        findings = apply(SimulatedPatch(), check_mode=True)["findings"]
     except LivepatchError as error:
         findings = error.details["findings"]
         assert "3 files free, and fix.ko needs 4 files" in error.message
     assert [found["code"] for found in findings] == codes
 
 
-def test_a_file_that_is_kept_already_takes_no_space(kernel, bring, monkeypatch):
-    bring(SimulatedPatch())
-    bring(name="fix", state="disabled")
+def test_a_file_that_is_kept_already_takes_no_space(kernel, apply, monkeypatch):
+    apply(SimulatedPatch())
+    apply(name="fix", state="disabled")
     monkeypatch.setattr(kernel, "free_space", lambda path: (0, 0))
-    assert bring(SimulatedPatch())["patch"]["state"] == "enabled"
+    assert apply(SimulatedPatch())["patch"]["state"] == "enabled"
 
 
-def test_a_file_system_that_cannot_be_written_is_told_before_a_change_and_only_then(kernel, bring, monkeypatch):
-    bring(SimulatedPatch("other"))
+def test_a_file_system_that_cannot_be_written_is_told_before_a_change_and_only_then(kernel, apply, monkeypatch):
+    apply(SimulatedPatch("other"))
     monkeypatch.setattr(kernel, "is_read_only", lambda path: path == "/var/lib/kernel-livepatch/patches")
     with pytest.raises(LivepatchError, match=r"is mounted read-only, and .* its journal there. Mount it writable"):
-        bring(SimulatedPatch())
-    assert bring(SimulatedPatch("other"))["changed"] is False
+        apply(SimulatedPatch())
+    assert apply(SimulatedPatch("other"))["changed"] is False
 
 
 @pytest.mark.parametrize("kib, expected", [(16 * 1024, ["little-memory"]), (17 * 1024, []), (None, [])])
-def test_little_memory_is_told(kernel, bring, kib, expected):
+def test_little_memory_is_told(kernel, apply, kib, expected):
     if kib:
         kernel.put("/proc/meminfo", f"MemTotal: 8 kB\nMemFree: 9 kB\nMemAvailable:  {kib} kB\n")
-    findings = bring(SimulatedPatch())["findings"]
+    findings = apply(SimulatedPatch())["findings"]
     assert [(found["code"], found["level"]) for found in findings] == [(code, "warning") for code in expected]
     if expected:
         assert findings[0]["message"].startswith("This host has 16 MiB of memory left, and loading fix.ko needs 17 MiB")
 
 
 @pytest.mark.parametrize("loaded, expected", [("0", ["crash-dump-not-armed"]), ("1", []), (None, [])])
-def test_a_crash_kernel_that_is_not_loaded_is_noted(kernel, bring, loaded, expected):
+def test_a_crash_kernel_that_is_not_loaded_is_noted(kernel, apply, loaded, expected):
     if loaded:
         kernel.put("/sys/kernel/kexec_crash_loaded", loaded + "\n")
-    findings = bring(SimulatedPatch())["findings"]
+    findings = apply(SimulatedPatch())["findings"]
     assert [(found["code"], found["level"]) for found in findings] == [(code, "note") for code in expected]
 
 
@@ -128,10 +128,10 @@ def test_kpatch_service_is_at_work_only_where_it_would_load_something(kernel, fi
     assert seen(kernel) == [("kpatch.service", False)]
 
 
-def test_a_tool_at_work_is_a_warning_and_one_that_is_only_installed_a_note(kernel, bring):
+def test_a_tool_at_work_is_a_warning_and_one_that_is_only_installed_a_note(kernel, apply):
     put(kernel, SIGHTS["KernelCare"][1])
     put(kernel, SIGHTS["kpatch.service"][0])
-    findings = bring(SimulatedPatch())["findings"]
+    findings = apply(SimulatedPatch())["findings"]
     assert [(found["code"], found["level"], found["subject"]) for found in findings] == [
         ("other-tool-present", "note", "kpatch.service"), ("other-tool-active", "warning", "KernelCare")]
     assert [found["message"] for found in findings] == [

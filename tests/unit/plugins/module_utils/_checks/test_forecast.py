@@ -35,48 +35,48 @@ def test_the_first_patch_of_a_host(ahead):
         "replaces": [], "rollback": {"possible": True, "to": [], "reasons": []}, "sleepers": []}
 
 
-def test_a_patch_on_top_of_another_leaves_it_alone(bring, ahead):
-    bring(SimulatedPatch("old", **OLD))
+def test_a_patch_on_top_of_another_leaves_it_alone(apply, ahead):
+    apply(SimulatedPatch("old", **OLD))
     forecast = ahead(callbacks(SimulatedPatch(), "pre_patch"))
     assert (forecast["replaces"], forecast["rollback"]) == ([], {"possible": True, "to": ["old"], "reasons": []})
 
 
-def test_a_cumulative_patch_and_back(bring, ahead):
-    bring(SimulatedPatch("old", replace=True, **OLD))
+def test_a_cumulative_patch_and_back(apply, ahead):
+    apply(SimulatedPatch("old", replace=True, **OLD))
     forecast = ahead(SimulatedPatch(replace=True))
     assert (forecast["replaces"], forecast["rollback"]) == (
         ["old"], {"possible": True, "to": ["old"], "reasons": []})
 
 
-def test_there_is_no_way_back_to_a_patch_whose_file_is_not_kept(kernel, bring, ahead):
-    bring(SimulatedPatch("old", replace=True, **OLD))
+def test_there_is_no_way_back_to_a_patch_whose_file_is_not_kept(kernel, apply, ahead):
+    apply(SimulatedPatch("old", replace=True, **OLD))
     shutil.rmtree(kernel.path("/var/lib/kernel-livepatch"))
     forecast = ahead(SimulatedPatch(replace=True))
     assert (forecast["rollback"]["possible"], reasons(forecast)) == (False, [("rollback-file-missing", "blocker")])
 
 
-def test_there_is_no_way_back_to_a_patch_that_will_never_leave_memory(kernel, bring, ahead):
-    bring(SimulatedPatch("old", replace=True, **OLD))
+def test_there_is_no_way_back_to_a_patch_that_will_never_leave_memory(kernel, apply, ahead):
+    apply(SimulatedPatch("old", replace=True, **OLD))
     kernel.put("/proc/modules", "old 16384 1 [permanent], Live 0x0 (OEK)\n")
     forecast = ahead(SimulatedPatch(replace=True))
     assert (forecast["rollback"]["possible"], reasons(forecast)) == (False, [("rollback-pinned", "blocker")])
 
 
-def test_going_back_to_a_patch_that_does_not_replace_leaves_a_gap(bring, ahead):
-    bring(SimulatedPatch("old", **OLD))
+def test_going_back_to_a_patch_that_does_not_replace_leaves_a_gap(apply, ahead):
+    apply(SimulatedPatch("old", **OLD))
     forecast = ahead(callbacks(SimulatedPatch(replace=True), "pre_patch"))
     assert (forecast["rollback"]["possible"], reasons(forecast)) == (True, [("rollback-gap", "note")])
 
 
-def test_callbacks_do_not_run_when_the_earlier_patch_replaces_the_later_one(bring, ahead):
-    bring(SimulatedPatch("old", replace=True, **OLD))
+def test_callbacks_do_not_run_when_the_earlier_patch_replaces_the_later_one(apply, ahead):
+    apply(SimulatedPatch("old", replace=True, **OLD))
     forecast = ahead(callbacks(SimulatedPatch(replace=True), "pre_patch", "post_unpatch"))
     assert (forecast["rollback"]["possible"], reasons(forecast)) == (True, [("rollback-callbacks", "warning")])
     assert "(post_unpatch, pre_patch)" in forecast["rollback"]["reasons"][0]["message"]
 
 
-def test_an_earlier_patch_without_its_states_cannot_replace_the_later_one(bring, ahead):
-    bring(SimulatedPatch("old", replace=True, **OLD))
+def test_an_earlier_patch_without_its_states_cannot_replace_the_later_one(apply, ahead):
+    apply(SimulatedPatch("old", replace=True, **OLD))
     forecast = ahead(SimulatedPatch(replace=True, states=[{"id": 5, "version": 1}]))
     assert (forecast["rollback"]["possible"], reasons(forecast)) == (True, [("rollback-states", "warning")])
     assert "would not let old replace fix.ko: it lacks state 5." in forecast["rollback"]["reasons"][0]["message"]
@@ -96,9 +96,9 @@ def test_shadow_variables_stay(ahead, calls, expected):
     assert reasons(ahead(SimulatedPatch(shadow=calls))) == expected
 
 
-def test_an_enabled_patch_has_replaced_what_it_replaces(bring, ahead):
-    bring(SimulatedPatch("old", replace=True, **OLD))
-    bring(SimulatedPatch(replace=True))
+def test_an_enabled_patch_has_replaced_what_it_replaces(apply, ahead):
+    apply(SimulatedPatch("old", replace=True, **OLD))
+    apply(SimulatedPatch(replace=True))
     assert ahead(SimulatedPatch(replace=True)) == {
         "replaces": [], "rollback": {"possible": True, "to": [], "reasons": []}, "sleepers": []}
 

@@ -222,15 +222,15 @@ def test_what_the_kernel_hides_is_named_and_no_blocker(kernel, findings, path, u
         ("not-checked", "note", f"{codes_in_words}.") for codes_in_words in unchecked]
 
 
-def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew(kernel, interface, bring, monkeypatch):
+def test_what_another_run_changed_before_this_one_had_the_lock_is_looked_at_anew(kernel, interface, apply, monkeypatch):
     patch = SimulatedPatch(objects={"vmlinux": ["function_1"]})
-    bring(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
+    apply(SimulatedPatch("other", objects={"vmlinux": ["function_1"]}))
 
-    def change(task, *arguments, unhindered=PatchChange.apply):
+    def change(runner, *arguments, unhindered=PatchChange.apply):
         interface.set_enabled("other", False)
         kernel.sleep(1)  # the transition
         kernel.sleep(1)  # and its directory goes
-        return unhindered(task, *arguments)
+        return unhindered(runner, *arguments)
 
     monkeypatch.setattr(PatchChange, "apply", change)
-    assert bring(patch)["patch"]["state"] == "enabled"
+    assert apply(patch)["patch"]["state"] == "enabled"

@@ -28,11 +28,11 @@ def find(kernel):
 
 
 @pytest.fixture
-def enabled(kernel, bring):
+def enabled(kernel, apply):
     """enabled(described): a patch called old that is enabled; the host keeps its file unless it is foreign."""
     def enable(foreign=False, **described):
         patch = SimulatedPatch("old", build_id=OTHER_ID, **described)
-        assert bring(patch)["patch"]["state"] == "enabled"
+        assert apply(patch)["patch"]["state"] == "enabled"
         if foreign:
             shutil.rmtree(kernel.path(STORE))
         return patch
@@ -56,16 +56,16 @@ def test_an_ordinary_module_of_that_name_is_one_finding_among_others(kernel, fin
     assert result["patch"]["state"] == "absent"
 
 
-def test_another_build_of_that_name_is_told_once(kernel, bring):
-    bring(SimulatedPatch())
+def test_another_build_of_that_name_is_told_once(kernel, apply):
+    apply(SimulatedPatch())
     result = check_host(kernel, SimulatedPatch(build_id=OTHER_ID).offer(), None, report_only=True)
     assert summary(result["findings"]) == [("name-taken-by-other-build", "blocker")]
     assert result["patch"]["state"] == "enabled"
 
 
-def test_a_leftover_is_worth_a_note(bring, find):
-    bring(SimulatedPatch())
-    bring(name="fix", state="disabled")
+def test_a_leftover_is_worth_a_note(apply, find):
+    apply(SimulatedPatch())
+    apply(name="fix", state="disabled")
     assert summary(find(SimulatedPatch())) == [("leftover-loaded", "note")]
 
 
@@ -168,9 +168,9 @@ def test_a_patch_that_has_all_that_it_replaces_is_the_later_one(enabled, find, f
     assert find(SimulatedPatch(replace=True, objects=BOTH)) == []
 
 
-def test_another_patch_in_the_way_can_be_replaced_on_purpose(enabled, bring, interface):
+def test_another_patch_in_the_way_can_be_replaced_on_purpose(enabled, apply, interface):
     enabled(foreign=True, objects=BOTH)
-    result = bring(SimulatedPatch(replace=True), ignore_findings=["replaces-foreign-patch"])
+    result = apply(SimulatedPatch(replace=True), ignore_findings=["replaces-foreign-patch"])
     assert result["patch"]["replaces"] == ["old"]
 
 

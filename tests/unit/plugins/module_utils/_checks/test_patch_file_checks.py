@@ -95,6 +95,6 @@ def test_a_file_for_another_kernel_is_read_all_the_same(find):
     assert codes(find(SimulatedPatch(release="5.10.0", symtab=False))) == ["wrong-release", "module-stripped"]
 
 
-def test_what_is_wrong_with_a_loaded_file_is_not_said_any_more(find, bring):
-    bring(SimulatedPatch())
+def test_what_is_wrong_with_a_loaded_file_is_not_said_any_more(find, apply):
+    apply(SimulatedPatch())
     assert find(SimulatedPatch(license=None, symtab=False)) == []

@@ -10,7 +10,10 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.check_mode import codes, told
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.check_mode import (
+    codes,
+    findings_of,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -49,10 +52,10 @@ def enforce(kernel, keyring=None, answers=()):
     kernel.put("/proc/keys", KEYS)
 
 
-def test_an_unsigned_file_is_refused_where_signatures_are_enforced(kernel, bring):
+def test_an_unsigned_file_is_refused_where_signatures_are_enforced(kernel, apply):
     enforce(kernel)
     with pytest.raises(LivepatchError) as caught:
-        bring(SimulatedPatch())
+        apply(SimulatedPatch())
     assert caught.value.code == "signature-missing"
     assert caught.value.message.startswith(
         "fix.ko is not signed, and this kernel loads signed modules only (module.sig_enforce). Sign it")
@@ -62,98 +65,98 @@ def test_an_unsigned_file_is_refused_where_signatures_are_enforced(kernel, bring
 @pytest.mark.parametrize("level, expected", [
     ("[none] integrity confidentiality", []), ("none [integrity] confidentiality", ["locked-down"]),
     ("none integrity [confidentiality]", ["locked-down"])])
-def test_an_unsigned_file_is_refused_under_lockdown(kernel, bring, level, expected):
+def test_an_unsigned_file_is_refused_under_lockdown(kernel, apply, level, expected):
     kernel.put(LOCKDOWN, level + "\n")
     kernel.put(SIG_ENFORCE, "N\n")
-    assert codes(bring) == expected
+    assert codes(apply) == expected
 
 
-def test_the_level_of_lockdown_is_named(kernel, bring):
+def test_the_level_of_lockdown_is_named(kernel, apply):
     kernel.put(LOCKDOWN, "none [integrity] confidentiality\n")
-    [(_code, level, message)] = told(bring)
+    [(_code, level, message)] = findings_of(apply)
     assert level == "blocker"
     assert message.startswith("fix.ko is not signed, and this kernel is locked down (lockdown=integrity). Sign it")
 
 
 @pytest.mark.parametrize("switch", ["sig_enforce", "lockdown"])
-def test_a_file_signed_with_a_key_that_the_kernel_does_not_have_is_refused_and_may_be_tried(kernel, bring, switch):
+def test_a_file_signed_with_a_key_that_the_kernel_does_not_have_is_refused_and_may_be_tried(kernel, apply, switch):
     enforce(kernel)
     if switch == "lockdown":
         kernel.put(SIG_ENFORCE, "N\n")
         kernel.put(LOCKDOWN, "none [integrity] confidentiality\n")
-    [(code, level, message)] = told(bring, signature=SIGNER)
+    [(code, level, message)] = findings_of(apply, signature=SIGNER)
     assert (code, level) == ("signature-key-unknown", "blocker")
     policy = "module.sig_enforce" if switch == "sig_enforce" else "lockdown=integrity"
     assert "signed with a key (Acme signing) unknown to this kernel" in message and f"({policy})" in message
-    result = bring(SimulatedPatch(signature=SIGNER), ignore_findings=["signature-key-unknown"])
+    result = apply(SimulatedPatch(signature=SIGNER), ignore_findings=["signature-key-unknown"])
     assert result["patch"]["state"] == "enabled"
 
 
 @pytest.mark.parametrize("keyring", [
     ".builtin_trusted_keys", ".secondary_trusted_keys", ".machine", ".platform"])
 @pytest.mark.parametrize("signature, identifier", [(SIGNER, "66f54e15310a0b"), (BY_IDENTIFIER, "00aabb")])
-def test_a_key_that_the_kernel_has_is_enough(kernel, bring, keyring, signature, identifier):
+def test_a_key_that_the_kernel_has_is_enough(kernel, apply, keyring, signature, identifier):
     enforce(kernel, keyring, {identifier: "EACCES"})
-    assert codes(bring, signature=signature) == []
+    assert codes(apply, signature=signature) == []
 
 
-def test_a_key_that_modules_are_not_checked_with_is_not(kernel, bring):
+def test_a_key_that_modules_are_not_checked_with_is_not(kernel, apply):
     enforce(kernel, ".ima", {"66f54e15310a0b": "EACCES"})
-    assert codes(bring, signature=SIGNER) == ["signature-key-unknown"]
+    assert codes(apply, signature=SIGNER) == ["signature-key-unknown"]
 
 
 @pytest.mark.parametrize("name", ["EKEYEXPIRED", "EKEYREVOKED"])
-def test_a_key_in_doubt_is_left_to_the_kernel(kernel, bring, name):
+def test_a_key_in_doubt_is_left_to_the_kernel(kernel, apply, name):
     enforce(kernel, ".platform", {"66f54e15310a0b": name})
-    assert codes(bring, signature=SIGNER) == []
+    assert codes(apply, signature=SIGNER) == []
 
 
-def test_a_key_that_is_named_by_its_identifier_only_is_told_so(kernel, bring):
+def test_a_key_that_is_named_by_its_identifier_only_is_told_so(kernel, apply):
     enforce(kernel)
-    [(_code, _level, message)] = told(bring, signature=BY_IDENTIFIER)
+    [(_code, _level, message)] = findings_of(apply, signature=BY_IDENTIFIER)
     assert "signed with a key (00aabb) unknown" in message
 
 
-def test_who_signed_does_not_matter_to_a_kernel_that_takes_unsigned_modules(kernel, bring):
+def test_who_signed_does_not_matter_to_a_kernel_that_takes_unsigned_modules(kernel, apply):
     enforce(kernel)
     kernel.put(SIG_ENFORCE, "N\n")
-    assert codes(bring, signature=SIGNER) == []
+    assert codes(apply, signature=SIGNER) == []
 
 
 @pytest.mark.parametrize("name", ["EPERM", "ENOSYS", "EINVAL"])
-def test_a_kernel_that_may_not_be_asked_for_keys_judges_by_itself(kernel, bring, name):
+def test_a_kernel_that_may_not_be_asked_for_keys_judges_by_itself(kernel, apply, name):
     enforce(kernel, ".platform", {"66f54e15310a0b": name})
-    [(code, level, message)] = told(bring, signature=SIGNER)
+    [(code, level, message)] = findings_of(apply, signature=SIGNER)
     assert (code, level) == ("not-checked", "note")
     assert "signature-key-unknown" in message
 
 
 @pytest.mark.parametrize("signature", [
     dict(SIGNER, certificates=True), dict(SIGNER, issuer=None, serial=None, key_id="")])
-def test_a_signature_that_does_not_name_its_key_for_certain_is_left_to_the_kernel(kernel, bring, signature):
+def test_a_signature_that_does_not_name_its_key_for_certain_is_left_to_the_kernel(kernel, apply, signature):
     enforce(kernel)
-    assert codes(bring, signature=signature) == ["not-checked"]
+    assert codes(apply, signature=signature) == ["not-checked"]
 
 
-def test_a_kernel_that_shows_no_keyring_is_not_asked(kernel, bring):
+def test_a_kernel_that_shows_no_keyring_is_not_asked(kernel, apply):
     enforce(kernel)
     kernel.put("/proc/keys", "")
-    assert codes(bring, signature=SIGNER) == ["not-checked"]
+    assert codes(apply, signature=SIGNER) == ["not-checked"]
 
 
 @pytest.mark.parametrize("names, expected", [
     ("other,fix", ["module-blacklisted"]), ("fixes,fi", []), ("(null)", [])])
-def test_a_name_that_the_command_line_refuses(kernel, bring, names, expected):
+def test_a_name_that_the_command_line_refuses(kernel, apply, names, expected):
     kernel.put("/sys/module/kernel/parameters/module_blacklist", names + "\n")
-    assert codes(bring) == expected
+    assert codes(apply) == expected
 
 
-def test_ftrace_that_is_switched_off(kernel, bring):
+def test_ftrace_that_is_switched_off(kernel, apply):
     kernel.put("/proc/sys/kernel/ftrace_enabled", "0\n")
-    assert codes(bring) == ["ftrace-disabled"]
+    assert codes(apply) == ["ftrace-disabled"]
 
 
-def test_ftrace_that_is_dead(kernel, bring, monkeypatch):
+def test_ftrace_that_is_dead(kernel, apply, monkeypatch):
     read = kernel.read_bytes
 
     def read_bytes(path):
@@ -162,43 +165,43 @@ def test_ftrace_that_is_dead(kernel, bring, monkeypatch):
         return read(path)
 
     monkeypatch.setattr(kernel, "read_bytes", read_bytes)
-    assert codes(bring) == ["ftrace-dead"]
+    assert codes(apply) == ["ftrace-dead"]
 
 
 @pytest.mark.parametrize("place", [
     "/proc/config.gz", "/boot/config-6.1.0-56-amd64", "/lib/modules/6.1.0-56-amd64/config"])
 @pytest.mark.parametrize("config, expected", [
     (STRICT, ["btf-strict"]), (LENIENT, []), ("CONFIG_X86=y\n", []), ("CONFIG_DEBUG_INFO_BTF=y\n", [])])
-def test_type_information_is_told_where_the_kernel_is_strict_about_it(kernel, bring, place, config, expected):
+def test_type_information_is_told_where_the_kernel_is_strict_about_it(kernel, apply, place, config, expected):
     content = config.encode("ascii")
     kernel.put(place, gzip.compress(content) if place.endswith(".gz") else content)
-    assert codes(bring, btf=True) == expected
-    assert codes(bring, btf=False) == []
+    assert codes(apply, btf=True) == expected
+    assert codes(apply, btf=False) == []
 
 
-def test_the_running_kernel_s_own_configuration_comes_before_a_file(kernel, bring):
+def test_the_running_kernel_s_own_configuration_comes_before_a_file(kernel, apply):
     kernel.put("/proc/config.gz", gzip.compress(LENIENT.encode("ascii")))
     kernel.put("/boot/config-6.1.0-56-amd64", STRICT)
-    assert codes(bring, btf=True) == []
+    assert codes(apply, btf=True) == []
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\x1f\x8b\x08 damaged", gzip.compress(STRICT.encode("ascii"))[:-9]],
     ids=["empty", "damaged", "cut off"])
-def test_a_configuration_that_cannot_be_read_is_passed_over(kernel, bring, content):
+def test_a_configuration_that_cannot_be_read_is_passed_over(kernel, apply, content):
     kernel.put("/proc/config.gz", content)
     kernel.put("/boot/config-6.1.0-56-amd64", STRICT)
-    assert codes(bring, btf=True) == ["btf-strict"]
+    assert codes(apply, btf=True) == ["btf-strict"]
 
 
-def test_without_the_configuration_type_information_is_left_to_the_kernel(bring):
-    [(code, level, message)] = told(bring, btf=True)
+def test_without_the_configuration_type_information_is_left_to_the_kernel(apply):
+    [(code, level, message)] = findings_of(apply, btf=True)
     assert (code, level) == ("not-checked", "note")
     assert message.startswith("This kernel's configuration is not found") and message.endswith("skipped: btf-strict.")
 
 
-def test_a_process_in_a_user_namespace_of_its_own_is_told_where_the_right_lies(kernel, bring):
+def test_a_process_in_a_user_namespace_of_its_own_is_told_where_the_right_lies(kernel, apply):
     kernel.put("/proc/self/uid_map", "         0          0          1\n")
-    [(code, level, message)] = told(bring)
+    [(code, level, message)] = findings_of(apply)
     assert (code, level) == ("not-permitted", "blocker")
     assert "not in a container" in message

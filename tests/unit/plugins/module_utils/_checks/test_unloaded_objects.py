@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils._checks.test_build import told
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils._checks.test_build import findings_of
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import MODULES
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     simulated_module,
@@ -25,14 +25,14 @@ def klp_symbol(name, sympos, entry="target"):
     return {"object": entry, "name": name, "sympos": sympos}
 
 
-def test_a_module_whose_file_has_the_functions_is_only_noted(bring):
-    assert told(bring, objects={"target": ["three", ("other", 1)]}) == [NOTE]
+def test_a_module_whose_file_has_the_functions_is_only_noted(apply):
+    assert findings_of(apply, objects={"target": ["three", ("other", 1)]}) == [NOTE]
 
 
-def test_a_module_that_is_loaded_is_not_looked_for(kernel, bring):
+def test_a_module_that_is_loaded_is_not_looked_for(kernel, apply):
     kernel.plain_module("target")
     os.unlink(kernel.path(f"{MODULES}/kernel/target.ko"))
-    assert [code for code, _level, _message in told(bring, objects={"target": ["three"]})] == ["not-checked"]
+    assert [code for code, _level, _message in findings_of(apply, objects={"target": ["three"]})] == ["not-checked"]
 
 
 @pytest.mark.parametrize("function, why", [
@@ -46,9 +46,9 @@ def test_a_module_that_is_loaded_is_not_looked_for(kernel, bring):
     (("three", 1), None),
     ("three", None),
 ])
-def test_what_the_kernel_would_refuse_the_module_for(kernel, bring, function, why):
+def test_what_the_kernel_would_refuse_the_module_for(kernel, apply, function, why):
     put(kernel, ["three", "twice", "inlined", "twice"], traced=[0, 1])
-    findings = told(bring, objects={"target": [function]})
+    findings = findings_of(apply, objects={"target": [function]})
     assert findings[0] == NOTE
     assert findings[1:] == ([] if why is None else [(
         "object-would-be-refused", "blocker",
@@ -56,16 +56,17 @@ def test_what_the_kernel_would_refuse_the_module_for(kernel, bring, function, wh
         "Build the patch against the running kernel. If target is never wanted, name this code in ignore_findings.")])
 
 
-def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(kernel, bring):
+def test_symbols_that_the_patch_refers_to_count_too_and_need_not_be_functions(kernel, apply):
     put(kernel, ["three", "data", "data"], traced=[0])
     symbols = [klp_symbol("data", 2), klp_symbol("elsewhere", 0, "vmlinux")]
-    assert "data" not in str(told(bring, objects={"target": ["three"]}, klp_symbols=symbols))
+    assert "data" not in str(findings_of(apply, objects={"target": ["three"]}, klp_symbols=symbols))
     symbols.append(klp_symbol("data", 0))
-    assert "it has 2 symbols called data" in told(bring, objects={"target": ["three"]}, klp_symbols=symbols)[1][2]
+    assert "it has 2 symbols called data" in findings_of(
+        apply, objects={"target": ["three"]}, klp_symbols=symbols)[1][2]
 
 
-def test_no_more_reasons_are_told_than_one_can_read(bring):
-    message = told(bring, objects={"target": ["a", "b", "c", "d", "e"]})[1][2]
+def test_no_more_reasons_are_told_than_one_can_read(apply):
+    message = findings_of(apply, objects={"target": ["a", "b", "c", "d", "e"]})[1][2]
     assert "enabled: it has no a, it has no b, it has no c and 2 more. Build" in message
 
 
@@ -75,16 +76,16 @@ def unknown(findings):
     return message
 
 
-def test_a_module_without_a_file_is_unknown(bring):
-    findings = told(bring, objects={"lab_other": ["three"]})
+def test_a_module_without_a_file_is_unknown(apply):
+    findings = findings_of(apply, objects={"lab_other": ["three"]})
     assert unknown(findings[1:]) == (
         "fix.ko patches the module lab_other. It is not loaded and has no file on this host, so the patch may "
         "change nothing in it. Make sure that the patch is meant for this kernel.")
 
 
-def test_a_module_that_is_built_in_is_told(kernel, bring):
+def test_a_module_that_is_built_in_is_told(kernel, apply):
     kernel.put(f"{MODULES}/modules.builtin", "kernel/mm/zswap.ko\n")
-    assert "is part of the kernel itself" in unknown(told(bring, objects={"zswap": ["three"]})[1:])
+    assert "is part of the kernel itself" in unknown(findings_of(apply, objects={"zswap": ["three"]})[1:])
 
 
 def link_nowhere(image):
@@ -98,20 +99,20 @@ def link_nowhere(image):
     # The symbols' string table becomes that of a section that is not there.
     (link_nowhere, "has a damaged file"),
 ])
-def test_a_file_that_cannot_be_read_is_told(kernel, bring, damage, why):
+def test_a_file_that_cannot_be_read_is_told(kernel, apply, damage, why):
     kernel.put(f"{MODULES}/modules.dep", "kernel/target.ko:\nkernel/other_one.ko:\n")
     kernel.put(f"{MODULES}/kernel/other_one.ko", damage(simulated_module(symbols=("three",))))
-    assert why in unknown(told(bring, objects={"other_one": ["three"]})[1:])
+    assert why in unknown(findings_of(apply, objects={"other_one": ["three"]})[1:])
 
 
-def test_the_guesses_of_an_opaque_file_are_no_blockers(bring):
-    findings = told(bring, objects={"target": ["absent"]}, opaque=True)
+def test_the_guesses_of_an_opaque_file_are_no_blockers(apply):
+    findings = findings_of(apply, objects={"target": ["absent"]}, opaque=True)
     assert "object-would-be-refused" not in [code for code, _level, _message in findings]
     assert NOTE in findings
 
 
-def test_a_kernel_without_its_list_of_modules_is_told(kernel, bring):
+def test_a_kernel_without_its_list_of_modules_is_told(kernel, apply):
     os.unlink(kernel.path(f"{MODULES}/modules.dep"))
-    findings = told(bring, objects={"target": ["absent"]})
+    findings = findings_of(apply, objects={"target": ["absent"]})
     assert findings[0] == NOTE
     assert "(modules.dep below /lib/modules). These checks were skipped: object-would" in findings[-1][2]

@@ -33,19 +33,19 @@ def enabled(kernel, interface):
     return [patch["name"] for patch in interface.patches() if patch["state"] == "enabled"]
 
 
-def back(kernel, to="previous", **options):
+def restore(kernel, to="previous", **options):
     return roll_back(kernel, to, 3, "reverse", **options)
 
 
-def test_a_cumulative_patch_comes_back_over_the_later_one(kernel, interface, bring):
-    bring(V1, params={"count": 3})
-    bring(V2)
+def test_a_cumulative_patch_comes_back_over_the_later_one(kernel, interface, apply):
+    apply(V1, params={"count": 3})
+    apply(V2)
     kernel.writes.clear()
-    forecast = back(kernel, check_mode=True)
+    forecast = restore(kernel, check_mode=True)
     assert (names(forecast["removed"]), names(forecast["restored"])) == (["v2"], ["v1"])
     assert forecast["diff"]["after"].startswith("v1: enabled\n")
     assert kernel.writes == []
-    result = back(kernel)
+    result = restore(kernel)
     assert (result["changed"], result["target"]) == (True, ["v1"])
     assert (names(result["removed"]), names(result["restored"])) == (["v2"], ["v1"])
     assert result["restored"][0]["transition_seconds"] >= 0.5
@@ -56,96 +56,96 @@ def test_a_cumulative_patch_comes_back_over_the_later_one(kernel, interface, bri
     assert [path for path, _text in kernel.writes if path.endswith("/enabled")] == []
 
 
-def test_a_second_time_changes_nothing(kernel, interface, bring):
-    bring(V1)
-    bring(V2)
-    back(kernel)
-    again = back(kernel)
+def test_a_second_time_changes_nothing(kernel, interface, apply):
+    apply(V1)
+    apply(V2)
+    restore(kernel)
+    again = restore(kernel)
     assert (again["changed"], again["transaction"], enabled(kernel, interface)) == (False, None, ["v1"])
 
 
-def test_stacked_patches_go_newest_first_and_come_in_their_order(kernel, interface, bring):
+def test_stacked_patches_go_newest_first_and_come_in_their_order(kernel, interface, apply):
     for patch in (ONE, TWO):
-        bring(patch)
-    transaction = bring(V1)["transaction"]
-    result = back(kernel, transaction)
+        apply(patch)
+    transaction = apply(V1)["transaction"]
+    result = restore(kernel, transaction)
     assert names(result["removed"]) == ["v1"]
     assert names(result["restored"]) == ["one", "two"]
     assert enabled(kernel, interface) == ["one", "two"]
 
 
-def test_what_was_taken_out_comes_back(kernel, interface, bring):
-    bring(ONE)
-    bring(name="one", state="absent")
-    assert names(back(kernel)["restored"]) == ["one"]
+def test_what_was_taken_out_comes_back(kernel, interface, apply):
+    apply(ONE)
+    apply(name="one", state="absent")
+    assert names(restore(kernel)["restored"]) == ["one"]
     assert enabled(kernel, interface) == ["one"]
 
 
-def test_a_transaction_further_back(kernel, interface, bring):
-    first = bring(V1)["transaction"]
-    bring(V2)
-    bring(ONE)
-    assert names(back(kernel, first)["removed"]) == ["one", "v2"]
+def test_a_transaction_further_back(kernel, interface, apply):
+    first = apply(V1)["transaction"]
+    apply(V2)
+    apply(ONE)
+    assert names(restore(kernel, first)["removed"]) == ["one", "v2"]
     assert enabled(kernel, interface) == []
 
 
 @pytest.mark.parametrize("to, code", [("previous", "no-previous"), ("20261121T091653Z-00", "transaction-unknown")])
 def test_nothing_to_go_back_to(kernel, to, code):
-    assert failure(back, kernel, to).code == code
+    assert failure(restore, kernel, to).code == code
 
 
-def test_a_failed_change_is_not_what_is_undone(kernel, interface, bring):
-    bring(V1)
-    bring(ONE)
-    failure(bring, SimulatedPatch(refused=("EINVAL", [])))
-    assert names(back(kernel)["removed"]) == ["one"]
+def test_a_failed_change_is_not_what_is_undone(kernel, interface, apply):
+    apply(V1)
+    apply(ONE)
+    failure(apply, SimulatedPatch(refused=("EINVAL", [])))
+    assert names(restore(kernel)["removed"]) == ["one"]
 
 
-def test_without_the_file_nothing_is_changed(kernel, interface, bring):
-    bring(V1)
-    bring(V2)
+def test_without_the_file_nothing_is_changed(kernel, interface, apply):
+    apply(V1)
+    apply(V2)
     kernel.writes.clear()
     for kind in ("ko", "json"):
         os.unlink(kernel.path(f"/var/lib/kernel-livepatch/patches/{V1.sha256}.{kind}"))
-    error = failure(back, kernel)
+    error = failure(restore, kernel)
     assert (error.code, enabled(kernel, interface), kernel.writes) == ("earlier-file-missing", ["v2"], [])
 
 
-def test_a_pinned_module_cannot_come_back_and_nothing_is_changed(kernel, interface, bring):
-    bring(V1)
+def test_a_pinned_module_cannot_come_back_and_nothing_is_changed(kernel, interface, apply):
+    apply(V1)
     kernel.hold(7)
     kernel.at(kernel.now() + 7, lambda: kernel.let_go(7))
-    bring(V2, on_stall="force")  # from now on the kernel keeps v1
-    error = failure(back, kernel)
+    apply(V2, on_stall="force")  # from now on the kernel keeps v1
+    error = failure(restore, kernel)
     assert (error.code, enabled(kernel, interface)) == ("name-pinned", ["v2"])
 
 
-def test_a_stall_on_the_way_is_turned_round(kernel, interface, bring):
-    bring(V1)
-    bring(V2)
+def test_a_stall_on_the_way_is_turned_round(kernel, interface, apply):
+    apply(V1)
+    apply(V2)
     kernel.hold(7)
-    error = failure(back, kernel)
+    error = failure(restore, kernel)
     assert (error.code, error.details["changed"], enabled(kernel, interface)) == ("transition-stalled", False, ["v2"])
     assert history(kernel)["journal"][0]["code"] == "transition-stalled"
 
 
-def test_a_patch_that_moves_is_brought_to_rest_first(kernel, interface, bring):
-    bring(V1)
+def test_a_patch_that_moves_is_brought_to_rest_first(kernel, interface, apply):
+    apply(V1)
     kernel.hold(7)
-    transaction = bring(V2, timeout=1, on_stall="wait")["transaction"]
-    result = back(kernel, transaction)
+    transaction = apply(V2, timeout=1, on_stall="wait")["transaction"]
+    result = restore(kernel, transaction)
     assert (names(result["removed"]), result["restored"]) == (["v2"], [])
     assert enabled(kernel, interface) == ["v1"]
 
 
-def test_what_the_next_boot_loads_goes_back_too(kernel, interface, bring):
+def test_what_the_next_boot_loads_goes_back_too(kernel, interface, apply):
     kernel.put("/proc/sys/kernel/random/boot_id", "boot-1\n")
     for patch in (V1, V2):
-        accept(bring, patch)
+        accept(apply, patch)
     assert names(read_ledger(kernel)["accepted"]) == ["v2"]
-    back(kernel)
+    restore(kernel)
     ledger = read_ledger(kernel)
     assert (names(ledger["accepted"]), ledger["trial"]) == (["v1"], None)
-    back(kernel, "original")
+    restore(kernel, "original")
     assert read_ledger(kernel)["accepted"] == []
     assert names_of(history(kernel)["journal"][0]["before"]) == ["v1"]

@@ -168,9 +168,9 @@ def address():
     ("/nonsense", False, ""),
 ])
 def test_an_address(address, path, ok, message):
-    told = really(url=address + path)
-    assert told[0] is ok
-    assert told[1].startswith(message) and told[1]
+    result = really(url=address + path)
+    assert result[0] is ok
+    assert result[1].startswith(message) and result[1]
 
 
 def test_no_proxy_is_asked(address, monkeypatch):

@@ -56,15 +56,15 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path):
 
 
 def test_a_started_process_has_a_session_and_no_files_of_this_one(tmp_path):
-    told = tmp_path / "told"
+    seen_by_child = tmp_path / "told"
     source = ("import os, sys\n"
               "files = {os.readlink('/proc/self/fd/%d' % number) for number in range(3)}\n"
               "open(sys.argv[1] + '.new', 'w').write(repr((\n"
               "    os.getsid(0) == os.getpid(), os.getcwd(), sorted(os.environ), files)))\n"
               "os.rename(sys.argv[1] + '.new', sys.argv[1])\n")
-    pid = Host().spawn(python(source, str(told)))
-    assert poll_until(Host(), told.exists, 30)
-    assert told.read_text() == repr((True, "/", ["LC_ALL", "PATH"], {"/dev/null"}))
+    pid = Host().spawn(python(source, str(seen_by_child)))
+    assert poll_until(Host(), seen_by_child.exists, 30)
+    assert seen_by_child.read_text() == repr((True, "/", ["LC_ALL", "PATH"], {"/dev/null"}))
     os.waitpid(pid, 0)
 
 

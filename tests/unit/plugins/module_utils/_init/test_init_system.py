@@ -50,9 +50,9 @@ def systemd(host):
 def test_a_trial_runs_from_its_beginning_and_again_when_it_is_killed(kernel, systemd):
     arm(kernel, ID, END)
     assert systemd.units == {SERVICE: END}
-    words = kernel.commands[0]
-    assert words[0] == "/usr/bin/systemd-run"
-    assert {"--property=Restart=on-failure", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP"} < set(words)
+    argv = kernel.commands[0]
+    assert argv[0] == "/usr/bin/systemd-run"
+    assert {"--property=Restart=on-failure", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP"} < set(argv)
     assert armed(kernel, ID)
     assert not armed(kernel, ID.replace("9f3c", "0000"))
 
@@ -60,7 +60,7 @@ def test_a_trial_runs_from_its_beginning_and_again_when_it_is_killed(kernel, sys
 def test_a_trial_whose_process_waits_to_be_started_again_is_armed(kernel, systemd):
     systemd.units[SERVICE] = END
     answer = kernel.answer
-    kernel.answer = lambda words: (0, answer(words)[1].replace("=active", "=activating"))
+    kernel.answer = lambda argv: (0, answer(argv)[1].replace("=active", "=activating"))
     assert armed(kernel, ID)
 
 
@@ -83,8 +83,8 @@ def test_a_trial_is_armed_when_what_ends_it_says_that_it_waits(kernel, systemd):
 
 
 def test_a_trial_is_not_armed_without_systemds_programs(kernel, systemd):
-    def missing(words, seconds):
-        raise FileNotFoundError(2, "No such file or directory", words[0])
+    def missing(argv, seconds):
+        raise FileNotFoundError(2, "No such file or directory", argv[0])
 
     kernel.run = missing
     with pytest.raises(LivepatchError) as raised:
@@ -102,13 +102,13 @@ def test_a_trials_end_is_called_off(kernel, systemd):
 def test_a_trials_end_does_not_stop_itself(kernel, systemd):
     arm(kernel, ID, END)
     answer = kernel.answer
-    kernel.answer = lambda words: (0, f"MainPID={PID}") if "--property=MainPID" in words else answer(words)
+    kernel.answer = lambda argv: (0, f"MainPID={PID}") if "--property=MainPID" in argv else answer(argv)
     disarm(kernel, ID)
     assert SERVICE in systemd.units
 
 
 def test_a_systemd_that_does_not_answer_is_no_reason_to_fail_when_a_trial_is_over(kernel, systemd):
-    def stuck(words, seconds):
+    def stuck(argv, seconds):
         raise LivepatchError("command-timed-out", "x")
 
     kernel.run = stuck
@@ -233,14 +233,14 @@ def test_what_is_not_a_note_of_a_process_guards_nothing(host, text):
 
 
 def test_a_process_that_does_not_start_or_stay_is_no_way_back(host, monkeypatch):
-    monkeypatch.setattr(host, "spawn", lambda words: 4999)
+    monkeypatch.setattr(host, "spawn", lambda argv: 4999)
     with pytest.raises(LivepatchError, match="ended at once") as raised:
         arm(host, ID, END)
     assert raised.value.code == "trial-not-armed"
     assert host.now() == 0
 
-    def missing(words):
-        raise FileNotFoundError(2, "No such file or directory", words[0])
+    def missing(argv):
+        raise FileNotFoundError(2, "No such file or directory", argv[0])
 
     monkeypatch.setattr(host, "spawn", missing)
     with pytest.raises(LivepatchError, match="No such file") as raised:

@@ -60,26 +60,26 @@ def test_a_blocker_fails_with_everything_in_the_result(judge):
     assert (error.details["compatible"], error.details["changed"]) == (False, False)
 
 
-def test_an_accepted_patch_is_called_so_as_by_the_other_modules(kernel, judge, bring):
-    accept(bring, FIX)
+def test_an_accepted_patch_is_called_so_as_by_the_other_modules(kernel, judge, apply):
+    accept(apply, FIX)
     result = judge()
     assert (result["patch"]["state"], result["patch"]["previous_state"], result["trial"]) == (
         "accepted", "accepted", None)
     assert host_inventory(kernel)["patches"][0]["state"] == "accepted"
 
 
-def test_a_patch_on_trial_is_only_enabled(kernel, judge, bring):
-    bring(FIX, trial=60)
+def test_a_patch_on_trial_is_only_enabled(kernel, judge, apply):
+    apply(FIX, trial=60)
     kernel.sleep(20)
     result = judge()
     assert (result["patch"]["state"], result["trial"]) == ("enabled", {"name": "fix", "seconds_left": 40})
 
 
-def test_another_build_than_the_accepted_one_is_only_enabled(judge, bring):
-    accept(bring, FIX)
-    bring(name="fix", state="disabled")
+def test_another_build_than_the_accepted_one_is_only_enabled(judge, apply):
+    accept(apply, FIX)
+    apply(name="fix", state="disabled")
     rebuilt = SimulatedPatch(build_id="ab" * 20)
-    bring(rebuilt)
+    apply(rebuilt)
     assert judge(rebuilt)["patch"]["state"] == "enabled"
 
 
@@ -111,27 +111,27 @@ def test_what_a_kernel_without_the_interface_does_not_export_is_no_other_finding
     assert blockers(judge(SimulatedPatch(imports=imports))) == ["livepatch-unsupported", "symbol-not-exported"]
 
 
-def test_an_enabled_patch_is_compared_with_its_file(kernel, judge, bring):
-    bring(FIX)
+def test_an_enabled_patch_is_compared_with_its_file(kernel, judge, apply):
+    apply(FIX)
     assert judge()["compatible"] is True
     assert judge()["patch"]["objects"][0]["patched"] is True
     kernel.put("/sys/kernel/tracing/enabled_functions", "")
     assert blockers(judge()) == ["function-not-hooked"]
 
 
-def test_an_enabled_patch_needs_no_privilege_and_no_open_door(kernel, judge, bring):
-    bring(FIX)
+def test_an_enabled_patch_needs_no_privilege_and_no_open_door(kernel, judge, apply):
+    apply(FIX)
     kernel.put("/proc/self/status", "Name:\tpython3\nCapEff:\t0000000000000000\n")
     kernel.put("/proc/sys/kernel/modules_disabled", "1\n")
     assert blockers(judge()) == []
 
 
-def test_an_enabled_patch_of_another_release_is_told_by_patch_and_by_patch_check(judge, bring):
-    bring(FIX)
+def test_an_enabled_patch_of_another_release_is_told_by_patch_and_by_patch_check(judge, apply):
+    apply(FIX)
     wrong = SimulatedPatch(release="6.1.0-57-amd64")
     assert blockers(judge(wrong)) == ["wrong-release"]
     with pytest.raises(LivepatchError, match=r"is built for kernel 6.1.0-57-amd64"):
-        bring(wrong)
+        apply(wrong)
 
 
 def test_what_is_not_described_is_asked_for(kernel):
@@ -148,25 +148,25 @@ def test_a_name_that_the_file_does_not_have_is_an_error_all_the_same(judge):
     assert caught.value.code == "name-differs"
 
 
-def test_patch_tells_a_lacking_interface_and_a_taken_name_among_other_blockers(kernel, bring):
+def test_patch_tells_a_lacking_interface_and_a_taken_name_among_other_blockers(kernel, apply):
     kernel.plain_module("fix", taint="OE")
     with pytest.raises(LivepatchError) as caught:
-        bring(SimulatedPatch(release="5.10.0"))
+        apply(SimulatedPatch(release="5.10.0"))
     assert blockers(caught.value.details) == ["wrong-release", "name-not-a-livepatch"]
     os.rmdir(kernel.path("/sys/kernel/livepatch"))
     with pytest.raises(LivepatchError) as caught:
-        bring(SimulatedPatch(release="5.10.0"))
+        apply(SimulatedPatch(release="5.10.0"))
     assert blockers(caught.value.details) == ["wrong-release", "livepatch-unsupported", "name-not-a-livepatch"]
     assert caught.value.details["patch"]["state"] == "absent"
 
 
-def test_patch_refuses_to_take_out_anything_without_an_interface(kernel, bring):
+def test_patch_refuses_to_take_out_anything_without_an_interface(kernel, apply):
     os.rmdir(kernel.path("/sys/kernel/livepatch"))
     with pytest.raises(LivepatchError) as caught:
-        bring(name="fix", state="absent")
+        apply(name="fix", state="absent")
     assert caught.value.code == "livepatch-unsupported"
 
 
-def test_what_is_found_before_and_after_a_load_is_told_once(bring):
-    codes_of_load = codes(bring(SimulatedPatch(opaque=True)))
+def test_what_is_found_before_and_after_a_load_is_told_once(apply):
+    codes_of_load = codes(apply(SimulatedPatch(opaque=True)))
     assert codes_of_load.count("tables-opaque") == 1

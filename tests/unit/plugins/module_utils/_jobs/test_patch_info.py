@@ -26,8 +26,8 @@ def test_a_kernel_without_patches(kernel):
         "boot": {"installed": False, "enabled": False, "switched_off": False, "init": "none", "patches": []}}
 
 
-def test_a_patch_with_its_module(kernel, bring):
-    bring(FIX)
+def test_a_patch_with_its_module(kernel, apply):
+    apply(FIX)
     inventory = host_inventory(kernel)
     assert inventory["patches"] == [{
         "name": "fix", "state": "enabled", "replace": None, "stack_order": None, "build_id": "aa" * 20, "taint": "OEK",
@@ -42,19 +42,19 @@ def test_a_patch_with_its_module(kernel, bring):
 
 
 @pytest.mark.parametrize("state", ["enabling", "disabling"])
-def test_a_transition_with_who_holds_it(kernel, bring, state):
+def test_a_transition_with_who_holds_it(kernel, apply, state):
     kernel.hold(7, directions=(state,))
-    bring(FIX, on_stall="wait")
+    apply(FIX, on_stall="wait")
     if state == "disabling":
-        bring(name="fix", state="disabled", on_stall="wait")
+        apply(name="fix", state="disabled", on_stall="wait")
     transition = host_inventory(kernel)["transition"]
     assert (transition["name"], transition["state"]) == ("fix", state)
     assert [(blocker["tid"], blocker["reason"]) for blocker in transition["blockers"]] == [(7, "asleep-in-function")]
 
 
-def test_what_is_left_of_patches_that_are_gone(kernel, bring):
-    bring(FIX)
-    bring(name="fix", state="disabled")
+def test_what_is_left_of_patches_that_are_gone(kernel, apply):
+    apply(FIX)
+    apply(name="fix", state="disabled")
     kernel.sleep(1)  # by now the simulated kernel has freed it
     kernel.plain_module("pinned", taint="OEK", refcnt=1)
     kernel.plain_module("e1000", taint="OE")
@@ -65,9 +65,9 @@ def test_what_is_left_of_patches_that_are_gone(kernel, bring):
         {"name": "fix", "build_id": "aa" * 20, "refcnt": 0}, {"name": "pinned", "build_id": "bb" * 20, "refcnt": 1}]
 
 
-def test_without_root_it_tells_what_it_may_and_asks_the_kernel_nothing(kernel, bring):
+def test_without_root_it_tells_what_it_may_and_asks_the_kernel_nothing(kernel, apply):
     kernel.hold(7)
-    bring(FIX, on_stall="wait")
+    apply(FIX, on_stall="wait")
     kernel.writes.clear()
     kernel.put("/proc/self/status", "CapEff:\t0000000000000000\n")
     kernel.forbidden = ("/proc/1/", "/proc/7/", "/proc/dynamic_debug", "/sys/kernel/tracing", "/sys/kernel/security")
@@ -83,29 +83,30 @@ def test_the_other_tools_on_the_host_are_told(kernel):
     assert [(tool["name"], tool["active"]) for tool in host_inventory(kernel)["other_tools"]] == [("KernelCare", False)]
 
 
-def test_the_life_of_a_patch_on_a_host_without_systemd(kernel, bring):
+def test_the_life_of_a_patch_on_a_host_without_systemd(kernel, apply):
     """As the changes themselves write ledger and journal; in test_drift.py those are written by hand."""
-    def told():
+    def patches_and_drift():
         inventory = host_inventory(kernel)
         return ([(patch["name"], patch["state"]) for patch in inventory["patches"]],
                 [found["code"] for found in inventory["drift"]])
 
     later = SimulatedPatch("later", build_id="cc" * 20, replace=True)
     kernel.put("/proc/sys/kernel/random/boot_id", "first\n")
-    bring(FIX)
-    assert told() == ([("fix", "enabled")], ["enabled-not-accepted"])
-    bring(FIX, state="accepted", fresh=True)
-    assert told() == ([("fix", "accepted")], ["boot-service-missing"])
-    bring(later, trial=300)
-    assert told() == ([("later", "enabled")], ["on-trial", "boot-service-missing"])
+    apply(FIX)
+    assert patches_and_drift() == ([("fix", "enabled")], ["enabled-not-accepted"])
+    apply(FIX, state="accepted", fresh=True)
+    assert patches_and_drift() == ([("fix", "accepted")], ["boot-service-missing"])
+    apply(later, trial=300)
+    assert patches_and_drift() == ([("later", "enabled")], ["on-trial", "boot-service-missing"])
     assert host_inventory(kernel)["trial"]["back_to"] == ["fix"]
     for number, _command in enumerate(kernel.spawned, start=1):
         shutil.rmtree(kernel.path(f"/proc/{5000 + number}"))
-    assert told() == ([("later", "enabled")], ["on-trial", "trial-process-missing", "boot-service-missing"])
-    bring(later, state="accepted", fresh=True)
-    assert told() == ([("later", "accepted")], ["boot-service-missing"])
-    bring(name="later", state="absent")
-    assert told() == ([], [])
+    assert patches_and_drift() == (
+        [("later", "enabled")], ["on-trial", "trial-process-missing", "boot-service-missing"])
+    apply(later, state="accepted", fresh=True)
+    assert patches_and_drift() == ([("later", "accepted")], ["boot-service-missing"])
+    apply(name="later", state="absent")
+    assert patches_and_drift() == ([], [])
     assert [(entry["action"], [(layer["name"], layer["accepted"]) for layer in entry["after"]])
             for entry in host_inventory(kernel)["journal"]] == [
         ("patch", []), ("accept", [("later", True)]), ("patch", [("later", False)]), ("accept", [("fix", True)]),

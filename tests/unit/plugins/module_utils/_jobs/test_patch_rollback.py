@@ -20,11 +20,11 @@ def roll_back(kernel):
 
 
 @pytest.fixture
-def stack(kernel, bring):
+def stack(kernel, apply):
     """A kernel with two patches in effect and a third that is disabled."""
     for name in ("first", "second", "third"):
-        bring(SimulatedPatch(name))
-    bring(name="third", state="disabled")
+        apply(SimulatedPatch(name))
+    apply(name="third", state="disabled")
     kernel.sleep(1)  # by now the simulated kernel has freed it
     kernel.writes.clear()
     return kernel
@@ -64,17 +64,17 @@ def test_check_mode_tells_the_same_and_changes_nothing(stack, roll_back):
     assert stack.names("/sys/module") == ["first", "second", "third"]
 
 
-def test_a_patch_in_transition_is_dealt_with_first(stack, interface, roll_back, bring):
+def test_a_patch_in_transition_is_dealt_with_first(stack, interface, roll_back, apply):
     stack.hold(7, directions=("disabling",))
-    bring(name="first", state="disabled", on_stall="wait")
+    apply(name="first", state="disabled", on_stall="wait")
     stack.let_go(7)
     assert names(roll_back()) == ["first", "second", "third"]
     assert interface.patches() == []
 
 
-def test_check_mode_does_not_ask_the_kernel_who_holds_a_transition(stack, roll_back, bring):
+def test_check_mode_does_not_ask_the_kernel_who_holds_a_transition(stack, roll_back, apply):
     stack.hold(7, directions=("disabling",))
-    bring(name="first", state="disabled", on_stall="wait")
+    apply(name="first", state="disabled", on_stall="wait")
     stack.writes.clear()
     roll_back(check_mode=True)
     assert stack.writes == []
@@ -133,7 +133,7 @@ def test_modules_that_are_no_live_patches_are_left_alone(stack, roll_back):
     assert stack.names("/sys/module") == ["e1000"]
 
 
-def test_it_takes_the_capability_but_not_to_find_nothing(kernel, bring, roll_back):
+def test_it_takes_the_capability_but_not_to_find_nothing(kernel, apply, roll_back):
     kernel.put("/proc/self/status", "CapEff:\t0000000000000000\n")
     assert roll_back()["changed"] is False
     kernel.plain_module("left", taint="K")

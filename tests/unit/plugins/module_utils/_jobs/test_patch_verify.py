@@ -22,9 +22,9 @@ def failure(*arguments):
 
 
 @pytest.fixture
-def both(kernel, bring):
-    bring(FIX)
-    bring(OTHER)
+def both(kernel, apply):
+    apply(FIX)
+    apply(OTHER)
     return kernel
 
 
@@ -35,9 +35,9 @@ def test_everything_that_is_enabled_from_the_files_that_the_host_keeps(both):
     assert result["findings"] == []
 
 
-def test_one_patch_by_its_name_also_with_dashes(both, bring):
+def test_one_patch_by_its_name_also_with_dashes(both, apply):
     assert verify_host(both, None, "other")["patches"] == ["other"]
-    bring(SimulatedPatch("one_more", objects={"vmlinux": ["version_proc_show"]}))
+    apply(SimulatedPatch("one_more", objects={"vmlinux": ["version_proc_show"]}))
     assert verify_host(both, None, "one-more")["patches"] == ["one_more"]
 
 
@@ -72,8 +72,8 @@ def test_a_patch_that_is_not_loaded_fails(both):
     assert failure(both, None, "absent").code == "not-loaded"
 
 
-def test_a_patch_whose_file_is_not_kept_fails(kernel, interface, bring):
-    bring(FIX)
+def test_a_patch_whose_file_is_not_kept_fails(kernel, interface, apply):
+    apply(FIX)
     kernel.put(f"/var/lib/kernel-livepatch/patches/{FIX.sha256}.json", "")
     assert failure(kernel, None, None).code == "file-unknown"
 
@@ -109,7 +109,7 @@ def test_a_replaced_patch_on_its_way_out_is_not_looked_at(both):
     assert verify_host(both, None, None)["patches"] == ["other"]
 
 
-def test_a_patch_in_transition_is_not_verified(both, bring):
+def test_a_patch_in_transition_is_not_verified(both, apply):
     both.hold(7)
-    bring(SimulatedPatch("slow"), on_stall="wait")
+    apply(SimulatedPatch("slow"), on_stall="wait")
     assert failure(both, None, None).code == "not-enabled"

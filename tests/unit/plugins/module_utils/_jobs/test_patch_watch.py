@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     failure,
     reboot,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import load
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load
 
 TAINTED = "/proc/sys/kernel/tainted"
 
@@ -42,8 +42,8 @@ def taint(kernel, *bits):
     kernel.put(TAINTED, f"{sum(1 << bit for bit in bits)}\n")
 
 
-def test_a_host_that_is_well(host, bring, watch):
-    known = bring(V1, trial=60)["baseline"]
+def test_a_host_that_is_well(host, apply, watch):
+    known = apply(V1, trial=60)["baseline"]
     assert known == {"boot_id": "boot-1", "taints": 4096, "uptime": 0, "kernel_log": None}
     taint(host, 12, 13, 15)
     host.sleep(9.5)
@@ -57,16 +57,16 @@ def test_a_host_that_is_well(host, bring, watch):
     assert (health["name"], health["ok"]) == ("true", True)
 
 
-def test_a_patch_that_is_accepted(host, bring, watch):
-    accept(bring, V1)
+def test_a_patch_that_is_accepted(host, apply, watch):
+    accept(apply, V1)
     result = watch()
     assert (result["state"], result["trial"], result["well"]) == ("accepted", None, True)
 
 
-def test_an_accepted_build_that_is_on_trial_again_is_not_called_accepted(host, bring, watch):
-    accept(bring, V1, params={"count": 3})
+def test_an_accepted_build_that_is_on_trial_again_is_not_called_accepted(host, apply, watch):
+    accept(apply, V1, params={"count": 3})
     reboot(host)
-    bring(V1, trial=60, params={"count": 9})
+    apply(V1, trial=60, params={"count": 9})
     assert watch()["state"] == "enabled"
 
 
@@ -81,15 +81,15 @@ def test_a_patch_that_somebody_else_has_loaded_is_looked_at_without_its_file(hos
     assert (result["well"], result["verified"]) == (False, False)
 
 
-def test_a_trial_of_another_patch_is_not_this_ones(host, bring, watch):
-    bring(V1)
-    bring(V2, trial=60)
+def test_a_trial_of_another_patch_is_not_this_ones(host, apply, watch):
+    apply(V1)
+    apply(V2, trial=60)
     assert watch("v2")["trial"] == {"seconds_left": 60}
     assert watch("v1")["trial"] is None
 
 
-def test_a_reboot(host, bring, watch):
-    known = bring(V1, trial=60)["baseline"]
+def test_a_reboot(host, apply, watch):
+    known = apply(V1, trial=60)["baseline"]
     host.say("BUG: of an earlier boot", priority=3)
     reboot(host)
     taint(host, 0, 9)
@@ -100,15 +100,15 @@ def test_a_reboot(host, bring, watch):
         False, "absent", False, "boot-2")
 
 
-def test_a_patch_that_came_back_with_a_reboot_is_no_proof_of_health(host, bring, watch):
-    bring(V1)
+def test_a_patch_that_came_back_with_a_reboot_is_no_proof_of_health(host, apply, watch):
+    apply(V1)
     assert codes(watch(earlier=dict(baseline(host), boot_id="boot-0"))) == ["host-rebooted"]
 
 
 @pytest.mark.parametrize("state", ["absent", "disabled"])
-def test_a_patch_that_does_not_run(host, bring, watch, state):
-    bring(V1)
-    bring(V1, state=state)
+def test_a_patch_that_does_not_run(host, apply, watch, state):
+    apply(V1)
+    apply(V1, state=state)
     result = watch()
     assert codes(result) == ["patch-not-running"]
     assert (result["state"], result["well"]) == (state, False)
@@ -122,11 +122,11 @@ def test_a_kernel_without_live_patching_has_no_patch(host, watch):
 
 @pytest.mark.parametrize("direction, codes_then", [
     ("enabling", ["transition-unfinished"]), ("disabling", ["patch-not-running", "transition-unfinished"])])
-def test_a_transition_that_goes_on(host, bring, watch, direction, codes_then):
+def test_a_transition_that_goes_on(host, apply, watch, direction, codes_then):
     if direction == "disabling":
-        bring(V1)
+        apply(V1)
     host.hold(7, directions=(direction,))
-    bring(V1, state={"enabling": "enabled", "disabling": "absent"}[direction], on_stall="wait")
+    apply(V1, state={"enabling": "enabled", "disabling": "absent"}[direction], on_stall="wait")
     result = watch()
     assert codes(result) == codes_then
     assert result["findings"][-1]["message"] == (
@@ -135,16 +135,16 @@ def test_a_transition_that_goes_on(host, bring, watch, direction, codes_then):
     assert (result["functions"], [one["comm"] for one in result["blockers"]]) == ([], ["worker"])
 
 
-def test_a_function_that_is_not_redirected_any_more(host, bring, watch):
-    bring(V1)
+def test_a_function_that_is_not_redirected_any_more(host, apply, watch):
+    apply(V1)
     host.put("/sys/kernel/tracing/enabled_functions", "")
     result = watch()
     assert (codes(result), result["verified"]) == (["function-not-hooked"], False)
     assert failure(watch_host, host, "v1", None, [], None).details["functions"][0]["ftrace"] is False
 
 
-def test_a_user_who_is_not_shown_the_tasks_proves_nothing(host, bring, watch):
-    bring(V1)
+def test_a_user_who_is_not_shown_the_tasks_proves_nothing(host, apply, watch):
+    apply(V1)
     host.forbidden = ("/proc/1/task/1/patch_state",)
     result = watch()
     assert (codes(result), result["verified"]) == (["tasks-unreadable"], False)
@@ -157,8 +157,8 @@ def test_a_user_who_is_not_shown_the_tasks_proves_nothing(host, bring, watch):
     ("POEK", (0, 12), []),  # the patch's own
     ("OEK", (12, 25), ["?"]),
 ])
-def test_new_taints(host, bring, watch, brought, bits, letters):
-    known = bring(V1)["baseline"]
+def test_new_taints(host, apply, watch, brought, bits, letters):
+    known = apply(V1)["baseline"]
     host.put("/sys/module/v1/taint", f"{brought}\n")
     taint(host, *bits)
     result = watch(earlier=known)
@@ -166,15 +166,15 @@ def test_new_taints(host, bring, watch, brought, bits, letters):
         ("new-taint", letter) for letter in letters]
 
 
-def test_old_taints_do_not_count(host, bring, watch):
+def test_old_taints_do_not_count(host, apply, watch):
     taint(host, 0, 9, 12)
-    known = bring(V1)["baseline"]
+    known = apply(V1)["baseline"]
     assert codes(watch(earlier=known)) == []
 
 
-def test_a_kernel_warning(host, bring, watch):
+def test_a_kernel_warning(host, apply, watch):
     host.say("WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2", priority=4)
-    known = bring(V1)["baseline"]
+    known = apply(V1)["baseline"]
     assert codes(watch(earlier=known)) == []
     host.say("WARNING: CPU: 1 PID: 2 at kernel/x.c:1 f+0x1/0x2", priority=4)
     host.say("Modules linked in: v1(OEK)", priority=4)
@@ -185,14 +185,14 @@ def test_a_kernel_warning(host, bring, watch):
     assert watch()["kernel_log"] == []  # without a baseline there is nothing to compare with
 
 
-def test_a_warning_that_a_health_check_brings_about_is_seen(host, bring, watch):
-    known = bring(V1)["baseline"]
+def test_a_warning_that_a_health_check_brings_about_is_seen(host, apply, watch):
+    known = apply(V1)["baseline"]
     host.answer = lambda words: host.say("BUG: sleeping function called from invalid context", priority=3) or (0, "")
     assert codes(watch(earlier=known, checks=[{"command": "true"}])) == ["kernel-warning"]
 
 
-def test_each_failed_health_check_is_a_finding(host, bring, watch):
-    bring(V1)
+def test_each_failed_health_check_is_a_finding(host, apply, watch):
+    apply(V1)
     host.answer = lambda words: (int(words[0] != "a"), "said")
     result = watch(checks=[{"command": "a"}, {"command": "b"}, {"command": "c", "name": "third"}])
     assert [(found["subject"], found["message"]) for found in result["findings"]] == [
@@ -201,8 +201,8 @@ def test_each_failed_health_check_is_a_finding(host, bring, watch):
     assert [one["ok"] for one in result["health"]] == [True, False, False]
 
 
-def test_the_first_blocker_decides_and_everything_is_told_with_it(host, bring):
-    known = bring(V1)["baseline"]
+def test_the_first_blocker_decides_and_everything_is_told_with_it(host, apply):
+    known = apply(V1)["baseline"]
     taint(host, 9)
     host.answer = lambda words: (1, "")
     error = failure(watch_host, host, "v1", known, [{"command": "x"}], None)
@@ -219,8 +219,8 @@ def test_nothing_is_done_where_an_option_makes_no_sense(host):
     assert host.commands == []
 
 
-def test_nothing_is_written(host, bring, watch):
-    known = bring(V1)["baseline"]
+def test_nothing_is_written(host, apply, watch):
+    known = apply(V1)["baseline"]
     host.writes.clear()
     watch(earlier=known)
     assert host.writes == []

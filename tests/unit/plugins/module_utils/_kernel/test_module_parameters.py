@@ -44,12 +44,12 @@ def test_what_the_kernel_could_not_read_back_is_refused(parameters):
     assert caught.value.code == "bad-parameter"
 
 
-def test_the_line_reaches_the_load(kernel, bring):
-    bring(SimulatedPatch(), params={"count": 3, "text": "two words"})
+def test_the_line_reaches_the_load(kernel, apply):
+    apply(SimulatedPatch(), params={"count": 3, "text": "two words"})
     assert kernel.loads == [("fix", 'count=3 text="two words"')]
 
 
-def test_a_bad_value_is_refused_before_anything_is_looked_at(kernel, bring):
+def test_a_bad_value_is_refused_before_anything_is_looked_at(kernel, apply):
     with pytest.raises(LivepatchError):
-        bring(SimulatedPatch(), params={"text": "two\nlines"})
+        apply(SimulatedPatch(), params={"text": "two\nlines"})
     assert kernel.loads == []

@@ -98,21 +98,21 @@ def test_what_another_module_s_load_logged_is_not_blamed_on_this_one():
     assert (error.code, error.details["kernel_log"]) == ("not-permitted", [])
 
 
-def test_a_refused_load_leaves_the_host_as_it_was(kernel, interface, bring):
+def test_a_refused_load_leaves_the_host_as_it_was(kernel, interface, apply):
     line = "livepatch: symbol 'no_such' not found in symbol table"
     kernel.say("livepatch: failed to find location for function 'of_yesterday'")
     with pytest.raises(LivepatchError) as caught:
-        bring(SimulatedPatch(refused=("EINVAL", [line])))
+        apply(SimulatedPatch(refused=("EINVAL", [line])))
     assert caught.value.code == "symbol-missing"
     assert caught.value.details["kernel_log"] == [line]
     assert caught.value.details["changed"] is False
     assert (interface.state("fix"), kernel.names("/sys/module")) == ("absent", [])
 
 
-def test_a_leftover_that_was_taken_out_for_a_refused_load_is_a_change(bring):
-    bring(SimulatedPatch())
-    bring(name="fix", state="disabled")
+def test_a_leftover_that_was_taken_out_for_a_refused_load_is_a_change(apply):
+    apply(SimulatedPatch())
+    apply(name="fix", state="disabled")
     with pytest.raises(LivepatchError) as caught:
-        bring(SimulatedPatch(refused=("ENOMEM", [])))
+        apply(SimulatedPatch(refused=("ENOMEM", [])))
     assert (caught.value.code, caught.value.details["changed"]) == ("no-memory", True)
     assert caught.value.details["patch"]["state"] == "absent"

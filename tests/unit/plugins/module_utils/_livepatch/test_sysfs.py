@@ -93,10 +93,10 @@ def test_a_refused_request_is_told(kernel, interface, code, expected):
         assert "the patch fix" in caught.value.message
 
 
-def test_a_kernel_that_is_busy_with_another_patch_says_with_which(kernel, interface, bring):
-    bring(SimulatedPatch())
+def test_a_kernel_that_is_busy_with_another_patch_says_with_which(kernel, interface, apply):
+    apply(SimulatedPatch())
     kernel.hold(7)
-    bring(SimulatedPatch("slow"), on_stall="wait")
+    apply(SimulatedPatch("slow"), on_stall="wait")
     with pytest.raises(LivepatchError) as caught:
         interface.set_enabled("fix", False)
     assert caught.value.code == "transition-running"

@@ -17,10 +17,10 @@ BASE = "/sys/kernel/livepatch/fix"
 
 
 @pytest.fixture
-def enabled(kernel, bring):
+def enabled(kernel, apply):
     """A kernel with the fix in effect, its module `target` included."""
     kernel.plain_module("target")
-    bring(FIX)
+    apply(FIX)
     return kernel
 
 
@@ -49,17 +49,17 @@ def test_not_loaded(verify):
 
 
 @pytest.mark.parametrize("state", ["enabling", "disabling"])
-def test_not_enabled(kernel, bring, verify, state):
+def test_not_enabled(kernel, apply, verify, state):
     kernel.hold(7, directions=(state,))
-    bring(FIX, on_stall="wait")
+    apply(FIX, on_stall="wait")
     if state == "disabling":
-        bring(name="fix", state="disabled", on_stall="wait")
+        apply(name="fix", state="disabled", on_stall="wait")
     assert verify() == (["not-enabled"], [])
 
 
-def test_disabled_and_still_loaded_is_not_enabled(bring, verify):
-    bring(FIX)
-    bring(name="fix", state="disabled")
+def test_disabled_and_still_loaded_is_not_enabled(apply, verify):
+    apply(FIX)
+    apply(name="fix", state="disabled")
     assert verify() == (["not-enabled"], [])
 
 
@@ -138,17 +138,17 @@ def test_ftrace_that_cannot_be_read_is_only_a_warning(enabled, verify):
     assert [function["ftrace"] for function in functions] == [None, None, None]
 
 
-def test_a_function_that_a_later_patch_has_taken_over(enabled, bring, verify):
-    bring(SimulatedPatch("later", objects={"vmlinux": ["one"], "target": ["other"]}))
+def test_a_function_that_a_later_patch_has_taken_over(enabled, apply, verify):
+    apply(SimulatedPatch("later", objects={"vmlinux": ["one"], "target": ["other"]}))
     codes, functions = verify()
     assert codes == ["function-overridden"]
     assert functions[1] == evidence(overridden_by="later")
 
 
-def test_an_earlier_patch_overrides_nothing(kernel, bring, verify):
+def test_an_earlier_patch_overrides_nothing(kernel, apply, verify):
     kernel.plain_module("target")
-    bring(SimulatedPatch("earlier", objects={"vmlinux": ["one"]}))
-    bring(FIX)
+    apply(SimulatedPatch("earlier", objects={"vmlinux": ["one"]}))
+    apply(FIX)
     assert verify()[0] == []
 
 
@@ -164,8 +164,8 @@ def test_a_kernel_object_that_is_not_patched(enabled, verify):
     assert verify()[0] == ["object-not-patched"]
 
 
-def test_a_module_that_is_not_loaded_is_only_a_note(kernel, bring, verify):
-    bring(FIX)
+def test_a_module_that_is_not_loaded_is_only_a_note(kernel, apply, verify):
+    apply(FIX)
     kernel.put("/sys/kernel/tracing/enabled_functions", "one (1)   I  \ntwo (1)   I  \n")
     codes, functions = verify()
     assert codes == ["object-absent"]
@@ -179,7 +179,7 @@ def test_a_task_in_the_old_code(enabled, verify):
     assert verify(tasks=False)[0] == []
 
 
-def test_a_task_that_holds_another_patch_s_transition_says_nothing_about_this_one(enabled, bring, verify):
+def test_a_task_that_holds_another_patch_s_transition_says_nothing_about_this_one(enabled, apply, verify):
     enabled.hold(7)
-    bring(SimulatedPatch("slow", objects={"vmlinux": ["other"]}), on_stall="wait")
+    apply(SimulatedPatch("slow", objects={"vmlinux": ["other"]}), on_stall="wait")
     assert verify()[0] == []

@@ -28,10 +28,10 @@ def test_the_controller_is_taken_at_its_word(kernel):
         NOBODY, controller_user="alice", controller_node="control1")
 
 
-@pytest.mark.parametrize("told", [
+@pytest.mark.parametrize("controller", [
     {}, {"user": None}, {"user": 1, "node": ["x"]}, {"user": "", "node": {"x": "y"}}, {"other": "x"}])
-def test_what_is_no_name_is_none(kernel, told):
-    assert identify_actor(kernel, told) == NOBODY
+def test_what_is_no_name_is_none(kernel, controller):
+    assert identify_actor(kernel, controller) == NOBODY
 
 
 def test_names_are_short_and_control_no_terminal(kernel):

@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import AFTER_BOOT, ON_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import (
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import (
     EARLIER_BOOT,
     FIX,
     HERE,
@@ -27,17 +27,17 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     REBUILT,
     WHO,
     change,
+    drift_codes,
+    drift_messages,
     entry,
-    keep,
     layer,
     load,
-    messages,
     on_trial,
     quarantined,
-    remember,
     simulated_init_system,
-    take_out,
-    told,
+    store_file,
+    store_ledger,
+    unload,
 )
 
 
@@ -51,7 +51,7 @@ def init_system(kernel, monkeypatch):
 
 def test_enabled_and_not_accepted(kernel):
     load(kernel, FIX)
-    remember(kernel, loaded=[entry(FIX, since=None)])
+    store_ledger(kernel, loaded=[entry(FIX, since=None)])
     assert host_inventory(kernel)["drift"] == [{
         "code": "enabled-not-accepted", "level": "note", "subject": "fix",
         "message": "fix is enabled and not accepted, so the next boot does not load it. Set it to state accepted to "
@@ -60,11 +60,11 @@ def test_enabled_and_not_accepted(kernel):
 
 def test_a_trial_that_nothing_will_end(kernel):
     load(kernel, FIX)
-    remember(kernel, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
-    assert told(kernel) == [("on-trial", "fix"), ("trial-process-missing", "fix")]
-    assert "reverts automatically to no live patch" in messages(kernel)["on-trial"]
+    store_ledger(kernel, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
+    assert drift_codes(kernel) == [("on-trial", "fix"), ("trial-process-missing", "fix")]
+    assert "reverts automatically to no live patch" in drift_messages(kernel)["on-trial"]
     with change_lock(kernel, {"transaction": "x", "since": "2026-11-21T09:16:53Z", "who": WHO}):
-        assert told(kernel) == [("on-trial", "fix")]  # what ends it can be what is at work
+        assert drift_codes(kernel) == [("on-trial", "fix")]  # what ends it can be what is at work
 
 
 def test_an_init_system_that_does_not_answer_is_no_failure(kernel, monkeypatch):
@@ -72,20 +72,20 @@ def test_an_init_system_that_does_not_answer_is_no_failure(kernel, monkeypatch):
         raise LivepatchError("not-answered", "systemctl does not answer.")
 
     load(kernel, FIX)
-    remember(kernel, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
+    store_ledger(kernel, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
     monkeypatch.setattr("ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info.armed", armed)
-    assert told(kernel) == [("on-trial", "fix")]
+    assert drift_codes(kernel) == [("on-trial", "fix")]
 
 
 def test_loaded_by_hand(kernel):
     load(kernel, FIX)
-    assert told(kernel) == [("loaded-by-hand", "fix")]
+    assert drift_codes(kernel) == [("loaded-by-hand", "fix")]
 
 
 def test_what_is_not_enabled_yet_was_not_loaded_by_hand(kernel):
     kernel.hold(7)
     load(kernel, FIX)
-    assert (told(kernel), host_inventory(kernel)["transition"]["state"]) == ([], "enabling")
+    assert (drift_codes(kernel), host_inventory(kernel)["transition"]["state"]) == ([], "enabling")
 
 
 @pytest.mark.parametrize("known", [
@@ -93,52 +93,52 @@ def test_what_is_not_enabled_yet_was_not_loaded_by_hand(kernel):
     # A ledger with nothing but `booted` is not written at all.
     {"booted": {"confirmed": False, "patches": [entry(FIX, since=None)]}, "quarantined": [quarantined(LATER)]}])
 def test_what_this_collection_has_loaded_was_not_loaded_by_hand(kernel, known):
-    keep(kernel, FIX)
+    store_file(kernel, FIX)
     load(kernel, FIX)
-    remember(kernel, **known)
-    assert ("loaded-by-hand", "fix") not in told(kernel)
+    store_ledger(kernel, **known)
+    assert ("loaded-by-hand", "fix") not in drift_codes(kernel)
 
 
 def test_a_build_without_a_build_id_is_known_by_its_name(kernel):
     unknown = dict(entry(FIX), build_id=None)
     load(kernel, FIX)
     os.unlink(kernel.path("/sys/module/fix/notes/.note.gnu.build-id"))
-    assert told(kernel) == [("loaded-by-hand", "fix")]
-    remember(kernel, loaded=[unknown])
-    assert told(kernel) == [("enabled-not-accepted", "fix")]
-    keep(kernel, FIX)
-    remember(kernel, accepted=[unknown])
-    assert told(kernel) == []
+    assert drift_codes(kernel) == [("loaded-by-hand", "fix")]
+    store_ledger(kernel, loaded=[unknown])
+    assert drift_codes(kernel) == [("enabled-not-accepted", "fix")]
+    store_file(kernel, FIX)
+    store_ledger(kernel, accepted=[unknown])
+    assert drift_codes(kernel) == []
 
 
 def test_another_build_under_a_known_name_was_loaded_by_hand(kernel):
     load(kernel, REBUILT)
-    remember(kernel, loaded=[entry(FIX, since=None)])
-    assert told(kernel) == [("loaded-by-hand", "fix")]
+    store_ledger(kernel, loaded=[entry(FIX, since=None)])
+    assert drift_codes(kernel) == [("loaded-by-hand", "fix")]
 
 
 # What is accepted
 
 
 def test_another_build_than_accepted(kernel):
-    keep(kernel, FIX)
+    store_file(kernel, FIX)
     load(kernel, REBUILT)
-    remember(kernel, accepted=[entry(FIX)], loaded=[entry(REBUILT, since=None)])
-    assert told(kernel) == [("other-build-than-accepted", "fix")]
-    message = messages(kernel)["other-build-than-accepted"]
+    store_ledger(kernel, accepted=[entry(FIX)], loaded=[entry(REBUILT, since=None)])
+    assert drift_codes(kernel) == [("other-build-than-accepted", "fix")]
+    message = drift_messages(kernel)["other-build-than-accepted"]
     assert f"build-id {REBUILT.build_id}, and the next boot loads the accepted one ({FIX.build_id})" in message
 
 
 def why(kernel):
-    assert told(kernel)[-1] == ("accepted-not-loaded", "fix")
-    return messages(kernel)["accepted-not-loaded"]
+    assert drift_codes(kernel)[-1] == ("accepted-not-loaded", "fix")
+    return drift_messages(kernel)["accepted-not-loaded"]
 
 
 @pytest.fixture
 def accepted(kernel):
     """The patch is accepted, and the kernel does not have it."""
-    keep(kernel, FIX)
-    remember(kernel, accepted=[entry(FIX)])
+    store_file(kernel, FIX)
+    store_ledger(kernel, accepted=[entry(FIX)])
 
 
 @pytest.mark.usefixtures("accepted")
@@ -165,15 +165,15 @@ class TestAcceptedAndNotLoaded:
     def test_by_somebody_who_has_taken_it_out(self, kernel):
         change(kernel, "at-boot", "boot", after=[layer(FIX, accepted=True)])
         assert "it was enabled after transaction at-boot, and it was not this collection that removed it" in why(kernel)
-        assert told(kernel) == [("accepted-not-loaded", "fix")]
+        assert drift_codes(kernel) == [("accepted-not-loaded", "fix")]
 
     def test_by_another_patch_that_has_replaced_it(self, kernel):
         load(kernel, LATER)
-        remember(kernel, accepted=[entry(FIX)], loaded=[entry(LATER, since=None)])
+        store_ledger(kernel, accepted=[entry(FIX)], loaded=[entry(LATER, since=None)])
         change(kernel, "first", after=[layer(FIX)])
         change(kernel, "second", patches=[LATER], replaces=["fix"], after=[layer(LATER)])
         assert "later has replaced it in transaction second" in why(kernel)
-        assert told(kernel)[0] == ("enabled-not-accepted", "later")
+        assert drift_codes(kernel)[0] == ("enabled-not-accepted", "later")
 
     def test_not_by_a_patch_that_has_gone_since(self, kernel):
         change(kernel, "second", patches=[LATER], replaces=["fix"], after=[layer(LATER)])
@@ -181,7 +181,7 @@ class TestAcceptedAndNotLoaded:
         assert "the reason is not known. See" in why(kernel)
 
     def test_by_its_quarantine(self, kernel):
-        remember(kernel, accepted=[entry(FIX)], quarantined=[quarantined(FIX)])
+        store_ledger(kernel, accepted=[entry(FIX)], quarantined=[quarantined(FIX)])
         assert "it is quarantined" in why(kernel)
 
     @pytest.mark.parametrize("known, reason", [
@@ -192,12 +192,12 @@ class TestAcceptedAndNotLoaded:
     def test_by_what_loads_it_at_boot(self, kernel, init_system, known, reason):
         init_system.boot.update(known)
         assert "no service loads it at boot" in why(kernel)
-        assert told(kernel)[0] == ("boot-service-missing", "boot")
-        assert reason in messages(kernel)["boot-service-missing"]
+        assert drift_codes(kernel)[0] == ("boot-service-missing", "boot")
+        assert reason in drift_messages(kernel)["boot-service-missing"]
 
     def test_not_while_a_change_goes_on(self, kernel):
         with change_lock(kernel, {"transaction": "x", "since": "2026-11-21T09:16:53Z", "who": WHO}):
-            assert told(kernel) == []
+            assert drift_codes(kernel) == []
 
     @pytest.mark.parametrize("state", ["enabling", "disabling"])
     def test_not_during_its_transition(self, kernel, interface, state):
@@ -206,32 +206,32 @@ class TestAcceptedAndNotLoaded:
         if state == "disabling":
             interface.set_enabled("fix", False)
             kernel.sleep(1)
-        assert (told(kernel), [patch["state"] for patch in host_inventory(kernel)["patches"]]) == ([], [state])
+        assert (drift_codes(kernel), [patch["state"] for patch in host_inventory(kernel)["patches"]]) == ([], [state])
 
     def test_while_it_is_disabled_and_still_shown(self, kernel, interface):
         load(kernel, FIX)
         interface.set_enabled("fix", False)
         kernel.sleep(0.5)
         assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["disabled"]
-        assert told(kernel) == [("accepted-not-loaded", "fix")]
+        assert drift_codes(kernel) == [("accepted-not-loaded", "fix")]
 
     def test_and_its_file_is_gone(self, kernel):
         os.unlink(kernel.path(f"/var/lib/kernel-livepatch/patches/{FIX.sha256}.ko"))
-        assert told(kernel) == [("accepted-file-missing", "fix"), ("accepted-not-loaded", "fix")]
+        assert drift_codes(kernel) == [("accepted-file-missing", "fix"), ("accepted-not-loaded", "fix")]
 
 
 def test_a_file_for_another_kernel_is_missed_too(kernel):
-    keep(kernel, FIX)
-    remember(kernel, accepted=[entry(FIX), entry(LATER, release="5.10.0-1")])
-    assert told(kernel) == [("accepted-file-missing", "later"), ("accepted-not-loaded", "fix")]
+    store_file(kernel, FIX)
+    store_ledger(kernel, accepted=[entry(FIX), entry(LATER, release="5.10.0-1")])
+    assert drift_codes(kernel) == [("accepted-file-missing", "later"), ("accepted-not-loaded", "fix")]
 
 
 def test_a_kernel_that_nothing_is_accepted_for(kernel):
     for patch in (FIX, LATER):
-        keep(kernel, patch)
-    remember(kernel, accepted=[entry(LATER, release="6.1.0-9"), entry(FIX, release="5.10.0-1")])
-    assert told(kernel) == [("kernel-changed", HERE)]
-    message = messages(kernel)["kernel-changed"]
+        store_file(kernel, patch)
+    store_ledger(kernel, accepted=[entry(LATER, release="6.1.0-9"), entry(FIX, release="5.10.0-1")])
+    assert drift_codes(kernel) == [("kernel-changed", HERE)]
+    message = drift_messages(kernel)["kernel-changed"]
     assert f"accepted for kernel 5.10.0-1, 6.1.0-9 and none for the running {HERE}" in message
 
 
@@ -241,41 +241,41 @@ def test_a_kernel_that_nothing_is_accepted_for(kernel):
 @pytest.mark.parametrize("at_boot", [False, True])
 def test_gone_after_a_reboot(kernel, at_boot):
     change(kernel, "before", boot_id=EARLIER_BOOT, after=[layer(FIX), layer(LATER, accepted=True)])
-    remember(kernel, accepted=[entry(LATER, release="5.10.0-1")])
+    store_ledger(kernel, accepted=[entry(LATER, release="5.10.0-1")])
     if at_boot:
         change(kernel, "at-boot", "boot")
-    assert told(kernel)[-1] == ("gone-after-reboot", "fix")
-    assert ("gone-after-reboot", "later") not in told(kernel)
-    assert "(transaction before)" in messages(kernel)["gone-after-reboot"]
+    assert drift_codes(kernel)[-1] == ("gone-after-reboot", "fix")
+    assert ("gone-after-reboot", "later") not in drift_codes(kernel)
+    assert "(transaction before)" in drift_messages(kernel)["gone-after-reboot"]
 
 
 def test_gone_after_a_reboot_in_the_middle_of_a_change(kernel):
     change(kernel, "cut", boot_id=EARLIER_BOOT, patches=[LATER], before=[layer(FIX)], outcome=None)
-    assert told(kernel) == [("gone-after-reboot", "fix")]
+    assert drift_codes(kernel) == [("gone-after-reboot", "fix")]
 
 
 def test_what_is_there_again_or_has_been_dealt_with_is_not_gone(kernel, interface):
     change(kernel, "before", boot_id=EARLIER_BOOT, after=[layer(FIX)])
     load(kernel, FIX)
-    assert told(kernel) == [("loaded-by-hand", "fix")]
-    take_out(kernel, interface, "fix")
-    assert told(kernel) == [("gone-after-reboot", "fix")]
+    assert drift_codes(kernel) == [("loaded-by-hand", "fix")]
+    unload(kernel, interface, "fix")
+    assert drift_codes(kernel) == [("gone-after-reboot", "fix")]
     change(kernel, "now", before=[], after=[])
-    assert told(kernel) == []
+    assert drift_codes(kernel) == []
 
 
 def test_taken_out_by_hand(kernel, interface):
     load(kernel, FIX)
-    remember(kernel, loaded=[entry(FIX, since=None)])
+    store_ledger(kernel, loaded=[entry(FIX, since=None)])
     change(kernel, "enabled", patches=[FIX], after=[layer(FIX)])
-    assert told(kernel) == [("enabled-not-accepted", "fix")]
-    take_out(kernel, interface, "fix")
-    assert told(kernel) == [("removed-by-hand", "fix")]
+    assert drift_codes(kernel) == [("enabled-not-accepted", "fix")]
+    unload(kernel, interface, "fix")
+    assert drift_codes(kernel) == [("removed-by-hand", "fix")]
 
 
 def test_an_interrupted_change_says_nothing_of_what_is_there(kernel):
     change(kernel, "cut", patches=[FIX], before=[layer(LATER)], outcome=None)
-    assert told(kernel) == []
+    assert drift_codes(kernel) == []
 
 
 # After a crash
@@ -283,33 +283,33 @@ def test_an_interrupted_change_says_nothing_of_what_is_there(kernel):
 
 def test_a_crash_on_trial_before_anything_has_settled_it(kernel):
     change(kernel, "first", boot_id=EARLIER_BOOT, patches=[FIX], after=[layer(FIX)])
-    remember(kernel, boot_id=EARLIER_BOOT, watched=True, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
+    store_ledger(kernel, boot_id=EARLIER_BOOT, watched=True, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
     now = host_inventory(kernel)
     assert now["quarantined"] == [quarantined(FIX, since=None)]
     assert now["trial"] is None
-    assert told(kernel) == [("in-quarantine", "fix")]
-    assert "crashed while it was enabled and not accepted" in messages(kernel)["in-quarantine"]
+    assert drift_codes(kernel) == [("in-quarantine", "fix")]
+    assert "crashed while it was enabled and not accepted" in drift_messages(kernel)["in-quarantine"]
 
 
 def test_a_crash_after_boot(kernel):
-    remember(kernel, quarantined=[quarantined(FIX, why="crashed-after-boot")])
-    assert "crashed soon after it had been loaded at boot" in messages(kernel)["in-quarantine"]
+    store_ledger(kernel, quarantined=[quarantined(FIX, why="crashed-after-boot")])
+    assert "crashed soon after it had been loaded at boot" in drift_messages(kernel)["in-quarantine"]
 
 
 def test_a_quarantine_is_no_drift_once_something_newer_is_accepted(kernel):
-    keep(kernel, LATER)
+    store_file(kernel, LATER)
     load(kernel, LATER)
-    remember(kernel, accepted=[entry(LATER, since="2026-11-21T09:04:59Z")], quarantined=[quarantined(FIX)])
-    assert told(kernel) == [("in-quarantine", "fix")]
-    remember(kernel, accepted=[entry(LATER, since="2026-11-21T09:05:01Z")], quarantined=[quarantined(FIX)])
-    assert told(kernel) == []
+    store_ledger(kernel, accepted=[entry(LATER, since="2026-11-21T09:04:59Z")], quarantined=[quarantined(FIX)])
+    assert drift_codes(kernel) == [("in-quarantine", "fix")]
+    store_ledger(kernel, accepted=[entry(LATER, since="2026-11-21T09:05:01Z")], quarantined=[quarantined(FIX)])
+    assert drift_codes(kernel) == []
     assert host_inventory(kernel)["quarantined"] == [quarantined(FIX)]
 
 
 def test_after_a_clean_reboot_nothing_is_quarantined(kernel):
     change(kernel, "first", boot_id=EARLIER_BOOT, patches=[FIX], after=[layer(FIX)])
-    remember(kernel, boot_id=EARLIER_BOOT, watched=False, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
-    assert (host_inventory(kernel)["quarantined"], told(kernel)) == ([], [("gone-after-reboot", "fix")])
+    store_ledger(kernel, boot_id=EARLIER_BOOT, watched=False, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
+    assert (host_inventory(kernel)["quarantined"], drift_codes(kernel)) == ([], [("gone-after-reboot", "fix")])
 
 
 def test_every_message_says_what_to_do():

@@ -176,30 +176,30 @@ def test_the_lock_is_private_and_no_link_is_followed(kernel, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_busy_host_is_not_changed(kernel, interface, bring, holder):
+def test_a_busy_host_is_not_changed(kernel, interface, apply, holder):
     with pytest.raises(LivepatchError) as caught:
-        bring(SimulatedPatch())
+        apply(SimulatedPatch())
     assert caught.value.code == "host-busy"
     assert caught.value.details["holder"]["who"] == WHO
     assert (interface.state("fix"), kernel.loads) == ("absent", [])
     assert not kernel.exists("/var/lib/kernel-livepatch")
 
 
-def test_a_transition_that_another_run_waits_for_is_told_as_that_run(kernel, bring):
+def test_a_transition_that_another_run_waits_for_is_told_as_that_run(kernel, apply):
     kernel.hold(7)
-    bring(SimulatedPatch("other"), on_stall="wait")
+    apply(SimulatedPatch("other"), on_stall="wait")
     process = Holder(lambda: change_lock(kernel, CHANGE))
     with pytest.raises(LivepatchError) as caught:
-        bring(SimulatedPatch())
+        apply(SimulatedPatch())
     with pytest.raises(LivepatchError) as forecast:
-        bring(SimulatedPatch(), check_mode=True)
+        apply(SimulatedPatch(), check_mode=True)
     process.kill()
     gone(kernel)
     with pytest.raises(LivepatchError) as left:
-        bring(SimulatedPatch())
+        apply(SimulatedPatch())
     assert [each.value.code for each in (caught, forecast, left)] == [
         "host-busy", "transition-running", "transition-running"]
 
 
-def test_a_busy_host_can_be_asked_what_would_change(bring, holder):
-    assert bring(SimulatedPatch(), check_mode=True)["changed"] is True
+def test_a_busy_host_can_be_asked_what_would_change(apply, holder):
+    assert apply(SimulatedPatch(), check_mode=True)["changed"] is True

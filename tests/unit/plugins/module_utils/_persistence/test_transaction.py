@@ -68,9 +68,9 @@ def fill_disk(monkeypatch, calls=0):
     monkeypatch.setattr(transaction_module, "append_record", append)
 
 
-def test_a_change_is_told_in_full(kernel, bring):
+def test_a_change_is_told_in_full(kernel, apply):
     kernel.put("/proc/sys/kernel/random/boot_id", "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11\n")
-    result = bring(FIX)
+    result = apply(FIX)
     assert history(kernel) == {"changing": None, "journal_unreadable": 0, "journal": [{
         "transaction": result["transaction"], "action": "patch", "outcome": "done", "code": None,
         "began": "2026-11-21T09:16:53Z", "ended": "2026-11-21T09:16:53Z",
@@ -84,88 +84,88 @@ def test_a_change_is_told_in_full(kernel, bring):
     }]}
 
 
-def test_the_record_is_there_before_the_kernel_is_touched(kernel, bring, monkeypatch):
+def test_the_record_is_there_before_the_kernel_is_touched(kernel, apply, monkeypatch):
     seen = []
     real = kernel.finit_module
     monkeypatch.setattr(kernel, "finit_module", lambda *arguments: seen.append(newest(kernel)) or real(*arguments))
-    result = bring(FIX)
+    result = apply(FIX)
     assert [(entry["transaction"], entry["outcome"]) for entry in seen] == [(result["transaction"], "running")]
 
 
-def test_later_changes_are_told_first_and_their_names_sort_by_time(kernel, bring):
-    results = [bring(FIX), bring(name="fix", state="absent"), bring(FIX)]
+def test_later_changes_are_told_first_and_their_names_sort_by_time(kernel, apply):
+    results = [apply(FIX), apply(name="fix", state="absent"), apply(FIX)]
     names = [result["transaction"] for result in results]
     assert names == sorted(set(names))
     assert [entry["transaction"] for entry in journal(kernel)] == names[::-1]
     assert [entry["before"] for entry in journal(kernel)] == [[], STACK, []]
 
 
-def test_a_removal_by_name_knows_the_digest_from_what_is_kept(kernel, bring):
-    bring(FIX)
-    bring(name="fix", state="absent")
+def test_a_removal_by_name_knows_the_digest_from_what_is_kept(kernel, apply):
+    apply(FIX)
+    apply(name="fix", state="absent")
     assert newest(kernel)["patches"][0]["sha256"] == FIX.sha256
     assert (newest(kernel)["before"], newest(kernel)["after"]) == (STACK, [])
 
 
-def test_what_was_replaced_is_told(kernel, bring):
-    bring(FIX)
-    bring(SimulatedPatch("later", build_id="cc" * 20, replace=True))
+def test_what_was_replaced_is_told(kernel, apply):
+    apply(FIX)
+    apply(SimulatedPatch("later", build_id="cc" * 20, replace=True))
     assert newest(kernel)["replaces"] == ["fix"]
     assert [patch["name"] for patch in newest(kernel)["after"]] == ["later"]
 
 
-def test_a_patch_that_something_else_has_loaded_has_no_digest(kernel, interface, bring):
-    bring(FIX)
+def test_a_patch_that_something_else_has_loaded_has_no_digest(kernel, interface, apply):
+    apply(FIX)
     os.unlink(kernel.path(f"/var/lib/kernel-livepatch/patches/{FIX.sha256}.json"))
-    bring(SimulatedPatch("later", build_id="cc" * 20))
+    apply(SimulatedPatch("later", build_id="cc" * 20))
     assert newest(kernel)["before"] == [dict(STACK[0], sha256=None)]
 
 
-def test_what_changes_nothing_is_not_written(kernel, bring):
-    bring(FIX, check_mode=True)
+def test_what_changes_nothing_is_not_written(kernel, apply):
+    apply(FIX, check_mode=True)
     assert not kernel.exists(CURRENT)
-    bring(FIX)
+    apply(FIX)
     before = kernel.read_bytes(CURRENT)
-    assert bring(FIX)["transaction"] is None
-    assert bring(name="fix", state="absent", check_mode=True)["transaction"] is None
-    assert bring(name="other", state="absent")["transaction"] is None
+    assert apply(FIX)["transaction"] is None
+    assert apply(name="fix", state="absent", check_mode=True)["transaction"] is None
+    assert apply(name="other", state="absent")["transaction"] is None
     assert roll_back(kernel, "original", 3, "reverse", check_mode=True)["transaction"] is None
-    failure(bring, SimulatedPatch("wrong", release="5.10.0"))
+    failure(apply, SimulatedPatch("wrong", release="5.10.0"))
     assert kernel.read_bytes(CURRENT) == before
 
 
-def test_what_asks_for_the_file_first_is_not_written(kernel, bring):
+def test_what_asks_for_the_file_first_is_not_written(kernel, apply):
     with pytest.raises(ControllerRequest):
-        bring(offer=FIX.offer())
+        apply(offer=FIX.offer())
     assert not kernel.exists(CURRENT)
 
 
-def test_a_failed_change_tells_why_and_what_is_enabled_then(kernel, bring):
+def test_a_failed_change_tells_why_and_what_is_enabled_then(kernel, apply):
     kernel.hold(7)
-    error = failure(bring, FIX)
+    error = failure(apply, FIX)
     assert outcomes(kernel) == [("failed", "transition-stalled")]
     assert error.details["transaction"] == newest(kernel)["transaction"]
     assert (newest(kernel)["patches"][0]["state"], newest(kernel)["after"]) == ("absent", [])
 
 
-def test_a_transition_that_is_left_going_is_told_and_so_is_its_end(kernel, bring):
+def test_a_transition_that_is_left_going_is_told_and_so_is_its_end(kernel, apply):
     kernel.hold(7)
-    bring(FIX, on_stall="wait")
+    apply(FIX, on_stall="wait")
     assert (outcomes(kernel), newest(kernel)["after"]) == ([("in-transition", None)], [])
     kernel.let_go(7)
-    bring(FIX)
+    apply(FIX)
     assert (newest(kernel)["outcome"], newest(kernel)["patches"][0]["previous_state"]) == ("done", "enabling")
 
 
-def test_a_killed_change_is_interrupted_and_the_next_one_goes_on(kernel, bring, monkeypatch):
+def test_a_killed_change_is_interrupted_and_the_next_one_goes_on(kernel, apply, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KilledError):
         kill_when_written(patched)
-        bring(FIX)
+        apply(FIX)
     entry = newest(kernel)
     assert (entry["outcome"], entry["ended"], entry["after"], entry["seconds"]) == ("interrupted", None, None, None)
     assert entry["patches"] == [dict(
         BUILD, previous_state="absent", wanted_state="enabled", state=None, transition_seconds=None)]
-    assert bring(FIX)["changed"] is True
+    assert apply(FIX)["changed"] is True
     assert outcomes(kernel) == [("done", None), ("interrupted", None)]
 
 
@@ -187,9 +187,9 @@ def journal_begin(kernel):
     return next(record for record in journal_module.newest_records(kernel) if record and record["event"] == "begin")
 
 
-def test_without_a_journal_nothing_is_changed(kernel, interface, bring, monkeypatch):
+def test_without_a_journal_nothing_is_changed(kernel, interface, apply, monkeypatch):
     fill_disk(monkeypatch)
-    error = failure(bring, FIX)
+    error = failure(apply, FIX)
     assert (error.code, error.details["changed"], error.details["transaction"]) == ("journal-unwritable", False, None)
     assert "(No space left on device), and no patch is loaded without a record of it" in error.message
     assert (kernel.loads, kernel.writes, interface.state("fix")) == ([], [], "absent")
@@ -197,20 +197,20 @@ def test_without_a_journal_nothing_is_changed(kernel, interface, bring, monkeypa
 
 
 @pytest.mark.parametrize("back", [
-    lambda _kernel, bring: bring(name="fix", state="absent"),
+    lambda _kernel, apply: apply(name="fix", state="absent"),
     lambda kernel, _bring: roll_back(kernel, "original", 3, "reverse")])
-def test_without_a_journal_the_way_back_is_open(kernel, interface, bring, monkeypatch, back):
-    bring(FIX)
+def test_without_a_journal_the_way_back_is_open(kernel, interface, apply, monkeypatch, back):
+    apply(FIX)
     fill_disk(monkeypatch)
-    result = back(kernel, bring)
+    result = back(kernel, apply)
     assert [found["code"] for found in result["findings"]] == ["journal-begin-missing", "journal-end-missing"]
     assert (result["changed"], interface.state("fix")) == (True, "absent")
 
 
-def test_an_end_that_cannot_be_written_is_a_warning_of_what_was_done(kernel, bring, monkeypatch):
+def test_an_end_that_cannot_be_written_is_a_warning_of_what_was_done(kernel, apply, monkeypatch):
     with monkeypatch.context() as patched:
         fill_disk(patched, calls=1)
-        result = bring(FIX)
+        result = apply(FIX)
     assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
     assert [(found["code"], found["level"]) for found in result["findings"]] == [("journal-end-missing", "warning")]
     assert result["transaction"] in result["findings"][0]["message"]
@@ -221,15 +221,15 @@ def test_an_end_that_cannot_be_written_is_a_warning_of_what_was_done(kernel, bri
     assert [found["code"] for found in rolled_back["findings"]] == ["journal-end-missing"]
 
 
-def test_an_end_that_cannot_be_written_hides_no_failure(kernel, bring, monkeypatch):
+def test_an_end_that_cannot_be_written_hides_no_failure(kernel, apply, monkeypatch):
     kernel.hold(7)
     fill_disk(monkeypatch, calls=1)
-    error = failure(bring, FIX)
+    error = failure(apply, FIX)
     assert error.code == "transition-stalled"
     assert [found["code"] for found in error.details["findings"]] == ["journal-end-missing"]
 
 
-def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, bring, monkeypatch):
+def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, apply, monkeypatch):
     real = kernel.finit_module
 
     def finit_module(*arguments):
@@ -237,14 +237,14 @@ def test_a_directory_that_becomes_public_meanwhile_is_a_warning_too(kernel, brin
         real(*arguments)
 
     monkeypatch.setattr(kernel, "finit_module", finit_module)
-    found = bring(FIX)["findings"]
+    found = apply(FIX)["findings"]
     assert [entry["code"] for entry in found] == ["journal-end-missing"]
     assert "Other users can use" in found[0]["message"]
 
 
-def test_a_rollback_is_one_change(kernel, bring):
-    bring(FIX)
-    bring(SimulatedPatch("later", build_id="cc" * 20))
+def test_a_rollback_is_one_change(kernel, apply):
+    apply(FIX)
+    apply(SimulatedPatch("later", build_id="cc" * 20))
     result = roll_back(kernel, "original", 3, "reverse", controller={"user": "alice", "node": "control1"})
     entry = newest(kernel)
     assert (entry["transaction"], entry["action"], entry["outcome"]) == (result["transaction"], "rollback", "done")
@@ -260,15 +260,15 @@ def test_a_rollback_is_one_change(kernel, bring):
 
 @pytest.mark.parametrize("on_stall, outcome, code", [
     ("reverse", "failed", "transition-stalled"), ("wait", "in-transition", None)])
-def test_a_rollback_that_is_held_says_so(kernel, bring, on_stall, outcome, code):
-    bring(FIX)
+def test_a_rollback_that_is_held_says_so(kernel, apply, on_stall, outcome, code):
+    apply(FIX)
     kernel.hold(7, directions=("disabling",))
     if code:
-        told = failure(roll_back, kernel, "original", 3, on_stall).details
+        result = failure(roll_back, kernel, "original", 3, on_stall).details
     else:
-        told = roll_back(kernel, "original", 3, on_stall)
+        result = roll_back(kernel, "original", 3, on_stall)
     assert (newest(kernel)["outcome"], newest(kernel)["code"]) == (outcome, code)
-    assert newest(kernel)["transaction"] == told["transaction"]
+    assert newest(kernel)["transaction"] == result["transaction"]
 
 
 def test_a_module_that_the_kernel_holds_for_ever_is_no_change_each_time(kernel):
@@ -304,26 +304,26 @@ def test_changes_on_both_sides_of_a_rotation_are_told(kernel):
         with open_transaction(kernel, "patch") as transaction:
             transaction.begin([], [])
             transaction.end("done", [], [])
-    told = history(kernel)
+    result = history(kernel)
     assert kernel.exists(journal_module.OLDER)
-    assert ([entry["outcome"] for entry in told["journal"]], told["journal_unreadable"]) == (["done"] * 6, 1)
+    assert ([entry["outcome"] for entry in result["journal"]], result["journal_unreadable"]) == (["done"] * 6, 1)
 
 
-def test_damage_is_counted_and_the_rest_is_told(kernel, bring):
-    bring(FIX)
-    bring(name="fix", state="absent")
+def test_damage_is_counted_and_the_rest_is_told(kernel, apply):
+    apply(FIX)
+    apply(name="fix", state="absent")
     lines = kernel.read_bytes(CURRENT).splitlines()
     kernel.put(CURRENT, b"\n".join([b"\0" * 40, *lines[1:], b'{"cut']) + b"\n")
-    told = history(kernel)
-    assert told["journal_unreadable"] == 2
-    assert [(entry["outcome"], entry["began"] is None) for entry in told["journal"]] == [
+    result = history(kernel)
+    assert result["journal_unreadable"] == 2
+    assert [(entry["outcome"], entry["began"] is None) for entry in result["journal"]] == [
         ("done", False), ("done", True)]
-    assert told["journal"][1]["patches"] == [{
+    assert result["journal"][1]["patches"] == [{
         "name": "fix", "sha256": None, "build_id": None, "previous_state": None, "wanted_state": None,
-        "state": "enabled", "transition_seconds": told["journal"][1]["patches"][0]["transition_seconds"]}]
+        "state": "enabled", "transition_seconds": result["journal"][1]["patches"][0]["transition_seconds"]}]
 
 
-def test_a_user_who_may_not_read_the_journal_is_told_none(kernel, bring):
-    bring(FIX)
+def test_a_user_who_may_not_read_the_journal_is_told_none(kernel, apply):
+    apply(FIX)
     kernel.forbidden = ("/var/lib/kernel-livepatch", "/run/kernel-livepatch")
     assert history(kernel) == {"changing": None, "journal": None, "journal_unreadable": None}

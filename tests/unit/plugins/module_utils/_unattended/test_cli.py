@@ -62,9 +62,9 @@ def test_what_the_system_refuses_is_one_line_too(kernel, capsys):
     assert capsys.readouterr().err.startswith("os-error: ")
 
 
-@pytest.mark.parametrize("words", [[], ["reboot"], ["boot", "now"], ["end-trial", "detached", "x"]])
-def test_other_words_do_nothing(kernel, capsys, words, done):
-    assert main(words, kernel) == 2
+@pytest.mark.parametrize("argv", [[], ["reboot"], ["boot", "now"], ["end-trial", "detached", "x"]])
+def test_other_words_do_nothing(kernel, capsys, argv, done):
+    assert main(argv, kernel) == 2
     assert capsys.readouterr().err.startswith("usage: ")
     assert done == []
 
@@ -103,10 +103,10 @@ def test_alone_is_the_same_job_as_a_process_of_its_own(kernel, done, signals):
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
-@pytest.mark.parametrize("failure, said", [
+@pytest.mark.parametrize("failure, message", [
     (LivepatchError("transition-stalled", "It stalls."), "It stalls."), (OSError(5, "Input/output error"), "Input"),
     (ValueError("a mistake of ours"), "a mistake of ours")])
-def test_what_fails_alone_is_told_to_the_kernels_log_and_tried_again(kernel, signals, failure, said):
+def test_what_fails_alone_is_told_to_the_kernels_log_and_tried_again(kernel, signals, failure, message):
     attempts = []
 
     def job(host):
@@ -117,11 +117,11 @@ def test_what_fails_alone_is_told_to_the_kernels_log_and_tried_again(kernel, sig
 
     run_until_done(kernel, job)
     assert attempts == [0, 5, 10]
-    told = [text for path, text in kernel.writes if path == "/dev/kmsg"]
-    assert len(told) == 3
-    assert told[2] == "<5>kernel-livepatch: Back.\n"
-    assert told[0].startswith("<3>kernel-livepatch: ")
-    assert said in told[0]
+    log_lines = [text for path, text in kernel.writes if path == "/dev/kmsg"]
+    assert len(log_lines) == 3
+    assert log_lines[2] == "<5>kernel-livepatch: Back.\n"
+    assert log_lines[0].startswith("<3>kernel-livepatch: ")
+    assert message in log_lines[0]
 
 
 def test_going_down_leaves_the_mark_and_living_on_takes_it_away(kernel, signals, monkeypatch):

@@ -58,13 +58,13 @@ def test_another_python_tries_the_program_again(kernel):
     assert len(kernel.commands) == 2
 
 
-@pytest.mark.parametrize("status, said", [
+@pytest.mark.parametrize("status, output", [
     (1, "Traceback\nSyntaxError: no"), (0, ""), (1, "ledger-damaged: x"), (0, "a warning\nready")])
-def test_a_program_that_does_not_run_is_told_and_not_kept(kernel, status, said):
-    kernel.answer = lambda words: (status, said)
+def test_a_program_that_does_not_run_is_told_and_not_kept(kernel, status, output):
+    kernel.answer = lambda argv: (status, output)
     error = refusal(kernel)
     assert error.code == "program-unusable"
-    assert f"({said.split(chr(10))[-1] or 'no output'})" in error.message
+    assert f"({output.split(chr(10))[-1] or 'no output'})" in error.message
     assert not os.path.exists(kernel.path(PROGRAM))
     assert refusal(kernel, probe=True).code == "program-unusable"
 
@@ -73,15 +73,15 @@ def test_a_program_that_does_not_run_takes_the_place_of_none_that_does(kernel):
     ensure_program(kernel)
     works = kernel.read_bytes(PROGRAM)
     at(kernel, "/opt/python/bin/python3.12")
-    kernel.answer = lambda words: (1, "SyntaxError: no")
+    kernel.answer = lambda argv: (1, "SyntaxError: no")
     assert refusal(kernel).code == "program-unusable"
     assert kernel.read_bytes(PROGRAM) == works
     assert kernel.names("/var/lib/kernel-livepatch") == ["program.pyz"]
 
 
 def test_a_python_that_does_not_start_is_told(kernel):
-    def missing(words, seconds):
-        raise FileNotFoundError(2, "No such file or directory", words[0])
+    def missing(argv, seconds):
+        raise FileNotFoundError(2, "No such file or directory", argv[0])
 
     kernel.run = missing
     assert "No such file or directory: '/usr/bin/python3'" in refusal(kernel).message
@@ -168,6 +168,6 @@ def test_a_real_python_runs_the_program_by_itself(kernel):
     done = subprocess.Popen(
         [sys.executable, "-I", "-S", "-B", kernel.path(PROGRAM)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         cwd="/", env={})
-    said = done.communicate()[0].decode("utf-8")
+    output = done.communicate()[0].decode("utf-8")
     assert done.returncode == 2
-    assert said == "usage: program.pyz boot | end-trial | end-trial alone | prove | ready | shutdown\n"
+    assert output == "usage: program.pyz boot | confirm-boot | end-trial | end-trial detached | ready | shutdown\n"

@@ -24,11 +24,11 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     V2,
     accept,
     accepted,
-    kept_file,
+    kept_file_path,
     reboot,
     stack,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import load
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     UNIT_FILE,
     SimulatedSystemd,
@@ -57,78 +57,78 @@ def codes(result):
 
 # Another acceptance
 
-def test_accepting_a_third_keeps_what_boot_has_not_loaded(host, interface, bring, systemd):
-    accept(bring, ONE)
-    accept(bring, TWO)
+def test_accepting_a_third_keeps_what_boot_has_not_loaded(host, interface, apply, systemd):
+    accept(apply, ONE)
+    accept(apply, TWO)
     restart(host, systemd)
     host.hold(7)
     boot(host)  # the first stays on its way, and the second is not loaded
     host.let_go(7)
     host.sleep(5)
     assert stack(host, interface) == ["one"]
-    accept(bring, THREE)
+    accept(apply, THREE)
     assert accepted(host) == ["one", "two", "three"]
 
 
-def test_accepting_what_is_stacked_keeps_what_an_unaccepted_patch_has_replaced(host, interface, bring, systemd):
-    accept(bring, V1)
-    bring(V2)
-    accept(bring, ONE)
+def test_accepting_what_is_stacked_keeps_what_an_unaccepted_patch_has_replaced(host, interface, apply, systemd):
+    accept(apply, V1)
+    apply(V2)
+    accept(apply, ONE)
     assert (stack(host, interface), accepted(host)) == (["v2", "one"], ["v1", "one"])
 
 
-def test_accepting_what_replaces_all_drops_all_others(host, bring):
-    accept(bring, ONE)
-    bring(TWO)
-    accept(bring, V1)
+def test_accepting_what_replaces_all_drops_all_others(host, apply):
+    accept(apply, ONE)
+    apply(TWO)
+    accept(apply, V1)
     assert accepted(host) == ["v1"]
 
 
-def test_an_acceptance_below_a_trial_outlives_that(host, interface, bring):
-    bring(ONE)
-    bring(TWO, trial=60)
-    accept(bring, ONE)
+def test_an_acceptance_below_a_trial_outlives_that(host, interface, apply):
+    apply(ONE)
+    apply(TWO, trial=60)
+    accept(apply, ONE)
     end_trial(host)
     assert (stack(host, interface), accepted(host)) == (["one"], ["one"])
 
 
 # The boot part
 
-def test_a_service_that_was_removed_is_mended_by_accepting_again(host, bring, systemd):
-    accept(bring, V1)
+def test_a_service_that_was_removed_is_mended_by_accepting_again(host, apply, systemd):
+    accept(apply, V1)
     os.unlink(host.path(UNIT_FILE))
-    assert bring(V1, state="accepted", check_mode=True)["changed"] is True
-    assert bring(V1, state="accepted")["request"] == {"fresh": "v1"}
-    assert bring(V1, state="accepted", fresh=True)["changed"] is True
+    assert apply(V1, state="accepted", check_mode=True)["changed"] is True
+    assert apply(V1, state="accepted")["request"] == {"fresh": "v1"}
+    assert apply(V1, state="accepted", fresh=True)["changed"] is True
     assert host.exists(UNIT_FILE)
-    assert bring(V1, state="accepted")["changed"] is False
+    assert apply(V1, state="accepted")["changed"] is False
 
 
-def test_a_service_that_was_masked_is_left_so_and_accepted_once(host, bring, systemd):
+def test_a_service_that_was_masked_is_left_so_and_accepted_once(host, apply, systemd):
     os.makedirs(os.path.dirname(host.path(UNIT_FILE)))
     os.symlink("/dev/null", host.path(UNIT_FILE))
-    accept(bring, V1)
+    accept(apply, V1)
     for check_mode in (True, False):
-        again = bring(V1, state="accepted", check_mode=check_mode)
+        again = apply(V1, state="accepted", check_mode=check_mode)
         assert ("request" in again, again["changed"]) == (False, False)
     assert os.readlink(host.path(UNIT_FILE)) == "/dev/null"
 
 
 # Other parameters than those that were accepted
 
-def test_other_parameters_are_on_trial_though_the_build_is_accepted(host, interface, bring):
-    accept(bring, ONE, params={"count": 3})
+def test_other_parameters_are_on_trial_though_the_build_is_accepted(host, interface, apply):
+    accept(apply, ONE, params={"count": 3})
     reboot(host)
-    bring(ONE, trial=60, params={"count": 9})
+    apply(ONE, trial=60, params={"count": 9})
     assert (host.loads[-1], read_ledger(host)["trial"]["name"]) == (("one", "count=9"), "one")
     end_trial(host)
     assert stack(host, interface) == []
 
 
-def test_other_parameters_are_those_of_the_next_boot_once_they_are_accepted(host, bring, systemd):
-    accept(bring, ONE, params={"count": 3})
+def test_other_parameters_are_those_of_the_next_boot_once_they_are_accepted(host, apply, systemd):
+    accept(apply, ONE, params={"count": 3})
     restart(host, systemd)
-    accept(bring, ONE, params={"count": 9})
+    accept(apply, ONE, params={"count": 9})
     assert [entry["parameters"] for entry in read_ledger(host)["accepted"]] == ["count=9"]
     restart(host, systemd, boot_id="boot-3")
     boot(host)
@@ -138,29 +138,29 @@ def test_other_parameters_are_those_of_the_next_boot_once_they_are_accepted(host
 # What is in the way at boot
 
 @pytest.mark.parametrize("fails", ["does not start", "takes too long"])
-def test_patches_are_loaded_at_boot_though_nothing_will_prove_them(host, interface, bring, systemd, monkeypatch, fails):
-    accept(bring, V1)
+def test_patches_are_loaded_at_boot_though_nothing_will_prove_them(host, interface, apply, systemd, monkeypatch, fails):
+    accept(apply, V1)
     restart(host, systemd)
     real = host.run
 
-    def run(words, seconds):
-        if "systemd-run" in words[0]:
+    def run(argv, seconds):
+        if "systemd-run" in argv[0]:
             raise OSError(errno.ENOENT, fails) if fails == "does not start" else LivepatchError("timed-out", fails)
-        return real(words, seconds)
+        return real(argv, seconds)
     monkeypatch.setattr(host, "run", run)
     boot(host)
     assert (stack(host, interface), history(host)["journal"][0]["outcome"]) == (["v1"], "done")
     assert read_ledger(host)["booted"]["confirmed"] is False
 
 
-def test_a_file_that_cannot_be_read_at_boot_keeps_no_other_patch_out(host, interface, bring, systemd, monkeypatch):
-    accept(bring, ONE)
-    accept(bring, TWO)
+def test_a_file_that_cannot_be_read_at_boot_keeps_no_other_patch_out(host, interface, apply, systemd, monkeypatch):
+    accept(apply, ONE)
+    accept(apply, TWO)
     restart(host, systemd)
     real = os.open
 
     def refused(path, *options, **more):
-        if str(path) == kept_file(host, ONE):
+        if str(path) == kept_file_path(host, ONE):
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return real(path, *options, **more)
     monkeypatch.setattr(os, "open", refused)
@@ -169,8 +169,8 @@ def test_a_file_that_cannot_be_read_at_boot_keeps_no_other_patch_out(host, inter
     assert stack(host, interface) == ["two"]
 
 
-def test_a_boot_that_breaks_off_is_not_done(host, bring, systemd, monkeypatch):
-    accept(bring, ONE)
+def test_a_boot_that_breaks_off_is_not_done(host, apply, systemd, monkeypatch):
+    accept(apply, ONE)
     restart(host, systemd)
     monkeypatch.setattr(host, "finit_module", lambda *_words: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -193,75 +193,75 @@ def everything(host):
 
 
 FIRST = {
-    "nothing": lambda _bring: None, "enabled": lambda bring: bring(V1), "accepted": lambda bring: accept(bring, V1),
-    "on trial": lambda bring: bring(V1, trial=60)}
+    "nothing": lambda _bring: None, "enabled": lambda apply: apply(V1), "accepted": lambda apply: accept(apply, V1),
+    "on trial": lambda apply: apply(V1, trial=60)}
 
 
 @pytest.mark.parametrize("state", ["enabled", "accepted", "disabled", "absent"])
 @pytest.mark.parametrize("first", sorted(FIRST))
-def test_check_mode_only_tells_what_will_be_and_a_second_time_is_no_change(host, bring, first, state):
-    FIRST[first](bring)
+def test_check_mode_only_tells_what_will_be_and_a_second_time_is_no_change(host, apply, first, state):
+    FIRST[first](apply)
     before = everything(host)
-    forecast = bring(V1, state=state, check_mode=True)
+    forecast = apply(V1, state=state, check_mode=True)
     if first != "nothing":
         roll_back(host, "previous", 3, "reverse", check_mode=True)
     assert everything(host) == before
-    result = bring(V1, state=state)
+    result = apply(V1, state=state)
     if "request" in result:
-        result = dict(bring(V1, state=state, fresh=True), changed=True)
+        result = dict(apply(V1, state=state, fresh=True), changed=True)
     assert (forecast["changed"], forecast["patch"]["state"]) == (result["changed"], result["patch"]["state"])
-    again = bring(V1, state=state)
+    again = apply(V1, state=state)
     assert (again["changed"], again["transaction"], "request" in again) == (False, None, False)
 
 
 # What a boot needs
 
-def test_what_somebody_else_has_loaded_is_accepted_with_its_file(host, interface, bring, systemd):
+def test_what_somebody_else_has_loaded_is_accepted_with_its_file(host, interface, apply, systemd):
     load(host, ONE)
     with pytest.raises(ControllerRequest) as caught:
-        accept(bring, None, offer=ONE.offer())
+        accept(apply, None, offer=ONE.offer())
     assert caught.value.request == {"file": ONE.sha256}
-    accept(bring, ONE)
+    accept(apply, ONE)
     assert read_ledger(host)["watched"]
     restart(host, systemd)
     boot(host)
     assert stack(host, interface) == ["one"]
 
 
-def test_a_file_that_was_lost_is_put_back_by_accepting_again(host, bring, systemd):
-    accept(bring, ONE)
-    os.unlink(kept_file(host, ONE))
-    assert accept(bring, ONE)["changed"]
-    assert os.path.exists(kept_file(host, ONE))
-    assert not bring(ONE, state="accepted")["changed"]
+def test_a_file_that_was_lost_is_put_back_by_accepting_again(host, apply, systemd):
+    accept(apply, ONE)
+    os.unlink(kept_file_path(host, ONE))
+    assert accept(apply, ONE)["changed"]
+    assert os.path.exists(kept_file_path(host, ONE))
+    assert not apply(ONE, state="accepted")["changed"]
 
 
-def test_the_ledger_is_of_this_boot_before_the_boot_part_is_started(host, bring, systemd, monkeypatch):
-    accept(bring, ONE)
+def test_the_ledger_is_of_this_boot_before_the_boot_part_is_started(host, apply, systemd, monkeypatch):
+    accept(apply, ONE)
     restart(host, systemd)  # and the boot part does not run
     load(host, TWO)
     seen = []
     real = systemd._start
-    monkeypatch.setattr(systemd, "_start", lambda words: seen.append(read_ledger(host)) or real(words))
-    accept(bring, TWO)
+    monkeypatch.setattr(systemd, "_start", lambda argv: seen.append(read_ledger(host)) or real(argv))
+    accept(apply, TWO)
     assert [(ledger["boot_id"], names_of(ledger["loaded"])) for ledger in seen] == [("boot-2", ["two"])]
 
 
-def test_a_ledger_knows_nothing_of_a_patch_whose_acceptance_failed(host, bring, systemd):
+def test_a_ledger_knows_nothing_of_a_patch_whose_acceptance_failed(host, apply, systemd):
     load(host, ONE)
     systemd.broken["start"] = "no"
     with pytest.raises(LivepatchError):
-        accept(bring, ONE)
+        accept(apply, ONE)
     assert (read_ledger(host)["loaded"], accepted(host)) == ([], [])
 
 
-def test_a_soft_reboot_has_the_host_prove_itself_again(host, bring, systemd):
-    accept(bring, ONE)
+def test_a_soft_reboot_has_the_host_prove_itself_again(host, apply, systemd):
+    accept(apply, ONE)
     restart(host, systemd)
     boot(host)
     systemd.stop_all()
     boot(host)
-    assert [words[-1] for words in systemd.timers.values()] == ["confirm-boot"]
+    assert [argv[-1] for argv in systemd.timers.values()] == ["confirm-boot"]
     confirm_boot(host)
     systemd.stop_all()
     boot(host)

@@ -19,7 +19,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     accepted,
     stack,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import take_out
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     SimulatedSystemd,
 )
@@ -32,50 +32,50 @@ def host(kernel):
     return kernel
 
 
-def test_what_has_gone_meanwhile_is_not_accepted_any_more_either(host, interface, bring, before_the_lock):
-    accept(bring, V1)
-    before_the_lock(patch, lambda: take_out(host, interface, "v1"))
-    told = bring(name="v1", state="absent")
+def test_what_has_gone_meanwhile_is_not_accepted_any_more_either(host, interface, apply, before_the_lock):
+    accept(apply, V1)
+    before_the_lock(patch, lambda: unload(host, interface, "v1"))
+    told = apply(name="v1", state="absent")
     assert (told["patch"]["state"], told["changed"], accepted(host)) == ("absent", True, [])
 
 
-def test_what_was_replaced_meanwhile_is_not_brought_back_by_the_trials_end(host, interface, bring, before_the_lock):
-    accept(bring, V1)
-    before_the_lock(patch, lambda: (bring(V2, trial=60), host.sleep(1)))
-    assert bring(name="v1", state="absent")["patch"]["state"] == "absent"
+def test_what_was_replaced_meanwhile_is_not_brought_back_by_the_trials_end(host, interface, apply, before_the_lock):
+    accept(apply, V1)
+    before_the_lock(patch, lambda: (apply(V2, trial=60), host.sleep(1)))
+    assert apply(name="v1", state="absent")["patch"]["state"] == "absent"
     end_trial(host)
     assert stack(host, interface) == []
 
 
-def test_what_is_replaced_while_it_is_waited_for_is_not_accepted_any_more_either(host, bring):
-    accept(bring, V1)
+def test_what_is_replaced_while_it_is_waited_for_is_not_accepted_any_more_either(host, apply):
+    accept(apply, V1)
     host.hold(7)
-    assert bring(V2, trial=600, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
+    assert apply(V2, trial=600, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
     host.at(host.now() + 4, lambda: host.let_go(7))
-    assert bring(name="v1", state="disabled", timeout=30)["patch"]["state"] == "disabled"
+    assert apply(name="v1", state="disabled", timeout=30)["patch"]["state"] == "disabled"
     assert (accepted(host), read_ledger(host)["trial"]["back_to"]) == ([], [])
 
 
-def test_a_trial_that_is_not_begun_because_somebody_else_was_sooner_is_told(host, bring, before_the_lock):
-    before_the_lock(patch, lambda: bring(ONE))
-    told = bring(ONE, trial=600)
+def test_a_trial_that_is_not_begun_because_somebody_else_was_sooner_is_told(host, apply, before_the_lock):
+    before_the_lock(patch, lambda: apply(ONE))
+    result = apply(ONE, trial=600)
     assert read_ledger(host)["trial"] is None
-    assert [found["code"] for found in told["findings"]] == ["trial-not-begun"]
+    assert [found["code"] for found in result["findings"]] == ["trial-not-begun"]
 
 
-def test_forgetting_a_patch_leaves_the_trial_of_another_alone(host, interface, bring, before_the_lock):
-    bring(ONE, trial=600)
-    take_out(host, interface, "one")  # by hand: its trial is still in the ledger
-    before_the_lock(patch, lambda: bring(TWO, trial=600))
-    bring(name="one", state="absent")
+def test_forgetting_a_patch_leaves_the_trial_of_another_alone(host, interface, apply, before_the_lock):
+    apply(ONE, trial=600)
+    unload(host, interface, "one")  # by hand: its trial is still in the ledger
+    before_the_lock(patch, lambda: apply(TWO, trial=600))
+    apply(name="one", state="absent")
     assert (stack(host, interface), read_ledger(host)["trial"]["name"]) == (["two"], "two")
 
 
 def test_what_somebody_has_loaded_meanwhile_is_taken_out_and_not_only_forgotten(
-        host, interface, bring, monkeypatch, before_the_lock):
-    accept(bring, ONE)
-    take_out(host, interface, "one")
+        host, interface, apply, monkeypatch, before_the_lock):
+    accept(apply, ONE)
+    unload(host, interface, "one")
     monkeypatch.setattr(patch, "forget_unloaded", lambda *_rest: None)  # it has the lock, too
-    before_the_lock(patch, lambda: bring(ONE))
-    told = bring(name="one", state="absent")
+    before_the_lock(patch, lambda: apply(ONE))
+    told = apply(name="one", state="absent")
     assert (told["patch"]["state"], interface.state("one"), accepted(host)) == ("absent", "absent", [])

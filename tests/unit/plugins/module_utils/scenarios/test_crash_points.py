@@ -31,7 +31,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     V2,
     accept,
     accepted,
-    bringer,
+    patch_applier,
     quarantined,
     reboot,
     stack,
@@ -70,11 +70,11 @@ class Death:
         patched.setattr(os, "ftruncate", self._dying(os.ftruncate, lambda *_words: False))
         patched.setattr(os, "write", self._dying(os.write, lambda *_words: True, self._half))
 
-    def meets(self, run, *words):
+    def meets(self, run, *argv):
         """Whether `run(*words)` died; it has come to its end otherwise."""
         self.watching = True
         try:
-            run(*words)
+            run(*argv)
         except DeadError:
             return True
         finally:
@@ -82,15 +82,15 @@ class Death:
         return False
 
     def _dying(self, real, is_step, before=lambda *_words: None):
-        def do(*words, **options):
-            if self.watching and self.lives and is_step(*words):
+        def do(*argv, **options):
+            if self.watching and self.lives and is_step(*argv):
                 self.left -= 1
                 if not self.left:
-                    before(*words)
+                    before(*argv)
                     self.lives = False
             if self.watching and not self.lives:
                 raise DeadError
-            return real(*words, **options)
+            return real(*argv, **options)
         return do
 
     def _half(self, descriptor, content):
@@ -100,8 +100,8 @@ class Death:
         return any(str(path).startswith(self.kernel.path(top)) for path in paths[-1:] for top in FILES)
 
     @staticmethod
-    def _is_step(words, *_more):
-        return not (isinstance(words, list) and set(words) & set(LOOKS))
+    def _is_step(argv, *_more):
+        return not (isinstance(argv, list) and set(argv) & set(LOOKS))
 
 
 class Host:
@@ -113,8 +113,8 @@ class Host:
         self.kernel.put(BOOT_ID, "boot-1\n")
         self.systemd = SimulatedSystemd(self.kernel) if has_systemd else None
         self.interface = SysfsInterface(self.kernel)
-        self.bring = bringer(self.kernel, directory)
-        accept(self.bring, V1)
+        self.apply = patch_applier(self.kernel, directory)
+        accept(self.apply, V1)
 
     def crash(self):
         """The power comes back, and the host does what it does by itself; returns what had been enabled."""
@@ -146,19 +146,19 @@ def nothing(_host):
 # What is there before, what is done, what may be enabled after a kill (with what is accepted then), and what there is
 # when the same is done once more.
 CHANGES = {
-    "enable": (nothing, lambda host: host.bring(V2), ("v1", "v2"), (["v2"], ["v1"])),
-    "trial": (nothing, lambda host: host.bring(V2, trial=60), ("v1",), (["v2"], ["v1"])),
-    "trial again": (lambda host: host.bring(V2, trial=60), lambda host: host.bring(V2, trial=60),
+    "enable": (nothing, lambda host: host.apply(V2), ("v1", "v2"), (["v2"], ["v1"])),
+    "trial": (nothing, lambda host: host.apply(V2, trial=60), ("v1",), (["v2"], ["v1"])),
+    "trial again": (lambda host: host.apply(V2, trial=60), lambda host: host.apply(V2, trial=60),
                     ("v1",), (["v2"], ["v1"])),
-    "end of a trial with its patch kept": (lambda host: host.bring(V2, trial=60), lambda host: host.bring(V2),
+    "end of a trial with its patch kept": (lambda host: host.apply(V2, trial=60), lambda host: host.apply(V2),
                                            ("v1", "v2"), (["v2"], ["v1"])),
-    "accept": (nothing, lambda host: accept(host.bring, V2), ("v1", "v2"), (["v2"], ["v2"])),
-    "accept another": (nothing, lambda host: accept(host.bring, ONE),
+    "accept": (nothing, lambda host: accept(host.apply, V2), ("v1", "v2"), (["v2"], ["v2"])),
+    "accept another": (nothing, lambda host: accept(host.apply, ONE),
                        ("v1", "v1 one"), (["v1", "one"], ["v1", "one"])),
-    "absent": (nothing, lambda host: host.bring(name="v1", state="absent"), ("v1", ""), ([], [])),
-    "rollback": (lambda host: accept(host.bring, V2), lambda host: roll_back(host.kernel, "previous", 3, "reverse"),
+    "absent": (nothing, lambda host: host.apply(name="v1", state="absent"), ("v1", ""), ([], [])),
+    "rollback": (lambda host: accept(host.apply, V2), lambda host: roll_back(host.kernel, "previous", 3, "reverse"),
                  ("v1", "v2"), (["v1"], ["v1"])),
-    "end of a trial": (lambda host: host.bring(V2, trial=60), lambda host: end_trial(host.kernel),
+    "end of a trial": (lambda host: host.apply(V2, trial=60), lambda host: end_trial(host.kernel),
                        ("v1",), (["v1"], ["v1"])),
 }
 
@@ -235,7 +235,7 @@ def test_a_power_cut_without_systemd_is_seen_by_the_next_change(room, change):
         watched = read_ledger(host.kernel)["watched"]
         kept = accepted(host.kernel)
         there = host.crash()
-        assert host.bring(THREE)["patch"]["state"] == "enabled", at
+        assert host.apply(THREE)["patch"]["state"] == "enabled", at
         ledger = read_ledger(host.kernel)
         assert (names_of(ledger["accepted"]), ledger["trial"]) == (kept, None), at
         suspects = [name for name in there if name not in kept] if watched else []
@@ -244,7 +244,7 @@ def test_a_power_cut_without_systemd_is_seen_by_the_next_change(room, change):
 
 
 def about_to_boot(host):
-    accept(host.bring, ONE)
+    accept(host.apply, ONE)
     reboot(host.kernel)
     host.systemd.stop_all()
     host.kernel.loads.clear()
@@ -268,5 +268,5 @@ def test_what_a_killed_boot_has_not_loaded_can_be_loaded_in_the_same_boot(room):
     for at, host in each_death(room, True, about_to_boot, starts):
         host.kernel.sleep(5)
         for patch in (V1, ONE):
-            assert host.bring(patch, state="accepted")["patch"]["state"] == "accepted", at
+            assert host.apply(patch, state="accepted")["patch"]["state"] == "accepted", at
         assert host.has() == (["v1", "one"], ["v1", "one"]), at

@@ -24,13 +24,13 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     V2,
     accept,
     accepted,
+    delete_kept_file,
     failure,
-    kept_file,
-    lose,
+    kept_file_path,
     reboot,
     stack,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import take_out
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     SimulatedSystemd,
 )
@@ -90,25 +90,25 @@ def fill_disk(monkeypatch, after=0):
 @pytest.mark.parametrize("trouble", [
     lambda host: os.chmod(host.path(STATE_DIRECTORY), 0o755), unreadable, lambda host: host.put(LEDGER, b"{"),
     lambda host: host.put(LEDGER, b""), lambda host: os.unlink(host.path(f"{STATE_DIRECTORY}/journal.jsonl"))])
-def test_a_trial_ends_whatever_becomes_of_the_records_meanwhile(host, interface, bring, to_its_end, trouble):
-    bring(V1, trial=60)
+def test_a_trial_ends_whatever_becomes_of_the_records_meanwhile(host, interface, apply, to_its_end, trouble):
+    apply(V1, trial=60)
     host.at(30, lambda: trouble(host))
     assert "This host has reverted to no live patch" in to_its_end()
     assert 60 <= host.now() < 75
     assert stack(host, interface) == []
 
 
-def test_a_trial_ends_on_a_disk_that_gives_nothing_back(host, interface, bring, to_its_end):
-    bring(V1, trial=60)
+def test_a_trial_ends_on_a_disk_that_gives_nothing_back(host, interface, apply, to_its_end):
+    apply(V1, trial=60)
     host.at(30, lambda: unreadable(host, STATE_DIRECTORY))
     assert "This host has reverted to no live patch" in to_its_end()
     assert host.now() < 75
     assert stack(host, interface) == []
 
 
-def test_that_a_trial_is_over_is_written_when_there_is_room_again(host, interface, bring, monkeypatch, to_its_end):
-    accept(bring, V1)
-    bring(V2, trial=60)
+def test_that_a_trial_is_over_is_written_when_there_is_room_again(host, interface, apply, monkeypatch, to_its_end):
+    accept(apply, V1)
+    apply(V2, trial=60)
     with monkeypatch.context() as full:
         fill_disk(full)
         host.at(100, lambda: stacks.append(stack(host, interface)))
@@ -120,9 +120,9 @@ def test_that_a_trial_is_over_is_written_when_there_is_room_again(host, interfac
     assert changes.count(("trial", "done")) == 1
 
 
-def test_what_was_replaced_comes_back_from_a_disk_that_only_lost_its_ledger(host, interface, bring, to_its_end):
-    accept(bring, V1)
-    bring(V2, trial=60)
+def test_what_was_replaced_comes_back_from_a_disk_that_only_lost_its_ledger(host, interface, apply, to_its_end):
+    accept(apply, V1)
+    apply(V2, trial=60)
     host.at(30, lambda: host.put(LEDGER, b"{"))
     to_its_end()
     assert (stack(host, interface), accepted(host)) == (["v1"], ["v1"])
@@ -130,49 +130,49 @@ def test_what_was_replaced_comes_back_from_a_disk_that_only_lost_its_ledger(host
 
 
 @pytest.mark.parametrize("back", [end_trial, lambda host: roll_back(host, "previous", 3, "reverse")])
-def test_what_was_replaced_comes_back_on_a_read_only_file_system(host, interface, bring, monkeypatch, back):
-    accept(bring, V1)
-    bring(V2, trial=60)
+def test_what_was_replaced_comes_back_on_a_read_only_file_system(host, interface, apply, monkeypatch, back):
+    accept(apply, V1)
+    apply(V2, trial=60)
     monkeypatch.setattr(host, "is_read_only", lambda _path: True)
     back(host)
     assert stack(host, interface) == ["v1"]
 
 
-def test_a_trial_that_cannot_be_written_loads_nothing_and_is_over(host, bring, monkeypatch):
+def test_a_trial_that_cannot_be_written_loads_nothing_and_is_over(host, apply, monkeypatch):
     with monkeypatch.context() as patched:
         fill_disk(patched, after=2)  # times, so that the trial itself does not fit
-        error = failure(bring, ONE, trial=60)
+        error = failure(apply, ONE, trial=60)
     assert (error.code, host.loads, history(host)["journal"][0]["outcome"]) == ("no-space", [], "failed")
-    assert bring(TWO)["patch"]["state"] == "enabled"
+    assert apply(TWO)["patch"]["state"] == "enabled"
 
 
-def test_a_disk_that_is_full_after_the_load_is_a_warning_of_what_was_done(host, interface, bring, monkeypatch):
+def test_a_disk_that_is_full_after_the_load_is_a_warning_of_what_was_done(host, interface, apply, monkeypatch):
     with monkeypatch.context() as patched:
         fill_disk(patched, after=3)
-        result = bring(ONE, trial=60)
+        result = apply(ONE, trial=60)
     assert (result["changed"], result["patch"]["state"], codes(result)) == (True, "enabled", ["ledger-not-written"])
     assert history(host)["journal"][0]["outcome"] == "done"
     end_trial(host)
     assert stack(host, interface) == []
 
 
-def test_a_disk_that_is_full_keeps_no_patch_in(host, interface, bring, monkeypatch):
-    bring(ONE)
+def test_a_disk_that_is_full_keeps_no_patch_in(host, interface, apply, monkeypatch):
+    apply(ONE)
     fill_disk(monkeypatch)
-    result = bring(name="one", state="absent")
+    result = apply(name="one", state="absent")
     assert (result["patch"]["state"], codes(result)) == ("absent", ["ledger-not-written"])
     assert stack(host, interface) == []
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
-def test_a_file_that_cannot_be_opened_just_now_is_not_dropped(host, bring, monkeypatch, number):
+def test_a_file_that_cannot_be_opened_just_now_is_not_dropped(host, apply, monkeypatch, number):
     SimulatedSystemd(host)
-    accept(bring, ONE)
+    accept(apply, ONE)
     reboot(host)
     real = os.open
 
     def refused(path, *options, **more):
-        if str(path) == kept_file(host, ONE):
+        if str(path) == kept_file_path(host, ONE):
             raise OSError(number, os.strerror(number), path)
         return real(path, *options, **more)
 
@@ -181,38 +181,38 @@ def test_a_file_that_cannot_be_opened_just_now_is_not_dropped(host, bring, monke
         boot(host)
     assert history(host)["journal"][0]["outcome"] == "failed"
     assert host.exists(f"{STATE_DIRECTORY}/patches/{ONE.sha256}.ko")
-    assert bring(ONE)["patch"]["state"] == "accepted"
+    assert apply(ONE)["patch"]["state"] == "accepted"
 
 
 @pytest.mark.parametrize("back", [
-    lambda _host, bring: bring(name="one", state="absent"),
+    lambda _host, apply: apply(name="one", state="absent"),
     lambda host, _bring: roll_back(host, "original", 3, "reverse")])
-def test_a_ledger_of_another_version_is_kept_beside_the_one_that_takes_its_place(host, interface, bring, back):
-    accept(bring, V1)
-    bring(ONE)
+def test_a_ledger_of_another_version_is_kept_beside_the_one_that_takes_its_place(host, interface, apply, back):
+    accept(apply, V1)
+    apply(ONE)
     other = host.read_bytes(LEDGER).replace(b'"schema": 1', b'"schema": 2')
     host.put(LEDGER, other)
-    assert codes(back(host, bring)) == ["ledger-not-read"]
+    assert codes(back(host, apply)) == ["ledger-not-read"]
     assert "one" not in stack(host, interface)
     assert host.read_bytes(f"{LEDGER}.damaged") == other
     assert read_ledger(host)["accepted"] == []
 
 
 def test_a_trial_whose_patch_has_gone_by_itself_is_over_though_what_ran_before_is_lost(
-        host, interface, bring, to_its_end):
-    accept(bring, V1)
-    bring(V2, trial=60)
-    take_out(host, interface, "v2")
-    lose(host, V1)
+        host, interface, apply, to_its_end):
+    accept(apply, V1)
+    apply(V2, trial=60)
+    unload(host, interface, "v2")
+    delete_kept_file(host, V1)
     with pytest.raises(LivepatchError) as caught:
         to_its_end()
     assert (caught.value.code, read_ledger(host)["trial"]) == ("earlier-file-missing", None)
     assert [entry["outcome"] for entry in history(host)["journal"]][:2] == ["failed", "done"]
-    assert bring(ONE)["changed"] is True
+    assert apply(ONE)["changed"] is True
 
 
-def test_what_is_tried_again_and_again_does_not_fill_the_journal(host, bring, to_its_end):
-    bring(V1, trial=60)
+def test_what_is_tried_again_and_again_does_not_fill_the_journal(host, apply, to_its_end):
+    apply(V1, trial=60)
     host.hold(7, directions=("disabling",))
     with pytest.raises(TooLongError):
         to_its_end()

@@ -7,22 +7,22 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import NOT_KNOWN, host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import (
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import (
     EARLIER_BOOT,
     FIX,
     LATER,
     NO_SYSTEMD,
     REBUILT,
     SYSTEMD,
+    drift_codes,
+    drift_messages,
     entry,
-    keep,
     load,
-    messages,
     on_trial,
     quarantined,
-    remember,
     simulated_init_system,
-    told,
+    store_file,
+    store_ledger,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -47,9 +47,9 @@ def test_a_host_with_nothing_to_remember(kernel, init_system, known):
 
 
 def test_an_accepted_patch_that_runs(kernel):
-    keep(kernel, FIX)
+    store_file(kernel, FIX)
     load(kernel, FIX)
-    remember(kernel, accepted=[entry(FIX)], loaded=[entry(FIX, since=None)])
+    store_ledger(kernel, accepted=[entry(FIX)], loaded=[entry(FIX, since=None)])
     assert remembered(kernel) == {
         "accepted": [dict(entry(FIX), kept=True)], "boot": dict(SYSTEMD, patches=["fix"]), "quarantined": [],
         "trial": None, "drift": []}
@@ -59,29 +59,29 @@ def test_an_accepted_patch_that_runs(kernel):
 def test_a_patch_on_trial(kernel, init_system):
     load(kernel, LATER)
     init_system.armed = ("trial",)
-    keep(kernel, FIX)
-    remember(kernel, accepted=[entry(FIX)], loaded=[entry(LATER, since=None)], trial=on_trial(LATER, back_to=[FIX]))
+    store_file(kernel, FIX)
+    store_ledger(kernel, accepted=[entry(FIX)], loaded=[entry(LATER, since=None)], trial=on_trial(LATER, back_to=[FIX]))
     assert kernel.now() == 2
     assert host_inventory(kernel)["trial"] == {
         "transaction": "trial", "name": "later", "since": "2026-11-21T09:10:00Z", "seconds": 300, "seconds_left": 119,
         "back_to": ["fix"]}
-    assert told(kernel) == [("on-trial", "later")]  # that it has replaced what is accepted is as it should be
-    assert "for 300 s. The host then reverts automatically to fix." in messages(kernel)["on-trial"]
+    assert drift_codes(kernel) == [("on-trial", "later")]  # that it has replaced what is accepted is as it should be
+    assert "for 300 s. The host then reverts automatically to fix." in drift_messages(kernel)["on-trial"]
     assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["enabled"]
 
 
 def test_a_trial_that_is_over_has_no_seconds_left(kernel):
-    remember(kernel, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
+    store_ledger(kernel, loaded=[entry(FIX, since=None)], trial=on_trial(FIX))
     kernel.sleep(200)
     assert host_inventory(kernel)["trial"]["seconds_left"] == 0
 
 
 def test_what_the_next_boot_loads_is_in_order_and_only_what_it_can(kernel, init_system):
     for patch in (LATER, FIX, REBUILT):
-        keep(kernel, patch)
+        store_file(kernel, patch)
     other, gone = SimulatedPatch("other", build_id="dd" * 20), SimulatedPatch("gone", build_id="ee" * 20)
-    keep(kernel, other)
-    remember(kernel, accepted=[
+    store_file(kernel, other)
+    store_ledger(kernel, accepted=[
         entry(LATER), entry(FIX), entry(gone), entry(other, release="5.10.0-1"), entry(REBUILT)],
         quarantined=[quarantined(REBUILT)])
     assert host_inventory(kernel)["boot"]["patches"] == ["later", "fix"]
@@ -94,7 +94,7 @@ def test_what_the_next_boot_loads_is_in_order_and_only_what_it_can(kernel, init_
 
 def test_a_user_who_may_not_read_the_ledger_is_told_none(kernel):
     load(kernel, FIX)
-    remember(kernel, accepted=[entry(FIX)])
+    store_ledger(kernel, accepted=[entry(FIX)])
     kernel.forbidden = ("/var/lib/kernel-livepatch", "/run/kernel-livepatch")
     assert remembered(kernel) == NOT_KNOWN
     assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["enabled"]
@@ -103,16 +103,16 @@ def test_a_user_who_may_not_read_the_ledger_is_told_none(kernel):
 def test_a_damaged_ledger_is_told_and_the_rest_is(kernel):
     load(kernel, FIX)
     kernel.put(LEDGER, '{"schema": 1, "accepted": [')
-    message = messages(kernel)["ledger-damaged"]
+    message = drift_messages(kernel)["ledger-damaged"]
     assert remembered(kernel) == dict(NOT_KNOWN, drift=[{
         "code": "ledger-damaged", "level": "warning", "subject": LEDGER, "message": message}])
-    assert "Move the file away" in messages(kernel)["ledger-damaged"]
+    assert "Move the file away" in drift_messages(kernel)["ledger-damaged"]
     assert [patch["name"] for patch in host_inventory(kernel)["patches"]] == ["fix"]
 
 
 def test_looking_changes_nothing(kernel):
     load(kernel, FIX)
-    remember(kernel, boot_id=EARLIER_BOOT, watched=True, loaded=[entry(FIX, since=None)])
+    store_ledger(kernel, boot_id=EARLIER_BOOT, watched=True, loaded=[entry(FIX, since=None)])
     ledger = kernel.read_bytes(LEDGER)
     kernel.writes.clear()
     host_inventory(kernel)

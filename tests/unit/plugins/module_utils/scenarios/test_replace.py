@@ -19,14 +19,14 @@ CUMULATIVE = SimulatedPatch(
 
 
 @pytest.fixture
-def two_patches(kernel, bring):
-    bring(FIRST)
-    bring(SECOND)
+def two_patches(kernel, apply):
+    apply(FIRST)
+    apply(SECOND)
     return kernel
 
 
-def test_a_cumulative_patch_replaces_the_others_and_their_modules_go(two_patches, interface, bring):
-    result = bring(CUMULATIVE)
+def test_a_cumulative_patch_replaces_the_others_and_their_modules_go(two_patches, interface, apply):
+    result = apply(CUMULATIVE)
     assert result["patch"]["replaces"] == ["first", "second"]
     assert result["findings"] == []
     assert [patch["name"] for patch in interface.patches()] == ["cumulative"]
@@ -42,31 +42,31 @@ def test_a_patch_that_does_not_replace_is_stacked(two_patches, interface):
     assert two_patches.names("/sys/module") == ["first", "second"]
 
 
-def test_check_mode_forecasts_what_is_replaced(two_patches, bring):
-    result = bring(CUMULATIVE, check_mode=True)
+def test_check_mode_forecasts_what_is_replaced(two_patches, apply):
+    result = apply(CUMULATIVE, check_mode=True)
     assert result["patch"]["replaces"] == ["first", "second"]
     assert result["diff"]["after"].startswith("cumulative: enabled\n")
     assert two_patches.names("/sys/module") == ["first", "second"]
 
 
-def test_check_mode_of_a_patch_that_is_stacked_or_does_not_say_keeps_the_others(two_patches, bring):
+def test_check_mode_of_a_patch_that_is_stacked_or_does_not_say_keeps_the_others(two_patches, apply):
     for replace in (False, None):
-        result = bring(SimulatedPatch("third", replace=replace), check_mode=True)
+        result = apply(SimulatedPatch("third", replace=replace), check_mode=True)
         assert result["patch"]["replaces"] == []
         assert result["diff"]["after"].startswith("first: enabled\n")
 
 
-def test_what_a_finished_transition_replaced_goes_too_when_it_was_left_going_first(two_patches, bring):
+def test_what_a_finished_transition_replaced_goes_too_when_it_was_left_going_first(two_patches, apply):
     two_patches.hold(7)
-    assert bring(CUMULATIVE, on_stall="wait")["patch"]["state"] == "enabling"
+    assert apply(CUMULATIVE, on_stall="wait")["patch"]["state"] == "enabling"
     two_patches.let_go(7)
-    assert bring(CUMULATIVE)["patch"]["replaces"] == ["first", "second"]
+    assert apply(CUMULATIVE)["patch"]["replaces"] == ["first", "second"]
     assert two_patches.names("/sys/module") == ["cumulative"]
 
 
-def test_a_replaced_module_that_stays_is_a_warning(two_patches, bring):
+def test_a_replaced_module_that_stays_is_a_warning(two_patches, apply):
     two_patches.hold(7)
-    result = bring(CUMULATIVE, on_stall="force")
+    result = apply(CUMULATIVE, on_stall="force")
     assert result["patch"]["state"] == "enabled"
     assert [found["code"] for found in result["findings"]] == [
         "transition-forced", "replaced-module-kept", "replaced-module-kept"]
@@ -75,22 +75,22 @@ def test_a_replaced_module_that_stays_is_a_warning(two_patches, bring):
     assert two_patches.names("/sys/module") == ["cumulative", "first", "second"]
 
 
-def test_the_way_back_brings_the_replaced_patches_back(two_patches, interface, bring):
+def test_the_way_back_brings_the_replaced_patches_back(two_patches, interface, apply):
     broken = SimulatedPatch("cumulative", replace=True, defect="unhooked")
     with pytest.raises(LivepatchError) as caught:
-        bring(broken)
+        apply(broken)
     assert caught.value.code == "function-not-hooked"
     assert caught.value.message.endswith("The patch was removed again, and the replaced ones were restored.")
     assert (caught.value.details["changed"], caught.value.details["patch"]["replaces"]) == (False, [])
     assert [patch["name"] for patch in interface.patches()] == ["first", "second"]
 
 
-def test_the_way_back_brings_no_patch_back_whose_file_is_gone(kernel, two_patches, interface, bring):
+def test_the_way_back_brings_no_patch_back_whose_file_is_gone(kernel, two_patches, interface, apply):
     for name in kernel.names("/var/lib/kernel-livepatch/patches"):
         os.unlink(kernel.path(f"/var/lib/kernel-livepatch/patches/{name}"))
     broken = SimulatedPatch("cumulative", replace=True, defect="unhooked")
     with pytest.raises(LivepatchError) as caught:
-        bring(broken, ignore_findings=["replaces-foreign-patch"])
+        apply(broken, ignore_findings=["replaces-foreign-patch"])
     assert caught.value.code == "function-not-hooked"
     assert caught.value.message.endswith(
         "The patch was removed again. The patches that it had replaced are not loaded: first, second.")

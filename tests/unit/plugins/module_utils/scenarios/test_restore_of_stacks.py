@@ -29,7 +29,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     reboot,
     stack,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.remembering import load, take_out
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load, unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -51,7 +51,7 @@ def systemd(host):
     return SimulatedSystemd(host)
 
 
-def back(host, to="previous", on_stall="reverse", timeout=3, **options):
+def restore(host, to="previous", on_stall="reverse", timeout=3, **options):
     return roll_back(host, to, timeout, on_stall, **options)
 
 
@@ -59,10 +59,10 @@ def codes(result):
     return [found["code"] for found in result["findings"]]
 
 
-def left_going(host, bring, patch):
+def leave_in_transition(host, apply, patch):
     """Load a patch whose transition the run does not see the end of, and have it come to that by itself."""
     host.hold(7)
-    assert bring(patch, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
+    assert apply(patch, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
     host.let_go(7)
     host.sleep(5)
 
@@ -88,21 +88,21 @@ def versions(objects=None):
 
 
 @pytest.mark.parametrize("objects", [None, ONE_FUNCTION])
-def test_an_older_version_of_a_state_comes_back_at_the_trials_end(host, interface, bring, objects):
+def test_an_older_version_of_a_state_comes_back_at_the_trials_end(host, interface, apply, objects):
     earlier, later = versions(objects)
-    accept(bring, earlier)
-    bring(later, trial=60)
+    accept(apply, earlier)
+    apply(later, trial=60)
     end_trial(host)
     assert (stack(host, interface), accepted(host)) == (["v1"], ["v1"])
 
 
 @pytest.mark.parametrize("objects", [None, ONE_FUNCTION])
-def test_an_older_version_of_a_state_comes_back_after_the_newer_one_has_gone(host, interface, bring, objects):
+def test_an_older_version_of_a_state_comes_back_after_the_newer_one_has_gone(host, interface, apply, objects):
     earlier, later = versions(objects)
-    bring(earlier)
-    bring(later)
+    apply(earlier)
+    apply(later)
     host.writes.clear()
-    back(host)
+    restore(host)
     assert stack(host, interface) == ["v1"]
     assert ("/sys/kernel/livepatch/v2/enabled", "0") in host.writes  # the kernel would refuse v1 over it
 
@@ -110,58 +110,58 @@ def test_an_older_version_of_a_state_comes_back_after_the_newer_one_has_gone(hos
 # Which change is the previous one
 
 @pytest.mark.parametrize("first, second, before", [(V1, V2, ["v1"]), (ONE, TWO, ["one"])])
-def test_a_change_that_was_left_going_is_the_previous_one(host, interface, bring, first, second, before):
-    bring(first)
-    left_going(host, bring, second)
-    assert back(host)["target"] == before
+def test_a_change_that_was_left_going_is_the_previous_one(host, interface, apply, first, second, before):
+    apply(first)
+    leave_in_transition(host, apply, second)
+    assert restore(host)["target"] == before
     assert stack(host, interface) == before
 
 
-def test_changes_that_failed_push_no_file_out_of_reach(host, interface, bring):
-    bring(V1)
-    bring(V2)
+def test_changes_that_failed_push_no_file_out_of_reach(host, interface, apply):
+    apply(V1)
+    apply(V2)
     for _try in range(6):
-        failure(bring, SimulatedPatch("v3", build_id="66" * 20, replace=True, refused=("EINVAL", [])))
-    back(host)
+        failure(apply, SimulatedPatch("v3", build_id="66" * 20, replace=True, refused=("EINVAL", [])))
+    restore(host)
     assert stack(host, interface) == ["v1"]
 
 
 # What a rollback changes besides the stack
 
-def test_a_rollback_keeps_what_was_accepted_later(host, interface, bring):
-    bring(ONE)
-    bring(TWO)
-    accept(bring, ONE)
-    back(host)
+def test_a_rollback_keeps_what_was_accepted_later(host, interface, apply):
+    apply(ONE)
+    apply(TWO)
+    accept(apply, ONE)
+    restore(host)
     assert (stack(host, interface), accepted(host)) == (["one"], ["one"])
 
 
-def test_a_rollback_that_changes_nothing_keeps_what_was_accepted_since(host, bring):
-    bring(V1)
-    bring(V2)
-    back(host)
-    accept(bring, V1)
-    assert (back(host)["changed"], accepted(host)) == (False, ["v1"])
+def test_a_rollback_that_changes_nothing_keeps_what_was_accepted_since(host, apply):
+    apply(V1)
+    apply(V2)
+    restore(host)
+    accept(apply, V1)
+    assert (restore(host)["changed"], accepted(host)) == (False, ["v1"])
 
 
-def test_a_rollback_that_only_changes_the_next_boot_is_a_change(host, bring):
-    accept(bring, V1)
+def test_a_rollback_that_only_changes_the_next_boot_is_a_change(host, apply):
+    accept(apply, V1)
     reboot(host)
     for check_mode in (True, False):
-        assert back(host, "original", check_mode=check_mode)["changed"] is True
+        assert restore(host, "original", check_mode=check_mode)["changed"] is True
     assert accepted(host) == []
-    assert back(host, "original")["changed"] is False
+    assert restore(host, "original")["changed"] is False
 
 
-def test_a_rollback_that_only_ends_a_trial_is_a_change(host, interface, bring):
-    bring(ONE, trial=60)
-    take_out(host, interface, "one")
+def test_a_rollback_that_only_ends_a_trial_is_a_change(host, interface, apply):
+    apply(ONE, trial=60)
+    unload(host, interface, "one")
     for check_mode in (True, False):
-        assert back(host, "original", check_mode=check_mode)["changed"] is True
+        assert restore(host, "original", check_mode=check_mode)["changed"] is True
     assert read_ledger(host)["trial"] is None
 
 
-def test_a_build_without_an_id_is_gone_back_to_once(host, interface, bring, monkeypatch):
+def test_a_build_without_an_id_is_gone_back_to_once(host, interface, apply, monkeypatch):
     plain = SimulatedPatch("plain", build_id="", objects=ONE_FUNCTION)
     plain.description["build_id"] = None
     real = host.plain_module
@@ -171,38 +171,38 @@ def test_a_build_without_an_id_is_gone_back_to_once(host, interface, bring, monk
         if name == "plain":
             os.unlink(host.path("/sys/module/plain/notes/.note.gnu.build-id"))
     monkeypatch.setattr(host, "plain_module", plain_module)
-    accept(bring, plain)
-    bring(TWO)
-    assert [back(host)["transaction"] is None for _time in range(2)] == [False, True]
+    accept(apply, plain)
+    apply(TWO)
+    assert [restore(host)["transaction"] is None for _time in range(2)] == [False, True]
     assert (stack(host, interface), accepted(host)) == (["plain"], ["plain"])
 
 
 # What may not come back, or not stay
 
-def test_a_rollback_brings_back_nothing_that_is_in_quarantine(host, interface, bring, systemd):
-    bring(V2)
-    bring(ONE)
+def test_a_rollback_brings_back_nothing_that_is_in_quarantine(host, interface, apply, systemd):
+    apply(V2)
+    apply(ONE)
     reboot(host, clean=False)
     boot(host)
     assert quarantined(host) == ["v2", "one"]
-    assert failure(back, host).code == "quarantined"
+    assert failure(restore, host).code == "quarantined"
     assert stack(host, interface) == []
 
 
-def test_a_trials_end_brings_back_what_is_in_quarantine(host, interface, bring, systemd):
+def test_a_trials_end_brings_back_what_is_in_quarantine(host, interface, apply, systemd):
     """It ran until just now, and somebody has loaded it in spite of that."""
-    bring(V1)
+    apply(V1)
     reboot(host, clean=False)
     boot(host)
-    bring(V1, ignore_findings=["quarantined"])
-    bring(V2, trial=60)
+    apply(V1, ignore_findings=["quarantined"])
+    apply(V2, trial=60)
     end_trial(host)
     assert (stack(host, interface), quarantined(host)) == (["v1"], ["v1"])
 
 
-def test_what_does_not_verify_at_boot_is_taken_out(host, interface, bring, systemd, monkeypatch):
-    accept(bring, ONE)
-    accept(bring, TWO)
+def test_what_does_not_verify_at_boot_is_taken_out(host, interface, apply, systemd, monkeypatch):
+    accept(apply, ONE)
+    accept(apply, TWO)
     reboot(host)
     unhook(monkeypatch, "one")
     error = failure(boot, host)
@@ -211,40 +211,40 @@ def test_what_does_not_verify_at_boot_is_taken_out(host, interface, bring, syste
     assert (stack(host, interface), accepted(host)) == (["two"], ["one", "two"])
 
 
-def test_what_does_not_verify_when_it_comes_back_is_taken_out(host, interface, bring, monkeypatch):
-    bring(V1)
-    bring(V2)
+def test_what_does_not_verify_when_it_comes_back_is_taken_out(host, interface, apply, monkeypatch):
+    apply(V1)
+    apply(V2)
     unhook(monkeypatch, "v1")
-    error = failure(back, host)
+    error = failure(restore, host)
     assert "The patch was removed again." in error.message
     assert stack(host, interface) == []
     assert error.details["changed"] is True
 
 
-def test_what_does_not_verify_at_a_trials_end_is_not_loaded_again_and_again(host, interface, bring, monkeypatch):
-    accept(bring, V1)
-    bring(V2, trial=60)
+def test_what_does_not_verify_at_a_trials_end_is_not_loaded_again_and_again(host, interface, apply, monkeypatch):
+    accept(apply, V1)
+    apply(V2, trial=60)
     unhook(monkeypatch, "v1")
     assert failure(end_trial, host).code == "function-not-hooked"
     assert [name for name, _parameters in host.loads] == ["v1", "v2", "v1"]
     assert (stack(host, interface), read_ledger(host)["trial"]) == ([], None)
 
 
-def test_a_trial_that_does_not_verify_leaves_what_it_had_replaced(host, interface, bring):
-    accept(bring, V1, params={"count": 3})
-    error = failure(bring, SimulatedPatch("v2", build_id="22" * 20, replace=True, defect="unhooked"), trial=60)
+def test_a_trial_that_does_not_verify_leaves_what_it_had_replaced(host, interface, apply):
+    accept(apply, V1, params={"count": 3})
+    error = failure(apply, SimulatedPatch("v2", build_id="22" * 20, replace=True, defect="unhooked"), trial=60)
     assert error.details["changed"] is False
     assert (stack(host, interface), accepted(host), read_ledger(host)["trial"]) == (["v1"], ["v1"], None)
     assert host.loads[-1] == ("v1", "count=3")
 
 
-def test_a_crash_is_blamed_on_what_a_rollback_had_loaded(host, interface, bring, systemd):
-    bring(V2)
-    bring(V1)
+def test_a_crash_is_blamed_on_what_a_rollback_had_loaded(host, interface, apply, systemd):
+    apply(V2)
+    apply(V1)
     reboot(host)
     systemd.stop_all()
     boot(host)
-    back(host)
+    restore(host)
     assert (stack(host, interface), read_ledger(host)["watched"]) == (["v2"], True)
     reboot(host, "boot-3", clean=False)
     systemd.stop_all()
@@ -252,94 +252,94 @@ def test_a_crash_is_blamed_on_what_a_rollback_had_loaded(host, interface, bring,
     assert quarantined(host) == ["v2"]
 
 
-def test_no_crash_after_a_trial_is_blamed_where_nobody_sees_how_a_boot_ends(host, bring):
-    bring(ONE)
-    bring(TWO, trial=60)
+def test_no_crash_after_a_trial_is_blamed_where_nobody_sees_how_a_boot_ends(host, apply):
+    apply(ONE)
+    apply(TWO, trial=60)
     end_trial(host)
     reboot(host, clean=False)
-    bring(THREE)
+    apply(THREE)
     assert quarantined(host) == []
 
 
 # A trial that is going on
 
-def test_a_trial_of_what_would_pin_the_earlier_patch_is_refused(host, bring):
-    accept(bring, V1)
-    error = failure(bring, V2, trial=60, on_stall="force")
+def test_a_trial_of_what_would_pin_the_earlier_patch_is_refused(host, apply):
+    accept(apply, V1)
+    error = failure(apply, V2, trial=60, on_stall="force")
     assert (error.code, [name for name, _parameters in host.loads]) == ("trial-without-rollback", ["v1"])
     assert "on_stall: force may keep its module in memory until the next reboot" in error.message
-    assert bring(ONE, trial=60, on_stall="force")["patch"]["state"] == "enabled"  # it replaces nothing
+    assert apply(ONE, trial=60, on_stall="force")["patch"]["state"] == "enabled"  # it replaces nothing
 
 
-def test_a_rollback_that_is_left_going_has_the_last_word_on_what_comes_back(host, interface, bring):
-    accept(bring, V1)
-    bring(V2, trial=60)
+def test_a_rollback_that_is_left_going_has_the_last_word_on_what_comes_back(host, interface, apply):
+    accept(apply, V1)
+    apply(V2, trial=60)
     host.hold(7, directions=("disabling",))
-    assert back(host, "original", "wait", timeout=1)["changed"] is True
+    assert restore(host, "original", "wait", timeout=1)["changed"] is True
     host.let_go(7)
     end_trial(host)
     assert (stack(host, interface), accepted(host), read_ledger(host)["trial"]) == ([], [], None)
 
 
-def test_what_is_to_be_absent_does_not_come_back_at_the_trials_end(host, interface, bring):
-    accept(bring, V1)
-    bring(V2, trial=60)
-    assert bring(name="v1", state="absent")["changed"] is True
+def test_what_is_to_be_absent_does_not_come_back_at_the_trials_end(host, interface, apply):
+    accept(apply, V1)
+    apply(V2, trial=60)
+    assert apply(name="v1", state="absent")["changed"] is True
     end_trial(host)
     assert stack(host, interface) == []
 
 
-def test_a_trial_whose_patch_is_gone_is_over_when_that_is_to_be_absent(host, interface, bring):
-    bring(ONE, trial=600)
-    take_out(host, interface, "one")
-    assert bring(name="one", state="absent")["changed"] is True
+def test_a_trial_whose_patch_is_gone_is_over_when_that_is_to_be_absent(host, interface, apply):
+    apply(ONE, trial=600)
+    unload(host, interface, "one")
+    assert apply(name="one", state="absent")["changed"] is True
     assert read_ledger(host)["trial"] is None
-    assert bring(name="one", state="absent")["changed"] is False
+    assert apply(name="one", state="absent")["changed"] is False
 
 
-def test_a_trial_whose_patch_is_gone_is_in_no_other_ones_way(host, interface, bring):
-    bring(ONE, trial=600)
-    take_out(host, interface, "one")
-    assert bring(TWO)["patch"]["state"] == "enabled"
+def test_a_trial_whose_patch_is_gone_is_in_no_other_ones_way(host, interface, apply):
+    apply(ONE, trial=600)
+    unload(host, interface, "one")
+    assert apply(TWO)["patch"]["state"] == "enabled"
     assert read_ledger(host)["trial"] is None
 
 
-def test_a_later_load_without_a_trial_is_not_on_the_earlier_one(host, interface, bring):
-    bring(ONE, trial=60)
-    take_out(host, interface, "one")
-    bring(ONE)
+def test_a_later_load_without_a_trial_is_not_on_the_earlier_one(host, interface, apply):
+    apply(ONE, trial=60)
+    unload(host, interface, "one")
+    apply(ONE)
     end_trial(host)
     assert stack(host, interface) == ["one"]
 
 
-def test_a_patch_that_was_going_out_is_turned_round_without_a_trial_and_that_is_told(host, bring):
-    bring(V1)
+def test_a_patch_that_was_going_out_is_turned_round_without_a_trial_and_that_is_told(host, apply):
+    apply(V1)
     host.hold(7, directions=("disabling",))
-    bring(name="v1", state="absent", timeout=1, on_stall="wait")
-    assert codes(bring(V1, trial=60)) == ["trial-not-begun"]
+    apply(name="v1", state="absent", timeout=1, on_stall="wait")
+    assert codes(apply(V1, trial=60)) == ["trial-not-begun"]
     assert read_ledger(host)["trial"] is None
 
 
 def test_a_trial_that_began_before_the_lock_was_free_is_over_when_the_patch_is_accepted(
-        host, interface, bring, monkeypatch):
-    bring(ONE)
+        host, interface, apply, monkeypatch):
+    apply(ONE)
     real = patch.accept
 
-    def meanwhile(task, told):
+    def meanwhile(change, controller):
         monkeypatch.setattr(patch, "accept", real)
-        bring(name="one", state="absent")
-        bring(ONE, trial=60)
-        return real(task, told)
+        apply(name="one", state="absent")
+        apply(ONE, trial=60)
+        return real(change, controller)
     monkeypatch.setattr(patch, "accept", meanwhile)
-    bring(ONE, state="accepted", fresh=True)
+    apply(ONE, state="accepted", fresh=True)
     end_trial(host)
     assert stack(host, interface) == ["one"]
 
 
 @pytest.mark.parametrize("by_hand", [THREE, V2])
-def test_a_trial_ends_under_a_patch_that_was_loaded_by_hand(host, interface, bring, by_hand):
-    bring(TWO)
-    bring(ONE, trial=60)
+def test_a_trial_ends_under_a_patch_that_was_loaded_by_hand(host, interface, apply, by_hand):
+    apply(TWO)
+    apply(ONE, trial=60)
     load(host, by_hand)
     end_trial(host)
     assert (stack(host, interface), read_ledger(host)["trial"]) == (["two"], None)

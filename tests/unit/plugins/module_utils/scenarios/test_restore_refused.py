@@ -22,7 +22,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     accept,
     accepted,
     failure,
-    kept_file,
+    kept_file_path,
     quarantined,
     reboot,
     stack,
@@ -55,66 +55,66 @@ def damage(path):
         stream.write(b"#")
 
 
-def test_a_build_in_quarantine_is_not_loaded_over_a_mended_one_of_its_name(host, bring):
-    bring(BAD)
-    second = bring(TWO)["transaction"]  # its starting point is the bad one
+def test_a_build_in_quarantine_is_not_loaded_over_a_mended_one_of_its_name(host, apply):
+    apply(BAD)
+    second = apply(TWO)["transaction"]  # its starting point is the bad one
     restart(host, clean=False)
     boot(host)
     assert quarantined(host) == ["x", "two"]
-    bring(MENDED)
+    apply(MENDED)
     host.loads.clear()
     assert failure(roll_back, host, second, 3, "reverse").code == "quarantined"
     assert host.loads == []
 
 
 @pytest.mark.parametrize("other_build", [False, True])
-def test_what_comes_back_is_checked_whatever_has_its_name_now(host, interface, bring, other_build):
-    bring(BAD)
-    gone = bring(name="x", state="absent")["transaction"]
+def test_what_comes_back_is_checked_whatever_has_its_name_now(host, interface, apply, other_build):
+    apply(BAD)
+    gone = apply(name="x", state="absent")["transaction"]
     if other_build:
-        bring(MENDED)
+        apply(MENDED)
     running = stack(host, interface)
     host.put("/proc/kallsyms", "0000000000000002 t klp_enable_patch\n")  # `one` is not there any more
     assert failure(roll_back, host, gone, 3, "reverse").code == "symbol-missing"
     assert stack(host, interface) == running
 
 
-def test_a_damaged_file_is_found_before_anything_is_taken_out(host, interface, bring):
-    bring(ONE)
-    bring(V2)
-    damage(kept_file(host, ONE))
+def test_a_damaged_file_is_found_before_anything_is_taken_out(host, interface, apply):
+    apply(ONE)
+    apply(V2)
+    damage(kept_file_path(host, ONE))
     assert failure(roll_back, host, "previous", 3, "reverse").code == "kept-file-damaged"
     assert stack(host, interface) == ["v2"]
 
 
-def test_a_trial_whose_way_back_is_damaged_does_not_begin(host, interface, bring):
-    bring(ONE)
-    damage(kept_file(host, ONE))
-    error = failure(bring, V2, trial=60)
+def test_a_trial_whose_way_back_is_damaged_does_not_begin(host, interface, apply):
+    apply(ONE)
+    damage(kept_file_path(host, ONE))
+    error = failure(apply, V2, trial=60)
     assert error.code == "trial-without-rollback" and "is damaged" in error.message
     assert (stack(host, interface), read_ledger(host)["trial"]) == (["one"], None)
 
 
-def test_forcing_a_trials_transition_in_a_second_run_is_refused_too(host, bring):
-    accept(bring, V1)
+def test_forcing_a_trials_transition_in_a_second_run_is_refused_too(host, apply):
+    accept(apply, V1)
     host.hold(7)
-    assert bring(V2, trial=600, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
-    assert failure(bring, V2, trial=600, timeout=1, on_stall="force").code == "trial-without-rollback"
+    assert apply(V2, trial=600, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
+    assert failure(apply, V2, trial=600, timeout=1, on_stall="force").code == "trial-without-rollback"
     host.let_go(7)
-    assert bring(V2, trial=600, timeout=9, on_stall="wait")["patch"]["state"] == "enabled"
+    assert apply(V2, trial=600, timeout=9, on_stall="wait")["patch"]["state"] == "enabled"
 
 
-def test_a_transition_that_is_on_no_trial_can_be_forced_in_a_second_run(host, bring):
-    accept(bring, V1)
+def test_a_transition_that_is_on_no_trial_can_be_forced_in_a_second_run(host, apply):
+    accept(apply, V1)
     host.hold(7)
-    assert bring(V2, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
-    assert bring(V2, timeout=1, on_stall="force")["patch"]["state"] == "enabled"
+    assert apply(V2, timeout=1, on_stall="wait")["patch"]["state"] == "enabling"
+    assert apply(V2, timeout=1, on_stall="force")["patch"]["state"] == "enabled"
 
 
-def test_a_way_that_cannot_be_begun_leaves_accepted_what_was(host, interface, bring, monkeypatch):
-    bring(V1)
-    accept(bring, V2)
-    real, looks = restore.findings_on, []
+def test_a_way_that_cannot_be_begun_leaves_accepted_what_was(host, interface, apply, monkeypatch):
+    apply(V1)
+    accept(apply, V2)
+    real, looks = restore.evaluate, []
 
     def findings_on(context):
         looks.append(context)
@@ -127,46 +127,46 @@ def test_a_way_that_cannot_be_begun_leaves_accepted_what_was(host, interface, br
     assert error.details["transaction"]
 
 
-def test_the_way_back_leads_to_the_very_file_that_was_loaded(host, bring):
+def test_the_way_back_leads_to_the_very_file_that_was_loaded(host, apply):
     """Files of one build differ by a signature, for example."""
     files = [SimulatedPatch("v1", build_id="11" * 20, replace=True, objects={
         "vmlinux": ["cmdline_proc_show", f"function_{number}"]}) for number in range(2)]
     for loaded, other in (files, files[::-1]):
-        bring(other)
-        bring(name="v1", state="absent")
-        accept(bring, loaded)
-        bring(V2, trial=60)
+        apply(other)
+        apply(name="v1", state="absent")
+        accept(apply, loaded)
+        apply(V2, trial=60)
         assert [layer["sha256"] for layer in read_ledger(host)["trial"]["back_to"]] == [loaded.sha256]
-        bring(name="v2", state="absent")
+        apply(name="v2", state="absent")
 
 
-def test_undoing_a_change_keeps_accepted_what_this_boot_has_not_loaded(host, interface, bring):
-    accept(bring, ONE)
+def test_undoing_a_change_keeps_accepted_what_this_boot_has_not_loaded(host, interface, apply):
+    accept(apply, ONE)
     restart(host)
     host.put("/proc/cmdline", "quiet kernel_livepatch=off\n")
-    bring(THREE, trial=600)
+    apply(THREE, trial=600)
     roll_back(host, "previous", 3, "reverse")
     assert (stack(host, interface), accepted(host)) == ([], ["one"])
     roll_back(host, "original", 3, "reverse")
     assert accepted(host) == []
 
 
-def test_undoing_a_change_keeps_the_order_of_what_is_accepted(host, interface, bring):
-    accept(bring, ONE)
-    accept(bring, TWO)
+def test_undoing_a_change_keeps_the_order_of_what_is_accepted(host, interface, apply):
+    accept(apply, ONE)
+    accept(apply, TWO)
     restart(host)
     host.hold(7)
     boot(host)  # the first stays on its way, and the second is not loaded
     host.let_go(7)
     host.sleep(5)
-    bring(THREE)
+    apply(THREE)
     roll_back(host, "previous", 3, "reverse")
     assert (stack(host, interface), accepted(host)) == (["one"], ["one", "two"])
 
 
-def test_what_was_accepted_by_an_undone_change_is_not_accepted_any_more_though_it_does_not_run(host, bring):
-    accept(bring, ONE)
-    second = accept(bring, TWO)["transaction"]
+def test_what_was_accepted_by_an_undone_change_is_not_accepted_any_more_though_it_does_not_run(host, apply):
+    accept(apply, ONE)
+    second = accept(apply, TWO)["transaction"]
     restart(host)
     host.put("/proc/cmdline", "quiet kernel_livepatch=off\n")
     load = next(entry["transaction"] for entry in read_ledger(host)["accepted"] if entry["name"] == "two")

@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MARK = f"{STATE_DIRECTORY}/clean-shutdown"
-WISH = {"offer": None, "name": None, "state": "enabled", "timeout": 3, "on_stall": "reverse", "ignore_findings": [],
+REQUEST = {"offer": None, "name": None, "state": "enabled", "timeout": 3, "on_stall": "reverse", "ignore_findings": [],
         "params": {}, "trial": 0, "fresh": False}
 
 V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)  # each of these two replaces all others
@@ -30,23 +30,23 @@ TWO = SimulatedPatch("two", build_id="44" * 20, objects={"vmlinux": ["other"]})
 THREE = SimulatedPatch("three", build_id="55" * 20, objects={"vmlinux": ["function_1"]})
 
 
-def bringer(kernel, directory):
-    """bring(patch, state): what the module `patch` does, with a SimulatedPatch's image delivered in `directory`."""
-    def bring(patch=None, state="enabled", check_mode=False, **options):
-        wish = dict(WISH, state=state)
+def patch_applier(kernel, directory):
+    """apply(patch, state): what the module `patch` does, with a SimulatedPatch's image delivered in `directory`."""
+    def apply(patch=None, state="enabled", check_mode=False, **options):
+        request = dict(REQUEST, state=state)
         if patch:
             delivered = directory / f"{patch.sha256}.ko"
             delivered.write_bytes(patch.image)
-            wish["offer"] = patch.offer(str(delivered))
-        wish.update(options)
-        return apply_request(kernel, PatchRequest(**wish), check_mode=check_mode)
-    return bring
+            request["offer"] = patch.offer(str(delivered))
+        request.update(options)
+        return apply_request(kernel, PatchRequest(**request), check_mode=check_mode)
+    return apply
 
 
-def accept(bring, patch, **options):
+def accept(apply, patch, **options):
     """Both calls of the controller; the second is over a new connection."""
-    bring(patch, state="accepted", **options)
-    return bring(patch, state="accepted", fresh=True, **options)
+    apply(patch, state="accepted", **options)
+    return apply(patch, state="accepted", fresh=True, **options)
 
 
 def reboot(kernel, boot_id="boot-2", clean=True, release=None):
@@ -74,13 +74,13 @@ def quarantined(kernel):
     return names_of(read_ledger(kernel)["quarantined"])
 
 
-def kept_file(kernel, patch):
+def kept_file_path(kernel, patch):
     """Where the host keeps the file of a patch."""
     return kernel.path(f"{STATE_DIRECTORY}/patches/{patch.sha256}.ko")
 
 
-def lose(kernel, patch):
-    os.unlink(kept_file(kernel, patch))
+def delete_kept_file(kernel, patch):
+    os.unlink(kept_file_path(kernel, patch))
 
 
 def failure(call, *arguments, **options):

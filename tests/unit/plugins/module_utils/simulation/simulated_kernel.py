@@ -60,7 +60,7 @@ class SimulatedKernel(Host):
         self.removal_errno = None
         self.commands = []
         self.spawned = []
-        self.task_result = lambda argv: (0, "ready" if argv[-1] == "ready" else "")
+        self.answer = lambda argv: (0, "ready" if argv[-1] == "ready" else "")
         self.owners = {}
         self.writes = []
         self._events = []
@@ -122,7 +122,7 @@ class SimulatedKernel(Host):
 
     def run(self, argv, seconds):
         self.commands.append(argv)
-        status, output = self.task_result(argv)
+        status, output = self.answer(argv)
         if argv[-1] == "end-trial" and status == 0:
             self._guard(PID)
         return status, output

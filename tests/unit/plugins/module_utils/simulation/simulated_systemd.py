@@ -27,7 +27,7 @@ class SimulatedSystemd:
         Path(kernel.path("/run/systemd/system")).mkdir(parents=True)
         for program in ("systemctl", "systemd-run"):
             kernel.put(f"/usr/bin/{program}", "")
-        kernel.answer = self.task_result
+        kernel.answer = self.answer
 
     def answer(self, argv):
         """The status and the output of a command, as SimulatedKernel.answer gives them."""

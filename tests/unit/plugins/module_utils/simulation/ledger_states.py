@@ -46,14 +46,14 @@ def load(kernel, patch):
     kernel.sleep(2)
 
 
-def take_out(kernel, interface, name):
+def unload(kernel, interface, name):
     interface.set_enabled(name, False)
     kernel.sleep(1)
     kernel.sleep(1)
     kernel.delete_module(name)
 
 
-def keep(kernel, patch):
+def store_file(kernel, patch):
     Store(kernel).put(BytesIO(patch.image), patch.description)
 
 
@@ -69,7 +69,7 @@ def layer(patch, accepted=False):
             "accepted": accepted}
 
 
-def remember(kernel, boot_id=THIS_BOOT, **known):
+def store_ledger(kernel, boot_id=THIS_BOOT, **known):
     """Write a ledger of this boot."""
     write_ledger(kernel, dict(empty_ledger(), boot_id=boot_id, **known))
 
@@ -98,9 +98,9 @@ def change(kernel, name, action="patch", boot_id=THIS_BOOT, patches=(), before=(
             "replaces": list(replaces), "after": list(after), "patches": []})
 
 
-def told(kernel):
+def drift_codes(kernel):
     return [(found["code"], found["subject"]) for found in host_inventory(kernel)["drift"]]
 
 
-def messages(kernel):
+def drift_messages(kernel):
     return {found["code"]: found["message"] for found in host_inventory(kernel)["drift"]}
