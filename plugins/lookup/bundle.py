@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: bundle
-short_description: Tell which live patches for which kernels a directory holds
+short_description: List the live patches of a directory and their kernels
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Reads every live-patch file below a directory on the controller, at any depth, and its C(bundle.yml), if it has one.
-  - Which kernel a patch is for, and what it patches, is read out of the patch files; names and directories are free.
-  - A file is parsed once in a run, however often the bundle is looked up.
+  - The kernel and the functions of a patch are read from its file. File names and directories are free.
+  - Parses each file once in a run.
 notes:
   - Use C(query) or C(wantlist=true) to get a list also for a bundle of one file.
 requirements:
@@ -39,7 +39,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ query('kernel.livepatch.bundle', 'patches/') | map(attribute='release') | unique | sort }}"
 
-- name: Show the CVEs that it closes on this host's kernel
+- name: Show the CVEs that it fixes on this host's kernel
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.metadata.cves | default([]) | join(', ') }}"
   loop: "{{ query('kernel.livepatch.bundle', 'patches/') | selectattr('release', 'eq', ansible_facts.kernel) }}"
@@ -49,16 +49,16 @@ RETURN = r"""
 _list:
   description:
     - The description of each patch file, sorted by release, architecture and name, one bundle after the other.
-    - It has what P(kernel.livepatch.patch_file#lookup) returns, and RV(_list[].metadata).
+    - Each has the keys of P(kernel.livepatch.patch_file#lookup), and RV(_list[].metadata).
   type: list
   elements: dict
   contains:
     metadata:
-      description: What C(bundle.yml) says about the patch; not there when it says nothing.
+      description: The entry of the patch in C(bundle.yml); missing without an entry.
       type: dict
       contains:
         cves:
-          description: The CVEs that the patch closes.
+          description: The CVEs fixed by the patch.
           type: list
           elements: str
           sample: [CVE-2026-12345]
@@ -89,5 +89,5 @@ class LookupModule(LookupBase):
         try:
             return [build for term in terms for build in read_bundle(find_term(self, variables, term), cache).builds]
         except PatchFileError as error:
-            # Without a cause: Ansible would print the same sentence again for it.
+            # Without a cause: Ansible would print the same message again.
             raise AnsibleLookupError(error.message) from None

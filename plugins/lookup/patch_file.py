@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: patch_file
-short_description: Tell what is in a kernel live-patch file
+short_description: Describe a kernel live-patch file
 version_added: 0.1.0
 author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
-  - Reads live-patch modules on the controller and returns what they are and what they patch.
-  - The ELF file is the only source. Nothing is loaded, and no host is asked.
+  - Reads live-patch modules on the controller. Returns their properties and the functions they replace.
+  - Reads only the ELF file. Loads nothing, and contacts no host.
   - Understands patches written from source, made by C(kpatch-build) and made by C(klp-build).
-  - A file is parsed once in a run, however often it is looked up.
+  - Parses each file once in a run.
 requirements:
   - pyelftools
   - the library C(zstandard), the program C(zstd) or Python 3.14, for files compressed with zstd
@@ -39,7 +39,7 @@ EXAMPLES = r"""
     msg: "{{ item.name }}: {{ item.functions | map(attribute='name') | join(', ') }}"
   loop: "{{ lookup('kernel.livepatch.patch_file', 'fix.ko').objects }}"
 
-- name: Refuse patches that nobody has signed
+- name: Refuse unsigned patches
   ansible.builtin.assert:
     that: lookup('kernel.livepatch.patch_file', patch).signature is not none
   vars:
@@ -130,11 +130,11 @@ _list:
       type: bool
       sample: false
     replace:
-      description: Whether the patch replaces all earlier ones, or V(none) when it decides that while it is loaded.
+      description: Whether the patch replaces all earlier ones, or V(none) if its code decides that during the load.
       type: bool
       sample: true
     objects:
-      description: What is patched.
+      description: The patched objects.
       type: list
       elements: dict
       contains:

@@ -37,7 +37,7 @@ LINTERS = (
     Linter("antsibull-changelog", ("antsibull-changelog", "lint")),
     # Also where no Python 3.6 is at hand for ansible-test to compile with.
     Linter("vermin", ("vermin", "--target=3.6-", "--violations", "--no-tips", *HOST_CODE)),
-    Linter("import-linter", ("lint-imports", "--no-cache", "--config", ".importlinter")),
+    Linter("import-linter", ("lint-imports", "--no-cache", ".importlinter")),
     Linter(
         "mypy",
         ("mypy", "--config-file", f"{COLLECTION}/mypy.ini", *(f"{COLLECTION}/{path}" for path in TYPED)),

@@ -116,7 +116,7 @@ def _use(file: ModuleFile, name: str) -> bool:
 
 def _use_elf_file(elf: ElfFile) -> None:
     for section in elf.sections:
-        if elf.section(section.name) not in elf.named(section.name):
+        if elf.section(section.name) not in elf.with_file(section.name):
             raise Broken("the first section of a name is not among those of the name")
         if len(elf.contents(section)) not in (0, section.size):
             raise Broken("a section has other bytes than its size says")

@@ -47,7 +47,7 @@ def files(*patterns: str) -> list[str]:
     return [name for name in names if not name.startswith("tests/output/")]
 
 
-PYTHON = files("plugins/**/*.py", "tests/**/*.py")
+PYTHON = files("*.py", "plugins/**/*.py", "tests/**/*.py")
 HOST_CODE = files("plugins/module_utils/**/*.py", "plugins/modules/*.py")
 MODULES = files("plugins/modules/*.py")
 DOCUMENTED = [*MODULES, *files("plugins/filter/*.py", "plugins/lookup/*.py")]

@@ -66,7 +66,7 @@ class ParseCache:
 
         Raises PatchFileError.
         """
-        record = self._parsed(data, hashlib.sha256(data).hexdigest(), source=None)
+        record = self._parse_once(data, hashlib.sha256(data).hexdigest(), source=None)
         return self._description(record, file)
 
     def find_description(self, sha256: str) -> dict[str, t.Any] | None:
@@ -110,13 +110,13 @@ class ParseCache:
 
     def _read(self, path: _Path, key: str, identity: list[t.Any]) -> dict[str, t.Any]:
         data = read_file(path)
-        record = self._parsed(data, hashlib.sha256(data).hexdigest(), source=os.path.abspath(path))
+        record = self._parse_once(data, hashlib.sha256(data).hexdigest(), source=os.path.abspath(path))
         changed_ns = max(os.stat(path).st_mtime_ns, os.stat(path).st_ctime_ns)
         if _identity(path) == identity and time.time_ns() - changed_ns > _SETTLED_NS:
             self._store("files", key, record)
         return record
 
-    def _parsed(self, data: bytes, content: str, source: str | None) -> dict[str, t.Any]:
+    def _parse_once(self, data: bytes, content: str, source: str | None) -> dict[str, t.Any]:
         with self._lock(content):
             record = self._load("contents", content)
             if record is None:

@@ -75,7 +75,7 @@ def image(path: str | os.PathLike[str]) -> bytes:
     try:
         return uncompress(data)[0]
     except PatchFileError as error:
-        raise error.named(os.fspath(path)) from error
+        raise error.with_file(os.fspath(path)) from error
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
@@ -88,7 +88,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
         plain, compression = uncompress(data)
         return describe_image(plain, os.path.basename(path), compression)
     except PatchFileError as error:
-        raise error.named(os.fspath(path)) from error
+        raise error.with_file(os.fspath(path)) from error
 
 
 def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]:

@@ -19,7 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache imp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 # Where a role's or a playbook's own files would be, which hold no patches.
-OWN = [Path(__file__).resolve().parents[3] / name for name in ("roles", "playbooks")]
+COLLECTION_DIRECTORIES = [Path(__file__).resolve().parents[3] / name for name in ("roles", "playbooks")]
 
 
 def find_source(action: ActionBase, source: str) -> Path:
@@ -30,7 +30,9 @@ def find_source(action: ActionBase, source: str) -> Path:
     expanded = os.path.expanduser(source)
     try:
         found = Path(action._find_needle("files", expanded))
-        return found if os.path.isabs(expanded) or not _is_own(found) else _among_the_users(action, expanded)
+        if os.path.isabs(expanded) or not _is_in_collection(found):
+            return found
+        return _find_outside_collection(action, expanded)
     except AnsibleError as error:
         path = Path.cwd() / expanded
         if path.exists():
@@ -44,18 +46,18 @@ def find_source(action: ActionBase, source: str) -> Path:
             "host.") from error
 
 
-def _among_the_users(action: ActionBase, source: str) -> Path:
-    """Where a relative path is that this collection has a file of that name for too; raises AnsibleError."""
-    places = [place for place in action._task.get_search_path() if not _is_own(Path(place))]
+def _find_outside_collection(action: ActionBase, source: str) -> Path:
+    """Find a relative path outside this collection, which has a file of that name too; raises AnsibleError."""
+    places = [place for place in action._task.get_search_path() if not _is_in_collection(Path(place))]
     found = Path(action._loader.path_dwim_relative_stack(places, "files", source))
-    if _is_own(found):
+    if _is_in_collection(found):
         raise AnsibleError(f"{found} is this collection's own.")
     return found
 
 
-def _is_own(path: Path) -> bool:
+def _is_in_collection(path: Path) -> bool:
     resolved = path.resolve()
-    return any(resolved == own or own in resolved.parents for own in OWN)
+    return any(resolved == ours or ours in resolved.parents for ours in COLLECTION_DIRECTORIES)
 
 
 def run_cache() -> ParseCache:

@@ -126,7 +126,7 @@ class PatchAction(ActionBase):
         try:
             description = self._cache.describe_bytes(base64.b64decode(answer["content"]), os.path.basename(path))
         except PatchFileError as error:
-            raise error.named(f"{path} on the host") from error
+            raise error.with_file(f"{path} on the host") from error
         if description["sha256"] != sha256:
             raise TaskError("changed", f"{path} on the host changed while it was read. Run the task again.")
         return description

@@ -101,7 +101,7 @@ def _read_pkcs7(der: bytes) -> dict[str, t.Any]:
     if len(algorithms) < 2:
         raise _corrupt("it names no algorithm")
     name, key_id, issuer, serial = _signer_identity(signer[1])
-    digest, signing = _dotted(algorithms[0]), _dotted(algorithms[1])
+    digest, signing = _oid_text(algorithms[0]), _oid_text(algorithms[1])
     return {
         "signer": name,
         "key_id": key_id,
@@ -125,7 +125,7 @@ def _signer_identity(identity: _Element) -> tuple[str | None, str | None, str | 
 def _common_name(name: bytes) -> str | None:
     for part in _elements(name):
         attribute = list(_elements(_one(part.value, _SEQUENCE)))
-        if len(attribute) == 2 and attribute[0].tag == _OID and _dotted(attribute[0].value) == _COMMON_NAME:
+        if len(attribute) == 2 and attribute[0].tag == _OID and _oid_text(attribute[0].value) == _COMMON_NAME:
             return attribute[1].value.decode("utf-8", errors="replace")
     return None
 
@@ -158,7 +158,7 @@ def _elements(der: bytes) -> t.Iterator[_Element]:
         position += size
 
 
-def _dotted(oid: bytes) -> str:
+def _oid_text(oid: bytes) -> str:
     """An object identifier in dotted decimals (X.690, 8.19)."""
     if not 0 < len(oid) <= _MAX_OID or oid[-1] & 0x80:
         raise _corrupt("it has a wrong object identifier")

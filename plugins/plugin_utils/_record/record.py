@@ -27,7 +27,7 @@ STATES = (
     "accepted", "enabled", "on_trial", "waiting", "reverting", "rolled_back", "unchanged", "pending", "no_build",
     "unknown")
 # With the patch, or perhaps with the patch.
-TOUCHED = ("accepted", "enabled", "on_trial", "waiting", "reverting", "unknown")
+STATES_WITH_PATCH = ("accepted", "enabled", "on_trial", "waiting", "reverting", "unknown")
 
 TASK_SKIPPED = (None, "The task was skipped on this host. Run the rollout again.")  # a failure
 

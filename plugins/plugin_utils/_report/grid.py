@@ -106,29 +106,29 @@ def _columns(
     states = {pattern: dict(pattern) for pattern in found}
     functions = sorted({function for pattern in found for function, _state in pattern},
                        key=lambda one: (one[0] != "vmlinux", one))
-    columns = [Column(one[0], _named(one), [one]) for one in functions]
+    columns = [Column(one[0], _function_title(one), [one]) for one in functions]
     if len(columns) > MOST_COLUMNS:
         alike: dict[t.Any, list[Function]] = {}
         for one in functions:
             alike.setdefault((one[0], *(states[pattern].get(one) for pattern in ordered)), []).append(one)
-        columns = _merged(alike)
+        columns = _merge_columns(alike)
     if len(columns) > MOST_COLUMNS:
         by_object: dict[t.Any, list[Function]] = {}
         for one in functions:
             by_object.setdefault((one[0],), []).append(one)
-        columns = _merged(by_object)[:MOST_COLUMNS]
+        columns = _merge_columns(by_object)[:MOST_COLUMNS]
     return columns, {
         pattern: [_worst([states[pattern].get(one) for one in column.functions]) for column in columns]
         for pattern in ordered}
 
 
-def _merged(groups: Mapping[t.Any, list[Function]]) -> list[Column]:
+def _merge_columns(groups: Mapping[t.Any, list[Function]]) -> list[Column]:
     return [
-        Column(key[0], _named(members[0]) if len(members) == 1 else f"{len(members)} functions", members)
+        Column(key[0], _function_title(members[0]) if len(members) == 1 else f"{len(members)} functions", members)
         for key, members in groups.items()]
 
 
-def _named(function: Function) -> str:
+def _function_title(function: Function) -> str:
     return f"{function[1]} ({function[2]})" if function[2] > 1 else function[1]
 
 

@@ -53,10 +53,10 @@ def render(record: Mapping[str, t.Any]) -> str:
 @functools.lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=ChainableUndefined, finalize=_printed,
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=ChainableUndefined, finalize=_finalize,
         trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        clock=words.clock, duration=words.duration, few=join_limited, number_of=number_of, whole=_whole, cut=_cut,
+        clock=words.clock, duration=words.duration, few=join_limited, number_of=number_of, whole=_mark_whole, cut=_cut,
         cell_class=_cell_class, cell_sign=_cell_sign)
     environment.globals.update(
         FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, BREACH=words.BREACH, UNKNOWN_STATE=words.UNKNOWN_STATE,
@@ -64,7 +64,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _printed(value: t.Any) -> t.Any:
+def _finalize(value: t.Any) -> t.Any:
     """The output of an expression in a template: truncated, and empty for None."""
     if value is None:
         return ""
@@ -82,7 +82,7 @@ class Whole(str):
     __slots__ = ()
 
 
-def _whole(text: str) -> str:
+def _mark_whole(text: str) -> str:
     return Whole(printable(text))
 
 

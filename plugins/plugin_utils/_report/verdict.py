@@ -92,7 +92,7 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         all_of_them = (
             f"all {len(covered)} hosts with a build have" if len(covered) > 1 else "the one host with a build has")
         return f"Complete: {all_of_them} the patch {wanted} and verified."
-    where = _where(waves)
+    where = _stopped_wave(waves)
     breach = record.get("breach")
     if breach:
         at = where if breach.get("wave") else " before the first wave"
@@ -113,7 +113,7 @@ def _waiting(record: Record) -> Record | None:
     return next((wave for wave in record.get("waves") or () if wave.get("state") == "waits"), None)
 
 
-def _where(waves: Sequence[Record]) -> str:
+def _stopped_wave(waves: Sequence[Record]) -> str:
     """The wave that did not pass, as a part of a sentence; empty when all passed."""
     stood = [wave for wave in waves if wave.get("state") in ("open", "failed", "waits")]
     return f" in wave {stood[0].get('number')} of {len(waves)} ({stood[0].get('title')})" if stood else ""
@@ -152,14 +152,14 @@ def _hosts_not_rolled_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
     return [name for state in ("in_transition", "failed", "unreachable", "no_result") for name in hosts.get(state, ())]
 
 
-def _words(record: Record, state: str) -> t.Any:
+def _label(record: Record, state: str) -> t.Any:
     return state_words(record).get(state, UNKNOWN_STATE)
 
 
 def _host_states(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
     """The host states: one sentence for each state, the uncertain ones first."""
     order = {"bad": 0, "warn": 1, "good": 2, "calm": 3}
-    words = sorted(((_words(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
+    words = sorted(((_label(record, state), state) for state in hosts), key=lambda one: order[one[0].tone])
     sure = hosts and record.get("outcome") not in ("running", "planned") and not set(UNCERTAIN_STATES) & set(hosts)
     lines = [CERTAIN[record["kind"]]] if sure else []
     for word, state in words:

@@ -68,7 +68,7 @@ def by_verdict(verdicts: Mapping[str, str], words: Sequence[str]) -> dict[str, l
     return hosts
 
 
-def grouped(hosts: Mapping[str, Value], key: Callable[[Value], Key]) -> dict[Key, list[str]]:
+def group_by(hosts: Mapping[str, Value], key: Callable[[Value], Key]) -> dict[Key, list[str]]:
     """Hosts in groups with the same `key` of their values, the largest group first."""
     groups: dict[Key, list[str]] = {}
     for host, value in hosts.items():

@@ -30,14 +30,14 @@ def ask(question: str) -> bool | None:
     return answer.decode("utf-8", "replace").strip().lower() in YES
 
 
-def is_named(wave: Mapping[str, t.Any], names: Sequence[str]) -> bool:
+def names_wave(wave: Mapping[str, t.Any], names: Sequence[str]) -> bool:
     """Whether this wave is among names of waves from Options."""
     return bool({ALL, str(wave["number"]), wave["title"]} & set(names))
 
 
-def check_named(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> None:
+def check_wave_names(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> None:
     """Refuse to approve a wave that the plan does not have. Raises TaskError `bad-option`."""
-    absent = next((name for name in names if not any(is_named(wave, [name]) for wave in waves)), None)
+    absent = next((name for name in names if not any(names_wave(wave, [name]) for wave in waves)), None)
     if absent is not None:
         there = join_hosts([f"{wave['number']} ({wave['title']})" for wave in waves])
         raise bad_option(

@@ -53,13 +53,13 @@ class Call:
         names = {name: None for name in self.variables if isinstance(name, str) and name.startswith(PREFIX)}
         return rollout_options({**names, **self.given, **(ALONE if self.alone else {})})
 
-    def as_written(self) -> dict[str, Mapping[str, t.Any]]:
+    def raw_variables(self) -> dict[str, Mapping[str, t.Any]]:
         """The variables of each host of the play, with unresolved templates."""
         hostvars = self.variables["hostvars"]
         read = getattr(hostvars, "raw_get", hostvars.__getitem__)
         return {host: read(host) for host in self.variables["ansible_play_hosts"]}
 
-    def as_read(self, host: str, name: str) -> t.Any:
+    def resolved_variable(self, host: str, name: str) -> t.Any:
         """A variable of a host with resolved templates; unresolved if they need the variables of a task."""
         hostvars = self.variables["hostvars"]
         try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
+    STATES_WITH_PATCH,
     TASK_SKIPPED,
-    TOUCHED,
     Record,
     fail,
     failed_hosts,
@@ -89,7 +89,7 @@ def _hosts_of_breach(record: Record) -> dict[str, Record]:
 
 
 def _can_roll_back(hosts: Mapping[str, Record]) -> list[str]:
-    return [name for name, host in hosts.items() if host["transaction"] and host["state"] in TOUCHED]
+    return [name for name, host in hosts.items() if host["transaction"] and host["state"] in STATES_WITH_PATCH]
 
 
 def record_rollback(record: Record, verdicts: Mapping[str, RollbackVerdict], now: float) -> None:

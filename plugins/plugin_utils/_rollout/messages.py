@@ -65,10 +65,10 @@ def _when_some_fail(record: Record) -> str:
     if record["alone"]:
         return "a host that fails is rolled back, and the others continue"
     hosts, then = record["options"]["budget"]["hosts"], ON_BREACH[record["options"]["on_breach"]]
-    return f"{_allowed(hosts)}, and when more do, {then}" if hosts else f"when a host fails, {then}"
+    return f"{_budget_text(hosts)}, and when more do, {then}" if hosts else f"when a host fails, {then}"
 
 
-def _allowed(hosts: int) -> str:
+def _budget_text(hosts: int) -> str:
     return f"{number_of(hosts, 'host')} may fail in all" if hosts else "no host may fail"
 
 
@@ -78,11 +78,12 @@ def _planned_wave(record: Record, wave: Record) -> str:
     names = [
         f"{name} ({record['hosts'][name]['cohort']})" for name in wave["hosts"]] if wave["title"] == "canary" else (
         wave["hosts"])
-    title = number_of(len(names), "host") if record["alone"] else f"wave {wave['number']}{_named(wave, len(names))}"
+    hosts = len(names)
+    title = number_of(hosts, "host") if record["alone"] else f"wave {wave['number']}{_wave_suffix(wave, hosts)}"
     return f"  {title}{approval}{passed}: {join_hosts(names)}"
 
 
-def _named(wave: Record, hosts: int) -> str:
+def _wave_suffix(wave: Record, hosts: int) -> str:
     number = number_of(hosts, "host")
     return f" ({number})" if wave["title"] == number else f" ({wave['title']}), {number}"
 
@@ -93,7 +94,7 @@ def _heading(record: Record, wave: Record) -> str:
 
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
-    named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _named(wave, len(hosts))
+    named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _wave_suffix(wave, len(hosts))
     return f"{_heading(record, wave)}{named}: {join_hosts(hosts)}"
 
 
@@ -101,7 +102,7 @@ def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
     """The progress of a wave: how many hosts are patched, wait (and for which task), failed or are unreachable."""
     hosts = hosts_of_wave(record, wave)
     time = "" if left is None else f"{left} s left: "
-    return f"{_heading(record, wave)}: {time}{', '.join(_parts(hosts)) or 'nothing to do'}"
+    return f"{_heading(record, wave)}: {time}{', '.join(_progress_parts(hosts)) or 'nothing to do'}"
 
 
 def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
@@ -112,7 +113,7 @@ def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
         f"{ends}" if ends else "without a trial, because the patch was enabled before this rollout")
 
 
-def _parts(hosts: Mapping[str, Record]) -> list[str]:
+def _progress_parts(hosts: Mapping[str, Record]) -> list[str]:
     well = {name: host for name, host in hosts.items() if not host["failure"]}
     waiting = {name: host for name, host in well.items() if host["state"] == "waiting"}
     failed = {name: host for name, host in hosts.items() if host["failure"]}
@@ -125,7 +126,8 @@ def _parts(hosts: Mapping[str, Record]) -> list[str]:
         names = [_waits_for(name, host) for name, host in waiting.items()]
         parts.append(f"{len(waiting)} waiting ({join_hosts(names)})")
     if others:
-        parts.append(f"{len(others)} failed ({join_hosts([f'{name}: {_code(failed[name])}' for name in others])})")
+        names = [f"{name}: {_failure_code(failed[name])}" for name in others]
+        parts.append(f"{len(others)} failed ({join_hosts(names)})")
     if unreachable:
         parts.append(f"{len(unreachable)} unreachable ({join_hosts(unreachable)})")
     return parts
@@ -136,16 +138,16 @@ def _waits_for(name: str, host: Record) -> str:
     return f"{name} for {', '.join(tasks[:2])}" if tasks else name
 
 
-def _code(host: Record) -> str:
+def _failure_code(host: Record) -> str:
     return host["failure"]["code"] or "failed"
 
 
 def closing_line(record: Record, wave: Record) -> str:
-    parts = ", ".join(_parts(hosts_of_wave(record, wave)))
+    parts = ", ".join(_progress_parts(hosts_of_wave(record, wave)))
     if wave["state"] == "passed":
         return f"{_heading(record, wave)} passed: {parts}"
     breach = record["breach"]
-    why = _allowed(breach["budget"]) if len(breach["failed"]) > breach["budget"] else breach["why"]
+    why = _budget_text(breach["budget"]) if len(breach["failed"]) > breach["budget"] else breach["why"]
     return f"{_heading(record, wave)} failed: {parts}; {why}"
 
 
@@ -158,7 +160,7 @@ def waiting_line(record: Record, wave: Record) -> str:
 def end_lines(record: Record) -> list[str]:
     """The summary: waves, failures by cause, and the number of hosts in each state."""
     lines = [] if record["alone"] else [
-        f"wave {wave['number']} ({wave['title']}): {_ended(record, wave)}" for wave in record["waves"]]
+        f"wave {wave['number']} ({wave['title']}): {_wave_result(record, wave)}" for wave in record["waves"]]
     lines += _failures(record["hosts"])
     lines += _left_on_trial(record)
     if record["breach"]:
@@ -179,17 +181,18 @@ def _after_breach(record: Record) -> str:
     return text
 
 
-def _ended(record: Record, wave: Record) -> str:
+def _wave_result(record: Record, wave: Record) -> str:
     if wave["state"] == "passed" and wave["why"]:
         return f"passed, {wave['why']}"
     states = [record["hosts"][name]["state"] for name in wave["hosts"]]
-    counts = ", ".join(f"{states.count(state)} {words}" for state, words in _words(record).items() if state in states)
+    texts = _state_texts(record)
+    counts = ", ".join(f"{states.count(state)} {words}" for state, words in texts.items() if state in states)
     if record["outcome"] == "planned":
         return counts
     return f"{WAVES.get(wave['state'], wave['state'])}: {counts}"
 
 
-def _words(record: Record) -> dict[str, str]:
+def _state_texts(record: Record) -> dict[str, str]:
     return {**WORDS, **PLANNED} if record["outcome"] == "planned" else WORDS
 
 
@@ -209,7 +212,7 @@ def _left_on_trial(record: Record) -> list[str]:
 
 def sum_line(record: Record) -> str:
     counts = record["counts"]
-    parts = ", ".join(f"{counts[state]} {words}" for state, words in _words(record).items() if counts.get(state))
+    parts = ", ".join(f"{counts[state]} {words}" for state, words in _state_texts(record).items() if counts.get(state))
     return f"{number_of(len(record['hosts']), 'host')}: {parts or 'nothing to patch'}"
 
 
@@ -231,20 +234,21 @@ def problems(record: Record) -> dict[str, str]:
     found: dict[str, str] = {}
     untried = hosts_not_ours(record)
     for name, host in record["hosts"].items():
+        state = _state_text(host)
         if host["failure"]:
             code, message = host["failure"]["code"], host["failure"]["message"]
             sentence = f"{code}: {message}" if code else message
-            found[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} This host is {_now(host)}."
+            found[name] = f"{sentence}{'' if sentence.endswith(('.', '!', '?')) else '.'} This host is {state}."
         elif host["state"] in ("rolled_back", "reverting", "on_trial", "waiting") and not record["ok"]:
-            found[name] = f"The rollout was stopped. This host is {_now(host)}."
+            found[name] = f"The rollout was stopped. This host is {state}."
         elif name in untried:
             found[name] = (
-                f"The rollout was stopped. This host is {_now(host)}, and was before the rollout, so there is no load "
-                "to roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
+                f"The rollout was stopped. This host is {state}, and was before the rollout, so there is no load to "
+                "roll back. To remove the patch, use the playbook kernel.livepatch.rollback.")
     return found
 
 
-def _now(host: Record) -> str:
+def _state_text(host: Record) -> str:
     if host["state"] in ("reverting", "on_trial", "waiting") and host["trial_ends"]:
         return f"on trial, or perhaps on trial, and reverts automatically by {host['trial_ends']}"
     if host["state"] == "unknown":

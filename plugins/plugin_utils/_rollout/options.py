@@ -40,7 +40,7 @@ TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as 
 # variables.
 OTHERS = (
     "hosts", "rollback_to", "fail_on_drift", "report", "report_record", "preflight", "rollback", "rollout", "status")
-_ALIKE = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
+_SIMILARITY = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
 _SRC = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 
 
@@ -116,7 +116,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         waves=waves, approve=approve, approved=approved,
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),
-        ignore_findings=_ignored(values),
+        ignore_findings=_ignore_findings(values),
         params=_params(values),
         report_dir=values.text("report_dir", "give a directory on the controller"),
     )
@@ -127,14 +127,14 @@ def check_names(variables: Iterable[str]) -> None:
     known = {*NAMES, *OTHERS}
     for variable in sorted(name for name in variables if isinstance(name, str) and name.startswith(PREFIX)):
         name = variable[len(PREFIX):]
-        near = [] if name in known else difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=_ALIKE)
+        near = [] if name in known else difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=_SIMILARITY)
         if near:
             raise TaskError(
                 "bad-option",
                 f"{variable} is no variable of a rollout. Write {PREFIX}{near[0]}, or rename your own variable.")
 
 
-def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[str, str], t.Any]) -> None:
+def check_same_on_all_hosts(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[str, str], t.Any]) -> None:
     """Refuse different values on different hosts: a rollout has one value of each option.
 
     `variables`: those of each host as they are written; `read` has a host's variable with its templates resolved, which
@@ -153,7 +153,7 @@ def check_alike(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[st
                 f"{name} is {' and '.join(both)}. Set one value for all hosts of the rollout, for example with -e.")
 
 
-def _ignored(values: Values) -> tuple[str, ...]:
+def _ignore_findings(values: Values) -> tuple[str, ...]:
     codes = tuple(dict.fromkeys(values.texts("ignore_findings")))
     try:
         check_ignorable(codes)

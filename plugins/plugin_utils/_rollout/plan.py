@@ -39,7 +39,7 @@ def plan(
     `groups`: the groups of the inventory with their hosts. Raises TaskError for impossible waves. No result of a host
     makes this fail.
     """
-    record["hosts"] = {name: _planned(answer, options) for name, answer in sorted(answers.items())}
+    record["hosts"] = {name: _plan_host(answer, options) for name, answer in sorted(answers.items())}
     kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
     cohorts = cohorts_of(kernels, options.cohort_by, hostvars)
     record["cohorts"] = [dict(cohort_dict(cohort), hosts=hosts) for cohort, hosts in cohorts]
@@ -62,7 +62,7 @@ def plan(
             wave.update(state="passed", why="its hosts were where they should be before")
 
 
-def _planned(answer: t.Any, options: Options) -> Record:
+def _plan_host(answer: t.Any, options: Options) -> Record:
     """The host's part of the record from its patch_check result; `done` when it is in the requested state already.
 
     `untried`: the patch is enabled, without a trial.

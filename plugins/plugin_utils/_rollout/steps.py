@@ -37,9 +37,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate, outcomes
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import messages as lines
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import ask, check_named, is_named
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import (
+    ask,
+    check_wave_names,
+    names_wave,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, next_tasks, play_facts
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import check_alike
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import check_same_on_all_hosts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import plan, play_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS, trial_seconds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import (
@@ -62,7 +66,7 @@ EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, 
 def _check(call: Call) -> dict[str, t.Any]:
     """Validate the variables, the patch and the report directory before any host is contacted."""
     options = call.options()
-    check_alike(call.as_written(), call.as_read)
+    check_same_on_all_hosts(call.raw_variables(), call.resolved_variable)
     src = call.find(options.src)
     read_builds(src, options.name)
     groups = call.variables["groups"]
@@ -110,11 +114,11 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
         options, sizes, int(call.variables.get("ansible_forks") or 5))
     for wave in record["waves"]:
-        wave["approval"] = is_named(wave, options.approve) and not is_named(wave, options.approved)
+        wave["approval"] = names_wave(wave, options.approve) and not names_wave(wave, options.approved)
     stopped = gate.judge_budget(record, gate.AT_PLAN)
     call.say(*lines.plan_lines(record))
     if record["waves"] and not stopped:
-        check_named(options.approve, record["waves"])
+        check_wave_names(options.approve, record["waves"])
     write_record(record, call.directory)
     if stopped or call.check_mode:
         names, sizes = [], []

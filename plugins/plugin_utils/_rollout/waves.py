@@ -144,7 +144,7 @@ def plan_waves(
     left = in_order(to_plain(host) for host in hosts)
     waves: list[Wave] = []
     for entry in entries:
-        left = _add(waves, entry, _chosen(entry, left, hosts, members), left)
+        left = _add(waves, entry, _choose_hosts(entry, left, hosts, members), left)
     while left and entries[-1].kind == "hosts":
         left = _add(waves, entries[-1], left[:entries[-1].hosts], left)
     if left:
@@ -167,7 +167,7 @@ def _check_groups(
                 f"share such as 10% or a group of the inventory. {hint}")
 
 
-def _chosen(
+def _choose_hosts(
         entry: Entry, left: Sequence[str], hosts: Mapping[str, Cohort],
         members: Callable[[str], Iterable[str] | None]) -> list[str]:
     """The remaining hosts that an entry adds."""

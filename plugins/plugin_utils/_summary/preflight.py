@@ -133,17 +133,17 @@ def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
     lines = []
     for cohort in summary["cohorts"]:
         counts = {verdict: len(cohort[verdict]) for verdict in ("compatible", "no_build", "blocked")}
-        lines.append(f"{cohort['title']}: {_counted(counts)}")
+        lines.append(f"{cohort['title']}: {_count_line(counts)}")
         lines.extend(finding_line(group["level"], group) for group in cohort["findings"])
         lines.extend(
             finding_line("no rollback:" if group["level"] == "blocker" else "rollback:", group)
             for group in cohort["rollback"])
     lines.extend(failure_line("could not be checked", group) for group in summary["unchecked"])
     lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
-    return [*lines, *no_result_line(summary["no_result"]), _counted(summary["counts"])]
+    return [*lines, *no_result_line(summary["no_result"]), _count_line(summary["counts"])]
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _count_line(counts: Mapping[str, int]) -> str:
     return count_line(counts, WORDS, "nothing to check")
 
 

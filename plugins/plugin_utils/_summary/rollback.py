@@ -14,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     by_code,
     by_failure,
     by_verdict,
-    grouped,
+    group_by,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     MALFORMED,
@@ -83,7 +83,7 @@ def summarize_rollback(
             {"verdict": one.verdict, "removed": list(one.removed), "restored": list(one.restored),
              "enabled": list(one.enabled), "hosts": alike}
             for one, alike in sorted(
-                grouped(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
+                group_by(arrived, lambda one: one).items(), key=lambda entry: VERDICTS.index(entry[0].verdict))],
         "findings": by_code({
             host: [entry for entry in _findings(answers[host]) if entry["code"] != UNFINISHED] for host in arrived}),
         **{
@@ -117,8 +117,8 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
         return RollbackVerdict("failed", failure_of(answer))
     if not _is_well_formed(answer):
         return RollbackVerdict("failed", MALFORMED)
-    if _unfinished(answer):
-        return RollbackVerdict("in_transition", _failure(_unfinished(answer)[0]))
+    if _unfinished_transitions(answer):
+        return RollbackVerdict("in_transition", _failure(_unfinished_transitions(answer)[0]))
     target = _texts(answer["target"])
     if not check_mode:
         failure = _verification_failure(target, proof)
@@ -166,7 +166,7 @@ def _has_no_previous(answer: Mapping[str, t.Any]) -> bool:
     return answer.get("code") == "no-previous"
 
 
-def _unfinished(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
+def _unfinished_transitions(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
     return [entry for entry in answer["findings"] if entry["code"] == UNFINISHED]
 
 

@@ -20,7 +20,7 @@ class PatchFileError(Exception):
     """A patch file that cannot be used.
 
     `code` is stable and kebab-case; `file` and `problem` make the message: "fix.ko" "is not an ELF file. Give ...".
-    Code that works on bytes leaves `file` empty. A caller that knows the path adds it with `named()`.
+    Code that works on bytes leaves `file` empty. A caller that knows the path adds it with `with_file()`.
     """
 
     def __init__(self, code: str, problem: str, file: str | None = None) -> None:
@@ -37,7 +37,7 @@ class PatchFileError(Exception):
     def __str__(self) -> str:
         return self.message
 
-    def named(self, file: str) -> PatchFileError:
+    def with_file(self, file: str) -> PatchFileError:
         """The same error, about this file."""
         return type(self)(self.code, self.problem, file)
 

@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 PREFIX = "livepatch_"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}")
 _SHARE = re.compile(r"0*([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
-_LONGEST_SHOWN = 80  # letters of a wrong value in a message
+_LONGEST_VALUE = 80  # letters of a wrong value in a message
 
 
 def to_plain(value: t.Any) -> t.Any:
@@ -55,7 +55,7 @@ def bad_option(name: str, problem: str, right: str) -> TaskError:
 def format_value(value: t.Any) -> str:
     """A value for a message, not more of it than one can read."""
     text = printable(repr(value))
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
 
 
 class Values:

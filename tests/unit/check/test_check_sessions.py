@@ -53,7 +53,7 @@ def noxfile(run, monkeypatch):
     """The module; `sessions` are its functions by the name of their session, and `requires` what each needs."""
     sessions, requires = {}, {}
 
-    def session(name, requires_=(), **options):
+    def session(name, **options):
         def keep(function):
             sessions[name], requires[name] = function, options.get("requires", ())
             return function

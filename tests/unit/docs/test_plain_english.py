@@ -25,6 +25,7 @@ REACHED = (
     "README.md",
     "docs/docsite/rst/guide_awx.rst",
     "docs/docsite/rst/guide_bundles.rst",
+    "docs/docsite/rst/guide_codes.rst",
     "docs/docsite/rst/guide_first_patch.rst",
     "docs/docsite/rst/guide_fleet.rst",
     "docs/docsite/rst/guide_patching.rst",

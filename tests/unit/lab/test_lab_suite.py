@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -56,3 +57,16 @@ def test_the_table_has_what_each_worker_saw_in_the_order_of_the_tests(suite, opt
     if options:
         pytest.importorskip("xdist")
     assert suite(*options) == ["Case", "first", "second", "third", "fourth", "fifth"]
+
+
+def marks_of(function: ast.FunctionDef) -> set[str]:
+    """Return the last words of what decorates a test: `core` for @pytest.mark.core."""
+    return {node.attr for node in function.decorator_list if isinstance(node, ast.Attribute)}
+
+
+def test_the_core_of_the_suite_is_small_and_has_nothing_that_takes_long():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SUITE.glob("test_*.py")]
+    marks = [marks_of(node) for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]
+    core = [found for found in marks if "core" in found]
+    assert 15 <= len(core) <= 25
+    assert not any("exhaustive" in found for found in core)

@@ -119,7 +119,7 @@ def test_nothing_in_a_record_is_taken_for_a_template(play, reports, tmp_path):
 def test_a_record_that_is_none_is_refused(play, tmp_path):
     run = play(own(tmp_path, {"kind": "rollout", "id": "../../x"}), {"a": {}})
     assert run.code == 2
-    assert "give one that a playbook of this collection has made" in run.output
+    assert "Use the record of a playbook of this collection" in run.output
 
 
 def with_role(tmp_path, variables):
@@ -140,7 +140,7 @@ def test_the_role_reports_a_status_out_of_results(play, reports, tmp_path, build
         "livepatch_cohort_by": "rack", "rack": "r1", "livepatch_fail_on_drift": "yes"}), {"a": {}, "b": {}})
     assert run.code == 0, run.output
     record = json.loads(reports()[".json"])
-    assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "unanswered"}
+    assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "no_result"}
     assert record["options"] == {"src": "fix.ko", "name": None, "cohort_by": ["rack"], "fail_on_drift": True}
     assert [patch["name"] for patch in record["patches"]] == ["fix"]
 

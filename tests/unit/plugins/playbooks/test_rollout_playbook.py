@@ -97,8 +97,8 @@ def test_a_task_of_ones_own_has_its_time(rollout, runs, tmp_path):
 
 
 @pytest.mark.parametrize(("variables", "said"), [
-    ({"livepatch_src": ""}, "No livepatch_src is given"), ({"livepatch_src": "nowhere"}, "is not on the controller"),
-    ({"livepatch_soak": "ages"}, "livepatch_soak is 'ages'"), ({"livepatch_wavse": "1"}, "write livepatch_waves"),
+    ({"livepatch_src": ""}, "livepatch_src is not set"), ({"livepatch_src": "nowhere"}, "is not on the controller"),
+    ({"livepatch_soak": "ages"}, "livepatch_soak is 'ages'"), ({"livepatch_wavse": "1"}, "Write livepatch_waves"),
     ({"livepatch_waves": "canary, stagin"}, "neither canary nor a number"),
 ])
 def test_variables_that_make_no_sense_are_one_error(rollout, tmp_path, variables, said):

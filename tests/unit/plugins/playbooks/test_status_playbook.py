@@ -140,7 +140,7 @@ def test_a_source_tells_who_has_no_build_and_who_does_not_run_it(status, build_m
         "6.1.0-56-amd64 x86_64: 2 hosts: 1 accepted, 1 without a live patch",
         "  fix accepted on kept",
         "  no live patch on idle",
-        "  not in effect, though there is a build: fix on idle",
+        "  not enabled, although there is a build: fix on idle",
         "3 hosts: 1 accepted, 2 without a live patch; 1 without a build, not a failure",
     ])
     covered = {host: facts["covered"] for host, facts in run.stats["livepatch_status"]["hosts"].items()}

@@ -111,7 +111,9 @@ def test_another_patch_in_transition_is_named(kernel, interface, apply, wanted, 
         apply(SimulatedPatch())
     kernel.hold(7)
     apply(SimulatedPatch("slow"), on_stall="wait")
+    began = kernel.now()
     error = failure(apply, SimulatedPatch(), state=wanted)
+    assert 3 <= kernel.now() - began < 5  # of the simulated clock: the timeout, and a second for the blockers
     assert error.code == "transition-running"
     assert "The patch slow is in transition" in error.message
     assert [blocker["comm"] for blocker in error.details["blockers"]] == ["worker"]

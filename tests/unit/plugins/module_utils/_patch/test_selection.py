@@ -60,7 +60,7 @@ def test_a_file_with_another_name_than_asked_for_is_an_error(apply):
 
 
 @pytest.mark.parametrize("name, words", [(None, "no build of any patch"), ("fix", "no build of fix")])
-def test_a_host_that_the_bundle_has_no_build_for_is_uncovered_and_no_failure(kernel, apply, name, words):
+def test_a_host_without_a_build_has_that_state_and_no_failure(kernel, apply, name, words):
     result = apply(offer=bundle(NEXT_RELEASE, OTHER_ARCH), name=name)
     assert (result["changed"], result["blockers"]) == (False, [])
     assert (result["patch"]["name"], result["patch"]["state"]) == (name, "no_build")

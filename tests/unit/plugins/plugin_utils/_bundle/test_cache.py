@@ -144,12 +144,12 @@ def test_bytes_without_a_file_are_described_and_kept(cache, module):
     data = module.read_bytes()
     description = cache.describe_bytes(lzma.compress(data), "remote.ko.xz")
     assert (description["file"], description["compression"]) == ("remote.ko.xz", "xz")
-    assert cache.described(description["sha256"])["name"] == "fixture"
+    assert cache.find_description(description["sha256"])["name"] == "fixture"
     assert cache.image_path(description["sha256"]).read_bytes() == data
 
 
 def test_what_has_not_been_seen_is_not_described(cache):
-    assert cache.described("0" * 64) is None
+    assert cache.find_description("0" * 64) is None
 
 
 def test_nobody_else_can_read_the_cache(cache, module, tmp_path):

@@ -94,7 +94,7 @@ def test_without_any_zstd_the_error_says_what_to_install(monkeypatch):
     for module in ("compression", "zstandard"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(PatchFileError, match="install the Python library zstandard") as caught:
+    with pytest.raises(PatchFileError, match="Install the Python library zstandard") as caught:
         uncompress(data)
     assert caught.value.code == "zstd-missing"
 
@@ -106,6 +106,6 @@ def test_several_lines_of_the_program_become_one_sentence(monkeypatch):
     with pytest.raises(PatchFileError) as caught:
         uncompress(header + bytes(20))
     assert caught.value.message == (
-        "The patch file cannot be uncompressed (Decoding error (36) : Frame requires too much memory for decoding); "
-        "copy or build the file again."
+        "The patch file cannot be uncompressed (Decoding error (36) : Frame requires too much memory for decoding). "
+        "Copy or build the file again."
     )

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import (
     NAMES,
-    check_alike,
+    check_same_on_all_hosts,
     rollout_options,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -273,7 +273,7 @@ def test_no_password_gets_into_the_record():
 def test_a_template_is_compared_by_what_it_comes_to_on_each_host(value):
     variables = {host: {"livepatch_soak": 5, "livepatch_params": value} for host in ("a", "b", "c")}
     asked = []
-    check_alike(variables, lambda host, name: asked.append((host, name)))
+    check_same_on_all_hosts(variables, lambda host, name: asked.append((host, name)))
     assert asked == [(host, "livepatch_params") for host in variables]
     with pytest.raises(TaskError, match=r"livepatch_params is 'a' on a and 'c' on c. Set one value for all hosts"):
-        check_alike(variables, lambda host, _name: "c" if host == "c" else "a")
+        check_same_on_all_hosts(variables, lambda host, _name: "c" if host == "c" else "a")
