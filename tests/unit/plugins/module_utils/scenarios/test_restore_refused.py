@@ -114,7 +114,7 @@ def test_a_transition_that_is_on_no_trial_can_be_forced_in_a_second_run(host, ap
 def test_a_way_that_cannot_be_begun_leaves_accepted_what_was(host, interface, apply, monkeypatch):
     apply(V1)
     accept(apply, V2)
-    real, looks = restore.findings_on, []
+    real, looks = restore.evaluate, []
 
     def findings_on(context):
         looks.append(context)
