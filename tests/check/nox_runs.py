@@ -35,7 +35,8 @@ def run(sessions: Sequence[str], directory: Path) -> None:
     """
     home = environments()
     home.mkdir(mode=0o700, exist_ok=True)
-    nox = [_install_nox(home), "-R", "--envdir", home]
+    # On a CI system too, what there is no interpreter for is skipped.
+    nox = [_install_nox(home), "-R", "--no-error-on-missing-interpreters", "--envdir", home]
     _make_environments(nox, home, sessions, directory)
     results = _run_nox(nox, sessions, directory)
     for result in results:
@@ -56,6 +57,8 @@ def count(directory: Path, name: str, result: str, reason: str) -> None:
     """
     found = reports.total(directory / name)
     report = directory / name / "nox.xml"
+    if name.startswith("env-") and result in ("success", "skipped"):
+        return
     if result == "skipped":
         reports.write_case(report, "nox", name, skipped=reason or result)
     elif result != "success":
@@ -63,7 +66,7 @@ def count(directory: Path, name: str, result: str, reason: str) -> None:
             reports.write_case(report, "nox", name, failure=reason or result)
     elif name in SINGLE:
         reports.write_case(report, "nox", name)
-    elif found == reports.Totals() and not name.startswith("env-"):
+    elif found == reports.Totals():
         reports.write_case(report, "nox", name, failure="it ran no test")
 
 

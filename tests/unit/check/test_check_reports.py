@@ -78,7 +78,8 @@ def test_a_session_without_single_tests_counts_as_one(tmp_path, result, total):
     assert reports.total(tmp_path) == total
 
 
-@pytest.mark.parametrize(("result", "total"), [("success", Totals()), ("failed", Totals(failed=1))])
+@pytest.mark.parametrize(("result", "total"), [
+    ("success", Totals()), ("skipped", Totals()), ("failed", Totals(failed=1))])
 def test_an_environment_counts_only_when_it_could_not_be_made(tmp_path, result, total):
     nox_runs.count(tmp_path, "env-tools", result, "")
     assert reports.total(tmp_path) == total
