@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.action import patch_rollback
 def action(monkeypatch):
     """Build an action for a task with these keywords, on a host that answers with its options."""
     def build(**keywords):
-        monkeypatch.setattr(patch_rollback, "identify_actor", lambda: {"user": "alice", "node": "control1"})
+        monkeypatch.setattr(patch_rollback, "operator", lambda: {"user": "alice", "node": "control1"})
         task = mock.Mock(**dict({"args": {"to": "original"}, "async_val": 0, "check_mode": False}, **keywords))
         connection = mock.Mock(has_native_async=False)
         module = patch_rollback.ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
