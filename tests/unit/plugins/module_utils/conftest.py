@@ -41,7 +41,7 @@ def apply(kernel, tmp_path):
 def before_the_lock(monkeypatch):
     """before_the_lock(module, call): that happens once, after a module's look without the lock and before it has it."""
     def let_happen(module, call):
-        real, calls = module.transaction, [call]
+        real, calls = module.open_transaction, [call]
 
         @contextmanager
         def late(*arguments, **options):

@@ -116,12 +116,12 @@ def test_a_way_that_cannot_be_begun_leaves_accepted_what_was(host, interface, ap
     accept(apply, V2)
     real, looks = restore.evaluate, []
 
-    def findings_on(context):
+    def evaluate(context):
         looks.append(context)
         if len(looks) > 1:  # the first is before the lock
             raise OSError(errno.EIO, os.strerror(errno.EIO), "/lib/modules")
         return real(context)
-    monkeypatch.setattr(restore, "evaluate", findings_on)
+    monkeypatch.setattr(restore, "evaluate", evaluate)
     error = failure(roll_back, host, "previous", 3, "reverse")
     assert (error.code, stack(host, interface), accepted(host)) == ("os-error", ["v2"], ["v2"])
     assert error.details["transaction"]
