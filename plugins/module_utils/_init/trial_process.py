@@ -12,10 +12,8 @@ from contextlib import suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, write_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY, TRIAL_PROCESS
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-
-TRIAL_PROCESS_FILE = f"{RUN_DIRECTORY}/trial-process"
 
 
 def register_trial_process(host):
@@ -26,13 +24,13 @@ def register_trial_process(host):
             process = dict(process_identity(host, "self"), transaction=trial["transaction"])
             private_directory(host.path(RUN_DIRECTORY))
             content = json.dumps(process).encode("utf-8")
-            write_private(host.path(TRIAL_PROCESS_FILE), lambda stream: stream.write(content))
+            write_private(host.path(TRIAL_PROCESS), lambda stream: stream.write(content))
 
 
 def trial_process_alive(host, transaction):
     """Whether the process that waits for a trial's end lives; False for a user who may not see it."""
     try:
-        registered = json.loads(host.read_or(TRIAL_PROCESS_FILE, ""))
+        registered = json.loads(host.read_or(TRIAL_PROCESS, ""))
         process = process_identity(host, registered["pid"])
         return bool(process) and registered == dict(process, transaction=transaction)
     except (ValueError, LookupError, TypeError):

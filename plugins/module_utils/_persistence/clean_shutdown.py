@@ -11,9 +11,8 @@ import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import CLEAN_SHUTDOWN, STATE_DIRECTORY
 
-MARK = f"{STATE_DIRECTORY}/clean-shutdown"
 MOST_BOOTS = 16  # boots; the ledger may be of an earlier one, where the last could not write it
 # For that many, taken while there is space: on a full disk no clean shutdown may look like a crash.
 RESERVED_BYTES = 1024
@@ -40,19 +39,19 @@ def withdraw_clean_shutdown(host):
 
 def reserve_space(host):
     """Have the file, so that a mark can be left on a full disk; where there is no room by now, none is made."""
-    if not host.exists(MARK):
+    if not host.exists(CLEAN_SHUTDOWN):
         with contextlib.suppress(OSError):
             _write(host, [])
 
 
 def _clean_boots(host):
-    return host.read_or(MARK, "").split()
+    return host.read_or(CLEAN_SHUTDOWN, "").split()
 
 
 def _write(host, boots):
     """Over what is there, and never longer than that."""
     text = "".join(f"{boot}\n" for boot in boots).encode("ascii").ljust(RESERVED_BYTES, b"\n")
-    descriptor = os.open(host.path(MARK), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(host.path(CLEAN_SHUTDOWN), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.pwrite(descriptor, text, 0)
         os.fsync(descriptor)

@@ -12,7 +12,11 @@ import json
 import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    JOURNAL,
+    OLDER_JOURNAL,
+    STATE_DIRECTORY,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
     OPTIONAL_NUMBER,
@@ -21,8 +25,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
     matches,
 )
 
-CURRENT = f"{STATE_DIRECTORY}/journal.jsonl"
-OLDER = f"{STATE_DIRECTORY}/journal.jsonl.1"
 LIMIT = 512 * 1024  # bytes of one file
 SCHEMA = 1  # of a record; another one was written by another version of the collection
 
@@ -53,15 +55,15 @@ def append_record(host, event, record):
     """
     record = dict(record, schema=SCHEMA, event=event)
     line = json.dumps(record, sort_keys=True).encode("utf-8") + b"\n"
-    path = host.path(CURRENT)
+    path = host.path(JOURNAL)
     private_directory(host.path(STATE_DIRECTORY))
-    _make_room(path, host.path(OLDER), len(line))
+    _make_room(path, host.path(OLDER_JOURNAL), len(line))
     _append(path, line)
 
 
 def newest_records(host):
     """The journal's records from the newest to the oldest, None for each line that cannot be read; raises OSError."""
-    for path in (CURRENT, OLDER):
+    for path in (JOURNAL, OLDER_JOURNAL):
         try:
             content = host.read_bytes(path)
         except FileNotFoundError:

@@ -11,10 +11,9 @@ from contextlib import contextmanager, suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN_ACTOR, actor_label
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LOCK, RUN_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-LOCK = f"{RUN_DIRECTORY}/lock"
 HOLDER_KEYS = ("transaction", "since", "pid", "who")  # what is told of a holder
 
 

@@ -1,9 +1,18 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories and files of this collection on a host, and the schema of each."""
+"""Directories and files of this collection on a host; each file's own module describes its content."""
 
+# Kept from boot to boot.
 STATE_DIRECTORY = "/var/lib/kernel-livepatch"
 LEDGER = f"{STATE_DIRECTORY}/ledger.json"
+JOURNAL = f"{STATE_DIRECTORY}/journal.jsonl"
+OLDER_JOURNAL = f"{JOURNAL}.1"
+STORE_DIRECTORY = f"{STATE_DIRECTORY}/patches"
+CLEAN_SHUTDOWN = f"{STATE_DIRECTORY}/clean-shutdown"
+PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
+
+# Gone with the boot.
 RUN_DIRECTORY = "/run/kernel-livepatch"
-STORE_DIRECTORY = "/var/lib/kernel-livepatch/patches"
+LOCK = f"{RUN_DIRECTORY}/lock"
+TRIAL_PROCESS = f"{RUN_DIRECTORY}/trial-process"

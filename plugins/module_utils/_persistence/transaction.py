@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import sweep
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import CURRENT, append_record
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
     keep_damaged_copy,
@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     write_ledger,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import prune_store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
@@ -167,7 +167,7 @@ def _journal_error(error):
         return error
     return LivepatchError(
         "journal-unwritable",
-        f"The journal {CURRENT} cannot be written ({_why(error)}), and no patch is loaded without a record of it. "
+        f"The journal {JOURNAL} cannot be written ({_why(error)}), and no patch is loaded without a record of it. "
         "Make it writable and run again.")
 
 

@@ -20,9 +20,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sync_directory,
     write_private,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import PROGRAM, program_argv
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import program_argv
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 CANDIDATE = f"{PROGRAM}.new"

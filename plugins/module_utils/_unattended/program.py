@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a host keeps the program that acts without a controller, and how the program is started."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
 
-PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
 FLAGS = ("-I", "-B")  # nothing from the environment or a user's directories, and no compiled files left behind
 
 

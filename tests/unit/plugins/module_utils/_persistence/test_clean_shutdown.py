@@ -8,14 +8,13 @@ import stat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import (
-    MARK,
     MOST_BOOTS,
     record_clean_shutdown,
     reserve_space,
     was_clean,
     withdraw_clean_shutdown,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import CLEAN_SHUTDOWN, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import shut_down
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     SimulatedSystemd,
@@ -34,7 +33,7 @@ def test_the_mark_is_for_one_boot(kernel):
     record_clean_shutdown(kernel)
     assert was_clean(kernel, BOOT)
     assert not was_clean(kernel, BOOT.replace("8f3c", "0000"))
-    assert stat.S_IMODE(os.stat(kernel.path(MARK)).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(kernel.path(CLEAN_SHUTDOWN)).st_mode) == 0o600
 
 
 def test_the_mark_is_taken_back_in_its_own_boot_alone(kernel):
@@ -77,15 +76,15 @@ def test_a_mark_takes_no_more_room_than_there_is_since_the_boot(kernel):
     """In a file that is neither made nor gets longer, so that a full disk is no reason for it to be missing."""
     kernel.put(BOOT_ID, f"{BOOT}\n")
     reserve_space(kernel)  # there is no directory, and nothing to remember
-    assert not os.path.exists(kernel.path(MARK))
+    assert not os.path.exists(kernel.path(CLEAN_SHUTDOWN))
     os.makedirs(kernel.path(STATE_DIRECTORY), mode=0o700)
     reserve_space(kernel)
-    before = os.stat(kernel.path(MARK))
+    before = os.stat(kernel.path(CLEAN_SHUTDOWN))
     for number in range(MOST_BOOTS + 1):
         kernel.put(BOOT_ID, f"{BOOT[:-2]}{number:02}\n")
         record_clean_shutdown(kernel)
         reserve_space(kernel)
-        now = os.stat(kernel.path(MARK))
+        now = os.stat(kernel.path(CLEAN_SHUTDOWN))
         assert (now.st_ino, now.st_size) == (before.st_ino, before.st_size)
 
 

@@ -11,13 +11,12 @@ import stat
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import journal
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import (
-    CURRENT,
-    OLDER,
-    append_record,
-    newest_records,
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record, newest_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    JOURNAL,
+    OLDER_JOURNAL,
+    STATE_DIRECTORY,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 BEGIN = {
@@ -59,7 +58,7 @@ def test_what_is_appended_comes_back_newest_first(kernel):
     append_record(kernel, "begin", BEGIN)
     append_record(kernel, "end", END)
     assert list(newest_records(kernel)) == [dict(END, schema=1, event="end"), dict(BEGIN, schema=1, event="begin")]
-    assert kernel.read_bytes(CURRENT).count(b"\n") == 2
+    assert kernel.read_bytes(JOURNAL).count(b"\n") == 2
 
 
 def test_there_is_nothing_at_first(kernel):
@@ -74,7 +73,7 @@ def test_only_the_owner_reads_it(kernel, umask):
         append(kernel, 1)
     finally:
         os.umask(before)
-    modes = [stat.S_IMODE(os.stat(kernel.path(path)).st_mode) for path in (STATE_DIRECTORY, CURRENT)]
+    modes = [stat.S_IMODE(os.stat(kernel.path(path)).st_mode) for path in (STATE_DIRECTORY, JOURNAL)]
     assert modes == [0o700, 0o600]
 
 
@@ -83,22 +82,22 @@ def test_it_is_on_the_disk_before_anything_else_happens(kernel, monkeypatch):
     monkeypatch.setattr(journal.os, "fsync", lambda descriptor: synced.append(
         os.readlink(f"/proc/self/fd/{descriptor}")))
     append(kernel, 1)
-    assert synced == [kernel.path(path) for path in (CURRENT, STATE_DIRECTORY, os.path.dirname(STATE_DIRECTORY))]
+    assert synced == [kernel.path(path) for path in (JOURNAL, STATE_DIRECTORY, os.path.dirname(STATE_DIRECTORY))]
     synced.clear()
     append(kernel, 2)
-    assert synced == [kernel.path(CURRENT)]
+    assert synced == [kernel.path(JOURNAL)]
 
 
 @pytest.mark.parametrize("name", ["write", "fsync"])
 def test_a_record_that_does_not_fit_leaves_the_journal_as_it_was(kernel, monkeypatch, name):
     append(kernel, 1)
-    before = kernel.read_bytes(CURRENT)
+    before = kernel.read_bytes(JOURNAL)
     with monkeypatch.context() as patched:
         failing(patched, name, errno.ENOSPC)
         with pytest.raises(OSError) as caught:
             append(kernel, 2)
     assert caught.value.errno == errno.ENOSPC
-    assert kernel.read_bytes(CURRENT) == before
+    assert kernel.read_bytes(JOURNAL) == before
     append(kernel, 3)
     assert numbers(kernel) == ["3", "1"]
 
@@ -112,7 +111,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_none_of_it(kernel, m
         with pytest.raises(OSError):
             append(kernel, 2)
     assert numbers(kernel) == ["1"]
-    assert kernel.read_bytes(CURRENT).count(b"\n") == 1
+    assert kernel.read_bytes(JOURNAL).count(b"\n") == 1
 
 
 def test_a_line_that_is_written_in_pieces_is_whole(kernel, monkeypatch):
@@ -126,7 +125,7 @@ def test_a_line_that_is_written_in_pieces_is_whole(kernel, monkeypatch):
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_damage_is_counted_and_in_nobody_s_way(kernel, rest, end):
     append(kernel, 1)
-    kernel.put(CURRENT, kernel.read_bytes(CURRENT) + rest + end)
+    kernel.put(JOURNAL, kernel.read_bytes(JOURNAL) + rest + end)
     assert numbers(kernel) == [None, "1"]
     append(kernel, 2)
     assert numbers(kernel) == ["2", None, "1"]
@@ -134,7 +133,7 @@ def test_damage_is_counted_and_in_nobody_s_way(kernel, rest, end):
 
 def test_a_line_without_its_end_only_is_a_record(kernel):
     append(kernel, 1)
-    kernel.put(CURRENT, kernel.read_bytes(CURRENT).rstrip(b"\n"))
+    kernel.put(JOURNAL, kernel.read_bytes(JOURNAL).rstrip(b"\n"))
     append(kernel, 2)
     assert numbers(kernel) == ["2", "1"]
 
@@ -147,9 +146,9 @@ def test_a_line_without_its_end_only_is_a_record(kernel):
 def test_what_has_not_the_shape_of_a_record_is_damage(kernel, change):
     append(kernel, 1)
     append(kernel, 2)
-    lines = kernel.read_bytes(CURRENT).splitlines()
+    lines = kernel.read_bytes(JOURNAL).splitlines()
     lines[0] = json.dumps(dict(json.loads(lines[0].decode("utf-8")), **change)).encode("utf-8")
-    kernel.put(CURRENT, b"\n".join(lines) + b"\n")
+    kernel.put(JOURNAL, b"\n".join(lines) + b"\n")
     assert numbers(kernel) == ["2", None]
 
 
@@ -166,20 +165,20 @@ def test_more_in_a_record_than_is_known_is_no_damage(kernel):
 
 def test_a_full_file_is_set_aside_once(kernel, monkeypatch):
     append(kernel, 0)
-    line = os.path.getsize(kernel.path(CURRENT))
+    line = os.path.getsize(kernel.path(JOURNAL))
     monkeypatch.setattr(journal, "LIMIT", 3 * line + 1)
     for number in range(1, 3):
         append(kernel, number)
-    assert not kernel.exists(OLDER)
+    assert not kernel.exists(OLDER_JOURNAL)
     for number in range(3, 10):
         append(kernel, number)
-        assert max(os.path.getsize(kernel.path(path)) for path in (CURRENT, OLDER)) <= 3 * line
+        assert max(os.path.getsize(kernel.path(path)) for path in (JOURNAL, OLDER_JOURNAL)) <= 3 * line
     assert numbers(kernel) == ["9", "8", "7", "6"]
 
 
 def test_a_crash_after_a_file_was_set_aside_loses_nothing(kernel):
     append(kernel, 1)
-    os.rename(kernel.path(CURRENT), kernel.path(OLDER))
+    os.rename(kernel.path(JOURNAL), kernel.path(OLDER_JOURNAL))
     assert numbers(kernel) == ["1"]
     append(kernel, 2)
     assert numbers(kernel) == ["2", "1"]
@@ -194,8 +193,8 @@ def test_a_record_longer_than_a_file_may_be_is_written_all_the_same(kernel, monk
 
 def test_no_link_is_followed(kernel, tmp_path):
     append(kernel, 1)
-    os.unlink(kernel.path(CURRENT))
-    os.symlink(str(tmp_path / "elsewhere"), kernel.path(CURRENT))
+    os.unlink(kernel.path(JOURNAL))
+    os.symlink(str(tmp_path / "elsewhere"), kernel.path(JOURNAL))
     with pytest.raises(OSError):
         append(kernel, 2)
     assert not (tmp_path / "elsewhere").exists()

@@ -14,7 +14,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import journal as journal_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction as transaction_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import CURRENT, LIMIT, append_record
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import LIMIT, append_record
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
@@ -123,21 +124,21 @@ def test_a_patch_that_something_else_has_loaded_has_no_digest(kernel, interface,
 
 def test_what_changes_nothing_is_not_written(kernel, apply):
     apply(FIX, check_mode=True)
-    assert not kernel.exists(CURRENT)
+    assert not kernel.exists(JOURNAL)
     apply(FIX)
-    before = kernel.read_bytes(CURRENT)
+    before = kernel.read_bytes(JOURNAL)
     assert apply(FIX)["transaction"] is None
     assert apply(name="fix", state="absent", check_mode=True)["transaction"] is None
     assert apply(name="other", state="absent")["transaction"] is None
     assert roll_back(kernel, "original", 3, "reverse", check_mode=True)["transaction"] is None
     failure(apply, SimulatedPatch("wrong", release="5.10.0"))
-    assert kernel.read_bytes(CURRENT) == before
+    assert kernel.read_bytes(JOURNAL) == before
 
 
 def test_what_asks_for_the_file_first_is_not_written(kernel, apply):
     with pytest.raises(ControllerRequest):
         apply(offer=FIX.offer())
-    assert not kernel.exists(CURRENT)
+    assert not kernel.exists(JOURNAL)
 
 
 def test_a_failed_change_tells_why_and_what_is_enabled_then(kernel, apply):
@@ -300,7 +301,7 @@ def test_the_last_twenty_changes_are_told(kernel):
 def test_changes_on_both_sides_of_a_rotation_are_told(kernel):
     for number in range(6):
         if number == 3:
-            kernel.put(CURRENT, kernel.read_bytes(CURRENT) + b"x" * LIMIT)
+            kernel.put(JOURNAL, kernel.read_bytes(JOURNAL) + b"x" * LIMIT)
         with open_transaction(kernel, "patch") as transaction:
             transaction.begin([], [])
             transaction.end("done", [], [])
@@ -312,8 +313,8 @@ def test_changes_on_both_sides_of_a_rotation_are_told(kernel):
 def test_damage_is_counted_and_the_rest_is_told(kernel, apply):
     apply(FIX)
     apply(name="fix", state="absent")
-    lines = kernel.read_bytes(CURRENT).splitlines()
-    kernel.put(CURRENT, b"\n".join([b"\0" * 40, *lines[1:], b'{"cut']) + b"\n")
+    lines = kernel.read_bytes(JOURNAL).splitlines()
+    kernel.put(JOURNAL, b"\n".join([b"\0" * 40, *lines[1:], b'{"cut']) + b"\n")
     result = history(kernel)
     assert result["journal_unreadable"] == 2
     assert [(entry["outcome"], entry["began"] is None) for entry in result["journal"]] == [

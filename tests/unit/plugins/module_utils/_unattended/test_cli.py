@@ -12,8 +12,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init import deta
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import run_until_done
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process_alive
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import MARK, was_clean
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import was_clean
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import CLEAN_SHUTDOWN
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import boot, trial_end
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.cli import COMMANDS, main
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -71,7 +72,7 @@ def test_other_words_do_nothing(kernel, capsys, argv, done):
 
 def test_boot_in_the_same_kernel_takes_the_mark_away_first(kernel, done):
     kernel.put(BOOT_ID, f"{BOOT}\n")
-    kernel.put(MARK, f"{BOOT}\n")
+    kernel.put(CLEAN_SHUTDOWN, f"{BOOT}\n")
     assert main(["boot"], kernel) == 0
     assert done == ["boot"]
     assert not was_clean(kernel, BOOT)

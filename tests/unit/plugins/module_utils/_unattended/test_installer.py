@@ -11,8 +11,9 @@ import zipfile
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import PROGRAM, this_program
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 WORDS = ["/usr/bin/python3", "-I", "-B", PROGRAM]
