@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction as transaction_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import LIMIT, append_record
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL, OLDER_JOURNAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
@@ -306,7 +306,7 @@ def test_changes_on_both_sides_of_a_rotation_are_told(kernel):
             transaction.begin([], [])
             transaction.end("done", [], [])
     result = history(kernel)
-    assert kernel.exists(journal_module.OLDER)
+    assert kernel.exists(OLDER_JOURNAL)
     assert ([entry["outcome"] for entry in result["journal"]], result["journal_unreadable"]) == (["done"] * 6, 1)
 
 
