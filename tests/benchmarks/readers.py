@@ -14,7 +14,7 @@ from tests.benchmarks.timing import ratio
 
 
 def compressed_parts() -> float:
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
     from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
     part = gzip.compress(b"a")

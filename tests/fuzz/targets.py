@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_modul
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.reader import ElfFile
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe_image
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 from tests.fuzz.judge import Broken, Documented, Error, judge_error
 
@@ -116,7 +116,7 @@ def _use(file: ModuleFile, name: str) -> bool:
 
 def _use_elf_file(elf: ElfFile) -> None:
     for section in elf.sections:
-        if elf.section(section.name) not in elf.with_file(section.name):
+        if elf.section(section.name) not in elf.named(section.name):
             raise Broken("the first section of a name is not among those of the name")
         if len(elf.contents(section)) not in (0, section.size):
             raise Broken("a section has other bytes than its size says")

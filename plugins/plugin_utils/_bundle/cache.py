@@ -31,7 +31,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.descripti
     image,
     read_file,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 # A younger file can change again without new time stamps, so it is hashed again.

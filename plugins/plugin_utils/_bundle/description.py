@@ -17,7 +17,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ORC_HEADER, orc_formats
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.imports import (
     has_versions,
     read_imports,
@@ -34,6 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
     Section,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.signature import read_signature
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.detection import find_live_patch
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
 

@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.work import at_most
 
-STEPS = 1_000_000
+STEPS = 4_000_000
 SOURCES = ("source_several", "kpatch_build", "klp_build", "source_allocated")
 HEADER_SIZE, SECTION_HEADER_SIZE = 64, 64
 LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

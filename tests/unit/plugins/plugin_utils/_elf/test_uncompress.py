@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe, image
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.compression import _zstd_by_library, uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import _zstd_by_library, uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 PLAIN = b"\x7fELF" + bytes(range(256)) * 40
