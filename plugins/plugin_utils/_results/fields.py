@@ -19,10 +19,10 @@ MOST = 2**63  # of a number, in either direction
 BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 
 
-HOST_LOST = "host-lost"
+HOST_UNREACHABLE = "host-unreachable"
 # Failures that the controller finds.
 FAILURES = {
-    HOST_LOST: "The host is unreachable.",
+    HOST_UNREACHABLE: "The host is unreachable.",
     "no-longer-covered":
         "The host runs another kernel than at the plan, and there is no build for it. Run the rollout again.",
     "trial-over":
@@ -35,7 +35,7 @@ FAILURES = {
 
 def unreachable_failure(answer: Mapping[str, t.Any]) -> tuple[str, str]:
     """The failure of an unreachable host."""
-    return HOST_LOST, failure_of(answer)[1] or FAILURES[HOST_LOST]
+    return HOST_UNREACHABLE, failure_of(answer)[1] or FAILURES[HOST_UNREACHABLE]
 
 
 def failure_with_code(code: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
     utc_timestamp,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
-    HOST_LOST,
+    HOST_UNREACHABLE,
     LONGEST,
     blockers_of,
     failure_with_code,
@@ -192,7 +192,7 @@ def record_look(record: Record, wave: Record, now: float, after: float) -> None:
     """Record a look at the wave, `after` this number of seconds of its soak."""
     hosts = list(hosts_of_wave(record, wave).values())
     failed = [host for host in hosts if host["failure"]]
-    unreachable = [host for host in failed if host["failure"]["code"] == HOST_LOST]
+    unreachable = [host for host in failed if host["failure"]["code"] == HOST_UNREACHABLE]
     wave["looks"].append({
         "at": utc_timestamp(now),
         "after": round(after),

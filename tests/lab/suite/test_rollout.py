@@ -90,7 +90,7 @@ def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bun
     fleet.wait_until_back(PATCH, [lost])
     assert ended.code == 2, ended.output
     assert_ends(fleet, ended, PATCH, accepted=first, refused=[fails], unreachable=[lost], back=well, untouched=last)
-    assert failures(ended) == {fails: ("ftrace-disabled", "load"), lost: ("host-lost", "load")}
+    assert failures(ended) == {fails: ("ftrace-disabled", "load"), lost: ("host-unreachable", "load")}
     assert ended.record["breach"]["wave"] == 2 and sorted(ended.record["breach"]["failed"]) == sorted([fails, lost])
     assert states_of_waves(ended) == ["passed", "failed", "skipped"]
     seen("wave 2: a host fails while another is cut off in the same task",
@@ -105,7 +105,7 @@ def test_all_of_a_wave_is_lost(fleet, runs, bundle, seen):
     assert ended.code == 2, ended.output
     fleet.wait_until_back(PATCH, second)
     assert_ends(fleet, ended, PATCH, accepted=first, unreachable=second, untouched=last)
-    assert failures(ended) == dict.fromkeys(second, ("host-lost", "load"))
+    assert failures(ended) == dict.fromkeys(second, ("host-unreachable", "load"))
     assert states_of_waves(ended) == ["passed", "failed", "skipped"]
     seen("wave 2: every host is cut off in the load",
          "each reverts at the end of its trial; wave 3 not touched; exit code 2", fleet.kernels)

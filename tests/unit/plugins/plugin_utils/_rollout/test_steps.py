@@ -379,7 +379,7 @@ def test_where_nobody_is_patched_no_approval_is_refused(rollout, how, ok):
 
 def test_a_rollout_that_the_check_has_stopped_says_why_and_nothing_of_approvals(rollout):
     run = rollout({CANARY: {"check": "unreachable"}}, livepatch_approve="7")
-    assert (run.run()["breach"]["failed"], "host-lost" in run.ended["verdict"]) == ([CANARY], True)
+    assert (run.run()["breach"]["failed"], "host-unreachable" in run.ended["verdict"]) == ([CANARY], True)
 
 
 def test_an_approval_is_asked_for_beside_those_that_were_given(rollout, monkeypatch):
