@@ -66,8 +66,7 @@ class CheckContext:
 
 
 def observed_state(host, interface, name):
-    """The state of a name; `absent` without an interface, or for an ordinary module of that name, because the checks
-    report both as findings."""
+    """The state of a name; `absent` without an interface, or for an ordinary module: the checks report both."""
     module = loaded_module(host, name)
     if interface is None or (module and not is_livepatch(module)):
         return "absent"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import FUNCTIONS, clock, state_word
 
 Record = Mapping[str, t.Any]
-Function = tuple[str, str, int]  # object, name, which of that name
+Function = tuple[str, str, int]  # object, name, number among functions of that name
 Pattern = tuple[tuple[Function, str], ...]  # all functions of a host with their states
 
 # More columns are unreadable.

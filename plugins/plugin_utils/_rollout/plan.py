@@ -107,7 +107,7 @@ def play_of(record: Record) -> tuple[list[str], list[int]]:
 
 
 def exact_pattern(name: str) -> str:
-    """A pattern for `hosts` of a play that matches only the host of this name, whatever characters are in it."""
+    """A pattern for `hosts` of a play that matches only the host of this name, with any characters in the name."""
     if split_host_pattern([name]) == [name] and name[0] not in "!&":
         return name  # Ansible prefers a host of that name to a group or a pattern
     letters = (letter if letter.isalnum() and letter.isascii() else f"\\U{ord(letter):08x}" for letter in name)

@@ -82,7 +82,7 @@ def _check(call: Call) -> dict[str, t.Any]:
 
 
 def _check_localhost(hosts: Iterable[str]) -> None:
-    """Refuse an inventory where Ansible uses another host as localhost: later plays find the plan there."""
+    """Refuse an inventory with another host as localhost: later plays find the plan on localhost."""
     taken = sorted(set(constants.LOCALHOST).intersection(hosts))
     if taken and "localhost" not in taken:
         raise TaskError(

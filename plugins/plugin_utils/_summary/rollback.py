@@ -132,7 +132,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
 
 
 def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerdict | None:
-    """Why `target` is not verified as the exact set of enabled patches; None where it is."""
+    """The reason why `target` is not verified as the exact set of enabled patches, or None."""
     nothing = missing_result(proof)
     if nothing == "no_result":
         return RollbackVerdict("failed", NOT_VERIFIED)
