@@ -40,7 +40,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 MOST_BLOCKERS = 50
 # Livepatch, out-of-tree, unsigned: any patch may set these taints, also one replaced since.
 OF_PATCHES = "KOE"
-GOING = ("enabling", "disabling")
+IN_TRANSITION = ("enabling", "disabling")
 
 
 def watch_host(host, name, earlier, checks, fetch, report_only=False):
@@ -84,7 +84,7 @@ def _patch(host, name):
     findings = []
     if in_kernel not in ("enabled", "enabling"):
         findings.append(finding("patch-not-running", name, name=name, state=in_kernel))
-    if in_kernel in GOING:
+    if in_kernel in IN_TRANSITION:
         patch = interface.patch(name)
         blockers = describe_blockers(host, patch) if patch else []
         findings.append(finding(

@@ -53,7 +53,7 @@ class PatchAction(ActionBase):
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
-        if self._keeps_what_is_loaded():
+        if self._only_accepts():
             return self._run_on_new_connection(offer, release, task_vars)
         result = self._run_until_complete(offer, release, task_vars)
         if not _requests_new_connection(result):
@@ -64,7 +64,7 @@ class PatchAction(ActionBase):
         reset_connection(self._connection)
         return self._run_until_complete(offer, release, task_vars, fresh=True)
 
-    def _keeps_what_is_loaded(self) -> bool:
+    def _only_accepts(self) -> bool:
         """Whether the task sets `fresh`: a rollout does, and then nothing is loaded. Its other keys are ignored."""
         given = self._task.args.get("via_controller")
         return isinstance(given, Mapping) and boolean(given.get("fresh", False), strict=False)

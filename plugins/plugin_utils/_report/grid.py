@@ -88,8 +88,8 @@ def grid(record: Record) -> Grid:
 
 def _pattern(host: Record) -> Pattern:
     def state(one: Record) -> str:
-        seen = str(one.get("state"))
-        return "unseen" if seen == "patched" and host.get("state") in STATES_NOT_SEEN else seen
+        shown = str(one.get("state"))
+        return "unseen" if shown == "patched" and host.get("state") in STATES_NOT_SEEN else shown
     return tuple(
         ((str(one.get("object")), str(one.get("name")), _number(one.get("sympos"))), state(one))
         for one in host.get("functions") or ())
