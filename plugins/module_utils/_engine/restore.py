@@ -153,7 +153,7 @@ class StackRestore:
         return not any(state_conflict(first, description) for description in kept if description)
 
     def _finish_transition(self):
-        """Finish a running transition, because the kernel allows one at a time; returns False if it did not finish."""
+        """End a running transition, because the kernel allows one at a time; returns False if it did not end."""
         name = self.interface.patch_in_transition()
         if name is None:
             return True

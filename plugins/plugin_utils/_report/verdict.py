@@ -51,7 +51,7 @@ def verdict(record: Record) -> Verdict:
 
 
 def by_state(record: Record) -> dict[str, list[str]]:
-    """The hosts of each state, in the order of the states; states without hosts are left out."""
+    """The hosts of each state, in the order of the states; states without hosts are omitted."""
     found: dict[str, list[str]] = {state: [] for state in state_words(record)}
     for name, host in record["hosts"].items():
         found.setdefault(str(host.get("state")), []).append(name)
