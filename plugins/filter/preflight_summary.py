@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One summary of what all hosts answered, for use in templates."""
+"""One summary of the results of all hosts, for use in templates."""
 
 from __future__ import annotations
 

@@ -311,7 +311,7 @@ def main():
                 "boot_id": {"type": "str"}, "taints": {"type": "int"}, "uptime": {"type": "float"},
                 "kernel_log": {"type": "int"},
             }},
-            # Whether each has exactly one kind is told with a code of this collection, by _health/options.py.
+            # _health/options.py checks that each has exactly one kind, because its error has a code of this collection.
             "health_checks": {"type": "list", "elements": "dict", "default": [], "options": {
                 "command": {"type": "raw"}, "url": {"type": "str"}, "unit": {"type": "str"}, "tasks": {"type": "str"},
                 "name": {"type": "str"}, "timeout": {"type": "int", "default": 10},

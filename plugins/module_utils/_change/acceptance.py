@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Accepting a patch that is enabled, so that it is loaded at each boot of this kernel, and the end of that."""
+"""Accepts an enabled patch, so that each boot of this kernel loads it, and ends its trial."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
@@ -28,7 +28,7 @@ def accept(change, controller):
         raise error_from(blockers)
     with open_transaction(change.host, "accept", controller) as transaction:
         change.ledger = transaction.ledger
-        change.ensure_image()  # a patch that somebody else has loaded has none yet
+        change.ensure_image()  # the host keeps no file of a patch loaded by hand
         before = change.interface.patches()
         transaction.begin([dict(change.journal_plan(), previous_state="enabled", wanted_state="accepted")], before)
         try:
@@ -67,7 +67,7 @@ def _accept(change, transaction):
 
 
 def _install_boot_service(host, transaction, entry):
-    """Have the boot service run; what it starts reads the ledger, which is to be of this boot and to know the patch."""
+    """Install and start the boot service; it reads the ledger, so the ledger must name this boot and this patch."""
     earlier = transaction.ledger["loaded"]
     transaction.update_ledger(loaded=earlier if entry in earlier else [*without(earlier, entry["name"]), entry])
     try:

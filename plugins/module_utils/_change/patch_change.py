@@ -46,7 +46,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
     as_livepatch_error,
 )
 
-KERNEL_STATES = {"accepted": "enabled"}  # the kernel knows of no acceptance
+KERNEL_STATES = {"accepted": "enabled"}  # the kernel has no such state
 FORCED = "on_stall: force may keep its module in memory until the next reboot"
 
 
@@ -70,24 +70,24 @@ class PatchChange:
         self.was_accepted = self.previous == "enabled" and self.is_accepted()
 
     def refresh(self):
-        """Look at the kernel, once more where something may have changed since; the facts are dear to read."""
+        """Read the patches again, and the facts only if the patches changed; reading the facts is slow."""
         before, self.before = self.before, self.interface.patches() if self.interface else []
         if self.before != before:
             self.facts = Facts(self.host, self.description)
         self.previous = self.state()
 
     def state(self):
-        """The patch's state now; raises LivepatchError `name-not-a-livepatch` where no check is going to tell it."""
+        """The patch's state now; raises LivepatchError `name-not-a-livepatch` if no check will report that."""
         if self.wanted == "enabled":
             return observed_state(self.host, self.interface, self.name)
         return self.interface.state(self.name)
 
     def steps(self):
-        """The steps that the kernel has to take."""
+        """The steps from the state now to the wanted state."""
         return steps(self.previous, self.wanted)
 
     def refuse_expired_trial(self):
-        """Raises LivepatchError `trial-over` where the controller came back to keep the patch, and there are steps."""
+        """Raises LivepatchError `trial-over` if the controller returned to accept the patch and it is not enabled."""
         if self.request.fresh:
             raise LivepatchError(
                 "trial-over",
@@ -95,7 +95,7 @@ class PatchChange:
                 "removed. See the journal in patch_info.", patch=self.result(self.previous))
 
     def is_accepted(self):
-        """Whether the next boot of this kernel loads this build, or with a name alone, the one that is loaded."""
+        """Whether the next boot of this kernel loads this build, or without a file, the build that is loaded."""
         build = {"name": self.name, "build_id": self.build_id(),
                  "sha256": self.description["sha256"] if self.description else ""}
         if self.on_trial():
@@ -103,20 +103,20 @@ class PatchChange:
         return any(same_build(entry, build) for entry in accepted_for_running_kernel(self.host, self.ledger))
 
     def is_scheduled(self):
-        """Whether a boot of whatever kernel, or a trial's end, would load a patch of this name."""
+        """Whether a boot of any kernel, or a trial's end, would load a patch of this name."""
         back_to = self.ledger["trial"]["back_to"] if self.ledger["trial"] else []
         return any(entry["name"] == self.name for entry in self.ledger["accepted"] + back_to)
 
     def on_trial(self):
-        """Whether this patch is the one on trial."""
+        """Whether this patch is on trial."""
         return bool(self.ledger["trial"]) and self.ledger["trial"]["name"] == self.name
 
     def renews_trial(self):
-        """Whether the trial that this patch is on begins anew, or ends and leaves the patch enabled."""
+        """Whether the trial of this patch begins again, or ends with the patch enabled."""
         return self.request.state == "enabled" and "load" not in self.steps() and self.on_trial()
 
     def safeguards(self, transaction):
-        """Those of this patch's change."""
+        """The Safeguards of this change."""
         return Safeguards(
             self.host, transaction, self.request.timeout, self._trial_seconds(), renewal=self.renews_trial())
 
@@ -132,7 +132,7 @@ class PatchChange:
         return findings
 
     def check_before_lock(self):
-        """Refuse what the checks refuse; the end of another patch's transition is waited for."""
+        """Run the checks before the lock is taken; wait for the end of another patch's transition."""
         try:
             self.check()
         except LivepatchError as error:
@@ -148,7 +148,7 @@ class PatchChange:
         return self.interface is None or self.interface.patch_in_transition() in (None, self.name)
 
     def _wait_for_other(self):
-        """Raises LivepatchError `host-busy`, or `transition-running` with the tasks that hold it."""
+        """Raises LivepatchError `host-busy`, or `transition-running` with its blockers in the details."""
         refuse_while_busy(self.host)
         other = self.interface.patch_in_transition()
         if poll_until(self.host, self._is_free, self.request.timeout):
@@ -159,7 +159,7 @@ class PatchChange:
         raise error
 
     def unchanged(self):
-        """There is nothing to do; what is enabled is compared with its file all the same."""
+        """The result when there are no steps; compares an enabled patch with its file."""
         findings = []
         if self.wanted == "enabled":
             findings = evaluate(self._check_context())
@@ -169,9 +169,9 @@ class PatchChange:
         return self.task_result(self.previous, findings)
 
     def finish_unchanged(self, transaction=None):
-        """The kernel has the patch where it is wanted, in a change that has nothing else to do, or in none.
+        """The result when the patch already has the wanted state, with or without an open transaction.
 
-        What is to go away goes out of the ledger too, which takes a change.
+        A patch to disable or unload is also removed from the ledger; that needs the transaction.
         """
         if transaction and self.wanted != "enabled" and (self.is_scheduled() or self.on_trial()):
             return self.forget(transaction)
@@ -181,7 +181,7 @@ class PatchChange:
         return result
 
     def forget(self, transaction):
-        """Remove a patch that is not enabled, and must not be, from the ledger's list for boots and a trial's end."""
+        """Remove an inactive patch from the ledger, so that neither a boot nor a trial's end loads it."""
         transaction.begin([self.journal_plan()], self.before)
         if self.on_trial():
             close_trial(self.host, transaction)
@@ -190,13 +190,13 @@ class PatchChange:
         return dict(self.task_result(self.previous, findings), changed=True, transaction=transaction.id)
 
     def end(self, transaction, outcome, code=None):
-        """Write how a change without a transition ended; returns the findings of that."""
+        """Write the end of a change without a transition; returns the findings about the records."""
         state = self.interface.state(self.name)
         patches = [{"name": self.name, "state": state, "transition_seconds": None}]
         return transaction.end(outcome, patches, self.interface.patches(), code=code)
 
     def forecast(self, findings):
-        """What a change would come to, with nothing changed."""
+        """The result that the change would have; changes nothing."""
         state = state_after(self.previous, self.wanted)
         after = forecast_stack(self.before, self.name, state, self.description)
         result = self.task_result(state, findings, after)
@@ -236,14 +236,14 @@ class PatchChange:
         return result
 
     def journal_plan(self):
-        """What the journal is told of this patch before the change."""
+        """The journal's record of this patch before the change."""
         return {
             "name": self.name, "sha256": self.description["sha256"] if self.description else None,
             "build_id": self.build_id(), "previous_state": self.previous, "wanted_state": self.request.state,
         }
 
     def task_result(self, state, findings, after=None):
-        """The task's result; `after` is the stack of patches when something changed or would."""
+        """The task's result; `after` is the list of patches after the change, if it differs from before."""
         after = self.before if after is None else after
         return {
             "changed": state != self.previous,
@@ -264,21 +264,21 @@ class PatchChange:
             objects=patch["objects"] if patch else [], replaces=runner.replaced if runner else [])
 
     def build_id(self):
-        """Of the file where one is known, else of what is loaded."""
+        """The build-id of the file if there is one, else of the loaded module."""
         return self.description["build_id"] if self.description else self.loaded_build
 
     def _check_context(self):
         return CheckContext(self.host, self.interface, self.description, self.previous, self.request.params, self.facts)
 
     def _trial_seconds(self):
-        """What is accepted already, with the same parameters, and was only gone, needs nobody's word any more."""
+        """The trial's length in seconds; 0 without a trial, or if the build is accepted with the same parameters."""
         if self.is_accepted() and any(
                 entry["name"] == self.name and entry["parameters"] == self.line for entry in self.ledger["accepted"]):
             return 0
         return self.request.trial or (DEFAULT_TRIAL_SECONDS if self.request.state == "accepted" else 0)
 
     def _restore_obstacles(self):
-        """A trial is no trial where the host could not load again what the patch replaces."""
+        """Findings that forbid a trial, because the host could not load a replaced patch again at its end."""
         forced = self.request.on_stall == "force"
         goes_on = forced and bool(self.steps()) and self.on_trial()
         if not self._trial_seconds() or self.description["replace"] is False or not (
@@ -290,7 +290,7 @@ class PatchChange:
                 for name, why in reasons if why]
 
     def _restore_obstacle(self, layer):
-        """Why this host could not load a LAYER again, as far as its file goes; None where it could."""
+        """The fault in a LAYER's file that stops this host from loading it again, or None."""
         if not layer["sha256"]:
             return "this host keeps no file of it"
         try:
@@ -300,11 +300,11 @@ class PatchChange:
         return None
 
     def has_image(self):
-        """Whether the host keeps the image, for the next boot or the way back."""
+        """Whether the host keeps the image, for the next boot or a rollback."""
         return self.store.has(self.description["sha256"])
 
     def ensure_image(self):
-        """Have the image in the store; raises ControllerRequest when it has to be sent."""
+        """Put the image into the store; raises ControllerRequest if the controller must send it."""
         if self.has_image():
             return
         offer = self.request.offer
@@ -333,11 +333,11 @@ class PatchChange:
                 raise LivepatchError(error.code, f"{error.message} {self._restore_earlier(runner, stack)}") from error
 
     def _restore_earlier(self, runner, stack):
-        """Remove a patch that is enabled and not as its file says; returns what came of it, as sentences."""
+        """Remove a patch that differs from its file, and restore `stack`; returns the outcome as sentences."""
         restore = StackRestore(self.host, self.interface, stack, self.request.timeout, self.request.on_stall)
         try:
             restore.check()
-        except LivepatchError:  # what it has replaced cannot be loaded again
+        except LivepatchError:  # a replaced patch cannot be loaded again
             restore = restore.to_remaining_layers()
         lost = [name for name in names_of(stack) if name not in names_of(restore.target)]
         try:
@@ -353,9 +353,9 @@ class PatchChange:
         return "The patch was removed again" + (", and the replaced ones were restored." if restore.restored else ".")
 
     def _failed(self, error, findings, runner, safeguards, transaction):
-        """The error of a change, with what became of the patch in its details."""
+        """The error of a change, with the resulting state of the patch in its details."""
         state = self.interface.state(self.name)
-        if state == self.previous and transaction.id and self.wanted != "enabled":  # turned round, and kept as before
+        if state == self.previous and transaction.id and self.wanted != "enabled":  # reversed: the records stay
             transaction.update_ledger_best_effort(accepted=self.ledger["accepted"], trial=self.ledger["trial"])
         record_findings = self._end(transaction, "failed", state, runner, safeguards, error.code)
         error.details.setdefault("patch", self.result(state, runner))

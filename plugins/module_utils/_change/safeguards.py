@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is written and armed before a patch is loaded, so that the host can revert it without the controller."""
+"""The records and the trial process that a host gets before a load, so that it can revert without the controller."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
@@ -16,10 +16,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.insta
 
 
 class Safeguards:
-    """Those of one change; `seconds` is the trial's length, 0 for none, `timeout` what the transition may take.
+    """The safeguards of one change.
 
-    `renewal`: nothing is loaded, and the trial that is on begins anew with `seconds`, or is over with 0.
-    `trial_transaction` is the change that has begun the trial, which is what to go back to the start of.
+    `seconds` is the trial's length, 0 for none; `timeout` is the longest time for the transition, in seconds.
+    `renewal`: nothing is loaded, and the running trial begins again with `seconds`, or ends with 0.
+    `trial_transaction` is the change that began the trial; rolling back to its start undoes the trial.
     """
 
     def __init__(self, host, transaction, timeout, seconds=0, renewal=False):
@@ -31,7 +32,7 @@ class Safeguards:
         self.trial_transaction = transaction.ledger["trial"]["transaction"] if renewal else transaction.name
 
     def arm(self, entry, back_to):
-        """Before a load: the patch is in the ledger, somebody watches how this boot ends, and a trial is armed.
+        """Before a load: write the patch to the ledger, watch the end of this boot, and arm a trial.
 
         Raises LivepatchError with nothing armed and the ledger as it was.
         """
@@ -47,9 +48,9 @@ class Safeguards:
     def _arm(self, entry, back_to):
         ledger = self.transaction.ledger
         loaded = without(ledger["loaded"], entry["name"])
-        self.transaction.update_ledger(loaded=[*loaded, entry])  # first of all: what is started now reads the ledger
+        self.transaction.update_ledger(loaded=[*loaded, entry])  # first: programs started below read it
         argv = ensure_program(self.host, probe=bool(self.seconds))
-        # Without an init system it is what waits for the trial's end that sees how the boot ends.
+        # Without an init system, the trial process records a clean shutdown.
         detached = bool(self.seconds) and boot_service_status(self.host)["init"] == "none"
         self.transaction.update_ledger(watched=install_boot_service(self.host, argv) or detached)
         if self.seconds:
@@ -61,7 +62,7 @@ class Safeguards:
             close_trial(self.host, self.transaction)
 
     def extend_trial(self):
-        """Before the patch of a trial is kept on trial: the end is not due meanwhile, and somebody waits for it.
+        """Before a trial is renewed: move its end, and start the trial process again if it does not run.
 
         Raises LivepatchError with the trial as it was.
         """
@@ -78,10 +79,10 @@ class Safeguards:
             raise
 
     def finish(self, patches, done=True):
-        """After a change: the ledger is what the kernel has now; a trial begins to count, or is over with its patch.
+        """After a change: update the ledger from the kernel; start a trial's clock, or end a trial without a patch.
 
-        `done`: whether the change came to what it was for. Where it did not, and what ran before is not back either,
-        the trial's end is due now, which tries that again.
+        `done`: whether the change reached its state. If it did not and the earlier patches are not restored, the
+        trial's end is due now and tries to restore them again.
         """
         ledger = self.transaction.ledger
         states = {patch["name"]: patch["state"] for patch in patches if patch["state"] != "disabled"}

@@ -1,16 +1,16 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An enabled patch that is on trial and is asked for again: the trial begins anew, or ends and the patch stays."""
+"""Handles a new request for an enabled patch on trial: the trial begins again, or ends with the patch enabled."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
 def renew_trial(change, controller, check_mode):
-    """The result of a PatchChange whose trial begins anew with the seconds that are asked for, or is over with none.
+    """Begin the trial of a PatchChange again with the requested seconds, or end it if none; returns the result.
 
-    What the trial's end goes back to is what it was. Raises LivepatchError with the trial as it was.
+    The stack to restore at the trial's end stays the same. Raises LivepatchError with the trial as it was.
     """
     result = dict(change.unchanged(), changed=True)
     if check_mode:
@@ -18,7 +18,7 @@ def renew_trial(change, controller, check_mode):
     with open_transaction(change.host, "patch", controller) as transaction:
         change.ledger = transaction.ledger
         change.refresh()
-        if change.steps() or not change.renews_trial():  # it has ended, or somebody has accepted it
+        if change.steps() or not change.renews_trial():  # it has ended, or the patch was accepted
             return change.apply(transaction)
         safeguards = change.safeguards(transaction)
         transaction.begin([change.journal_plan()], change.before)

@@ -11,11 +11,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.descriptio
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 MOST_NAMES = 12  # in one message
-PROOF = "__ksymtab_klp_enable_patch"  # shown by a kernel that shows its exports by these names
+PROOF = "__ksymtab_klp_enable_patch"  # a kernel that shows this one shows all exports like it
 
 
 def _vermagic(context):
-    """The release is another check's, and the kernel compares the rest byte by byte (same_magic)."""
+    """Compare vermagic without the release; the kernel compares it byte by byte (same_magic)."""
     have, want = context.description["vermagic"], context.facts.sample.vermagic
     if have.partition(" ")[2] != want.partition(" ")[2]:
         yield _finding(context, "vermagic-mismatch", have=have.strip(), want=want.strip())
@@ -44,14 +44,14 @@ def _exports(context):
     missing = [
         entry["name"] for entry in context.description["imports"]
         if not entry["weak"] and not _exported(context.facts.symbols, entry["name"])]
-    if context.interface is None:  # which is a finding by itself
+    if context.interface is None:  # `livepatch-unsupported` reports that
         missing = [name for name in missing if not name.startswith(OF_LIVE_PATCHES)]
     if not missing:
         return
     loaded = set(loaded_names(context.host))
     tree = context.facts.in_tree
     exporters = {name: tree.exporter(name) if tree else None for name in missing}
-    # What depmod does not know, a module from elsewhere may export that the file's modinfo names.
+    # A module unknown to depmod may export a symbol, if the file's modinfo names the module.
     others = [
         name for name in context.description["depends"]
         if name not in loaded.union(exporters.values()) and not (tree and tree.built_in(name))]
@@ -70,13 +70,13 @@ def _exports(context):
 def _exported(symbols, name):
     if symbols["__ksymtab_" + name]:
         return True
-    if symbols[PROOF]:  # a module stripped of its local symbols does not show its exports, but their names
+    if symbols[PROOF]:  # a module without local symbols shows only the exported names
         return any(entry != "vmlinux" for entry in symbols[name])
     return bool(symbols[name])
 
 
 def _unwinding(context):
-    """The kernel loads a module without, or with other, data for its unwinder, and takes it at its word."""
+    """Compare the data for the unwinder, because the kernel loads a module without it, or with another format."""
     sample, have = context.facts.sample, context.description["orc"]
     if sample.orc_unwind and not have["unwind"]:
         yield _finding(context, "orc-missing")

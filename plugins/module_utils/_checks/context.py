@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every check is asked about, and the shape of a check."""
+"""The context of every check, and the shape of a check."""
 
 from collections import namedtuple
 
@@ -14,18 +14,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
-# run(context) yields findings with these codes. needs: names of facts (see facts.py) that it cannot do without.
-# when: `always`, also of a patch that is enabled already; `change`, when there is something to do; `load`, when the
-# module is going to be loaded; `fit`, when moreover the file is a live patch for the running kernel, because a
-# comparison of anything else with this kernel says nothing.
+# run(context) yields findings with these codes. needs: names of the required facts (see facts.py).
+# when: `always`, also for an enabled patch; `change`, if the patch must change its state; `load`, if the module must be
+# loaded; `fit`, like `load`, and the file is a live patch for the running kernel: a comparison of any other file with
+# this kernel means nothing.
 Check = namedtuple("Check", "codes when needs run")
 
 
 class CheckContext:
-    """May this patch be brought to `enabled` here?
+    """The patch and the host for the checks before the patch is enabled.
 
-    `description`: of the patch file; `state`: of that name now; `parameters`: asked for; `interface`: the adapter, None
-    where the kernel has none; `facts`: see Facts.
+    `description`: of the patch file; `state`: of that name now; `parameters`: the requested ones; `interface`: the
+    adapter, or None; `facts`: see Facts.
     """
 
     def __init__(self, host, interface, description, state, parameters, facts):
@@ -38,11 +38,11 @@ class CheckContext:
         self.patches = interface.patches() if interface else []
 
     def changes(self):
-        """Whether there is anything to do."""
+        """Whether enabling the patch takes any step."""
         return bool(steps(self.state, "enabled"))
 
     def loads(self):
-        """Whether the module is going to be loaded."""
+        """Whether enabling the patch loads its module."""
         return "load" in steps(self.state, "enabled")
 
     def fits(self):
@@ -59,15 +59,14 @@ class CheckContext:
 
     @cached_property
     def kept_descriptions(self):
-        """{name: the description of the file that this host keeps of it, None without one} of each of the others."""
+        """{name: description of the kept file, or None} for each of the other enabled patches."""
         store = Store(self.host)
         return {patch["name"]: store.of_build(patch["name"], module_build_id(self.host, patch["name"]))
                 for patch in self.other_patches()}
 
 
 def observed_state(host, interface, name):
-    """The state of a name where what is in the way is to be a finding: `absent` without an interface to ask, or when
-    the name belongs to an ordinary module."""
+    """The state of a name; `absent` without an interface, or for an ordinary module: the checks report both."""
     module = loaded_module(host, name)
     if interface is None or (module and not is_livepatch(module)):
         return "absent"

@@ -15,7 +15,7 @@ KIB = 1 << 10
 MIB = 1 << 20
 MARGIN = 64 * KIB  # for the description and the directories
 FILES = 4  # the file, its description, two directories
-COPIES = 3  # while it is loaded: the file's pages, the kernel's copy of them, the module
+COPIES = 3  # during the load: the file's pages, the kernel's copy of them, the module
 SPARE_MEMORY = 16 * MIB
 
 

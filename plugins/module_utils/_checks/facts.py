@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts about the host that checks compare a patch with; each is read when a check first asks for it, and once."""
+"""Facts about the host, for checks to compare with a patch; each is read once, on first use."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index, reference_module
@@ -21,7 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 
-# Fact: what is said where the host does not tell it. A check that needs the fact is then left out.
+# Fact: the explanation if the host does not show it. Checks that need the fact are then skipped.
 SOURCES = {
     "signer_known": "This kernel loads signed modules only, and does not show whether it has the key of this one",
     "ledger": "This user may not read the accepted, trial and quarantined patches of this host",
@@ -37,7 +37,7 @@ SOURCES = {
 
 
 class Facts:
-    """None stands for what the host does not tell."""
+    """The facts; None for a fact that the host does not show."""
 
     def __init__(self, host, description):
         self.host = host
@@ -45,7 +45,7 @@ class Facts:
 
     @cached_property
     def ledger(self):
-        """What is accepted, on trial and quarantined here (see ledger.py); raises LivepatchError `ledger-damaged`."""
+        """The ledger for this boot (see ledger.py); raises LivepatchError `ledger-damaged`."""
         try:
             return ledger_for_this_boot(self.host, read_ledger(self.host), utc_timestamp(self.host.wall_clock()))
         except PermissionError:
@@ -53,10 +53,10 @@ class Facts:
 
     @cached_property
     def symbols(self):
-        """{name: [object, ...]} of every name that the file speaks of (see read_symbols in kallsyms.py).
+        """{name: [object, ...]} of every symbol name in the file (see read_symbols in kallsyms.py).
 
-        For an import it tells of `__ksymtab_NAME` as well, which is where a kernel that shows
-        `__ksymtab_klp_enable_patch` has an export.
+        For an import, `__ksymtab_NAME` is included as well: a kernel with `__ksymtab_klp_enable_patch` among its
+        symbols shows every export in this form.
         """
         description = self.description
         exports = {"klp_enable_patch"}.union(entry["name"] for entry in description["imports"])
@@ -71,8 +71,7 @@ class Facts:
 
     @cached_property
     def replaced(self):
-        """{(object, name)} of the functions that are replaced as soon as the file is loaded; none where it only hints.
-        """
+        """{(object, name)} of the functions replaced as soon as the file is loaded; none for an opaque file."""
         objects = [] if self.description["opaque"] else self.description["objects"]
         return {(entry["name"], function["name"])
                 for entry in objects if entry["name"] in self.present for function in entry["functions"]}
@@ -84,12 +83,12 @@ class Facts:
 
     @cached_property
     def hooked(self):
-        """What ftrace redirects (see hooked_functions in ftrace.py); nothing where nothing is replaced at once."""
+        """The functions redirected by ftrace (see hooked_functions in ftrace.py); none if `replaced` is empty."""
         return hooked_functions(self.host) if len(self.replaced) > 0 else {}
 
     @cached_property
     def kprobes(self):
-        """Every armed kprobe (see placed_kprobes in kprobes.py); none where nothing is replaced at once."""
+        """Every armed kprobe (see placed_kprobes in kprobes.py); none if `replaced` is empty."""
         return placed_kprobes(self.host) if len(self.replaced) > 0 else []
 
     @cached_property
@@ -99,23 +98,23 @@ class Facts:
 
     @cached_property
     def sample(self):
-        """How the kernel's own modules are built (see ReferenceModule in depmod.py)."""
+        """The build settings of the kernel's own modules (see ReferenceModule in depmod.py)."""
         return self.in_tree and reference_module(self.host, self.in_tree)
 
     @cached_property
     def symbol_versions(self):
-        """{symbol: CRC} of those that the file was built against and the host tells; needs the sample."""
+        """{symbol: CRC} on this host, of the symbols that the file was built against; needs the sample."""
         return symbol_versions(self.host, self.in_tree, self.sample, built_against(self.description))
 
     @cached_property
     def signer_known(self):
-        """Whether the kernel has the key that the file is signed with; True where that does not matter."""
+        """Whether the kernel has the key of the file's signature; True for an unsigned file or without a policy."""
         signature = self.description["signature"]
         return has_signing_key(self.host, signature) if signature and signature_policy(self.host) else True
 
     @cached_property
     def strict_types(self):
-        """Whether the kernel refuses a module whose type information does not fit; False for a file without any.
+        """Whether the kernel refuses a module with unfit type information; False for a file without any.
 
         Source: btf_module_notify() in kernel/bpf/btf.c.
         """

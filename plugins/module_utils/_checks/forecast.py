@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What bringing a patch to `enabled` would come to: what it replaces, the way back, and who sleeps in its functions."""
+"""Forecasts the effect of enabling a patch: the replaced patches, the rollback, and tasks asleep in its functions."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import unload_obstacle
@@ -11,27 +11,27 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 
 SAMPLES = 3
 MOST_TASKS = 3
-# The calls that attach one; klp_shadow_get and klp_shadow_free only use what is there.
+# The calls that attach a shadow variable; klp_shadow_get and klp_shadow_free only use an existing one.
 ATTACHING = frozenset(("klp_shadow_alloc", "klp_shadow_get_or_alloc"))
 
 
 def replaced_patches(context):
-    """The names of the enabled patches that would go, oldest first; only where the file says that it replaces."""
+    """The names of the enabled patches that would be replaced, oldest first; none unless the file says `replace`."""
     if not (context.changes() and context.description["replace"]):
         return []
     return [patch["name"] for patch in context.other_patches()]
 
 
 def empty_forecast():
-    """The shape of a forecast where there is nothing to be brought anywhere; `possible` is None then."""
+    """A forecast for a host without a patch to enable; its `possible` is None."""
     return {"replaces": [], "rollback": {"possible": None, "to": [], "reasons": []}, "sleepers": []}
 
 
 def forecast(context):
-    """What would come of it, and the findings on who sleeps in its functions.
+    """The forecast, and the findings about tasks asleep in the patch's functions.
 
-    The first is a dict of `replaces` (names), `rollback` (`possible`, `to`, `reasons`) and `sleepers` (see _sleepers);
-    `to` are the patches that would be enabled after the way back, none for the kernel as it was booted.
+    The forecast is a dict of `replaces` (names), `rollback` (`possible`, `to`, `reasons`) and `sleepers` (see
+    _sleepers); `to` are the patches enabled after a rollback, none for the kernel as booted.
     """
     reasons = list(_rollback_obstacles(context))
     asleep = _sleepers(context)
@@ -46,7 +46,7 @@ def forecast(context):
 
 
 def _findings_on(asleep):
-    """A finding for each function that a task was asleep in every time."""
+    """A finding for each function with a task asleep in it in every sample."""
     if asleep is None:
         yield finding("not-checked", "stacks", codes="task-in-function",
                       why="The kernel does not show the stacks of its tasks (/proc/PID/stack)")
@@ -63,7 +63,7 @@ def _tasks_were(tasks):
 
 
 def _sleepers(context):
-    """Who is asleep in a function to be patched, in the kernel's own or in another patch's version of it."""
+    """The tasks asleep in a function to be patched: in the kernel's version of it, or in another patch's."""
     if not (context.interface and context.loads() and context.fits()):
         return []
     functions = {(entry["name"], function["name"])
@@ -85,7 +85,7 @@ def _rollback_obstacles(context):
 
 
 def _restore_obstacles(context, other):
-    """A replaced patch comes back by being loaded again, and replaces the newer one in its turn if it can."""
+    """Findings about a rollback to a replaced patch: it is loaded again, and replaces the newer one if it can."""
     described, kept = context.description, context.kept_descriptions[other]
     facts = {"file": described["file"], "other": other}
     if kept is None:

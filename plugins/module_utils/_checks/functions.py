@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the functions that are to be replaced, and of the symbols that the livepatch core resolves.
+"""Checks of the functions to replace, and of the symbols for the livepatch core to resolve.
 
-All of them are about vmlinux and the modules that are loaded; for the others see unloaded_objects.py.
+They cover vmlinux and the loaded modules; for other modules see unloaded_objects.py.
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
@@ -14,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms 
 
 
 def _symbols(context):
-    """As klp_find_object_symbol() in kernel/livepatch/core.c judges."""
+    """Judge symbols as klp_find_object_symbol() in kernel/livepatch/core.c does."""
     looked_up = (_unresolved(context, *wanted) for wanted in _wanted(context))
     found = [unresolved for unresolved in looked_up if unresolved]
     suffixed = suffixed_symbols(context.host, {symbol for _code, symbol, _facts in found})
@@ -24,12 +24,12 @@ def _symbols(context):
 
 
 def _wanted(context):
-    """(use, object, name, sympos) of all that the kernel looks up while it loads the file."""
+    """(use, object, name, sympos) of every symbol that the kernel looks up during the load of the file."""
     description = context.description
     for entry in [] if description["opaque"] else description["objects"]:
         for function in entry["functions"]:
             yield "patches", entry["name"], function["name"], function["sympos"]
-    # A symbol is looked up for a relocation; for an object's own ones those of its sections.
+    # A symbol is only looked up for a relocation, and those of an object are in its own sections.
     relocated = {entry["object"] for entry in description["klp_relocations"]}
     for entry in description["klp_symbols"]:
         if entry["object"] in relocated:
@@ -82,7 +82,7 @@ def _hooks(context):
 
 
 def _live_patched(context):
-    """{(object, name): {sympos, ...}} of what live patches hold."""
+    """{(object, name): {sympos, ...}} of the functions of the live patches in the kernel."""
     held = {}
     for patch in context.patches:
         for entry in patch["objects"]:
@@ -92,7 +92,7 @@ def _live_patched(context):
 
 
 def _live_patched_alias(context, function, ours):
-    """Whether a live patch holds it by another name of the same address, or that cannot be told."""
+    """Whether a live patch has the function by another name of the same address; True also if that is unknown."""
     if not any(entry == function[0] for entry, _name in ours):
         return False
     names = same_address(context.host, {function})[function]
@@ -100,7 +100,7 @@ def _live_patched_alias(context, function, ours):
 
 
 def _symbol_count(context, function):
-    """How many symbols the object has of this name, None where the kernel does not tell."""
+    """The number of symbols of this name in the object, None if the kernel does not show its symbols."""
     entry, name = function
     return None if context.facts.symbols is None else context.facts.symbols[name].count(entry)
 
@@ -108,7 +108,7 @@ def _symbol_count(context, function):
 def _kprobes(context):
     inside = {}
     for kprobe in context.facts.kprobes:
-        # ftrace calls one at the entry whatever the function is replaced by: seen on 6.1.
+        # ftrace still calls a kprobe at the entry of a replaced function: seen on 6.1.
         if kprobe["offset"] and not kprobe["ftrace"]:
             inside.setdefault((kprobe["object"], kprobe["function"]), set()).add(kprobe["offset"])
     for entry, name in sorted(context.facts.replaced & set(inside)):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks against the patches and the modules that are loaded."""
+"""Checks against the loaded patches and modules."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
@@ -16,14 +16,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
-# The kernel drops its reference to a disabled patch within milliseconds, unless it keeps it for ever.
+# The kernel drops its reference to a disabled patch within milliseconds, or never.
 RELEASE_SECONDS = 5
 MOST_NAMES = 5
 QUARANTINED = {
     "crashed-on-trial": "it was loaded and not accepted",
     "crashed-after-boot": "it had been loaded at boot shortly before",
 }
-# Parameters that the kernel itself takes for every module (unknown_module_param_cb in kernel/module/main.c).
+# Parameters that the kernel accepts for every module (unknown_module_param_cb in kernel/module/main.c).
 KERNELS_OWN = frozenset(("async_probe", "dyndbg"))
 
 
@@ -36,7 +36,7 @@ def _transition(context):
 def _name_taken(context):
     description = context.description
     if context.state not in ("enabled", "enabling", "disabling"):
-        return  # absent, or a leftover without effect that is taken out first
+        return  # absent, or disabled: its module is unloaded first
     loaded = module_build_id(context.host, description["name"])
     if loaded != description["build_id"]:
         yield finding(
@@ -52,7 +52,7 @@ def _ordinary_module(context):
 
 
 def _leftover(context):
-    """A disabled patch is not enabled again by the kernel: its module has to go before one of that name comes."""
+    """Check the module of a disabled patch: it must be unloaded first, because the kernel cannot enable it again."""
     if context.state != "disabled":
         return
     host, name = context.host, context.description["name"]
@@ -80,7 +80,7 @@ def _parameters(context):
 
 
 def _states(context):
-    """As klp_is_patch_compatible in kernel/livepatch/state.c, with the files of the enabled patches."""
+    """Judge states as klp_is_patch_compatible in kernel/livepatch/state.c, by the files of the enabled patches."""
     described = context.description
     for other in context.kept_descriptions:
         kept = context.kept_descriptions[other]
@@ -108,7 +108,7 @@ def _taken_over(context):
 
 
 def _replaced(context):
-    """What the patches that it replaces have and it does not goes with them."""
+    """Find functions of the replaced patches that the new patch does not have: they would be unpatched."""
     described, others = context.description, context.other_patches()
     if not others or described["replace"] is False:
         return
@@ -126,7 +126,7 @@ def _replaced(context):
 
 
 def _quarantined(context):
-    """A build that was there when this host crashed."""
+    """Find a build suspected of a crash of this host."""
     entry = quarantine_entry(context.facts.ledger, context.description)
     if entry:
         name = context.description["name"]
@@ -135,7 +135,7 @@ def _quarantined(context):
 
 
 def _trial(context):
-    """One patch on trial at a time: at its end the host goes back to what was there before."""
+    """Allow one patch on trial at a time, because a trial's end restores the earlier patches."""
     trial = context.facts.ledger["trial"]
     name = context.description["name"]
     if trial and trial["name"] != name and any(patch["name"] == trial["name"] for patch in context.patches):

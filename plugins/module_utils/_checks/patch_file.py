@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the patch file by itself, and that it is one for this kernel."""
+"""Checks of the patch file alone, and of its kernel release."""
 
 from collections import Counter
 
@@ -45,9 +45,9 @@ def _stripped(context):
 
 
 def _duplicates(context):
-    """The kernel makes a directory for each and refuses a second one of that name (klp_init_object, klp_init_func).
+    """Find duplicates: the kernel refuses a second sysfs directory of one name (klp_init_object, klp_init_func).
 
-    That of a function has its sympos in its name, or 1 for 0.
+    The directory of a function has its sympos in its name, or 1 for 0.
     """
     described = context.description
     if described["opaque"]:
@@ -71,7 +71,7 @@ def _object_names(context):
 
 
 def _opaque(context):
-    if context.description["opaque"] and context.description["symtab"]:  # nothing can be told of a stripped file
+    if context.description["opaque"] and context.description["symtab"]:  # module-stripped reports the others
         yield finding("tables-opaque", context.description["name"], file=context.description["file"])
 
 

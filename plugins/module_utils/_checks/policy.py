@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of what the kernel lets in: privileges, switches, signatures."""
+"""Checks of the kernel's policy: privileges, switches, signatures."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 
 
 def permission(host, modules=True):
-    """The findings that keep this process from changing patches; `modules` when modules go in or out as well."""
+    """The findings that forbid this process to change patches; `modules` if it must also load or unload modules."""
     if not may_load_modules(host):
         yield finding("not-permitted", "CAP_SYS_MODULE")
     if modules and modules_disabled(host):

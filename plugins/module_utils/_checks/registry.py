@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one list of everything that has to be true before a patch is loaded, and asking it."""
+"""The list of all checks before a load, and their evaluation."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks import (
     build,
@@ -20,7 +20,7 @@ CHECKS = (
     patch_file.CHECKS + policy.CHECKS + loaded_patches.CHECKS + build.CHECKS + functions.CHECKS
     + unloaded_objects.CHECKS + environment.CHECKS)
 
-# What a check's `when` asks of the question.
+# Whether a check applies to a context, by its `when`.
 APPLIES = {
     "always": lambda context: True,
     "change": lambda context: context.changes(),
@@ -30,7 +30,7 @@ APPLIES = {
 
 
 def run_checks(context):
-    """Every finding of every check that applies, in the list's order; at its end, what could not be checked."""
+    """Every finding of every check that applies, in the list's order, followed by those about skipped checks."""
     findings, unchecked = [], {}
     for check in CHECKS:
         if not APPLIES[check.when](context):
@@ -48,7 +48,7 @@ def _not_checked(need, codes):
 
 
 def evaluate(context):
-    """Every finding on bringing this patch to `enabled`; where it is already, it is compared with its file."""
+    """Every finding about enabling this patch; an enabled patch is compared with its file."""
     findings = run_checks(context)
     if not context.changes() and not blockers_in(findings):
         findings += verify_patch(

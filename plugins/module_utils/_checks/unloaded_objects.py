@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of modules that a patch is for and that are not loaded, against their files on this host.
+"""Checks a patch for modules that are not loaded, against the files of those modules on this host.
 
-Such a patch loads all the same. What is wrong shows when the module is loaded later: the kernel then refuses that
-module (klp_module_coming in kernel/livepatch/core.c), and no other sign of the patch is to be seen.
+Such a patch still loads. A mismatch only shows later: the kernel then refuses to load the module (klp_module_coming in
+kernel/livepatch/core.c), without another sign of the patch.
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
@@ -17,9 +17,9 @@ MOST_REASONS = 3  # in one message
 
 
 def absent_objects(context):
-    """The names of the modules that the patch is for and that are not loaded, in the file's order.
+    """The names of the patch's modules that are not loaded, in the file's order.
 
-    Without those that no module is ever called, which is a finding by itself (`object-name-impossible`).
+    Impossible module names are left to the finding `object-name-impossible`.
     """
     names = [entry["name"] for entry in context.description["objects"] if entry["name"] and "-" not in entry["name"]]
     return [name for name in names if name not in context.facts.present]
@@ -59,7 +59,7 @@ def _file_findings(context, name, path):
 
 
 def _reasons(description, name, module):
-    """What klp_find_object_symbol and ftrace would refuse, in the kernel's order: its symbols, then its functions."""
+    """The reasons for klp_find_object_symbol and ftrace to refuse, in the kernel's order: symbols, then functions."""
     wanted = [(entry, False) for entry in description["klp_symbols"] if entry["object"] == name]
     for entry in description["objects"]:
         if entry["name"] == name:

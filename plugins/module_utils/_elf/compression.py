@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plain bytes out of .ko, .ko.gz, .ko.xz and .ko.zst files, recognised by their first bytes, within limits.
+"""Uncompresses .ko, .ko.gz, .ko.xz and .ko.zst files, recognised by their first bytes, within limits.
 
-Both halves read patch files with this. It takes what gzip, xz and zstd take: streams one after the other, and the
-zeros that pad a file of gzip or xz.
+Both halves read patch files with this. Like gzip, xz and zstd, it accepts several streams one after the other, and
+zeros as padding of a file of gzip or xz.
 """
 
 import importlib
@@ -17,9 +17,9 @@ import zlib
 
 # bytes; larger than any module of a distribution (the largest have some 30 MiB), and small enough for a host's memory
 LARGEST = 256 << 20
-MOST_STREAMS = 10000  # tools that compress in parallel make one of some 64 KiB and more
+MOST_STREAMS = 10000  # parallel compressors make a stream of some 64 KiB and more
 PIECE = 64 << 10  # bytes read at once
-CHUNK = 1 << 20  # bytes that come out at once
+CHUNK = 1 << 20  # bytes of output at once
 XZ_MEMORY = 256 << 20
 ZSTD_WINDOW_BITS = 27
 ZSTD_SECONDS = 60
@@ -29,7 +29,7 @@ LONGEST_MAGIC = max(len(magic) for magic, _kind in MAGIC)
 
 
 class CompressionError(Exception):
-    """The file cannot be uncompressed. `code` is corrupt-compression, too-large or zstd-missing; `reason` says why."""
+    """The file cannot be uncompressed: `code` is corrupt-compression, too-large or zstd-missing; `reason` is a text."""
 
     def __init__(self, code, reason):
         super().__init__(reason)
@@ -38,15 +38,15 @@ class CompressionError(Exception):
 
 
 def compression_of(head):
-    """How a file is compressed, by its first bytes: `none`, `gz`, `xz` or `zst`."""
+    """The compression of a file, by its first bytes: `none`, `gz`, `xz` or `zst`."""
     return next((kind for magic, kind in MAGIC if head.startswith(magic)), "none")
 
 
 def uncompressed(file, more_zstd=()):
     """Yield the plain bytes of a binary file, from its start, in pieces. One with a descriptor must be unbuffered.
 
-    `more_zstd` are further readers of zstd, asked before the program: functions of a file that return an iterator of
-    bytes, or None where they lack what they need. Raises CompressionError.
+    `more_zstd` are further readers of zstd, tried before the program: functions of a file, with an iterator of bytes as
+    the result, or None if they cannot work here. Raises CompressionError.
     """
     file.seek(0)
     kind = compression_of(file.read(LONGEST_MAGIC))
@@ -72,10 +72,10 @@ def corrupt(reason):
 
 
 def read_streams(file, new_stream, piece_size=PIECE, padding=0):
-    """Yield what comes out of streams one after the other, with a bound on how many there are.
+    """Yield the output of several streams one after the other, with a limit on their number.
 
-    `new_stream()` returns a decompressor and its feed, a generator function of a piece that yields bytes. Zeros behind
-    a stream are skipped where `padding` is not 0 and divides their number.
+    `new_stream()` returns a decompressor and its feed, a generator function from a piece to bytes. Zeros after a stream
+    are skipped if `padding` is not 0 and divides their number.
     """
     piece = file.read(piece_size)
     for _stream in range(MOST_STREAMS + 1):
@@ -178,7 +178,7 @@ def _zstd_by_python(file):
 
 
 def zstd_by_program(file):
-    """Yield what the program zstd makes of a file; None where there is no such program."""
+    """Yield the output of the program zstd for a file; None without that program."""
     program = shutil.which("zstd")
     if program is None:
         return None
@@ -194,7 +194,7 @@ def _output_of(command, file):
         try:
             yield from iter(lambda: process.stdout.read(CHUNK), b"")
         finally:
-            process.stdout.close()  # one that has more to say ends by that
+            process.stdout.close()  # ends a program with more output
             status = process.wait()
             deadline.cancel()
         if status:
@@ -204,7 +204,7 @@ def _output_of(command, file):
 
 
 def _with_descriptor(file):
-    """The same bytes in a file that another process can read; its descriptor stands at the start."""
+    """The same bytes in a file that another process can read; its descriptor is at the start."""
     try:
         return open(file.fileno(), "rb", buffering=0, closefd=False)
     except OSError:  # io.UnsupportedOperation: it is in memory

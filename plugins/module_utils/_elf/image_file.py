@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A patch file that is on the host already (remote_src), seen uncompressed."""
+"""Reads a patch file on the host (remote_src), uncompressed."""
 
 import hashlib
 import os
@@ -27,9 +27,9 @@ def image_digest(path):
 
 @contextmanager
 def open_image(path):
-    """The uncompressed bytes of a patch file, as something to read from.
+    """The uncompressed bytes of a patch file, as a stream.
 
-    Raises LivepatchError `no-such-file`, `remote-src-directory`, `not-a-file`, and when it is read `zstd-missing`,
+    Raises LivepatchError `no-such-file`, `remote-src-directory`, `not-a-file`, and during a read `zstd-missing`,
     `corrupt-compression`, `too-large`.
     """
     with _opened(path) as raw:
@@ -37,7 +37,7 @@ def open_image(path):
 
 
 class Image:
-    """A stream over pieces of bytes, whose CompressionError is a LivepatchError that names the file."""
+    """A stream over pieces of bytes; turns a CompressionError into a LivepatchError with the file's name."""
 
     def __init__(self, path, pieces):
         self._path = path
@@ -65,7 +65,7 @@ MESSAGES = {
 
 
 def _opened(path):
-    """The file, opened once, so that what is checked is what is read; a pipe is not waited on."""
+    """The file, opened once, so that the checked file is also the read one; does not wait for a pipe."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A kernel module's file on this host: what modpost and the linker put into it."""
+"""Reads a kernel module's file on this host: the tables of modpost and the linker."""
 
 import struct
 
@@ -21,8 +21,8 @@ CHUNK = 1 << 20
 LARGEST = 64 << 20  # bytes, uncompressed; the largest of Debian's has 25 MB
 EM_X86_64 = 62
 
-# Where the compiler lists the places that ftrace can change (include/asm-generic/vmlinux.lds.h, MCOUNT_REC). On x86 the
-# second one has the paddings in front of functions instead (CONFIG_CALL_PADDING).
+# The compiler's lists of places for ftrace to change (include/asm-generic/vmlinux.lds.h, MCOUNT_REC). On x86 the second
+# one has the paddings in front of functions instead (CONFIG_CALL_PADDING).
 TRACE_LISTS = ("__mcount_loc", "__patchable_function_entries")
 
 
@@ -40,7 +40,7 @@ def read_image(host, path):
 
 
 def module_file(host, path):
-    """The ModuleFile at a path; None where it cannot be read or is none."""
+    """The ModuleFile at a path; None if the file cannot be read or is no module."""
     try:
         return ModuleFile(read_image(host, path))
     except (LivepatchError, ElfError):
@@ -48,7 +48,7 @@ def module_file(host, path):
 
 
 class ModuleFile:
-    """What one module file tells; every attribute and method raises ElfError for a damaged file."""
+    """One module file; every attribute and method raises ElfError for a damaged file."""
 
     def __init__(self, data):
         self.elf = ElfFile(data)
@@ -73,7 +73,7 @@ class ModuleFile:
 
     @cached_property
     def struct_size(self):
-        """sizeof(struct module), None for what is not a module."""
+        """sizeof(struct module), None for a file that is not a module."""
         section = self.elf.section(".gnu.linkonce.this_module")
         return section.size if section else None
 
@@ -84,13 +84,13 @@ class ModuleFile:
 
     @cached_property
     def crcs(self):
-        """{symbol: CRC} of what it imports."""
+        """{symbol: CRC} of its imports."""
         tables = map(self._bytes, ("__versions", "__version_ext_crcs", "__version_ext_names"))
         return symbol_versions(*tables, self.elf.order, self.elf.word)
 
     @cached_property
     def orc_unwind(self):
-        """Whether it has data for unwinding its stacks."""
+        """Whether it has data for unwinding stacks."""
         return self.elf.section(".orc_unwind") is not None
 
     @cached_property
@@ -109,12 +109,12 @@ class ModuleFile:
         return places
 
     def traceable(self, symbol):
-        """Whether ftrace can redirect a function; None where the file lists no places at all."""
+        """Whether ftrace can redirect a function; None if the file lists no places."""
         if not self._trace_places:
             return None
         # On x86 the place is the function's start, after endbr64; other machines may have it before the start.
         first, end = (0, 16) if self._machine == EM_X86_64 else (-16, 32)
-        end = min(end, symbol.size or end)  # what follows a short function is the next one's
+        end = min(end, symbol.size or end)  # places after a short function are the next one's
         return any((symbol.section, symbol.value + step) in self._trace_places for step in range(first, end))
 
     @cached_property

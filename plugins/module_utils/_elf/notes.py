@@ -12,7 +12,7 @@ LONGEST = 64  # bytes of a build-id; linkers write 8 to 20
 
 
 def build_id(notes, order=NATIVE):
-    """The GNU build-id in raw notes as hex, or None; notes that are cut short end the search."""
+    """The GNU build-id in raw notes as hex, or None; truncated notes end the search."""
     offset = 0
     while offset + 12 <= len(notes):
         name_size, size, kind = struct.unpack_from(order + "III", notes, offset)

@@ -29,16 +29,16 @@ IDENT = 16
 MOST_SECTIONS = 10000
 LONGEST_NAME = 1024  # of a section; KSYM_NAME_LEN is 512, and names of livepatch sections have an object's name as well
 
-# address and entry_size of a section header are left out; nothing here needs them.
+# address and entry_size of a section header are omitted; nothing here needs them.
 Section = namedtuple("Section", "index name type flags offset size link info")
-# section: the index of the section that the symbol is in, or a special number (SHN_*).
+# section: the index of the symbol's section, or a special number (SHN_*).
 Symbol = namedtuple("Symbol", "value size section kind binding")
-# symbol: a Symbol; place: offset in the section that the relocation applies to.
+# symbol: a Symbol; place: offset of the relocation in its section.
 Relocation = namedtuple("Relocation", "place type symbol addend")
 
 
 class ElfFile:
-    """One file from its uncompressed bytes. Every method raises ElfError for a damaged file, and nothing else."""
+    """One file from its uncompressed bytes. For a damaged file, every method raises ElfError and nothing else."""
 
     def __init__(self, data):
         self._data = data
@@ -132,13 +132,13 @@ class ElfFile:
         return bool(self._symbols)
 
     def symbols(self, name):
-        """The symbols of a name that are defined in the file, in its order (which is the kernel's for sympos)."""
+        """The symbols of a name that are defined in the file, in its order (the kernel's order for sympos)."""
         if not name:
             return []
         wanted = name.encode("utf-8") + b"\0"
         found = []
         at = self._symbol_names.find(wanted)
-        while at >= 0:  # the end of another name can be this name, and linkers let them share their bytes
+        while at >= 0:  # linkers store a name inside a longer name with the same end
             found += self._symbols_by_offset.get(at, ())
             at = self._symbol_names.find(wanted, at + 1)
         if len(found) > 1:
@@ -156,7 +156,7 @@ class ElfFile:
         return found
 
     def relocations(self, target):
-        """The relocations of a section (those with addends, which all machines with live patching use)."""
+        """The relocations of a section (those with addends: all machines with live patching use them)."""
         symbols = self._symbols
         shift, mask = self._layout.symbol_shift, self._layout.type_mask
         layout = self._unpacker(self._layout.rela)

@@ -13,8 +13,8 @@ from collections import namedtuple
 VERSION_ENTRY = 64  # bytes of struct modversion_info: an unsigned long, and the rest for the name
 ORC_HEADER = 20  # bytes
 
-# Of one word size: the file header from e_type on, a section header, a symbol, relocations with and without addend, and
-# the shift and mask that part r_info into symbol and type.
+# For one word size: the file header from e_type on, a section header, a symbol, relocations with and without addend,
+# and the shift and mask to split r_info into symbol and type.
 Layout = namedtuple("Layout", "header section symbol rela rel symbol_shift type_mask")
 # By the size of a word in bytes.
 LAYOUTS = {
@@ -49,7 +49,7 @@ def modinfo_fields(contents):
 
 
 def symbol_versions(plain, numbers, names, order, word):
-    """{symbol: CRC} out of the sections __versions, __version_ext_crcs and __version_ext_names.
+    """{symbol: CRC} from the sections __versions, __version_ext_crcs and __version_ext_names.
 
     The kernel takes the extended table first, and the first of two entries for a symbol. Raises ElfError.
     """
@@ -82,7 +82,7 @@ def orc_formats(contents):
 
 
 def string_at(table, offset, longest):
-    """The text at an offset of a string table; raises ElfError where it does not end within `longest` bytes."""
+    """The text at an offset of a string table; raises ElfError if it does not end within `longest` bytes."""
     end = table.find(b"\0", offset, offset + longest)
     if offset >= len(table) or end < 0:
         raise ElfError("a name lies outside its string table")

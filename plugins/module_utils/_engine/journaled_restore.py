@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restore as one change: in the journal and the ledger before and after, with the end of a running trial."""
+"""Runs a restore as one change: writes the journal and the ledger before and after, and ends a running trial."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status, disarm
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
@@ -15,10 +15,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 
 def restore_in_transaction(host, interface, restore, transaction, **changes):
-    """Run `restore` (a StackRestore) in an open transaction; `changes` are what the ledger has from now on.
+    """Run `restore` (a StackRestore) in an open transaction; `changes` are new values for keys of the ledger.
 
     Returns a dict of `finished`, `changed`, `transaction`, `removed`, `restored`, `findings` and `blockers`.
-    Raises LivepatchError, whose details have the same.
+    Raises LivepatchError with the same keys in its details.
     """
     layers = restore.layers_to_load()
     names = restore.patches_to_remove()
@@ -53,9 +53,9 @@ def restore_in_transaction(host, interface, restore, transaction, **changes):
 
 
 def restore_or_remove(host, interface, restore, transaction):
-    """Like `restore_in_transaction`; where a layer cannot be loaded again, all patches that are not of the target go.
+    """Like `restore_in_transaction`; if a layer cannot be loaded again, remove every patch outside the target.
 
-    Raises LivepatchError then, with why it cannot be loaded.
+    Raises LivepatchError then, with the reason why the layer cannot be loaded.
     """
     try:
         return restore_in_transaction(host, interface, restore, transaction)
@@ -64,13 +64,13 @@ def restore_or_remove(host, interface, restore, transaction):
         trial = transaction.ledger["trial"]
         if remaining.patches_to_remove() or interface.patch_in_transition() is not None:
             restore_in_transaction(host, interface, remaining, transaction.next())
-        elif trial and interface.state(trial["name"]) in ("absent", "disabled"):  # it is gone: there is no second try
+        elif trial and interface.state(trial["name"]) in ("absent", "disabled"):  # removed: no second try is needed
             close_trial(host, transaction)
         raise
 
 
 def _accepted_after_failure(host, interface, transaction, restore, earlier):
-    """After half a restore, what was accepted stays so where it still runs, or where the restore is not about it."""
+    """The ledger's `accepted` after a failed restore: of this kernel, entries that run or are outside the target."""
     stack = running_stack(host, interface.patches(), transaction.ledger)
     now = transaction.ledger["accepted"]
     known = now + [entry for entry in earlier if not any(same_build(entry, other) for other in now)]
@@ -80,15 +80,15 @@ def _accepted_after_failure(host, interface, transaction, restore, earlier):
 
 
 def close_trial(host, transaction, best_effort=False, **changes):
-    """End the trial that may be going on, with other changes of the ledger.
+    """End the trial, if there is one, and make other changes of the ledger.
 
-    The ledger goes first, so that what is still armed finds nothing to do; with `best_effort` even where it cannot be
-    written.
+    The ledger is written first, so that a trial process that is still armed finds no trial. With `best_effort` the
+    trial also ends if the ledger cannot be written.
     """
     update = transaction.update_ledger_best_effort if best_effort else transaction.update_ledger
     trial = transaction.ledger["trial"]
     if trial:
-        # Without an init system, what waited for the trial's end was all that could see how this boot ends.
+        # Without an init system, only the trial process could record a clean shutdown.
         changes.setdefault("watched", transaction.ledger["watched"] and boot_service_status(host)["init"] != "none")
     if trial or changes:
         update(trial=None, **changes)

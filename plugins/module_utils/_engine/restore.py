@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restores an earlier stack of live patches, with no more of a gap than the kernel demands."""
+"""Restores an earlier stack of live patches, and leaves no longer gap without a patch than the kernel requires."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -25,9 +25,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
-# A file that ran here before may be loaded again in spite of what can be ignored, but not after a crash with it.
+# A file that ran here before may be loaded again despite ignorable blockers, but not after a crash with it.
 IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
-# Blockers that the restore itself ends first, and those of a file that has to be written only.
+# Blockers that the restore itself ends first, and blockers that only matter for a file still to be written.
 TRANSIENT = frozenset((
     "transition-running", "name-taken-by-other-build", "trial-running", "states-incompatible", "read-only", "no-space"))
 
@@ -35,7 +35,7 @@ TRANSIENT = frozenset((
 class StackRestore:
     """A change from the patches in effect to `target`, a list of LAYERs (see _persistence/ledger.py), oldest first.
 
-    `ignored` are codes of blockers that layers may have when they are loaded again. After `run`: `removed` and
+    `ignored` are the codes of the blockers to ignore when a layer is loaded again. After `run`: `removed` and
     `restored` (each a list of `name` and `transition_seconds`), `changed`, `findings` and `blockers`.
     """
 
@@ -53,32 +53,33 @@ class StackRestore:
         self._store = Store(host)
 
     def patches_to_remove(self):
-        """The names of the patches that go, newest first; the one in transition before all others."""
+        """The names of the patches to remove, newest first; a patch in transition comes before all others."""
         patches = self.interface.patches()
         moving = [patch["name"] for patch in patches if patch["state"] in ("enabling", "disabling")]
         removals, _back = self._plan(self._stack(patches))
         return [name for name in moving if name not in names_of(self.target)] + names_of(removals)
 
     def layers_to_load(self):
-        """The LAYERs that have to be loaded again, in that order."""
+        """The LAYERs to load again, in the order of loading."""
         return self._plan(self._stack(self.interface.patches()))[1]
 
     def check(self):
-        """Raise LivepatchError with the first reason why a layer cannot be loaded again; nothing is changed."""
+        """Raise LivepatchError with the first reason why a layer cannot be loaded again; changes nothing."""
         for layer in self.layers_to_load():
             self._check(layer)
             self._store.check_undamaged(layer["sha256"])
 
     def to_remaining_layers(self):
-        """The restore to the layers of the target that are in effect now: it removes other patches and loads none."""
+        """The restore to those layers of the target in effect now: it removes other patches and loads none."""
         stack = self._stack(self.interface.patches())
         target = [layer for layer in self.target if contains_build(stack, layer)]
         return StackRestore(self.host, self.interface, target, *self._options, ignored=self._ignored)
 
     def load_all(self, before):
-        """Check and load every patch of the target that can be, and remove nothing; calls `before(layer)` each time.
+        """Check and load every patch of the target, and remove nothing; calls `before(layer)` before each load.
 
-        False where a transition did not finish. Raises LivepatchError, in the end, with the first that failed.
+        A failure does not stop the others. Returns False if a transition did not finish. Raises LivepatchError at the
+        end, with the first failure.
         """
         failures = []
         for layer in self.target:
@@ -94,9 +95,9 @@ class StackRestore:
         return True
 
     def run(self):
-        """Restore the target; False where a transition did not finish.
+        """Restore the target; returns False if a transition did not finish.
 
-        Raises LivepatchError; its details tell what was removed and restored before.
+        Raises LivepatchError with `changed`, `removed`, `restored` and `findings` in its details.
         """
         try:
             return self._restore()
@@ -119,7 +120,7 @@ class StackRestore:
             if not self._load(layer):
                 return False
         shown = {patch["name"] for patch in self.interface.patches() if patch["state"] != "disabled"}
-        shown.update(found["subject"] for found in self.findings)  # the modules that were found to be held just now
+        shown.update(found["subject"] for found in self.findings)  # modules in use, found just now
         for module in disabled_modules(self.host, shown):
             self._remove(module["name"])
         self._verify_stack()
@@ -129,14 +130,14 @@ class StackRestore:
         description = self._description_of(layer)
         state = observed_state(self.host, self.interface, layer["name"])
         if module_build_id(self.host, layer["name"]) != layer["build_id"]:
-            state = "absent"  # by then: what has the name now is another build, which goes
+            state = "absent"  # at load time: the other build of this name is removed first
         context = CheckContext(self.host, self.interface, description, state, {}, Facts(self.host, description))
         blockers = blockers_in(evaluate(context), self._ignored)
         if blockers:
             raise error_from(blockers)
 
     def _plan(self, stack):
-        """What goes, newest first, and what comes, oldest first."""
+        """The layers to remove, newest first, and the layers to load, oldest first."""
         same = in_common(stack, self.target)
         return stack[same:][::-1], self.target[same:]
 
@@ -144,7 +145,7 @@ class StackRestore:
         return running_stack(self.host, patches, empty_ledger())
 
     def _can_replace_directly(self, removals, loads):
-        """Whether the first that comes can replace all that go, so that there is no moment without either."""
+        """Whether the first layer to load can replace every layer to remove, without a gap between them."""
         first = self._description_of(loads[0])
         if not first["replace"] or set(names_of(removals)) & set(names_of(loads)):
             return False
@@ -152,7 +153,7 @@ class StackRestore:
         return not any(state_conflict(first, description) for description in kept if description)
 
     def _finish_transition(self):
-        """The kernel moves one patch at a time, so one that moves has to arrive somewhere first."""
+        """End a running transition, because the kernel allows one at a time; returns False if it did not end."""
         name = self.interface.patch_in_transition()
         if name is None:
             return True
@@ -170,7 +171,7 @@ class StackRestore:
         except (LivepatchError, OSError) as failure:
             if self.interface.state(name) != "disabled":
                 raise
-            # Without effect already, so it must not keep the other patches in effect.
+            # The patch is disabled already; its module must not stop the removal of the other patches.
             self.findings.append(finding("module-kept", name, name=name, why=as_livepatch_error(failure).message))
         return True
 
@@ -197,7 +198,7 @@ class StackRestore:
         return StepRunner(self.host, self.interface, name, timeout, on_stall)
 
     def _run_steps(self, runner, wanted, done):
-        """Whether a change came to its end; notes in `done` what it did."""
+        """Whether a change finished; adds it to `done` if the patch reached its state."""
         previous = self.interface.state(runner.name)
         try:
             runner.run(previous, wanted)
@@ -218,7 +219,7 @@ class StackRestore:
         return description
 
     def _verify_stack(self):
-        """Verified like a load: what the kernel runs now is what was to be reached."""
+        """Raises LivepatchError if the kernel runs another stack than the target."""
         stack = self._stack(self.interface.patches())
         if not same_stack(stack, self.target):
             raise LivepatchError(

@@ -28,9 +28,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 class StepRunner:
     """One change of one patch on one host.
 
-    After `run`: `seconds` (of the transition, None without one), `replaced` (names), `findings`, `blockers` (of a
-    transition that was left going or forced). A LivepatchError leaves the host as it was, or says exactly what could
-    not be undone.
+    After `run`: `seconds` (of the transition, None without one), `replaced` (names), `findings`, `blockers` (of an
+    unfinished or forced transition). A LivepatchError leaves the host as it was, or names each failure to undo.
     """
 
     def __init__(self, host, interface, name, timeout, on_stall):
@@ -51,13 +50,13 @@ class StepRunner:
         self._started = None
 
     def select_image(self, store, sha256, parameters):
-        """Which of the host's kept files `run` loads, with the module's parameters as one line."""
+        """Choose the kept file for `run` to load; `parameters` are the module's, as one line."""
         self._store = store
         self._sha256 = sha256
         self._parameters = parameters
 
     def run(self, current, wanted):
-        """Take the steps between two states; stops before the next one when a transition did not finish.
+        """Take the steps between two states; stops early if a transition did not finish.
 
         The file is opened before anything is changed, and its bytes are checked and loaded through one descriptor.
         """
@@ -95,12 +94,12 @@ class StepRunner:
         return True
 
     def remove(self):
-        """Take the disabled patch's module out."""
+        """Unload the module of the disabled patch."""
         remove_module(self.host, self.name)
         return True
 
     def wait_enabled(self):
-        """Wait until every task runs the new code, then take out the modules that this patch replaced."""
+        """Wait until every task runs the new code, then unload the modules of the replaced patches."""
         if not self._wait_for_state("enabled"):
             return False
         enabled = self._enabled()
@@ -132,7 +131,7 @@ class StepRunner:
         return False
 
     def _is(self, wanted):
-        """Whether the transition has ended as wanted; raises LivepatchError when it has ended the other way."""
+        """Whether the transition has ended in `wanted`; raises LivepatchError if it ended in the opposite state."""
         state = self.interface.state(self.name)
         if state in ("enabling", "disabling"):
             return False
@@ -144,10 +143,10 @@ class StepRunner:
         return True
 
     def _resolve_stall(self, wanted):
-        """Whether the transition came to its end after all; raises LivepatchError where it was turned round."""
+        """Whether the transition ended after all; raises LivepatchError if it was reversed."""
         patch = self.interface.patch(self.name)
         blockers = describe_blockers(self.host, patch) if patch else []
-        if self._is(wanted):  # it ended while its blockers were looked for
+        if self._is(wanted):  # it ended during the search for its blockers
             return True
         self.blockers = blockers
         if self.on_stall == "wait":
@@ -169,7 +168,7 @@ class StepRunner:
         return True
 
     def _reverse(self, wanted):
-        """Reverse the transition and raise how that went; True only where it had come to its end by then."""
+        """Reverse the transition and raise LivepatchError with the result; True only if it had already ended."""
         original_state = "disabled" if wanted == "enabled" else "enabled"
         if self._finished_meanwhile(wanted, lambda: self.interface.set_enabled(self.name, original_state == "enabled")):
             return True
@@ -182,7 +181,7 @@ class StepRunner:
             f"{advice(self.blockers)}", blockers=self.blockers)
 
     def _finished_meanwhile(self, wanted, request):
-        """Whether the kernel refused `request` only because the transition has come to its end meanwhile."""
+        """Whether the kernel refused `request` only because the transition had already ended."""
         try:
             request()
         except LivepatchError:
@@ -201,7 +200,7 @@ class StepRunner:
             f"{advice(blockers)}", blockers=blockers)
 
     def _describe_reversal(self, original_state):
-        """What the host is back at after a transition was turned round, as a sentence."""
+        """The state of the patch after its transition was reversed, as a sentence; unloads a disabled patch."""
         if original_state == "enabled":
             return "The patch is enabled as before."
         try:

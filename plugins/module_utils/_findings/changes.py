@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happened during a change."""
+"""The findings about events during a change."""
 
-# code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
+# code: (level, may be ignored, message). A finding must not be ignored if the change cannot work despite it.
 CHANGES = {
     "transition-unfinished": (
         "warning", False,

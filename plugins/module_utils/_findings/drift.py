@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What patch_info finds between what is and what should be: what each code means and what to do about it."""
+"""The findings of patch_info about drift: the meaning of each code, and the action against it."""
 
 
 # code: (level, may be ignored, message). There is no change to ignore them for.
 DRIFT = {
-    # what is enabled
+    # enabled patches
     "on-trial": (
         "note", False,
         "{name} has been on trial since {since}, for {seconds} s. The host then reverts automatically to {back_to}. "
@@ -23,7 +23,7 @@ DRIFT = {
         "warning", False,
         "{name} is enabled, and it was not loaded by this collection. See other_tools in patch_info. To keep the "
         "patch, set it to state accepted with its file as src. To remove it, set it to state absent."),
-    # what is not enabled
+    # patches that are not enabled
     "other-build-than-accepted": (
         "warning", False,
         "{name} is enabled in the build with build-id {loaded}, and the next boot loads the accepted one ({wanted}). "
@@ -47,7 +47,7 @@ DRIFT = {
         "warning", False,
         "{name} (build-id {build_id}) is quarantined and not loaded again: this host crashed {when}. Find "
         "the cause, then accept a corrected build. To accept this build, ignore its blocker quarantined."),
-    # what the next boot needs
+    # needed for the next boot
     "accepted-file-missing": (
         "warning", False,
         "{name} is accepted for kernel {release}, but its file is missing in {directory}, so no boot can load it. "
@@ -58,7 +58,7 @@ DRIFT = {
     "ledger-damaged": ("warning", False, "{why}"),
 }
 
-# Why an accepted patch is not enabled, and what to do; a full stop follows.
+# The reason why an accepted patch is not enabled, and the action; a full stop follows.
 WHY_NOT_LOADED = {
     "quarantined": "it is quarantined. See the finding in-quarantine",
     "replaced": (
@@ -81,13 +81,13 @@ WHY_NOT_LOADED = {
         "then set the patch to state accepted again"),
 }
 
-# When a host crashed, by why a build was quarantined (see _persistence/quarantine.py).
+# The time of a crash, by the reason of a quarantine (see _persistence/quarantine.py).
 WHEN_CRASHED = {
     "crashed-on-trial": "while it was enabled and not accepted",
     "crashed-after-boot": "soon after it had been loaded at boot",
 }
 
-# Why no boot loads anything, and what to do; a full stop follows.
+# The reason why no boot loads a patch, and the action; a full stop follows.
 WHY_NO_BOOT_PART = {
     "no-systemd": "this host has no systemd. After each boot, set them to state accepted again",
     "not-installed": (

@@ -15,7 +15,7 @@ FINDINGS = {**PRELOAD, **VERIFICATION, **CHANGES, **DRIFT, **WATCH}
 
 
 def finding(code, subject, **facts):
-    """One finding: a dict of `code`, `level`, `subject`, `message`; KeyError for a code or a fact that is not there."""
+    """One finding: a dict of `code`, `level`, `subject`, `message`; raises KeyError for an unknown code or fact."""
     level, _ignorable, message = FINDINGS[code]
     return {"code": code, "level": level, "subject": subject, "message": message.format(**facts)}
 
@@ -39,17 +39,17 @@ def _why_not(code):
 
 
 def blockers_in(findings, ignored=()):
-    """The findings that stand in the way."""
+    """The findings of level `blocker` with codes not in `ignored`."""
     return [entry for entry in findings if entry["level"] == "blocker" and entry["code"] not in ignored]
 
 
 def merge(earlier, later):
-    """The findings of two looks, those of both once."""
+    """The findings of two checks, without duplicates."""
     return earlier + [entry for entry in later if entry not in earlier]
 
 
 def error_from(blockers, **details):
-    """The LivepatchError for one or more blockers: the first one's code and sentence, and how many more there are."""
+    """The LivepatchError for one or more blockers: the first one's code and message, and the number of others."""
     first = blockers[0]
     more = len(blockers) - 1
     return LivepatchError(

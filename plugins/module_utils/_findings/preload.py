@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks before a load find: the one table of what each code means and what to do about it."""
+"""The findings of the checks before a load: the meaning of each code, and the action against it."""
 
 
-# code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
+# code: (level, may be ignored, message). A finding must not be ignored if the change cannot work despite it.
 PRELOAD = {
-    # the file by itself
+    # the file
     "not-a-livepatch": (
         "blocker", False,
         "{file} is a kernel module but not a live patch: its modinfo has no livepatch=Y. Give a module built by "
@@ -90,7 +90,7 @@ PRELOAD = {
         "blocker", False,
         "ftrace has shut down after an internal error, and live patches need it. Read the kernel log, then reboot the "
         "host."),
-    # the patches and modules that are loaded
+    # the loaded patches and modules
     "name-not-a-livepatch": (
         "blocker", False,
         "A module called {name} is loaded, and it is not a live patch. Give the patch another name, or unload that "
@@ -133,7 +133,7 @@ PRELOAD = {
         "warning", False,
         "Only the load shows whether {file} replaces the enabled {others}, and how much of it stays. Ask its "
         "author."),
-    # how it was built, compared with the kernel's own modules
+    # its build, compared with the kernel's own modules
     "no-versions": (
         "blocker", False,
         "{file} has no symbol versions (__versions), and this kernel compares them, so it can only be loaded by force. "
@@ -142,7 +142,7 @@ PRELOAD = {
         "blocker", False,
         "{file} has a struct module of {have} bytes and this kernel's own modules have one of {want}. Build "
         "it with the running kernel's configuration."),
-    # What these three are judged by are files on the disk, and the kernel judges again by what it runs.
+    # These three are judged by files on the disk; the kernel judges again by its own data.
     "vermagic-mismatch": (
         "blocker", True,
         "{file} is built for '{have}' and this kernel's own modules for '{want}'. Build it with the running kernel's "
@@ -227,7 +227,7 @@ PRELOAD = {
         "kernel."),
     "other-tool-present": (
         "note", False, "{tool} is installed on this host and not active. When it is active, {effect}."),
-    # what prevents a rollback, or limits it
+    # limits of a rollback
     "rollback-not-removable": (
         "warning", False,
         "{file} has no exit function, so it can be disabled but not unloaded. No other build of that "
@@ -260,6 +260,6 @@ PRELOAD = {
         "warning", False,
         "{tasks} asleep in {function} in every sample. A task holds the transition until it leaves the function. Find "
         "out why it waits, from its stack in forecast.sleepers."),
-    # what could not be looked at
+    # skipped checks
     "not-checked": ("note", False, "{why}. These checks were skipped: {codes}."),
 }

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What patch_verify finds where a kernel differs from a patch file."""
+"""The findings of patch_verify about differences between the kernel and a patch file."""
 
-# A patch may be kept in spite of these: stacking is what lets a later patch override a function.
+# A patch may be accepted despite these: with stacking, a later patch may override a function.
 TOLERATED = ("function-overridden",)
 
-# code: (level, may be ignored, message). What may not be ignored, neither the tool nor the kernel can work in spite of.
+# code: (level, may be ignored, message). A finding must not be ignored if the change cannot work despite it.
 VERIFICATION = {
     "nothing-enabled": (
         "blocker", False,

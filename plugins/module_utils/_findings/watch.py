@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Problems of a host after it was patched: what each code means and what to do about it."""
+"""Problems of a host after it was patched: the meaning of each code, and the action against it."""
 
 
 # code: (level, may be ignored, message). There is no change to ignore them for.

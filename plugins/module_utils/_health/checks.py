@@ -1,14 +1,14 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The health checks that an operator has named for a host, done there one after another; see options.py."""
+"""Runs an operator's health checks on a host, one after another; see options.py."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UP, Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 LONGEST_MESSAGE = 300  # characters
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
-TIMEOUT_TYPES = ("DeadlineExceeded", "timeout", "TimeoutError")  # of http.py, and of sockets, which have renamed theirs
+TIMEOUT_TYPES = ("DeadlineExceeded", "timeout", "TimeoutError")  # of http.py, and of sockets (theirs was renamed)
 HEALTHY_STATES = tuple(state for state in UP if state != "activating")
 
 
@@ -21,20 +21,20 @@ def _run_check(host, check, fetch):
     began = host.now()
     try:
         ok, message = RUNNERS[check["kind"]](host, check["what"], check["timeout"], fetch)
-    except Exception as failure:  # whatever a library makes of what a server answers: the check has failed
+    except Exception as failure:  # any error of a library about an answer: the check has failed
         ok, message = False, _failure_message(failure, check["timeout"])
     return {"name": check["name"], "kind": check["kind"], "ok": ok, "message": truncate(message, LONGEST_MESSAGE),
             "seconds": round(host.now() - began, 3)}
 
 
 def _failure_message(failure, timeout):
-    cause = getattr(failure, "reason", None) or failure  # urllib's URLError has what it came from
+    cause = getattr(failure, "reason", None) or failure  # urllib's URLError has the original error
     if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TIMEOUT_TYPES:
         return f"It did not end within {timeout} s and was stopped."
     return f"{getattr(cause, 'strerror', None) or str(cause) or type(cause).__name__}."
 
 
-# Each check returns whether all is well, and a sentence.
+# Each check returns whether it passed, and a sentence.
 
 def _run_command(host, argv, seconds, _fetch):
     status, output = host.run(argv, seconds)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The seam to web servers: asking for an address, as this host sees it."""
+"""The seam to web servers: requests an address from this host."""
 
 import signal
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ AGENT = "kernel.livepatch"
 
 
 class DeadlineExceeded(Exception):
-    """The whole of it has taken too long: a socket's timeout is about the next byte only."""
+    """The request as a whole took too long: a socket's timeout only covers the next byte."""
 
 
 def fetch(url, seconds):
-    """The status (an int) and what the server calls it, after redirects; asked past any proxy, and no body is read.
+    """The status (an int) and its reason text, after redirects; uses no proxy, and reads no body.
 
-    Raises DeadlineExceeded, and whatever Python's libraries raise where there is no answer.
+    Raises DeadlineExceeded, and the errors of Python's libraries if there is no answer.
     """
     with _deadline(seconds):
         try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kernel says of itself in its log when something is wrong, told from all that it says otherwise."""
+"""Finds the kernel's own warnings in its log, among all other records."""
 
 import re
 from collections import namedtuple
@@ -13,10 +13,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 MOST_LINES = 50  # of the log in a result
 LONGEST_LINE = 300  # characters
 LONGEST_IN_MESSAGE = 160
-KERNEL = 0  # the facility of what no process has written
-WARNING = 4  # the level of WARN() and of the default; what is worse has a smaller number
+KERNEL = 0  # the facility of records that no process has written
+WARNING = 4  # the level of WARN() and of the default; a worse level has a smaller number
 
-# Kind: how such a record begins. The first that fits counts, so that BUG stands behind what the kernel calls so, too.
+# Kind: the begin of such a record. The first match counts, so BUG comes after other kinds that can begin with it.
 # Sources: kernel/panic.c, lib/bug.c, arch/*/kernel/{traps,dumpstack}.c, arch/*/mm/fault.c, kernel/watchdog*.c,
 # kernel/workqueue.c, kernel/hung_task.c, kernel/rcu/tree_stall.h, lib/refcount.c, lib/list_debug.c, mm/kasan/report.c,
 # lib/ubsan.c, mm/slub.c, mm/usercopy.c, lib/string_helpers.c, kernel/locking/lockdep.c, kernel/cfi.c.
@@ -35,21 +35,21 @@ KINDS = tuple((kind, re.compile(text)) for kind, text in (
     ("list corruption", r"list_(?:add|del)\b.{0,20} (?:corruption|double add)"),
     ("buffer overflow", r"(?:\w+: )?detected buffer overflow|usercopy: Kernel memory \w+ attempt"),
     ("control flow error", r"CFI failure at "),
-    # Since 6.18 the processor comes last. What only ends with "at FUNCTION" is from the reading of stacks and harmless.
+    # Since 6.18 the processor comes last. Without it, "at FUNCTION" at the end is from the stack unwinder and harmless.
     ("WARN", r"WARNING: (?:CPU: \d+ PID: \d+ at |.{0,200}\bat \S+\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[[^]]*\])?, CPU#\d+)"),
     ("locking error", r"WARNING: (?:possible |inconsistent lock |suspicious RCU |bad unlock |[Nn]ested lock |held lock "
                       r"|lock held |invalid wait |.{1,40} still has locks held|(?:SOFT|HARD)IRQ-\S+ -> )"),
 ))
-# What begins with the name of a process, which any user can choose so that it looks like one of these.
+# Lines that begin with a process's name: any user can choose it to look like one of these.
 ABOUT_PROCESSES = re.compile(
     r" invoked oom-killer: |: page allocation |\[\d+\]: segfault at | \(\d+\): Using mlock |\[\d+\]: unhandled ")
 
-# number, stamp: of the records to look behind, None for not known; see baseline.py.
+# number, stamp: of the last record before the ones to read, None if unknown; see baseline.py.
 Since = namedtuple("Since", "number stamp")
 
 
 def kernel_warnings(host, since):
-    """What the kernel has warned of: findings, each kind once, and the lines of the log from the first of them on."""
+    """The kernel's warnings: findings, one for each kind, and the lines of the log from the first warning on."""
     records = kernel_records(host)
     if records is None:
         return [finding("kernel-log-unreadable", "/dev/kmsg")], []
@@ -66,7 +66,7 @@ def kernel_warnings(host, since):
 
 
 def kind_of(record):
-    """The kind of warning that a Record is; None for what a kernel says on any day."""
+    """The kind of a Record's warning; None for an ordinary record."""
     if record.level > WARNING or ABOUT_PROCESSES.search(record.text):
         return None
     return next((kind for kind, begins in KINDS if begins.match(record.text)), None)
@@ -77,7 +77,7 @@ def _is_later(record, since):
 
 
 def _incomplete(records, since):
-    """A finding where the oldest records that there should be are gone."""
+    """A finding if the oldest expected records are gone."""
     if since.number is None or not records or records[0].number <= since.number + 1:
         return []
     return [finding("kernel-log-incomplete", "/dev/kmsg", count=records[0].number - since.number - 1)]

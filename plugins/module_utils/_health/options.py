@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operator asks to have checked on a host: kinds, names and limits, as data.
+"""The health checks in an operator's options: kinds, names and limits, as data.
 
 A check is a dict of `name`, `kind` (a key of KINDS), `what` (a list of words, an address or a unit) and `timeout` in
 seconds; see `health_checks` of the module `patch_watch`.
@@ -20,7 +20,7 @@ UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5),
 
 
 def health_checks(options):
-    """The checks of the option of that name; raises LivepatchError `bad-option` before any of them is done."""
+    """The checks of the option `health_checks`; raises LivepatchError `bad-option` before any of them runs."""
     return [_parse_check(number, entry) for number, entry in enumerate(options or [], 1)]
 
 
@@ -45,7 +45,7 @@ def _parse_check(number, entry):
     return {"name": truncate(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
 
 
-# What to check, as an option has it: None for what makes no sense.
+# Parse the object of a check from its option; None for an invalid value.
 
 def _argv(command):
     if isinstance(command, list):
@@ -73,7 +73,7 @@ def parse_unit(unit):
     return unit.strip() if UNIT.match(unit.strip()) else None
 
 
-# Kind: what makes sense of the option, what to give.
+# Kind: the parser of the option, the description of a valid value.
 KINDS = {
     "command": (_argv, "a program and its arguments, as a list or as one text without shell syntax"),
     "url": (parse_url, "an address that begins with http:// or https://"),
@@ -82,7 +82,7 @@ KINDS = {
 
 
 def _name(kind, what):
-    """What a check is called that has no name; nobody has to read in a report how to log in somewhere."""
+    """The default name of a check; without a URL's login, query and fragment, because reports show the name."""
     if kind == "command":
         return " ".join(what)
     if kind == "url":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories and files that only root reads, written whole or not at all."""
+"""Writes directories and files for root only; a file is written whole or not at all."""
 
 import errno
 import os
@@ -10,11 +10,11 @@ import tempfile
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-UNFINISHED = ".new-"  # what the names of files that are being written begin with
+UNFINISHED = ".new-"  # prefix of the names of unfinished files
 
 
 def private_directory(path):
-    """Make a directory (0700) when it is absent, and refuse one that others could have prepared; returns the path.
+    """Make a directory (0700) if it is absent, and refuse one that other users control; returns the path.
 
     Raises LivepatchError `directory-not-private`, `not-permitted`.
     """
@@ -23,7 +23,7 @@ def private_directory(path):
     except PermissionError as error:
         raise LivepatchError(
             "not-permitted", f"This user may not create {path}. Run the task with become: true.") from error
-    except FileExistsError:  # something else is there, and refused below
+    except FileExistsError:  # something exists, and is checked below
         pass
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
@@ -34,9 +34,9 @@ def private_directory(path):
 
 
 def write_private(path, write):
-    """Let `write(stream)` fill a new file (0600) that takes the place of `path` when it is complete and on the disk.
+    """Let `write(stream)` fill a new file (0600), sync it to the disk, and replace `path` with it.
 
-    Raises LivepatchError `no-space` with nothing left behind, or OSError.
+    Raises LivepatchError `no-space`, or OSError, and then leaves no file behind.
     """
     directory = os.path.dirname(path)
     descriptor, temporary = tempfile.mkstemp(prefix=UNFINISHED, dir=directory)
@@ -57,14 +57,14 @@ def write_private(path, write):
 
 
 def sweep(directory):
-    """Remove what a process that was killed while it wrote has left; whoever writes there holds a lock."""
+    """Remove the unfinished files of killed processes; the caller holds the lock for the directory."""
     for name in os.listdir(directory):
         if name.startswith(UNFINISHED):
             os.unlink(os.path.join(directory, name))
 
 
 def sync_directory(directory):
-    """Have on the disk which names a directory has; raises OSError."""
+    """Sync the names in a directory to the disk; raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

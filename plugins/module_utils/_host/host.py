@@ -20,7 +20,7 @@ def _text(content):
 
 
 class Host:
-    """A host whose /proc, /sys, /dev and /var are found below `root`; everything else here asks it, and it alone.
+    """A host with its /proc, /sys, /dev and /var below `root`; the host half accesses the system only through it.
 
     With a root other than "/" the files are a simulation, and a test overrides the system calls and the clock.
     """
@@ -29,7 +29,7 @@ class Host:
         self.root = root
 
     def path(self, path):
-        """Where an absolute path of the host is found."""
+        """The real path of an absolute path of the host."""
         return path if self.root == "/" else os.path.join(self.root, path.lstrip("/"))
 
     def read_bytes(self, path):
@@ -42,7 +42,7 @@ class Host:
         return _text(self.read_bytes(path))
 
     def read_or(self, path, default=None):
-        """Like `read`, with `default` for a file that is absent, has gone meanwhile, or may not be read."""
+        """Like `read`, with `default` for a file that is absent, vanishes meanwhile, or may not be read."""
         content = self.read_bytes_or(path)
         return default if content is None else _text(content)
 
@@ -56,12 +56,12 @@ class Host:
             raise
 
     def line_blocks(self, path):
-        """The lines of a long file as lists of bytes, newlines included, read no further than asked; raises OSError."""
+        """The lines of a long file as lists of bytes, with newlines, read only as far as needed; raises OSError."""
         with open(self.path(path), "rb") as stream:
             yield from iter(lambda: stream.readlines(BLOCK), [])
 
     def names(self, path):
-        """The sorted entries of a directory; none when it is absent or has gone."""
+        """The sorted entries of a directory; none if it is absent or vanishes."""
         try:
             return sorted(os.listdir(self.path(path)))
         except OSError as error:
@@ -76,24 +76,24 @@ class Host:
         return os.path.exists(self.path(path))
 
     def status(self, path):
-        """What lstat(2) says of a path; raises OSError."""
+        """The result of lstat(2) for a path; raises OSError."""
         return os.lstat(self.path(path))
 
     def resolved(self, path):
-        """A path with every symbolic link in it followed."""
+        """A path with every symbolic link resolved."""
         real = os.path.realpath(self.path(path))
         return real if self.root == "/" else os.path.join("/", os.path.relpath(real, self.root))
 
     def free_space(self, path):
-        """What root can still fill of the file system that a path is in, or its first parent that exists would be.
+        """The free space for root on the file system of a path, or of its first existing parent.
 
-        Bytes, and files, None where the file system does not count them.
+        Bytes, and number of files, None if the file system does not count them.
         """
         status = self._file_system(path)
         return status.f_bfree * status.f_frsize, status.f_ffree if status.f_files else None
 
     def is_read_only(self, path):
-        """Whether that file system is mounted so that nobody can write to it."""
+        """Whether that file system is mounted read-only."""
         return bool(self._file_system(path).f_flag & os.ST_RDONLY)
 
     def _file_system(self, path):
@@ -102,7 +102,7 @@ class Host:
         return os.statvfs(self.path(path))
 
     def write(self, path, text):
-        """One write(2) to an existing kernel file, as sysfs wants it; raises OSError."""
+        """Write to an existing kernel file with one write(2), as sysfs requires; raises OSError."""
         descriptor = os.open(self.path(path), os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(descriptor, text.encode("utf-8"))
@@ -126,36 +126,35 @@ class Host:
         return time.time()
 
     def user_id(self):
-        """Whose rights this process has."""
+        """The effective user id of this process."""
         return os.geteuid()
 
     def user_name(self, uid):
-        """What a user is called here; the number as text for one without a name."""
+        """The name of a user on this host; the number as text for a user without a name."""
         try:
             return pwd.getpwuid(uid).pw_name
         except (KeyError, OverflowError):
             return str(uid)
 
     def interpreter(self):
-        """The path of the Python that runs this; None where it does not know."""
+        """The path of the running Python; None if it does not know."""
         return sys.executable or None
 
     def sleep(self, seconds):
         time.sleep(seconds)
 
     def run(self, argv, seconds):
-        """Run a command to its end; returns its exit status (minus a signal's number) and the last 64 KiB it printed.
+        """Run a command to its end; returns its exit status (minus a signal's number) and its last 64 KiB of output.
 
-        `argv` begin with a path, or with a name in the system's own directories; there is no shell. Raises OSError
-        where it cannot be started, and LivepatchError `command-timed-out` when it takes longer than that, after which
-        it has been killed.
+        `argv` begins with a path, or with a name in the system's own directories; there is no shell. Raises OSError if
+        it cannot be started. Kills it after `seconds`, and raises LivepatchError `command-timed-out`.
         """
         return processes.run(argv, seconds)
 
     def spawn(self, argv):
-        """Start a process that has nothing of this one, and outlives it and its login; returns its number.
+        """Start an independent process that outlives this one and its login; returns its number.
 
-        Raises OSError where it cannot be started.
+        Raises OSError if it cannot be started.
         """
         return processes.spawn(argv)
 

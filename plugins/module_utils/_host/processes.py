@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other programs, started by their absolute path, without a shell and without anything of this process."""
+"""Starts other programs by their absolute path, without a shell, and with nothing from this process."""
 
 import os
 import select
@@ -11,7 +11,7 @@ import time
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-MOST_BYTES = 1 << 16  # of an output; a program that prints without end must not fill the memory
+MOST_BYTES = 1 << 16  # of an output; endless output must not fill the memory
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
@@ -31,7 +31,7 @@ def run(argv, seconds):
             "the cause, then run the task again.") from error
     finally:
         if process.returncode is None:
-            # With its children, which could keep the pipe open. Its number is its own until it is waited for.
+            # Also its children, because they could keep the pipe open. Its number is not reused before wait().
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         process.stdout.close()
@@ -39,7 +39,7 @@ def run(argv, seconds):
 
 
 def _output(descriptor, end):
-    """What is printed until nobody can print any more; raises subprocess.TimeoutExpired."""
+    """The output until the pipe is closed; raises subprocess.TimeoutExpired."""
     output = b""
     while select.select([descriptor], [], [], max(0, end - time.monotonic()))[0]:
         printed = os.read(descriptor, MOST_BYTES)
@@ -59,7 +59,7 @@ def spawn(argv):
 
 
 def process_identity(host, process):
-    """`pid` and `started` (ticks since the boot) of a process, which can be `self`; neither where none runs.
+    """`pid` and `started` (ticks since the boot) of a process or of `self`; an empty dict if it does not run.
 
     Source: fields 1, 3 and 22 of /proc/PID/stat in proc(5).
     """

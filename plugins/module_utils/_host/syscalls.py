@@ -32,7 +32,7 @@ def finit_module(descriptor, parameters):
 
 
 def delete_module(name):
-    """Remove a module; O_NONBLOCK and never O_TRUNC, which would rip out code in use. Raises OSError."""
+    """Remove a module; O_NONBLOCK and never O_TRUNC, because that removes code in use. Raises OSError."""
     number = _numbers()[1]
     _call(number, ctypes.c_char_p(name.encode("utf-8")), ctypes.c_uint(os.O_NONBLOCK))
 

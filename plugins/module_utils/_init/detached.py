@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host without systemd: a trial is ended by a process of its own, which also sees how the boot ends meanwhile."""
+"""A host without systemd: a detached process ends a trial, and records a clean shutdown until then."""
 
 import signal
 from contextlib import suppress
@@ -16,15 +16,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clea
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
-DETACHED = "detached"  # the argument of `end-trial` for a process that nothing starts again
-SHUTDOWN_SECONDS = 60  # Debian's sendsigs kills what is left 10 s after SIGTERM, and the mark must outlive that
-SECONDS = 60  # for Python to read all that it needs
+DETACHED = "detached"  # the argument of `end-trial` for a process without a service to restart it
+SHUTDOWN_SECONDS = 60  # Debian's sendsigs kills remaining processes 10 s after SIGTERM, and the mark must outlive that
+SECONDS = 60  # for Python to read its modules
 RETRY_SECONDS = 5
 ERROR, NOTICE = 3, 5  # levels of the kernel's log; syslog(2)
 
 
 class DetachedProcess:
-    """The adapter; see init_system.py for what is asked of one."""
+    """The adapter; see init_system.py for its methods."""
 
     name = "none"
 
@@ -46,13 +46,13 @@ class DetachedProcess:
             raise _not_armed("it ended at once, or takes too long to start")
 
     def disarm(self, transaction):
-        """The process ends by itself when it next looks at the ledger."""
+        """Nothing to do: the process ends when it next reads the ledger."""
 
     def armed(self, transaction):
         return trial_process_alive(self.host, transaction)
 
     def schedule_boot_confirmation(self, argv, seconds):
-        """Nothing has been loaded at boot."""
+        """Nothing to do: without systemd, no patch is loaded at boot."""
 
     def install_boot_service(self, argv):
         return False
@@ -62,9 +62,9 @@ class DetachedProcess:
 
 
 def run_until_done(host, job):
-    """Do `job(host)` until it succeeds; whoever goes down meanwhile leaves the mark of a clean shutdown.
+    """Run `job(host)` until it succeeds; at a shutdown meanwhile, write the mark of a clean shutdown.
 
-    What comes of it is told in the kernel's log, because a process without a terminal has nobody else to tell.
+    The outcome goes to the kernel's log, because the process has no terminal.
     """
     shutdown = _Shutdown(host)
     reserve_space(host)
@@ -75,7 +75,7 @@ def run_until_done(host, job):
         try:
             _log(host, NOTICE, job(host))
             break
-        except Exception as failure:  # the way back has to be tried again whatever is the matter
+        except Exception as failure:  # the rollback must be tried again after any error
             _log(host, ERROR, failure)
             host.sleep(RETRY_SECONDS)
     while shutdown.is_near:
@@ -88,14 +88,14 @@ class _Shutdown:
         self.is_near = False
 
     def begins(self, _number, _frame):
-        """SIGTERM, which a host that goes down sends to all; an operator can send it, too."""
+        """SIGTERM: a host sends it to all processes at shutdown; an operator can send it too."""
         self.is_near = True
         signal.alarm(SHUTDOWN_SECONDS)
         with suppress(LivepatchError, OSError):
             record_clean_shutdown(self.host)
 
     def is_called_off(self, _number, _frame):
-        """This process lives on, so the host does not go down."""
+        """SIGALRM: this process still runs, so the host does not shut down."""
         self.is_near = False
         with suppress(OSError):
             withdraw_clean_shutdown(self.host)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host's init system does for this collection: it ends trials, and loads patches at boot.
+"""Uses the host's init system to end trials and to load patches at boot.
 
 An adapter has `name`, `runs(host)`, `arm`, `disarm`, `armed`, `schedule_boot_confirmation`, `install_boot_service` and
 `boot_service_status`, as below.
@@ -15,43 +15,43 @@ INIT_SYSTEMS = (Systemd, DetachedProcess)  # the first that runs; the last alway
 
 
 def arm(host, transaction, argv):
-    """Have `argv` run now, and again until they succeed, whatever becomes of whoever asks for it.
+    """Run `argv` now, and again until it succeeds, independently of the calling process.
 
-    They are to wait for the end of the trial that the ledger has by now. Returns when they do, with all that they need
-    in memory; raises LivepatchError `trial-not-armed`.
+    `argv` must wait for the end of the ledger's trial. Returns once it waits, with everything it needs in memory;
+    raises LivepatchError `trial-not-armed`.
     """
     _adapter(host).arm(transaction, argv)
 
 
 def disarm(host, transaction):
-    """A trial is over: what was armed for it ends, at once or when it next looks at the ledger."""
+    """A trial is over: its process ends, at once or when it next reads the ledger."""
     _adapter(host).disarm(transaction)
 
 
 def armed(host, transaction):
-    """Whether what was armed for a trial still runs."""
+    """Whether the process that was armed for a trial still runs."""
     return _adapter(host).armed(transaction)
 
 
 def schedule_boot_confirmation(host, argv, seconds):
-    """Have `argv` run once after so many seconds; to be asked by the program itself, at boot."""
+    """Run `argv` once after `seconds`; called by the program itself, at boot."""
     _adapter(host).schedule_boot_confirmation(argv, seconds)
 
 
 def install_boot_service(host, argv):
-    """Have `boot` run at each boot, and `shutdown` at this one's end; `argv` are the program.
+    """Run `boot` at each boot, and `shutdown` at the end of this one; `argv` is the program.
 
-    Returns whether somebody now sees how this boot ends. What an operator has disabled stays so. The ledger has to be
-    written before. Raises LivepatchError `boot-service-failed`.
+    Returns whether a clean end of this boot will be recorded. A service disabled by an operator stays disabled. Write
+    the ledger before. Raises LivepatchError `boot-service-failed`.
     """
     return _adapter(host).install_boot_service(argv)
 
 
 def boot_service_status(host):
-    """What is known of the next boot without starting anything.
+    """The state of the boot service; starts nothing.
 
-    Shape: `init` (`systemd` or `none`), `installed` and `enabled` of what loads patches at boot, and `switched_off`:
-    whether this boot was told to load none.
+    Shape: `init` (`systemd` or `none`), `installed` and `enabled` of the boot service, and `switched_off`: whether
+    the command line of this boot disabled it.
     """
     adapter = _adapter(host)
     return dict(adapter.boot_service_status(), init=adapter.name, switched_off=switched_off(host))

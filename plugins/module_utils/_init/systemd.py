@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """systemd, from version 239 on: the service for boot and shutdown, and a service for each trial.
 
-A trial's service runs from the beginning and waits by itself: a timer with OnActiveSec begins anew with each
-`systemctl daemon-reload`, and one with OnBootSec is lost when it elapses during one (timer_coldplug in
-src/core/timer.c). What waits has also read all that it needs before the patch is there.
+A trial's service starts before the load and waits in its own process. A timer would not do: with OnActiveSec it begins
+again with each `systemctl daemon-reload`, and with OnBootSec it is lost if it elapses during one (timer_coldplug in
+src/core/timer.c). The waiting process has also read its modules before the patch is loaded.
 """
 
 import os
@@ -19,20 +19,20 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-RUNNING = "/run/systemd/system"  # a directory where systemd is the init system; sd_booted(3)
+RUNNING = "/run/systemd/system"  # a directory if systemd is the init system; sd_booted(3)
 UNITS = "/etc/systemd/system"
 UNIT = "kernel-livepatch.service"
-WANTED = f"{UNITS}/multi-user.target.wants/{UNIT}"  # what `systemctl enable` makes
+WANTED = f"{UNITS}/multi-user.target.wants/{UNIT}"  # as created by `systemctl enable`
 CONFIRM_UNIT = "kernel-livepatch-confirm-boot"
 DIRECTORIES = ("/usr/bin", "/bin")  # of systemd's programs
-SECONDS = 60  # for systemd to answer, and for Python to read all that it needs
-UP = ("active", "activating", "reloading")  # a service that waits for its restart is activating
-NAME = re.compile(r"[^A-Za-z0-9_.-]")  # what is not taken over into a unit's name
+SECONDS = 60  # for systemd to answer, and for Python to read its modules
+UP = ("active", "activating", "reloading")  # a service waiting for its restart is activating
+NAME = re.compile(r"[^A-Za-z0-9_.-]")  # characters to replace in a unit's name
 
-# ExecStart's - keeps the service active when a patch could not be loaded. ExecStopPost also runs where the host goes
-# down while that still loads, and ExecStop would not (systemd.service(5)). No default dependencies, or it could not
-# be before what belongs to basic.target. Without the ledger nothing is started at all. Only a shutdown stops it:
-# stopped by hand or by rescue mode, it would take the clean shutdown after that for a crash.
+# ExecStart's - keeps the service active after a failed load. ExecStopPost also runs if the host shuts down during
+# ExecStart, and ExecStop would not (systemd.service(5)). No default dependencies, or the service could not start before
+# the units of basic.target. Without the ledger, the service does not start. Only a shutdown may stop it: after a stop
+# by hand or by rescue mode, a clean shutdown would look like a crash.
 TEXT = """\
 # Written by the Ansible collection kernel.livepatch. To load nothing at boot, run `systemctl disable`.
 [Unit]
@@ -60,7 +60,7 @@ SyslogIdentifier=kernel-livepatch
 [Install]
 WantedBy=multi-user.target
 """
-# SIGTERM would end the service for good as `systemctl stop` does, which is not restarted by this.
+# Without RestartForceExitStatus, a SIGTERM would end the service for good; `systemctl stop` still does.
 TRIAL = (
     "--description=Roll back the live patch on trial", "--property=Restart=on-failure",
     "--property=RestartSec=5", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP",
@@ -68,7 +68,7 @@ TRIAL = (
 
 
 class Systemd:
-    """The adapter; see init_system.py for what is asked of one."""
+    """The adapter; see init_system.py for its methods."""
 
     name = "systemd"
 
@@ -93,7 +93,7 @@ class Systemd:
 
     def disarm(self, transaction):
         unit = f"{_trial(transaction)}.service"
-        # Its own service ends by itself. So does any other when it looks at the ledger: this only makes it sooner.
+        # The trial's own service exits after this. Another one exits when it reads the ledger: a stop is only sooner.
         with suppress(LivepatchError, OSError):
             if self._property(unit, "MainPID") != str(process_identity(self.host, "self").get("pid")):
                 self._run("systemctl", "stop", unit)
@@ -124,16 +124,16 @@ class Systemd:
         return {"installed": installed, "enabled": installed and os.path.lexists(self.host.path(WANTED))}
 
     def is_shutting_down(self):
-        """Whether the host is being shut down; systemctl's exit status only tells whether all is well.
+        """Whether the host is shutting down; systemctl's exit status only says whether the system is healthy.
 
-        Before version 246 a host that goes down before its boot is complete is `starting` (src/core/manager.c).
+        Before version 246, a shutdown before the boot is complete is `starting` (src/core/manager.c).
         """
         if self._run("systemctl", "is-system-running")[1] == "stopping":
             return True
         return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
     def _install(self, argv):
-        """Whether the service had to be written; only one that was not there is enabled, and before it is."""
+        """Write the service, and first enable a new one; returns whether the file had to be written."""
         text = TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii")
         path = f"{UNITS}/{UNIT}"
         installed = self.host.read_bytes_or(path)
@@ -155,7 +155,7 @@ class Systemd:
         return self._property(f"{unit}.service", "ActiveState") in UP
 
     def properties(self, unit, keys, seconds=SECONDS):
-        """Some properties of a unit, by name; those that it does not have are missing."""
+        """Some properties of a unit, by name, without those that it does not have."""
         output = self._run("systemctl", "show", f"--property={','.join(keys)}", unit, seconds=seconds)[1]
         return dict(line.partition("=")[::2] for line in output.splitlines())
 
@@ -178,7 +178,7 @@ def _trial(transaction):
 
 
 def _write_readable(stream, text):
-    """systemd complains in the log about a unit that not everybody can read."""
+    """Write a file readable by every user; systemd logs a warning about other units."""
     stream.write(text)
     os.fchmod(stream.fileno(), 0o644)
 

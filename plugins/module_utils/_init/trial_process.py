@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which process waits for a trial's end: it says so itself, when it has all that it needs in its memory.
+"""Registers the process that waits for a trial's end, once its modules are in its memory.
 
-    /run/kernel-livepatch/trial-process       `transaction`, and `pid` and `started` of the last one
+    /run/kernel-livepatch/trial-process       `transaction`, and `pid` and `started` of the last process
 """
 
 import json
@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 
 def register_trial_process(host):
-    """Note that this process waits for the end of the trial that is on; without room for the note, it waits anyway."""
+    """Record that this process waits for the end of the running trial; ignores a full disk."""
     with suppress(LivepatchError, OSError):
         trial = read_ledger(host)["trial"]
         if trial:
@@ -28,7 +28,7 @@ def register_trial_process(host):
 
 
 def trial_process_alive(host, transaction):
-    """Whether the process that waits for a trial's end lives; False for a user who may not see it."""
+    """Whether the process for a trial's end is alive; False also if this user may not see it."""
     try:
         registered = json.loads(host.read_or(TRIAL_PROCESS, ""))
         process = process_identity(host, registered["pid"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The thin shell around every module of this collection: options in, one job, result or one clear error out."""
+"""Runs the job of each module of this collection, and ends the module with one result or one clear error."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
@@ -41,7 +41,7 @@ def run_job(module, job):
 
 
 def warn_no_build(module, result):
-    """The result of a job; Ansible shows no more than "ok" of it, so a host without a build would pass for patched."""
+    """Warn of a host without a build, because Ansible only shows "ok"; returns the result of the job unchanged."""
     for found in result["findings"]:
         if found["code"] == "no-build":
             module.warn(found["message"])
@@ -49,7 +49,7 @@ def warn_no_build(module, result):
 
 
 def transition_seconds(module):
-    """The option transition_timeout; ends the module where it is not a number of seconds to wait."""
+    """The option transition_timeout in seconds; ends the module with an error if it is less than one."""
     seconds = module.params["transition_timeout"]
     if seconds < 1:
         module.fail_json(msg=f"transition_timeout is {seconds}. Give one second or more.", code="bad-option")
@@ -57,7 +57,7 @@ def transition_seconds(module):
 
 
 def offer(module):
-    """What the controller offers, see selection.py; for a file on this host the path is the module's src, expanded."""
+    """The controller's offer, see selection.py; for a file on this host the path is the module's src, expanded."""
     offered = module.params["via_controller"]["offer"]
     if offered and offered["kind"] == "host":
         return dict(offered, path=module.params["src"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the module `patch`: choose the build, check it, and bring it to the state that is asked for."""
+"""The job of the module `patch`: choose the build, check it, and change it to the requested state."""
 
 import os
 from contextlib import suppress
@@ -40,12 +40,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 
 def apply_request(host, request, check_mode=False, controller=None):
-    """Bring one patch to `request.state`; `controller` is what the controller says of itself, see actor.py.
+    """Change one patch to `request.state`; `controller` is the controller's `user` and `node`, see actor.py.
 
     Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff` and `baseline` (see
-    baseline.py); with `request` too where the patch is enabled and the controller has to come back to have it accepted.
-    Raises ControllerRequest when the controller has to tell or send something first, and LivepatchError, which has
-    `baseline` in its details too.
+    baseline.py), and also `request` if the patch is enabled and the controller must return to accept it. Raises
+    ControllerRequest if the controller must first answer or send a file, and LivepatchError with `baseline` in its
+    details too.
     """
     before = baseline(host)
     try:
@@ -67,7 +67,7 @@ def _apply_request(host, request, check_mode, controller):
     if request.offer is None and enables:
         description = _kept_build(host, store, request.name)
     elif description is None and (enables or request.name is None):
-        return _no_build(host, request)  # what is to go away by name needs no build
+        return _no_build(host, request)  # a removal by name needs no build
     interface = interface_or_none(host)
     if interface is None and not enables:
         raise error_from([unsupported(host)])
@@ -83,7 +83,7 @@ def _apply_request(host, request, check_mode, controller):
 
 
 def _already_in_state(change, check_mode, controller):
-    """The kernel has the patch where it is wanted; what the next boot does with it may be another matter."""
+    """The result if the kernel needs no change; the ledger, the boot service or the trial may still need one."""
     if not check_mode:
         forget_unloaded(change, controller)
     if change.request.state in ("disabled", "absent"):
@@ -101,7 +101,7 @@ def _already_in_state(change, check_mode, controller):
 
 
 def _already_inactive(change, controller, check_mode):
-    """What is not enabled, and not to be, is not loaded by a boot or a trial's end either."""
+    """Make sure that neither a boot nor a trial's end loads a patch that must stay inactive."""
     if not (change.is_scheduled() or change.on_trial()):
         return change.unchanged()
     if check_mode:
@@ -111,19 +111,19 @@ def _already_inactive(change, controller, check_mode):
 
 
 def _request_acceptance(change, result):
-    """What has just been loaded is accepted in a second call."""
+    """Ask the controller for a second call to accept the patch, if it has just been loaded."""
     if change.request.state == "accepted" and result["patch"]["state"] == "enabled":
         result["request"] = _new_connection(change)
     return result
 
 
 def _new_connection(change):
-    """Whoever is to accept an enabled patch has to show first that new connections still reach the host."""
+    """The request for a new connection: it proves that the host is reachable before the patch is accepted."""
     return {"fresh": change.name}
 
 
 def _kept_build(host, store, name):
-    """What is accepted by its name is what is loaded under it; raises LivepatchError `file-unknown`."""
+    """The description of the build loaded under a name; raises LivepatchError `file-unknown` without a kept file."""
     description = store.of_build(name, module_build_id(host, name))
     if description is None:
         raise error_from([finding("file-unknown", name, name=name)])
@@ -139,16 +139,16 @@ def _no_build(host, request):
 
 
 def has_boot_service(change):
-    """Whether what makes an accepted patch come back at boot is still in place; where it is not, accepting mends it."""
+    """Whether the boot service is in place, or not possible here; if it is missing, accepting installs it again."""
     status = boot_service_status(change.host)
-    # An operator may have disabled or masked it, and means it.
+    # An operator may have disabled or masked it on purpose.
     return status["installed"] or status["init"] == "none" or os.path.lexists(change.host.path(f"{UNITS}/{UNIT}"))
 
 
 def forget_unloaded(change, controller):
-    """Tidy up what ended without this collection: a transition that was left going, a run that was killed, a person.
+    """Clean up after changes that ended without this collection: a late transition, a killed run, a manual change.
 
-    Modules of patches that were replaced then go, and the ledger remembers nothing as loaded that is not.
+    Unloads the idle modules of those patches, and removes them from the ledger's `loaded`.
     """
     states = {entry["name"]: change.interface.state(entry["name"]) for entry in change.ledger["loaded"]}
     gone = [name for name, state in states.items() if state in ("absent", "disabled") and name != change.name]

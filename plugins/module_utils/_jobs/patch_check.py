@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the module `patch_check`: would this patch work here?"""
+"""The job of the module `patch_check`: check whether a patch would work on this host."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -27,10 +27,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 
 
 def check_host(host, offer, name, report_only=False):
-    """Everything that stands for or against bringing a patch to `enabled` on this host; nothing is changed.
+    """Check everything about enabling a patch on this host; changes nothing.
 
     Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises ControllerRequest, and
-    LivepatchError with the first blocker's code unless `report_only`. A host that a bundle has no build for is neither
+    LivepatchError with the first blocker's code unless `report_only`. A host without a build in the bundle is neither
     compatible nor an error.
     """
     name = name if name is None else module_name(name)
@@ -62,7 +62,7 @@ def _result(host, compatible, patch, findings, prediction, ledger):
 
 
 def _patch(context, ledger):
-    """The patch as it is now, with what its file would patch where it is not loaded."""
+    """The patch in its state now; if it is not loaded, with the objects that its file would patch."""
     description = context.description
     state = effective_state(context.host, ledger, description["name"], context.state)
     shown = None if context.loads() else context.interface.patch(description["name"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the module `patch_info`: all that a host can tell, also without root as far as the kernel lets it."""
+"""The job of the module `patch_info`: report the live patches of a host; without root, as far as the kernel allows."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
@@ -34,11 +34,11 @@ QUARANTINED = ("name", "sha256", "build_id", "why", "transaction", "since")
 
 
 def host_inventory(host):
-    """Everything there is to know about live patches on this host; nothing is changed.
+    """The inventory of live patches on this host; changes nothing.
 
     Shape: `kernel`, `interface`, `patches` (oldest first), `transition` (None, or `name`, `state` and `blockers`),
-    `leftovers`, `kept`, `other_tools`, `changing`, `journal` and `journal_unreadable` (see history), and what the
-    ledger tells: `accepted`, `boot`, `quarantined`, `trial`, `drift` (findings).
+    `leftovers`, `kept`, `other_tools`, `changing`, `journal` and `journal_unreadable` (see history), and from the
+    ledger: `accepted`, `boot`, `quarantined`, `trial`, `drift` (findings).
     """
     interface = interface_name(host)
     inventory = {
@@ -62,16 +62,16 @@ def _in_the_kernel(host, interface):
         if patch["state"] in ("enabling", "disabling"):
             found["transition"] = {
                 "name": patch["name"], "state": patch["state"],
-                # Only root may see who holds it, or ask the kernel why.
+                # Only root may see the blocking tasks, or ask the kernel for the reason.
                 "blockers": describe_blockers(host, patch) if may_load_modules(host) else [],
             }
     return found
 
 
 def _remembered(host, inventory):
-    """What the ledger tells beside what is seen; NOT_KNOWN where this user may not read it.
+    """The part of the inventory from the ledger; NOT_KNOWN if this user may not read it.
 
-    What an earlier boot has left is judged as the next change will. When that was is None: it comes with the change.
+    The ledger of an earlier boot is judged as in the next change. `since` of a new quarantine entry is None until then.
     """
     try:
         ledger = ledger_for_this_boot(host, read_ledger(host), None)
@@ -98,7 +98,7 @@ def _remembered(host, inventory):
 
 
 def _trial_process_alive(host, trial):
-    """Whether something is going to end the trial; True too where the init system does not answer."""
+    """Whether a process will end the trial; True also without a trial, or if the init system does not answer."""
     try:
         return trial is None or armed(host, trial["transaction"])
     except (LivepatchError, OSError):
@@ -106,7 +106,7 @@ def _trial_process_alive(host, trial):
 
 
 def _next_boot(host, host_state):
-    """The names of what a boot of this kernel loads, in that order, unless its command line switches that off."""
+    """The names of the patches to load at a boot of this kernel, in order; the command line can still prevent it."""
     if not (host_state.boot["installed"] and host_state.boot["enabled"]):
         return []
     return [entry["name"] for entry in accepted_for_running_kernel(host, host_state.ledger)

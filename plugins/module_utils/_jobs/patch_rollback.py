@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the module `patch_rollback`: bring a host back to the stack of patches that it had before."""
+"""The job of the module `patch_rollback`: restore an earlier stack of live patches."""
 
 import contextlib
 
@@ -39,11 +39,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 
 def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
-    """Bring the kernel back to `to`: `previous`, `original`, or what was there before the transaction of that name.
+    """Roll the kernel back to `to`: `previous`, `original`, or the name of a transaction, for the stack before it.
 
-    `controller` is what the controller says of itself, see actor.py. Returns a dict of `changed`, `transaction`,
+    `controller` is the controller's `user` and `node`, see actor.py. Returns a dict of `changed`, `transaction`,
     `target` (names), `removed` and `restored` (each a list of `name` and `transition_seconds`), `findings`, `blockers`
-    and `diff`. Raises LivepatchError; its details tell what was removed and restored before.
+    and `diff`. Raises LivepatchError with the patches `removed` and `restored` until then in its details.
     """
     interface = interface_adapter(host)
     before = interface.patches()
@@ -79,17 +79,17 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
 def _restore(host, interface, restore, transaction, undone):
     trial = transaction.ledger["trial"]
     changes = {"accepted": _accepted(host, restore, transaction, undone),
-               "trial": dict(trial, back_to=restore.target) if trial else None}  # should this be left going half way
+               "trial": dict(trial, back_to=restore.target) if trial else None}  # if it stays unfinished
     if restore.layers_to_load():
-        # What is started now reads the ledger.
+        # The program and the boot service read the ledger.
         transaction.update_ledger(loaded=loaded_with(host, transaction, restore.layers_to_load()))
-        with contextlib.suppress(LivepatchError, OSError):  # then nobody sees how this boot ends
+        with contextlib.suppress(LivepatchError, OSError):  # then no clean shutdown is recorded
             changes["watched"] = install_boot_service(host, ensure_program(host))
     return restore_in_transaction(host, interface, restore, transaction, **changes)
 
 
 def starting_point(host, to):
-    """The stack to go back to, as LAYERs, and the names of the changes that are undone by that, None for all.
+    """The stack to restore, as LAYERs, and the names of the changes that this undoes, None for all.
 
     Raises LivepatchError `no-previous`, `transaction-unknown`.
     """
@@ -112,7 +112,7 @@ def starting_point(host, to):
 
 
 def _ledger(host):
-    """A host whose ledger cannot be read can go back all the same; its change notes that."""
+    """The ledger, or an empty one if it is damaged: a rollback is still possible, with a finding."""
     try:
         return read_ledger(host)
     except LivepatchError:
@@ -120,7 +120,7 @@ def _ledger(host):
 
 
 def _has_work(host, restore, ledger, undone):
-    """Whether a patch goes or comes, the next boot would load another one, or a trial is still going on."""
+    """Whether a patch must be removed or loaded, the next boot would load another patch, or a trial is running."""
     untouched = _untouched(host, restore, ledger, undone)
     gone = [entry for entry in accepted_for_running_kernel(host, ledger)
             if not contains_build(restore.target, entry) and entry not in untouched]
@@ -128,7 +128,7 @@ def _has_work(host, restore, ledger, undone):
 
 
 def _untouched(host, restore, ledger, undone):
-    """What is accepted for this kernel, does not run in it, and came before anything that is undone."""
+    """The entries accepted for this kernel that do not run and are older than every undone change."""
     removed = restore.patches_to_remove()
     return [entry for entry in accepted_for_running_kernel(host, ledger) if undone is not None
             and entry["transaction"] not in undone and entry["name"] not in removed
@@ -136,9 +136,9 @@ def _untouched(host, restore, ledger, undone):
 
 
 def _accepted(host, restore, transaction, undone):
-    """What the next boots load: what of the target is accepted now, or has to come back and was accepted then.
+    """The new `accepted`: layers of the target accepted now, or accepted earlier and to be loaded again.
 
-    What none of this is about is loaded as before, on this kernel and on others.
+    Entries of other kernels and untouched entries of this one stay.
     """
     ledger, release = transaction.ledger, host.release()
     elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
@@ -158,7 +158,7 @@ def _idle_modules(host, interface):
 
 
 def _pinned_modules(host, idle):
-    """A finding for each module without effect that the kernel does not let go of, perhaps for ever."""
+    """A finding for each idle module that the kernel does not release, perhaps until a reboot."""
     for module in idle:
         try:
             wait_until_released(host, module["name"])
@@ -167,7 +167,7 @@ def _pinned_modules(host, idle):
 
 
 def _forecast(host, restore, idle, before, work):
-    """What the way would come to, with nothing changed."""
+    """The result that the rollback would have; changes nothing."""
     removed = restore.patches_to_remove() + [module["name"] for module in idle if not module["refcnt"]]
     layers = restore.layers_to_load()
     there = {patch["name"]: patch for patch in before}

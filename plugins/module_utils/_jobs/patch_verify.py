@@ -20,11 +20,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 
 
 def verify_host(host, offer, name):
-    """Verify the patch of an offer, the one that is named, or everything that is enabled.
+    """Verify the patch of an offer, the patch called `name`, or every enabled patch.
 
     Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises ControllerRequest, and
-    LivepatchError with the first blocker's code where something is not verified. A host that a bundle has no build for
-    is neither verified nor an error.
+    LivepatchError with the first blocker's code if a patch is not verified. A host without a build in the bundle is
+    neither verified nor an error.
     """
     interface = interface_adapter(host)
     if not tasks_are_readable(host):
@@ -48,11 +48,11 @@ def verify_host(host, offer, name):
 
 
 def _subjects(host, interface, offer, name):
-    """What to verify: a list of (name, description or None)."""
+    """The patches to verify: a list of (name, description or None)."""
     store = Store(host)
     if offer:
         description = select_build(host, store, offer, name)
         return [(description["name"], description)] if description else []
-    # One that is disabled is on its way out: the kernel shows it for a moment longer.
+    # The kernel still shows a disabled patch for a moment before it is gone.
     names = [name] if name else [patch["name"] for patch in interface.patches() if patch["state"] != "disabled"]
     return [(one, store.of_build(one, module_build_id(host, one))) for one in names]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the module `patch_watch`: is a host that was patched well?"""
+"""The job of the module `patch_watch`: check whether a patched host is well."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
@@ -38,22 +38,22 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 MOST_BLOCKERS = 50
-# Livepatch, out-of-tree, unsigned: any patch may bring these, as may those that have been replaced meanwhile.
+# Livepatch, out-of-tree, unsigned: any patch may set these taints, also one replaced since.
 OF_PATCHES = "KOE"
-GOING = ("enabling", "disabling")
+IN_TRANSITION = ("enabling", "disabling")
 
 
 def watch_host(host, name, earlier, checks, fetch, report_only=False):
-    """Look at a host on which the patch `name` should run; nothing is changed.
+    """Check a host on which the patch `name` should run; changes nothing.
 
-    `earlier` is what baseline.baseline() returned before the change, or parts of it; without it nothing is compared.
+    `earlier` is the result of baseline.baseline() before the change, or parts of it; without it nothing is compared.
     `checks` is the option health_checks, `fetch` that of http.py. Returns a dict of `well`, `state`, `verified`,
     `functions`, `blockers`, `health`, `boot_id`, `taints`, `kernel_log`, `trial` and `findings`. Raises LivepatchError
     `bad-option`, `bad-name`, `name-not-a-livepatch`, and the first blocker's unless `report_only`.
     """
     name = module_name(name)
     checks = health_checks(checks)
-    health = check_health(host, checks, fetch)  # first of all, because they may show what the kernel then complains of
+    health = check_health(host, checks, fetch)  # first: they may cause kernel warnings
     earlier = {key: value for key, value in (earlier or {}).items() if value is not None}
     result, findings = _patch(host, name)
     rebooted = list(_rebooted(earlier, name, host.read_or(BOOT_ID)))
@@ -73,7 +73,7 @@ def watch_host(host, name, earlier, checks, fetch, report_only=False):
 
 
 def _patch(host, name):
-    """What the kernel says of the patch, and its findings."""
+    """The patch's part of the result, and its findings."""
     interface = interface_or_none(host)
     ledger = read_ledger_for_this_boot(host, best_effort=True)
     trial = trial_of(ledger, name)
@@ -84,7 +84,7 @@ def _patch(host, name):
     findings = []
     if in_kernel not in ("enabled", "enabling"):
         findings.append(finding("patch-not-running", name, name=name, state=in_kernel))
-    if in_kernel in GOING:
+    if in_kernel in IN_TRANSITION:
         patch = interface.patch(name)
         blockers = describe_blockers(host, patch) if patch else []
         findings.append(finding(
@@ -99,10 +99,10 @@ def _patch(host, name):
 
 
 def _compared(host, interface, name):
-    """Whether an enabled patch runs as its file says, None where the host keeps no file; its functions; findings."""
+    """Whether an enabled patch matches its file (None without a kept file and blockers), functions, findings."""
     kept = Store(host).of_build(name, module_build_id(host, name))
     findings, functions = verify_patch(host, interface, name, kept)
-    if kept is None:  # that somebody else has loaded it is no harm to the host
+    if kept is None:  # a patch loaded by hand is no fault of the host
         others = [found for found in findings if found["code"] != "file-unknown"]
         findings = [finding("file-not-kept", name, name=name), *others]
     well = not blockers_in(findings)
@@ -115,7 +115,7 @@ def _rebooted(earlier, name, boot_id):
 
 
 def _since(host, name, earlier):
-    """What has become of the kernel in this boot: findings, and lines of its log."""
+    """Changes of the kernel in this boot since `earlier`: findings, and lines of its log."""
     findings, lines = [], []
     if "taints" in earlier:
         findings += _new_taints(host, name, earlier["taints"])
@@ -126,7 +126,7 @@ def _since(host, name, earlier):
 
 
 def _new_taints(host, name, before):
-    """A finding for each taint that is new and that neither this patch nor any patch brings."""
+    """A finding for each new taint that patches do not set."""
     module = loaded_module(host, name)
     letters = OF_PATCHES + (module["taint"] if module else "")
     brought = sum(1 << bit for bit, (letter, _meaning) in enumerate(TAINTS) if letter in letters)

@@ -13,12 +13,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
 DIRECTORIES = ("/lib/modules", "/usr/lib/modules")
-# Below this directory a kernel's package or `make modules_install` puts the kernel's own modules, and nothing else.
+# A kernel's package or `make modules_install` puts only the kernel's own modules below this directory.
 IN_TREE = "kernel/"
 MOST_CANDIDATES = 4
-LARGEST = 2 << 20  # bytes in memory, of a module that is read for what any other would tell as well
+LARGEST = 2 << 20  # bytes in memory; a smaller module serves as well as a reference
 
-# How the kernel's own modules are built; the fields are those of ModuleFile.
+# The build settings of the kernel's own modules; the fields are those of ModuleFile.
 ReferenceModule = namedtuple("ReferenceModule", "vermagic struct_size has_versions crcs orc_unwind orc_header build_id")
 
 
@@ -31,7 +31,7 @@ class ModuleIndex:
         self._index = _Index(index, b":")
 
     def path(self, module):
-        """The absolute path of a module's file, None where the index has none."""
+        """The absolute path of a module's file, None if the index has none."""
         found = self._index.path(module)
         return found and self._absolute(found)
 
@@ -51,7 +51,8 @@ class ModuleIndex:
         return _Index(listed, b"\n").path(module) is not None
 
     def exporter(self, symbol):
-        """The module that exports a symbol, as the kernel spells it; None where no module of the index does."""
+        """The name of the module that exports a symbol, in the kernel's spelling; None if no module of the index does.
+        """
         key = f"alias symbol:{symbol} ".encode()
         start = self._exports.find(key)
         if start < 0:
@@ -68,7 +69,7 @@ class ModuleIndex:
 
 
 class _Index:
-    """A text with a path on each line, and what `after` begins with behind it."""
+    """An index text: each line is a path, with `after` behind it."""
 
     def __init__(self, text, after):
         self.text = text
@@ -76,7 +77,7 @@ class _Index:
         self._ends = tuple(suffix + after for suffix in (b"", b".gz", b".xz", b".zst"))
 
     def path(self, module):
-        """The path whose file, possibly compressed, is this module's, or None; - and _ in a name are equal."""
+        """The path of this module's file, possibly compressed, or None; - and _ in a name are equal."""
         key = module.replace("-", "_").encode("utf-8") + b".ko"
         at = self._folded.find(key)
         while at >= 0:
@@ -89,7 +90,7 @@ class _Index:
 
 
 def module_index(host):
-    """The ModuleIndex of the running kernel; None where its index is gone."""
+    """The ModuleIndex of the running kernel; None if its index is missing."""
     for parent in DIRECTORIES:
         directory = f"{parent}/{host.release()}"
         index = host.read_bytes_or(f"{directory}/modules.dep")
@@ -99,10 +100,10 @@ def module_index(host):
 
 
 def reference_module(host, index):
-    """A ReferenceModule; None where none of the kernel's own modules can be read, or the files are of another kernel.
+    """A ReferenceModule; None if none of the kernel's own modules can be read, or the files are of another kernel.
 
-    A loaded one proves by its build-id that the files are those of the running kernel, and not of one of the same
-    release that was installed since.
+    The build-id of a loaded module proves that the files are of the running kernel. Another kernel of the same release
+    may have been installed since.
     """
     loaded = list(islice(loaded_in_tree(host, index), MOST_CANDIDATES))
     for name, path in loaded:
@@ -117,7 +118,7 @@ def reference_module(host, index):
 
 
 def loaded_in_tree(host, index):
-    """(name, path) of the kernel's own modules that are loaded, the smallest in memory first, no very large ones."""
+    """(name, path) of the kernel's own loaded modules, the smallest in memory first, without very large ones."""
     lines = [line.split() for line in host.read_or("/proc/modules", "").splitlines()]
     for size, name in sorted((int(fields[1]), fields[0]) for fields in lines):
         path = index.in_tree_path(name)

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ftrace view: which functions can be hooked, which are, and by whom (kernel/trace/ftrace.c, t_show)."""
+"""Reads from ftrace the functions that can be hooked, the hooked ones, and their users (kernel/trace/ftrace.c, t_show).
+"""
 
 import re
 
@@ -13,9 +14,9 @@ LINE = re.compile(r"^(?P<name>\S+)(?: \[(?P<module>[^\]]+)\])? \((?P<users>\d+)\
 
 
 def hooked_functions(host):
-    """{(object, function): [flags, ...]} for every hooked function, or None where the kernel does not let us look.
+    """{(object, function): [flags, ...]} for every hooked function, or None if the kernel does not show them.
 
-    A name can stand for several functions of one object, hence the list. Flag I is a live patch or a kprobe with a
+    Several functions of one object can have one name, hence the list. Flag I is a live patch or a kprobe with a
     post_handler (IPMODIFY), D a BPF program or another direct caller.
     """
     for base in TRACEFS:
@@ -26,9 +27,9 @@ def hooked_functions(host):
 
 
 def live_patched(host, hooked, functions):
-    """{function: whether a live patch redirects it} of `functions`, which are (object, name); None for cannot be told.
+    """{function: whether a live patch redirects it} of `functions`, each (object, name); None for unknown.
 
-    `hooked` is what `hooked_functions` told, which names of several symbols at one address the first.
+    `hooked` is the result of `hooked_functions`; of several symbols at one address, it names only the first.
     """
     missing = {function for function in functions if not _is_live_patched(hooked, *function)}
     others = same_address(host, missing) if missing else {}
@@ -44,9 +45,9 @@ def _is_live_patched(hooked, entry, name):
 
 
 def traceable_functions(host, functions):
-    """Those of `functions`, a set of (object, name), that ftrace can redirect, or None where it does not show its list.
+    """Those of `functions`, a set of (object, name), that ftrace can redirect, or None if it does not show its list.
 
-    Of several symbols at one address the kernel lists only the first. Reading ends when all of them are found.
+    Of several symbols at one address, the kernel lists only the first. Reading ends when all of them are found.
     """
     if not functions:
         return set()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The running kernel: who it is, and what it lets in."""
+"""Identifies the running kernel: release, build, boot, taints and policy."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import (
@@ -23,7 +23,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def running_kernel(host):
-    """The facts about the running kernel; None for what it does not tell.
+    """The facts about the running kernel; None for a fact that it does not show.
 
     Shape: `release`, `arch`, `version`, `build_id`, `boot_id`, `taints` (a list of `letter` and `meaning`), `lockdown`
     (`none`, `integrity` or `confidentiality`), `signatures` (`enforced`, a boolean), `modules_disabled`.
@@ -50,7 +50,7 @@ def kernel_build_id(host):
 
 
 def taint_mask(host):
-    """The kernel's taints as the number that it shows."""
+    """The kernel's taints as a number."""
     return int(host.read_or("/proc/sys/kernel/tainted") or 0)
 
 

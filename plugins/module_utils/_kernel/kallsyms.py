@@ -12,8 +12,8 @@ ADDRESS, NAME, MODULE = 0, 2, 3  # columns
 def read_symbols(host, names):
     """{name: [object, ...]} with one entry per symbol of that name, in the kernel's order; an empty list for no symbol.
 
-    An object is "vmlinux" or a loaded module. Symbols of every kind count, data as well as functions. Addresses do not
-    matter, so it works where the kernel hides them. None where the kernel does not show its symbols.
+    An object is "vmlinux" or a loaded module. Symbols of every kind count, data as well as functions. Addresses are not
+    needed, so they may be hidden. None if the kernel does not show its symbols.
     """
     text = host.read_bytes_or(KALLSYMS)
     if not text:
@@ -31,10 +31,10 @@ def read_symbols(host, names):
 
 
 def same_address(host, functions):
-    """{function: names} of `functions`, which are (object, name): all names in the object at its addresses.
+    """{function: names} of `functions`, each (object, name): all names in the object at its addresses.
 
-    There are none for a function without a symbol, and None stands where the kernel hides its addresses
-    (kernel.kptr_restrict) or its symbols.
+    A function without a symbol has none. The value is None if the kernel hides its addresses (kernel.kptr_restrict) or
+    its symbols.
     """
     text = b"\n" + host.read_bytes_or(KALLSYMS, b"")
     return {function: _names_at(text, *function) if len(text) > 1 else None for function in functions}
@@ -51,7 +51,7 @@ def _names_at(text, entry, name):
 
 
 def suffixed_symbols(host, names):
-    """Those of `names` for which vmlinux has a NAME.llvm.HASH.
+    """Those of `names` with a NAME.llvm.HASH in vmlinux.
 
     Linux 6.2 to 6.10 built with Clang's LTO finds such a symbol by NAME (kernel/kallsyms.c, cleanup_symbol_name).
     """
@@ -61,7 +61,7 @@ def suffixed_symbols(host, names):
 
 
 def _lines_with(text, part):
-    """The words of every line that begins or ends with `part`, which holds the newline there."""
+    """The words of every line that begins or ends with `part`; `part` includes the newline."""
     place = text.find(part)
     while place >= 0:
         start = place + 1 if part.startswith(b"\n") else text.rfind(b"\n", 0, place) + 1
@@ -70,9 +70,9 @@ def _lines_with(text, part):
 
 
 def _columns(text):
-    """The columns of `ADDRESS TYPE NAME` and of `ADDRESS TYPE NAME [MODULE]`, which all come behind those.
+    """The columns of the lines `ADDRESS TYPE NAME`, and of the later lines `ADDRESS TYPE NAME [MODULE]`.
 
-    Of several ways to take 100,000 lines apart, one split() is the fastest.
+    One split() was the fastest of several ways to parse 100,000 lines.
     """
     border = text.rfind(b"\n", 0, text.find(b"\t[")) + 1 if b"\t[" in text else len(text)
     kernel, others = text[:border].split(), text[border:].split()

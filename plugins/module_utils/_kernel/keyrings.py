@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the kernel has the key that a module is signed with: asked of the kernel, since it shows no whole keys.
+"""Finds out whether the kernel has the key of a module's signature, by a search, because it shows no whole keys.
 
-A search for a key by its exact identifier fails with ENOKEY where there is none, and where there is one with EACCES,
-because nobody but the kernel may find it (keyring_search_iterator() in security/keys/keyring.c). The kernel looks for
-it in the same way itself: find_asymmetric_key() in crypto/asymmetric_keys/asymmetric_type.c.
+A search for a key by its exact identifier fails with ENOKEY if there is none. If there is one, it fails with EACCES,
+because only the kernel may find it (keyring_search_iterator() in security/keys/keyring.c). The kernel searches in the
+same way: find_asymmetric_key() in crypto/asymmetric_keys/asymmetric_type.c.
 """
 
 import errno
@@ -13,7 +13,7 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-# Where a module's key is looked for (mod_verify_sig() in kernel/module/signing.c); the first is in every such kernel.
+# The keyrings for module keys (mod_verify_sig() in kernel/module/signing.c); every such kernel has the first.
 KEYRINGS = (".builtin_trusted_keys", ".secondary_trusted_keys", ".machine", ".platform")
 LINE = re.compile(r"^([0-9a-f]+)\s+(?:\S+\s+){6}keyring\s+(\S+):", re.MULTILINE)
 ABSENT = (errno.ENOKEY,)
@@ -21,9 +21,9 @@ PRESENT = (errno.EACCES, errno.EKEYEXPIRED, errno.EKEYREVOKED)
 
 
 def has_signing_key(host, signature):
-    """Whether the kernel has the key of a signature as the description has it; None where that cannot be told.
+    """Whether the kernel has the key of a signature (from a description); None if that is unknown.
 
-    With certificates of its own, a signature can be trusted by way of a key that it does not name.
+    A signature with its own certificates can be trusted through a key that it does not name.
     """
     identifier = signature["key_id"] or (signature["issuer"] and signature["serial"] + signature["issuer"])
     keyrings = {name: int(serial, 16) for serial, name in LINE.findall(host.read_or("/proc/keys", ""))}
@@ -31,7 +31,7 @@ def has_signing_key(host, signature):
         return None
     try:
         return any(_has(host, keyrings[name], identifier) for name in KEYRINGS if name in keyrings)
-    except (OSError, LivepatchError):  # a seccomp filter or a security module stands before it
+    except (OSError, LivepatchError):  # refused by a seccomp filter or a security module
         return None
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel log (/dev/kmsg, Documentation/ABI/testing/dev-kmsg): from a moment on, or all that there still is."""
+"""Reads the kernel log (/dev/kmsg, Documentation/ABI/testing/dev-kmsg), from a moment on or as a whole."""
 
 import errno
 import os
@@ -9,18 +9,18 @@ import re
 from collections import namedtuple
 
 RECORD_BYTES = 8192
-MOST_RECORDS = 200000  # a kernel that logs without end would be read without end
+MOST_RECORDS = 200000  # a limit, because a kernel can log without end
 PREFIX = re.compile(r"(?P<priority>\d+),(?P<number>\d+),(?P<stamp>\d+),[^;]*;(?P<text>.*)")
 
-# facility: 0 for the kernel's own, and never 0 for what a process writes. level: see syslog(2). number: counts all
-# records of this boot. stamp: seconds on the log's own clock. text: what was logged, the kernel's escapes in it.
+# facility: 0 for records of the kernel, never 0 for those of a process. level: see syslog(2). number: counts all
+# records of this boot. stamp: seconds on the log's own clock. text: the message, with the kernel's escapes.
 Record = namedtuple("Record", "facility level number stamp text")
 
 
 class KernelLog:
-    """The lines that the kernel logs after this object was made, or with `whole` all; a context manager.
+    """The lines logged after this object was made, or with `whole` all lines; a context manager.
 
-    Where the log cannot be read there are no lines: the log only ever explains what an errno or sysfs has already said.
+    An unreadable log gives no lines: the log only explains an error already known from an errno or sysfs.
     """
 
     def __init__(self, host, whole=False):
@@ -44,18 +44,18 @@ class KernelLog:
         return self.lines
 
     def records(self):
-        """The Records since the last look, oldest first; None where the log cannot be read."""
+        """The Records since the last read, oldest first; None if the log cannot be read."""
         if self._descriptor is None:
             return None
         return [_record(match) for match in map(PREFIX.match, self._raw()) if match]
 
     def _raw(self):
-        """The records as the kernel writes them, without continuation fields."""
+        """The records in the kernel's format, without continuation fields."""
         for _number in range(MOST_RECORDS if self._descriptor is not None else 0):
             try:
                 record = os.read(self._descriptor, RECORD_BYTES)
             except OSError as error:
-                if error.errno == errno.EPIPE:  # records were overwritten: the next read goes on with the oldest left
+                if error.errno == errno.EPIPE:  # records were overwritten: the next read continues with the oldest
                     continue
                 break
             if not record:
@@ -72,6 +72,6 @@ def _record(match):
 
 
 def kernel_records(host):
-    """Every Record that the log still has, oldest first; None where it cannot be read."""
+    """Every Record still in the log, oldest first; None if it cannot be read."""
     with KernelLog(host, whole=True) as log:
         return log.records()

@@ -7,15 +7,15 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-# Everything else is put between quotes, which the kernel takes off again. It ends a word at the byte 0xa0 too, which is
-# a space to it (lib/ctype.c) and a part of many letters in UTF-8.
+# Everything else is put between quotes, and the kernel removes them. The kernel also ends a word at the byte 0xa0, a
+# space to it (lib/ctype.c) and a part of many letters in UTF-8.
 PLAIN = re.compile(r"[!-~]*$")
 
 
 def parameter_line(parameters):
-    """One line for finit_module(2) out of a dict; a list becomes comma separated, a boolean Y or N.
+    """One line for finit_module(2) from a dict; a list becomes comma separated, a boolean Y or N.
 
-    Raises LivepatchError `bad-parameter` for what the kernel could not read back as it was meant.
+    Raises LivepatchError `bad-parameter` for a value that the kernel could not read back unchanged.
     """
     return " ".join(f"{_name(name)}={_value(name, value)}" for name, value in sorted(parameters.items()))
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules in the kernel, as /sys/module shows them, and taking one out again."""
+"""Reads the loaded modules from /sys/module, and unloads modules of live patches."""
 
 import errno
 import re
@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-# The kernel drops its own reference from a work queue, after the patch's directory has gone (klp_free_patch_finish).
+# The kernel drops its own reference from a work queue, after it removes the patch's directory (klp_free_patch_finish).
 RELEASE_SECONDS = 15
 
 REFUSALS = {
@@ -23,9 +23,9 @@ NAME = re.compile(r"(?!\.{1,2}\Z)[^/\s]+\Z")
 
 
 def module_name(text):
-    """A module's name as the kernel spells it, which is with underscores where files and people write dashes.
+    """A module's name in the kernel's spelling, with underscores instead of dashes.
 
-    Raises LivepatchError `bad-name` for what no module can be called.
+    Raises LivepatchError `bad-name` for an impossible name.
     """
     if not NAME.match(text):
         raise LivepatchError(
@@ -34,17 +34,17 @@ def module_name(text):
 
 
 def loaded_names(host):
-    """The names of every loaded module, newest first; none where the kernel does not tell (CONFIG_MODULES=n)."""
+    """The names of every loaded module, newest first; none if the kernel does not list them (CONFIG_MODULES=n)."""
     return [line.split()[0] for line in host.read_or("/proc/modules", "").splitlines()]
 
 
 def present_objects(host):
-    """The objects of code that are there now, as live patches call them: "vmlinux" and the loaded modules."""
+    """The present objects of code, as live patches call them: "vmlinux" and the loaded modules."""
     return {"vmlinux"}.union(loaded_names(host))
 
 
 def loaded_module(host, name):
-    """What the kernel tells of a module, None when it is not loaded.
+    """The kernel's facts about a module, None if it is not loaded.
 
     Shape: `state`, `refcnt`, `taint`, `build_id`, `holders`.
     """
@@ -70,7 +70,7 @@ def module_build_id(host, name):
 
 
 def unload_obstacle(host, name):
-    """What keeps a loaded module in memory for as long as it is so, in words; None where nothing does.
+    """The reason why a loaded module cannot be unloaded now, in words, or None.
 
     A module without an exit function is `[permanent]` in /proc/modules (kernel/module/procfs.c).
     """
@@ -90,7 +90,7 @@ def is_livepatch(module):
 
 
 def disabled_modules(host, shown):
-    """Modules of live patches that patch nothing, all but those named in `shown`: disabled or replaced, still loaded.
+    """The loaded modules of disabled or replaced live patches: all live patch modules except those named in `shown`.
 
     Shape: a list of `name`, `build_id`, `refcnt`.
     """
@@ -103,7 +103,7 @@ def disabled_modules(host, shown):
 
 
 def remove_module(host, name):
-    """Take a disabled patch's module out once nothing refers to it; returns whether it was there.
+    """Unload a disabled patch's module once nothing refers to it; returns whether it was loaded.
 
     Raises LivepatchError: not-a-livepatch, module-busy, not-permitted, and those of wait_until_released.
     """

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The versions (CRCs) of the running kernel's exported symbols, from its headers or else from its own modules.
+"""Reads the versions (CRCs) of the running kernel's exported symbols from its headers or else from its own modules.
 
-The kernel does not show them. All modules of one build agree on them, so each import of one tells the version.
+The kernel does not show them. All modules of one build agree on them, so each import of a module has the version.
 """
 
 import re
@@ -13,25 +13,25 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import loaded_in_tree
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-# Where distributions put the list of all versions.
+# The paths of distributions for the list of all versions.
 LISTS = (
     "{directory}/build/Module.symvers", "/usr/src/linux-headers-{release}/Module.symvers",
     "/usr/src/kernels/{release}/Module.symvers", "/boot/symvers-{release}.gz", "/boot/symvers-{release}.xz",
     "/boot/symvers-{release}.zst", "{directory}/symvers.gz", "{directory}/symvers.xz", "{directory}/symvers.zst",
 )
 CRC_FIELD = len("0x00000000")
-MODULE = re.compile(rb"(?:[^\t\n]*/)?([^\t\n]*)")  # with the directory that it is built in
-BUDGET = 0.2  # seconds for reading modules; 20 of them take a quarter of it, where they are not compressed
+MODULE = re.compile(rb"(?:[^\t\n]*/)?([^\t\n]*)")  # with its build directory
+BUDGET = 0.2  # seconds for reading modules; 20 uncompressed ones take a quarter of it
 
-# Live patches alone import these, so no module of the kernel tells their versions.
+# Only live patches import these, so no module of the kernel has their versions.
 OF_LIVE_PATCHES = "klp_"
 
 
 def symbol_versions(host, index, reference, wanted):
-    """{symbol: CRC} of those `wanted` that the host tells in a short time.
+    """{symbol: CRC} of those `wanted` that are found on the host in a short time.
 
-    A list is used only if it agrees with the reference module in everything that it imports, since headers can be of
-    another build than the running kernel.
+    A list is used only if it agrees with every import of the reference module, because headers can be of another build
+    than the running kernel.
     """
     if not reference.has_versions:
         return {}
@@ -43,7 +43,7 @@ def symbol_versions(host, index, reference, wanted):
 
 
 def _computed_only(versions, wanted):
-    """A CRC of 0 stands for a symbol for which none could be computed; the kernel then compares nothing."""
+    """A CRC of 0 means that none could be computed for the symbol; the kernel then compares nothing."""
     return {name: versions[name] for name in wanted if versions.get(name)}
 
 
@@ -59,14 +59,13 @@ def _read_list(host, path):
 def _crc_in_list(text, index, name):
     """The CRC in a line `0xCRC TAB NAME TAB MODULE TAB ...` (Documentation/kbuild/modules.rst), or None.
 
-    None as well for a symbol of a module in whose place another one is installed, a driver from elsewhere for one: its
-    symbols are not those of the list.
+    None as well for a symbol of a replaced module, for example by an external driver: the list has other symbols.
     """
     key = f"\t{name}\t".encode()
     at = text.find(key)
     while at >= 0:
         crc = text[max(at - CRC_FIELD, 0):at]
-        if crc.startswith(b"0x"):  # else it is the name of a module
+        if crc.startswith(b"0x"):  # otherwise the name of a module
             exporter = MODULE.match(text, at + len(key)).group(1).decode("utf-8", "replace")
             return int(crc, 16) if exporter == "vmlinux" or index.in_tree_path(exporter) else None
         at = text.find(key, at + 1)

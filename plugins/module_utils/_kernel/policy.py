@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the running kernel allows: module loading, signatures, lockdown, the boot switch."""
+"""Reads the policy of the running kernel: module loading, signatures, lockdown, the boot switch."""
 
 import errno
 import re
@@ -12,24 +12,24 @@ EVERY_USER = ["0", "0", "4294967295"]
 
 
 def switched_off(host):
-    """Whether this boot was told to load no live patch."""
+    """Whether the kernel command line disables live patches in this boot."""
     return SWITCH in host.read_or("/proc/cmdline", "").split()
 
 
 def lockdown(host):
-    """`none`, `integrity` or `confidentiality`; None where the kernel does not tell."""
+    """`none`, `integrity` or `confidentiality`; None if the kernel does not show it."""
     match = re.search(r"\[(\w+)\]", host.read_or("/sys/kernel/security/lockdown", ""))
     return match.group(1) if match else None
 
 
 def signatures_enforced(host):
-    """Whether unsigned modules are refused; None where the kernel does not tell."""
+    """Whether unsigned modules are refused; None if the kernel does not show it."""
     return _flag(host.read_or("/sys/module/module/parameters/sig_enforce"))
 
 
 def signature_policy(host):
-    """What makes the kernel take signed modules only: `module.sig_enforce`, which it looks at first, or
-    `lockdown=LEVEL`; None where nothing does.
+    """The policy that makes the kernel accept only signed modules: `module.sig_enforce`, checked first, or
+    `lockdown=LEVEL`; None without one.
 
     Source: module_sig_check() in kernel/module/signing.c.
     """
@@ -44,18 +44,18 @@ def modules_disabled(host):
 
 
 def blacklisted_modules(host):
-    """The module names that the kernel command line's module_blacklist holds, as the kernel compares them.
+    """The module names in the kernel command line's module_blacklist, as the kernel compares them.
 
-    Source: blacklisted() in kernel/module/main.c. The parameter's own file tells what the kernel made of its command
-    line, `(null)` when there was none of it.
+    Source: blacklisted() in kernel/module/main.c. The parameter's own file shows the value that the kernel uses,
+    `(null)` without one.
     """
     return [name for name in host.read_or("/sys/module/kernel/parameters/module_blacklist", "").split(",") if name]
 
 
 def ftrace_switch(host):
-    """`on`, `off`, or `dead` when ftrace has shut itself down; None where the kernel has no such switch.
+    """`on`, `off`, or `dead` if ftrace has shut itself down; None if the kernel has no such switch.
 
-    Source: ftrace_enable_sysctl() in kernel/trace/ftrace.c, which fails with ENODEV once ftrace is dead.
+    Source: ftrace_enable_sysctl() in kernel/trace/ftrace.c; it fails with ENODEV once ftrace is dead.
     """
     try:
         return "off" if host.read("/proc/sys/kernel/ftrace_enabled") == "0" else "on"
@@ -64,8 +64,8 @@ def ftrace_switch(host):
 
 
 def may_load_modules(host):
-    """Whether this process has CAP_SYS_MODULE (Documentation/filesystems/proc.rst, CapEff), and not only inside a user
-    namespace of its own, which has all capabilities and may do nothing with this one (user_namespaces(7))."""
+    """Whether this process has CAP_SYS_MODULE (Documentation/filesystems/proc.rst, CapEff) outside user namespaces.
+    Inside one it has no effect (user_namespaces(7))."""
     match = re.search(r"^CapEff:\s*([0-9a-f]+)", host.read_or("/proc/self/status", ""), re.MULTILINE)
     capable = bool(match and int(match.group(1), 16) >> CAP_SYS_MODULE & 1)
     users = host.read_or("/proc/self/uid_map")  # None: a kernel without user namespaces

@@ -1,20 +1,20 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every task of a host, who it is, and which functions it is in (fs/proc/base.c: comm, stat, stack)."""
+"""Reads the tasks of a host, their names, and the functions on their stacks (fs/proc/base.c: comm, stat, stack)."""
 
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
 PF_KTHREAD = 0x00200000
-STATE_FIELD = 0  # of the fields behind the command name in /proc/PID/stat (field 3 of all)
+STATE_FIELD = 0  # of the fields after the command name in /proc/PID/stat (field 3 of all)
 FLAGS_FIELD = 6  # field 9 of all
 FRAME = re.compile(r"^\[<[0-9a-f]+>\] (?P<function>[^+\s]+)(?:\S* \[(?P<module>[^\]\s]+)\])?", re.MULTILINE)
 
 
 def tasks(host):
-    """Every thread, as (pid, tid); a process that ends meanwhile is left out."""
+    """Every thread, as (pid, tid), without processes that end meanwhile."""
     for pid in host.names("/proc"):
         if pid.isdigit():
             for tid in host.names(f"/proc/{pid}/task"):
@@ -22,7 +22,7 @@ def tasks(host):
 
 
 def describe_task(host, pid, tid):
-    """Shape: `pid`, `tid`, `comm` (any user can call a task what they like), `kthread`; None when it has ended."""
+    """Shape: `pid`, `tid`, `comm` (any user can choose any name), `kthread`; None if the task has ended."""
     comm = host.read_or(f"/proc/{pid}/task/{tid}/comm")
     stat = _stat(host, pid, tid)
     if comm is None or stat is None:
@@ -31,13 +31,13 @@ def describe_task(host, pid, tid):
 
 
 def is_running(host, pid, tid):
-    """Whether the task is on a processor or waits for one: its stack changes while it is read."""
+    """Whether the task runs or waits for a processor: its stack changes during a read."""
     stat = _stat(host, pid, tid)
     return stat is not None and stat[STATE_FIELD] == "R"
 
 
 def frames(host, pid, tid):
-    """[(object, function), ...] of a task's stack, innermost first; None where the kernel does not show it."""
+    """[(object, function), ...] of a task's stack, innermost first; None if the kernel does not show it."""
     text = host.read_or(f"/proc/{pid}/task/{tid}/stack")
     if text is None:
         return None
@@ -50,12 +50,12 @@ def _stat(host, pid, tid):
 
 
 def sleepers(host, functions, modules=(), samples=3, interval=0.05):
-    """The tasks asleep in one of `functions`, which are (object, name), or anywhere in one of `modules`.
+    """The tasks asleep in one of `functions`, each (object, name), or anywhere in one of `modules`.
 
-    `modules` are the enabled patches that are going to be replaced: every function of theirs is. Each task found is
-    looked at `samples` times in all, `interval` seconds apart. Shape: `pid`, `tid`, `comm`, `kthread`, `function` (the
-    innermost one of interest), `stack` (function names, innermost first), `seen` (in how many samples). None where the
-    kernel does not show the stacks to this process.
+    `modules` are the enabled patches to be replaced, with every function. Each task found is checked `samples` times in
+    all, `interval` seconds apart. Shape: `pid`, `tid`, `comm`, `kthread`, `function` (the innermost one of interest),
+    `stack` (function names, innermost first), `seen` (number of samples with the task in it). None if the kernel does
+    not show the stacks to this process.
     """
     if frames(host, 1, 1) is None:
         return None
@@ -78,7 +78,7 @@ def _sleeper(host, task, functions, modules):
 
 
 def _hit(host, task, functions, modules):
-    """The function of interest that a task is asleep in, None for none; and its stack."""
+    """The function of interest for a sleeping task, or None, and its stack."""
     stack = frames(host, *task) or []
     hits = (name for entry, name in stack if (entry, name) in functions or entry in modules)
     function = next(hits, None)

@@ -12,7 +12,7 @@ MOST_TASKS = 3  # in one message
 
 
 def left_behind(host, target):
-    """The tasks that are not where the transition goes, as (pid, tid).
+    """The tasks not yet in the target state of the transition, as (pid, tid).
 
     `target` is "1" for patching and "0" for unpatching.
     """
@@ -25,7 +25,7 @@ def left_behind(host, target):
 
 
 def tasks_are_readable(host):
-    """Whether this process is shown where other users' tasks are in a transition, which takes root."""
+    """Whether this process can read the transition state of other users' tasks; this requires root."""
     return host.read_or("/proc/1/task/1/patch_state") is not None
 
 
@@ -33,15 +33,15 @@ def describe_blockers(host, patch):
     """Every task that holds the transition of `patch` (an adapter's shape) now, and why.
 
     Shape: `pid`, `tid`, `comm`, `kthread`, `reason` (`running`, `unreliable-stack`, `asleep-in-function`, `unknown`),
-    `function` (the patched function it is in, or None), `stack` (function names, innermost first; empty where the
-    kernel does not tell).
-    Idle CPUs take part as well and show nowhere, so an empty list does not mean that nothing holds the transition.
+    `function` (the patched function it is in, or None), `stack` (function names, innermost first; empty if the kernel
+    does not show it).
+    Idle CPUs are not shown. An empty list therefore does not prove that nothing holds the transition.
     """
     target = "1" if patch["state"] == "enabling" else "0"
     behind = left_behind(host, target)
     reasons = blocking_reasons(host, [tid for _pid, tid in behind])
     functions = {function["name"] for entry in patch["objects"] for function in entry["functions"]}
-    held = set(left_behind(host, target))  # some have moved on while the kernel was asked
+    held = set(left_behind(host, target))  # some have switched in the meantime
     blockers = [_blocker(host, pid, tid, reasons, functions) for pid, tid in behind if (pid, tid) in held]
     return [blocker for blocker in blockers if blocker]
 
@@ -57,13 +57,13 @@ def _blocker(host, pid, tid, reasons, functions):
 
 
 def blockers_sentence(blockers):
-    """Who holds the transition, in words for an error."""
+    """The tasks that hold the transition, in words for an error."""
     if not blockers:
         return "no visible task (an idle CPU can hold it)"
     return join_limited([_blocker_words(blocker) for blocker in blockers], MOST_TASKS)
 
 
-# Reason, whether it is a kernel thread: what an operator can do about such a task.
+# Reason, whether it is a kernel thread: the operator's action against such a task.
 HELP = {
     ("running", False): "stop or pause the work that keeps it busy in the kernel",
     ("running", True): "stop the load of this kernel thread",
@@ -78,7 +78,7 @@ HELP = {
 
 
 def advice(blockers):
-    """What to do about who holds a transition, as a sentence about the first of them."""
+    """The action against the first task that holds a transition, as sentences."""
     if not blockers:
         return "Run again when the host is less busy."
     first = blockers[0]

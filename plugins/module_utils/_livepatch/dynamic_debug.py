@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's own words on why a task holds a transition, through dynamic debug (kernel/livepatch/transition.c)."""
+"""The kernel's reasons why tasks hold a transition, read through dynamic debug (kernel/livepatch/transition.c)."""
 
 import re
 
@@ -23,15 +23,15 @@ REASON = re.compile(
 def blocking_reasons(host, tids):
     """{tid: (reason, function)} for as many of `tids` as the kernel explains within one of its retries.
 
-    `reason` is `running`, `unreliable-stack` or `asleep-in-function`, `function` only known for the last. Empty where
-    dynamic debug is not to be had; what it printed before is put back as it was.
+    `reason` is `running`, `unreliable-stack` or `asleep-in-function`; only the last has a `function`. Empty if dynamic
+    debug is not available. The debug messages enabled before stay enabled.
     """
     control = next((path for path in CONTROLS if host.exists(path)), None)
     if control is None or not tids:
         return {}
     try:
         return _read_reasons(host, control, tids)
-    except OSError:  # locked down or read-only; a transition is dealt with whether or not it can be explained
+    except OSError:  # locked down or read-only; reasons are optional
         return {}
 
 
@@ -47,7 +47,7 @@ def _read_reasons(host, control, tids):
 
 
 def parse_reasons(lines):
-    """{tid: (reason, function)} out of kernel log lines; the last word on a task counts."""
+    """{tid: (reason, function)} from kernel log lines; the last line about a task counts."""
     reasons = {}
     for line in lines:
         match = REASON.search(line)

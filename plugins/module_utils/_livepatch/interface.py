@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which live-patching mechanism the running kernel offers, and its adapter."""
+"""Finds the live-patching mechanism of the running kernel, and its adapter."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import SysfsInterface
 
-# In the order of preference: what the kernel shows, the name reported for it, its adapter.
+# In the order of preference: the path that shows the mechanism, its reported name, its adapter.
 INTERFACES = (
     ("/sys/kernel/livepatch", "livepatch", SysfsInterface),
     ("/sys/kernel/kpatch", "kpatch", None),
@@ -23,7 +23,7 @@ def interface_name(host):
 
 
 def interface_or_none(host):
-    """The adapter for the running kernel, or None where there is none."""
+    """The adapter for the running kernel, or None."""
     for path, _name, adapter in INTERFACES:
         if host.is_dir(path):
             return adapter and adapter(host)

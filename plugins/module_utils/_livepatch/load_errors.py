@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why the kernel refused a patch: errno and log lines to one cause (kernel/module/main.c, kernel/livepatch/core.c)."""
+"""Finds one cause of a refused load in errno and log lines (kernel/module/main.c, kernel/livepatch/core.c)."""
 
 import errno
 import re
@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 REBUILD = "Build the patch against the running kernel"
 
-# Log text, code, what the operator is told. The first text found in the lines of the load wins.
+# Log text, code, message for the operator. The first text found in the lines of the load wins.
 LOG_CAUSES = (
     (r"version magic '(?P<have>[^']*)' should be '(?P<want>[^']*)'", "vermagic-mismatch",
      "it is built for '{have}' and the kernel wants '{want}'. " + REBUILD),
@@ -55,7 +55,7 @@ LOG_CAUSES = (
      "it was stripped of its symbols. Rebuild it, and strip debug information only"),
 )
 
-# What an errno means where the log says nothing.
+# The meaning of an errno if no log text matches.
 ERRNO_CAUSES = {
     errno.EPERM: (
         "not-permitted",
@@ -74,9 +74,9 @@ ERRNO_CAUSES = {
 
 
 def load_error(name, error, lines):
-    """The LivepatchError for a load that failed with OSError `error`, `lines` being what the kernel logged meanwhile.
+    """The LivepatchError for a load that failed with OSError `error`; `lines` are the kernel log during the load.
 
-    Its details: `errno` (the name) and `kernel_log` (the lines that speak of this load).
+    Its details: `errno` (the name) and `kernel_log` (the lines about this load).
     """
     relevant = relevant_lines(name, lines)
     code, why = _cause(error, relevant)
@@ -86,7 +86,7 @@ def load_error(name, error, lines):
 
 
 def relevant_lines(name, lines):
-    """The lines about one load among everything the kernel logged at that time."""
+    """The lines about one load among all log lines of that time."""
     pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
     return [line for line in lines if pattern.search(line)]
 

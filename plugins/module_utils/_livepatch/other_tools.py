@@ -1,19 +1,19 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other live-patch tools on the host: which there are, which are at work, and what they do."""
+"""Finds other live-patch tools on the host, whether they are active, and their effect."""
 
 import re
 from collections import namedtuple
 
-# installed: paths of which any one shows that the tool is there. is_active(host): whether it is going to patch, or has.
-# effect: what it does when it is at work, as a clause.
+# installed: any one of these paths proves the tool. is_active(host): whether it will patch or has patched.
+# effect: the effect of an active tool, as a clause.
 Tool = namedtuple("Tool", "name installed is_active effect")
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 
 
 def other_tools(host):
-    """A dict of `name`, `active` and `effect` for each tool that is on the host; reads files and starts nothing."""
+    """A dict of `name`, `active` and `effect` for each tool on the host; reads files and starts nothing."""
     found = []
     for tool in TOOLS:
         active = tool.is_active(host)
@@ -63,7 +63,7 @@ def _enabled(host, unit):
 
 
 def _modules(host, directory):
-    """Whether there are modules for the running kernel in a directory."""
+    """Whether a directory has modules for the running kernel."""
     names = host.names(directory.format(release=host.release()))
     return any(re.search(r"\.ko(\.(gz|xz|zst))?\Z", name) for name in names)
 

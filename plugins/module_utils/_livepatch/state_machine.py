@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the state a patch is in to the state it shall be in: the steps, as a table."""
+"""The steps from the current state of a patch to the wanted state, as a table."""
 
 
 # Each step is a method of StepRunner; during a transition `enable` and `disable` reverse it, `wait_*` wait for its end.
@@ -27,10 +27,10 @@ STEPS = {
 
 
 def steps(current, wanted):
-    """The names of the steps, in order; none when there is nothing to do."""
+    """The names of the steps, in order; none if the patch has the wanted state."""
     return STEPS[current, wanted]
 
 
 def state_after(current, wanted):
-    """The state after the steps: what is absent already stays absent when `disabled` is asked for."""
+    """The state after the steps; an absent patch stays absent if `disabled` is wanted."""
     return current if not steps(current, wanted) else wanted

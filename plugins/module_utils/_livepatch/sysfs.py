@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 BASE = "/sys/kernel/livepatch"
 
-# (enabled, transition): `enabled` is the direction the kernel goes, `transition` whether it is still on its way.
+# (enabled, transition): `enabled` is the target of the kernel, `transition` whether it is still in transition.
 STATES = {
     ("1", "0"): "enabled",
     ("1", "1"): "enabling",
@@ -21,7 +21,7 @@ STATES = {
 
 
 class SysfsInterface:
-    """What every adapter offers: `patches`, `patch`, `state`, `patch_in_transition`, `set_enabled` and `force`."""
+    """An adapter; each has `patches`, `patch`, `state`, `patch_in_transition`, `set_enabled` and `force`."""
 
     name = "livepatch"
 
@@ -29,12 +29,12 @@ class SysfsInterface:
         self.host = host
 
     def patches(self):
-        """Every patch the kernel knows, oldest first; see `patch`."""
+        """Every patch in the kernel, oldest first; see `patch`."""
         found = [self.patch(name) for name in self.host.names(BASE) if self.host.is_dir(f"{BASE}/{name}")]
         return self._in_stack_order([patch for patch in found if patch])
 
     def patch(self, name):
-        """One patch, or None once its directory has gone.
+        """One patch, or None without its directory.
 
         Shape: `name`, `state`, `replace` (None before Linux 6.11), `stack_order` (None before 6.14), `objects`: a list
         of `name`, `patched`, `functions`: a list of `name` and `sympos`.
@@ -67,21 +67,21 @@ class SysfsInterface:
         return "disabled"
 
     def patch_in_transition(self):
-        """The name of the patch that the kernel is moving its tasks to or from, or None; there is at most one."""
+        """The name of the patch in transition, or None; there is at most one."""
         for name in self.host.names(BASE):
             if self.host.read_or(f"{BASE}/{name}/transition") == "1":
                 return name
         return None
 
     def set_enabled(self, name, enabled):
-        """Ask for a patch to be enabled or disabled; during a transition this reverses it. Returns at once."""
+        """Enable or disable a patch; the opposite direction reverses a running transition. Returns at once."""
         try:
             self.host.write(f"{BASE}/{name}/enabled", "1" if enabled else "0")
         except OSError as error:
             raise self._refusal(name, error) from error
 
     def force(self, name):
-        """Call every task switched, whatever it runs; the kernel then keeps the module for ever."""
+        """Force every task to count as switched; the kernel then keeps the module until a reboot."""
         try:
             self.host.write(f"{BASE}/{name}/force", "1")
         except OSError as error:
@@ -99,13 +99,13 @@ class SysfsInterface:
         patched = self.host.read_or(f"{base}/{name}/patched")
         if patched is not None:
             return patched == "1"
-        # Before 6.1 there is no such file, but a live module that could not be patched would have been refused.
+        # Before 6.1 there is no such file, but the kernel refuses a module if it cannot patch it.
         return name == "vmlinux" or self.host.read_or(f"/sys/module/{name}/initstate") == "live"
 
     def _in_stack_order(self, patches):
         if all(patch["stack_order"] is not None for patch in patches):
             return sorted(patches, key=lambda patch: patch["stack_order"])
-        # Before 6.14 no file tells; /proc/modules lists the newest module first.
+        # Before 6.14 no file has the order; /proc/modules lists the newest module first.
         newest_first = [line.split(" ", 1)[0] for line in self.host.read_or("/proc/modules", "").splitlines()]
         age = {name: position for position, name in enumerate(newest_first)}
         return sorted(patches, key=lambda patch: -age.get(patch["name"], -1))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is a patch really running? What a file claims, against sysfs and against ftrace."""
+"""Verifies that a patch runs: compares the claims of its file with sysfs and with ftrace."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import hooked_functions, live_patched
@@ -17,9 +17,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.descriptio
 def verify_patch(host, interface, name, description, tasks=True):
     """Findings and evidence for one patch.
 
-    `description` is the file's, or None when no file is known. `tasks` also looks at every task of the host.
+    `description` is the file's, or None without a known file. `tasks` also checks every task of the host.
     Returns (findings, functions): each function has `patch`, `object`, `name`, `sympos`, `claimed`, `in_sysfs`,
-    `object_loaded`, `ftrace` (True, False, or None where it cannot be told) and `overridden_by`.
+    `object_loaded`, `ftrace` (True, False, or None if unknown) and `overridden_by`.
     """
     patch = interface.patch(name)
     state = patch["state"] if patch else interface.state(name)

@@ -1,21 +1,21 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the states (struct klp_state) of a patch fit those of an enabled one, as kernel/livepatch/state.c has it."""
+"""Reads descriptions of patch files, and compares their states (struct klp_state) like kernel/livepatch/state.c."""
 
 USED_KEYS = frozenset((
     "file", "name", "release", "arch", "size", "build_id", "livepatch", "format", "opaque", "replace", "objects",
     "parameters", "states", "shadow", "state_calls", "imports", "has_versions", "module_layout", "symtab", "removable",
     "klp_symbols", "klp_relocations", "license", "vermagic", "depends", "module_struct_size", "signature", "orc",
     "btf"))
-SCHEMA = 2  # of a description; another one was left by another version of the collection
+SCHEMA = 2  # of a description; another number is from another version of the collection
 
 
 def state_conflict(patch, enabled):
-    """Why the kernel would refuse `patch` beside `enabled` (descriptions), in words; None where it would not.
+    """The reason for the kernel to refuse `patch` beside `enabled` (descriptions), in words, or None.
 
-    It has to have each state of the enabled patch in the same or a later version; one that does not replace may also
-    leave it alone.
+    The patch must have each state of the enabled one in the same or a later version. A patch without `replace` may also
+    omit a state.
     """
     versions = {state["id"]: state["version"] for state in reversed(patch["states"])}  # the kernel takes the first
     for state in enabled["states"]:
@@ -29,9 +29,9 @@ def state_conflict(patch, enabled):
 
 
 def claimed_objects(description):
-    """What a file says it patches, with sympos as sysfs shows it; `patched` is false.
+    """The objects and functions that a file patches, with sympos as sysfs shows it; `patched` is false.
 
-    Nothing where the file builds its tables at run time: those are hints and no claims.
+    None are listed if the file builds its tables at run time, because the description then only has hints.
     """
     objects = [] if description["opaque"] else description["objects"]
     return [{"name": entry["name"], "patched": False, "functions": [
@@ -40,14 +40,14 @@ def claimed_objects(description):
 
 
 def is_usable(description, sha256):
-    """Whether what was read is a description of this very file, by this version of the collection."""
+    """Whether a value is a description of exactly this file, by this version of the collection."""
     return (
         isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
         and USED_KEYS.issubset(description))
 
 
 def built_against(description):
-    """{symbol: CRC} of all that the file was built against."""
+    """{symbol: CRC} of every symbol that the file was built against."""
     versions = {entry["name"]: entry["crc"] for entry in description["imports"] if entry["crc"] is not None}
     if description["module_layout"] is not None:
         versions["module_layout"] = description["module_layout"]

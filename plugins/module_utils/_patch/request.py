@@ -1,12 +1,12 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task asks for: one patch, its state, and the limits of the change."""
+"""The request of a task: one patch, its state, and the limits of the change."""
 
 from collections import namedtuple
 
 # offer: see selection.py, None without src. timeout: seconds. params: a dict. trial: seconds, 0 for none. fresh:
-# whether the controller has come back over a new connection since the patch was enabled.
+# whether the controller has made a new connection since the patch was enabled.
 PatchRequest = namedtuple("PatchRequest", "offer name state timeout on_stall ignore_findings params trial fresh")
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
-DEFAULT_TRIAL_SECONDS = 300  # of the trial on the way from `absent` to `accepted` when nothing else is asked for
+DEFAULT_TRIAL_SECONDS = 300  # of the trial before `accepted` if the task gives none

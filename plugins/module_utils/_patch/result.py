@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task tells: the `patch` result, and the diff of who provides which function."""
+"""The result of a task: `patch`, and the diff of the functions by patch."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 
@@ -31,15 +31,15 @@ def stack_text(patches):
 
 
 def stack_diff(host, before, after):
-    """A diff as Ansible shows it."""
+    """A diff in Ansible's format."""
     where = f"live patches of {host.release()}"
     return {"before_header": where, "after_header": where, "before": stack_text(before), "after": stack_text(after)}
 
 
 def forecast_stack(before, name, state, description):
-    """The stack as it would be after a change, for check mode.
+    """The stack after a change that is not made, for check mode.
 
-    What a patch replaces is only forecast where its file says so.
+    Replaced patches are only forecast if the file says `replace`.
     """
     others = [patch for patch in before if patch["name"] != name]
     if state != "enabled":

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which build of what the controller offers is for this host.
+"""Selects this host's build from the controller's offer.
 
 The offer is a dict of
     kind        `file` (one file on the controller), `bundle` (many) or `host` (a file on this host)
     builds      descriptions; one with `stub` true has only file, name, release, arch, sha256, size and build_id
     path        of a host's file, or None
-    delivered   where the image that was asked for has been put, or None
+    delivered   the path of the delivered image, or None
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 
 def select_build(host, store, offer, name):
-    """The description of this host's build, or None when a bundle has none for it.
+    """The description of this host's build, or None if the bundle has none.
 
     Raises ControllerRequest, and LivepatchError `name-differs`, `name-not-in-bundle`, `name-needed`.
     """
@@ -37,7 +37,7 @@ def select_build(host, store, offer, name):
 
 
 def no_build_note(host, offer, name):
-    """The finding for a host that a bundle has no build for."""
+    """The finding for a host without a build in the bundle."""
     builds = sorted({f"{build['release']} on {build['arch']}" for build in offer["builds"]})
     return finding(
         "no-build", host.release(), name=name or "any patch", running=host.release(), machine=host.machine(),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who changes this host, for people to read: nothing of it is proof, and nothing is decided by it."""
+"""Identifies who changes this host, for people to read. It is no proof, and no decision depends on it."""
 
 import re
 
@@ -9,15 +9,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 
 MOST_CHARACTERS = 64  # characters of each part
 MOST_PARENTS = 16
-NO_LOGIN = str(2**32 - 1)  # what /proc/PID/loginuid says of what no login has started
+NO_LOGIN = str(2**32 - 1)  # /proc/PID/loginuid of a process outside any login
 UNKNOWN_ACTOR = {"controller_user": None, "controller_node": None, "user": None, "address": None}
 
 
 def identify_actor(host, controller=None):
-    """Who asks for a change; None for what is not known.
+    """Who asks for a change; unknown values are None.
 
     Shape: `controller_user` and `controller_node` (of `controller`, a dict of `user` and `node`),
-    `user` (whose login on this host it is), `address` (the ssh client's). Source: loginuid in proc(5), sudo(8), ssh(1).
+    `user` (of the login on this host), `address` (the ssh client's). Source: loginuid in proc(5), sudo(8), ssh(1).
     """
     controller = controller or {}
     environments = list(_environments(host))
@@ -31,14 +31,14 @@ def identify_actor(host, controller=None):
 
 
 def printable_name(text):
-    """A short text without anything that controls a terminal; None for what is no text, or empty."""
+    """A short text without terminal control characters; None for an empty text and for other types."""
     if not isinstance(text, str) or not text:
         return None
     return printable(text[:MOST_CHARACTERS])
 
 
 def actor_label(who):
-    """What to call somebody in a sentence."""
+    """The name of an actor in a sentence."""
     if who["controller_user"] and who["controller_node"]:
         return f"{who['controller_user']}@{who['controller_node']}"
     if who["user"] and who["address"]:
@@ -47,15 +47,15 @@ def actor_label(who):
 
 
 def _login(host):
-    """The name of the user who logged in, whatever they have become since; None where that is not known."""
+    """The name of the user who logged in, also after sudo or su; None if it is not known."""
     uid = host.read_or("/proc/self/loginuid", NO_LOGIN)
     return None if uid == NO_LOGIN or not uid.isdigit() else host.user_name(int(uid))
 
 
 def _environments(host):
-    """The environments of this process and of those that started it, as far as they can be read, nearest first.
+    """The readable environments of this process and of its ancestors, nearest first.
 
-    sudo takes ssh's words away from what it starts, and keeps them itself.
+    sudo removes ssh's variables from its child's environment, and keeps them in its own.
     """
     process = "self"
     for _generation in range(MOST_PARENTS):

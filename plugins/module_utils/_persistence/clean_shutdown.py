@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a boot ended cleanly, by a mark that is left while the host goes down; and the switch for the next boot.
+"""Records clean shutdowns: the host writes a mark while it shuts down, so that the next boot suspects no crash.
 
-    /var/lib/kernel-livepatch/clean-shutdown      the boot_ids of the last boots that ended so, a line each
+    /var/lib/kernel-livepatch/clean-shutdown      the boot_ids of the last boots that ended cleanly, a line each
 """
 
 import contextlib
@@ -13,32 +13,32 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import CLEAN_SHUTDOWN, STATE_DIRECTORY
 
-MOST_BOOTS = 16  # boots; the ledger may be of an earlier one, where the last could not write it
-# For that many, taken while there is space: on a full disk no clean shutdown may look like a crash.
+MOST_BOOTS = 16  # boots; the ledger may be of an earlier boot, if the last one could not write it
+# Enough for MOST_BOOTS, reserved in advance: a clean shutdown on a full disk must not look like a crash.
 RESERVED_BYTES = 1024
 
 
 def was_clean(host, boot_id):
-    """Whether that boot ended as it should; False where nothing is known of it."""
+    """Whether the boot ended cleanly; False if there is no record of it."""
     return boot_id in _clean_boots(host)
 
 
 def record_clean_shutdown(host):
-    """Leave the mark for this boot; raises LivepatchError `directory-not-private`, and OSError."""
+    """Write the mark for this boot; raises LivepatchError `directory-not-private`, and OSError."""
     private_directory(host.path(STATE_DIRECTORY))
     this = host.read(BOOT_ID)
     _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST_BOOTS:])
 
 
 def withdraw_clean_shutdown(host):
-    """Take the mark for this boot away again, because the host runs on; raises OSError."""
+    """Remove the mark for this boot, because the host keeps running; raises OSError."""
     this, clean = host.read_or(BOOT_ID), _clean_boots(host)
     if this in clean:
         _write(host, [boot for boot in clean if boot != this])
 
 
 def reserve_space(host):
-    """Have the file, so that a mark can be left on a full disk; where there is no room by now, none is made."""
+    """Create the file in advance, so that a mark fits on a full disk; ignores a disk that is full already."""
     if not host.exists(CLEAN_SHUTDOWN):
         with contextlib.suppress(OSError):
             _write(host, [])
@@ -49,7 +49,7 @@ def _clean_boots(host):
 
 
 def _write(host, boots):
-    """Over what is there, and never longer than that."""
+    """Overwrite the file in place, padded to RESERVED_BYTES, so that it needs no new space."""
     text = "".join(f"{boot}\n" for boot in boots).encode("ascii").ljust(RESERVED_BYTES, b"\n")
     descriptor = os.open(host.path(CLEAN_SHUTDOWN), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

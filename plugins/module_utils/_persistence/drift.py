@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What should be there and is not, and what is there and should not: the ledger and the journal against the kernel."""
+"""Finds drift: compares the ledger and the journal with the live patches in the kernel."""
 
 from collections import namedtuple
 
@@ -20,14 +20,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 
-# release, boot_id: of what runs. patches: the interface's, each with `build_id`. ledger: as it holds in this boot.
-# boot: see boot_service_status in init_system.py. kept: the digests of the store. trial_process_alive: False where
-# nothing will end the trial. journal, changing: see history.py.
+# release, boot_id: of the running kernel. patches: the interface's, each with `build_id`. ledger: for this boot.
+# boot: see boot_service_status in init_system.py. kept: the digests of the store. trial_process_alive: False if
+# no process will end the trial. journal, changing: see history.py.
 HostState = namedtuple("HostState", "release boot_id patches ledger boot kept trial_process_alive journal changing")
 
 
 def drift(host_state):
-    """The findings, none where all is as it should be. While a change goes on, what is not enabled is not judged."""
+    """The findings about drift, none without drift. During a change, patches that are not enabled are not judged."""
     found = [*_about_enabled(host_state), *_about_quarantined(host_state), *_about_boot(host_state)]
     if not host_state.changing:
         found += [*_about_accepted(host_state), *_about_gone(host_state)]
@@ -35,7 +35,7 @@ def drift(host_state):
 
 
 def is_accepted(host_state, patch):
-    """Whether an interface's patch is enabled, not on trial, and what the next boot of this kernel loads."""
+    """Whether an interface's patch is enabled, not on trial, and accepted in this build for the running kernel."""
     return patch["state"] == "enabled" and not trial_of(host_state.ledger, patch["name"]) and _contains(
         _accepted_here(host_state), patch)
 
@@ -57,7 +57,7 @@ def _about_enabled(host_state):
                 back_to=", ".join(names_of(trial["back_to"])) or "no live patch")
             if not host_state.trial_process_alive and not host_state.changing:
                 yield finding("trial-process-missing", name, name=name)
-        elif name not in accepted_names:  # or other-build-than-accepted says so
+        elif name not in accepted_names:  # the other case is other-build-than-accepted
             yield finding("enabled-not-accepted", name, name=name)
 
 
@@ -82,7 +82,7 @@ def _about_accepted(host_state):
 
 
 def _why_not_loaded(host_state, entry):
-    """The clause, from the surest reason to none."""
+    """The clause with the reason, the most certain reason first."""
     this_boot = [change for change in host_state.journal if change["boot_id"] == host_state.boot_id]
     at_boot = next((change for change in this_boot if change["action"] == "boot"), {"outcome": None})
     replacing = _replacing(host_state, entry, this_boot)
@@ -105,7 +105,7 @@ def _why_not_loaded(host_state, entry):
 
 
 def _replacing(host_state, entry, changes):
-    """The enabled patch that has replaced an accepted one, as `other` and `transaction`; None where there is none."""
+    """The enabled patch that replaced an accepted one, as `other` and `transaction`, or None."""
     enabled = names_of(_in_effect(host_state))
     for change in changes:
         others = [patch["name"] for patch in change["patches"] if patch["name"] in enabled]
@@ -115,13 +115,13 @@ def _replacing(host_state, entry, changes):
 
 
 def _about_gone(host_state):
-    """What was enabled after the last change and not accepted; the accepted ones have findings of their own."""
+    """Patches enabled after the last change and gone now; accepted and quarantined ones have their own findings."""
     this_boot = ("boot", host_state.boot_id)
     change = next((one for one in host_state.journal if (one["action"], one["boot_id"]) != this_boot), None)
     if change is None:
         return
     earlier_boot = change["boot_id"] != host_state.boot_id
-    # The end of a change that a crash cut off is not known, and what was there before it is gone all the same.
+    # A crash can leave a change without an end; the patches from before the change are gone as well.
     layers = change["before"] if earlier_boot and change["after"] is None else change["after"]
     for layer in layers or []:
         explained = _contains(host_state.ledger["accepted"], layer) or quarantine_entry(host_state.ledger, layer)
@@ -132,7 +132,7 @@ def _about_gone(host_state):
 
 
 def _about_quarantined(host_state):
-    """Those after which nothing has been accepted."""
+    """Quarantined patches, unless a patch was accepted for this kernel afterwards."""
     for entry in host_state.ledger["quarantined"]:
         if not any(_came_after(host_state, accepted, entry) for accepted in _accepted_here(host_state)):
             yield finding(
@@ -141,11 +141,11 @@ def _about_quarantined(host_state):
 
 
 def _came_after(host_state, accepted, quarantined):
-    """By the journal where it goes back that far: the clock can be wrong when a host starts after a crash."""
+    """Compare by the journal if it has the change: the clock can be wrong when a host starts after a crash."""
     changes = [change["transaction"] for change in host_state.journal]
     if quarantined["transaction"] in changes:
         return accepted["transaction"] in changes[:changes.index(quarantined["transaction"])]
-    # None before this boot's first change
+    # `since` is None before this boot's first change
     return quarantined["since"] is not None and accepted["since"] > quarantined["since"]
 
 
@@ -172,12 +172,12 @@ def _accepted_here(host_state):
 
 
 def _in_effect(host_state):
-    """The patches that are enabled, or on the way to or from it."""
+    """The patches that are enabled or in transition."""
     return [patch for patch in host_state.patches if patch["state"] != "disabled"]
 
 
 def _layer(patch):
-    """An interface's patch to compare with entries: the kernel shows its build-id alone."""
+    """An interface's patch in the form of an entry; the kernel shows only its build-id."""
     return {"name": patch["name"], "build_id": patch["build_id"], "sha256": patch.get("sha256")}
 
 

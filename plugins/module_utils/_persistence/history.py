@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host's journal tells of its last changes, each begun and ended in one entry."""
+"""Reads the last changes of a host from its journal: one entry for the begin and the end of a change."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN_ACTOR
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import SHAPES, newest_records
@@ -9,22 +9,22 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import same_stack
 
 MOST_ENTRIES = 20  # entries
-LAYER = ("name", "build_id", "sha256", "parameters", "accepted")  # what is told of each patch before and after
+LAYER = ("name", "build_id", "sha256", "parameters", "accepted")  # the keys of each patch in `before` and `after`
 
 
 def history(host):
-    """The last changes, the one that is going on, and how many lines between them cannot be read.
+    """The last changes, the running change, and the number of unreadable lines between them.
 
-    Shape: `changing` (see running_change), `journal` (entries, newest first) and `journal_unreadable` (a number); the
-    last two are None where this user may not read the journal. A change that was begun, not ended, and whose process
-    is gone has the outcome `interrupted`.
+    Shape: `changing` (see running_change), `journal` (entries, newest first) and `journal_unreadable` (a number); all
+    are None if this user may not read the journal. A change has the outcome `interrupted` if it has no end and its
+    process is gone.
     """
     try:
         earlier, unreadable = _pairs(host)
         changing = running_change(host)
         lost = {name for name, pair in earlier.items() if "end" not in pair}
         lost -= {changing["transaction"]} if changing else set()
-        if lost:  # or it has ended, or begun, while this was looked at: its end stands there before its process goes
+        if lost:  # or it ended or began just now; a process writes the end before it exits
             earlier, unreadable = _pairs(host)
     except OSError:
         return {"changing": None, "journal": None, "journal_unreadable": None}
@@ -33,7 +33,7 @@ def history(host):
 
 
 def _pairs(host):
-    """Transaction to its records by event, newest first, with the number of lines that cannot be read."""
+    """Transaction to its records by event, newest first, and the number of unreadable lines."""
     pairs, begun, unreadable = {}, 0, 0
     for record in newest_records(host):
         if record is None:
@@ -69,7 +69,7 @@ def _entry(name, pair, lost):
 
 
 def _patches(wanted, reached):
-    """What was to be done with each patch, and what came of it, None where that is not written."""
+    """The wanted and the reached state of each patch; None for values that are not recorded."""
     wanted = {patch["name"]: patch for patch in wanted}
     reached = {patch["name"]: patch for patch in reached}
     keys = ("sha256", "build_id", "previous_state", "wanted_state", "state", "transition_seconds")
@@ -86,7 +86,7 @@ def _select(values, keys):
 
 
 def journal_changes(host):
-    """The journal's changes, newest first: what was written before each, and after it (None where it has no end).
+    """The journal's changes, newest first, as pairs of the begin and the end record (None without an end).
 
     Raises OSError.
     """
@@ -101,6 +101,6 @@ def journal_changes(host):
 
 
 def changed_stack(begin, end):
-    """Whether somebody's change brought a patch in or took one out, or may still do so."""
+    """Whether a requested change loaded or removed a patch, or may still do so."""
     return begin["action"] == "patch" and not (
         end and end["outcome"] != "in-transition" and same_stack(begin["before"], end["after"]))

@@ -4,7 +4,7 @@
 """The journal of a host: one JSON object a line, one line before a change begins and one after it has ended.
 
     /var/lib/kernel-livepatch/journal.jsonl      the journal
-    /var/lib/kernel-livepatch/journal.jsonl.1    what was the journal until it was full
+    /var/lib/kernel-livepatch/journal.jsonl.1    the journal before it, moved aside when full
 """
 
 import contextlib
@@ -32,7 +32,7 @@ STACK = [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "par
 WHO = {
     "controller_user": OPTIONAL_TEXT, "controller_node": OPTIONAL_TEXT, "user": OPTIONAL_TEXT, "address": OPTIONAL_TEXT}
 
-# What a record holds, by its event: key to type, a list of such, or a table of such. `time` and `since` are UTC.
+# The shape of a record, by its event: key to type, a list of types, or a dict of types. `time` and `since` are UTC.
 SHAPES = {
     "begin": {
         "transaction": TEXT, "time": TEXT, "boot_id": OPTIONAL_TEXT, "kernel": TEXT, "action": TEXT, "who": WHO,
@@ -49,7 +49,7 @@ SHAPES = {
 
 
 def append_record(host, event, record):
-    """Add a record and have it on the disk; whoever appends holds the host's lock.
+    """Add a record and sync it to the disk; the caller holds the host's lock.
 
     Raises OSError with the journal as it was, and LivepatchError `directory-not-private`, `not-permitted`.
     """
@@ -62,7 +62,7 @@ def append_record(host, event, record):
 
 
 def newest_records(host):
-    """The journal's records from the newest to the oldest, None for each line that cannot be read; raises OSError."""
+    """The journal's records from the newest to the oldest, None for each unreadable line; raises OSError."""
     for path in (JOURNAL, OLDER_JOURNAL):
         try:
             content = host.read_bytes(path)
@@ -74,7 +74,7 @@ def newest_records(host):
 
 
 def _make_room(path, older, wanted):
-    """Set a full file aside; a crash in between leaves none, which is an empty one."""
+    """Move a full file aside; a crash then leaves no journal, which counts as an empty one."""
     try:
         size = os.lstat(path).st_size
     except FileNotFoundError:
@@ -104,13 +104,13 @@ def _append(path, line):
 
 
 def _write(descriptor, content):
-    """A full disk can take a part of it first."""
+    """Write everything, because one write to a nearly full disk can be partial."""
     while content:
         content = content[os.write(descriptor, content):]
 
 
 def _sync_new(path):
-    """Have a new file's name on the disk, and that of its directory, which can be as new."""
+    """Sync the name of a new file to the disk, and the name of its directory, which can be new too."""
     directory = os.path.dirname(path)
     sync_directory(directory)
     sync_directory(os.path.dirname(directory))

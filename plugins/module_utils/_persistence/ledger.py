@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this host is to keep, to take back, and never to load again: one small file that is replaced as a whole.
+"""The ledger: the patches to keep, to roll back, and never to load again, in one small file replaced as a whole.
 
-    /var/lib/kernel-livepatch/ledger.json     absent where there is nothing to remember
+    /var/lib/kernel-livepatch/ledger.json     absent if the ledger is empty
 
-The journal tells what was done; the ledger tells what holds now, and what the next boot acts on.
+The journal records past changes; the ledger records the current state, and the next boot acts on it.
 """
 
 import contextlib
@@ -24,19 +24,19 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
 
 SCHEMA = 1  # of the file; another one was written by another version of the collection
 
-# One patch in one build, with the parameters (one line) that it is loaded with, and the change that brought it.
+# One patch in one build, with its load parameters (one line) and the transaction that loaded or accepted it.
 ENTRY = {
     "name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
-# One patch of a stack; without sha256 where this host keeps no file of it.
+# One patch of a stack; sha256 is None if this host keeps no file of it.
 LAYER = {"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}
 
-# `boot_id`: of the boot that the next four are about, None for none.
-# `watched`: whether something on this host records that this boot ended cleanly.
-# `loaded`: what this collection has brought in and not taken out again, oldest first; written before the load.
-# `trial`: the way back of the patch that is on trial, or None; `ends` is on the clock of Host.now().
-# `booted`: what was loaded at boot; `confirmed` once the host has run long enough with it.
-# `accepted`: what is loaded at each boot of its release, oldest first.
-# `quarantined`: what was on trial, or had just been loaded at boot, when the host crashed; see quarantine.py.
+# `boot_id`: the boot of the next four, None for none.
+# `watched`: whether this host will record a clean end of this boot.
+# `loaded`: patches loaded by this collection and not unloaded since, oldest first; written before the load.
+# `trial`: the patch on trial and the stack to restore, or None; `ends` is on the clock of Host.now().
+# `booted`: patches loaded at boot; `confirmed` once the host has run long enough with them.
+# `accepted`: patches to load at each boot of their release, oldest first.
+# `quarantined`: patches on trial, or just loaded at boot, when the host crashed; see quarantine.py.
 SHAPE = {
     "boot_id": OPTIONAL_TEXT,
     "watched": bool,
@@ -51,13 +51,13 @@ SHAPE = {
 
 
 def empty_ledger():
-    """A ledger without anything to remember; see SHAPE."""
+    """An empty ledger; see SHAPE."""
     return {"boot_id": None, "watched": False, "loaded": [], "trial": None,
             "booted": {"confirmed": False, "patches": []}, "accepted": [], "quarantined": []}
 
 
 def read_ledger(host):
-    """The ledger; raises LivepatchError `ledger-damaged`, and OSError where this user may not read it."""
+    """The ledger; raises LivepatchError `ledger-damaged`, and OSError if this user may not read it."""
     try:
         content = host.read_bytes(LEDGER)
     except FileNotFoundError:
@@ -75,7 +75,8 @@ def read_ledger(host):
 
 
 def write_ledger(host, ledger):
-    """Have the ledger on the disk, as a whole; raises LivepatchError `no-space`, OSError, with the earlier one kept."""
+    """Replace the ledger on the disk as a whole; raises LivepatchError `no-space`, OSError, and keeps the earlier one.
+    """
     path = host.path(LEDGER)
     if not any(ledger[key] for key in ("loaded", "trial", "accepted", "quarantined")):
         if os.path.lexists(path):
@@ -89,13 +90,13 @@ def write_ledger(host, ledger):
 
 
 def keep_damaged_copy(host):
-    """Keep a ledger that cannot be read beside the one that takes its place."""
+    """Rename an unreadable ledger, so that the next write does not replace it."""
     with contextlib.suppress(OSError):
         os.rename(host.path(LEDGER), host.path(f"{LEDGER}.damaged"))
 
 
 def same_build(one, other):
-    """Whether two entries are about the same build; what is only seen in the kernel has no digest, but the build-id."""
+    """Whether two entries are of the same build; a patch seen only in the kernel has a build-id and no digest."""
     if one["name"] != other["name"]:
         return False
     if one["sha256"] and one["sha256"] == other["sha256"]:
@@ -105,43 +106,43 @@ def same_build(one, other):
 
 
 def contains_build(entries, build):
-    """Whether one of the entries is about the same build."""
+    """Whether one of the entries is of the same build."""
     return any(same_build(build, entry) for entry in entries)
 
 
 def accepted_for_running_kernel(host, ledger):
-    """The entries that are to be loaded on the running kernel, oldest first."""
+    """The accepted entries for the running kernel, oldest first."""
     release = host.release()
     return [entry for entry in ledger["accepted"] if entry["release"] == release]
 
 
 def quarantine_entry(ledger, entry):
-    """Why a build must not be loaded: its entry in the quarantine, or None."""
+    """The quarantine's entry for a build, or None; a quarantined build must not be loaded."""
     return next((one for one in ledger["quarantined"] if same_build(one, entry)), None)
 
 
 def entry_of_layer(host, layer, transaction):
-    """The ENTRY of a stack's LAYER that runs, or is to run, on the running kernel."""
+    """The ENTRY of a stack's LAYER on the running kernel."""
     return {"name": layer["name"], "build_id": layer["build_id"], "sha256": layer["sha256"] or "",
             "release": host.release(), "parameters": layer["parameters"], "transaction": transaction}
 
 
 def entry_of(description, parameters, transaction):
-    """What the ledger has of a patch that is about to be loaded; `parameters` is one line."""
+    """The ENTRY of a patch, made from its file's description; `parameters` is one line."""
     return {
         "name": description["name"], "build_id": description["build_id"], "sha256": description["sha256"],
         "release": description["release"], "parameters": parameters, "transaction": transaction}
 
 
 def without(entries, name):
-    """Entries but those of one name, whatever their build and release."""
+    """The entries without those of one name, in any build and release."""
     return [entry for entry in entries if entry["name"] != name]
 
 
 def accepted_with(ledger, stack, entry, replaces, now):
-    """The ledger's `accepted` with one more; what does not run now stays, unless this one replaces it.
+    """The ledger's `accepted` with one more entry; entries that do not run stay, unless the new patch `replaces` them.
 
-    Those that run are in the order of the stack.
+    Entries that run are in the order of the stack.
     """
     release = entry["release"]
     elsewhere = [one for one in ledger["accepted"] if one["release"] != release]
@@ -153,7 +154,7 @@ def accepted_with(ledger, stack, entry, replaces, now):
 
 
 def in_order(known, idle, running):
-    """Entries that run, and idle ones, each before those that came later when all of them were `known`."""
+    """The running entries, with each idle entry inserted before the entries that follow it in `known`."""
     merged = list(running)
     for entry in idle:
         later = known[known.index(entry) + 1:]
@@ -163,7 +164,7 @@ def in_order(known, idle, running):
 
 
 def without_patch(ledger, name):
-    """What changes in a ledger before a patch goes: no boot and no trial's end brings it in again."""
+    """The changes of a ledger before a patch is removed, so that no boot and no trial's end loads it again."""
     trial = ledger["trial"]
     return {
         "accepted": without(ledger["accepted"], name),
@@ -172,7 +173,7 @@ def without_patch(ledger, name):
 
 
 def effective_state(host, ledger, name, state):
-    """A patch's state, which is `accepted` where the enabled build is what the next boot loads, and not on trial."""
+    """A patch's state: `accepted` if it is enabled, not on trial, and accepted in this build for this kernel."""
     if state != "enabled" or trial_of(ledger, name):
         return state
     loaded = {"name": name, "build_id": module_build_id(host, name), "sha256": ""}
@@ -180,7 +181,7 @@ def effective_state(host, ledger, name, state):
 
 
 def trial_of(ledger, name):
-    """The trial that a patch is on, or None."""
+    """The trial of a patch, or None."""
     return ledger["trial"] if ledger["trial"] and ledger["trial"]["name"] == name else None
 
 
@@ -190,19 +191,19 @@ def seconds_left(host, trial):
 
 
 def loaded_with(host, transaction, layers):
-    """The ledger's `loaded` with LAYERs that are about to be."""
+    """The ledger's `loaded` with LAYERs to load."""
     names = {layer["name"] for layer in layers}
     staying = [entry for entry in transaction.ledger["loaded"] if entry["name"] not in names]
     return staying + [entry_of_layer(host, layer, transaction.name) for layer in layers]
 
 
 def still_loaded(patches, ledger):
-    """The ledger's `loaded` without what the kernel has no more, by an interface's patches."""
+    """The ledger's `loaded` without entries that are gone from the kernel, by an interface's patches."""
     return _in_kernel(patches, ledger["loaded"])
 
 
 def still_in_kernel(patches, ledger):
-    """What the ledger has of patches in the kernel: `loaded`, and `booted`, for what has gone is no suspect."""
+    """The ledger's `loaded` and `booted`, without patches gone from the kernel: those are no suspects after a crash."""
     booted = ledger["booted"]
     return {"loaded": still_loaded(patches, ledger),
             "booted": dict(booted, patches=_in_kernel(patches, booted["patches"]))}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One change at a time on a host: a lock that dies with its holder, and that says who holds it since when."""
+"""Allows one change at a time on a host: a lock that ends with its holder, and records the holder and the time."""
 
 import fcntl
 import json
@@ -14,15 +14,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.acto
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LOCK, RUN_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-HOLDER_KEYS = ("transaction", "since", "pid", "who")  # what is told of a holder
+HOLDER_KEYS = ("transaction", "since", "pid", "who")  # the keys shown of a holder
 
 
 @contextmanager
 def change_lock(host, change, wait=False):
     """Hold the host's lock; `change` is a dict of `transaction`, `since` and `who`.
 
-    Raises LivepatchError `host-busy` at once when another change has it, unless this shall `wait` for its end; its
-    details tell in `holder` which.
+    With `wait`, it waits for the end of another change. Without, it raises LivepatchError `host-busy` at once, with
+    the other change as `holder` in the details.
     """
     private_directory(host.path(RUN_DIRECTORY))
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -42,10 +42,10 @@ def change_lock(host, change, wait=False):
 
 
 def running_change(host):
-    """Who is changing this host; None when nobody is, or this user may not see it.
+    """The change that runs on this host; None if there is none, or if this user may not see it.
 
-    Shape: `transaction`, `since`, `pid`, `who` (as `identify_actor` has it). Whether the holder lives is asked of the
-    process and not of the lock, which could only be asked by taking it, and would block a change that begins.
+    Shape: `transaction`, `since`, `pid`, `who` (see `identify_actor`). It checks the holder's process and not the lock:
+    a test of the lock would acquire it, and would block a change that begins.
     """
     try:
         holder = json.loads(host.read_or(LOCK, ""))
@@ -53,19 +53,19 @@ def running_change(host):
             return None
         holder["who"] = {key: holder["who"].get(key) for key in UNKNOWN_ACTOR}
         return {key: holder[key] for key in HOLDER_KEYS}
-    except (ValueError, LookupError, TypeError, AttributeError):  # nothing, or half of it while it is written
+    except (ValueError, LookupError, TypeError, AttributeError):  # empty, or half written
         return None
 
 
 def refuse_while_busy(host):
-    """Raise LivepatchError `host-busy` where another change can be seen to go on."""
+    """Raise LivepatchError `host-busy` if another change is seen to run."""
     holder = running_change(host)
     if holder:
         raise _busy(holder)
 
 
 def _note(descriptor, holder):
-    """Replace what an earlier holder that was killed has left; without room for it, the lock holds all the same."""
+    """Write the holder over the record of a killed one; on a full disk, the lock holds without a record."""
     os.ftruncate(descriptor, 0)
     with suppress(OSError):
         os.pwrite(descriptor, json.dumps(holder, sort_keys=True).encode("utf-8"), 0)

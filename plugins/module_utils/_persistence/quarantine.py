@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an earlier boot has left behind: a patch that was there when its host crashed is not loaded again."""
+"""Judges the ledger of an earlier boot: a patch suspected of a crash is quarantined and not loaded again."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import was_clean
@@ -18,10 +18,11 @@ AFTER_BOOT = "crashed-after-boot"
 
 
 def ledger_for_this_boot(host, ledger, now):
-    """The ledger as it holds in this boot; nothing is written. `now` is the time for what is quarantined, as text.
+    """The ledger for this boot; writes nothing. `now` is the time for new quarantine entries, as text.
 
-    After a crash, what was loaded and not accepted is quarantined. Where there was nothing like that, it is what had
-    been loaded at boot too short a time before; one suspect at a time, for what is quarantined is not loaded again.
+    After a crash, patches that were on trial or not accepted are quarantined. If there were none, the patches loaded
+    at boot and not yet confirmed are quarantined. Only one of the two groups is suspected at a time, because a
+    quarantined patch is not loaded again.
     """
     boot_id = host.read_or(BOOT_ID)
     if ledger["boot_id"] in (None, boot_id):
@@ -39,9 +40,9 @@ def ledger_for_this_boot(host, ledger, now):
 
 
 def read_ledger_for_this_boot(host, best_effort=False):
-    """The ledger as it holds in this boot, for a look; raises LivepatchError `ledger-damaged`, but not on the way back.
+    """The ledger for this boot, read-only; raises LivepatchError `ledger-damaged` unless `best_effort`.
 
-    One that this user may not read counts as empty: whoever may not read it may not change anything either.
+    A ledger that this user may not read counts as empty: this user may not change anything either.
     """
     try:
         return ledger_for_this_boot(host, read_ledger(host), utc_timestamp(host.wall_clock()))
@@ -56,7 +57,7 @@ def read_ledger_for_this_boot(host, best_effort=False):
 def _suspects(host, ledger):
     if not ledger["watched"] or was_clean(host, ledger["boot_id"]):
         return [], None
-    trial = ledger["trial"]["name"] if ledger["trial"] else None  # an accepted build, too, with other parameters
+    trial = ledger["trial"]["name"] if ledger["trial"] else None  # also an accepted build with new parameters
     on_trial = [entry for entry in ledger["loaded"]
                 if entry["name"] == trial or not contains_build(ledger["accepted"], entry)]
     booted = [] if ledger["booted"]["confirmed"] else ledger["booted"]["patches"]

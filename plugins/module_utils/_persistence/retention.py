@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which patch files a host keeps: what the next boot loads, and what it can be asked to go back to."""
+"""Decides which patch files a host keeps: those for the next boot, and those for a rollback."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import (
     changed_stack,
@@ -9,11 +9,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hist
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
-MOST_CHANGES = 5  # of the newest ones, whose starting points stay within reach
+MOST_CHANGES = 5  # the newest changes that can be rolled back
 
 
 def prune_store(host, ledger):
-    """Remove the files that neither the ledger nor the newest changes speak of; whoever calls holds the host's lock."""
+    """Remove files named neither in the ledger nor in the newest changes; the caller holds the host's lock."""
     needed = {layer["sha256"] for layer in _of_ledger(ledger)} | {layer["sha256"] for layer in _of_journal(host)}
     store = Store(host)
     for description in store.descriptions():
@@ -27,8 +27,7 @@ def _of_ledger(ledger):
 
 
 def _of_journal(host):
-    """The stacks before and after the newest changes; what failed, or the host did by itself, pushes none of these out.
-    """
+    """The stacks before and after the newest changes; failed and automatic changes do not count to MOST_CHANGES."""
     left = MOST_CHANGES
     for begin, end in journal_changes(host):
         yield from begin["before"]

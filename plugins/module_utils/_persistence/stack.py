@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The patches that are in effect as something to come back to: each in one build, with what it was loaded with."""
+"""The stack of the patches in effect, for a later rollback: each patch in one build, with its load parameters."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 
 
 def running_stack(host, patches, ledger):
-    """The enabled ones of an interface's patches, oldest first, as LAYERs (see ledger.py)."""
+    """The enabled patches of an interface, oldest first, as LAYERs (see ledger.py)."""
     descriptions = Store(host).descriptions()
     kept = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in descriptions if entry["build_id"]}
     digests = {entry["sha256"] for entry in descriptions}
@@ -33,7 +33,7 @@ def running_stack(host, patches, ledger):
 
 
 def in_common(stack, other):
-    """How many layers two stacks share from the oldest on."""
+    """The number of layers that two stacks share, from the oldest on."""
     pairs = zip(stack, other)
     return next((number for number, (one, two) in enumerate(pairs) if not same_build(one, two)),
                 min(len(stack), len(other)))

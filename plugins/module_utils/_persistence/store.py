@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The patch files that this host keeps, by digest, each with its description.
+"""The store of patch files on this host, by digest, each with its description.
 
     /var/lib/kernel-livepatch/patches/SHA256.ko     the uncompressed module, exactly as it is loaded
     /var/lib/kernel-livepatch/patches/SHA256.json   its description; written last, so it marks a complete pair
@@ -27,7 +27,7 @@ CHUNK = 1 << 20
 
 
 class Store:
-    """Keeps files by content: nothing is trusted because of its name, every file is hashed again when it is opened."""
+    """Keeps files by content: a name proves nothing, so every file is hashed again when it is opened."""
 
     def __init__(self, host):
         self.directory = host.path(STORE_DIRECTORY)
@@ -37,7 +37,7 @@ class Store:
         return self.description(sha256) is not None
 
     def put(self, stream, description):
-        """Keep what `stream` gives; raises LivepatchError `digest-mismatch`, `no-space`."""
+        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `no-space`."""
         self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
@@ -46,9 +46,9 @@ class Store:
         write_private(self._path(sha256, "json"), lambda target: target.write(text))
 
     def open(self, sha256):
-        """A read-only descriptor whose bytes have just been hashed; the caller closes it. A damaged file is dropped.
+        """A read-only descriptor of a file hashed just now; the caller closes it. A damaged file is dropped.
 
-        Only root can write below the directory, so what was hashed is what the kernel reads from the same descriptor.
+        Only root can write below the directory, so the kernel reads the hashed bytes from the same descriptor.
         Raises LivepatchError `kept-file-damaged`.
         """
         self._ensure_private()
@@ -56,7 +56,7 @@ class Store:
             descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ELOOP):
-                raise  # the file may be good all the same
+                raise  # the file itself may be good
             raise self._damaged(sha256, error.strerror) from error
         try:
             status = os.fstat(descriptor)
@@ -70,11 +70,11 @@ class Store:
         return descriptor
 
     def check_undamaged(self, sha256):
-        """Raises LivepatchError `kept-file-damaged` where `open` would."""
+        """Raises LivepatchError `kept-file-damaged` if `open` would."""
         os.close(self.open(sha256))
 
     def description(self, sha256):
-        """The description of a kept file; None where there is none that can be used, so that it is sent anew."""
+        """The description of a kept file; None without a usable one, so that the file is sent again."""
         if not os.path.lexists(self._path(sha256, "ko")):
             return None
         try:
@@ -119,7 +119,7 @@ class Store:
             "anew.")
 
     def _sweep(self):
-        """Remove what a run that was killed while it wrote has left; whoever writes holds the host's lock."""
+        """Remove the unfinished files of a killed run; the caller holds the host's lock."""
         sweep(self.directory)
         names = os.listdir(self.directory)
         for name in names:
@@ -134,7 +134,7 @@ class Store:
 
 def _copy_exactly(stream, target, description):
     digest = hashlib.sha256()
-    left = description["size"] + 1  # one byte more than promised is enough to know it is another file
+    left = description["size"] + 1  # one byte more than described proves another file
     while left > 0:
         chunk = stream.read(min(CHUNK, left))
         if not chunk:

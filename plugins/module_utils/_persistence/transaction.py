@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One change on one host: the lock while it lasts, the two records that the journal has of it, and the ledger."""
+"""One change on one host: holds the lock, and writes the ledger and the two records of the journal."""
 
 import binascii
 import os
@@ -33,9 +33,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 def open_transaction(host, action, controller=None, best_effort_records=False, wait=False, known_ledger=None):
     """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`.
 
-    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is what the controller says of itself,
-    see actor.py. With `best_effort_records` the change goes on where the records can be neither read nor written.
-    `wait` for another change's end instead of refusing. `known_ledger` is used then where the host's cannot be read.
+    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is the controller's `user` and `node`,
+    see actor.py. With `best_effort_records` the change continues if the records can be neither read nor written;
+    `known_ledger` then replaces an unreadable ledger. With `wait` it waits for another change's end.
     """
     seconds = host.wall_clock()
     name = _name(seconds)
@@ -45,9 +45,9 @@ def open_transaction(host, action, controller=None, best_effort_records=False, w
 
 
 class Transaction:
-    """What is written about one change; `id` is None until it has begun, and there is no change before that.
+    """The records of one change; `id` is None until `begin`, and the change begins there.
 
-    `name` is what `id` will be. `ledger` is what holds in this boot (see ledger.py); change it with `update_ledger`.
+    `name` is the future `id`. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
     """
 
     def __init__(self, host, action, name, who, best_effort_records, known_ledger):
@@ -62,12 +62,12 @@ class Transaction:
         self._started = None
         earlier = self._read()
         self.ledger = ledger_for_this_boot(host, earlier, self.now())
-        if earlier["boot_id"] != self.ledger["boot_id"]:  # and not later: the mark of a clean shutdown is written there
+        if earlier["boot_id"] != self.ledger["boot_id"]:  # not later: a clean shutdown writes there
             with suppress(OSError):
                 sweep(host.path(STATE_DIRECTORY))
 
     def begin(self, patches, before):
-        """Write that a change begins; raises LivepatchError `journal-unwritable`, and then nothing may be changed.
+        """Write the begin of a change; raises LivepatchError `journal-unwritable`, and then nothing may be changed.
 
         `patches` are dicts of `name`, `sha256`, `build_id`, `previous_state` and `wanted_state`; `before` is the
         interface's list of patches.
@@ -91,7 +91,7 @@ class Transaction:
         self.id = self.name
 
     def update_ledger(self, **changes):
-        """Change the ledger and have it on the disk; raises LivepatchError `no-space`, OSError.
+        """Change the ledger and write it to the disk; raises LivepatchError `no-space`, OSError.
 
         With best-effort records a failure is only a finding of `end`.
         """
@@ -103,7 +103,7 @@ class Transaction:
         self.ledger = ledger
 
     def update_ledger_best_effort(self, **changes):
-        """Like `update_ledger`, for what holds already; a failure to write is only a finding of `end`."""
+        """Like `update_ledger`, for a state already reached; a failure to write is only a finding of `end`."""
         self.ledger = dict(self.ledger, **changes)
         try:
             write_ledger(self._host, self.ledger)
@@ -111,10 +111,10 @@ class Transaction:
             self._add_finding("ledger-not-written", error)
 
     def end(self, outcome, patches, after, code=None, replaces=()):
-        """Write how the change ended, which is over by now; returns the findings of that, none when it went well.
+        """Write the end of a finished change; returns the findings about the records, none without a fault.
 
         `outcome` is `done`, `in-transition`, or `failed` with a `code`; `patches` are dicts of `name`, `state` and
-        `transition_seconds`; `after` is the interface's list of patches. Files that nothing needs any more go.
+        `transition_seconds`; `after` is the interface's list of patches. Removes files that are not needed any more.
         """
         if self.id is None:
             self._prune_store()
@@ -133,17 +133,17 @@ class Transaction:
         return self._findings
 
     def next(self):
-        """One more change under the same lock."""
+        """A new Transaction under the same lock."""
         name = _name(self._host.wall_clock())
         return Transaction(self._host, self._action, name, self._who, self._best_effort_records, self.ledger)
 
     def _prune_store(self):
-        """What cannot be removed takes nothing but space."""
+        """Remove unneeded files; a file that cannot be removed only uses space."""
         with suppress(OSError):
             prune_store(self._host, self.ledger)
 
     def now(self):
-        """The time, as the records have it."""
+        """The time in the format of the records."""
         return utc_timestamp(self._host.wall_clock())
 
     def _read(self):
@@ -176,7 +176,7 @@ def _why(error):
 
 
 def _name(seconds):
-    """A name that sorts by time and that no other transaction has."""
+    """A unique name that sorts by time."""
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
     microseconds = int(seconds % 1 * 1e6)
     return f"{stamp}.{microseconds:06d}Z-{binascii.hexlify(os.urandom(4)).decode('ascii')}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host does with live patches by itself when it starts, a while after that, and when it goes down."""
+"""Handles live patches without a controller: when the host starts, some time after that, and when it shuts down."""
 
 import contextlib
 
@@ -26,16 +26,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.tran
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-TRANSITION_SECONDS = 30  # sshd waits for this; what takes longer goes on by itself
-# That a host has to run with what was loaded at boot before a crash is no longer blamed on it.
+TRANSITION_SECONDS = 30  # sshd waits for this; a longer transition continues in the kernel
+# A crash within this time is blamed on the patches loaded at boot.
 CONFIRMATION_SECONDS = 600
 
 
 def boot(host):
-    """Load the accepted patches of the running kernel, oldest first; raises LivepatchError with the first that fails.
+    """Load the accepted patches of the running kernel, oldest first; raises LivepatchError with the first failure.
 
-    Does nothing in a boot that has been looked at before, or with kernel_livepatch=off on the kernel command line.
-    Returns what was done as a sentence, or None.
+    Loads nothing if it has run in this boot before, or with kernel_livepatch=off on the kernel command line.
+    Returns the result as sentences, or None.
     """
     ledger = read_ledger(host)
     if ledger["boot_id"] == host.read_or(BOOT_ID):
@@ -44,7 +44,7 @@ def boot(host):
     if switched_off(host):
         return None
     with open_transaction(host, "boot", wait=True) as transaction:
-        transaction.update_ledger(watched=True)  # what an earlier boot has left is settled, whatever comes of this one
+        transaction.update_ledger(watched=True)  # writes the ledger for this boot, also if the load fails
         messages = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
                 for one in transaction.ledger["quarantined"]]
         if accepted_for_running_kernel(host, transaction.ledger):
@@ -53,7 +53,7 @@ def boot(host):
 
 
 def _rearm(host, ledger):
-    """A soft reboot leaves the kernel and its patches as they are, and ends all processes."""
+    """Arm the trial and the confirmation again after a soft reboot: it keeps kernel and patches, and ends processes."""
     trial, booted = ledger["trial"], ledger["booted"]
     if trial and not armed(host, trial["transaction"]):
         arm(host, trial["transaction"], [*this_program(host), "end-trial"])
@@ -67,14 +67,14 @@ def _schedule_confirmation(host):
 
 
 def confirm_boot(host):
-    """The host has run for long enough with what was loaded at boot."""
+    """Record that the host has run long enough with the patches loaded at boot."""
     with open_transaction(host, "boot", wait=True) as transaction:
         if transaction.ledger["booted"]["patches"]:
             transaction.update_ledger(booted=dict(transaction.ledger["booted"], confirmed=True))
 
 
 def shut_down(host):
-    """The host goes down as it should, so that nothing is blamed for it; who merely stops the service does nothing."""
+    """Record a clean shutdown, so that no patch is blamed for it; does nothing if only the service is stopped."""
     if not Systemd.runs(host) or Systemd(host).is_shutting_down():
         record_clean_shutdown(host)
 
@@ -111,12 +111,12 @@ def _load(host, transaction):
 
 
 def _record_load(transaction, entry):
-    """Should the host crash from now on, this patch is a suspect, and those are that were loaded before it."""
+    """Write a patch to the ledger before its load; after a crash, this patch and the earlier ones are suspects."""
     ledger, entry = transaction.ledger, _loaded_entry(entry)
     transaction.update_ledger(loaded=[*ledger["loaded"], entry], booted=dict(
         ledger["booted"], patches=[*ledger["booted"]["patches"], entry]))
 
 
 def _loaded_entry(entry):
-    """An accepted entry as the ledger has what is loaded."""
+    """An accepted entry in the form of the ledger's `loaded`."""
     return {key: value for key, value in entry.items() if key != "since"}

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the program on a host can be told: what is done there without a controller; see installer.py.
+"""The commands of the program on a host, which acts without a controller; see installer.py.
 
-    ready               prints that, where all of the program and the ledger can be read
-    boot, shutdown      by the init system, when the host starts and when it goes down
-    confirm-boot        by the init system, a while after patches were loaded at boot
-    end-trial           wait for a trial's end and bring the host back
-    end-trial detached  the same, as a process that nothing starts again
+    ready               print `ready`, if the whole program and the ledger can be read
+    boot, shutdown      by the init system, when the host starts and when it shuts down
+    confirm-boot        by the init system, some time after patches were loaded at boot
+    end-trial           wait for a trial's end and restore the earlier patches
+    end-trial detached  the same, as a process without a service to restart it
 """
 
 import sys
@@ -25,9 +25,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 
 def main(argv, host=None):
-    """Do what the words say; returns the exit status, 1 after an error, which is one line on standard error.
+    """Run the command in `argv`; returns the exit status, 1 after an error, 2 for an unknown command.
 
-    What a command returns, if anything, is what it has to tell.
+    Writes an error to standard error as one line, and the message of a command, if any, to standard output.
     """
     command = COMMANDS.get(" ".join(argv))
     if command is None:
@@ -51,7 +51,7 @@ def _ready(host):
 
 def _boot_now(host):
     reserve_space(host)
-    withdraw_clean_shutdown(host)  # a soft reboot ends all processes and leaves the kernel, with its patches, as it is
+    withdraw_clean_shutdown(host)  # a soft reboot ends all processes, and keeps the kernel and its patches
     return boot.boot(host)
 
 

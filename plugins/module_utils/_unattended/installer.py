@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host needs to act without a controller: the host half itself as one file, and a Python to run it.
+"""Installs the program for a host to act without a controller: the host half as one file, and a Python to run it.
 
     /var/lib/kernel-livepatch/program.pyz     run as `PYTHON -I -B program.pyz COMMAND`; see cli.py
 
-Its first line names that Python, so that a file that is there has been seen to work with it.
+Its first line names that Python: an installed program has been tested with it.
 """
 
 import io
@@ -26,11 +26,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.progr
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 CANDIDATE = f"{PROGRAM}.new"
-PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")  # a distribution's own, whatever version that has
-PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path that needs no quotes anywhere
-# Where others write, what is not there at boot, and where SELinux lets no service start anything.
+PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")  # the distribution's own, in any version
+PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path without characters to quote
+# Writable by other users, not mounted at boot, or closed to services by SELinux.
 ELSEWHERE = ("/home/", "/root/", "/tmp/", "/var/tmp/", "/run/", "/dev/")
-SECONDS = 60  # for Python to read all of it
+SECONDS = 60  # for Python to read the whole program
 
 PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
@@ -45,9 +45,9 @@ sys.exit(main(sys.argv[1:]))
 
 
 def ensure_program(host, probe=False):
-    """The words that a command of the program is appended to; it is on the host then.
+    """Install the program if it is missing or differs; returns its command line, to append a command to.
 
-    Whether it works here is tried when it is new, or always with `probe`. Raises LivepatchError
+    Tests a new program on this host, with `probe` also an installed one. Raises LivepatchError
     `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and OSError.
     """
     argv = program_argv(_interpreter(host))
@@ -60,7 +60,7 @@ def ensure_program(host, probe=False):
 
 
 def _install(host, argv, content):
-    """Put the program in the place of an earlier one, which boots rely on, when it has been seen to work."""
+    """Test the program, then replace an earlier one; boots rely on it."""
     private_directory(host.path(STATE_DIRECTORY))
     write_private(host.path(CANDIDATE), lambda stream: stream.write(content))
     try:
@@ -86,7 +86,7 @@ def _probe(host, argv):
 
 
 def _interpreter(host):
-    """A Python that nobody but root can replace: the one that runs this, by the distribution's name if it has one."""
+    """A Python that only root can replace: preferably the running one, by the distribution's name if it has one."""
     choices = [host.interpreter(), *PYTHONS]
     trusted = [real for real in map(host.resolved, filter(None, choices)) if _is_only_roots(host, real)]
     if not trusted:
@@ -94,7 +94,7 @@ def _interpreter(host):
             "interpreter-not-trusted",
             f"None of {', '.join(filter(None, choices))} is a Python that only root can replace, and the host runs "
             "no other without a controller. Install the distribution's python3.")
-    # The distribution's name lives longer than the file that it stands for today.
+    # The distribution's name outlives the file that it links to today.
     return next((name for name in PYTHONS if host.resolved(name) == trusted[0]), trusted[0])
 
 
@@ -117,7 +117,7 @@ def _is_only_roots(host, path):
 
 
 def _sources():
-    """The source of cli.py and of all of this collection that it imports, by the modules' names."""
+    """The sources of cli.py and of the collection's modules that it imports, by module name."""
     sources = {}
     missing = [MAIN]
     while missing:
@@ -138,7 +138,7 @@ def _imported(source):
 
 
 def _archive(sources):
-    """The same bytes for the same sources, anywhere: sorted, of one date, and not compressed."""
+    """The sources as a zip file; sorted, with one date, and not compressed, so that equal sources give equal bytes."""
     files = {f"{name.replace('.', '/')}.py": source for name, source in sources.items()}
     for path in list(files):
         folders = path.split("/")[:-1]
@@ -149,6 +149,6 @@ def _archive(sources):
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(files):
             entry = zipfile.ZipInfo(path)
-            entry.create_system = 3  # Unix, whatever this runs on
+            entry.create_system = 3  # Unix, on every platform
             archive.writestr(entry, files[path].encode("utf-8"))
     return content.getvalue()

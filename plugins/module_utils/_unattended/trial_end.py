@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A trial's end, and what the ledger has of a host after a change.
+"""Ends a trial on the host itself: waits for the deadline in the ledger, then restores the earlier patches.
 
-Nothing here needs whoever began the trial: the deadline is in the ledger, and the host itself runs `end_trial`.
+It needs neither the controller nor the process that began the trial.
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import (
@@ -28,12 +28,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 2, 300  # seconds, between two tries
 
 
 def end_trial(host):
-    """Wait for the end of the trial that is going on, and bring the host back to what ran before.
+    """Wait for the end of the running trial, and restore the earlier patches.
 
-    Tries for as long as it takes, less and less often, and without the lock in between, so that an operator can help.
-    What is on the disk when this begins is gone by where it cannot be read any more. Returns, when the ledger has no
-    trial of this boot any more, what came of it as a sentence, None where it was no matter of this. Raises
-    LivepatchError where the trial is over and what ran before could not be loaded again.
+    Tries until it succeeds, with longer and longer pauses, and without the lock in between, so that an operator can
+    help. If the ledger becomes unreadable, it uses the ledger from the start. Returns when the ledger has no trial of
+    this boot any more: the outcome as a sentence, or None if another run ended the trial. Raises LivepatchError if the
+    trial is over and an earlier patch could not be loaded again.
     """
     known_ledger = read_ledger(host)
     pause, message = FIRST_PAUSE, None
@@ -55,7 +55,7 @@ def end_trial(host):
 
 
 def _is_still_there(host):
-    """Whether the ledger on the disk has a trial; one that cannot be read cannot be mended either."""
+    """Whether the ledger on the disk has a trial; False for an unreadable ledger, which cannot be updated."""
     try:
         return read_ledger(host)["trial"] is not None
     except (LivepatchError, OSError):
@@ -63,7 +63,7 @@ def _is_still_there(host):
 
 
 def _current_ledger(host, known_ledger):
-    """The ledger, or where it cannot be read or has lost the trial, what is known of it."""
+    """The ledger, or `known_ledger` if the ledger is unreadable or has lost the trial."""
     try:
         ledger = read_ledger(host)
     except (LivepatchError, OSError):
@@ -72,7 +72,7 @@ def _current_ledger(host, known_ledger):
 
 
 def _has_lost_trial(host, ledger, known_ledger):
-    """Whether a ledger that somebody has moved away, or begun anew, knows nothing of a patch that is still on trial."""
+    """Whether the ledger was moved away or started again, and so misses a patch that is still on trial."""
     if ledger["trial"] or not known_ledger["trial"] or known_ledger["boot_id"] != host.read_or(BOOT_ID):
         return False
     name = known_ledger["trial"]["name"]
@@ -80,7 +80,7 @@ def _has_lost_trial(host, ledger, known_ledger):
 
 
 def _wait_until_due(host, known_ledger):
-    """Wait until a trial's time is over; returns the ledger then, None where there is no trial."""
+    """Wait until a trial's time is over; returns the ledger, or None without a trial."""
     while True:
         known_ledger = _current_ledger(host, known_ledger)
         if known_ledger["trial"] is None or known_ledger["boot_id"] != host.read_or(BOOT_ID):
@@ -92,9 +92,9 @@ def _wait_until_due(host, known_ledger):
 
 
 def _end(host, known_ledger, message):
-    """Come back, or where that is `message` already, end the trial in the ledger, which could not be written until now.
+    """Restore the earlier patches; with a `message` that is done, and only the ledger's trial must still be ended.
 
-    Returns what there is to say when the host is back, None before.
+    Returns the message for a restored host, or None.
     """
     with open_transaction(host, "trial", best_effort_records=True, wait=True, known_ledger=known_ledger) as transaction:
         if _has_lost_trial(host, transaction.ledger, known_ledger):
@@ -103,7 +103,7 @@ def _end(host, known_ledger, message):
                 loaded=still_loaded(interface_adapter(host).patches(), known_ledger))
         trial = transaction.ledger["trial"]
         if not trial or trial["ends"] > host.now():
-            return None  # whoever had the lock has accepted it, or taken it back, or begun another
+            return None  # the last holder of the lock accepted it, rolled it back, or began another
         if message:
             close_trial(host, transaction, **still_in_kernel(interface_adapter(host).patches(), transaction.ledger))
             return message
@@ -113,7 +113,7 @@ def _end(host, known_ledger, message):
 
 
 def _restore_earlier(host, transaction, trial):
-    """Whether the host is back; where what ran before cannot be loaded again, at least the trial's patch goes."""
+    """Whether the restore finished; if an earlier patch cannot be loaded again, at least removes the trial's patch."""
     interface = interface_adapter(host)
     ignored = IGNORABLE | TRANSIENT | {"quarantined"}
     restore = StackRestore(host, interface, trial["back_to"], TRANSITION_SECONDS, "wait", ignored)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An attribute that is computed when it is first read, and kept (functools.cached_property, which Python 3.6 lacks)."""
+"""An attribute computed on first read, and then kept (like functools.cached_property, missing in Python 3.6)."""
 
 
 class cached_property:

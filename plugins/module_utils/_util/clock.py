@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for a condition: often at first, then less often."""
+"""Waits for a condition: polls often at first, then less often."""
 
 import time
 
@@ -11,7 +11,7 @@ GROWTH = 1.5
 
 
 def poll_until(host, condition, seconds):
-    """Poll `condition` until it gives something true or `seconds` are over; returns what it gave last."""
+    """Poll `condition` until it returns a true value or `seconds` are over; returns its last value."""
     end = host.now() + seconds
     pause = FIRST_PAUSE
     while True:

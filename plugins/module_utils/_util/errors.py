@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one exception of the host half: a stable code, one sentence, and what was found on the way."""
+"""The exceptions of the host half: a stable code, a message, and details."""
 
 
 class LivepatchError(Exception):
-    """Something an operator has to know; `code` is stable and kebab-case, `details` goes into the task's result."""
+    """An error for the operator; `code` is stable and kebab-case, `details` goes into the task's result."""
 
     def __init__(self, code, message, **details):
         super().__init__(message)
@@ -15,7 +15,7 @@ class LivepatchError(Exception):
 
 
 def as_livepatch_error(failure):
-    """A LivepatchError as it is, and one with the code `os-error` for an OSError where none is expected."""
+    """A LivepatchError unchanged, or one with the code `os-error` for an unexpected OSError."""
     if isinstance(failure, LivepatchError):
         return failure
     where = f"{failure.filename}: " if failure.filename else ""

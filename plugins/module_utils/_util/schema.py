@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether what was read from a file has the shape that was written: shapes are data."""
+"""Checks whether data read from a file has the expected shape; shapes are data."""
 
 TEXT = str
 NUMBER = (int, float)

@@ -34,9 +34,9 @@ class Bundle:
 
 
 def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
-    """Read every patch file below a directory, and its bundle.yml where there is one.
+    """Read every patch file below a directory, and its bundle.yml if there is one.
 
-    Raises PatchFileError naming the file for a patch file that cannot be used, and BundleError: bundle-unreadable,
+    Raises PatchFileError with the file's name for an unusable patch file, and BundleError: bundle-unreadable,
     bundle-empty, bundle-no-release, bundle-duplicate, bundle-digest-mismatch and those of metadata.py.
     """
     directory = Path(path)

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Each patch file is read and parsed once in a run, however many hosts and tasks use it.
+"""Caches patch files: each is read and parsed once in a run, for any number of hosts and tasks.
 
-Ansible forks a worker for every host and task, so nothing can be kept in memory. The cache is a directory in the
-temporary directory that Ansible makes for a run (0700) and removes at its end. In it:
+Ansible forks a worker for every host and task, so nothing can be kept in memory. The cache is a directory in Ansible's
+temporary directory for a run (0700), and Ansible removes it at the end of the run. In it:
 
-    files/KEY      the digest of a file's content, by the file's path and what stat() tells about it
+    files/KEY      the digest of a file's content, by the file's path and the values of stat()
     contents/KEY   the digest of the uncompressed image, or the error, by the digest of the content
     images/KEY     the description, by the digest of the uncompressed image
     images/KEY.ko  the uncompressed image itself, after its first use
@@ -41,12 +41,12 @@ _Path = t.Union[str, "os.PathLike[str]"]
 
 
 def is_digest(word: t.Any) -> t.TypeGuard[str]:
-    """Whether something is a sha256 digest in hex, and so a safe name for a file."""
+    """Whether a value is a sha256 digest in hex, and so a safe name for a file."""
     return isinstance(word, str) and re.fullmatch("[0-9a-f]{64}", word) is not None
 
 
 class ParseCache:
-    """Descriptions and uncompressed images of patch files, shared by all processes that name the same directory."""
+    """Descriptions and uncompressed images of patch files, shared by all processes with the same directory."""
 
     def __init__(self, directory: _Path) -> None:
         """Use `directory`, private to this user: in Ansible, `ansible.constants.DEFAULT_LOCAL_TMP`."""
@@ -57,12 +57,12 @@ class ParseCache:
     def describe(self, path: _Path) -> dict[str, t.Any]:
         """Return the description of a patch file, as plugin_utils/_bundle/description.py does.
 
-        Raises PatchFileError, whose message names the file.
+        Raises PatchFileError with the file's name in the message.
         """
         return self._description(self._content_record(path), os.fspath(path))
 
     def describe_bytes(self, data: bytes, file: str) -> dict[str, t.Any]:
-        """Return the description of a patch file's bytes, which can be compressed; `file` is the name to report.
+        """Return the description of a patch file's bytes, possibly compressed; `file` is the name to report.
 
         Raises PatchFileError.
         """
@@ -75,7 +75,7 @@ class ParseCache:
         return record["description"] if record else None
 
     def content_sha256(self, path: _Path) -> str:
-        """Return the digest of a file as it is on disk, which is what `sha256sum` prints.
+        """Return the digest of a file as stored on disk, as `sha256sum` prints it.
 
         Raises PatchFileError: unreadable, too-large.
         """

@@ -43,12 +43,12 @@ _MODULE_NAME_END = 64  # in bytes after its start, less one word: MODULE_NAME_LE
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _STATE_CALLS = frozenset({"klp_get_state", "klp_get_prev_state"})
 _MAX_PARAMETERS = 10_000
-_MAX_ORC_FORMATS = 3  # there is one in a file that was built in one go
+_MAX_ORC_FORMATS = 3  # a file built in one step has one
 _MAX_ORC_HEADERS = 10_000
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return a file's bytes as they are on disk.
+    """Return a file's bytes as stored on disk.
 
     Raises PatchFileError: unreadable, too-large.
     """
@@ -79,9 +79,9 @@ def image(path: str | os.PathLike[str]) -> bytes:
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
-    """Return the description of a patch file, whose keys the lookup patch_file documents.
+    """Return the description of a patch file; the lookup patch_file documents its keys.
 
-    Raises PatchFileError, whose message names the file.
+    Raises PatchFileError with the file's name in the message.
     """
     data = read_file(path)
     try:
@@ -154,7 +154,7 @@ def _identity(elf: ModuleImage, modinfo: Modinfo) -> dict[str, t.Any]:
 def _parameters(elf: ModuleImage, modinfo: Modinfo) -> dict[str, str]:
     """Types of the module's parameters by name.
 
-    That of one with functions of its own (module_param_cb in include/linux/moduleparam.h) stands nowhere and is "".
+    A parameter with its own functions (module_param_cb in include/linux/moduleparam.h) has no recorded type: "".
     """
     section = elf.section("__param")
     names = {
@@ -185,7 +185,7 @@ def _this_module(elf: ModuleImage) -> Section:
 
 
 def _module_name(elf: ModuleImage, modinfo: Modinfo, section: Section) -> str:
-    """The name in struct module, which the kernel uses; a kernel that shuffles its structs leaves only modinfo's."""
+    """The name in struct module, as the kernel uses it; with randomized structs, only modinfo's name is left."""
     start = _MODULE_NAME_OFFSET * elf.word
     raw = bytes(elf.contents(section)[start : start + _MODULE_NAME_END - elf.word]).partition(b"\0")[0]
     for name in (raw.decode("utf-8", errors="replace"), modinfo.first("name") or ""):
@@ -203,8 +203,8 @@ def _is_removable(elf: ModuleImage) -> bool:
 def _orc_header(elf: ModuleImage) -> str | None:
     """The digest of the format of the data for unwinding, as hex.
 
-    Where objtool works on each object and not on the module (without CONFIG_X86_KERNEL_IBT), the linker puts one behind
-    the other, so each is taken once.
+    If objtool works on each object and not on the module (without CONFIG_X86_KERNEL_IBT), the linker joins the digests,
+    so each is taken once.
     """
     section = elf.section(".orc_header")
     if section is None:

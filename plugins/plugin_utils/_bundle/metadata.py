@@ -65,7 +65,7 @@ class Metadata:
         return metadata
 
     def expected_digest(self, file: PurePath) -> str | None:
-        """The digest that a file must have, as `sha256sum` prints it."""
+        """The required digest of a file, as `sha256sum` prints it."""
         return self._entries.get(file.as_posix(), {}).get("sha256")
 
     def check_all_used(self) -> None:

@@ -18,14 +18,14 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
-# Where a role's or a playbook's own files would be, which hold no patches.
+# The directories of a role's or a playbook's own files; they hold no patches.
 COLLECTION_DIRECTORIES = [Path(__file__).resolve().parents[3] / name for name in ("roles", "playbooks")]
 
 
 def find_source(action: ActionBase, source: str) -> Path:
-    """Where a src is: where every task's files are, or else below the directory that Ansible was started in.
+    """The path of a src: in the usual places for a task's files, or else below the directory where Ansible started.
 
-    The last is for this collection's own playbooks, which have no files of the user's beside them. Raises TaskError.
+    The last is for this collection's own playbooks, because no user files are beside them. Raises TaskError.
     """
     expanded = os.path.expanduser(source)
     try:
@@ -47,7 +47,7 @@ def find_source(action: ActionBase, source: str) -> Path:
 
 
 def _find_outside_collection(action: ActionBase, source: str) -> Path:
-    """Find a relative path outside this collection, which has a file of that name too; raises AnsibleError."""
+    """Find a relative path outside this collection, if the collection has it too; raises AnsibleError."""
     places = [place for place in action._task.get_search_path() if not _is_in_collection(Path(place))]
     found = Path(action._loader.path_dwim_relative_stack(places, "files", source))
     if _is_in_collection(found):
@@ -61,7 +61,7 @@ def _is_in_collection(path: Path) -> bool:
 
 
 def run_cache() -> ParseCache:
-    """The cache that all processes of this Ansible run share."""
+    """The shared cache of all processes of this Ansible run."""
     return ParseCache(constants.DEFAULT_LOCAL_TMP)
 
 

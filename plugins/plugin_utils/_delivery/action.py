@@ -34,9 +34,9 @@ CHANGING_MODULES = ("patch",)
 
 
 class PatchAction(ActionBase):
-    """Runs the module of the same name until it requests nothing more; often that is one round trip."""
+    """Runs the module of the same name until it requests nothing more; often in one round trip."""
 
-    TRANSFERS_FILES = False  # no temporary directory on a host that needs no file
+    TRANSFERS_FILES = False  # no temporary directory on a host without need of a file
     _supports_check_mode = True
     _supports_async = False
 
@@ -53,7 +53,7 @@ class PatchAction(ActionBase):
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")
-        if self._keeps_what_is_loaded():
+        if self._only_accepts():
             return self._run_on_new_connection(offer, release, task_vars)
         result = self._run_until_complete(offer, release, task_vars)
         if not _requests_new_connection(result):
@@ -64,13 +64,13 @@ class PatchAction(ActionBase):
         reset_connection(self._connection)
         return self._run_until_complete(offer, release, task_vars, fresh=True)
 
-    def _keeps_what_is_loaded(self) -> bool:
-        """Whether a rollout asks for this, which loads nothing: the one key that is taken from the task."""
+    def _only_accepts(self) -> bool:
+        """Whether the task sets `fresh`: a rollout does, and then nothing is loaded. Its other keys are ignored."""
         given = self._task.args.get("via_controller")
         return isinstance(given, Mapping) and boolean(given.get("fresh", False), strict=False)
 
     def _run_until_complete(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
-        """Run the module and send what it requests, until it has a result."""
+        """Run the module and answer its requests, until it has a result."""
         result = self._call(offer, release, task_vars, **internal)
         for _request in range(MOST_REQUESTS):
             if "request" not in result or (not internal and _requests_new_connection(result)):
@@ -98,7 +98,7 @@ class PatchAction(ActionBase):
         return execute(self, task_vars, **internal)
 
     def _provide(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
-        """Send the host what it requests. The host is not trusted, and gets only parts of the offer."""
+        """Answer a request of the host. The host is not trusted, and gets only parts of the offer."""
         if not isinstance(needs, dict) or len(needs) != 1 or offer is None:
             raise _untrusted_host("malformed request")
         need, subject = next(iter(needs.items()))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The builds that the controller offers a host, in the shape for module_utils/_patch/selection.py."""
+"""The controller's offer of builds to a host, in the shape for module_utils/_patch/selection.py."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache imp
 # The keys for a host to select its build. It requests the others after that.
 STUB_KEYS = ("file", "name", "release", "arch", "sha256", "size", "build_id")
 
-# A smaller offer is sent with all descriptions, which saves a round trip.
+# A smaller offer is sent with all descriptions, to save a round trip.
 SMALL_OFFER = 32 * 1024
 
 
 class Offer:
-    """The descriptions that each call of the module sends to a host, and their files."""
+    """The descriptions for a host, sent with each call of the module, and their files."""
 
     def __init__(self, kind: str, builds: t.Iterable[dict] = ()) -> None:
         self.kind = kind
@@ -58,7 +58,7 @@ class Offer:
         self._image_path = path
 
     def to_argument(self, release: str | None) -> dict:
-        """The key `offer` of `via_controller`; `release` is the host's kernel where facts tell it, and may be wrong."""
+        """The key `offer` of `via_controller`; `release` is the host's kernel from facts, or None, and may be wrong."""
         builds = list(self._builds.values())
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_sent_in_full(build, release) else _stub(build) for build in builds]

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 
 
 def operator() -> dict[str, str]:
-    """Tell the user on the controller and what the controller is called: the key `operator` of `via_controller`."""
+    """The user and the name of the controller: the key `operator` of `via_controller`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user without a name
@@ -24,9 +24,9 @@ def operator() -> dict[str, str]:
 
 
 def execute(action: ActionBase, task_vars: dict, wrap_async: bool = False, **controller: t.Any) -> dict:
-    """Run an action's module with `controller` as its option `via_controller`, and keep that out of what is shown.
+    """Run an action's module with `controller` as its option `via_controller`, and hide that option in the output.
 
-    What a playbook has put there is dropped.
+    A value from the playbook is dropped.
     """
     arguments = dict(action._task.args, via_controller=controller)
     result = action._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)

@@ -10,7 +10,7 @@ from ansible.plugins.connection import ConnectionBase
 
 
 def reset_connection(connection: ConnectionBase) -> None:
-    """Make the next call use a new connection, which shows that the host still accepts connections."""
+    """Make the next call use a new connection, to prove that the host still accepts connections."""
     if getattr(connection.reset, "__func__", None) is ConnectionBase.reset:  # nothing outlives a close
         connection.close()
     else:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The symbols that a module takes from the kernel and other modules, and the CRCs it was built against."""
+"""The symbols that a module imports from the kernel and other modules, and the CRCs of its build."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OF_THE_LOADER = frozenset({"", ".TOC.", "_GLOBAL_OFFSET_TABLE_"})
 
 
 def read_imports(image: ModuleImage) -> list[dict[str, t.Any]]:
-    """Return the imported symbols, sorted by name: [{name, crc, weak}]; `crc` is None where the module has none.
+    """Return the imported symbols, sorted by name: [{name, crc, weak}]; `crc` is None if the module has none.
 
     Raises PatchFileError: malformed-elf, too-complex.
     """
@@ -43,7 +43,7 @@ def read_imports(image: ModuleImage) -> list[dict[str, t.Any]]:
 
 
 def read_module_layout(image: ModuleImage) -> int | None:
-    """Return the CRC that stands for the layout of the kernel's own structs, or None where the module has none.
+    """Return the CRC for the layout of the kernel's own structs, or None if the module has none.
 
     The kernel compares it before every other CRC (check_modstruct_version() in kernel/module/version.c); no symbol of
     this name is imported.

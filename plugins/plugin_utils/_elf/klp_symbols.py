@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Symbols and relocations that the livepatch core resolves (Documentation/livepatch/module-elf-format.rst)."""
+"""Symbols and relocations for the livepatch core to resolve (Documentation/livepatch/module-elf-format.rst)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_klp_symbols(image: ModuleImage) -> list[dict[str, t.Any]]:
 
 
 def read_klp_relocations(image: ModuleImage) -> list[dict[str, t.Any]]:
-    """Return [{object, section, count}]: how many relocations of a section wait for an object."""
+    """Return [{object, section, count}]: the number of a section's relocations for an object."""
     found = []
     for section in image.sections:
         match = _SECTION.fullmatch(section.name)

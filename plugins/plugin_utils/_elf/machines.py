@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The machines that Linux modules are built for.
+"""The machine architectures of Linux modules.
 
 Numbers of relocation types are those of the ELF psABI supplements, as in the kernel's arch/*/include/asm/elf.h.
 """
@@ -14,15 +14,15 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What has to be known about a machine to read its modules."""
+    """The facts about a machine for reading its modules."""
 
     arch: str  # as `uname -m` prints it
-    pointer: int  # type of the relocation that stores a whole address
+    pointer: int  # type of the relocation with a whole address
     # How far beyond symbol + addend the addressed byte may lie, for relocation types of code where it is not 0:
     # x86 counts from the end of the instruction: after 4 bytes of displacement and an operand of 0, 1, 2 or 4 bytes.
     code_bias: dict[int, tuple[int, ...]] = dataclasses.field(default_factory=dict)
-    # Does code address members of a variable by their own relocations? Elsewhere it goes through the variable's start,
-    # so that relocations do not tell which member it writes to.
+    # Does code address members of a variable by their own relocations? On other machines it goes through the variable's
+    # start, so relocations do not show the written member.
     addresses_members: bool = False
 
 

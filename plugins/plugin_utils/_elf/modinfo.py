@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The .modinfo section, which `modinfo` prints."""
+"""Reads the .modinfo section, as `modinfo` prints it."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Modinfo:
             self._values.setdefault(key, []).append(value)
 
     def first(self, key: str) -> str | None:
-        """The key's first value, which is the one that the kernel takes."""
+        """The key's first value; the kernel uses the first, too."""
         return self._values.get(key, [None])[0]
 
     @property
     def release(self) -> str | None:
-        """The kernel release that the module was built for: the first word of `vermagic`."""
+        """The kernel release of the module's build: the first word of `vermagic`."""
         words = (self.first("vermagic") or "").split()
         return words[0] if words else None
 
     @property
     def livepatch(self) -> bool:
-        """Is it marked as a live patch? The kernel asks for the key only, not for its value (kernel/module/main.c)."""
+        """Is it marked as a live patch? The kernel only checks for the key, not its value (kernel/module/main.c)."""
         return "livepatch" in self._values
 
     @property

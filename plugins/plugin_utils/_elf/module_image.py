@@ -4,12 +4,12 @@
 # Private to this collection: it can change at any time.
 """A kernel module as sections, symbols, relocations and strings.
 
-pyelftools reads the header and the section headers. Symbols and relocations are unpacked in bulk here, since a large
-module has 100,000 of them and pyelftools takes 20 microseconds for each.
+pyelftools reads the header and the section headers. Symbols and relocations are unpacked in bulk here: a large
+module has 100,000 of them, and pyelftools takes 20 microseconds for each.
 
 Nothing in the file is trusted. Every offset and index is checked before it is used, no two sections may claim more
-bytes than the file has, and there are limits to how much of a kind there can be, so that no file takes much time or
-memory. Each limit is some times what the largest modules of distributions have.
+bytes than the file has, and the number of sections, symbols and the like is limited, so that no file takes much time or
+memory. Each limit is some times the number in the largest modules of distributions.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ class Section(t.NamedTuple):
 
     @property
     def display_name(self) -> str:
-        """Its name for messages, or its number where the name is not plain: it can hold what controls a terminal."""
+        """Its name for messages, or its number for an unusual name: that can hold terminal control characters."""
         return self.name if _PLAIN_NAME.fullmatch(self.name) else f"number {self.shndx}"
 
     @property
     def is_data(self) -> bool:
-        """Does it hold bytes that are in memory after loading, and are not code?"""
+        """Does it hold data, and no code, in memory after the load?"""
         return self.flags & (SHF_ALLOC | SHF_EXECINSTR) == SHF_ALLOC and self.type != "SHT_NOBITS"
 
     @property
@@ -89,7 +89,7 @@ class Section(t.NamedTuple):
 
 
 class Symbol(t.NamedTuple):
-    """A symbol; `section` is st_shndx, which can be a special number such as SHN_LIVEPATCH."""
+    """A symbol; `section` is st_shndx, possibly a special number such as SHN_LIVEPATCH."""
 
     name: str
     value: int
@@ -100,7 +100,7 @@ class Symbol(t.NamedTuple):
 
 
 class Relocation(t.NamedTuple):
-    """A relocation; `addend` is read from the relocated bytes where the machine keeps it there."""
+    """A relocation; `addend` is read from the relocated bytes if the machine stores it there."""
 
     offset: int
     type: int
@@ -109,7 +109,7 @@ class Relocation(t.NamedTuple):
 
 
 class Location(t.NamedTuple):
-    """A place in the module; section 0 stands for a place elsewhere, such as an imported symbol."""
+    """A place in the module; section 0 means a place elsewhere, such as an imported symbol."""
 
     section: int
     offset: int
@@ -125,7 +125,7 @@ def _truncated(what: str) -> PatchFileError:
 
 @contextlib.contextmanager
 def damage_named() -> t.Iterator[None]:
-    """Raise PatchFileError malformed-elf for what the tables' readers find damaged."""
+    """Raise PatchFileError malformed-elf for damage found by the tables' readers."""
     try:
         yield
     except ElfError as error:
@@ -158,13 +158,13 @@ class ModuleImage:
         return self._sections_by_name.get(name)
 
     def contents(self, section: Section) -> memoryview:
-        """The section's bytes; none for a section that has no bytes in the file."""
+        """The section's bytes; none for a section without bytes in the file."""
         if section.type == "SHT_NOBITS":
             return self._view[:0]
         return self._view[section.offset : section.offset + section.size]
 
     def number(self, section: Section, offset: int, size: int) -> int:
-        """An unsigned number in a section; the caller has made sure that it lies within."""
+        """An unsigned number in a section; the caller has checked its bounds."""
         return int.from_bytes(self.contents(section)[offset : offset + size], self.byteorder)
 
     @functools.cached_property
@@ -190,7 +190,7 @@ class ModuleImage:
 
     @functools.cached_property
     def _relocation_sections(self) -> dict[int, list[Section]]:
-        """Relocation sections by the section that they apply to, without those that only livepatch applies."""
+        """Relocation sections by their target section, without those that only livepatch applies."""
         found: dict[int, list[Section]] = {}
         for section in self.sections:
             if section.type in ("SHT_RELA", "SHT_REL") and not section.flags & SHF_RELA_LIVEPATCH:
@@ -198,14 +198,14 @@ class ModuleImage:
         return found
 
     def relocation_count(self, section: Section) -> int:
-        """How many relocations a relocation section holds."""
+        """The number of relocations in a relocation section."""
         return section.size // self._relocation_layout(section).size
 
     def _relocation_layout(self, section: Section) -> struct.Struct:
         return struct.Struct(self.order + (self._layout.rela if section.type == "SHT_RELA" else self._layout.rel))
 
     def relocations(self, target: Section) -> t.Iterator[Relocation]:
-        """The relocations that apply to a section."""
+        """The relocations of a section."""
         shift, mask, symbols = self._layout.symbol_shift, self._layout.type_mask, self.symbols
         for section in self._relocation_sections.get(target.shndx, []):
             layout = self._relocation_layout(section)
@@ -221,9 +221,9 @@ class ModuleImage:
                 yield Relocation(offset, info & mask, symbols[info >> shift], value)
 
     def pointers(self, section: Section) -> dict[int, Location]:
-        """Where the relocated words of a section point to, by offset, in ascending order.
+        """The targets of the relocated words of a section, by offset, in ascending order.
 
-        A relocation that is not a plain pointer is there too, as a location elsewhere.
+        Relocations other than plain pointers are included, as a location elsewhere.
         """
         if section.shndx not in self._pointers:
             self._pointers[section.shndx] = self._find_pointers(section)
@@ -240,7 +240,7 @@ class ModuleImage:
         return dict(sorted(found.items()))
 
     def string(self, location: Location) -> str | None:
-        """The C string at a location; None unless printable ASCII text is there."""
+        """The C string at a location; None if it is not printable ASCII text."""
         section = self.sections[location.section]
         if not section.is_data or not 0 <= location.offset < section.size:
             return None
@@ -251,7 +251,7 @@ class ModuleImage:
         return text.decode("ascii")
 
     def is_code(self, location: Location) -> bool:
-        """Does the location lie in a function?"""
+        """Is the location in a function?"""
         section = self.sections[location.section]
         return section.is_code and 0 <= location.offset < section.size
 
@@ -264,7 +264,7 @@ class ModuleImage:
         }
 
     def object_size(self, location: Location) -> int | None:
-        """The size in bytes of the variable that begins at a location; None when no symbol tells."""
+        """The size in bytes of the variable that begins at a location; None without a symbol for it."""
         return self._object_sizes.get(location)
 
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Who signed a module.
+"""Reads the signer of a module from its signature.
 
-The trailer is struct module_signature of include/linux/module_signature.h; before it lies a PKCS#7 message (RFC 2315)
-in DER. Nothing is verified here: the host's kernel does that with its own keys.
+The trailer is struct module_signature of include/linux/module_signature.h; before it is a PKCS#7 message (RFC 2315) in
+DER. Nothing is verified here: the host's kernel does that with its own keys.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class _Element(t.NamedTuple):
 
 
 def read_signature(data: bytes) -> dict[str, t.Any] | None:
-    """Return {signer, key_id, issuer, serial, certificates, hash, algorithm} of a module's bytes; None when not signed.
+    """Return {signer, key_id, issuer, serial, certificates, hash, algorithm} of a module's bytes; None if unsigned.
 
-    `key_id`, `issuer` (the content of its DER name) and `serial` are hex digits; a value that the signature does not
-    tell is None. `certificates`: whether certificates come with the signature.
+    `key_id`, `issuer` (the content of its DER name) and `serial` are hex digits; values missing in the signature are
+    None. `certificates`: whether the signature includes certificates.
     Raises PatchFileError: corrupt-signature.
     """
     if not data.endswith(_MAGIC):
@@ -131,7 +131,7 @@ def _common_name(name: bytes) -> str | None:
 
 
 def _one(der: bytes, tag: int, skip: int = 0) -> bytes:
-    """The value of the element after `skip` others, which must have this tag."""
+    """The value of the element after `skip` others; it must have this tag."""
     for position, element in enumerate(_elements(der)):
         if position == skip and element.tag == tag:
             return element.value

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Plain bytes out of compressed patch files, as the host half reads them; zstd with the library zstandard, too."""
+"""Uncompresses patch files like the host half, and zstd also with the library zstandard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PROBLEMS = {
 
 
 def uncompress(data: bytes) -> tuple[bytes, str]:
-    """Return the plain bytes and how they were compressed: none, gz, xz or zst.
+    """Return the plain bytes and their compression: none, gz, xz or zst.
 
     Raises PatchFileError: corrupt-compression, too-large, zstd-missing.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The formats of patch files, in the order in which they are looked for."""
+"""Detects the formats of patch files, in a fixed order."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_pat
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import too_complex
 
-# The two that have sections of their own come first; whatever else is marked as a live patch was written from source.
+# The two formats with their own sections come first; every other live patch was written from source.
 FORMATS = (kpatch_build.find, klp_build.find, source.find)
 
 
 def find_live_patch(image: ModuleImage, modinfo: Modinfo) -> LivePatch:
-    """Return what a module patches; its format is "none" when it is no live patch.
+    """Return the LivePatch of a module; its format is "none" if the module is no live patch.
 
     Raises PatchFileError: malformed-elf, too-complex.
     """

@@ -33,7 +33,7 @@ _FUNCTION_WORDS, _OLD_NAME, _NEW_FUNC, _SYMPOS = 3, 0, 1, 2
 
 
 def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
-    """Return the patch described in .init.klp_objects; opaque when that cannot be read."""
+    """Return the patch described in .init.klp_objects; opaque if the section cannot be read."""
     section = image.section(_OBJECTS)
     if section is None:
         return None

@@ -5,8 +5,8 @@
 """Arrays of klp_object, klp_func and klp_state (include/linux/livepatch.h) in a module's data.
 
 Only the leading members of these structs are fixed; the size of the rest depends on the kernel and its configuration.
-So the size of an entry (the stride) is found: it is the one with which every entry has pointers, numbers and zeros
-where they belong, up to the entry of zeros that ends the array.
+Therefore the size of an entry (the stride) is searched. With the correct stride, every entry has pointers, numbers and
+zeros in their places, up to the entry of zeros at the end of the array.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 
 # In words; beyond the largest known entry, a klp_object of a kernel with lock debugging.
 _MAX_STRIDE = 128
-# What may be looked at in one file, counted in bytes; enough for hundreds of arrays, and less than a second of work.
+# The limit of the search in one file, in bytes; enough for hundreds of arrays, and less than a second of work.
 _SCAN_BUDGET = 8 * 1024 * 1024
 _SCAN_MINIMUM = 256
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.$]{1,511}")
@@ -70,17 +70,17 @@ class KlpTables:
         self._offsets: dict[int, list[int]] = {}
         self._known_functions: dict[Location, list[Function] | None] = {}
         self._scanned = 0
-        # True when an array could be read in two ways.
+        # True if an array could be read in two ways.
         self.ambiguous = False
-        # Members of all entries, and empty arrays: code that addresses one of them may change the patch at run time.
+        # Members of all entries, and empty arrays: code with the address of one may change the patch at run time.
         self.members: set[Location] = set()
 
     def objects(self, start: Location) -> list[PatchedObject] | None:
-        """The klp_object array at a location; None when there is none."""
+        """The klp_object array at a location, or None."""
         return self._entries(start, OBJECTS, self._object) or None
 
     def functions(self, start: Location) -> list[Function] | None:
-        """The klp_func array at a location, which can be empty; None when there is none."""
+        """The klp_func array at a location, possibly empty, or None."""
         if start not in self._known_functions:
             self._known_functions[start] = self._read_functions(start)
         return self._known_functions[start]
@@ -88,12 +88,12 @@ class KlpTables:
     def _read_functions(self, start: Location) -> list[Function] | None:
         section = self._image.sections[start.section]
         if section.type == "SHT_NOBITS" and section.flags & SHF_ALLOC and 0 <= start.offset < section.size:
-            self.members.add(start)  # an array of nothing but the end is in .bss
+            self.members.add(start)  # an empty array, only the end, is in .bss
             return []
         return self._entries(start, FUNCTIONS, self._function)
 
     def states(self, start: Location) -> list[State] | None:
-        """The klp_state array at a location; None when there is none. This struct is the same in every kernel."""
+        """The klp_state array at a location, or None. This struct is the same in every kernel."""
         section, word = self._image.sections[start.section], self._image.word
         if not section.is_data or start.offset < 0:
             return None
@@ -112,7 +112,7 @@ class KlpTables:
     def _entries(
         self, start: Location, shape: Shape, read: t.Callable[[Section, int], _Entry | None]
     ) -> list[_Entry] | None:
-        """The entries of the array at a location, which `read` makes of each; None when there is no such array."""
+        """The entries of the array at a location, each converted by `read`; None without such an array."""
         section, word = self._image.sections[start.section], self._image.word
         if not section.is_data or not 0 <= start.offset <= section.size - shape.size * word:
             return None
@@ -136,18 +136,18 @@ class KlpTables:
         return found[stride]
 
     def _choose_stride(self, found: dict[int, list[_Entry]], shape: Shape) -> int:
-        """The usual stride, or else the one that finds most: with a wrong one, an array seems to end early."""
+        """The usual stride, or else the one with the most entries: a wrong one makes an array seem shorter."""
         longest = max(found, key=lambda stride: len(found[stride]))
         if shape.usual not in found:
             return longest
-        # In a stripped module, a longer array of larger structs looks like a short one that something similar follows.
+        # In a stripped module, a longer array of larger structs looks like a short one with similar data behind it.
         if len(found[longest]) > len(found[shape.usual]):
             self.ambiguous = True
         return shape.usual
 
     def _remember_members(self, start: Location, shape: Shape, stride: int, count: int) -> None:
         words = [entry * stride + member for entry in range(count) for member in range(shape.size)]
-        # Not the first word: code may address an array that it does not change.
+        # Not the first word: code may address an array without changing it.
         for number in words[1:]:
             self.members.add(Location(start.section, start.offset + number * self._image.word))
 
@@ -162,7 +162,7 @@ class KlpTables:
         entries: list[_Entry] = []
         for position in range(start.offset, end - stride + 1, stride):
             if self._is_blank(section, position, position + stride):
-                # An array whose size is known has to be blank up to its end.
+                # An array of known size must be blank up to its end.
                 return entries if size is None or self._is_blank(section, position, end) else None
             entry = read(section, position) if self._has_shape(section, position, stride, shape) else None
             if entry is None:

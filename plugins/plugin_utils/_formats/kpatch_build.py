@@ -32,14 +32,14 @@ _CALLBACK_WORDS = 2
 
 
 def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
-    """Return the patch described in the .kpatch sections; opaque when they cannot be read."""
+    """Return the patch described in the .kpatch sections; opaque if they cannot be read."""
     if image.section(_FUNCTIONS) is None:
         return None
     objects: dict[str, PatchedObject] = {}
     readable = _read_functions(image, objects)
     for callback in CALLBACKS:
         readable = _read_callbacks(image, callback, objects) and readable
-    # kpatch.ko takes `replace` as a parameter when the module is loaded.
+    # kpatch.ko takes `replace` as a module parameter at load time.
     replace = replace_stored_by_init(image) if modinfo.livepatch else None
     return LivePatch(
         FORMAT if modinfo.livepatch else FORMAT_FOR_CORE,

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a patch file patches, whatever format it has."""
+"""The objects and functions of a patch file, in one shape for all formats."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
-# Members of struct klp_callbacks that are functions, in their order there.
+# The function members of struct klp_callbacks, in their order there.
 CALLBACKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
 VMLINUX = "vmlinux"
 # Objects of a damaged file can all claim the same functions; no patch has a tenth of these.
@@ -18,7 +18,7 @@ MAX_FUNCTIONS = 20_000
 
 
 class Function(t.NamedTuple):
-    """A function to be replaced; sympos as in the file: 0 says that the name is unique in its object."""
+    """A function to be replaced; sympos as in the file: 0 means a unique name in its object."""
 
     name: str
     sympos: int
@@ -26,7 +26,7 @@ class Function(t.NamedTuple):
 
 @dataclasses.dataclass
 class PatchedObject:
-    """vmlinux or a module, with what is patched in it; the name is None where only the running patch knows it."""
+    """vmlinux or a module, with its patched functions; the name is None if only the running patch knows it."""
 
     name: str | None
     functions: list[Function] = dataclasses.field(default_factory=list)
@@ -51,7 +51,7 @@ class State(t.NamedTuple):
 class LivePatch:
     """The tables of one patch.
 
-    `opaque`: they are made when the patch is loaded, so `objects` are hints. `replace` is None when it is decided then.
+    `opaque`: they are made at load time, so `objects` are hints. `replace` is None if it is decided at load time.
     """
 
     format: str

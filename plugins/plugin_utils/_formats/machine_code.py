@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""What a module's code tells about the tables that it registers."""
+"""Reads from a module's code how it uses its livepatch tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STORE_REPLACE = re.compile(rb"(?:\xc6[\x40-\x43\x45-\x47]|\x41\xc6\x44\x24)\x18
 
 
 def addressed_by_code(image: ModuleImage) -> set[Location]:
-    """The places in the module's own sections that its code addresses by name."""
+    """The places in the module's own sections that its code addresses by relocations."""
     addressed = set()
     for section in image.sections:
         if not section.is_code:
@@ -29,9 +29,9 @@ def addressed_by_code(image: ModuleImage) -> set[Location]:
 
 
 def replace_stored_by_init(image: ModuleImage) -> bool | None:
-    """The value that the module's init function stores into klp_patch.replace, for patches that allocate it.
+    """The value stored into klp_patch.replace by the module's init function, for patches that allocate klp_patch.
 
-    None where the code does not show it: not x86_64, or not exactly one value is stored.
+    None if the code does not show it: not x86_64, or not exactly one value is stored.
     """
     if image.machine.arch != "x86_64":
         return None

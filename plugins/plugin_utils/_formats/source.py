@@ -24,20 +24,20 @@ THIS_MODULE = ".gnu.linkonce.this_module"
 
 
 class _PatchVariable(t.NamedTuple):
-    """A klp_patch: where it is, and the objects that it points to."""
+    """A klp_patch: its location, and its objects."""
 
     location: Location
     objects: list[PatchedObject]
 
 
 def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
-    """Return the patch of a klp_patch variable, or an opaque one where the module fills its tables at run time."""
+    """Return the patch of a klp_patch variable, or an opaque one if the module fills its tables at run time."""
     tables = KlpTables(image)
     patches = list(_patch_variables(image, tables))
     if not patches:
         return _without_variable(image, tables) if modinfo.livepatch else None
     if len(patches) > 1:
-        # Which one the module registers is decided by its code.
+        # The module's code decides which one it registers.
         return LivePatch(FORMAT, opaque=True, objects=[entry for patch in patches for entry in patch.objects])
     location, objects = patches[0]
     section = image.sections[location.section]
@@ -55,7 +55,7 @@ def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
 
 
 def _data_sections(image: ModuleImage) -> list[Section]:
-    """Where a klp_patch can be: the kernel writes to it, so never in read-only data."""
+    """The sections for a klp_patch: the kernel writes to it, so never read-only data."""
     return [
         section
         for section in image.sections
@@ -64,7 +64,7 @@ def _data_sections(image: ModuleImage) -> list[Section]:
 
 
 def _patch_variables(image: ModuleImage, tables: KlpTables) -> t.Iterator[_PatchVariable]:
-    """Pointers to the module itself that are followed by a pointer to a klp_object array."""
+    """The pointers to the module itself with a pointer to a klp_object array behind them."""
     this_module = image.section(THIS_MODULE)
     anchor = Location(this_module.shndx, 0) if this_module else None
     for section in _data_sections(image):
@@ -82,8 +82,8 @@ def _replace(image: ModuleImage, location: Location, addressed: set[Location]) -
     if states in addressed or replace in addressed:
         return None
     if states.offset not in image.pointers(section) and image.number(section, states.offset, 1):
-        # A number where klp_patch.states is since 5.5: `replace` of 5.1 to 5.4, or `immediate` of 4.12 to 4.15, when
-        # patches still had to be registered.
+        # A number in the place of klp_patch.states (since 5.5): `replace` of 5.1 to 5.4, or `immediate` of 4.12 to
+        # 4.15, when patches still had to be registered.
         return None if any(symbol.name == "klp_register_patch" for symbol in image.symbols) else True
     if image.number(section, replace.offset, 1):
         return True
@@ -91,7 +91,7 @@ def _replace(image: ModuleImage, location: Location, addressed: set[Location]) -
 
 
 def _without_variable(image: ModuleImage, tables: KlpTables) -> LivePatch:
-    """A live patch that makes its klp_patch at run time: what looks like klp_func arrays is a hint, of no object."""
+    """A live patch that makes its klp_patch at run time: possible klp_func arrays are hints, without an object."""
     hints = []
     for section in _data_sections(image):
         offsets = list(image.pointers(section))
@@ -100,6 +100,6 @@ def _without_variable(image: ModuleImage, tables: KlpTables) -> LivePatch:
             functions = tables.functions(Location(section.shndx, offsets[position]))
             if functions:
                 hints.append(PatchedObject(None, functions))
-            # Each entry has two pointers, so this is where the array ends.
+            # Each entry has two pointers, so the array ends here.
             position += 2 * len(functions) if functions else 1
     return LivePatch(FORMAT, opaque=True, objects=hints)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import FUNCTIONS, clock, state_word
 
 Record = Mapping[str, t.Any]
-Function = tuple[str, str, int]  # object, name, which of that name
+Function = tuple[str, str, int]  # object, name, number among functions of that name
 Pattern = tuple[tuple[Function, str], ...]  # all functions of a host with their states
 
 # More columns are unreadable.
@@ -88,8 +88,8 @@ def grid(record: Record) -> Grid:
 
 def _pattern(host: Record) -> Pattern:
     def state(one: Record) -> str:
-        seen = str(one.get("state"))
-        return "unseen" if seen == "patched" and host.get("state") in STATES_NOT_SEEN else seen
+        shown = str(one.get("state"))
+        return "unseen" if shown == "patched" and host.get("state") in STATES_NOT_SEEN else shown
     return tuple(
         ((str(one.get("object")), str(one.get("name")), _number(one.get("sympos"))), state(one))
         for one in host.get("functions") or ())

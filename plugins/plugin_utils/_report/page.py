@@ -121,10 +121,10 @@ def _option(key: str, value: t.Any) -> str:
     if key in words.SECONDS:
         return words.duration(value)
     if key == "budget" and isinstance(value, Mapping):
-        asked, hosts = value.get("asked"), value.get("hosts")
+        requested, hosts = value.get("asked"), value.get("hosts")
         if not isinstance(hosts, int):  # before the plan
-            return str(asked)
-        return number_of(hosts, "host") + (f" ({asked})" if str(asked) != str(hosts) else "")
+            return str(requested)
+        return number_of(hosts, "host") + (f" ({requested})" if str(requested) != str(hosts) else "")
     if key == "health_checks":
         return "; ".join(_health_check(one) for one in value)
     if isinstance(value, Mapping):

@@ -14,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabular
 
 # The width of a gap.
 GAP_WIDTH = 30.0
-# A pause is left out when it is longer than this share of the busy time.
+# A pause is omitted if it is longer than this share of the busy time.
 LONGEST_PAUSE = 0.1
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 LEAST_BETWEEN_TICKS = 85.0

@@ -4,7 +4,7 @@
 # Private to this collection: it can change at any time.
 """The timeline of waves in a report, as coordinates for a template.
 
-Lengths are in units of the drawing, which is WIDTH units wide.
+Lengths are in units of the drawing; its width is WIDTH units.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Line(t.NamedTuple):
     failed: bool
     end: float
     text: str
-    before: bool  # whether the text ends where the bars end, for lack of room behind them
+    before: bool  # whether the text ends at the end of the bars, because there is no room behind them
 
 
 class Look(t.NamedTuple):

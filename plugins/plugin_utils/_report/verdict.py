@@ -51,7 +51,7 @@ def verdict(record: Record) -> Verdict:
 
 
 def by_state(record: Record) -> dict[str, list[str]]:
-    """The hosts of each state, in the order of the states; states without hosts are left out."""
+    """The hosts of each state, in the order of the states; states without hosts are omitted."""
     found: dict[str, list[str]] = {state: [] for state in state_words(record)}
     for name, host in record["hosts"].items():
         found.setdefault(str(host.get("state")), []).append(name)
@@ -120,14 +120,14 @@ def _stopped_wave(waves: Sequence[Record]) -> str:
 
 
 def _status(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    asked, silent, drifted = len(record["hosts"]), _hosts_without_result(hosts), record.get("drifted") or []
-    if not asked:
+    total, silent, drifted = len(record["hosts"]), _hosts_without_result(hosts), record.get("drifted") or []
+    if not total:
         return "There was no host to query."
     wrong = [f"{len(silent)} returned no result"] if silent else []
     wrong += [f"{len(drifted)} {'has' if len(drifted) == 1 else 'have'} drifted"] if drifted else []
     if wrong:
-        return f"Of {number_of(asked, 'host')}, {' and '.join(wrong)}."
-    return f"{number_of(asked, 'host')} queried, no drift."
+        return f"Of {number_of(total, 'host')}, {' and '.join(wrong)}."
+    return f"{number_of(total, 'host')} queried, no drift."
 
 
 def _hosts_without_result(hosts: Mapping[str, Sequence[str]]) -> list[str]:
@@ -135,17 +135,17 @@ def _hosts_without_result(hosts: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
-    asked, bad = len(record["hosts"]), _hosts_not_rolled_back(hosts)
-    if not asked:
+    total, bad = len(record["hosts"]), _hosts_not_rolled_back(hosts)
+    if not total:
         return "There was no host to roll back."
     if record.get("check_mode"):
-        parts = [f"{len(hosts.get('planned', ()))} of {number_of(asked, 'host')} would be rolled back"]
+        parts = [f"{len(hosts.get('planned', ()))} of {number_of(total, 'host')} would be rolled back"]
         parts += [f"{len(bad)} would fail or could not be asked"] if bad else []
         return f"A plan, nothing was changed: {', '.join(parts)}."
     if bad:
         are = "is" if len(bad) == 1 else "are"
-        return f"{len(bad)} of {number_of(asked, 'host')} {are} not in the requested state."
-    return f"{number_of(asked, 'host')} in the requested state, verified."
+        return f"{len(bad)} of {number_of(total, 'host')} {are} not in the requested state."
+    return f"{number_of(total, 'host')} in the requested state, verified."
 
 
 def _hosts_not_rolled_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:

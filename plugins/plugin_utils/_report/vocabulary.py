@@ -101,7 +101,7 @@ STEPS: Mapping[str, str] = {
     "back": "during the rollback",
 }
 
-# Of the options of a rollout, in the order in which they are shown.
+# Of the options of a rollout, in display order.
 OPTIONS: Mapping[str, str] = {
     "src": "Patch or bundle",
     "name": "Which patch",

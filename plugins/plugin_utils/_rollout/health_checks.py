@@ -38,12 +38,12 @@ def health_checks(values: Values, directory: Path) -> tuple[dict[str, t.Any], ..
     `command` is a text or a list of texts, `tasks` an absolute path, which was relative to `directory`.
     Raises TaskError `bad-option`.
     """
-    asked = values.parse(NAME, "[{")
+    value = values.parse(NAME, "[{")
     checks = []
-    for number, check in enumerate(asked if isinstance(asked, list) else [] if asked is None else [asked], 1):
+    for number, check in enumerate(value if isinstance(value, list) else [] if value is None else [value], 1):
         if not isinstance(check, dict):
             raise bad_option(
-                NAME, f"has {format_value(check)} in it" if isinstance(asked, list) else f"is {format_value(asked)}",
+                NAME, f"has {format_value(check)} in it" if isinstance(value, list) else f"is {format_value(value)}",
                 "give a list of dicts such as {unit: nginx.service}, or one as JSON text")
         checks.append(_check(number, check, directory))
     names = [check["name"] for check in checks]

@@ -53,8 +53,8 @@ def plan_lines(record: Record) -> list[str]:
         f"  {'all are' if record['alone'] else 'each wave is'} watched for {options['soak']} s, on trial for "
         f"{options['trial']} s, then {options['state']}; {_when_some_fail(record)}")
     if record["trial_raised"]:
-        asked = options["asked_trial"]
-        lines.append(f"  the trial is longer than the requested {asked} s, because a wave takes longer")
+        requested = options["asked_trial"]
+        lines.append(f"  the trial is longer than the requested {requested} s, because a wave takes longer")
     lines += [f"  {note}" for note in record["notes"]]
     if record["breach"]:
         lines.append(f"nothing is started: {record['breach']['why']}")

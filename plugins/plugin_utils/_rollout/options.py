@@ -36,8 +36,7 @@ ON_STALL = ("reverse", "wait", "force")
 ON_BREACH = ("rollback_wave", "rollback_all", "hold")
 SOAK, LONGEST_SOAK = 300, 24 * 3600  # seconds
 TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as in the module patch
-# What other plays and roles of this collection take, and what they leave behind for later jobs, which get it as
-# variables.
+# Variables of other plays and roles of this collection, and facts that they set: later jobs get those as variables.
 OTHERS = (
     "hosts", "rollback_to", "fail_on_drift", "report", "report_record", "preflight", "rollback", "rollout", "status")
 _SIMILARITY = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
@@ -93,7 +92,7 @@ NAMES = tuple(field.name for field in dataclasses.fields(Options))
 def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = None) -> Options:
     """The options in the templated variables of a play; files of tasks are below `directory`, or where Ansible started.
 
-    Each can be of its own type, the text of a survey, and where it is a list or a dict JSON text; empty means default.
+    Each can be of its own type, the text of a survey, and for a list or a dict JSON text; empty means default.
     Raises TaskError `bad-option`.
     """
     check_names(variables)
@@ -137,8 +136,8 @@ def check_names(variables: Iterable[str]) -> None:
 def check_same_on_all_hosts(variables: Mapping[str, Mapping[str, t.Any]], read: Callable[[str, str], t.Any]) -> None:
     """Refuse different values on different hosts: a rollout has one value of each option.
 
-    `variables`: those of each host as they are written; `read` has a host's variable with its templates resolved, which
-    costs much and is done only where there are any.
+    `variables`: those of each host as written; `read` returns a host's variable with its templates resolved. That is
+    slow, so it is only called for templates.
     """
     first = next(iter(variables))
     for name in (PREFIX + option for option in NAMES):

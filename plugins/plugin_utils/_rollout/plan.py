@@ -92,9 +92,9 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
     host["untried"] = effective and not answer.get("trial")
     host["functions"] = functions_of(patch, "patched" if effective else "absent")
     # From the whole result: the list in the record is truncated.
-    standing = blockers_in(answer["findings"], (*TOLERATED, *options.ignore_findings))
-    if verdict == "blocked" and standing:
-        first = findings_of({"findings": standing})[0]
+    blockers = blockers_in(answer["findings"], (*TOLERATED, *options.ignore_findings))
+    if verdict == "blocked" and blockers:
+        first = findings_of({"findings": blockers})[0]
         fail(host, "check", (first["code"], first["message"]), "unchanged")
     elif patch["state"] == "accepted" or (host["untried"] and options.state == "enabled"):
         host.update(state=patch["state"], done=True)
@@ -107,7 +107,7 @@ def play_of(record: Record) -> tuple[list[str], list[int]]:
 
 
 def exact_pattern(name: str) -> str:
-    """A pattern for `hosts` of a play that matches only the host of this name, whatever characters are in it."""
+    """A pattern for `hosts` of a play that matches only the host of this name, with any characters in the name."""
     if split_host_pattern([name]) == [name] and name[0] not in "!&":
         return name  # Ansible prefers a host of that name to a group or a pattern
     letters = (letter if letter.isalnum() and letter.isascii() else f"\\U{ord(letter):08x}" for letter in name)

@@ -82,7 +82,7 @@ def _check(call: Call) -> dict[str, t.Any]:
 
 
 def _check_localhost(hosts: Iterable[str]) -> None:
-    """Refuse an inventory where Ansible uses another host as localhost: later plays find the plan there."""
+    """Refuse an inventory with another host as localhost: later plays find the plan on localhost."""
     taken = sorted(set(constants.LOCALHOST).intersection(hosts))
     if taken and "localhost" not in taken:
         raise TaskError(
@@ -99,11 +99,11 @@ def _plan(call: Call) -> dict[str, t.Any]:
         call.check_mode, call.now())
     record["alone"] = call.alone
     hosts = call.variables["ansible_play_batch" if call.alone else "ansible_play_hosts_all"]
-    asked = set(call.variables["ansible_play_hosts"])
+    queried = set(call.variables["ansible_play_hosts"])
     answers = call.answers("__livepatch_check", hosts)
     groups = call.variables["groups"]
     plan(
-        record, options, {host: answers[host] if host in asked else {} for host in hosts}, call.variables["hostvars"],
+        record, options, {host: answers[host] if host in queried else {} for host in hosts}, call.variables["hostvars"],
         groups)
     # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)

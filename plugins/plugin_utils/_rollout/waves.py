@@ -54,7 +54,7 @@ class Entry(t.NamedTuple):
 
 
 class Wave(t.NamedTuple):
-    """A wave of a plan; `number` counts from 1, and `entry` is what it was made from."""
+    """A wave of a plan; `number` counts from 1, and `entry` is its entry in the plan."""
 
     number: int
     hosts: list[str]
@@ -109,7 +109,7 @@ def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) ->
     """
     known = {
         text.lower(): entry.title for entry in entries for text in (entry.text, entry.title) if not text.isdecimal()}
-    known[ALL] = ALL  # also where a wave is the group of that name, since it means no less
+    known[ALL] = ALL  # also if a wave is the group `all`, because both mean every host
     found = []
     for name in names:
         number = parse_whole(name)

@@ -132,7 +132,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
 
 
 def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerdict | None:
-    """Why `target` is not verified as the exact set of enabled patches; None where it is."""
+    """The reason why `target` is not verified as the exact set of enabled patches, or None."""
     nothing = missing_result(proof)
     if nothing == "no_result":
         return RollbackVerdict("failed", NOT_VERIFIED)
@@ -141,9 +141,9 @@ def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerd
     if not (are_findings(proof.get("findings")) and is_list(proof.get("patches"))):
         return RollbackVerdict("failed", failure_of(proof))
     blockers = [entry for entry in proof["findings"] if entry["level"] == "blocker"]
-    standing = [entry for entry in blockers if entry["code"] not in TOLERATED]
-    if standing:
-        return RollbackVerdict("failed", _failure(standing[0]))
+    remaining = [entry for entry in blockers if entry["code"] not in TOLERATED]
+    if remaining:
+        return RollbackVerdict("failed", _failure(remaining[0]))
     if nothing and not blockers:
         return RollbackVerdict("failed", failure_of(proof))
     enabled = _texts(proof["patches"])

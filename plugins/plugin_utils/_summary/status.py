@@ -39,12 +39,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     no_result_line,
 )
 
-# The verdicts of a host, by its least settled patch. The last three have no result.
+# The verdicts of a host, by its least stable patch. The last three have no result.
 VERDICTS = (
     "accepted", "enabled", "on_trial", "in_transition", "unpatched", "unsupported", "unchecked", "unreachable",
     "no_result")
 QUERIED = VERDICTS[:6]
-# The states of a patch in patch_info, and in a summary, the most settled first.
+# The states of a patch in patch_info, and in a summary, the most stable first.
 PATCH_STATES = ("accepted", "enabled", "disabled", "enabling", "disabling")
 STATES = ("accepted", "enabled", "on trial", "enabling", "disabling", "disabled", "quarantined")
 VERDICT_OF_STATE = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class TaskError(Exception):
-    """A failure of a task that is not about its patch file; `message` says what is wrong and what to do."""
+    """A failure of a task that is not about its patch file; `message` has the problem and the action."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -17,7 +17,7 @@ class TaskError(Exception):
 
 
 class PatchFileError(Exception):
-    """A patch file that cannot be used.
+    """An unusable patch file.
 
     `code` is stable and kebab-case; `file` and `problem` make the message: "fix.ko" "is not an ELF file. Give ...".
     Code that works on bytes leaves `file` empty. A caller that knows the path adds it with `with_file()`.
@@ -48,4 +48,4 @@ def too_complex() -> PatchFileError:
 
 
 class BundleError(PatchFileError):
-    """A bundle directory, or its bundle.yml, that cannot be used; its codes begin with `bundle-`."""
+    """An unusable bundle directory or bundle.yml; its codes begin with `bundle-`."""

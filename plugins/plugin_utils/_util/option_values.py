@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The values of `livepatch_*` variables, which come as their own types or as the text of a survey."""
+"""Reads `livepatch_*` variables, given in their own types or as the text of a survey."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 PREFIX = "livepatch_"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}")
 _SHARE = re.compile(r"0*([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
-_LONGEST_VALUE = 80  # letters of a wrong value in a message
+_LONGEST_VALUE = 80  # characters of a wrong value in a message
 
 
 def to_plain(value: t.Any) -> t.Any:
-    """A copy without subclasses of str, int, dict and list, as ansible-core has them from 2.19 on; JSON can hold it."""
+    """A copy without subclasses of str, int, dict and list (as in ansible-core from 2.19 on), suitable for JSON."""
     if isinstance(value, str):
         return str.__str__(value)
     if value is None or isinstance(value, bool):
@@ -39,7 +39,7 @@ def to_plain(value: t.Any) -> t.Any:
 
 
 def has_template(value: t.Any) -> bool:
-    """Whether there is a template in a value as it is written, or anywhere in it."""
+    """Whether a value as written is a template, or contains one at any depth."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, Mapping):
@@ -48,18 +48,18 @@ def has_template(value: t.Any) -> bool:
 
 
 def bad_option(name: str, problem: str, right: str) -> TaskError:
-    """The error for a variable: its name, what is wrong, and what to do, as an imperative."""
+    """The error for a variable: its name, the problem, and the action as an imperative."""
     return TaskError("bad-option", f"{PREFIX}{name} {problem}. {right[0].upper()}{right[1:]}.")
 
 
 def format_value(value: t.Any) -> str:
-    """A value for a message, not more of it than one can read."""
+    """A value for a message, truncated to a readable length."""
     text = printable(repr(value))
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
 
 
 class Values:
-    """Reads variables by their names without `livepatch_`; nothing, None and what is empty mean the default.
+    """Reads variables by their names without `livepatch_`; undefined, None and empty values mean the default.
 
     Every reader raises TaskError `bad-option`.
     """
@@ -68,7 +68,7 @@ class Values:
         self._variables = variables
 
     def get(self, name: str) -> t.Any:
-        """The value, without the spaces around a text; None where there is none."""
+        """The value, without the spaces around a text, or None."""
         value = to_plain(self._variables[PREFIX + name]) if PREFIX + name in self._variables else None
         if isinstance(value, str):
             value = value.strip()
@@ -97,7 +97,7 @@ class Values:
         return number
 
     def flag(self, name: str) -> bool:
-        """Yes or no, in any word that Ansible has for it; no without one."""
+        """A boolean, in any of Ansible's words for one; False by default."""
         value = self.get(name)
         try:
             return False if value is None else boolean(value)
@@ -105,7 +105,7 @@ class Values:
             raise bad_option(name, f"is {format_value(value)}", "give true or false") from None
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
-        """One of the choices, of which the first is the default."""
+        """One of the choices; the first is the default."""
         value = self.get(name)
         if value is None:
             return choices[0]
@@ -133,7 +133,7 @@ class Values:
         return value
 
     def parse(self, name: str, marks: str) -> t.Any:
-        """The value, and a text that begins with one of these marks as the JSON that it is."""
+        """The value; a text that begins with one of these marks is parsed as JSON."""
         value = self.get(name)
         if not isinstance(value, str) or value[0] not in marks:
             return value
@@ -157,7 +157,7 @@ def parse_whole(value: t.Any) -> int | None:
 
 
 def parse_share(value: t.Any) -> tuple[str, Fraction] | None:
-    """A share from 0% to 100% as it is written and as it counts, such as 12.5%; None for anything else."""
+    """A share from 0% to 100% such as 12.5%, as a text and as a number; None for anything else."""
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return None
