@@ -43,7 +43,7 @@ def actor_label(who):
         return f"{who['controller_user']}@{who['controller_node']}"
     if who["user"] and who["address"]:
         return f"{who['user']} from {who['address']}"
-    return who["user"] or who["address"] or "somebody"
+    return who["user"] or who["address"] or "an unknown user"
 
 
 def _login(host):

@@ -87,7 +87,7 @@ def test_processes_that_cannot_be_read_or_that_go_round_tell_nothing(kernel):
 @pytest.mark.parametrize("who, words", [
     ({"controller_user": "alice", "controller_node": "control1", "user": "root"}, "alice@control1"),
     ({"user": "deploy", "address": "192.0.2.7"}, "deploy from 192.0.2.7"), ({"user": "root"}, "root"),
-    ({"address": "192.0.2.7", "user": None}, "192.0.2.7"), ({"user": None}, "somebody"),
+    ({"address": "192.0.2.7", "user": None}, "192.0.2.7"), ({"user": None}, "an unknown user"),
 ])
 def test_somebody_is_called_by_what_is_known(who, words):
     assert actor_label(dict(NOBODY, **who)) == words
