@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from ansible.plugins.connection import ConnectionBase
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import merge
+
 
 def reset_connection(connection: ConnectionBase) -> None:
     """Make the next call use a new connection, to prove that the host still accepts connections."""
@@ -20,18 +22,13 @@ def reset_connection(connection: ConnectionBase) -> None:
 def merge_results(load: dict, acceptance: dict) -> dict:
     """The result of a task from the results of its two calls."""
     result = dict(acceptance, changed=bool(load.get("changed") or acceptance.get("changed")))
-    result["findings"] = _merge_lists(load, acceptance, "findings")
+    result["findings"] = merge(load.get("findings") or [], acceptance.get("findings") or [])
     result["baseline"] = load.get("baseline")  # the host before it was changed
     if result.get("failed"):
         return result
-    result["blockers"] = _merge_lists(load, acceptance, "blockers")
+    result["blockers"] = merge(load.get("blockers") or [], acceptance.get("blockers") or [])
     result["transaction"] = load.get("transaction") or acceptance.get("transaction")
     first = {key: load["patch"][key] for key in ("previous_state", "replaces", "transition_seconds")}
     result["patch"] = dict(acceptance["patch"], **first)
     result["diff"] = dict(acceptance["diff"], before=load["diff"]["before"])
     return result
-
-
-def _merge_lists(load: dict, acceptance: dict, key: str) -> list:
-    earlier = load.get(key) or []
-    return earlier + [entry for entry in acceptance.get(key) or [] if entry not in earlier]

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 Record = dict[str, t.Any]
@@ -30,11 +31,6 @@ STATES = (
 STATES_WITH_PATCH = ("accepted", "enabled", "on_trial", "waiting", "reverting", "unknown")
 
 TASK_SKIPPED = (None, "The task was skipped on this host. Run the rollout again.")  # a failure
-
-
-def utc_timestamp(now: float) -> str:
-    """A time in seconds since 1970, as text in UTC."""
-    return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_record(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     Record,
@@ -16,7 +17,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
     new_host,
     new_record,
     patches_of,
-    utc_timestamp,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
     MOST_FUNCTIONS,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     STATES_WITH_PATCH,
     TASK_SKIPPED,
     Record,
     fail,
     failed_hosts,
-    utc_timestamp,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_sentence
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts

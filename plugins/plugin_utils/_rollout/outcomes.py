@@ -13,14 +13,11 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import merge
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
-    TASK_SKIPPED,
-    Record,
-    fail,
-    utc_timestamp,
-)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import TASK_SKIPPED, Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
     HOST_UNREACHABLE,
     LONGEST,
@@ -161,7 +158,7 @@ def _describe_watch(host: Record, answer: Mapping[str, t.Any], now: float, last:
     elif "trial" in answer and trial is None:
         host["trial_ends"] = None
     host.update(
-        blockers=blockers_of(answer), health=health_of(answer), findings=_merge_findings(host["findings"], findings))
+        blockers=blockers_of(answer), health=health_of(answer), findings=merge(host["findings"], findings))
     blockers = [entry for entry in findings if entry["level"] == "blocker"]
     if answer.get("failed"):
         fail(host, "look", failure_of(answer))
@@ -182,10 +179,6 @@ def _describe_user_tasks(host: Record, result: t.Any) -> None:
     message = truncate(" ".join(message.split()), LONGEST)
     host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
     fail(host, "look", ("health-check-failed", f"A task of your own failed: {message}"))
-
-
-def _merge_findings(earlier: list[dict[str, t.Any]], found: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    return [*earlier, *(entry for entry in found if entry not in earlier)]
 
 
 def record_look(record: Record, wave: Record, now: float, after: float) -> None:

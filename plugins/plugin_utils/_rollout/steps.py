@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 
 from ansible import constants
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
@@ -32,7 +33,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
     failed_hosts,
     new_record,
     patches_of,
-    utc_timestamp,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate, outcomes

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results import fields
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
