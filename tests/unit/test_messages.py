@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import MESSAGES as IMAGE_MESSAGES
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_PART, WHY_NOT_LOADED
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import (
+    WHY_NO_BOOT_SERVICE,
+    WHY_NOT_LOADED,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import REFUSALS
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import HELP
@@ -65,7 +68,7 @@ ERRORS = sorted(
      for text in messages_of_errors(file.read_text(encoding="utf-8"))})
 # Clauses within a message, after which it has its full stop.
 CLAUSES = sorted({
-    *WHY_NOT_LOADED.values(), *WHY_NO_BOOT_PART.values(), *HELP.values(), *(why for _text, _code, why in LOG_CAUSES),
+    *WHY_NOT_LOADED.values(), *WHY_NO_BOOT_SERVICE.values(), *HELP.values(), *(why for _text, _code, why in LOG_CAUSES),
     *(why for _code, why in [*ERRNO_CAUSES.values(), *REFUSALS.values()])})
 MESSAGES = [*(message for _level, _ignorable, message in FINDINGS.values()), *IMAGE_MESSAGES.values()]
 ALL = [*MESSAGES, *(text for _file, text in ERRORS), *CLAUSES]

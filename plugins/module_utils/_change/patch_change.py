@@ -338,7 +338,7 @@ class PatchChange:
         try:
             restore.check()
         except LivepatchError:  # a replaced patch cannot be loaded again
-            restore = restore.to_remaining_layers()
+            restore = restore.to_layers_in_effect(self.ledger, lambda layer: layer["name"] != self.name)
         lost = [name for name in names_of(stack) if name not in names_of(restore.target)]
         try:
             if not restore.run():

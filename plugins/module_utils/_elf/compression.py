@@ -7,9 +7,11 @@ Both halves read patch files with this. Like gzip, xz and zstd, it accepts sever
 zeros as padding of a file of gzip or xz.
 """
 
+import contextlib
 import importlib
 import lzma
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -22,7 +24,7 @@ PIECE = 64 << 10  # bytes read at once
 CHUNK = 1 << 20  # bytes of output at once
 XZ_MEMORY = 256 << 20
 ZSTD_WINDOW_BITS = 27
-ZSTD_SECONDS = 60
+ZSTD_SECONDS = 300
 ZSTD_STDIN = "/*stdin*\\ : "
 MAGIC = ((b"\x1f\x8b", "gz"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zst"))  # never the file's name
 LONGEST_MAGIC = max(len(magic) for magic, _kind in MAGIC)
@@ -52,11 +54,12 @@ def uncompressed(file, more_zstd=()):
     kind = compression_of(file.read(LONGEST_MAGIC))
     file.seek(0)
     size = 0
-    for piece in READERS[kind](file, more_zstd):
-        size += len(piece)
-        if size > LARGEST:
-            raise too_large()
-        yield piece
+    with contextlib.closing(READERS[kind](file, more_zstd)) as pieces:
+        for piece in pieces:
+            size += len(piece)
+            if size > LARGEST:
+                raise too_large()
+            yield piece
 
 
 def too_large():
@@ -107,7 +110,7 @@ def _behind_padding(file, piece, padding):
 
 
 def _plain(file, _more_zstd):
-    return iter(lambda: file.read(CHUNK), b"")
+    yield from iter(lambda: file.read(CHUNK), b"")
 
 
 def _gunzip(file, _more_zstd):
@@ -187,19 +190,25 @@ def zstd_by_program(file):
 
 
 def _output_of(command, file):
-    with _with_descriptor(file) as source, tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=complaints)
+    with _with_descriptor(file) as source, subprocess.Popen(
+            command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         deadline = threading.Timer(ZSTD_SECONDS, process.kill)
-        deadline.start()
+        deadline.daemon = True
+        complaint = ""
         try:
+            deadline.start()
             yield from iter(lambda: process.stdout.read(CHUNK), b"")
+            complaint = process.stderr.read(1000).decode("utf-8", "replace").strip()
         finally:
             process.stdout.close()  # ends a program with more output
+            process.stderr.close()
             status = process.wait()
             deadline.cancel()
+            if deadline.is_alive():
+                deadline.join()
+        if status == -signal.SIGKILL:
+            raise corrupt(f"zstd was stopped after {ZSTD_SECONDS} s")
         if status:
-            complaints.seek(0)
-            complaint = complaints.read(1000).decode("utf-8", "replace").strip()
             raise corrupt(complaint or f"zstd ended with status {status}")
 
 
@@ -208,10 +217,12 @@ def _with_descriptor(file):
     try:
         return open(file.fileno(), "rb", buffering=0, closefd=False)
     except OSError:  # io.UnsupportedOperation: it is in memory
-        copy = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the caller closes it
-        shutil.copyfileobj(file, copy)
-        copy.seek(0)
-        return copy
+        with contextlib.ExitStack() as stack:
+            copy = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+            stack.pop_all()
+            return copy
 
 
 READERS = {"none": _plain, "gz": _gunzip, "xz": _unxz, "zst": _unzstd}

@@ -6,7 +6,7 @@
 import hashlib
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import CompressionError, uncompressed
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -32,8 +32,8 @@ def open_image(path):
     Raises LivepatchError `no-such-file`, `remote-src-directory`, `not-a-file`, and during a read `zstd-missing`,
     `corrupt-compression`, `too-large`.
     """
-    with _opened(path) as raw:
-        yield Image(path, uncompressed(raw))
+    with _opened(path) as raw, closing(uncompressed(raw)) as pieces:
+        yield Image(path, pieces)
 
 
 class Image:
@@ -51,6 +51,10 @@ class Image:
                 self._left = next(self._pieces, b"")
             except CompressionError as error:
                 raise LivepatchError(error.code, MESSAGES[error.code].format(path=self._path, why=error)) from error
+            except OSError as error:
+                why = error.strerror or str(error)
+                raise LivepatchError(
+                    "corrupt-compression", MESSAGES["corrupt-compression"].format(path=self._path, why=why)) from error
         plain, self._left = self._left[:size], self._left[size:]
         return plain
 

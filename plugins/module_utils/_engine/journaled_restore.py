@@ -6,6 +6,7 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status, disarm
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    contains_build,
     loaded_with,
     same_build,
     still_in_kernel,
@@ -60,7 +61,8 @@ def restore_or_remove(host, interface, restore, transaction):
     try:
         return restore_in_transaction(host, interface, restore, transaction)
     except LivepatchError:
-        remaining = restore.to_remaining_layers()
+        remaining = restore.to_layers_in_effect(
+            transaction.ledger, lambda layer: contains_build(restore.target, layer))
         trial = transaction.ledger["trial"]
         if remaining.patches_to_remove() or interface.patch_in_transition() is not None:
             restore_in_transaction(host, interface, remaining, transaction.next())

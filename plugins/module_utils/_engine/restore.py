@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import contains_build, empty_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import (
     in_common,
     names_of,
@@ -69,10 +69,10 @@ class StackRestore:
             self._check(layer)
             self._store.check_undamaged(layer["sha256"])
 
-    def to_remaining_layers(self):
-        """The restore to those layers of the target in effect now: it removes other patches and loads none."""
-        stack = self._stack(self.interface.patches())
-        target = [layer for layer in self.target if contains_build(stack, layer)]
+    def to_layers_in_effect(self, ledger, keep):
+        """The same restore to the layers that are in effect now and for which `keep(layer)` holds."""
+        stack = running_stack(self.host, self.interface.patches(), ledger)
+        target = [layer for layer in stack if keep(layer)]
         return StackRestore(self.host, self.interface, target, *self._options, ignored=self._ignored)
 
     def load_all(self, before):

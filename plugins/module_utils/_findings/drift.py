@@ -88,7 +88,7 @@ WHEN_CRASHED = {
 }
 
 # The reason why no boot loads a patch, and the action; a full stop follows.
-WHY_NO_BOOT_PART = {
+WHY_NO_BOOT_SERVICE = {
     "no-systemd": "this host has no systemd. After each boot, set them to state accepted again",
     "not-installed": (
         "the unit kernel-livepatch.service is missing or masked. Unmask it, or set one of the patches to state "

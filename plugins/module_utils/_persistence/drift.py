@@ -7,7 +7,7 @@ from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import (
     WHEN_CRASHED,
-    WHY_NO_BOOT_PART,
+    WHY_NO_BOOT_SERVICE,
     WHY_NOT_LOADED,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
@@ -160,7 +160,7 @@ def _about_boot(host_state):
             why = "no-systemd"
         else:
             why = "not-enabled" if host_state.boot["installed"] else "not-installed"
-        yield finding("boot-service-missing", "boot", why=WHY_NO_BOOT_PART[why])
+        yield finding("boot-service-missing", "boot", why=WHY_NO_BOOT_SERVICE[why])
 
 
 def _boots(host_state):

@@ -26,7 +26,7 @@ _PROBLEMS = {
 def uncompress(data: bytes) -> tuple[bytes, str]:
     """Return the plain bytes and their compression: none, gz, xz or zst.
 
-    Raises PatchFileError: corrupt-compression, too-large, zstd-missing.
+    Raises PatchFileError: corrupt-compression, too-large, zstd-missing, unreadable.
     """
     kind = compression.compression_of(data)
     try:
@@ -37,6 +37,10 @@ def uncompress(data: bytes) -> tuple[bytes, str]:
         return b"".join(compression.uncompressed(io.BytesIO(data), (_zstd_by_library,))), kind
     except compression.CompressionError as error:
         raise PatchFileError(error.code, _PROBLEMS[error.code].format(why=error.reason)) from error
+    except OSError as error:  # the program zstd gets the data through a temporary file
+        raise PatchFileError(
+            "unreadable", f"cannot be uncompressed ({error.strerror}). Make room in the temporary directory, or "
+            "install the Python library zstandard") from error
 
 
 def _zstd_by_library(file: t.BinaryIO) -> t.Iterator[bytes] | None:

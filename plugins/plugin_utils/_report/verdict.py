@@ -123,7 +123,7 @@ def _status(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
     total, silent, drifted = len(record["hosts"]), _hosts_without_result(hosts), record.get("drifted") or []
     if not total:
         return "There was no host to query."
-    wrong = [f"{len(silent)} returned no result"] if silent else []
+    wrong = [f"{len(silent)} could not be queried"] if silent else []
     wrong += [f"{len(drifted)} {'has' if len(drifted) == 1 else 'have'} drifted"] if drifted else []
     if wrong:
         return f"Of {number_of(total, 'host')}, {' and '.join(wrong)}."
@@ -140,7 +140,7 @@ def _rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         return "There was no host to roll back."
     if record.get("check_mode"):
         parts = [f"{len(hosts.get('planned', ()))} of {number_of(total, 'host')} would be rolled back"]
-        parts += [f"{len(bad)} would fail or could not be asked"] if bad else []
+        parts += [f"{len(bad)} would fail or could not be checked"] if bad else []
         return f"A plan, nothing was changed: {', '.join(parts)}."
     if bad:
         are = "is" if len(bad) == 1 else "are"
@@ -199,7 +199,8 @@ def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> l
     waiting = _waiting(record)
     if waiting:
         number = waiting.get("number")
-        todo.append(f"Approve wave {number}: run it again with -e livepatch_approved={number}.")
+        approved = ",".join(map(str, [*(record["options"].get("approved") or []), number]))
+        todo.append(f"Approve wave {number}: run it again with -e livepatch_approved={approved}.")
     if record.get("outcome") == "running":
         todo.append("If that run has ended, run it again. It continues from there.")
     if hosts.get("on_trial") and not failed:

@@ -35,11 +35,11 @@ _ROLLOUT = {
     **_PATCHED,
     "waiting": StateLabel("in transition", "…", "warn", "tasks hold the transition and still run the old code"),
     "reverting": StateLabel(
-        "reverting automatically", "↶", "warn", "the patch is on trial, or perhaps on trial, until the trial ends"),
+        "reverting automatically", "↶", "warn", "the patch is possibly still on trial until the trial ends"),
     "unknown": StateLabel("in an unknown state", "?", "bad", "the host may have changed, and could not be checked"),
     "rolled_back": StateLabel("rolled back", "↩", "calm", "the earlier live patches run again, verified"),
     "unchanged": StateLabel("unchanged", "-", "calm", "nothing was loaded"),
-    "pending": StateLabel("not reached", "○", "calm", "nothing was changed"),
+    "pending": StateLabel("not patched", "○", "calm", "nothing was changed"),
     "no_build": StateLabel("without a build", "∅", "calm", "there is no build for the kernel"),
 }
 # By kind of record, in the order of the counts; a plan is the record of a rollout in check mode.
@@ -52,7 +52,7 @@ STATES: Mapping[str, Mapping[str, StateLabel]] = {
         "unpatched": StateLabel("no live patch", "○", "calm", "no live patch is in effect"),
         "unsupported": StateLabel(
             "unsupported", "∅", "calm", "the kernel has no interface supported by this collection"),
-        "unchecked": StateLabel("could not be asked", "✗", "bad", "the query failed"),
+        "unchecked": StateLabel("query failed", "✗", "bad", "the host returned an error"),
         "unreachable": StateLabel("unreachable", "✗", "bad", "the connection failed"),
         "no_result": StateLabel("without a result", "?", "bad", "skipped, or unreachable in an earlier play"),
     },
@@ -83,8 +83,8 @@ WAVES: Mapping[str, StateLabel] = {
     "open": StateLabel("open", "…", "warn", "the wave did not reach its gate"),
     "waits": StateLabel("waits for approval", "…", "warn", "the wave needs an approval"),
     "failed": StateLabel("failed", "✗", "bad", "the wave did not pass the gate"),
-    "skipped": StateLabel("skipped", "-", "calm", "not started, because an earlier wave failed"),
-    "pending": StateLabel("not begun", "○", "calm", "not started"),
+    "skipped": StateLabel("skipped", "-", "calm", "not started, because the rollout stopped before it"),
+    "pending": StateLabel("not started", "○", "calm", "its turn has not come"),
 }
 
 BREACH: Mapping[str, str] = {

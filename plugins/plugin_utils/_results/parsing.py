@@ -56,7 +56,7 @@ def failure_of(answer: Mapping[str, t.Any]) -> Failure:
         return MALFORMED
     code = answer.get("code")
     # ansible-core 2.19 and later put "Task failed:" before the message.
-    message = str(answer.get("msg") or "no reason given").strip().removeprefix("Task failed: ")
+    message = str(answer.get("msg") or "").strip().removeprefix("Task failed:").strip() or "no reason given"
     # When no module ran, for example without sudo, the reason is the last line of the output.
     printed = str(answer.get("module_stderr") or answer.get("module_stdout") or "").split("\n")
     last = next((line.strip() for line in reversed(printed) if line.strip()), None)

@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 WORDS = {
     "accepted": "accepted", "enabled": "enabled", "on_trial": "on trial", "waiting": "in transition",
     "reverting": "reverting automatically", "rolled_back": "rolled back", "unchanged": "unchanged",
-    "pending": "not reached", "no_build": "without a build", "unknown": "in an unknown state",
+    "pending": "not patched", "no_build": "without a build", "unknown": "in an unknown state",
 }
 ON_BREACH = {
     "rollback_wave": "the wave is rolled back", "rollback_all": "all waves are rolled back",
@@ -30,7 +30,7 @@ AFTER_BREACH = {
     "rollback_wave": "Rolling back the wave", "rollback_all": "Rolling back all waves",
     "hold": "Rolling back no host, hosts on trial revert automatically",
 }
-WAVES = {"waits": "waits for approval", "skipped": "not begun", "open": "did not come to its end"}
+WAVES = {"waits": "waits for approval", "skipped": "skipped", "open": "unfinished"}
 PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
 
 
@@ -121,7 +121,7 @@ def _progress_parts(hosts: Mapping[str, Record]) -> list[str]:
     others = [name for name in failed if name not in unreachable]
     states = [host["state"] for host in well.values()]
     parts = [f"{states.count(state)} {words}" for state, words in (
-        ("on_trial", "patched and well"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
+        ("on_trial", "patched and healthy"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
     if waiting:
         names = [_waits_for(name, host) for name, host in waiting.items()]
         parts.append(f"{len(waiting)} waiting ({join_hosts(names)})")
@@ -153,8 +153,8 @@ def closing_line(record: Record, wave: Record) -> str:
 
 def waiting_line(record: Record, wave: Record) -> str:
     return (
-        f"{_heading(record, wave)} ({wave['title']}) waits for approval: run again with livepatch_approved="
-        f"{','.join([*record['options']['approved'], str(wave['number'])])}, which goes on here")
+        f"{_heading(record, wave)} ({wave['title']}) waits for approval. To approve it, run again with -e "
+        f"livepatch_approved={','.join([*record['options']['approved'], str(wave['number'])])}")
 
 
 def end_lines(record: Record) -> list[str]:
@@ -223,7 +223,7 @@ def verdict_sentence(record: Record) -> str:
             return f"{waiting_line(record, wave)}."
     if record["breach"]:
         where = f"in wave {record['breach']['wave']}" if record["breach"]["wave"] else "before it began"
-        return f"The rollout was stopped {where}: {record['breach']['why']}. {sum_line(record)}."
+        return f"The rollout was stopped {where}. {record['breach']['why']}. {sum_line(record)}."
     if record["outcome"] == "planned":
         return f"Not every host with a build can be patched. {sum_line(record)}."
     return f"Not every host with a build is {record['options']['state']}. {sum_line(record)}."
@@ -250,7 +250,8 @@ def problems(record: Record) -> dict[str, str]:
 
 def _state_text(host: Record) -> str:
     if host["state"] in ("reverting", "on_trial", "waiting") and host["trial_ends"]:
-        return f"on trial, or perhaps on trial, and reverts automatically by {host['trial_ends']}"
+        maybe = "possibly still on trial" if host["state"] == "reverting" else "on trial"
+        return f"{maybe}, and reverts automatically by {host['trial_ends']}"
     if host["state"] == "unknown":
         return "in an unknown state. Check it with the playbook kernel.livepatch.status"
     return WORDS[host["state"]]

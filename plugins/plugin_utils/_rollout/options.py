@@ -38,7 +38,8 @@ SOAK, LONGEST_SOAK = 300, 24 * 3600  # seconds
 TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as in the module patch
 # Variables of other plays and roles of this collection, and facts that they set: later jobs get those as variables.
 OTHERS = (
-    "hosts", "rollback_to", "fail_on_drift", "report", "report_record", "preflight", "rollback", "rollout", "status")
+    "hosts", "rollback_to", "fail_on_drift", "report", "report_kind", "report_results", "report_proofs", "preflight",
+    "rollback", "rollout", "status")
 _SIMILARITY = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
 _SRC = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 

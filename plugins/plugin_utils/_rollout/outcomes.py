@@ -178,7 +178,7 @@ def _describe_user_tasks(host: Record, result: t.Any) -> None:
     _code, message = failure_of(result) if isinstance(result, Mapping) else MALFORMED
     message = truncate(" ".join(message.split()), LONGEST)
     host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
-    fail(host, "look", ("health-check-failed", f"A task of your own failed: {message}"))
+    fail(host, "look", ("health-check-failed", f"Your tasks failed: {message}"))
 
 
 def record_look(record: Record, wave: Record, now: float, after: float) -> None:

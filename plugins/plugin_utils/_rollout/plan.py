@@ -59,7 +59,7 @@ def plan(
         for name in wave["hosts"]:
             record["hosts"][name]["wave"] = wave["number"]
         if all(record["hosts"][name]["done"] for name in wave["hosts"]):
-            wave.update(state="passed", why="its hosts were where they should be before")
+            wave.update(state="passed", why="all its hosts are already in the requested state")
 
 
 def _plan_host(answer: t.Any, options: Options) -> Record:

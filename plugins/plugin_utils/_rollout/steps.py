@@ -58,7 +58,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 PROGRESS_SECONDS = 60  # seconds
-TASKS_SKIPPED = {"failed": True, "msg": "Not all of them ran."}
+TASKS_SKIPPED = {"failed": True, "msg": "Not all tasks of your files ran."}
 # Stands for the wave when there is none: the role apply runs every step also then.
 EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
 

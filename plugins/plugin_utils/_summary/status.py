@@ -59,7 +59,7 @@ WORDS = {
     "in_transition": "in transition",
     "unpatched": "without a live patch",
     "unsupported": "cannot be live patched",
-    "unchecked": "could not be asked",
+    "unchecked": "query failed",
     "unreachable": "unreachable",
     "no_result": "without a result",
 }
@@ -262,7 +262,7 @@ def fails_on_drift(value: t.Any) -> bool:
 def status_lines(summary: Mapping[str, t.Any]) -> list[str]:
     """One paragraph for each cohort, then the hosts without a result, then the counts."""
     lines = [line for cohort in summary["cohorts"] for line in _cohort_lines(cohort)]
-    lines.extend(failure_line("could not be asked", group) for group in summary["unchecked"])
+    lines.extend(failure_line("query failed", group) for group in summary["unchecked"])
     lines.extend(failure_line("unreachable", group) for group in summary["unreachable"])
     return [*lines, *no_result_line(summary["no_result"]), _sum(summary)]
 
@@ -289,8 +289,8 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     lines.extend(finding_line(group["level"], group) for group in drift)
     if cohort["untold"]:
         lines.append(
-            f"  not known on {join_hosts(cohort['untold'])}, which takes root: accepted, on trial and quarantined "
-            "patches, and drift")
+            f"  unknown without root on {join_hosts(cohort['untold'])}: accepted, on trial and quarantined patches, "
+            "and drift")
     return lines
 
 
@@ -311,7 +311,7 @@ def _details(cohort: Mapping[str, t.Any]) -> dict[tuple[str, str, str], str]:
 
 
 def _sum(summary: Mapping[str, t.Any]) -> str:
-    parts = [count_line(summary["counts"], WORDS, "nothing to ask")]
+    parts = [count_line(summary["counts"], WORDS, "no hosts")]
     if summary["drifted"]:
         drifted = summary["drifted"]
         what = "1 host has" if len(drifted) == 1 else f"{len(drifted)} hosts have"

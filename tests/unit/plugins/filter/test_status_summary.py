@@ -52,7 +52,7 @@ def test_a_host_is_what_its_least_settled_patch_is(told, verdict):
 
 
 def test_no_hosts_are_no_problem_of_the_filter():
-    assert SUMMARIZE({})["lines"] == ["0 hosts: nothing to ask"]
+    assert SUMMARIZE({})["lines"] == ["0 hosts: no hosts"]
 
 
 def test_builds_are_told_apart_only_where_there_are_several():
@@ -109,7 +109,7 @@ def test_drift_is_a_problem_where_that_is_asked_for_also_where_it_is_not_known()
         "a": "x: About x. Also: y.",
         "b": "The drift of the host is unknown without root. Run the task with become: true."}
     assert summary["ok"] is False
-    assert any(line.startswith("  not known on b, which takes root: accepted") for line in summary["lines"])
+    assert any(line.startswith("  unknown without root on b: accepted") for line in summary["lines"])
 
 
 def test_a_cohort_needs_the_variables_of_its_hosts():

@@ -79,7 +79,7 @@ def test_check_mode_shows_the_plan_and_changes_nothing(rollout, calls, runs):
 def test_without_a_terminal_a_wave_that_waits_for_approval_ends_the_rollout(rollout, calls):
     run = rollout(FIVE, livepatch_approve="2")
     assert (run.code, run.failed, calls("load")) == (2, ["localhost"], [CANARY])
-    assert "run again with livepatch_approved=2" in run.output
+    assert "run again with -e livepatch_approved=2" in run.output
 
 
 def test_tasks_of_ones_own_are_a_health_check(rollout, runs, tmp_path):

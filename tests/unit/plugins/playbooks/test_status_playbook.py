@@ -52,10 +52,10 @@ def test_every_kind_of_host_is_in_the_summary_and_those_that_told_nothing_fail(s
         "  fix enabled on odd",
         "  fix on trial on trying (reverts in 187 s)",
         "  warning loaded-by-hand on odd: About loaded-by-hand.",
-        "could not be asked: broken: unreadable: /proc/version cannot be read.",
+        "query failed: broken: unreadable: /proc/version cannot be read.",
         "unreachable: gone: Connection refused",
         "6 hosts: 1 accepted, 1 enabled, 1 on trial, 1 without a live patch, "
-        "1 could not be asked, 1 unreachable; 1 host has drifted: odd",
+        "1 query failed, 1 unreachable; 1 host has drifted: odd",
     ]
     assert (run.code, sorted(run.failed)) == (2, ["broken", "gone"])
 
@@ -102,7 +102,7 @@ def test_later_jobs_get_a_few_facts_of_each_host(status):
 def test_a_summary_comes_also_where_no_host_gave_a_result(status, told):
     run = status({"one": told, "two": told})
     assert (run.code, sorted(run.failed)) == (2, ["one", "two"])
-    assert run.lines[-1] == f"2 hosts: 2 {'unreachable' if told == 'unreachable' else 'could not be asked'}"
+    assert run.lines[-1] == f"2 hosts: 2 {'unreachable' if told == 'unreachable' else 'query failed'}"
 
 
 @pytest.mark.parametrize("hosts", ["kept,bare", ["kept", "bare"]])
@@ -191,4 +191,4 @@ def test_a_summary_comes_also_where_nobody_gets_into_the_first_host(status):
     hosts = {"bad": {"ansible_become_method": "nosuch"}, "good": {}}
     run = status({"bad": answer(), "good": answer()}, inventory={"hosts": hosts})
     assert (run.code, run.failed) == (2, ["bad"]), run.output
-    assert run.lines[-1] == "2 hosts: 1 without a live patch, 1 could not be asked"
+    assert run.lines[-1] == "2 hosts: 1 without a live patch, 1 query failed"

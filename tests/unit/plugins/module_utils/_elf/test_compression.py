@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Patch files that are on the host already: compressed, damaged, or no files at all."""
 
+import errno
 import gzip
 import hashlib
 import lzma
@@ -10,6 +11,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -110,6 +112,41 @@ def test_a_truncated_zstd_file_is_corrupt(file):
 def test_zstd_without_its_command_says_what_to_install(file, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     assert failure(file(b"\x28\xb5\x2f\xfd")) == "zstd-missing"
+
+
+@needs_zstd
+def test_zstd_needs_no_temporary_directory(file, monkeypatch):
+    """A host that reverts with a full disk reads its own modules all the same."""
+    def nowhere(*_arguments, **_options):
+        raise FileNotFoundError("No usable temporary directory")
+    monkeypatch.setattr(compression.tempfile, "TemporaryFile", nowhere)
+    assert image_digest(file(zstd(IMAGE))) == (DIGEST, 102400)
+
+
+@needs_zstd
+def test_nothing_is_left_when_what_is_read_cannot_be_used(file, monkeypatch):
+    processes = []
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **options: processes.append(real(*words, **options)) or (
+        processes[-1]))
+    content = zstd(os.urandom(4 << 20))
+    threads = threading.active_count()
+    processes.clear()
+    with pytest.raises(OSError, match="full") as kept, open_image(file(content)) as image:
+        assert len(image.read(10)) == 10
+        raise OSError("full")
+    assert kept.value.__traceback__ is not None
+    assert [process.returncode is not None for process in processes] == [True]
+    assert threading.active_count() == threads
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_corrupt(file, monkeypatch):
+    def broken(_file, _more_zstd):
+        yield b"begun"
+        raise OSError(errno.EIO, "Input/output error")
+    monkeypatch.setitem(compression.READERS, "none", broken)
+    path = file(IMAGE)
+    assert failure(path) == "corrupt-compression"
 
 
 def test_what_unpacks_to_too_much_is_refused(file, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import (
     DRIFT,
     WHEN_CRASHED,
-    WHY_NO_BOOT_PART,
+    WHY_NO_BOOT_SERVICE,
     WHY_NOT_LOADED,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
@@ -314,7 +314,7 @@ def test_after_a_clean_reboot_nothing_is_quarantined(kernel):
 
 def test_every_message_says_what_to_do():
     texts = [message for code, (_level, _may, message) in DRIFT.items() if "{why}" not in message]
-    clauses = [*WHY_NOT_LOADED.values(), *WHY_NO_BOOT_PART.values()]
+    clauses = [*WHY_NOT_LOADED.values(), *WHY_NO_BOOT_SERVICE.values()]
     assert all(re.search(r"[.] [A-Z]", text) for text in texts)
     assert all(re.search(r"[.] [A-Z]|, then ", text) for text in clauses)
     assert set(WHEN_CRASHED) == {AFTER_BOOT, ON_TRIAL}

@@ -146,7 +146,7 @@ def test_cves_are_said_to_be_covered_only_where_the_patch_stays():
     said = text[text.index("CVE coverage"):text.index("Options Patch or bundle")]
     assert "CVE-2026-1234 CVE-2026-1301" in said
     assert re.search(r"✓ covered 30 ", said)
-    assert re.search(r"✗ not covered: not reached 150 ", said)
+    assert re.search(r"✗ not covered: not patched 150 ", said)
     assert re.search(r"✗ not covered: without a build 12 ", said)
     assert re.search(r"✗ not covered: reverting automatically 4 ", said)
 

@@ -80,7 +80,7 @@ def test_a_status_says_of_the_fleet_what_its_summary_says(told):
 def test_the_head_of_a_status_says_what_to_do(told):
     head = verdict(told)
     assert (head.tone, head.what) == (
-        "bad", "Of 8 hosts, 3 returned no result and 1 has drifted.")
+        "bad", "Of 8 hosts, 3 could not be queried and 1 has drifted.")
     assert head.todo == [
         "Fix the errors of broken, gone, untold (see below), then run it again.", "Fix the drift on odd (see below).",
         "Accept the patch on trying before the trial ends. Otherwise the host reverts.",

@@ -86,5 +86,5 @@ def test_nothing_is_said_to_be_in_doubt_only_where_that_is_so(case, sure):
 def test_what_is_uncertain_comes_first():
     stands = verdict(examples.rollout(300, breach_in=3, no_build=12, unreachable=4, stalled=14)).stands
     assert stands[0].startswith(
-        "4 reverting automatically: the patch is on trial, or perhaps on trial, until the trial ends, the ")
+        "4 reverting automatically: the patch is possibly still on trial until the trial ends, the ")
     assert stands[1].startswith("30 accepted: ")

@@ -142,8 +142,8 @@ def test_a_misspelled_variable_is_refused(name, meant):
 
 
 @pytest.mark.parametrize("name", [
-    "hosts", "rollback_to", "fail_on_drift", "report_record", "rollback", "status", "rollout", "preflight", "report",
-    "owner", "ring", "window"])
+    "hosts", "rollback_to", "fail_on_drift", "report_kind", "report_results", "report_proofs", "rollback", "status",
+    "rollout", "preflight", "report", "owner", "ring", "window"])
 def test_other_variables_are_none_of_its_business(name):
     assert options(**{name: "x"}) == options()
 

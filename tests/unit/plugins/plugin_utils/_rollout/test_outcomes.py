@@ -65,7 +65,7 @@ def test_who_has_refused_to_accept_reverts_automatically(one):
 @pytest.mark.parametrize("load", [CUT_SHORT, failed("no-space", transaction="t1"), {"patch": {}}])
 def test_a_load_that_was_cut_short_may_have_left_the_patch_on_trial(one, load):
     _record, host, told = one({"load": load, "back": "unreachable"})
-    assert host["state"] == "reverting" and "on trial, or perhaps on trial" in told
+    assert host["state"] == "reverting" and "possibly still on trial" in told
 
 
 @pytest.mark.parametrize("load", [failed("refused-by-kernel", patch=patch("absent")), failed("host-busy")])

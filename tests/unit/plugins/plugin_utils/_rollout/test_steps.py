@@ -154,7 +154,7 @@ def test_after_a_wave_that_something_else_has_ended_no_other_begins(rollout, loo
     assert (record["outcome"], record["ok"], on(run, "load")) == ("stopped", False, [CANARY])
     assert (states(record)[CANARY], record["breach"]["wave"]) == (state, 1)
     assert "the wave ended before its gate" in run.ended["verdict"] and CANARY in run.ended["problems"]
-    assert f"wave 1 of 3 failed: 1 patched and well; {record['breach']['why']}" in run.said
+    assert f"wave 1 of 3 failed: 1 patched and healthy; {record['breach']['why']}" in run.said
 
 
 def test_the_last_wave_can_be_left_open_too(rollout):
@@ -308,7 +308,7 @@ def test_each_host_for_itself(rollout):
 def test_a_user_task_that_fails_is_a_failed_health_check(rollout):
     record = rollout({CANARY: {"own": {"failed": True, "msg": "the service is down"}}}).run()
     assert record["hosts"][CANARY]["failure"] == {
-        "code": "health-check-failed", "message": "A task of your own failed: the service is down", "step": "look"}
+        "code": "health-check-failed", "message": "Your tasks failed: the service is down", "step": "look"}
 
 
 @pytest.mark.parametrize("done", [None, "of another run"])
@@ -317,7 +317,7 @@ def test_user_tasks_that_were_not_gone_through_are_a_failed_health_check(rollout
     checks = [{"tasks": str(tmp_path / "own.yml")}]
     assert rollout(livepatch_health_checks=checks).run()["ok"]
     record = rollout({CANARY: {"own_done": done}}, livepatch_health_checks=checks).run()
-    assert record["hosts"][CANARY]["failure"]["message"] == "A task of your own failed: Not all of them ran."
+    assert record["hosts"][CANARY]["failure"]["message"] == "Your tasks failed: Not all tasks of your files ran."
 
 
 def test_a_wave_is_watched_for_its_time(rollout):
@@ -325,7 +325,7 @@ def test_a_wave_is_watched_for_its_time(rollout):
     begin = run.clock
     run.run()
     assert run.clock - begin == pytest.approx(300)
-    assert "wave 3 of 3: 60 s left: 3 patched and well" in run.said
+    assert "wave 3 of 3: 60 s left: 3 patched and healthy" in run.said
 
 
 @pytest.mark.parametrize("by", [-7200, 7200])
@@ -386,7 +386,7 @@ def test_an_approval_is_asked_for_beside_those_that_were_given(rollout, monkeypa
     monkeypatch.setattr(steps, "ask", lambda question: None)
     run = rollout(livepatch_approve="all", livepatch_approved="1")
     run.run()
-    assert "run again with livepatch_approved=1,2, which goes on here" in run.ended["verdict"]
+    assert "run again with -e livepatch_approved=1,2" in run.ended["verdict"]
 
 
 def test_steps_without_a_plan_say_what_to_use(tmp_path, rollout):
