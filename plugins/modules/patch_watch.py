@@ -298,7 +298,7 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.http import fetch
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.url import fetch
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
 

@@ -8,12 +8,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 
 LONGEST_MESSAGE = 300  # characters
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
-TIMEOUT_TYPES = ("DeadlineExceeded", "timeout", "TimeoutError")  # of http.py, and of sockets (theirs was renamed)
+TIMEOUT_TYPES = ("DeadlineExceeded", "timeout", "TimeoutError")  # of url.py, and of sockets (theirs was renamed)
 HEALTHY_STATES = tuple(state for state in UP if state != "activating")
 
 
 def check_health(host, checks, fetch):
-    """A list of `name`, `kind`, `ok`, `message` and `seconds`, one for each check; `fetch` is that of http.py."""
+    """A list of `name`, `kind`, `ok`, `message` and `seconds`, one for each check; `fetch` is that of url.py."""
     return [_run_check(host, check, fetch) for check in checks]
 
 

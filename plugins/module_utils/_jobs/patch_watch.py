@@ -47,7 +47,7 @@ def watch_host(host, name, earlier, checks, fetch, report_only=False):
     """Check a host on which the patch `name` should run; changes nothing.
 
     `earlier` is the result of baseline.baseline() before the change, or parts of it; without it nothing is compared.
-    `checks` is the option health_checks, `fetch` that of http.py. Returns a dict of `well`, `state`, `verified`,
+    `checks` is the option health_checks, `fetch` that of url.py. Returns a dict of `well`, `state`, `verified`,
     `functions`, `blockers`, `health`, `boot_id`, `taints`, `kernel_log`, `trial` and `findings`. Raises LivepatchError
     `bad-option`, `bad-name`, `name-not-a-livepatch`, and the first blocker's unless `report_only`.
     """

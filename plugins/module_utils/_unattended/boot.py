@@ -46,7 +46,7 @@ def boot(host):
     with open_transaction(host, "boot", wait=True) as transaction:
         transaction.update_ledger(watched=True)  # writes the ledger for this boot, also if the load fails
         messages = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
-                for one in transaction.ledger["quarantined"]]
+                    for one in transaction.ledger["quarantined"]]
         if accepted_for_running_kernel(host, transaction.ledger):
             messages.append(_load(host, transaction))
         return " ".join(messages)

@@ -42,8 +42,9 @@ class Verdict(t.NamedTuple):
 def verdict(record: Record) -> Verdict:
     hosts = by_state(record)
     tone = _tone(record, hosts)
-    functions = {"rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
-            "rollback": (_rollback, _todo_after_rollback)}
+    functions = {
+        "rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
+        "rollback": (_rollback, _todo_after_rollback)}
     what, todo = functions[record["kind"]]
     return Verdict(
         tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts),

@@ -145,5 +145,3 @@ def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:
 
 def _count_line(counts: Mapping[str, int]) -> str:
     return count_line(counts, WORDS, "nothing to check")
-
-

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.checks import check_health
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.http import fetch
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import health_checks
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.url import fetch
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
