@@ -17,15 +17,20 @@ from guest import Guest
 from tests.lab import Lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def started_fleet(request, lab, tmp_path_factory):
-    """The fleet and the path of its inventory; all tests have the same machines."""
+    """The fleet and the path of its inventory; all tests of a file have the same machines.
+
+    They end with the file: idle machines of the lab keep more than one core busy.
+    """
     count = 4 if request.config.getoption("--exhaustive") else 2
     members, groups, patches = {}, {}, {}
     with ExitStack() as stack:
         for kernel in KERNELS:
             its_lab = lab if kernel == lab.kernel.name else stack.enter_context(Lab(kernel=kernel))
             names = {f"{GROUPS[kernel]}{number}": machine for number, machine in enumerate(its_lab.machines(count), 1)}
+            for machine in names.values():
+                stack.callback(its_lab.end, machine)
             members[kernel] = {name: Guest(machine) for name, machine in names.items()}
             groups[GROUPS[kernel]] = {"hosts": _hosts(its_lab, names)}
             patches[kernel] = its_lab.patches
