@@ -25,6 +25,7 @@ from results import Results, Row  # noqa: E402
 from tests.lab import Lab  # noqa: E402
 
 RESULTS = pytest.StashKey[Results]()
+STARTED = pytest.StashKey[float]()
 # What a worker of pytest-xdist hands over at its end.
 HANDED_OVER = "results"
 
@@ -38,6 +39,7 @@ LONG_FILES = (
 def pytest_addoption(parser):
     parser.addoption("--kernel", default="6.1", help="which of the lab's kernels to test on")
     parser.addoption("--exhaustive", action="store_true", help="also the tests that go through every step of a change")
+    parser.addoption("--minutes", type=float, help="skip the tests whose turn comes later than this, and say so")
     parser.addoption("--results", type=Path, help="write what was seen into this file, as a table for a page")
 
 
@@ -46,6 +48,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "exhaustive: takes many minutes; runs with --exhaustive only")
     config.pluginmanager.register(fleet_fixtures)
     config.stash[RESULTS] = Results()
+    config.stash[STARTED] = time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A slow machine runs fewer tests in a limited time; before any fixture starts a machine for the others."""
+    minutes = item.config.getoption("--minutes")
+    if minutes is not None and time.monotonic() - item.config.stash[STARTED] > minutes * 60:
+        pytest.skip(f"not run: the {minutes:g} minutes of this run are over")
 
 
 def pytest_collection_modifyitems(config, items):
