@@ -55,7 +55,7 @@ def test_the_summary_tells_who_would_take_the_patch_and_who_not(preflight, fleet
     (_first, second), _playbooks = fleet
     outcome = preflight()
     assert outcome.code == 2, outcome.output
-    lines = outcome.results[TASK + "Show the summary"]["msg"]
+    lines = outcome.results[TASK + "Show the preflight summary"]["msg"]
     assert lines[0] == f"{guest.release()} x86_64: 3 hosts: 1 compatible, 1 without a build, 1 blocked"
     text = "\n".join(lines)
     assert f"  blocker name-taken-by-other-build on {second.name}: Another build of cmdline_v1 is enabled" in text
@@ -78,7 +78,7 @@ def test_a_bundle_that_cannot_be_read_is_told_once(preflight, fleet):
     (first, second), _playbooks = fleet
     outcome = preflight("--limit", f"{first.name},{second.name}", "-e", "livepatch_src=broken")
     assert outcome.code == 2
-    lines = outcome.results[TASK + "Show the summary"]["msg"]
+    lines = outcome.results[TASK + "Show the preflight summary"]["msg"]
     assert lines[0].startswith(f"could not be checked: {first.name}, {second.name}: not-elf: ")
     assert lines[1:] == ["2 hosts: 2 not checked"]
 
