@@ -24,7 +24,7 @@ ON_MACHINES = (("check-to-ping", "patch_check / ping, on a real kernel", kernel.
 
 
 def main(names: list[str]) -> int:
-    """Run the benchmarks of these names, or all that need no machine."""
+    """Run the benchmarks of these names, or every one without a machine."""
     make_importable()
     known = {row[0]: row for row in (*BENCHMARKS, *ON_MACHINES)}
     unknown = [name for name in names if name not in known]

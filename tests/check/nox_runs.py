@@ -35,7 +35,7 @@ def run(sessions: Sequence[str], directory: Path) -> None:
     """
     home = environments()
     home.mkdir(mode=0o700, exist_ok=True)
-    # On a CI system too, what there is no interpreter for is skipped.
+    # Sessions without an interpreter are skipped, on a CI system too.
     nox = [_install_nox(home), "-R", "--no-error-on-missing-interpreters", "--envdir", home]
     _make_environments(nox, home, sessions, directory)
     results = _run_nox(nox, sessions, directory)

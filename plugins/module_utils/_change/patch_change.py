@@ -32,8 +32,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result imp
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
+    contains_build,
     entry_of,
-    same_build,
     without_patch,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import refuse_while_busy
@@ -100,7 +100,7 @@ class PatchChange:
                  "sha256": self.description["sha256"] if self.description else ""}
         if self.on_trial():
             return False
-        return any(same_build(entry, build) for entry in accepted_for_running_kernel(self.host, self.ledger))
+        return contains_build(accepted_for_running_kernel(self.host, self.ledger), build)
 
     def is_scheduled(self):
         """Whether a boot of any kernel, or a trial's end, would load a patch of this name."""

@@ -8,7 +8,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     contains_build,
     loaded_with,
-    same_build,
     still_in_kernel,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
@@ -75,10 +74,10 @@ def _accepted_after_failure(host, interface, transaction, restore, earlier):
     """The ledger's `accepted` after a failed restore: of this kernel, entries that run or are outside the target."""
     stack = running_stack(host, interface.patches(), transaction.ledger)
     now = transaction.ledger["accepted"]
-    known = now + [entry for entry in earlier if not any(same_build(entry, other) for other in now)]
-    untouched = [entry for entry in now if not any(same_build(entry, layer) for layer in restore.target)]
+    known = now + [entry for entry in earlier if not contains_build(now, entry)]
+    untouched = [entry for entry in now if not contains_build(restore.target, entry)]
     return [entry for entry in known if entry["release"] != host.release() or entry in untouched
-            or any(same_build(entry, layer) for layer in stack)]
+            or contains_build(stack, entry)]
 
 
 def close_trial(host, transaction, best_effort=False, **changes):

@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.acto
     identify_actor,
 )
 
-NOBODY = {"controller_user": None, "controller_node": None, "user": "root", "address": None}
+UNNAMED = {"controller_user": None, "controller_node": None, "user": "root", "address": None}
 
 
 def process(kernel, number, parent, **environment):
@@ -20,18 +20,18 @@ def process(kernel, number, parent, **environment):
 
 
 def test_a_run_that_nothing_is_known_of_is_that_of_its_own_user(kernel):
-    assert identify_actor(kernel) == NOBODY
+    assert identify_actor(kernel) == UNNAMED
 
 
 def test_the_controller_is_taken_at_its_word(kernel):
     assert identify_actor(kernel, {"user": "alice", "node": "control1"}) == dict(
-        NOBODY, controller_user="alice", controller_node="control1")
+        UNNAMED, controller_user="alice", controller_node="control1")
 
 
 @pytest.mark.parametrize("controller", [
     {}, {"user": None}, {"user": 1, "node": ["x"]}, {"user": "", "node": {"x": "y"}}, {"other": "x"}])
 def test_what_is_no_name_is_none(kernel, controller):
-    assert identify_actor(kernel, controller) == NOBODY
+    assert identify_actor(kernel, controller) == UNNAMED
 
 
 def test_names_are_short_and_control_no_terminal(kernel):
@@ -78,10 +78,10 @@ def test_processes_that_cannot_be_read_or_that_go_round_tell_nothing(kernel):
     asked = []
     real = kernel.read_bytes
     kernel.read_bytes = lambda path: asked.append(path) or real(path)
-    assert identify_actor(kernel) == NOBODY
+    assert identify_actor(kernel) == UNNAMED
     assert asked.count("/proc/40/environ") == MOST_PARENTS - 1
     kernel.forbidden = ("/proc/40",)
-    assert identify_actor(kernel) == NOBODY
+    assert identify_actor(kernel) == UNNAMED
 
 
 @pytest.mark.parametrize("who, words", [
@@ -90,4 +90,4 @@ def test_processes_that_cannot_be_read_or_that_go_round_tell_nothing(kernel):
     ({"address": "192.0.2.7", "user": None}, "192.0.2.7"), ({"user": None}, "an unknown user"),
 ])
 def test_somebody_is_called_by_what_is_known(who, words):
-    assert actor_label(dict(NOBODY, **who)) == words
+    assert actor_label(dict(UNNAMED, **who)) == words

@@ -16,7 +16,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot 
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
-    BOOT_ID,
     ONE,
     THREE,
     TWO,
@@ -31,19 +30,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     UNIT_FILE,
-    SimulatedSystemd,
 )
-
-
-@pytest.fixture
-def host(kernel):
-    kernel.put(BOOT_ID, "boot-1\n")
-    return kernel
-
-
-@pytest.fixture
-def systemd(host):
-    return SimulatedSystemd(host)
 
 
 def restart(host, systemd, **options):

@@ -17,7 +17,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot 
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
-    BOOT_ID,
     ONE,
     TWO,
     V1,
@@ -40,12 +39,6 @@ TWO_HOURS = 2 * 3600
 
 class TooLongError(BaseException):
     """What ends a simulated wait that would never end; nothing catches it."""
-
-
-@pytest.fixture
-def host(kernel):
-    kernel.put(BOOT_ID, "boot-1\n")
-    return kernel
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@
 import errno
 import os
 
-import pytest
-
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import safeguards
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction
@@ -30,13 +28,6 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 STACKED = SimulatedPatch("stacked", build_id="44" * 20, objects={"vmlinux": ["other"]})
 UNHOOKED = SimulatedPatch("unhooked", build_id="55" * 20, replace=True, objects={"vmlinux": ["one"]}, defect="unhooked")
 OTHER = SimulatedPatch("other", build_id="33" * 20, objects={"vmlinux": ["one"]})
-
-
-@pytest.fixture
-def host(kernel):
-    """A simulated kernel that knows which boot it is."""
-    kernel.put("/proc/sys/kernel/random/boot_id", "boot-1\n")
-    return kernel
 
 
 def test_the_way_back_is_armed_before_the_load(host, apply, monkeypatch):

@@ -16,7 +16,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
-    BOOT_ID,
     ONE,
     THREE,
     TWO,
@@ -33,22 +32,8 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
-    SimulatedSystemd,
-)
 
 ONE_FUNCTION = {"vmlinux": ["one"]}
-
-
-@pytest.fixture
-def host(kernel):
-    kernel.put(BOOT_ID, "boot-1\n")
-    return kernel
-
-
-@pytest.fixture
-def systemd(host):
-    return SimulatedSystemd(host)
 
 
 def restore(host, to="previous", on_stall="reverse", timeout=3, **options):
