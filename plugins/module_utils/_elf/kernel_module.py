@@ -52,6 +52,7 @@ class ModuleFile:
 
     def __init__(self, data):
         self.elf = ElfFile(data)
+        self.size = len(data)
         self._data = data
 
     def _bytes(self, name):

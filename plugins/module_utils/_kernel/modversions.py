@@ -7,6 +7,7 @@ The kernel does not show them. All modules of one build agree on them, so each i
 """
 
 import re
+from itertools import islice
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file, read_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
@@ -21,14 +22,16 @@ LISTS = (
 )
 CRC_FIELD = len("0x00000000")
 MODULE = re.compile(rb"(?:[^\t\n]*/)?([^\t\n]*)")  # with its build directory
-BUDGET = 0.2  # seconds for reading modules; 20 uncompressed ones take a quarter of it
+# Bounds in work, not in seconds: a busy host has to find what an idle one finds.
+MOST_MODULES = 64
+MOST_BYTES = 16 << 20  # uncompressed; 64 small modules of Debian's have 4 MB
 
 # Only live patches import these, so no module of the kernel has their versions.
 OF_LIVE_PATCHES = "klp_"
 
 
 def symbol_versions(host, index, reference, wanted):
-    """{symbol: CRC} of those `wanted` that are found on the host in a short time.
+    """{symbol: CRC} of those `wanted` that are found on the host, in a bounded number of files.
 
     A list is used only if it agrees with every import of the reference module, because headers can be of another build
     than the running kernel.
@@ -75,13 +78,16 @@ def _crc_in_list(text, index, name):
 def _crcs_of_modules(host, index, reference, wanted):
     found = dict(reference.crcs)
     missing = {name for name in wanted if not name.startswith(OF_LIVE_PATCHES)}.difference(found)
-    end = host.now() + BUDGET
-    for _name, path in loaded_in_tree(host, index):
-        if not missing or host.now() > end:
+    left = MOST_BYTES
+    for _name, path in islice(loaded_in_tree(host, index), MOST_MODULES):
+        if not missing or left <= 0:
             break
         module = module_file(host, path)
+        if module is None:
+            continue
+        left -= module.size
         try:
-            found.update(module.crcs if module else {})
+            found.update(module.crcs)
         except ElfError:
             continue
         missing.difference_update(found)

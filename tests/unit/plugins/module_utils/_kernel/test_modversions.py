@@ -98,10 +98,17 @@ def test_no_more_modules_are_read_than_it_takes(kernel, monkeypatch):
     assert read_paths(kernel, monkeypatch, ("module_layout", "seq_printf")) == ["one.ko", "two.ko"]
 
 
-def test_when_the_time_is_over_no_more_modules_are_read(kernel, monkeypatch):
+@pytest.mark.parametrize("bound, most", [("MOST_MODULES", 2), ("MOST_BYTES", 1 + len(simulated_module(crcs={"one": 1})))])
+def test_the_number_and_the_bytes_of_modules_to_read_are_bounded(kernel, monkeypatch, bound, most):
+    monkeypatch.setattr(modversions, bound, most)
     put_modules(kernel, one={"module_layout": 1}, two={"seq_printf": 2}, three={"dup": 3})
-    kernel.now = iter([0, 0.1, 0.199, 0.21]).__next__
     assert read_paths(kernel, monkeypatch, ("absent",)) == ["one.ko", "two.ko"]
+
+
+def test_a_slow_host_finds_as_much_as_a_fast_one(kernel):
+    put_modules(kernel, one={"module_layout": 1}, two={"seq_printf": 2}, three={"dup": 3})
+    kernel.now = iter(range(0, 10**6, 3600)).__next__
+    assert versions(kernel) == {"module_layout": 1, "seq_printf": 2, "dup": 3}
 
 
 def test_a_damaged_module_is_passed_over(kernel):
