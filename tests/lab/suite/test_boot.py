@@ -21,7 +21,6 @@ def moment(guest, unit, what):
     return int(guest.run(f"systemctl show --value -p {what}TimestampMonotonic {unit}"))
 
 
-@pytest.mark.core
 def test_an_accepted_patch_is_loaded_before_sshd_starts(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_v1"], patches["second_of_two"])

@@ -26,7 +26,6 @@ def test_what_is_enabled_and_not_accepted(play, guest, patches, drift):
     assert drift() == []
 
 
-@pytest.mark.core
 def test_what_is_accepted_and_not_loaded(play, guest, patches, drift, seen):
     assert play("patch", src=patches["cmdline_v1"], state="accepted").code == 0
     guest.run(OUT.format("cmdline_v1"))

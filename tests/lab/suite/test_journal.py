@@ -62,7 +62,6 @@ def test_the_journal_is_lines_that_only_root_reads(play, guest, patches):
     assert (seen["journal"], seen["journal_unreadable"], seen["changing"]) == (None, None, None)
 
 
-@pytest.mark.core
 def test_a_run_that_is_killed_is_interrupted_and_the_next_one_goes_on(play, beside, held, patches):
     killed = beside(held, "patch", src=patches["holder_fix"], transition_timeout=300)
     held.wait_for_transition("holder_fix")

@@ -112,7 +112,6 @@ def test_module_parameters_reach_the_patch(play, guest, patches):
     assert guest.read("/proc/cmdline").endswith(" livepatch=two words:7\n")
 
 
-@pytest.mark.core
 def test_disabled_then_enabled_then_absent(play, guest, patches):
     before = guest.read("/proc/cmdline")
     assert play("patch", src=patches["cmdline_v1"]).code == 0

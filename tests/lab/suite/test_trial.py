@@ -51,7 +51,6 @@ def test_a_trial_ends_by_itself(play, guest, patches, seen):
     seen("a trial not accepted", "removed by the host at the end of the trial")
 
 
-@pytest.mark.core
 def test_a_host_that_a_patch_cuts_off_comes_back_by_itself(play, guest, beside, patches, seen):
     # Whether its connection survives until the host is back is up to the timing of TCP.
     cut_off = beside(guest, "patch", src=patches["drop_network"], trial=20, transition_timeout=20)
