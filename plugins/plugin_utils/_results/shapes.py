@@ -115,7 +115,8 @@ _LIVEPATCH = Keys({
     "trial": Keys({
         "transaction": MAYBE_TRANSACTION, "name": NAME, "since": MAYBE_TIME, "seconds": MAYBE_WHOLE,
         "seconds_left": WHOLE, "back_to": NAMES}, null=True),
-    "drift": Items(FINDING, 1000, keep="worst", title="drift", null=True)})
+    "drift": Items(
+        Keys({**FINDING.must, "level": Text(16, choices=LEVELS[1:])}), 1000, keep="worst", title="drift", null=True)})
 
 
 @dataclasses.dataclass(frozen=True)
