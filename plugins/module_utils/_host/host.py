@@ -9,7 +9,7 @@ import pwd
 import sys
 import time
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host import processes, syscalls
+from ansible_collections.kernel.livepatch.plugins.module_utils._host import files, processes, syscalls
 
 BLOCK = 1 << 16  # bytes
 GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
@@ -54,6 +54,10 @@ class Host:
             if error.errno in GONE or error.errno in (errno.EACCES, errno.EPERM, errno.EINVAL):
                 return default
             raise
+
+    def read_small(self, path, most):
+        """The first `most` bytes of a regular file, without following a link and without waiting; raises OSError."""
+        return files.read_regular(self.path(path), most)
 
     def line_blocks(self, path):
         """The lines of a long file as lists of bytes, with newlines, read only as far as needed; raises OSError."""

@@ -139,6 +139,11 @@ class SimulatedKernel(Host):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return super().read_bytes(path)
 
+    def read_small(self, path, most):
+        if path.startswith(tuple(self.forbidden)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return super().read_small(path, most)
+
     def write(self, path, text):
         self.writes.append((path, text))
         folder, _slash, attribute = path.rpartition("/")
