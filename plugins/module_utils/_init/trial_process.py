@@ -21,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.smal
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import TEXT
 
+START_SECONDS = 180  # for a busy host to start Python, and for Python to read its modules
 SHAPE = {"transaction": TEXT, "pid": int, "started": int}
 
 

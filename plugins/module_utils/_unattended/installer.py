@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sync_directory,
     write_private,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import program_argv
@@ -30,7 +31,6 @@ PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")  # the distributi
 PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path without characters to quote
 # Writable by other users, not mounted at boot, or closed to services by SELinux.
 ELSEWHERE = ("/home/", "/root/", "/tmp/", "/var/tmp/", "/run/", "/dev/")
-SECONDS = 60  # for Python to read the whole program
 
 PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
@@ -74,7 +74,7 @@ def _install(host, argv, content):
 
 def _probe(host, argv):
     try:
-        output = host.run([*argv, "ready"], SECONDS)[1]
+        output = host.run([*argv, "ready"], START_SECONDS)[1]
     except (LivepatchError, OSError) as error:
         output = str(error)
     if output != "ready":

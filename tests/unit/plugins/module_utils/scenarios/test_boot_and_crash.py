@@ -42,7 +42,7 @@ def host(kernel):
     kernel.put(BOOT_ID, "boot-1\n")
     kernel.put("/run/systemd/system/x", "")
     kernel.answer = lambda argv: (0, {"ready": "ready", "kernel-livepatch.service": "ActiveState=active"}.get(
-        argv[-1], "ActiveState=active" if "show" in argv else ""))
+        argv[-1], "ActiveState=active" if "show" in argv and not argv[-1].endswith(".timer") else ""))
     return kernel
 
 
