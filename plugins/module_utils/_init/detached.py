@@ -56,7 +56,7 @@ class DetachedProcess:
     def schedule_boot_confirmation(self, argv, seconds):
         """Nothing to do: without systemd, no patch is loaded at boot."""
 
-    def install_boot_service(self, argv):
+    def install_boot_service(self, argv, enable=False):
         return False
 
     def boot_service_status(self):

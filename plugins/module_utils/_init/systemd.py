@@ -10,6 +10,7 @@ src/core/timer.c). The waiting process has also read its modules before the patc
 
 import os
 import re
+import stat
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
@@ -25,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import seal
 
 RUNNING = "/run/systemd/system"  # a directory if systemd is the init system; sd_booted(3)
 UNITS = "/etc/systemd/system"
@@ -36,6 +38,7 @@ SECONDS = 60  # for systemd to answer
 # systemctl itself waits 180 s for a reload (DAEMON_RELOAD_TIMEOUT_SEC in src/systemctl/systemctl-daemon-reload.c).
 WORK_SECONDS = 300  # for systemd to read its units again, or to start one
 UP = ("active", "activating", "reloading")  # a service waiting for its restart is activating
+MODE = 0o644  # of the unit
 FAILED = "boot-service-failed"
 NAME = re.compile(r"[^A-Za-z0-9_.-]")  # characters to replace in a unit's name
 
@@ -43,8 +46,8 @@ NAME = re.compile(r"[^A-Za-z0-9_.-]")  # characters to replace in a unit's name
 # ExecStart, and ExecStop would not (systemd.service(5)). No default dependencies, or the service could not start before
 # the units of basic.target. Without the ledger, the service does not start. Only a shutdown may stop it: after a stop
 # by hand or by rescue mode, a clean shutdown would look like a crash.
+HEAD = b"# Written by the Ansible collection kernel.livepatch. To load nothing at boot, run `systemctl mask`.\n"
 TEXT = """\
-# Written by the Ansible collection kernel.livepatch. To load nothing at boot, run `systemctl disable`.
 [Unit]
 Description=Load the accepted kernel live patches
 ConditionPathExists={ledger}
@@ -129,11 +132,11 @@ class Systemd:
         if status:
             raise _boot_service_error(_last_line(output))
 
-    def install_boot_service(self, argv):
+    def install_boot_service(self, argv, enable=False):
         if os.path.islink(self.host.path(f"{UNITS}/{UNIT}")):  # masked by an operator
             return False
         try:
-            self._reload(self._install(argv))
+            self._reload(self._install(argv, enable))
             if self._property(UNIT, "ActiveState") != "active":
                 self._systemctl("start", UNIT)
             return self._property(UNIT, "ActiveState") == "active"
@@ -165,8 +168,8 @@ class Systemd:
 
     def boot_service_status(self):
         unit = self.host.path(f"{UNITS}/{UNIT}")
-        installed = os.path.exists(unit) and not os.path.islink(unit)
-        return {"installed": installed, "enabled": installed and os.path.lexists(self.host.path(WANTED))}
+        installed = os.path.isfile(unit) and not os.path.islink(unit)
+        return {"installed": installed, "enabled": installed and os.path.islink(self.host.path(WANTED))}
 
     def is_shutting_down(self):
         """Whether the host is shutting down; systemctl's exit status only says whether the system is healthy.
@@ -177,22 +180,26 @@ class Systemd:
             return True
         return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
-    def _install(self, argv):
+    def _install(self, argv, enable):
         """Write the service, and first enable a new one; returns whether the file had to be written."""
-        text = TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii")
+        text = unit_text(argv)
         path = f"{UNITS}/{UNIT}"
         make_way(self.host.path(path))
         installed = self.host.read_bytes_or(path)
-        if installed == text:
-            return False
-        if installed is None:
+        if installed is None or enable:
             self._enable()
+        if installed == text and stat.S_IMODE(self.host.status(path).st_mode) == MODE:
+            return False
         write_private(self.host.path(path), lambda stream: _write_readable(stream, text))
         return True
 
     def _enable(self):
         link = self.host.path(WANTED)
         os.makedirs(os.path.dirname(link), mode=0o755, exist_ok=True)
+        if not os.path.islink(link):
+            make_way(link)
+        if os.path.isfile(link) and not os.path.islink(link):
+            os.unlink(link)  # systemd ignores a file there
         if not os.path.lexists(link):
             os.symlink(f"{UNITS}/{UNIT}", link)
             sync_directory(os.path.dirname(link))
@@ -219,6 +226,11 @@ class Systemd:
         return self.host.run([path, *argv], seconds)
 
 
+def unit_text(argv):
+    """The bytes of the unit for a command line of the program."""
+    return seal(HEAD, TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii"))
+
+
 def _trial(transaction):
     return f"kernel-livepatch-trial-{NAME.sub('_', transaction)}"
 
@@ -226,7 +238,7 @@ def _trial(transaction):
 def _write_readable(stream, text):
     """Write a file readable by every user; systemd logs a warning about other units."""
     stream.write(text)
-    os.fchmod(stream.fileno(), 0o644)
+    os.fchmod(stream.fileno(), MODE)
 
 
 def _last_line(output):
@@ -235,6 +247,6 @@ def _last_line(output):
 
 def _boot_service_error(why):
     return LivepatchError(
-        FAILED,
+        "boot-service-failed",
         f"{UNIT} cannot be installed and started ({why}). Without it, the next boot would not know how this one ended, "
         "so nothing is loaded. Repair systemd with the help of `systemctl status {UNIT}`, then run again.")

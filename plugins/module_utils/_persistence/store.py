@@ -12,8 +12,10 @@ import hashlib
 import json
 import os
 import re
+import stat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
     private_directory,
     sweep,
     write_private,
@@ -41,6 +43,8 @@ class Store:
         self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
+        for kind in ("json", "ko"):
+            make_way(self._path(sha256, kind))
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
         text = json.dumps(description, sort_keys=True).encode("utf-8")
         write_private(self._path(sha256, "json"), lambda target: target.write(text))
@@ -73,6 +77,24 @@ class Store:
         """Raises LivepatchError `kept-file-damaged` if `open` would."""
         os.close(self.open(sha256))
 
+    def fault(self, sha256):
+        """Why `open` would refuse a kept file, as a clause, or None; unlike `open` it removes nothing."""
+        try:
+            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            return error.strerror
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return "it is not a regular file"
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                return "other users could write it"
+            return None if _digest(descriptor) == sha256 else "it has other bytes than were sent"
+        except OSError as error:
+            return error.strerror
+        finally:
+            os.close(descriptor)
+
     def description(self, sha256):
         """The description of a kept file; None without a usable one, so that the file is sent again."""
         if not os.path.lexists(self._path(sha256, "ko")):
@@ -104,6 +126,7 @@ class Store:
     def drop(self, sha256):
         """Remove a kept file and its description."""
         for kind in ("json", "ko"):
+            make_way(self._path(sha256, kind))
             if os.path.lexists(self._path(sha256, kind)):
                 os.unlink(self._path(sha256, kind))
 

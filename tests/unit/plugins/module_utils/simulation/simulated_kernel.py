@@ -87,6 +87,7 @@ class SimulatedKernel(Host):
                 symbols=("three", "other"), traced=(0, 1), build_id="bb" * 20)),
         ):
             self.put(path, text)
+        os.chmod(self.path("/usr/bin/python3"), 0o755)
 
     # The host's seam
 

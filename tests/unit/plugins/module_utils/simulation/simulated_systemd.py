@@ -17,7 +17,8 @@ class SimulatedSystemd:
     """`units` are those that run, by name, with the words that they run or None, and `timers` those that will.
 
     `state` is what is-system-running prints. `broken` has the words ("systemd-run", "start", ...) that fail, and
-    `slow` those that end after the time of the caller. `loaded` is the unit's text in systemd's memory.
+    `slow` those that end after the time of the caller. `loaded` is the unit's text in systemd's memory, and
+    `fragment` another file that it read instead of ours.
     """
 
     def __init__(self, kernel):
@@ -29,6 +30,7 @@ class SimulatedSystemd:
         self.broken = {}
         self.slow = set()
         self.loaded = None
+        self.fragment = None
         self._others = kernel.answer
         Path(kernel.path("/run/systemd/system")).mkdir(parents=True)
         for program in ("systemctl", "systemd-run"):
@@ -73,7 +75,7 @@ class SimulatedSystemd:
             "ActiveState": "active" if running else "inactive", "MainPID": "77" if unit in self.units else "0",
             "LoadState": "loaded" if running or (ours and self.loaded is not None) else "not-found",
             "NeedDaemonReload": "yes" if ours and self.loaded != self._on_disk() else "no",
-            "FragmentPath": UNIT_FILE if ours and self._on_disk() is not None else "",
+            "FragmentPath": self.fragment or UNIT_FILE if ours and self._on_disk() is not None else "",
             "UnitFileState": "enabled" if ours and enabled else "disabled"}
         return 0, "".join(f"{key}={known[key]}\n" for key in argv[0].partition("=")[2].split(","))
 
