@@ -87,6 +87,7 @@ DRIFT = {
         "warning", False,
         "No boot will load the accepted patches, because {path} is not a regular file. Move it away."),
     "ledger-damaged": ("warning", False, "{why}"),
+    "newer-version": ("warning", False, "{why}"),
 }
 
 # The reason why an accepted patch is not enabled, and the action; a full stop follows.

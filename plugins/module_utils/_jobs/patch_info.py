@@ -24,10 +24,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     read_ledger,
     seconds_left,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    LEDGER,
+    STATE_DIRECTORY,
+    STORE_DIRECTORY,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER, newer_message
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "drift": None}
@@ -81,13 +86,13 @@ def _remembered(host, inventory):
         return dict(NOT_KNOWN, drift=[finding(error.code, LEDGER, why=error.message)])
     except OSError:
         return NOT_KNOWN
-    kept = {entry["sha256"] for entry in inventory["kept"]}
+    kept, newer = {entry["sha256"] for entry in inventory["kept"]}, _newer_descriptions(host, ledger)
     host_state = HostState(
         release=inventory["kernel"]["release"], boot_id=inventory["kernel"]["boot_id"], patches=inventory["patches"],
-        ledger=ledger, boot=boot_service_status(host), kept=kept,
+        ledger=ledger, boot=boot_service_status(host), kept=kept | set(newer),
         trial_process_alive=_trial_process_alive(host, ledger["trial"]), journal=inventory["journal"] or [],
         changing=inventory["changing"], boot_faults=_boot_faults(host) if ledger["accepted"] else [],
-        damaged=_damaged_files(host, ledger, kept))
+        damaged=_damaged_files(host, ledger, kept | set(newer)))
     return {
         "patches": [dict(patch, state="accepted") if is_accepted(host_state, patch) else patch
                     for patch in host_state.patches],
@@ -96,7 +101,7 @@ def _remembered(host, inventory):
         "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
-        "drift": drift(host_state),
+        "drift": drift(host_state) + list(newer.values()),
     }
 
 
@@ -113,6 +118,16 @@ def _boot_faults(host):
     why = NOT_PERSISTENT.get(host.file_system_type(STATE_DIRECTORY))
     lost = [finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)] if why else []
     return lost + service_faults(host)
+
+
+def _newer_descriptions(host, ledger):
+    """The finding, by digest, about each accepted file that a newer version of this collection described."""
+    found = {}
+    for digest in sorted({entry["sha256"] for entry in ledger["accepted"]}):
+        path = f"{STORE_DIRECTORY}/{digest}.json"
+        if Store(host).is_newer(digest):
+            found[digest] = finding(NEWER, path, why=newer_message(path))
+    return found
 
 
 def _damaged_files(host, ledger, kept):

@@ -20,8 +20,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sweep,
     write_private,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer, refuse_newer
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -39,10 +40,11 @@ class Store:
         return self.description(sha256) is not None
 
     def put(self, stream, description):
-        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `no-space`."""
+        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `newer-version`, `no-space`."""
         self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
+        refuse_newer(self._read(sha256), SCHEMA, f"{STORE_DIRECTORY}/{sha256}.json")
         for kind in ("json", "ko"):
             make_way(self._path(sha256, kind))
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
@@ -99,12 +101,14 @@ class Store:
         """The description of a kept file; None without a usable one, so that the file is sent again."""
         if not os.path.lexists(self._path(sha256, "ko")):
             return None
-        try:
-            with open(self._path(sha256, "json"), "rb") as stream:
-                description = json.loads(stream.read().decode("utf-8"))
-        except (OSError, ValueError):
-            return None
+        description = self._read(sha256)
         return description if is_usable(description, sha256) else None
+
+    def is_newer(self, sha256):
+        """Whether a newer version of this collection wrote the description of a kept file."""
+        if not DIGEST.match(sha256) or not os.path.lexists(self._path(sha256, "ko")):
+            return False
+        return is_newer(self._read(sha256), SCHEMA)
 
     def descriptions(self):
         """The descriptions of all kept files."""
@@ -148,6 +152,14 @@ class Store:
         for name in names:
             if name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names:
                 os.unlink(os.path.join(self.directory, name))
+
+    def _read(self, sha256):
+        """The value in a description's file, of any version; None for an unreadable one."""
+        try:
+            with open(self._path(sha256, "json"), "rb") as stream:
+                return json.loads(stream.read().decode("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):

@@ -314,7 +314,8 @@ def test_a_crash_while_an_accepted_patch_is_taken_out_does_not_load_it_again(hos
         "absent", ["crashed-on-trial"])
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 2}', '{"schema": 1, "boot_id": 7}'])
+@pytest.mark.parametrize("content", [
+    "", "{", "[]", '{"schema": 0}', '{"schema": "2"}', '{"schema": true}', '{"schema": 1, "boot_id": 7}'])
 def test_a_damaged_ledger_brings_nothing_in_and_lets_everything_out(host, interface, apply, content):
     apply(V1)
     host.put(LEDGER, content)
