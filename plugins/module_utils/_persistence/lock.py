@@ -10,11 +10,18 @@ from contextlib import contextmanager, suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN_ACTOR, actor_label
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import (
+    UNKNOWN_ACTOR,
+    actor_label,
+    printable_name,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LOCK, RUN_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.small_files import read_object
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import TEXT
 
 HOLDER_KEYS = ("transaction", "since", "pid", "who")  # the keys shown of a holder
+HOLDER = {"transaction": TEXT, "since": TEXT, "pid": int, "started": int, "who": dict}
 
 
 @contextmanager
@@ -47,14 +54,12 @@ def running_change(host):
     Shape: `transaction`, `since`, `pid`, `who` (see `identify_actor`). It checks the holder's process and not the lock:
     a test of the lock would acquire it, and would block a change that begins.
     """
-    try:
-        holder = json.loads(host.read_or(LOCK, ""))
-        if process_identity(host, holder["pid"]) != {"pid": holder["pid"], "started": holder["started"]}:
-            return None
-        holder["who"] = {key: holder["who"].get(key) for key in UNKNOWN_ACTOR}
-        return {key: holder[key] for key in HOLDER_KEYS}
-    except (ValueError, LookupError, TypeError, AttributeError):  # empty, or half written
+    holder = read_object(host, LOCK, HOLDER)
+    if holder is None or process_identity(host, holder["pid"]) != {
+            "pid": holder["pid"], "started": holder["started"]}:
         return None
+    holder["who"] = {key: printable_name(holder["who"].get(key)) for key in UNKNOWN_ACTOR}
+    return {key: holder[key] for key in HOLDER_KEYS}
 
 
 def refuse_while_busy(host):

@@ -25,13 +25,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import prune_store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
 @contextmanager
 def open_transaction(host, action, controller=None, best_effort_records=False, wait=False, known_ledger=None):
-    """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`.
+    """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`,
+    `newer-version`.
 
     `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is the controller's `user` and `node`,
     see actor.py. With `best_effort_records` the change continues if the records can be neither read nor written;
@@ -60,6 +62,7 @@ class Transaction:
         self._known_ledger = known_ledger
         self._findings = []
         self._started = None
+        self._is_newer = False  # whether a newer version wrote the ledger: its files are not known
         earlier = self._read()
         self.ledger = ledger_for_this_boot(host, earlier, self.now())
         if earlier["boot_id"] != self.ledger["boot_id"]:  # not later: a clean shutdown writes there
@@ -139,8 +142,9 @@ class Transaction:
 
     def _prune_store(self):
         """Remove unneeded files; a file that cannot be removed only uses space."""
-        with suppress(OSError):
-            prune_store(self._host, self.ledger)
+        if not self._is_newer:
+            with suppress(OSError):
+                prune_store(self._host, self.ledger)
 
     def now(self):
         """The time in the format of the records."""
@@ -153,7 +157,8 @@ class Transaction:
             if not self._best_effort_records:
                 raise
             self._add_finding("ledger-not-read", error)
-            if isinstance(error, LivepatchError):
+            self._is_newer = getattr(error, "code", None) == NEWER
+            if isinstance(error, LivepatchError) and not self._is_newer:
                 keep_damaged_copy(self._host)
             return self._known_ledger or empty_ledger()
 
