@@ -125,7 +125,7 @@ def _live_patched(context):
     objects = {entry for entry, _name in theirs}
     return {function for function in facts.replaced
             if any((function[0], name) in theirs for name in facts.printed.names(function))
-            or function in facts.printed.hidden and function[0] in objects}
+            or (function in facts.printed.hidden and function[0] in objects)}
 
 
 def _symbol_count(context, function):

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's symbols, by name as the livepatch core counts them (kernel/livepatch/core.c, klp_find_object_symbol), and
-by address.
+"""The kernel's symbols, by name as the livepatch core counts them (klp_find_object_symbol in kernel/livepatch/core.c),
+and by address.
 
 Where the kernel prints a function, it prints the first symbol at the address (kernel/kallsyms.c, get_symbol_pos). The
 name in a patch can be another one: many system calls have several.
@@ -98,8 +98,8 @@ class KernelSymbols:
 class PrintedNames:
     """The functions that a name printed by the kernel can mean, for some functions of interest.
 
-    `functions`: each (object, name). `own_names`: of all of them, without their objects. `hidden`: those whose other names are not known, because the kernel hides its
-    addresses or its symbols; only their own name is recognized.
+    `functions`: each (object, name). `own_names`: of all of them, without their objects. `hidden`: those whose other
+    names are not known, because the kernel hides its addresses or its symbols; only their own name is recognized.
     """
 
     def __init__(self, symbols, functions):
