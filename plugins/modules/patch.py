@@ -324,8 +324,18 @@ errno:
   returned: when the kernel refused to load the patch
   type: str
   sample: EINVAL
+attempts:
+  description: >-
+    How often the load was tried. It is tried again while the kernel answers V(EBUSY) or V(EAGAIN) without another
+    cause in its log, at most six times and at most for O(timeout) or 30 seconds.
+  returned: when the kernel refused to load the patch
+  type: int
+  sample: 1
 kernel_log:
-  description: The kernel's log lines about the load.
+  description: >-
+    What the kernel logged during the load, at most 100 lines. First are the lines that name the patch or come from the
+    kernel's live patching. Other lines can also be about the load, because a patch can print any text. A last line in
+    parentheses says what is left out.
   returned: when the kernel refused to load the patch
   type: list
   elements: str

@@ -9,7 +9,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace im
     hooked_functions,
     traceable_functions,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import read_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols, PrintedNames
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signing_key
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kprobes import placed_kprobes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import present_objects
@@ -52,8 +52,13 @@ class Facts:
             return None
 
     @cached_property
+    def kernel_symbols(self):
+        """The KernelSymbols of this run: one read for every question about names and addresses."""
+        return KernelSymbols(self.host)
+
+    @cached_property
     def symbols(self):
-        """{name: [object, ...]} of every symbol name in the file (see read_symbols in kallsyms.py).
+        """{name: [object, ...]} of every symbol name in the file (see KernelSymbols.objects in kallsyms.py).
 
         For an import, `__ksymtab_NAME` is included as well: a kernel with `__ksymtab_klp_enable_patch` among its
         symbols shows every export in this form.
@@ -63,7 +68,7 @@ class Facts:
         names = {function["name"] for entry in description["objects"] for function in entry["functions"]}
         names.update(entry["name"] for entry in description["klp_symbols"])
         names.update(exports, ("__ksymtab_" + name for name in exports))
-        return read_symbols(self.host, names)
+        return self.kernel_symbols.objects(names)
 
     @cached_property
     def present(self):
@@ -75,6 +80,11 @@ class Facts:
         objects = [] if self.description["opaque"] else self.description["objects"]
         return {(entry["name"], function["name"])
                 for entry in objects if entry["name"] in self.present for function in entry["functions"]}
+
+    @cached_property
+    def printed(self):
+        """The PrintedNames of the functions in `replaced`."""
+        return PrintedNames(self.kernel_symbols, self.replaced)
 
     @cached_property
     def traceable(self):

@@ -9,6 +9,7 @@ import re
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import errno_words
 
 # The kernel drops its own reference from a work queue, after it removes the patch's directory (klp_free_patch_finish).
 RELEASE_SECONDS = 15
@@ -119,8 +120,8 @@ def remove_module(host, name):
     except OSError as error:
         if error.errno == errno.ENOENT:
             return False
-        code, why = REFUSALS.get(error.errno, ("removal-refused", error.strerror))
-        raise LivepatchError(code, f"The kernel refuses to unload the module {name}: {why}.") from error
+        code, why = REFUSALS.get(error.errno, ("removal-refused", f"{error.strerror}. See the kernel log"))
+        raise LivepatchError(code, f"The kernel refuses to unload the module {name} with {errno_words(error.errno)}: {why}.") from error
     return True
 
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tasks that hold a transition (fs/proc/base.c: patch_state; kernel/livepatch/transition.c)."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols, PrintedNames
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import describe_task, frames, tasks
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.dynamic_debug import blocking_reasons
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
@@ -40,20 +41,29 @@ def describe_blockers(host, patch):
     target = "1" if patch["state"] == "enabling" else "0"
     behind = left_behind(host, target)
     reasons = blocking_reasons(host, [tid for _pid, tid in behind])
-    functions = {function["name"] for entry in patch["objects"] for function in entry["functions"]}
+    functions = {(entry["name"], function["name"]) for entry in patch["objects"] for function in entry["functions"]}
+    printed = PrintedNames(KernelSymbols(host), functions if behind else set())
     held = set(left_behind(host, target))  # some have switched in the meantime
-    blockers = [_blocker(host, pid, tid, reasons, functions) for pid, tid in behind if (pid, tid) in held]
+    blockers = [_blocker(host, pid, tid, reasons, printed) for pid, tid in behind if (pid, tid) in held]
     return [blocker for blocker in blockers if blocker]
 
 
-def _blocker(host, pid, tid, reasons, functions):
+def _blocker(host, pid, tid, reasons, printed):
     task = describe_task(host, pid, tid)
     if task is None:
         return None  # it has ended meanwhile
-    stack = [name for _entry, name in frames(host, pid, tid) or []]
+    stack = frames(host, pid, tid) or []
     reason, function = reasons.get(tid, ("unknown", None))
-    function = function or next((name for name in stack if name in functions), None)
-    return dict(task, reason=reason, function=function, stack=stack)
+    function = function or next(filter(None, (_patched_function(entry, name, printed) for entry, name in stack)), None)
+    return dict(task, reason=reason, function=function, stack=[name for _entry, name in stack])
+
+
+def _patched_function(entry, name, printed):
+    """The name in the patch of a function on a stack, or None."""
+    found = printed.function(entry, name)
+    if found:
+        return found[1]
+    return name if name in printed.own_names else None  # the patch's version of it, in the module of a patch
 
 
 def blockers_sentence(blockers):

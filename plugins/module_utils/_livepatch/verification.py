@@ -5,6 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import hooked_functions, live_patched
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
     module_build_id,
@@ -59,10 +60,11 @@ def _functions(host, interface, patch, description, hooked):
     listed = function_keys(patch["objects"])
     claimed = listed if description is None or description["opaque"] else function_keys(description["objects"])
     loaded = {entry["name"]: entry["patched"] for entry in patch["objects"]}
-    newer = _newer_owners(interface, patch["name"])
+    symbols = KernelSymbols(host)
+    newer = _newer_owners(symbols, interface, patch["name"], listed | claimed)
     present = present_objects(host)
     wanted = {(entry, function) for entry, function, _sympos in listed | claimed if entry in present}
-    patched = {} if hooked is None else live_patched(host, hooked, wanted)
+    patched = {} if hooked is None else live_patched(symbols, hooked, wanted)
     functions = []
     for key in sorted(listed | claimed):
         entry, function, sympos = key
@@ -77,12 +79,14 @@ def _functions(host, interface, patch, description, hooked):
     return functions
 
 
-def _newer_owners(interface, name):
+def _newer_owners(symbols, interface, name, functions):
+    """{function: the newest patch that overrides it}; the kernel compares addresses (klp_find_ops)."""
     owners = {}
     above = False
     for patch in interface.patches():
         if above and patch["state"] == "enabled":
-            owners.update(dict.fromkeys(function_keys(patch["objects"]), patch["name"]))
+            shared = symbols.shared(functions, function_keys(patch["objects"]))
+            owners.update(dict.fromkeys(shared, patch["name"]))
         above = above or patch["name"] == name
     return owners
 
