@@ -14,7 +14,8 @@ options:
       - A patch file (C(.ko), C(.ko.gz), C(.ko.xz) or C(.ko.zst)) or a bundle, a directory of patch files for many
         kernels, on the controller. It is searched like O(ansible.builtin.copy#module:src) of M(ansible.builtin.copy),
         and then below Ansible's start directory.
-      - In a bundle, the task chooses the build for the host's own kernel release and architecture.
+      - In a bundle, the task chooses the build for the host's own kernel release and architecture, and for its build of
+        the kernel if C(bundle.yml) has a C(kernel_build_id). Of several versions of a patch it chooses the newest.
     type: path
   remote_src:
     description:
@@ -25,7 +26,7 @@ options:
   name:
     description:
       - The name of the patch, equal to the name of its kernel module.
-      - Needed to choose a patch if a bundle holds several for one kernel.
+      - Needed to choose a patch if a bundle holds several for one kernel, and they are not versions of one patch.
     type: str
 """
 

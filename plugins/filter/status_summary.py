@@ -191,9 +191,31 @@ _value:
           type: list
           elements: str
         missing:
-          description: Each build of O(src) for this kernel that is not in effect, with C(name) and C(hosts).
+          description: >-
+            Each patch of O(src) for this kernel that is not in effect in the right build, with C(name) and C(hosts).
           type: list
           elements: dict
+        other_build:
+          description: >-
+            The part of RV(_value.cohorts[].missing) where a patch of this name is in effect in another build, in the
+            same shape.
+          type: list
+          elements: dict
+        unproven:
+          description: >-
+            Each patch of O(src) for this kernel that is in effect by its name, and the file or the loaded module has no
+            build-id to compare, with C(name) and C(hosts).
+          type: list
+          elements: dict
+        no_build:
+          description: The hosts of the cohort without a build in O(src), empty without O(src).
+          type: list
+          elements: str
+        undecided:
+          description: >-
+            The hosts of the cohort whose build depends on the build-id of their kernel, and this is unknown.
+          type: list
+          elements: str
     drifted:
       description: The hosts where something of level V(warning) was found.
       type: list

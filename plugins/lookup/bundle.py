@@ -49,7 +49,7 @@ RETURN = r"""
 _list:
   description:
     - The description of each patch file, sorted by release, architecture and name, one bundle after the other.
-    - Each has the keys of P(kernel.livepatch.patch_file#lookup), and RV(_list[].metadata).
+    - Each has the keys of P(kernel.livepatch.patch_file#lookup), and RV(_list[].metadata) and RV(_list[].series).
   type: list
   elements: dict
   contains:
@@ -69,8 +69,23 @@ _list:
           description: A link to read more, or V(none).
           type: str
         kernel_build_id:
-          description: The build-id of the kernel that the patch was built for, or V(none).
+          description: >-
+            The build-id of the only kernel that the file is for, in lower case, or V(none) for every kernel of its
+            release.
           type: str
+          sample: d11e1b6c1e3c2ee5f0f6a0fe1b8a1c1b2c3d4e5f
+    series:
+      description: The place among the versions of one patch in the bundle; missing without other versions.
+      type: dict
+      contains:
+        stem:
+          description: The words that the names of all versions have in common.
+          type: str
+          sample: kpatch
+        rank:
+          description: The place, 0 for the oldest version.
+          type: int
+          sample: 1
 """
 
 from ansible.errors import AnsibleLookupError

@@ -302,9 +302,11 @@ class PatchChange:
 
     def ensure_image(self):
         """Put the image into the store; raises ControllerRequest if the controller must send it."""
-        if self.has_image():
-            return
         offer = self.request.offer
+        if self.has_image():
+            if offer and offer["kind"] == "bundle":
+                self.store.update(self.description)
+            return
         if offer is None:
             raise LivepatchError(
                 "kept-file-damaged",

@@ -5,12 +5,14 @@
 
 from collections import namedtuple
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     is_livepatch,
     loaded_module,
     module_build_id,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
@@ -50,7 +52,8 @@ class CheckContext:
         described = self.description
         return (
             described["livepatch"] and described["arch"] == self.host.machine()
-            and described["release"] == self.host.release())
+            and described["release"] == self.host.release()
+            and required_kernel_build(described) in (None, kernel_build_id(self.host)))
 
     def other_patches(self):
         """The enabled patches other than this one, oldest first."""

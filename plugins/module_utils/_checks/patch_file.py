@@ -6,7 +6,9 @@
 from collections import Counter
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 
 # license_is_gpl_compatible() in include/linux/license.h; the licence is compared as it is written.
 GPL_COMPATIBLE = frozenset((
@@ -30,6 +32,28 @@ def _release(context):
         yield finding("no-vermagic", context.description["name"], file=context.description["file"])
     elif context.description["release"] != running:
         yield finding("wrong-release", context.description["name"], running=running, **_names(context))
+
+
+def _kernel_build(context):
+    """Compare the build-id of the kernel, because two kernels can have one release and differ."""
+    described = context.description
+    wanted = required_kernel_build(described)
+    if wanted is None or described["release"] != context.host.release():
+        return
+    running = kernel_build_id(context.host)
+    facts = {"file": described["file"], "wanted": wanted}
+    if running is None:
+        yield finding("kernel-build-unknown", described["name"], **facts)
+    elif running != wanted:
+        yield finding(
+            "kernel-build-mismatch", described["name"], release=described["release"], running=running, **facts)
+
+
+def _passed_over(context):
+    others = context.description.get("passed_over")
+    if others:
+        yield finding("older-versions-passed-over", context.description["name"], file=context.description["file"],
+                      others=", ".join(others))
 
 
 def _license(context):
@@ -83,6 +107,8 @@ CHECKS = (
     Check(("not-a-livepatch",), "always", (), _is_livepatch),
     Check(("wrong-architecture",), "always", (), _architecture),
     Check(("no-vermagic", "wrong-release"), "always", (), _release),
+    Check(("kernel-build-mismatch", "kernel-build-unknown"), "always", (), _kernel_build),
+    Check(("older-versions-passed-over",), "always", (), _passed_over),
     Check(("license-not-gpl",), "load", (), _license),
     Check(("module-stripped",), "load", (), _stripped),
     Check(("duplicate-object", "duplicate-function"), "load", (), _duplicates),

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Uncompresses .ko, .ko.gz, .ko.xz and .ko.zst files, recognised by their first bytes, within limits.
 
-Both halves read patch files with this. Like gzip, xz and zstd, it accepts several streams one after the other, and
-zeros as padding of a file of gzip or xz.
+Both halves read patch files with this. Like gzip, xz and zstd, it accepts several streams one after the other, zeros
+as padding of a file of gzip or xz, skippable frames of zstd (RFC 8878, section 3.1.2), and .lzma in a file of xz.
 """
 
 import contextlib
@@ -23,10 +23,17 @@ MOST_STREAMS = 10000  # parallel compressors make a stream of some 64 KiB and mo
 PIECE = 64 << 10  # bytes read at once
 CHUNK = 1 << 20  # bytes of output at once
 XZ_MEMORY = 256 << 20
-ZSTD_WINDOW_BITS = 27
+ZSTD_WINDOW_BITS = 27  # what zstd reads without an option
+ZSTD_MEMORY = 1 << ZSTD_WINDOW_BITS
 ZSTD_SECONDS = 300
 ZSTD_STDIN = "/*stdin*\\ : "
-MAGIC = ((b"\x1f\x8b", "gz"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zst"))  # never the file's name
+LZMA = b"\x5d\0\0"  # the format before .xz, as xz writes it
+SKIPPABLE = tuple(bytes((0x50 + number, 0x2A, 0x4D, 0x18)) for number in range(16))  # pzstd begins with one
+MAGIC = (  # never the file's name
+    (b"\x1f\x8b", "gz"), (b"\xfd7zXZ\0", "xz"), (LZMA, "xz"), (b"\x28\xb5\x2f\xfd", "zst"),
+    *((magic, "zst") for magic in SKIPPABLE))
+# How liblzma and libzstd complain about a window above XZ_MEMORY or ZSTD_WINDOW_BITS.
+TOO_MUCH_MEMORY = ("memory usage limit", "too much memory", "window size larger")
 LONGEST_MAGIC = max(len(magic) for magic, _kind in MAGIC)
 
 
@@ -64,7 +71,14 @@ def uncompressed(file, more_zstd=()):
 
 def too_large():
     """The CompressionError for a file with more bytes than a kernel module has."""
-    return CompressionError("too-large", f"it has more than {LARGEST >> 20} MiB")
+    return CompressionError("too-large", f"it has more than {LARGEST >> 20} MiB uncompressed")
+
+
+def unreadable(error, most_memory):
+    """The CompressionError for the complaint of a library or a program; `most_memory` is its limit in bytes."""
+    if any(text in str(error).lower() for text in TOO_MUCH_MEMORY):
+        return CompressionError("too-large", f"it needs more than {most_memory >> 20} MiB of memory to uncompress")
+    return corrupt(error)
 
 
 def corrupt(reason):
@@ -78,7 +92,7 @@ def read_streams(file, new_stream, piece_size=PIECE, padding=0):
     """Yield the output of several streams one after the other, with a limit on their number.
 
     `new_stream()` returns a decompressor and its feed, a generator function from a piece to bytes. Zeros after a stream
-    are skipped if `padding` is not 0 and divides their number.
+    are skipped if `padding` is not 0 and divides their number. With a padding of 1, as of gzip, they end the file.
     """
     piece = file.read(piece_size)
     for _stream in range(MOST_STREAMS + 1):
@@ -106,6 +120,8 @@ def _behind_padding(file, piece, padding):
         piece = file.read(PIECE)
     if zeros % padding:
         raise corrupt("it is padded to no whole block")
+    if rest and padding == 1:
+        raise corrupt("it has more data behind its padding")
     return rest + file.read(PIECE) if piece else b""
 
 
@@ -135,14 +151,16 @@ def _new_gzip_stream():
 
 
 def _unxz(file, _more_zstd):
+    old = file.read(len(LZMA)) == LZMA
+    file.seek(0)
+    kind = lzma.FORMAT_ALONE if old else lzma.FORMAT_XZ
+
+    def new_stream():
+        return _with_bounded_output(lzma.LZMADecompressor(format=kind, memlimit=XZ_MEMORY))
     try:
-        yield from read_streams(file, _new_xz_stream, padding=4)
+        yield from read_streams(file, new_stream, padding=0 if old else 4)
     except (lzma.LZMAError, EOFError) as error:
-        raise corrupt(error) from error
-
-
-def _new_xz_stream():
-    return _with_bounded_output(lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_MEMORY))
+        raise unreadable(error, XZ_MEMORY) from error
 
 
 def _with_bounded_output(stream):
@@ -176,7 +194,7 @@ def _zstd_by_python(file):
         try:
             yield from read_streams(file, lambda: _with_bounded_output(zstd.ZstdDecompressor(options=options)))
         except zstd.ZstdError as error:
-            raise corrupt(error) from error
+            raise unreadable(error, ZSTD_MEMORY) from error
     return read()
 
 
@@ -185,7 +203,7 @@ def zstd_by_program(file):
     program = shutil.which("zstd")
     if program is None:
         return None
-    memory = f"--memory={1 << (ZSTD_WINDOW_BITS - 20)}MB"
+    memory = f"--memory={ZSTD_MEMORY >> 20}MB"
     return _output_of([program, "--decompress", "--stdout", "--quiet", memory], file)
 
 
@@ -209,7 +227,7 @@ def _output_of(command, file):
         if status == -signal.SIGKILL:
             raise corrupt(f"zstd was stopped after {ZSTD_SECONDS} s")
         if status:
-            raise corrupt(complaint or f"zstd ended with status {status}")
+            raise unreadable(complaint or f"zstd ended with status {status}", ZSTD_MEMORY)
 
 
 def _with_descriptor(file):

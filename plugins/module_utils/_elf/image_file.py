@@ -61,7 +61,9 @@ class Image:
 
 MESSAGES = {
     "corrupt-compression": "{path} cannot be uncompressed ({why}). Fetch it again.",
-    "too-large": "{path} is no patch file: {why} uncompressed. Correct src.",
+    "too-large":
+        "{path} is refused: {why}. Make sure that it is a kernel module, and compress it again without a long window "
+        "(--long).",
     "zstd-missing":
         "{path} is compressed with zstd and the host has no zstd command. Install zstd on the host, or give an "
         "uncompressed file.",

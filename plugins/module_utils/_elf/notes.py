@@ -25,5 +25,13 @@ def build_id(notes, order=NATIVE):
     return None
 
 
+def kernel_build_id(host):
+    """The running kernel's build-id as hex, or None if it does not show one (kernel/ksysfs.c, notes_read)."""
+    try:
+        return build_id(host.read_bytes("/sys/kernel/notes"))
+    except OSError:
+        return None
+
+
 def _aligned(size):
     return (size + 3) & ~3

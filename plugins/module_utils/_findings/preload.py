@@ -21,6 +21,14 @@ PRELOAD = {
         "blocker", False,
         "{file} is built for kernel {release} and this host runs {running}. Use a build for {running}: "
         "a kernel can load the wrong one and crash."),
+    "kernel-build-mismatch": (
+        "blocker", False,
+        "{file} is built for the kernel with the build-id {wanted}, and this host runs another build of {release}, "
+        "{running}. Use a build for this one, or correct kernel_build_id in bundle.yml."),
+    "kernel-build-unknown": (
+        "blocker", False,
+        "{file} is built for the kernel with the build-id {wanted}, and this host does not show the build-id of its "
+        "kernel in /sys/kernel/notes. Mount sysfs there, or remove kernel_build_id of {file} from bundle.yml."),
     "not-permitted": (
         "blocker", False,
         "This process may not load or unload kernel modules: it lacks CAP_SYS_MODULE on the host itself. Run the task "
@@ -46,7 +54,11 @@ PRELOAD = {
         "{file} overrides functions of {others} and does not replace it. Make sure that {file} is the later version."),
     "no-build": (
         "note", False,
-        "The bundle has no build of {name} for kernel {running} on {machine}. It has builds for: {builds}."),
+        "The bundle has no build of {name} for kernel {kernel}. It has builds for: {builds}."),
+    "older-versions-passed-over": (
+        "note", False,
+        "{file} is the newest version in the bundle for this kernel, and these older ones were passed over: {others}. "
+        "To load one of them, choose it with name."),
     "license-not-gpl": (
         "blocker", False,
         "{file} has {license}, and the kernel allows live patches under the GPL only. Ask its author for a GPL build."),

@@ -9,6 +9,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
     LivepatchError,
     as_livepatch_error,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
 
 # Options that mean the same in several modules.
 SOURCE_OPTIONS = {
@@ -33,11 +34,12 @@ def run_job(module, job):
     try:
         result = job(Host())
     except ControllerRequest as request:
-        module.exit_json(changed=False, request=request.request)
+        module.exit_json(changed=False, request=without_surrogates(request.request))
     except (LivepatchError, OSError) as failure:
         error = as_livepatch_error(failure)
-        module.fail_json(msg=error.message, code=error.code, **error.details)
-    module.exit_json(**result)
+        details = without_surrogates(error.details)
+        module.fail_json(msg=without_surrogates(error.message), code=error.code, **details)
+    module.exit_json(**without_surrogates(result))
 
 
 def warn_no_build(module, result):

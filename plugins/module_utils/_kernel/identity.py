@@ -32,21 +32,13 @@ def running_kernel(host):
         "release": host.release(),
         "arch": host.machine(),
         "version": host.read_or("/proc/sys/kernel/version"),
-        "build_id": kernel_build_id(host),
+        "build_id": notes.kernel_build_id(host),
         "boot_id": host.read_or(BOOT_ID),
         "taints": taints(host),
         "lockdown": lockdown(host),
         "signatures": {"enforced": signatures_enforced(host)},
         "modules_disabled": modules_disabled(host),
     }
-
-
-def kernel_build_id(host):
-    """The running kernel's build-id as hex, or None."""
-    try:
-        return notes.build_id(host.read_bytes("/sys/kernel/notes"))
-    except OSError:
-        return None
 
 
 def taint_mask(host):

@@ -5,20 +5,31 @@
 
 The offer is a dict of
     kind        `file` (one file on the controller), `bundle` (many) or `host` (a file on this host)
-    builds      descriptions; one with `stub` true has only file, name, release, arch, sha256, size and build_id
+    builds      descriptions; one with `stub` true has only file, name, release, arch, sha256, size, build_id and the
+                keys of builds.py
     path        of a host's file, or None
     delivered   the path of the delivered image, or None
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import (
+    choose_builds,
+    required_kernel_build,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
+
+MOST_BUILDS = 12  # in one message
+OF_BUNDLE = ("metadata", "series", "passed_over")  # keys that a bundle adds to the description of a file
 
 
 def select_build(host, store, offer, name):
     """The description of this host's build, or None if the bundle has none.
 
-    Raises ControllerRequest, and LivepatchError `name-differs`, `name-not-in-bundle`, `name-needed`.
+    `passed_over` are the names of older versions that fit too. Raises ControllerRequest, and LivepatchError
+    `name-differs`, `name-not-in-bundle`, `name-needed`, `kernel-build-unknown`.
     """
     if offer["kind"] == "host":
         build = _host_build(host, store, offer)
@@ -32,16 +43,27 @@ def select_build(host, store, offer, name):
         raise LivepatchError(
             "name-differs", f"{build['file']} holds the patch {build['name']}, not {name}. Correct name or src.")
     if build.get("stub"):
-        build = store.description(build["sha256"]) or _request(description=build["sha256"])
+        kept = store.description(build["sha256"]) or _request(description=build["sha256"])
+        build = dict(
+            {key: value for key, value in kept.items() if key not in OF_BUNDLE},
+            **{key: build[key] for key in OF_BUNDLE if build.get(key)})
     return build
 
 
 def no_build_note(host, offer, name):
     """The finding for a host without a build in the bundle."""
-    builds = sorted({f"{build['release']} on {build['arch']}" for build in offer["builds"]})
+    builds = sorted({_kernel(build["release"], build["arch"], required_kernel_build(build))
+                     for build in offer["builds"]})
+    here = (host.release(), host.machine())
+    other_kernel_builds = [build for build in offer["builds"] if (build["release"], build["arch"]) == here]
+    running = kernel_build_id(host) if other_kernel_builds else None
     return finding(
-        "no-build", host.release(), name=name or "any patch", running=host.release(), machine=host.machine(),
-        builds=", ".join(builds) or "nothing")
+        "no-build", host.release(), name=name or "any patch", kernel=_kernel(*here, running),
+        builds=join_limited(builds, MOST_BUILDS) or "nothing")
+
+
+def _kernel(release, arch, kernel_build):
+    return f"{release} on {arch}{f' with the build-id {kernel_build}' if kernel_build else ''}"
 
 
 def _bundle_build(host, builds, name):
@@ -49,14 +71,21 @@ def _bundle_build(host, builds, name):
         known = ", ".join(sorted({build["name"] for build in builds})) or "none"
         raise LivepatchError(
             "name-not-in-bundle", f"The bundle holds no patch called {name}. Correct name. It holds: {known}.")
-    here = (host.release(), host.machine())
-    fitting = [build for build in builds
-               if (build["release"], build["arch"]) == here and name in (None, build["name"])]
-    if len(fitting) > 1:
-        names = ", ".join(sorted(build["name"] for build in fitting))
+    release = host.release()
+    choice = choose_builds(builds, release, host.machine(), kernel_build_id(host), name)
+    if choice.undecided:
+        build = choice.undecided[0]
+        raise error_from([finding(
+            "kernel-build-unknown", build["name"], file=build["file"], wanted=required_kernel_build(build))])
+    if len(choice.builds) > 1:
+        names = ", ".join(sorted(build["name"] for build in choice.builds))
         raise LivepatchError(
-            "name-needed", f"The bundle holds several patches for kernel {here[0]} ({names}). Choose one with name.")
-    return fitting[0] if fitting else None
+            "name-needed",
+            f"The bundle holds several patches for kernel {release} ({names}). Choose one with name, in a playbook "
+            "with livepatch_name.")
+    if choice.builds and choice.passed_over:
+        return dict(choice.builds[0], passed_over=sorted(build["name"] for build in choice.passed_over))
+    return choice.builds[0] if choice.builds else None
 
 
 def _host_build(host, store, offer):

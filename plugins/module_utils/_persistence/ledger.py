@@ -18,6 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import (
     in_current_form,
@@ -126,12 +127,8 @@ def keep_damaged_copy(host):
 
 def same_build(one, other):
     """Whether two entries are of the same build; a patch seen only in the kernel has a build-id and no digest."""
-    if one["name"] != other["name"]:
-        return False
-    if one["sha256"] and one["sha256"] == other["sha256"]:
-        return True
-    both = one["sha256"] and other["sha256"]
-    return one["build_id"] == other["build_id"] and not (both and one["build_id"] is None)
+    same = compare_builds(one, other)
+    return one["build_id"] == other["build_id"] if same is None else same
 
 
 def contains_build(entries, build):

@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sweep,
     write_private,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer, refuse_newer
@@ -27,6 +28,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
+OF_ONE_OFFER = ("series", "passed_over")  # keys of a description that depend on the other builds of an offer
 
 
 class Store:
@@ -48,8 +50,18 @@ class Store:
         for kind in ("json", "ko"):
             make_way(self._path(sha256, kind))
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
-        text = json.dumps(description, sort_keys=True).encode("utf-8")
-        write_private(self._path(sha256, "json"), lambda target: target.write(text))
+        self._write_description(description)
+
+    def update(self, description):
+        """Keep what a bundle says today of the kernel of a kept file; raises LivepatchError `no-space`, and OSError."""
+        kept = self.description(description["sha256"])
+        if kept and required_kernel_build(kept) != required_kernel_build(description):
+            self._write_description(dict(kept, metadata=description.get("metadata")))
+
+    def _write_description(self, description):
+        kept = {key: value for key, value in description.items() if key not in OF_ONE_OFFER}
+        text = json.dumps(kept, sort_keys=True).encode("utf-8")
+        write_private(self._path(description["sha256"], "json"), lambda target: target.write(text))
 
     def open(self, sha256):
         """A read-only descriptor of a file hashed just now; the caller closes it. A damaged file is dropped.

@@ -31,3 +31,25 @@ def printable(text):
 def truncate(text, most):
     """Like `printable`, and truncated to `most` characters."""
     return printable(text if len(text) <= most else f"{text[:most - 3]}...")
+
+
+def escape(text):
+    r"""A name for people, without loss: other characters as in Python, and bytes that are not UTF-8 as `\xff`."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def without_surrogates(value):
+    """The same value for JSON with `?` for surrogates in texts: a name on a disk can hold bytes that are not UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(inner) for key, inner in value.items()}
+    return [without_surrogates(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _escaped(letter):
+    if letter.isprintable():
+        return letter
+    if "\udc80" <= letter <= "\udcff":  # a byte, from os.fsdecode()
+        return f"\\x{ord(letter) - 0xdc00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")

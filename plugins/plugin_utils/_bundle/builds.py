@@ -12,14 +12,19 @@ from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle, read_single
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import run_cache
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
+    PatchFileError,
+    TaskError,
+    check_path,
+)
 
 
 def read_builds(path: Path, name: str | None = None) -> list[dict[str, t.Any]]:
     """The descriptions of a patch file or a bundle, all or those of one patch; raises PatchFileError and TaskError."""
-    builds = read_bundle(path, run_cache()).builds if path.is_dir() else [run_cache().describe(path)]
+    check_path(path)
+    builds = read_bundle(path, run_cache()).builds if path.is_dir() else [read_single(path, run_cache())]
     wanted = name and name.replace("-", "_")  # as the kernel calls a module
     found = [build for build in builds if wanted in (None, "", build["name"])]
     if not found:

@@ -9,24 +9,29 @@ from __future__ import annotations
 import dataclasses
 import os
 import typing as t
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import (
     FILE_NAME,
     Metadata,
     read_metadata,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.series import series_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError, check_path
 
+# Release, architecture, name, and the build-id of the kernel or "".
+Key = tuple[str, str, str, str]
 SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """The builds of a bundle: descriptions of its files, sorted by release, architecture and name.
+    """The builds of a bundle: descriptions of its files, sorted by release, architecture, name and kernel build.
 
-    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) if it is in bundle.yml.
+    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) if it is in bundle.yml, and `series`
+    ({stem, rank}) if the bundle has other versions of the patch.
     """
 
     path: Path
@@ -37,41 +42,64 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
     """Read every patch file below a directory, and its bundle.yml if there is one.
 
     Raises PatchFileError with the file's name for an unusable patch file, and BundleError: bundle-unreadable,
-    bundle-empty, bundle-no-release, bundle-duplicate, bundle-digest-mismatch and those of metadata.py.
+    bundle-empty, bundle-no-release, bundle-duplicate, bundle-digest-mismatch, file-name-unusable and those of
+    metadata.py.
     """
     directory = Path(path)
     if not directory.is_dir():
         raise BundleError("bundle-unreadable", "is not a directory. Give a directory of patch files", os.fspath(path))
+    check_path(directory)
     metadata = read_metadata(directory)
-    builds: dict[tuple[str, str, str], dict[str, t.Any]] = {}
-    origins: dict[tuple[str, str, str], Path] = {}
+    builds: dict[Key, dict[str, t.Any]] = {}
+    origins: dict[Key, Path] = {}
     for file in _patch_files(directory):
+        check_path(file)
         build = cache.describe(file)
         _check_digest(metadata, file.relative_to(directory), file, cache)
         extra = metadata.of(file.relative_to(directory), build["name"])
+        if extra:
+            build = {**build, "metadata": extra}
         key = _key(build, file)
         if key not in builds:
-            builds[key] = {**build, "metadata": extra} if extra else build
-            origins[key] = file
+            builds[key], origins[key] = build, file
         elif builds[key]["sha256"] != build["sha256"]:
             kernel = f"{build['release']} ({build['arch']})"
-            problem = f"and {file} are different builds of {build['name']} for {kernel}. Remove one"
+            problem = (
+                f"and {file} are different builds of {build['name']} for {kernel}. Remove one, or set the "
+                f"kernel_build_id of each in {FILE_NAME}")
             raise BundleError("bundle-duplicate", problem, os.fspath(origins[key]))
     if not builds:
         problem = f"has no patch file ({', '.join(SUFFIXES)}) at any depth. Give a directory that has one"
         raise BundleError("bundle-empty", problem, os.fspath(directory))
     metadata.check_all_used()
-    return Bundle(directory, [builds[key] for key in sorted(builds)])
+    return Bundle(directory, _with_series([builds[key] for key in sorted(builds)]))
 
 
-def _key(build: dict[str, t.Any], file: Path) -> tuple[str, str, str]:
+def read_single(path: Path, cache: ParseCache) -> dict[str, t.Any]:
+    """The description of one patch file, with its metadata if a bundle.yml is beside it.
+
+    Raises PatchFileError, and BundleError: bundle-digest-mismatch and those of metadata.py.
+    """
+    build = cache.describe(path)
+    metadata = read_metadata(path.parent)
+    _check_digest(metadata, PurePath(path.name), path, cache)
+    extra = metadata.of(PurePath(path.name), build["name"])
+    return {**build, "metadata": extra} if extra else build
+
+
+def _with_series(builds: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    series = series_of(build["name"] for build in builds)
+    return [{**build, "series": series[build["name"]]} if build["name"] in series else build for build in builds]
+
+
+def _key(build: dict[str, t.Any], file: Path) -> Key:
     if build["release"] is None:
         problem = "does not say which kernel it is for (it has no vermagic). Build it again, or remove it"
         raise BundleError("bundle-no-release", problem, os.fspath(file))
-    return build["release"], build["arch"], build["name"]
+    return build["release"], build["arch"], build["name"], required_kernel_build(build) or ""
 
 
-def _check_digest(metadata: Metadata, relative: Path, file: Path, cache: ParseCache) -> None:
+def _check_digest(metadata: Metadata, relative: PurePath, file: Path, cache: ParseCache) -> None:
     expected = metadata.expected_digest(relative)
     if expected is None:
         return

@@ -32,7 +32,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.descripti
     read_file,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
+    PatchFileError,
+    check_path,
+)
 
 # A younger file can change again without new time stamps, so it is hashed again.
 _SETTLED_NS = 100_000_000
@@ -57,7 +60,7 @@ class ParseCache:
     def describe(self, path: _Path) -> dict[str, t.Any]:
         """Return the description of a patch file, as plugin_utils/_bundle/description.py does.
 
-        Raises PatchFileError with the file's name in the message.
+        Raises PatchFileError with the file's name in the message, also file-name-unusable.
         """
         return self._description(self._content_record(path), os.fspath(path))
 
@@ -100,6 +103,7 @@ class ParseCache:
 
     def _content_record(self, path: _Path) -> dict[str, t.Any]:
         """The cached record of a file: {content, image, compression} or {content, error}."""
+        check_path(path)
         identity = _identity(path)
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         known = self._load("files", key)

@@ -35,7 +35,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.signature import read_signature
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.detection import find_live_patch
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
+    PatchFileError,
+    check_path,
+    too_complex,
+)
 
 _THIS_MODULE = ".gnu.linkonce.this_module"
 _MODULE_NAME_OFFSET = 3  # in words, after `state` and `list` of struct module (include/linux/module.h)
@@ -83,6 +87,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:
 
     Raises PatchFileError with the file's name in the message.
     """
+    check_path(path)
     data = read_file(path)
     try:
         plain, compression = uncompress(data)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 import yaml
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import LONGEST
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError
 
 FILE_NAME = "bundle.yml"
@@ -32,15 +33,20 @@ class _Key(t.NamedTuple):
         values = value if self.is_list and isinstance(value, list) else [value]
         if self.is_list != isinstance(value, list):
             return False
-        return all(isinstance(text, str) and self.pattern.fullmatch(text) for text in values)
+        return all(
+            isinstance(text, str) and self.pattern.fullmatch(text) and "".join(text.splitlines()).isprintable()
+            for text in values)
 
 
 _KEYS = {
-    "cves": _Key(re.compile(r"CVE-\d{4}-\d{4,}"), "a list of CVE numbers such as CVE-2026-12345", is_list=True),
-    "summary": _Key(re.compile(r".+", re.DOTALL), "text"),
+    "cves": _Key(re.compile(r"CVE-[0-9]{4}-[0-9]{4,}"), "a list of CVE numbers such as CVE-2026-12345", is_list=True),
+    "summary": _Key(re.compile(r".+", re.DOTALL), "text without control characters"),
     "advisory": _Key(re.compile(r"https?://\S+"), "a link that begins with https:// or http://"),
-    "kernel_build_id": _Key(re.compile(r"([0-9a-f]{2})+"), "lower-case hex digits in quotes", of_one_file=True),
-    "sha256": _Key(re.compile(r"[0-9a-f]{64}"), "64 lower-case hex digits in quotes", of_one_file=True),
+    "kernel_build_id": _Key(
+        re.compile(rf"([0-9a-f]{{2}}){{1,{LONGEST}}}", re.IGNORECASE | re.ASCII),
+        f"hex digits in quotes, two for each byte and at most {LONGEST} bytes", of_one_file=True),
+    "sha256": _Key(
+        re.compile(r"[0-9a-f]{64}", re.IGNORECASE | re.ASCII), "64 hex digits in quotes", of_one_file=True),
 }
 
 
@@ -62,11 +68,14 @@ class Metadata:
         for key in keys:
             metadata.update(self._entries[key])
         metadata.pop("sha256", None)
+        if metadata["kernel_build_id"]:
+            metadata["kernel_build_id"] = metadata["kernel_build_id"].lower()
         return metadata
 
     def expected_digest(self, file: PurePath) -> str | None:
         """The required digest of a file, as `sha256sum` prints it."""
-        return self._entries.get(file.as_posix(), {}).get("sha256")
+        digest = self._entries.get(file.as_posix(), {}).get("sha256")
+        return digest and digest.lower()
 
     def check_all_used(self) -> None:
         """Raise BundleError bundle-yml-unmatched for an entry without a file or a patch in the bundle."""

@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError, check_path
 
 # The directories of a role's or a playbook's own files; they hold no patches.
 COLLECTION_DIRECTORIES = [Path(__file__).resolve().parents[3] / name for name in ("roles", "playbooks")]
@@ -25,8 +25,10 @@ COLLECTION_DIRECTORIES = [Path(__file__).resolve().parents[3] / name for name in
 def find_source(action: ActionBase, source: str) -> Path:
     """The path of a src: in the usual places for a task's files, or else below the directory where Ansible started.
 
-    The last is for this collection's own playbooks, because no user files are beside them. Raises TaskError.
+    The last is for this collection's own playbooks, because no user files are beside them. Raises TaskError, and
+    PatchFileError file-name-unusable.
     """
+    check_path(source)
     expanded = os.path.expanduser(source)
     try:
         found = Path(action._find_needle("files", expanded))
@@ -68,8 +70,9 @@ def run_cache() -> ParseCache:
 def find_term(lookup: LookupBase, variables: dict[str, t.Any] | None, term: str) -> Path:
     """The path for a term of a lookup, searched for in the usual places.
 
-    Raises AnsibleLookupError for a missing file.
+    Raises AnsibleLookupError for a missing file, and PatchFileError file-name-unusable.
     """
+    check_path(term)
     path = lookup.find_file_in_search_path(variables, "files", term, ignore_missing=True)
     if path is None:
         raise AnsibleLookupError(f"{term} is not there, also not in the search path of this task; check the spelling.")

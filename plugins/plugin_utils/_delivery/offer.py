@@ -10,10 +10,13 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle, read_single
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import check_path
 
-# The keys for a host to select its build. It requests the others after that.
+# The keys for a host to select its build. It requests the others after that. If they are set, `series` is sent as well,
+# and of `metadata` the build-id of the kernel.
 STUB_KEYS = ("file", "name", "release", "arch", "sha256", "size", "build_id")
 
 # A smaller offer is sent with all descriptions, to save a round trip.
@@ -25,7 +28,7 @@ class Offer:
 
     def __init__(self, kind: str, builds: t.Iterable[dict] = ()) -> None:
         self.kind = kind
-        self._builds = {build["sha256"]: build for build in builds}
+        self._builds = list(builds)  # one file can be two builds, for two kernels of one release
         self._requested: set[str] = set()
         self._image_path: str | None = None
 
@@ -34,7 +37,7 @@ class Offer:
         """A patch file or a bundle on the controller; raises PatchFileError."""
         if path.is_dir():
             return cls("bundle", read_bundle(path, cache).builds)
-        return cls("file", [cache.describe(path)])
+        return cls("file", [read_single(path, cache)])
 
     @classmethod
     def of_host(cls) -> Offer:
@@ -43,11 +46,12 @@ class Offer:
 
     def has(self, sha256: t.Any) -> bool:
         """Whether a build is part of the offer."""
-        return isinstance(sha256, str) and sha256 in self._builds
+        return isinstance(sha256, str) and any(build["sha256"] == sha256 for build in self._builds)
 
     def add_build(self, description: dict) -> None:
-        """Add the description of a file on the host."""
-        self._builds[description["sha256"]] = description
+        """Add the description of a file on the host; raises PatchFileError file-name-unusable."""
+        check_path(description["file"])
+        self._builds = [build for build in self._builds if build["sha256"] != description["sha256"]] + [description]
 
     def send_full_description(self, sha256: str) -> None:
         """Include the full description of this build from now on."""
@@ -59,7 +63,7 @@ class Offer:
 
     def to_argument(self, release: str | None) -> dict:
         """The key `offer` of `via_controller`; `release` is the host's kernel from facts, or None, and may be wrong."""
-        builds = list(self._builds.values())
+        builds = list(self._builds)
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_sent_in_full(build, release) else _stub(build) for build in builds]
         return {"kind": self.kind, "builds": builds, "delivered": self._image_path}
@@ -69,4 +73,8 @@ class Offer:
 
 
 def _stub(build: dict) -> dict:
-    return dict({key: build[key] for key in STUB_KEYS}, stub=True)
+    stub: dict[str, t.Any] = dict({key: build[key] for key in STUB_KEYS}, stub=True)
+    if build.get("series"):
+        stub["series"] = build["series"]
+    kernel_build = required_kernel_build(build)
+    return dict(stub, metadata={"kernel_build_id": kernel_build}) if kernel_build else stub

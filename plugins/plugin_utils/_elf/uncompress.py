@@ -15,7 +15,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 # The library bounds no output, so its input is: 4 bytes of zstd can hold 128 KiB, these 32 MiB.
 _ZSTD_PIECE = 1024
 _PROBLEMS = {
-    "too-large": "is no kernel module: {why} when uncompressed. Check the file",
+    "too-large":
+        "is refused: {why}. Make sure that it is a kernel module, and compress it again without a long window (--long)",
     "corrupt-compression": "cannot be uncompressed ({why}). Copy or build the file again",
     "zstd-missing":
         "is compressed with zstd, which this controller cannot read. Install the Python library zstandard or the "
@@ -48,7 +49,7 @@ def _zstd_by_library(file: t.BinaryIO) -> t.Iterator[bytes] | None:
         import zstandard
     except ImportError:
         return None
-    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << compression.ZSTD_WINDOW_BITS)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=compression.ZSTD_MEMORY)
 
     def new_stream() -> tuple[t.Any, t.Callable[[bytes], t.Iterable[bytes]]]:
         stream = decompressor.decompressobj()
@@ -58,6 +59,6 @@ def _zstd_by_library(file: t.BinaryIO) -> t.Iterator[bytes] | None:
         try:
             yield from compression.read_streams(file, new_stream, _ZSTD_PIECE)
         except zstandard.ZstdError as error:
-            raise compression.corrupt(error) from error
+            raise compression.unreadable(error, compression.ZSTD_MEMORY) from error
 
     return read()

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
@@ -96,11 +97,12 @@ def patches_of(builds: Sequence[Mapping[str, t.Any]]) -> list[Record]:
         metadata = build.get("metadata") or {}
         patch = patches.setdefault(
             build["name"],
-            {"name": build["name"], "summary": metadata.get("summary"), "advisory": metadata.get("advisory"),
-             "cves": list(metadata.get("cves") or []), "builds": []})
+            {"name": build["name"], "series": build.get("series"), "summary": metadata.get("summary"),
+             "advisory": metadata.get("advisory"), "cves": list(metadata.get("cves") or []), "builds": []})
         patch["cves"] += [cve for cve in metadata.get("cves") or [] if cve not in patch["cves"]]
         patch["builds"].append({
             **{key: build[key] for key in ("release", "arch", "sha256", "build_id", "file")},
+            "kernel_build_id": required_kernel_build(build),
             "objects": [
                 {"name": one["name"], "functions": [
                     {"name": function["name"], "sympos": function["sympos"]} for function in one["functions"]]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KINDS, coverage_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import STATES, STEPS, state_word
 
 Record = Mapping[str, t.Any]
@@ -43,7 +44,11 @@ class Detail(t.NamedTuple):
 
 
 class Coverage(t.NamedTuple):
-    """A patch with its CVEs: the covered hosts, the hosts on trial, and the others by their state."""
+    """A patch with its CVEs: the covered hosts, the hosts on trial, and the others by their state.
+
+    `unproven`: a patch of this name runs, and its build is unknown. `other_build`: it runs in another build. `later`:
+    a later version of the patch runs.
+    """
 
     name: str
     summary: str | None
@@ -51,6 +56,9 @@ class Coverage(t.NamedTuple):
     cves: Sequence[str]
     covered: Sequence[str]
     for_now: Sequence[str]
+    unproven: Sequence[str]
+    other_build: Sequence[str]
+    later: Sequence[str]
     missing: Sequence[tuple[t.Any, Sequence[str], bool]]  # the last: whether the record is a plan
 
 
@@ -98,35 +106,44 @@ def details(record: Record) -> tuple[list[Detail], int]:
 def coverage(record: Record) -> list[Coverage]:
     """The coverage of each patch of the record."""
     found = []
-    for patch in record.get("patches") or ():
-        covered, for_now = [], []
+    patches = record.get("patches") or ()
+    for patch in patches:
+        later = _later_versions(patch, patches)
+        kinds: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "later")}
         missing: dict[t.Any, list[str]] = {}
         for name, host in record["hosts"].items():
-            word = state_word(record, host)
             kind = _coverage_of(patch, host)
-            if kind == "covered":
-                covered.append(name)
-            elif kind == "for now":
-                for_now.append(name)
-            else:
-                missing.setdefault(word, []).append(name)
+            if kind == "missing" and any(_coverage_of(one, host) == "covered" for one in later):
+                kind = "later"
+            kinds[kind].append(name)
+            if kind == "missing":
+                missing.setdefault(state_word(record, host), []).append(name)
         found.append(Coverage(
-            patch["name"], patch.get("summary"), _link(patch.get("advisory")), patch.get("cves") or [], covered,
-            for_now, [
+            patch["name"], patch.get("summary"), _link(patch.get("advisory")), patch.get("cves") or [],
+            kinds["covered"], kinds["on_trial"], kinds["unproven"], kinds["other_build"], kinds["later"], [
                 (word, hosts, word is PLANNED) for word, hosts in sorted(
                     missing.items(), key=lambda entry: -len(entry[1]))]))
     return found
 
 
+def _later_versions(patch: Record, patches: Sequence[Record]) -> list[Record]:
+    own = patch.get("series")
+    series = [(one, one.get("series")) for one in patches] if own else []
+    return [one for one, place in series if place and place["stem"] == own["stem"] and place["rank"] > own["rank"]]
+
+
 def _coverage_of(patch: Record, host: Record) -> str:
-    """Whether the patch runs on a host. A status has every patch of a host, a rollout only its own."""
-    if "patches" in host:
-        states = [one.get("state") for one in host["patches"] if one.get("name") == patch["name"]]
-    else:
-        states = [host.get("state")] if host.get("patch") == patch["name"] else []
-    if any(state in ("accepted", "enabled") for state in states):
-        return "covered"
-    return "for now" if any(state in ("on_trial", "on trial") for state in states) else "missing"
+    """How the patch covers a host. A status has every patch of a host, a rollout only its own."""
+    patches = host["patches"] if "patches" in host else [dict(host, name=host.get("patch"))]
+    builds = [build for build in patch.get("builds") or () if _is_for_kernel(build, host)]
+    return coverage_of(patch["name"], patches, builds)
+
+
+def _is_for_kernel(build: Record, host: Record) -> bool:
+    """Whether a build is for the host's kernel. A rollout knows no build-id of a kernel: the host compared it."""
+    if (build.get("release"), build.get("arch")) != (host.get("kernel"), host.get("arch")):
+        return False
+    return "kernel_build_id" not in host or build.get("kernel_build_id") in (None, host["kernel_build_id"])
 
 
 def _link(advisory: t.Any) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import IN_EFFECT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     Record,
     fail,
@@ -30,7 +31,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback
     summarize_rollback,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import (
-    IN_EFFECT,
     QUERIED,
     HostStatus,
     summarize_status,
@@ -96,7 +96,7 @@ def _status_host(answer: t.Any, now: float) -> Record:
         findings=findings_of({"findings": info.get("drift")}), blockers=blockers_of(info.get("transition") or {}),
         functions=list(functions.values())[:MOST_FUNCTIONS],
         patch=", ".join(patch["name"] for patch in running) or None,
-        patches=[*status.patches, *status.quarantined],
+        patches=[*status.patches, *status.quarantined], kernel_build_id=status.kernel_build,
         build_id=running[-1]["build_id"] if running else None)
     if status.trial and 0 <= status.trial["seconds_left"] < 1e9:
         host["trial_ends"] = utc_timestamp(now + status.trial["seconds_left"])

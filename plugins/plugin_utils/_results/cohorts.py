@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
 
 LONGEST_VALUE = 200  # characters; facts are of hosts
 
@@ -43,7 +43,8 @@ def cohort_names(wanted: str | Sequence[str] | None) -> list[str]:
 
 def cohort_of(kernel: str, arch: str, names: Sequence[str], variables: Mapping[str, t.Any]) -> Cohort:
     """The cohort of a host that runs this kernel; `variables` are its variables, as in `hostvars`."""
-    return Cohort(kernel, arch, tuple((name, _value(name, variables)) for name in names))
+    values = ((name, _value(name, variables)) for name in names)
+    return Cohort(kernel, arch, tuple((printable(name), value and printable(value)) for name, value in values))
 
 
 def _value(name: str, variables: Mapping[str, t.Any]) -> str | None:

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import Choice, choose_builds
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KINDS, coverage_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
     by_code,
@@ -56,7 +58,6 @@ STATES = ("accepted", "enabled", "on trial", "enabling", "disabling", "disabled"
 VERDICT_OF_STATE = {
     "accepted": "accepted", "enabled": "enabled", "on trial": "on_trial", "enabling": "in_transition",
     "disabling": "in_transition"}
-IN_EFFECT = ("accepted", "enabled", "on trial")
 MOST_TASKS, MOST_CODES = 50, 100  # of one host
 NO_DRIFT = "The drift of the host is unknown without root. Run the task with become: true."
 WORDS = {
@@ -91,8 +92,10 @@ def summarize_status(
     if fail_on_drift:
         complaints = {host: status.complaint() for host, status in seen.items()}
         problems.update({host: complaint for host, complaint in complaints.items() if complaint})
-    cohorts = _cohorts(seen, verdicts, cohort_names(cohort_by), hostvars or {}, builds)
-    no_build = [host for cohort in cohorts if cohort["builds"] == [] for host in cohort["hosts"]]
+    choices = None if builds is None else _choices(seen, builds)
+    cohorts = _cohorts(seen, verdicts, cohort_names(cohort_by), hostvars or {}, choices)
+    no_build = [
+        host for cohort in cohorts for host in cohort["hosts"] if choices and _has_build(choices[host]) is False]
     summary = {
         "ok": not problems and not hosts["no_result"],
         "hosts": len(verdicts),
@@ -106,8 +109,7 @@ def summarize_status(
         "problems": problems,
     }
     facts = {
-        host: _facts(verdict, seen.get(host), None if builds is None or host not in seen else host not in no_build)
-        for host, verdict in verdicts.items()}
+        host: _facts(verdict, seen.get(host), choices and choices.get(host)) for host, verdict in verdicts.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=status_lines(summary))
 
@@ -146,6 +148,8 @@ class HostStatus:
 
     def __init__(self, info: Mapping[str, t.Any]) -> None:
         self.kernel = (info["kernel"]["release"], info["kernel"]["arch"])
+        build_id = info["kernel"].get("build_id")
+        self.kernel_build = printable(build_id) if isinstance(build_id, str) and build_id else None
         self.interface = printable(info["interface"])
         self.trial: Mapping[str, t.Any] | None = info.get("trial")
         self.transition: Mapping[str, t.Any] | None = info.get("transition")
@@ -170,23 +174,35 @@ class HostStatus:
             return NO_DRIFT
         return findings_sentence(self.warnings()) if self.warnings() else None
 
-    def runs(self, build: Mapping[str, t.Any]) -> bool:
-        """Whether this build is in effect; compares names when one of the two has no build-id."""
-        return any(
-            patch["name"] == build["name"] and patch["state"] in IN_EFFECT
-            and (None in (patch["build_id"], build["build_id"]) or patch["build_id"] == build["build_id"])
-            for patch in self.patches)
+    def coverage(self, build: Mapping[str, t.Any]) -> str:
+        """How this build covers the host; see coverage_of()."""
+        return coverage_of(build["name"], self.patches, [build])
+
+
+def _choices(seen: Mapping[str, HostStatus], builds: Sequence[Mapping[str, t.Any]]) -> dict[str, Choice]:
+    """The builds for each host."""
+    known: dict[tuple[str | None, ...], Choice] = {}
+    found = {}
+    for host, status in seen.items():
+        kernel = (*status.kernel, status.kernel_build)
+        if kernel not in known:
+            known[kernel] = choose_builds(builds, *kernel)
+        found[host] = known[kernel]
+    return found
+
+
+def _has_build(choice: Choice) -> bool | None:
+    """Whether there is a build for a host; None if that depends on the build-id that its kernel does not show."""
+    return True if choice.builds else None if choice.undecided else False
 
 
 def _cohorts(
         seen: Mapping[str, HostStatus], verdicts: Mapping[str, str], names: Sequence[str],
-        hostvars: Mapping[str, t.Any], builds: Sequence[Mapping[str, t.Any]] | None) -> list[dict[str, t.Any]]:
+        hostvars: Mapping[str, t.Any], choices: Mapping[str, Choice] | None) -> list[dict[str, t.Any]]:
     """Each cohort of the hosts with a result: its patches, their hosts, and the drift."""
     cohorts = []
     for cohort, hosts in cohorts_of({host: status.kernel for host, status in seen.items()}, names, hostvars):
         members = {host: seen[host] for host in hosts}
-        matching = None if builds is None else [
-            build for build in builds if (build["release"], build["arch"]) == (cohort.kernel, cohort.arch)]
         cohorts.append({
             **cohort_dict(cohort), "hosts": hosts,
             "counts": {verdict: sum(verdicts[host] == verdict for host in hosts) for verdict in QUERIED},
@@ -200,8 +216,7 @@ def _cohorts(
                 {"host": host, "interface": seen[host].interface} for host in hosts if verdicts[host] == "unsupported"],
             "untold": [host for host, status in members.items() if status.drift is None],
             "drift": by_code({host: status.drift or [] for host, status in members.items()}),
-            "builds": matching and [build["name"] for build in matching],
-            "missing": [missing for missing in (_missing(build, members) for build in matching or []) if missing],
+            **_compare(members, choices),
         })
     return cohorts
 
@@ -218,9 +233,26 @@ def _patches(members: Mapping[str, HostStatus]) -> list[dict[str, t.Any]]:
         for (name, state, build_id), hosts in sorted(found.items())]
 
 
-def _missing(build: Mapping[str, t.Any], members: Mapping[str, HostStatus]) -> dict[str, t.Any] | None:
-    hosts = [host for host, status in members.items() if status.interface == "livepatch" and not status.runs(build)]
-    return {"name": build["name"], "hosts": hosts} if hosts else None
+def _compare(members: Mapping[str, HostStatus], choices: Mapping[str, Choice] | None) -> dict[str, t.Any]:
+    """The part of a cohort that compares its hosts with the builds for them."""
+    if choices is None:
+        return {"builds": None, "missing": [], "other_build": [], "unproven": [], "no_build": [], "undecided": []}
+    kinds: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
+    for host, status in members.items():
+        for build in choices[host].builds if status.interface == "livepatch" else ():
+            kind = status.coverage(build)
+            kinds[kind].setdefault(build["name"], []).append(host)
+            if kind == "other_build":
+                kinds["missing"].setdefault(build["name"], []).append(host)
+    named = {
+        kind: [{"name": name, "hosts": hosts} for name, hosts in sorted(found.items())]
+        for kind, found in kinds.items()}
+    return {
+        "builds": sorted({build["name"] for host in members for build in choices[host].builds}),
+        **{kind: named[kind] for kind in ("missing", "other_build", "unproven")},
+        "no_build": [host for host in members if _has_build(choices[host]) is False],
+        "undecided": [host for host in members if choices[host].undecided],
+    }
 
 
 def _trial(host: str, trial: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -245,7 +277,7 @@ def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
         "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
 
 
-def _facts(verdict: str, status: HostStatus | None, covered: bool | None) -> dict[str, t.Any]:
+def _facts(verdict: str, status: HostStatus | None, choice: Choice | None) -> dict[str, t.Any]:
     """The facts of one host for later jobs; small, because there can be thousands of hosts."""
     facts: dict[str, t.Any] = {"verdict": verdict}
     if status:
@@ -255,8 +287,9 @@ def _facts(verdict: str, status: HostStatus | None, covered: bool | None) -> dic
             quarantined=[patch["name"] for patch in status.quarantined],
             drift=None if status.drift is None else list(dict.fromkeys(
                 truncate(one["code"], LONGEST_CODE) for one in worst_of(status.drift, MOST_CODES))))
-    if covered is not None:
-        facts["covered"] = covered
+    if choice:
+        kinds = [status.coverage(build) for build in choice.builds] if status else []
+        facts.update(covered=_has_build(choice), coverage=max(kinds, key=KINDS.index, default=None))
     return facts
 
 
@@ -277,7 +310,7 @@ def status_lines(summary: Mapping[str, t.Any]) -> list[str]:
 
 
 def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
-    no_build = "; no build for this kernel" if cohort["builds"] == [] else ""
+    no_build = "; no build for this kernel" if cohort["hosts"] == cohort["no_build"] else ""
     lines = [f"{cohort['title']}: {count_line(cohort['counts'], WORDS, 'nothing')}{no_build}"]
     details = _details(cohort)
     for patch in cohort["patches"]:
@@ -285,9 +318,7 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
         lines.append(f"  {patch['name']}{_build(patch, cohort)} {patch['state']} on {join_hosts(hosts)}")
     if cohort["unpatched"]:
         lines.append(f"  no live patch on {join_hosts(cohort['unpatched'])}")
-    lines.extend(
-        f"  not enabled, although there is a build: {missing['name']} on {join_hosts(missing['hosts'])}"
-        for missing in cohort["missing"])
+    lines.extend(_comparison_lines(cohort))
     if cohort["unsupported"]:
         hosts = [f"{one['host']} (interface {one['interface']})" for one in cohort["unsupported"]]
         lines.append(f"  cannot be live patched by this collection: {join_hosts(hosts)}")
@@ -300,6 +331,24 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
         lines.append(
             f"  unknown without root on {join_hosts(cohort['untold'])}: accepted, on trial and quarantined patches, "
             "and drift")
+    return lines
+
+
+def _comparison_lines(cohort: Mapping[str, t.Any]) -> list[str]:
+    others = {(one["name"], host) for one in cohort["other_build"] for host in one["hosts"]}
+    lines = []
+    for one in cohort["missing"]:
+        hosts = [host + (" (another build)" if (one["name"], host) in others else "") for host in one["hosts"]]
+        lines.append(f"  not enabled, although there is a build: {one['name']} on {join_hosts(hosts)}")
+    lines.extend(
+        f"  enabled by name, but a build-id is missing, so the build is unknown: {one['name']} on "
+        f"{join_hosts(one['hosts'])}" for one in cohort["unproven"])
+    if cohort["no_build"] and cohort["no_build"] != cohort["hosts"]:
+        lines.append(f"  no build for this build of the kernel: {join_hosts(cohort['no_build'])}")
+    if cohort["undecided"]:
+        lines.append(
+            "  the build depends on the build-id of the kernel, and it is unknown on "
+            f"{join_hosts(cohort['undecided'])}")
     return lines
 
 

@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import os
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import escape
+
 
 class TaskError(Exception):
     """A failure of a task that is not about its patch file; `message` has the problem and the action."""
@@ -13,7 +17,7 @@ class TaskError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
         self.code = code
-        self.message = message
+        self.message = escape(message)
 
 
 class PatchFileError(Exception):
@@ -31,8 +35,8 @@ class PatchFileError(Exception):
 
     @property
     def message(self) -> str:
-        """The message, with the file's name."""
-        return f"{self.file or 'The patch file'} {self.problem}."
+        """The message, with the file's name, for a terminal and for JSON."""
+        return escape(f"{self.file or 'The patch file'} {self.problem}.")
 
     def __str__(self) -> str:
         return self.message
@@ -40,6 +44,18 @@ class PatchFileError(Exception):
     def with_file(self, file: str) -> PatchFileError:
         """The same error, about this file."""
         return type(self)(self.code, self.problem, file)
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that neither JSON nor a terminal can show; raises PatchFileError file-name-unusable.
+
+    Linux takes every byte but NUL in a name. Python reads bytes that are not UTF-8 as lone surrogates.
+    """
+    if not os.fspath(path).isprintable():
+        problem = (
+            "has a character in its path that is not UTF-8 or does not print, shown here with a backslash. Rename the "
+            "file or its directory")
+        raise PatchFileError("file-name-unusable", problem, os.fspath(path))
 
 
 def too_complex() -> PatchFileError:

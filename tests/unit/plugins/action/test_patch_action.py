@@ -216,6 +216,23 @@ def test_a_file_that_only_the_directory_has_that_ansible_was_started_in(action, 
     assert told(module, 0)["offer"]["builds"] == [DESCRIPTION]
 
 
+@pytest.mark.parametrize("src", ["fi\udcff.ko", "fix\n.ko", "\x1b[2J", "\ud800", "fix\0.ko"])
+def test_a_src_that_cannot_be_shown_is_refused_before_it_is_looked_for(action, src):
+    module = action({"src": src}, [])
+    result = module.run(task_vars={})
+    assert (result["failed"], result["code"]) == (True, "file-name-unusable")
+    assert result["msg"].isprintable()
+    assert module._execute_module.call_count == 0
+
+
+def test_a_bundle_with_a_name_that_is_not_utf_8_is_refused_with_the_name_escaped(action, tmp_path):
+    (tmp_path / "patches").mkdir()
+    (tmp_path / "patches" / "fi\udcff\udce9x.ko").write_bytes(b"ELF")
+    result = action({"src": "patches"}, []).run(task_vars={})
+    assert (result["failed"], result["code"]) == (True, "file-name-unusable")
+    assert f"{tmp_path}/patches/fi\\xff\\xe9x.ko has a character in its path" in result["msg"]
+
+
 def finding(code):
     return {"code": code, "level": "note", "subject": "fix", "message": f"About {code}."}
 

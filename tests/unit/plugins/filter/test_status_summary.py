@@ -9,6 +9,8 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kernel.livepatch.plugins.filter.status_summary import FilterModule
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import causes
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import status_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import summarize_status
 
 SUMMARIZE = FilterModule().filters()["status_summary"]
@@ -131,6 +133,77 @@ def test_a_build_is_missing_where_it_is_not_in_effect(told, missing):
     summary = summarize_status({"a": told}, builds=builds)
     assert [one["hosts"] for one in summary["cohorts"][0]["missing"]] == [missing] * bool(missing)
     assert summary["no_build"] == []
+
+
+BUILD = {"release": KERNEL, "arch": "x86_64", "name": "fix", "build_id": "b1"}
+
+
+def on_kernel(build_id, *patches, **more):
+    told = answer(*patches, **more)
+    told["livepatch"]["kernel"]["build_id"] = build_id
+    return told
+
+
+@pytest.mark.parametrize(("told", "coverage"), [
+    (answer(patch()), "covered"), (answer(patch("enabled")), "covered"),
+    (answer(patch("enabled"), trial=TRIAL), "on_trial"),
+    (answer(patch(build_id=None)), "unproven"), (answer(patch("enabled", build_id=None), trial=TRIAL), "unproven"),
+    (answer(patch(build_id="b2")), "other_build"),
+    (answer(patch("enabled", build_id="b2"), trial=TRIAL), "other_build"),
+    (answer(patch("disabled")), "missing"), (answer(patch("enabling")), "missing"),
+    (answer(patch("disabling")), "missing"),
+    (answer(quarantined=[{"name": "fix", "build_id": "b1"}]), "missing"), (answer(patch(name="other")), "missing"),
+])
+def test_a_summary_and_a_report_judge_alike_what_a_host_runs(told, coverage):
+    summary = summarize_status({"a": told}, builds=[BUILD])
+    assert summary["artifact"]["hosts"]["a"]["coverage"] == coverage
+    cohort = summary["cohorts"][0]
+    assert bool(cohort["missing"]) is (coverage in ("missing", "other_build"))
+    assert bool(cohort["other_build"]) is (coverage == "other_build")
+    assert bool(cohort["unproven"]) is (coverage == "unproven")
+    build = {**BUILD, "sha256": "4f" * 32, "file": "fix.ko", "objects": []}
+    (found,) = causes.coverage(status_record({"a": told}, {}, None, [build], {}, 1.8e9))
+    by_kind = {
+        "covered": found.covered, "on_trial": found.for_now, "unproven": found.unproven,
+        "other_build": found.other_build, "missing": [host for _word, hosts, _plan in found.missing for host in hosts]}
+    assert {kind: hosts for kind, hosts in by_kind.items() if hosts} == {coverage: ["a"]}
+
+
+def test_what_is_unknown_or_another_build_is_said():
+    summary = summarize_status({
+        "a": answer(patch(build_id="b2")), "b": answer(), "c": answer(patch(build_id=None))}, builds=[BUILD])
+    assert "  not enabled, although there is a build: fix on a (another build), b" in summary["lines"]
+    assert "  enabled by name, but a build-id is missing, so the build is unknown: fix on c" in summary["lines"]
+
+
+def test_a_host_is_compared_with_the_build_for_its_build_of_the_kernel():
+    builds = [{**BUILD, "metadata": {"kernel_build_id": "0a"}},
+              {**BUILD, "build_id": "b2", "metadata": {"kernel_build_id": "0b"}}]
+    summary = summarize_status({
+        "a": on_kernel("0a", patch()), "b": on_kernel("0b", patch()), "c": on_kernel("0c", patch()),
+        "d": on_kernel(None, patch())}, builds=builds)
+    hosts = summary["artifact"]["hosts"]
+    assert {name: (one["covered"], one["coverage"]) for name, one in hosts.items()} == {
+        "a": (True, "covered"), "b": (True, "other_build"), "c": (False, None), "d": (None, None)}
+    assert summary["no_build"] == ["c"]
+    assert "  no build for this build of the kernel: c" in summary["lines"]
+    assert "  the build depends on the build-id of the kernel, and it is unknown on d" in summary["lines"]
+    builds = [{**build, "sha256": str(number) * 64, "file": "fix.ko", "objects": []}
+              for number, build in enumerate(builds)]
+    told = {"a": on_kernel("0a", patch()), "b": on_kernel("0b", patch()), "c": on_kernel("0c", patch())}
+    (found,) = causes.coverage(status_record(told, {}, None, builds, {}, 1.8e9))
+    assert (found.covered, found.other_build) == (["a"], ["b", "c"])
+
+
+def test_a_host_needs_the_newest_version_only():
+    old, new = ({**BUILD, "name": f"fix_{rank}", "build_id": f"b{rank}", "series": {"stem": "fix", "rank": rank},
+                 "sha256": str(rank) * 64, "file": "fix.ko", "objects": []} for rank in (1, 2))
+    told = {"a": answer(patch(name="fix_2", build_id="b2")), "b": answer(patch(name="fix_1", build_id="b1"))}
+    summary = summarize_status(told, builds=[old, new])
+    assert [(one["name"], one["hosts"]) for one in summary["cohorts"][0]["missing"]] == [("fix_2", ["b"])]
+    first, second = causes.coverage(status_record(told, {}, None, [old, new], {}, 1.8e9))
+    assert (first.covered, first.later) == (["b"], ["a"])
+    assert (second.covered, second.later) == (["a"], [])
 
 
 @pytest.mark.parametrize("other", [{"release": "6.1.0-55-amd64"}, {"arch": "aarch64"}])

@@ -5,6 +5,7 @@
 
 import errno
 import os
+from importlib import import_module
 
 import pytest
 
@@ -33,6 +34,26 @@ def test_a_result(kernel, run, delivered):
 
 def test_a_need(kernel, run):
     assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "request": {"file": FIX.sha256}})
+
+
+@pytest.mark.parametrize("module, job", [("patch_info", "host_inventory"), ("patch_check", "check_host")])
+def test_bytes_of_a_name_on_the_disk_that_are_not_utf_8_end_no_module(kernel, run, monkeypatch, module, job):
+    jobs = import_module(f"ansible_collections.kernel.livepatch.plugins.modules.{module}")
+    hostile = {"findings": [], "names": ["fi\udcff.ko", {"\ud800": ("a\udce9",)}]}
+    assert hasattr(jobs, job)
+    monkeypatch.setattr(jobs, job, lambda *args, **options: dict(hostile))
+    options = {"src": "fix.ko", "offer": FIX.offer()} if module == "patch_check" else {}
+    code, result = run(module, **options)
+    found = result.get("livepatch", result)
+    assert (code, found["names"]) == (0, ["fi?.ko", {"?": ["a?"]}])
+
+    def fail(*_args, **_options):
+        raise OSError(errno.EIO, "Input/output error", "/lib/fi\udcff.ko")
+
+    monkeypatch.setattr(jobs, job, fail)
+    code, result = run(module, **options)
+    assert (code, result["code"]) == (1, "os-error")
+    assert "/lib/fi?.ko" in result["msg"]
 
 
 def test_an_error_with_its_details(kernel, run):

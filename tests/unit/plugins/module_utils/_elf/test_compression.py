@@ -18,6 +18,15 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest, open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.compressed_files import (
+    IMAGE as EVERY_SHAPE,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.compressed_files import (
+    SHAPES,
+    TOO_LARGE,
+    expected,
+    tool_of,
+)
 
 IMAGE = bytes(range(256)) * 400
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
@@ -96,6 +105,29 @@ def test_what_the_tool_takes_is_taken(file, kind, behind):
     else:
         assert plain == IMAGE
         assert image_digest(file(content)) == (DIGEST, 102400)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_file_in_any_shape_is_read_as_its_tool_reads_it(file, shape):
+    if tool_of(shape) is None:
+        pytest.skip(f"there is no tool for {shape} here")
+    content = SHAPES[shape]()
+    plain, code = expected(shape, content)
+    if code:
+        assert failure(file(content)) == code
+    else:
+        assert plain == EVERY_SHAPE
+        assert image_digest(file(content)) == (hashlib.sha256(EVERY_SHAPE).hexdigest(), len(EVERY_SHAPE))
+
+
+@pytest.mark.parametrize("shape", sorted(TOO_LARGE))
+def test_a_file_that_needs_too_much_memory_is_said_to_be_that(file, shape):
+    if tool_of(shape) is None:
+        pytest.skip(f"there is no tool for {shape} here")
+    with pytest.raises(LivepatchError) as caught:
+        image_digest(file(SHAPES[shape]()))
+    limit = 256 if shape.startswith("xz") else 128
+    assert f"it needs more than {limit} MiB of memory to uncompress" in caught.value.message
 
 
 def test_padding_between_streams_is_skipped(file):

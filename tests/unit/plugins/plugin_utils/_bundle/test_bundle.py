@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import lzma
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle, read_single
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 NOTHING = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
@@ -91,6 +95,78 @@ def test_different_builds_for_one_kernel_are_refused(add, read):
     assert str(first) in error.message and str(second) in error.message
 
 
+@pytest.mark.parametrize(("first", "second"), [("0a" * 20, "0b" * 20), ("0A" * 20, None), (None, "0b" * 20)])
+def test_builds_for_several_builds_of_one_kernel_are_told_apart(add, read, say, first, second):
+    add("a.ko", build="1")
+    add("b.ko", build="2")
+    say({file: {"kernel_build_id": kernel} for file, kernel in (("a.ko", first), ("b.ko", second)) if kernel})
+    wanted = {build["file"]: (build.get("metadata") or {}).get("kernel_build_id") for build in read()}
+    assert wanted == {"a.ko": first and first.lower(), "b.ko": second and second.lower()}
+
+
+def test_two_builds_for_one_build_of_one_kernel_are_refused(add, read, say):
+    add("a.ko", build="1")
+    add("b.ko", build="2")
+    say({"a.ko": {"kernel_build_id": "0a0b"}, "b.ko": {"kernel_build_id": "0A0B"}})
+    error = refused(read)
+    assert error.code == "bundle-duplicate"
+    assert "Remove one, or set the kernel_build_id of each in bundle.yml." in error.message
+
+
+def test_one_file_can_be_for_two_builds_of_a_kernel(add, read, say):
+    add("a.ko")
+    add("b.ko")
+    say({"a.ko": {"kernel_build_id": "0a"}, "b.ko": {"kernel_build_id": "0b"}})
+    assert [build["metadata"]["kernel_build_id"] for build in read()] == ["0a", "0b"]
+
+
+def test_versions_of_one_patch_are_known_as_a_series(add, read):
+    add("1.ko", name="kpatch_6_1_0_56_1_1")
+    add("2.ko", name="kpatch_6_1_0_56_1_2")
+    add("3.ko", name="other")
+    assert [build.get("series") for build in read()] == [
+        {"stem": "kpatch", "rank": 0}, {"stem": "kpatch", "rank": 1}, None]
+
+
+def test_a_single_file_has_the_entry_of_the_bundle_yml_beside_it(add, bundle, say, tmp_path):
+    file = add("a.ko")
+    cache = ParseCache(tmp_path)
+    assert read_single(file, cache) == cache.describe(file)
+    say({"a.ko": {"kernel_build_id": "0A"}, "b.ko": {"summary": "not here"}})
+    assert read_single(file, cache)["metadata"]["kernel_build_id"] == "0a"
+    say({"a.ko": {"sha256": "0" * 64}})
+    assert refused(lambda: read_single(file, cache)).code == "bundle-digest-mismatch"
+
+
+BAD_NAMES = [b"fi\xff\xe9x.ko", b"fix\n.ko", b"\x1b[2J.ko.gz", "\u202efix.ko".encode(), b"dir\xff/fix.ko",
+             b"dir\r/fix.ko.xz", "\u0085.ko".encode(), b"\xed\xa0\x80.ko"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_cannot_be_shown_is_refused_and_escaped(add, read, bundle, tmp_path, name):
+    good = add("good.ko")
+    bad = os.path.join(os.fsencode(bundle), name)
+    os.makedirs(os.path.dirname(bad), exist_ok=True)
+    os.rename(good, bad)
+    for look in (read, lambda: ParseCache(tmp_path).describe(os.fsdecode(bad)), lambda: describe(os.fsdecode(bad)),
+                 lambda: read_builds(Path(os.fsdecode(bad)))):
+        error = refused(look)
+        assert error.code == "file-name-unusable"
+        assert error.message.isprintable() and "\\" in error.message and "Rename" in error.message
+        json.dumps(error.message).encode("ascii")
+
+
+def test_an_ordinary_name_of_any_script_is_taken(add, read):
+    add("файл é 修正.ko")
+    assert [build["file"] for build in read()] == ["файл é 修正.ko"]
+
+
+def test_a_file_that_is_no_patch_may_have_any_name(add, read, bundle):
+    add("a.ko")
+    Path(os.fsdecode(os.fsencode(bundle) + b"/notes\xff.txt")).write_text("x")
+    assert len(read()) == 1
+
+
 def test_a_broken_file_spoils_the_bundle(add, read, bundle):
     add("a.ko")
     Path(bundle, "broken.ko").write_bytes(b"\x7fELF")
@@ -153,6 +229,16 @@ WRONG_YAML = [
     ("bundle-yml-invalid", "patches: {fix: {summary: 5}}", "text"),
     ("bundle-yml-invalid", "patches: {fix: {advisory: 'javascript:alert(1)'}}", "https://"),
     ("bundle-yml-invalid", "patches: {a.ko: {sha256: abc}}", "64"),
+    ("bundle-yml-invalid", "patches: {a.ko: {kernel_build_id: '0a1'}}", "two for each byte"),
+    ("bundle-yml-invalid", "patches: {a.ko: {kernel_build_id: '0x0a'}}", "hex digits"),
+    ("bundle-yml-invalid", "patches: {a.ko: {kernel_build_id: ''}}", "hex digits"),
+    ("bundle-yml-invalid", "patches: {a.ko: {kernel_build_id: 10}}", "hex digits"),
+    ("bundle-yml-invalid", f"patches: {{a.ko: {{kernel_build_id: '{'0a' * 65}'}}}}", "at most 64 bytes"),
+    ("bundle-yml-invalid", "patches: {fix: {kernel_build_id: '0a'}}", "several files"),
+    ("bundle-yml-invalid", 'patches: {fix: {summary: "a\\e[2J"}}', "without control characters"),
+    ("bundle-yml-invalid", 'patches: {fix: {summary: "a\\udcff"}}', "without control characters"),
+    ("bundle-yml-invalid", 'patches: {fix: {advisory: "https://a\\e[2J"}}', "https://"),
+    ("bundle-yml-invalid", "patches: {fix: {cves: [CVE-٢٠٢٦-1234]}}", "list of CVE numbers"),
     ("bundle-yml-invalid", f"patches: {{fix: {{sha256: '{'0' * 64}'}}}}", "several files"),
     ("bundle-yml-invalid", "patches: !!python/object/apply:os.getpid []", "YAML"),
     ("bundle-yml-invalid", "[" * 5000, "YAML"),

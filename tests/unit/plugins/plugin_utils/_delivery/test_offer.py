@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
 
 def build(number, release, padding=0):
@@ -26,6 +29,28 @@ def test_of_a_large_bundle_only_stubs_cross():
     offered = Offer("bundle", [build(1, "6.1", 20000), build(2, "6.12", 20000)]).to_argument(None)["builds"]
     assert offered[0] == STUB
     assert [entry["stub"] for entry in offered] == [True, True]
+
+
+def test_a_stub_has_what_a_host_needs_to_choose_among_builds_of_one_release():
+    first = dict(build(1, "6.1", 20000), series={"stem": "kpatch", "rank": 1}, metadata={
+        "cves": ["CVE-2026-1234"], "summary": "s", "advisory": None, "kernel_build_id": "0a"})
+    second = dict(build(2, "6.1", 20000), metadata={"kernel_build_id": None})
+    offered = Offer("bundle", [first, second]).to_argument(None)["builds"]
+    assert offered[0] == dict(STUB, series={"stem": "kpatch", "rank": 1}, metadata={"kernel_build_id": "0a"})
+    assert not {"metadata", "series"} & set(offered[1])
+
+
+def test_one_file_for_two_kernel_builds_is_offered_twice():
+    one, two = (dict(build(1, "6.1"), metadata={"kernel_build_id": kernel}) for kernel in ("0a", "0b"))
+    assert Offer("bundle", [one, two]).to_argument(None)["builds"] == [one, two]
+
+
+@pytest.mark.parametrize("name", ["fi\udcffx.ko", "fix\n.ko", "\x1b[2J.ko", "\ud800.ko"])
+def test_a_file_of_a_host_with_a_name_that_json_cannot_hold_is_refused(name):
+    with pytest.raises(PatchFileError) as caught:
+        Offer.of_host().add_build(dict(build(1, "6.1"), file=name))
+    assert caught.value.code == "file-name-unusable"
+    assert caught.value.message.isprintable()
 
 
 def test_facts_spare_the_question_for_the_description():

@@ -18,6 +18,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compr
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe, image
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import _zstd_by_library, uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.compressed_files import (
+    IMAGE as EVERY_SHAPE,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.compressed_files import (
+    SHAPES,
+    expected,
+    tool_of,
+)
 
 PLAIN = b"\x7fELF" + bytes(range(256)) * 40
 
@@ -49,6 +57,25 @@ def test_the_first_bytes_tell_the_compression(build_module, tmp_path, kind):
     described = describe(file)
     assert image(file) == plain
     assert described == {**describe(build_module("source_simple")), "file": "misnamed.ko", "compression": kind}
+
+
+@pytest.mark.parametrize("library", [True, False], ids=["zstandard", "zstd"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_file_in_any_shape_is_read_as_its_tool_reads_it(monkeypatch, shape, library):
+    if tool_of(shape) is None:
+        pytest.skip(f"there is no tool for {shape} here")
+    if library and shape.startswith("zst"):
+        pytest.importorskip("zstandard")
+    if not library:
+        monkeypatch.setitem(sys.modules, "zstandard", None)
+    content = SHAPES[shape]()
+    plain, code = expected(shape, content)
+    if code is None:
+        assert uncompress(content) == (plain, shape.split()[0]) and plain == EVERY_SHAPE
+        return
+    with pytest.raises(PatchFileError) as caught:
+        uncompress(content)
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize("kind", COMPRESSED)
@@ -106,6 +133,10 @@ def test_several_lines_of_the_program_become_one_sentence(monkeypatch):
     with pytest.raises(PatchFileError) as caught:
         uncompress(header + bytes(20))
     assert caught.value.message == (
-        "The patch file cannot be uncompressed (Decoding error (36) : Frame requires too much memory for decoding). "
-        "Copy or build the file again."
+        "The patch file is refused: it needs more than 128 MiB of memory to uncompress. Make sure that it is a kernel "
+        "module, and compress it again without a long window (--long)."
     )
+    assert caught.value.code == "too-large"
+    complaint = compression.ZSTD_STDIN + "Decoding error (36) : Data corruption detected \n/*stdin*\\ : Use more.\n"
+    error = compression.unreadable(complaint, compression.ZSTD_MEMORY)
+    assert (error.code, error.reason) == ("corrupt-compression", "Decoding error (36) : Data corruption detected")

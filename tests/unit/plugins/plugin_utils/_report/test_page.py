@@ -151,6 +151,21 @@ def test_cves_are_said_to_be_covered_only_where_the_patch_stays():
     assert re.search(r"✗ not covered: reverting automatically 4 ", said)
 
 
+@pytest.mark.parametrize(("changed", "said"), [
+    ({"sha256": "5e" * 32, "build_id": "77" * 20}, "✗ not covered: another build of this patch 1"),
+    ({"sha256": "5e" * 32, "build_id": None}, "✗ not covered: another build of this patch 1"),
+    ({"sha256": None, "build_id": None}, "? enabled by name, build unknown 1"),
+    ({"kernel": "6.1.0-1-amd64"}, "✗ not covered: another build of this patch 1"),
+])
+def test_a_host_with_another_build_of_the_name_is_not_covered(changed, said):
+    made = examples.rollout(3)
+    assert "✓ covered 3" in Page(render(made)).text
+    made["hosts"]["web1.sim.example"].update(changed)
+    text = Page(render(made)).text
+    assert "✓ covered 2" in text
+    assert said in text
+
+
 def test_a_plan_says_what_is_not_covered_yet_without_an_alarm():
     text = Page(render(examples.planned(8, no_build=1))).text
     assert "○ not covered yet: to be patched 8" in text and "✗ not covered: without a build 1" in text

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which builds fit a kernel of a release that exists in several builds, and which of several versions is taken."""
+
+import json
+import struct
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import choose_builds, compare_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
+
+HERE, THERE = "0a" * 20, "0b" * 20
+STUB_KEYS = ("file", "name", "release", "arch", "sha256", "size", "build_id", "metadata")
+
+
+def of_kernel(kernel_build, name="fix", **described):
+    metadata = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": kernel_build}
+    build_id = f"{sum(map(ord, f'{kernel_build}{name}')):040x}"
+    return SimulatedPatch(name, build_id=build_id, metadata=metadata, **described)
+
+
+OURS, OTHERS, EVERY = of_kernel(HERE), of_kernel(THERE), SimulatedPatch()
+
+
+def series(name, rank, stem="kpatch", **described):
+    return SimulatedPatch(name, build_id=f"{rank:040x}", series={"stem": stem, "rank": rank}, **described)
+
+
+@pytest.fixture
+def runs(kernel):
+    """runs(build_id): the kernel shows this build-id, or none."""
+    def show(build_id):
+        note = b"" if build_id is None else struct.pack("=III", 4, 20, 3) + b"GNU\0" + bytes.fromhex(build_id)
+        kernel.put("/sys/kernel/notes", note)
+    return show
+
+
+def bundle(*patches, **more):
+    return dict({"kind": "bundle", "path": None, "builds": [one.description for one in patches], "delivered": None},
+                **more)
+
+
+def requested(apply, **options):
+    with pytest.raises(ControllerRequest) as caught:
+        apply(**options)
+    return caught.value.request["file"]
+
+
+@pytest.mark.parametrize("patches", [
+    (OTHERS, OURS), (OURS, OTHERS), (EVERY, OURS, OTHERS), (OTHERS, OURS, EVERY), (OURS, EVERY)])
+def test_the_build_for_the_running_kernel_build_is_chosen(apply, runs, patches):
+    runs(HERE)
+    assert requested(apply, offer=bundle(*patches)) == OURS.sha256
+
+
+@pytest.mark.parametrize("shown", [THERE, None])
+def test_a_build_for_every_kernel_of_the_release_fits_as_before(apply, runs, shown):
+    runs(shown)
+    assert requested(apply, offer=bundle(OURS, EVERY)) == EVERY.sha256
+
+
+def test_builds_for_other_kernel_builds_only_are_no_build(kernel, apply, runs):
+    runs(HERE)
+    result = apply(offer=bundle(OTHERS))
+    assert (result["patch"]["state"], kernel.loads) == ("no_build", [])
+    assert result["findings"][0]["message"] == (
+        f"The bundle has no build of any patch for kernel 6.1.0-56-amd64 on x86_64 with the build-id {HERE}. It has "
+        f"builds for: 6.1.0-56-amd64 on x86_64 with the build-id {THERE}.")
+
+
+@pytest.mark.parametrize("patches", [(OTHERS,), (OURS, OTHERS), (OURS, SimulatedPatch("other"))])
+def test_a_kernel_without_a_build_id_is_not_guessed(kernel, apply, patches):
+    with pytest.raises(LivepatchError) as caught:
+        apply(offer=bundle(*patches))
+    assert caught.value.code == "kernel-build-unknown"
+    assert "does not show the build-id of its kernel in /sys/kernel/notes" in caught.value.message
+    assert kernel.loads == []
+
+
+def test_the_build_of_a_chosen_name_decides_not_the_other_ones(apply):
+    other = SimulatedPatch("other")
+    assert requested(apply, offer=bundle(OURS, other), name="other") == other.sha256
+
+
+def test_a_stub_says_the_kernel_build_and_the_kept_description_does_not_overrule_it(kernel, apply, runs):
+    runs(HERE)
+    apply(OURS)
+    apply(OURS, state="disabled")
+    runs(THERE)
+    stub = dict({key: OURS.description[key] for key in STUB_KEYS}, stub=True, metadata={"kernel_build_id": HERE})
+    assert apply(offer=bundle(builds=[stub]))["patch"]["state"] == "no_build"
+    del stub["metadata"]
+    assert apply(offer=bundle(builds=[stub]))["patch"]["state"] == "enabled"
+
+
+@pytest.mark.parametrize("shown, code", [(THERE, "kernel-build-mismatch"), (None, "kernel-build-unknown")])
+def test_a_single_file_for_another_kernel_build_is_a_blocker(kernel, apply, runs, shown, code):
+    runs(shown)
+    result = check_host(kernel, OURS.offer(), None, report_only=True)
+    assert [found["code"] for found in result["findings"] if found["level"] == "blocker"] == [code]
+    assert HERE in result["findings"][0]["message"]
+    with pytest.raises(LivepatchError) as caught:
+        apply(offer=OURS.offer(), ignore_findings=[])
+    assert (caught.value.code, kernel.loads) == (code, [])
+
+
+def test_a_kept_file_is_tied_to_its_kernel_build_too(kernel, apply, runs):
+    """An accepted patch stays where the next kernel has the same release and another build."""
+    runs(HERE)
+    apply(OURS)
+    kept = json.loads(kernel.read(f"/var/lib/kernel-livepatch/patches/{OURS.sha256}.json"))
+    assert kept["metadata"]["kernel_build_id"] == HERE
+    apply(name="fix", state="disabled")
+    runs(THERE)
+    with pytest.raises(LivepatchError) as caught:
+        apply(OURS)
+    assert (caught.value.code, len(kernel.loads)) == ("kernel-build-mismatch", 1)
+
+
+def test_a_kernel_build_that_the_bundle_names_later_is_kept_with_the_file(kernel, apply, runs):
+    runs(HERE)
+    apply(EVERY)
+    apply(EVERY, state="disabled")
+    tied = dict(EVERY.description, metadata={"kernel_build_id": HERE})
+    apply(offer=bundle(builds=[tied]))
+    kept = json.loads(kernel.read(f"/var/lib/kernel-livepatch/patches/{EVERY.sha256}.json"))
+    assert kept["metadata"] == {"kernel_build_id": HERE}
+
+
+def test_the_newest_version_is_taken_and_the_others_are_told(kernel, apply):
+    old, new = series("kpatch_6_1_0_56_1_1", 0), series("kpatch_6_1_0_56_1_2", 1)
+    assert requested(apply, offer=bundle(new, old)) == new.sha256
+    result = check_host(kernel, bundle(old, new), None, report_only=True)
+    assert result["patch"]["name"] == "kpatch_6_1_0_56_1_2"
+    told = [found for found in result["findings"] if found["code"] == "older-versions-passed-over"]
+    assert [found["level"] for found in told] == ["note"]
+    assert "passed over: kpatch_6_1_0_56_1_1." in told[0]["message"]
+    assert requested(apply, offer=bundle(old, new), name="kpatch_6_1_0_56_1_1") == old.sha256
+
+
+def test_what_was_passed_over_is_not_kept_with_the_file(kernel, apply):
+    old, new = series("kpatch_1", 0), series("kpatch_2", 1)
+    kernel.put("/srv/new.ko", new.image)
+    apply(offer=bundle(old, new, delivered=kernel.path("/srv/new.ko")))
+    kept = json.loads(kernel.read(f"/var/lib/kernel-livepatch/patches/{new.sha256}.json"))
+    assert not {"series", "passed_over"} & set(kept)
+
+
+@pytest.mark.parametrize("patches, names", [
+    ((series("a_1", 0, "a"), series("b_1", 0, "b")), "a_1, b_1"),
+    ((series("a_1", 0, "a"), series("a_2", 1, "a"), series("b_1", 0, "b")), "a_2, b_1"),
+    ((series("a_1", 0, "a"), series("a_2", 1, "a"), series("a_02", 1, "a")), "a_02, a_1, a_2"),
+    ((series("a_1", 0, "a"), SimulatedPatch("fix")), "a_1, fix"),
+])
+def test_other_patches_for_one_kernel_still_need_a_name(apply, patches, names):
+    with pytest.raises(LivepatchError) as caught:
+        apply(offer=bundle(*patches))
+    assert caught.value.code == "name-needed"
+    assert f"({names}). Choose one with name, in a playbook with livepatch_name." in caught.value.message
+
+
+def test_a_newer_version_for_another_kernel_build_passes_nothing_over():
+    old = dict(series("kpatch_1", 0).description)
+    new = dict(series("kpatch_2", 1).description, metadata={"kernel_build_id": THERE})
+    choice = choose_builds([old, new], "6.1.0-56-amd64", "x86_64", HERE)
+    assert (choice.builds, choice.undecided, choice.passed_over) == ([old], [], [])
+    assert choose_builds([old, new], "6.1.0-56-amd64", "x86_64", None).undecided == [new]
+    assert choose_builds([old, new], "6.1.0-56-amd64", "x86_64", THERE).builds == [new]
+
+
+@pytest.mark.parametrize("one, other, same", [
+    ({"build_id": "a"}, {"build_id": "a"}, True), ({"build_id": "a"}, {"build_id": "b"}, False),
+    ({"build_id": None}, {"build_id": "a"}, None), ({}, {"build_id": None}, None), ({}, {}, None),
+    ({"sha256": "1"}, {"sha256": "1"}, True), ({"sha256": "1"}, {"sha256": "2"}, False),
+    ({"sha256": "1", "build_id": "a"}, {"sha256": "2", "build_id": "a"}, True),
+    ({"sha256": "1", "build_id": "a"}, {"sha256": "1", "build_id": "b"}, True),
+    ({"sha256": "1"}, {"build_id": "a"}, None), ({"name": "other", "build_id": "a"}, {"build_id": "a"}, False)])
+def test_builds_are_compared_by_digest_and_build_id(one, other, same):
+    for first, second in ((one, other), (other, one)):
+        assert compare_builds(dict({"name": "fix"}, **first), dict({"name": "fix"}, **second)) is same
