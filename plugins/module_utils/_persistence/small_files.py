@@ -12,7 +12,7 @@ import re
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import matches
 
 MOST_BYTES = 4096  # of a small file
-WORD = re.compile(rb"[A-Za-z0-9-]{1,64}")  # a boot_id is a word
+WORD = re.compile(rb"[!-~]{1,64}")  # printable ASCII; a boot_id is a word
 
 
 def read_words(host, path, most=MOST_BYTES):
