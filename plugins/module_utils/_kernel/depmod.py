@@ -114,7 +114,8 @@ def foreign_origin(host, index, name):
     if module:
         if OUT_OF_TREE not in module["taint"]:
             return None
-        version = f", version {truncate(module['version'], LONGEST_VERSION)}" if module["version"] else ""
+        shown = host.read_or(f"/sys/module/{name}/version", "")
+        version = f", version {truncate(shown, LONGEST_VERSION)}" if shown else ""
         file = f", file {outside}" if outside else ""
         return f"loaded with the taint {module['taint']}, out of tree{version}{file}"
     return f"not loaded, file {outside}" if outside else None

@@ -63,7 +63,7 @@ def present_objects(host):
 def loaded_module(host, name):
     """The kernel's facts about a module, None if it is not loaded.
 
-    Shape: `state`, `refcnt`, `taint`, `version` (of its modinfo, or None), `build_id`, `holders`.
+    Shape: `state`, `refcnt`, `taint`, `build_id`, `holders`.
     """
     base = f"/sys/module/{name}"
     state = host.read_or(f"{base}/initstate")
@@ -73,7 +73,6 @@ def loaded_module(host, name):
         "state": state,
         "refcnt": int(host.read_or(f"{base}/refcnt") or 0),
         "taint": host.read_or(f"{base}/taint", ""),
-        "version": host.read_or(f"{base}/version"),
         "build_id": module_build_id(host, name),
         "holders": host.names(f"{base}/holders"),
     }
