@@ -44,19 +44,20 @@ def describe_blockers(host, patch):
     functions = {(entry["name"], function["name"]) for entry in patch["objects"] for function in entry["functions"]}
     printed = PrintedNames(KernelSymbols(host), functions if behind else set())
     held = set(left_behind(host, target))  # some have switched in the meantime
-    blockers = [_blocker(host, (pid, tid), reasons, printed, patch.get("name")) for pid, tid in behind if (pid, tid) in held]
+    blockers = [
+        _blocker(host, task, reasons, printed, patch.get("name")) for task in behind if task in held]
     return [blocker for blocker in blockers if blocker]
 
 
-def _blocker(host, task_ids, reasons, printed, module):
-    pid, tid = task_ids
-    task = describe_task(host, pid, tid)
-    if task is None:
+def _blocker(host, task, reasons, printed, module):
+    pid, tid = task
+    described = describe_task(host, pid, tid)
+    if described is None:
         return None  # it has ended meanwhile
     stack = frames(host, pid, tid) or []
     reason, function = reasons.get(tid, ("unknown", None))
     function = function or next(filter(None, (_patched_function(frame, printed, module) for frame in stack)), None)
-    return dict(task, reason=reason, function=function, stack=[name for _entry, name in stack])
+    return dict(described, reason=reason, function=function, stack=[name for _entry, name in stack])
 
 
 def _patched_function(frame, printed, module):
