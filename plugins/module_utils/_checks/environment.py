@@ -14,6 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     STORE_DIRECTORY,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -43,7 +44,7 @@ def _space(context):
     if free < wanted:
         yield _no_space(described, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
     if files is not None and files < FILES:
-        yield _no_space(described, f"{files} files", f"{FILES} files")
+        yield _no_space(described, number_of(files, "file"), number_of(FILES, "file"))
 
 
 def _no_space(described, free, wanted):

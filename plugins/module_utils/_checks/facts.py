@@ -4,7 +4,11 @@
 """Facts about the host, for checks to compare with a patch; each is read once, on first use."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index, reference_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import (
+    foreign_origin,
+    module_index,
+    reference_module,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import (
     hooked_functions,
     traceable_functions,
@@ -21,6 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 
+OF_THE_MODULE = "the source of this module"
 # Fact: the explanation if the host does not show it. Checks that need the fact are then skipped.
 SOURCES = {
     "signer_known": "This kernel loads signed modules only, and does not show whether it has the key of this one",
@@ -105,6 +110,20 @@ class Facts:
     def in_tree(self):
         """The kernel's modules on disk (see ModuleIndex in depmod.py)."""
         return module_index(self.host)
+
+    @cached_property
+    def _origins(self):
+        return {}
+
+    def origin(self, entry):
+        """Where a module comes from that is not the kernel's own, in words; None for any other object."""
+        if entry not in self._origins:
+            self._origins[entry] = foreign_origin(self.host, self.in_tree, entry)
+        return self._origins[entry]
+
+    def source_of(self, entry):
+        """What a patch of an object has to be built against, in words."""
+        return OF_THE_MODULE if self.origin(entry) else "the running kernel"
 
     @cached_property
     def sample(self):

@@ -12,6 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import traceable_functions
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import HIDDEN, is_cold
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
 
 def _symbols(context):
@@ -41,7 +42,8 @@ def _unresolved(context, use, entry, name, sympos):
     if entry not in context.facts.present:
         return None
     count = context.facts.symbols[name].count(entry)
-    facts = {"file": context.description["file"], "use": use, "object": entry, "count": count, "sympos": sympos}
+    facts = {"file": context.description["file"], "use": use, "object": entry, "sympos": sympos,
+             "symbols": number_of(count, "symbol"), "source": context.facts.source_of(entry)}
     if count == 0:
         return "symbol-missing", name, facts
     if sympos == 0 and count > 1:

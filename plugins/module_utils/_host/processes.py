@@ -27,7 +27,7 @@ def run(argv, seconds):
     except subprocess.TimeoutExpired as error:
         raise LivepatchError(
             "command-timed-out",
-            f"{' '.join(argv)} was stopped because it took longer than {seconds} seconds. Run it on the host to find "
+            f"{' '.join(argv)} was stopped because it took longer than {seconds} s. Run it on the host to find "
             "the cause, then run the task again.") from error
     finally:
         if process.returncode is None:

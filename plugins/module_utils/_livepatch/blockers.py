@@ -44,26 +44,29 @@ def describe_blockers(host, patch):
     functions = {(entry["name"], function["name"]) for entry in patch["objects"] for function in entry["functions"]}
     printed = PrintedNames(KernelSymbols(host), functions if behind else set())
     held = set(left_behind(host, target))  # some have switched in the meantime
-    blockers = [_blocker(host, pid, tid, reasons, printed) for pid, tid in behind if (pid, tid) in held]
+    blockers = [
+        _blocker(host, task, reasons, printed, patch.get("name")) for task in behind if task in held]
     return [blocker for blocker in blockers if blocker]
 
 
-def _blocker(host, pid, tid, reasons, printed):
-    task = describe_task(host, pid, tid)
-    if task is None:
+def _blocker(host, task, reasons, printed, module):
+    pid, tid = task
+    described = describe_task(host, pid, tid)
+    if described is None:
         return None  # it has ended meanwhile
     stack = frames(host, pid, tid) or []
     reason, function = reasons.get(tid, ("unknown", None))
-    function = function or next(filter(None, (_patched_function(entry, name, printed) for entry, name in stack)), None)
-    return dict(task, reason=reason, function=function, stack=[name for _entry, name in stack])
+    function = function or next(filter(None, (_patched_function(frame, printed, module) for frame in stack)), None)
+    return dict(described, reason=reason, function=function, stack=[name for _entry, name in stack])
 
 
-def _patched_function(entry, name, printed):
-    """The name in the patch of a function on a stack, or None."""
+def _patched_function(frame, printed, module):
+    """The name in the patch of a function on a stack, or None; the patch's own version of it can have another name."""
+    entry, name = frame
     found = printed.function(entry, name)
     if found:
         return found[1]
-    return name if name in printed.own_names else None  # the patch's version of it, in the module of a patch
+    return name if name in printed.own_names or entry == module else None
 
 
 def blockers_sentence(blockers):

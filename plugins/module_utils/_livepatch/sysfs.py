@@ -118,11 +118,11 @@ class SysfsInterface:
         if error.errno in (errno.EPERM, errno.EACCES):
             return LivepatchError(
                 "not-permitted",
-                f"The kernel does not let this user change the patch {name} ({errno_words(error.errno)}). Run the task with "
-                "become: true.",
+                f"The kernel does not let this user change the patch {name} ({errno_words(error.errno)}). Run the task "
+                "with become: true.",
             )
         return LivepatchError(
             "change-refused",
-            f"The kernel refused to change the patch {name} with {errno_words(error.errno)}. Its state may have changed "
-            "meanwhile: see it with patch_info.",
+            f"The kernel refused to change the patch {name} with {errno_words(error.errno)}. Its state may have "
+            "changed meanwhile: see it with patch_info.",
         )

@@ -37,7 +37,7 @@ def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tu
     needed = batches * (LOAD_SECONDS + transition + _checks_seconds(options)) + options.soak + MARGIN
     if needed > LONGEST_TRIAL:
         raise bad_option(
-            "waves", f"need a trial of {needed} seconds, but a trial has at most {LONGEST_TRIAL}",
+            "waves", f"need a trial of {needed} s, but a trial has at most {LONGEST_TRIAL}",
             "use smaller waves, a shorter soak, shorter timeouts, or more forks")
     if options.trial is None:
         return needed, False

@@ -34,7 +34,8 @@ def busy(kernel):
 
 
 @pytest.mark.parametrize("name, lines", [
-    ("EBUSY", []), ("EAGAIN", []), ("EAGAIN", ["livepatch: failed to register ftrace handler for function 'one' (-11)"]),
+    ("EBUSY", []), ("EAGAIN", []),
+    ("EAGAIN", ["livepatch: failed to register ftrace handler for function 'one' (-11)"]),
 ])
 @pytest.mark.parametrize("times", [1, 3])
 def test_it_is_tried_again(apply, busy, name, lines, times):

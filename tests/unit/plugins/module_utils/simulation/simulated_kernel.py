@@ -84,7 +84,7 @@ class SimulatedKernel(Host):
             ("/sys/kernel/tracing/available_filter_functions", "".join(f"{line}\n" for line in FUNCTIONS)),
             ("/sys/kernel/debug/kprobes/list", ""), (f"{MODULES}/modules.dep", "kernel/target.ko:\n"),
             (f"{MODULES}/kernel/target.ko", simulated_module(
-                symbols=("three", "other"), traced=(0, 1), build_id="bb" * 20)),
+                symbols=("three", "other"), traced=(0, 1), build_id="bb" * 20, modinfo=("intree=Y",))),
         ):
             self.put(path, text)
         os.chmod(self.path("/usr/bin/python3"), 0o755)
