@@ -86,6 +86,10 @@ class Host:
         """The result of lstat(2) for a path; raises OSError."""
         return os.lstat(self.path(path))
 
+    def link_target(self, path):
+        """The target of a symbolic link as it is written there; raises OSError."""
+        return os.readlink(self.path(path))
+
     def resolved(self, path):
         """A path with every symbolic link resolved."""
         real = os.path.realpath(self.path(path))

@@ -11,7 +11,6 @@ Its first line names that Python: an installed program has been tested with it. 
 import io
 import os
 import re
-import stat
 import sys
 import zipfile
 
@@ -21,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sync_directory,
     write_private,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.trust import resolve_trusted
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
@@ -29,7 +29,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import seal
 
 CANDIDATE = f"{PROGRAM}.new"
-PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python")  # the distribution's own, in any version
+# The distribution's own, in any version. NixOS and Guix set their names, the last two, before systemd starts.
+PYTHONS = (
+    "/usr/bin/python3", "/usr/libexec/platform-python", "/run/current-system/sw/bin/python3",
+    "/run/current-system/profile/bin/python3")
 PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path without characters to quote
 # Writable by other users, not mounted at boot, or closed to services by SELinux.
 ELSEWHERE = ("/home/", "/root/", "/tmp/", "/var/tmp/", "/run/", "/dev/")
@@ -110,33 +113,30 @@ def _probe(host, argv):
 
 def _interpreter(host):
     """A Python that only root can replace: preferably the running one, by the distribution's name if it has one."""
-    choices = [host.interpreter(), *PYTHONS]
-    trusted = [real for real in map(host.resolved, filter(None, choices)) if _is_only_roots(host, real)]
-    if not trusted:
-        raise LivepatchError(
-            "interpreter-not-trusted",
-            f"None of {', '.join(filter(None, choices))} is a Python that only root can replace, and the host runs "
-            "no other without a controller. Install the distribution's python3.")
-    # The distribution's name outlives the file that it links to today.
-    return next((name for name in PYTHONS if host.resolved(name) == trusted[0]), trusted[0])
+    reasons = []
+    for choice in filter(None, [host.interpreter(), *PYTHONS]):
+        real = host.resolved(choice)
+        reason = _fault(host, real)
+        if reason is None:
+            # The distribution's name outlives the file that it links to today.
+            return next((name for name in PYTHONS if resolve_trusted(host, name)[0] == real), real)
+        if os.path.lexists(host.path(choice)):
+            reasons.append(f"{choice}: {reason}")
+    raise LivepatchError(
+        "interpreter-not-trusted",
+        f"No Python of this host can be replaced by root alone ({'; '.join(reasons) or 'none was found'}), and the "
+        "host runs no other without a controller. Install the distribution's python3, or set "
+        "ansible_python_interpreter to a Python in directories that only root can change.")
 
 
-def _is_only_roots(host, path):
-    """Whether only root can write to a file and to all directories above it; the path has no symbolic links."""
-    if not PLAIN.match(path) or path.startswith(ELSEWHERE):
-        return False
-    try:
-        if not stat.S_ISREG(host.status(path).st_mode):
-            return False
-        while True:
-            status = host.status(path)
-            if status.st_uid != 0 or status.st_mode & 0o022:
-                return False
-            if path == "/":
-                return True
-            path = os.path.dirname(path)
-    except OSError:
-        return False
+def _fault(host, path):
+    """The reason not to run the Python of a path without symbolic links, in words, or None."""
+    if not PLAIN.match(path):
+        return f"{path} has characters that a unit would have to quote"
+    if path.startswith(ELSEWHERE):
+        return f"{path} is in a directory for users or temporary files"
+    real, reason = resolve_trusted(host, path)
+    return reason if real is None else None if real == path else f"{path} has just been changed"
 
 
 def _sources():

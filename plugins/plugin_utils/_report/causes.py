@@ -128,7 +128,9 @@ def coverage(record: Record) -> list[Coverage]:
 
 def _later_versions(patch: Record, patches: Sequence[Record]) -> list[Record]:
     own = patch.get("series")
-    series = [(one, one.get("series")) for one in patches] if own else []
+    if not own:
+        return []
+    series = [(one, one.get("series")) for one in patches]
     return [one for one, place in series if place and place["stem"] == own["stem"] and place["rank"] > own["rank"]]
 
 

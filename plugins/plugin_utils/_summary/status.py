@@ -109,7 +109,8 @@ def summarize_status(
         "problems": problems,
     }
     facts = {
-        host: _facts(verdict, seen.get(host), choices and choices.get(host)) for host, verdict in verdicts.items()}
+        host: _facts(verdict, seen.get(host), choices.get(host) if choices else None)
+        for host, verdict in verdicts.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=status_lines(summary))
 

@@ -108,6 +108,58 @@ def test_a_python_that_others_can_replace_is_not_taken(kernel, path, owner):
     assert ensure_program(kernel)[0] == "/usr/bin/python3"
 
 
+STORE = "/nix/store/0c4-python3-3.11.9/bin/python3.11"
+
+
+def test_a_python_in_a_store_of_root_and_a_group_is_taken(kernel):
+    os.unlink(kernel.path("/usr/bin/python3"))
+    at(kernel, STORE)
+    kernel.owners["/nix/store"] = (0, 0o1775)
+    assert ensure_program(kernel)[0] == STORE
+    os.makedirs(kernel.path("/run/current-system/sw/bin"))
+    os.symlink(STORE.replace("/nix", "../../../../nix", 1), kernel.path("/run/current-system/sw/bin/python3"))
+    assert ensure_program(kernel)[0] == "/run/current-system/sw/bin/python3"
+
+
+@pytest.mark.parametrize("path, owner, words", [
+    ("/nix/store", (0, 0o775), "/nix/store can be written by a group, without the sticky bit"),
+    ("/nix/store", (0, 0o1777), "/nix/store can be written by every user"),
+    ("/nix/store", (30001, 0o1775), "/nix/store belongs to another user"),
+    ("/nix/store/0c4-python3-3.11.9", (30001, 0o755), "/nix/store/0c4-python3-3.11.9 belongs to another user"),
+    ("/nix/store/0c4-python3-3.11.9/bin", (0, 0o775), "bin can be written by a group, without the sticky bit"),
+    (STORE, (30001, 0o555), f"{STORE} belongs to another user"), (STORE, (0, 0o1775), "can be written by other users"),
+])
+def test_a_python_in_such_a_store_that_others_can_replace_is_not(kernel, path, owner, words):
+    os.unlink(kernel.path("/usr/bin/python3"))
+    at(kernel, STORE)
+    kernel.owners["/nix/store"] = (0, 0o1775)
+    kernel.owners[path] = owner
+    error = refusal(kernel)
+    assert error.code == "interpreter-not-trusted"
+    assert words in error.message
+    assert "set ansible_python_interpreter to a Python in directories that only root can change" in error.message
+
+
+@pytest.mark.parametrize("path, owner, expected", [
+    ("/opt", (0, 0o755), "/usr/bin/python3"), ("/opt/current", (1000, 0o777), STORE), ("/opt", (0, 0o777), STORE),
+    ("/opt", (0, 0o1777), STORE), ("/opt", (0, 0o1775), "/usr/bin/python3")])
+def test_a_name_that_leads_through_a_link_of_others_is_not_kept(kernel, path, owner, expected):
+    """The name is run at every boot, long after the file behind it was looked at."""
+    os.unlink(kernel.path("/usr/bin/python3"))
+    at(kernel, STORE)
+    os.makedirs(kernel.path("/opt"))
+    os.symlink(f"..{STORE}", kernel.path("/opt/current"))
+    os.symlink("../../opt/current", kernel.path("/usr/bin/python3"))
+    kernel.owners[path] = owner
+    assert ensure_program(kernel)[0] == expected
+
+
+def test_links_in_a_circle_are_no_python(kernel):
+    os.unlink(kernel.path("/usr/bin/python3"))
+    os.symlink("python3", kernel.path("/usr/bin/python3"))
+    assert refusal(kernel).code == "interpreter-not-trusted"
+
+
 def test_a_virtual_environment_stands_for_the_python_that_it_was_made_of(kernel):
     kernel.put("/opt/python/bin/python3.12", "")
     at(kernel, "/home/deploy/venv/bin/python", "../../../../opt/python/bin/python3.12")
