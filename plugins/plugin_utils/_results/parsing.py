@@ -18,6 +18,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 LEVELS = ("blocker", "warning", "note")
 MALFORMED = ("host-not-trusted", "The host returned a malformed result. Check that the host has not been compromised.")
 
+# The code of a host that has not answered when the bound of its task was over.
+HOST_SILENT = "host-silent"
+
 Finding = Mapping[str, t.Any]
 Failure = tuple[str | None, str]
 
@@ -26,7 +29,7 @@ def missing_result(answer: t.Any) -> str | None:
     """Why there is no result of a module: `no_result`, `unreachable` or `unchecked`; None when there may be one."""
     if not isinstance(answer, Mapping) or not answer or answer.get("skipped"):
         return "no_result"
-    if answer.get("unreachable"):
+    if answer.get("unreachable") or (answer.get("failed") and answer.get("code") == HOST_SILENT):
         return "unreachable"
     return "unchecked" if answer.get("failed") else None
 
