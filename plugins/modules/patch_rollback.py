@@ -29,13 +29,8 @@ extends_documentation_fragment:
   - kernel.livepatch._source.transition
   - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
+  - kernel.livepatch._attributes.action
 attributes:
-  action:
-    description: Has a part that runs on the controller.
-    support: full
-  async:
-    description: Can be run in the background with C(async).
-    support: full
   check_mode:
     support: full
   diff_mode:

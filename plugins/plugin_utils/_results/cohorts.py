@@ -9,6 +9,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
+
+LONGEST_VALUE = 200  # characters; facts are of hosts
+
 
 class Cohort(t.NamedTuple):
     """The common properties of a cohort; two hosts are in one cohort when their Cohorts are equal.
@@ -63,4 +67,5 @@ def _text(place: t.Any, keys: Sequence[str]) -> str | None:
         place = place.get(key) if isinstance(place, Mapping) else None
     if place is None:
         return None
-    return ", ".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)
+    text = ", ".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)
+    return truncate(text, LONGEST_VALUE)

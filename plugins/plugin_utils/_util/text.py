@@ -45,5 +45,5 @@ def no_result_line(hosts: Sequence[str]) -> list[str]:
 def _why(group: Mapping[str, t.Any]) -> str:
     # In Ansible's messages, the place in the playbook follows after an empty line.
     message = " ".join(group["messages"][0].split("\n\n")[0].split())
-    more = len(group["messages"]) - 1
+    more = len(group["messages"]) - 1 + group.get("messages_left_out", 0)
     return message + (f" (and {number_of(more, 'other message')})" if more else "")
