@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+from ansible import constants
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
@@ -47,7 +49,7 @@ def check_facts(variables: Mapping[str, Mapping[str, object]]) -> None:
         facts = given.get("ansible_facts")
         for name in facts if isinstance(facts, Mapping) else ():
             ours = isinstance(name, str) and name.removeprefix("__").startswith(PREFIX)
-            if ours and (host, name) != ("localhost", FACT_OF_ROLLOUT):
+            if ours and not (host in constants.LOCALHOST and name == FACT_OF_ROLLOUT):
                 raise TaskError(
                     "host-not-trusted",
                     f"The facts of {host} set {printable(name)}, and facts override the variables of your inventory. "

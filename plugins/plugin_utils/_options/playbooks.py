@@ -89,11 +89,12 @@ class _PerHost:
 
 
 def status_options(values: Values, _hosts: _PerHost) -> Record:
+    src, name = values.text("src", SOURCE), values.text("name", NAME)
     options = {
-        "src": values.text("src", SOURCE), "name": values.text("name", NAME), "cohort_by": values.texts("cohort_by"),
+        "src": src, "name": name, "cohort_by": values.texts("cohort_by"),
         "fail_on_drift": values.flag("fail_on_drift"), "report_dir": _report_dir(values), "timeouts": task_bounds()}
-    if options["src"]:
-        read_builds(Path(os.path.expanduser(options["src"])), options["name"])
+    if src:
+        read_builds(Path(os.path.expanduser(src)), name)
     return options
 
 
