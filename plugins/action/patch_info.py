@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.bounded import BoundedAction
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
 
 
-class ActionModule(HostAction):
+class ActionModule(BoundedAction, HostAction):
     """The controller's half of the module of this name."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import level_rank
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    HOST_SILENT,
     failure_of,
     is_finding,
     is_list,
@@ -25,9 +26,13 @@ BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 
 
 HOST_UNREACHABLE = "host-unreachable"
+NOT_ANSWERING = (HOST_UNREACHABLE, HOST_SILENT)
 # Failures that the controller finds.
 FAILURES = {
     HOST_UNREACHABLE: "The host is unreachable.",
+    HOST_SILENT:
+        "The host did not answer in time, and the task was ended. The host may still finish it. Look at its console, "
+        "and query it with the playbook kernel.livepatch.status before you patch it again.",
     "no-longer-covered":
         "The host runs another kernel than at the plan, and there is no build for it. Run the rollout again.",
     "trial-over":
@@ -39,8 +44,9 @@ FAILURES = {
 
 
 def unreachable_failure(answer: Mapping[str, t.Any]) -> tuple[str, str]:
-    """The failure of an unreachable host."""
-    return HOST_UNREACHABLE, failure_of(answer)[1] or FAILURES[HOST_UNREACHABLE]
+    """The failure of a host that is unreachable or silent."""
+    code, message = failure_of(answer)
+    return (HOST_SILENT if code == HOST_SILENT else HOST_UNREACHABLE), message or FAILURES[HOST_UNREACHABLE]
 
 
 def failure_with_code(code: str) -> tuple[str, str]:

@@ -23,6 +23,9 @@ UNTRUSTED_CODES = (MALFORMED[0], "host-not-trusted")
 LONGEST_CODE, LONGEST_MESSAGE = 80, 2000  # characters
 MOST_CODES = 10  # in one sentence
 
+# The code of a host that has not answered when the bound of its task was over.
+HOST_SILENT = "host-silent"
+
 Finding = Mapping[str, t.Any]
 Failure = tuple[str | None, str]
 
@@ -31,7 +34,7 @@ def missing_result(answer: t.Any) -> str | None:
     """Why there is no result of a module: `no_result`, `unreachable` or `unchecked`; None when there may be one."""
     if not isinstance(answer, Mapping) or not answer or answer.get("skipped"):
         return "no_result"
-    if answer.get("unreachable"):
+    if answer.get("unreachable") or (answer.get("failed") and answer.get("code") == HOST_SILENT):
         return "unreachable"
     return "unchecked" if answer.get("failed") else None
 

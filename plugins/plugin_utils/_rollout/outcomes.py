@@ -19,9 +19,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import TASK_SKIPPED, Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
-    HOST_UNREACHABLE,
     LONGEST,
     MOST_FINDINGS,
+    NOT_ANSWERING,
     blockers_of,
     failure_with_code,
     findings_of,
@@ -189,7 +189,7 @@ def record_look(record: Record, wave: Record, now: float, after: float) -> None:
     """Record a look at the wave, `after` this number of seconds of its soak."""
     hosts = list(hosts_of_wave(record, wave).values())
     failed = [host for host in hosts if host["failure"]]
-    unreachable = [host for host in failed if host["failure"]["code"] == HOST_UNREACHABLE]
+    unreachable = [host for host in failed if host["failure"]["code"] in NOT_ANSWERING]
     wave["looks"].append({
         "at": utc_timestamp(now),
         "after": round(after),
