@@ -11,6 +11,7 @@ Its first line names that Python: an installed program has been tested with it. 
 import io
 import os
 import re
+import stat
 import sys
 import zipfile
 
@@ -67,7 +68,7 @@ def ensure_program(host, probe=False):
 def is_current(host, argv):
     """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
     """
-    return _is_only_roots(host, host.resolved(argv[0])) and _has_bytes(host, _content(argv))
+    return _fault(host, host.resolved(argv[0])) is None and _has_bytes(host, _content(argv))
 
 
 def _content(argv):

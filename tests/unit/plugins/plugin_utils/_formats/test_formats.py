@@ -87,7 +87,8 @@ def test_the_size_of_structs_is_found(build_module, tail, strip):
 
 
 @pytest.mark.parametrize("strip", STRIPPED)
-@pytest.mark.parametrize("name", ["nf_tables.ko", "nf-tables", "kernel/net/nf_tables", "nf,tables", "a" * 60, "ko.ko.xz"])
+@pytest.mark.parametrize("name", [
+    "nf_tables.ko", "nf-tables", "kernel/net/nf_tables", "nf,tables", "a" * 60, "ko.ko.xz"])
 def test_any_name_of_an_object_is_read(build_module, name, strip):
     """The host's checks refuse a name that no module can have, so the tables must not be opaque for it."""
     description = describe(build_module("source_simple", f'-DOBJECT="{name}"', strip=strip))
