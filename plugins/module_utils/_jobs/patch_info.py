@@ -5,6 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
@@ -14,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_name,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import record_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import HostState, drift, is_accepted
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
@@ -26,6 +28,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.trial_drift import trial_drift
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "drift": None}
@@ -73,10 +76,11 @@ def _remembered(host, inventory):
 
     The ledger of an earlier boot is judged as in the next change. `since` of a new quarantine entry is None until then.
     """
+    records = record_findings(host, inventory["journal_unreadable"])
     try:
         ledger = ledger_for_this_boot(host, read_ledger(host), None)
     except LivepatchError as error:
-        return dict(NOT_KNOWN, drift=[finding(error.code, LEDGER, why=error.message)])
+        return dict(NOT_KNOWN, drift=[finding(error.code, LEDGER, why=error.message), *records])
     except OSError:
         return NOT_KNOWN
     kept = {entry["sha256"] for entry in inventory["kept"]}
@@ -93,7 +97,7 @@ def _remembered(host, inventory):
         "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
-        "drift": drift(host_state),
+        "drift": [*drift(host_state), *_about_trial(host, host_state), *records],
     }
 
 
@@ -103,6 +107,16 @@ def _trial_process_alive(host, trial):
         return trial is None or armed(host, trial["transaction"])
     except (LivepatchError, OSError):
         return True
+
+
+def _about_trial(host, host_state):
+    """The findings about a trial that is over, and about its process."""
+    trial = host_state.ledger["trial"]
+    if not trial:
+        return []
+    state = next((one["state"] for one in host_state.patches if one["name"] == trial["name"]), "absent")
+    process, pid = trial_process(host, trial["transaction"])
+    return trial_drift(host, trial, state, process, pid, host_state.changing)
 
 
 def _next_boot(host, host_state):

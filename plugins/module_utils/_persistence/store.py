@@ -12,6 +12,8 @@ import hashlib
 import json
 import os
 import re
+import stat
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     private_directory,
@@ -19,8 +21,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import parse_json
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
@@ -30,6 +34,7 @@ class Store:
     """Keeps files by content: a name proves nothing, so every file is hashed again when it is opened."""
 
     def __init__(self, host):
+        self.host = host
         self.directory = host.path(STORE_DIRECTORY)
 
     def has(self, sha256):
@@ -37,10 +42,15 @@ class Store:
         return self.description(sha256) is not None
 
     def put(self, stream, description):
-        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `no-space`."""
+        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `no-space`, `kept-file-damaged`."""
         self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
+        for kind in ("json", "ko"):
+            if os.path.isdir(self._path(sha256, kind)):
+                raise LivepatchError(
+                    "kept-file-damaged",
+                    f"{STORE_DIRECTORY}/{sha256}.{kind} is a directory, so the file cannot be kept. Remove it.")
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
         text = json.dumps(description, sort_keys=True).encode("utf-8")
         write_private(self._path(sha256, "json"), lambda target: target.write(text))
@@ -53,16 +63,20 @@ class Store:
         """
         self._ensure_private()
         try:
-            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # O_NONBLOCK: a named pipe in its place must not block.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(self._path(sha256, "ko"), flags)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ELOOP):
                 raise  # the file itself may be good
             raise self._damaged(sha256, error.strerror) from error
         try:
             status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._damaged(sha256, "it is not a regular file")
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 raise self._damaged(sha256, "other users could write it")
-            if _digest(descriptor) != sha256:
+            if digest_of(descriptor) != sha256:
                 raise self._damaged(sha256, "it has other bytes than were sent")
         except BaseException:
             os.close(descriptor)
@@ -75,11 +89,10 @@ class Store:
 
     def description(self, sha256):
         """The description of a kept file; None without a usable one, so that the file is sent again."""
-        if not os.path.lexists(self._path(sha256, "ko")):
+        if not os.path.isfile(self._path(sha256, "ko")):
             return None
         try:
-            with open(self._path(sha256, "json"), "rb") as stream:
-                description = json.loads(stream.read().decode("utf-8"))
+            description = parse_json(read_own(self.host, f"{STORE_DIRECTORY}/{sha256}.json"))
         except (OSError, ValueError):
             return None
         return description if is_usable(description, sha256) else None
@@ -102,9 +115,9 @@ class Store:
         return None
 
     def drop(self, sha256):
-        """Remove a kept file and its description."""
+        """Remove a kept file and its description, but no directory in their place."""
         for kind in ("json", "ko"):
-            if os.path.lexists(self._path(sha256, kind)):
+            with suppress(FileNotFoundError, IsADirectoryError):
                 os.unlink(self._path(sha256, kind))
 
     def _ensure_private(self):
@@ -124,7 +137,8 @@ class Store:
         names = os.listdir(self.directory)
         for name in names:
             if name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names:
-                os.unlink(os.path.join(self.directory, name))
+                with suppress(IsADirectoryError):
+                    os.unlink(os.path.join(self.directory, name))
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):
@@ -148,7 +162,8 @@ def _copy_exactly(stream, target, description):
             f"{description['file']} arrived with other bytes than the checked ones. Run again.")
 
 
-def _digest(descriptor):
+def digest_of(descriptor):
+    """The sha256 of an opened file from its current position on."""
     digest = hashlib.sha256()
     for chunk in iter(lambda: os.read(descriptor, CHUNK), b""):
         digest.update(chunk)
