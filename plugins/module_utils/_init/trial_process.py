@@ -10,6 +10,7 @@ started again finds it here if it cannot read the ledger.
 """
 
 import json
+import os
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, write_private
@@ -60,7 +61,7 @@ def trial_process(host, transaction):
     """
     registered = _registered(host)
     if registered is None:
-        return UNKNOWN, None
+        return UNKNOWN if os.path.lexists(host.path(TRIAL_PROCESS)) else MISSING, None
     pid = registered["pid"]
     identity = process_identity(host, pid)
     if identity != {"pid": pid, "started": registered["started"]} or registered["transaction"] != transaction:

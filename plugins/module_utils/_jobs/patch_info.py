@@ -5,7 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import UNKNOWN, trial_process
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
@@ -102,9 +102,10 @@ def _remembered(host, inventory):
 
 
 def _trial_process_alive(host, trial):
-    """Whether a process will end the trial; True also without a trial, or if the init system does not answer."""
+    """Whether a process will end the trial; True also without a trial, or if it cannot be known."""
     try:
-        return trial is None or armed(host, trial["transaction"])
+        return (trial is None or armed(host, trial["transaction"])
+                or trial_process(host, trial["transaction"])[0] == UNKNOWN)
     except (LivepatchError, OSError):
         return True
 
