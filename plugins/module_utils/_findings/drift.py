@@ -88,15 +88,15 @@ DRIFT = {
         "change by its transaction, or use to: original."),
     "record-unusable": (
         "warning", False,
-        "{path} cannot be used: {why}. {action}"),
+        "{path} cannot be used: {why}. {action}."),
 }
 
-# The action for a record that cannot be used.
+# The action for a record that cannot be used; a full stop follows.
 REPAIR_DIRECTORY = (
     "Set its owner to root and its mode to 0700, or remove it. Until then, no patch is loaded, and only a rollback "
-    "works.")
-REPAIR_FILE = "Remove it. The next change writes it again."
-REPAIR_STORED = "Remove it, then set its patch to state accepted again with the file as src."
+    "works")
+REPAIR_FILE = "Remove it. The next change writes it again"
+REPAIR_STORED = "Remove it, then set its patch to state accepted again with the file as src"
 
 # The reason why an accepted patch is not enabled, and the action; a full stop follows.
 WHY_NOT_LOADED = {

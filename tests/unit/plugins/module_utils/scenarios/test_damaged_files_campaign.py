@@ -57,8 +57,8 @@ TWO_HOURS = 2 * 3600
 
 KEPT = f"{paths.STORE_DIRECTORY}/{V1.sha256}"
 TARGETS = {
-    **{path: damages.OF_A_DIRECTORY for path in paths.DIRECTORIES},
-    **{path: damages.OF_A_FILE for path in paths.FILES},
+    **dict.fromkeys(paths.DIRECTORIES, damages.OF_A_DIRECTORY),
+    **dict.fromkeys(paths.FILES, damages.OF_A_FILE),
     f"{KEPT}.json": damages.OF_A_FILE, f"{KEPT}.ko": damages.OF_A_FILE,
     f"{paths.STORE_DIRECTORY}/{V2.sha256}.json": damages.OF_A_FILE,
 }

@@ -10,7 +10,10 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import HUNG_SECONDS, show_sign_of_life
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
+    HUNG_SECONDS,
+    show_sign_of_life,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
