@@ -509,8 +509,9 @@ livepatch:
           sample: false
         patches:
           description: >-
-            The patches for the next boot of this kernel, in order of loading. C(kernel_livepatch=off) on its command
-            line prevents this.
+            The patches for the next boot of this kernel, in order of loading; none if the boot service or its records
+            are damaged, with the reason in RV(livepatch.drift). C(kernel_livepatch=off) on its command line prevents
+            this.
           type: list
           elements: str
           sample: [livepatch_cve_2026_1234]

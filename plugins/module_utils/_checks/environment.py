@@ -7,8 +7,12 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    STATE_DIRECTORY,
+    STORE_DIRECTORY,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 KIB = 1 << 10
@@ -22,6 +26,12 @@ SPARE_MEMORY = 16 * MIB
 def _writable(context):
     if context.host.is_read_only(STORE_DIRECTORY):
         yield finding("read-only", STORE_DIRECTORY, path=STORE_DIRECTORY)
+
+
+def _persistent(context):
+    why = NOT_PERSISTENT.get(context.host.file_system_type(STATE_DIRECTORY))
+    if why:
+        yield finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)
 
 
 def _space(context):
@@ -62,6 +72,7 @@ def _other_tools(context):
 
 CHECKS = (
     Check(("read-only",), "change", (), _writable),
+    Check(("state-not-persistent",), "always", (), _persistent),
     Check(("no-space",), "load", (), _space),
     Check(("little-memory",), "load", (), _memory),
     Check(("crash-dump-not-armed",), "load", (), _crash_dump),

@@ -75,6 +75,38 @@ DRIFT = {
     "boot-service-missing": (
         "warning", False,
         "Patches are accepted, and no boot will load them: {why}."),
+    "accepted-file-damaged": (
+        "warning", False,
+        "{name} is accepted for kernel {release}, but this host's file of it is damaged ({why}), so no boot can load "
+        "it. Set it to state accepted again, with its file as src."),
+    "boot-unit-changed": (
+        "warning", False,
+        "No boot will load the accepted patches, because {path} is not as this collection writes it: {why}. Set one of "
+        "the patches to state accepted again, and use drop-in files for changes of your own."),
+    "boot-unit-overridden": (
+        "warning", False,
+        "systemd uses {other} instead of {path}, so it is not known whether a boot will load the accepted patches. "
+        "Remove {other}, then run systemctl daemon-reload."),
+    "boot-interpreter-missing": (
+        "warning", False,
+        "No boot will load the accepted patches, because {path} cannot run the boot service's program: {why}. Install "
+        "Python again, or set one of the patches to state accepted again to use another one."),
+    "boot-program-damaged": (
+        "warning", False,
+        "No boot will load the accepted patches, because the program {path} is damaged: {why}. Set one of the patches "
+        "to state accepted again to write it anew."),
+    "boot-program-fails": (
+        "warning", False,
+        "No boot will load the accepted patches, because {interpreter} cannot run the boot service's program "
+        "({output}). Repair this Python, then set one of the patches to state accepted again."),
+    "boot-directory-refused": (
+        "warning", False,
+        "No boot will load the accepted patches, because it refuses {path}: {why}. Set one of the patches to state "
+        "accepted again, or set the owner to root and the mode to 0700."),
+    "boot-journal-unusable": (
+        "warning", False,
+        "No boot will load the accepted patches, because {path} is not a regular file. Move it away."),
+    "newer-version": ("warning", False, "{why}"),
     # records
     "ledger-damaged": ("warning", False, "{why}"),
     "ledger-unreadable": ("warning", False, "{why}"),
@@ -134,6 +166,6 @@ WHY_NO_BOOT_SERVICE = {
         "the unit kernel-livepatch.service is missing or masked. Unmask it, or set one of the patches to state "
         "accepted again to install it"),
     "not-enabled": (
-        "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or leave it if "
-        "this is intended"),
+        "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or set one of "
+        "the patches to state accepted again, or leave it if this is intended"),
 }

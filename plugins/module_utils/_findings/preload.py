@@ -213,6 +213,10 @@ PRELOAD = {
         "blocker", False,
         "The file system of {path} is mounted read-only, and this host keeps patches and its journal there. Mount it "
         "writable."),
+    "state-not-persistent": (
+        "warning", False,
+        "This host keeps accepted patches in {path}, and {why}. Mount a disk at /var/lib before you rely on a boot or "
+        "on the quarantine."),
     "no-space": (
         "blocker", False,
         "The file system of {path} has {free} free, and {file} needs {wanted}. Free some space."),
@@ -262,4 +266,12 @@ PRELOAD = {
         "out why it waits, from its stack in forecast.sleepers."),
     # skipped checks
     "not-checked": ("note", False, "{why}. These checks were skipped: {codes}."),
+}
+
+# Why a file system does not keep its files, by its type in /proc/self/mountinfo.
+NOT_PERSISTENT = {
+    "tmpfs": "this file system is in memory (tmpfs), so a reboot loses it",
+    "ramfs": "this file system is in memory (ramfs), so a reboot loses it",
+    "rootfs": "this file system is in memory (rootfs), so a reboot loses it",
+    "overlay": "this is an overlay, as of a live image or a container, so a reboot can lose it",
 }

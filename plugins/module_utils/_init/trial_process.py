@@ -13,7 +13,11 @@ import json
 import os
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
+    private_directory,
+    write_private,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity, process_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import SHAPE, read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
@@ -21,6 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import NUMBER, TEXT, matches, parse_json
 
+START_SECONDS = 180  # for a busy host to start Python, and for Python to read its modules
 REGISTERED = {"transaction": TEXT, "pid": NUMBER, "started": NUMBER, "seen": NUMBER, "trial": SHAPE["trial"]}
 HUNG_SECONDS = 900  # without a sign of life; a restore of several patches can take minutes
 
@@ -40,6 +45,7 @@ def show_sign_of_life(host, trial):
         content = json.dumps(process).encode("utf-8")
         with suppress(LivepatchError, OSError):
             private_directory(host.path(RUN_DIRECTORY))
+            make_way(host.path(TRIAL_PROCESS))
             write_private(host.path(TRIAL_PROCESS), lambda stream: stream.write(content))
 
 

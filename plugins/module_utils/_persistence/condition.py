@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
     REPAIR_STORED,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import set_aside_ledgers
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
     may_not_read,
@@ -29,6 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     TRIAL_PROCESS,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import DIGEST
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import TEXT, matches, parse_json
 
 ENDED = {"transaction": TEXT, "name": TEXT, "message": TEXT, "time": TEXT}
@@ -126,7 +127,9 @@ def _fault_of_description(host, path, digest):
         description = parse_json(read_own(host, path))
     except (OSError, ValueError) as error:
         return _reason(host, error)
-    return None if is_usable(description, digest) else "it does not describe the file, or is of another version"
+    if is_usable(description, digest) or is_newer(description, SCHEMA):  # a newer one has its own finding
+        return None
+    return "it does not describe the file"
 
 
 def _trial_ended(host):

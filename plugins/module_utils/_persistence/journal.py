@@ -18,6 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     OLDER_JOURNAL,
     STATE_DIRECTORY,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import in_current_form
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
     OPTIONAL_NUMBER,
@@ -28,7 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
 )
 
 LIMIT = 512 * 1024  # bytes of one file
-SCHEMA = 1  # of a record; another one was written by another version of the collection
+SCHEMA = 1  # of a record; see versions.py. A newer record stays in the file and counts as unreadable.
 
 STACK = [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}]
 WHO = {
@@ -48,6 +49,17 @@ SHAPES = {
         "patches": [{"name": TEXT, "state": TEXT, "transition_seconds": OPTIONAL_NUMBER}],
     },
 }
+
+
+def _complete_stacks(record):
+    """The stacks of schema 1 had neither `parameters` nor `accepted` at first."""
+    stacks = {key: record[key] for key in ("before", "after") if isinstance(record.get(key), list)}
+    return dict(record, **{key: [
+        dict({"parameters": "", "accepted": False}, **layer) if isinstance(layer, dict) else layer for layer in stack]
+        for key, stack in stacks.items()})
+
+
+MIGRATIONS = ((1, _complete_stacks),)
 
 
 def append_record(host, event, record):
@@ -123,7 +135,8 @@ def _record(line):
         record = parse_json(line)
     except ValueError:
         return None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+    record = in_current_form(record, SCHEMA, MIGRATIONS)
+    if record is None:
         return None
     event = record.get("event")
     shape = SHAPES.get(event) if isinstance(event, str) else None

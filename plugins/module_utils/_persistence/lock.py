@@ -16,13 +16,16 @@ from contextlib import contextmanager, suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity, process_state
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN_ACTOR, actor_label
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import (
+    UNKNOWN_ACTOR,
+    actor_label,
+    printable_name,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own, reason
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LOCK, RUN_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
-    OPTIONAL_TEXT,
     TEXT,
     matches,
     parse_json,
@@ -31,7 +34,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
 HOLDER_KEYS = ("transaction", "since", "pid", "who")  # the keys shown of a holder
 # `until` is on the clock of Host.now(): a change that holds the lock for longer hangs.
 HOLDER = {"transaction": TEXT, "since": TEXT, "pid": NUMBER, "started": NUMBER, "until": NUMBER,
-          "who": dict.fromkeys(UNKNOWN_ACTOR, OPTIONAL_TEXT)}
+          "who": dict}
 
 POLL_SECONDS = 0.5
 HOLD_SECONDS = 900  # of a change, without its transitions
@@ -91,7 +94,7 @@ def _holder(host):
         return None
     if process_identity(host, holder["pid"]) != {"pid": holder["pid"], "started": holder["started"]}:
         return None
-    holder["who"] = {key: holder["who"][key] for key in UNKNOWN_ACTOR}
+    holder["who"] = {key: printable_name(holder["who"].get(key)) for key in UNKNOWN_ACTOR}
     return holder
 
 

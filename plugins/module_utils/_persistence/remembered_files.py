@@ -52,4 +52,6 @@ class RememberedFiles:
 
 
 def _damaged(why):
-    return LivepatchError("kept-file-damaged", f"The host's copy of the patch file cannot be used ({why}). Send it again with patch.")
+    return LivepatchError(
+        "kept-file-damaged",
+        f"The host's copy of the patch file cannot be used ({why}). Send it again with patch.")

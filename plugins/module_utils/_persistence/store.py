@@ -16,13 +16,15 @@ import stat
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
     private_directory,
     sweep,
     write_private,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer, refuse_newer
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import parse_json
 
@@ -42,15 +44,13 @@ class Store:
         return self.description(sha256) is not None
 
     def put(self, stream, description):
-        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `no-space`, `kept-file-damaged`."""
+        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `newer-version`, `no-space`."""
         self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
+        refuse_newer(self._read(sha256), SCHEMA, f"{STORE_DIRECTORY}/{sha256}.json")
         for kind in ("json", "ko"):
-            if os.path.isdir(self._path(sha256, kind)):
-                raise LivepatchError(
-                    "kept-file-damaged",
-                    f"{STORE_DIRECTORY}/{sha256}.{kind} is a directory, so the file cannot be kept. Remove it.")
+            make_way(self._path(sha256, kind))
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
         text = json.dumps(description, sort_keys=True).encode("utf-8")
         write_private(self._path(sha256, "json"), lambda target: target.write(text))
@@ -87,15 +87,36 @@ class Store:
         """Raises LivepatchError `kept-file-damaged` if `open` would."""
         os.close(self.open(sha256))
 
+    def fault(self, sha256):
+        """Why `open` would refuse a kept file, as a clause, or None; unlike `open` it removes nothing."""
+        try:
+            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            return error.strerror
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return "it is not a regular file"
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                return "other users could write it"
+            return None if digest_of(descriptor) == sha256 else "it has other bytes than were sent"
+        except OSError as error:
+            return error.strerror
+        finally:
+            os.close(descriptor)
+
     def description(self, sha256):
         """The description of a kept file; None without a usable one, so that the file is sent again."""
-        if not os.path.isfile(self._path(sha256, "ko")):
+        if not os.path.lexists(self._path(sha256, "ko")):
             return None
-        try:
-            description = parse_json(read_own(self.host, f"{STORE_DIRECTORY}/{sha256}.json"))
-        except (OSError, ValueError):
-            return None
+        description = self._read(sha256)
         return description if is_usable(description, sha256) else None
+
+    def is_newer(self, sha256):
+        """Whether a newer version of this collection wrote the description of a kept file."""
+        if not DIGEST.match(sha256) or not os.path.lexists(self._path(sha256, "ko")):
+            return False
+        return is_newer(self._read(sha256), SCHEMA)
 
     def descriptions(self):
         """The descriptions of all kept files."""
@@ -115,9 +136,10 @@ class Store:
         return None
 
     def drop(self, sha256):
-        """Remove a kept file and its description, but no directory in their place."""
+        """Remove a kept file and its description; a directory in their place is renamed."""
         for kind in ("json", "ko"):
-            with suppress(FileNotFoundError, IsADirectoryError):
+            make_way(self._path(sha256, kind))
+            with suppress(FileNotFoundError):
                 os.unlink(self._path(sha256, kind))
 
     def _ensure_private(self):
@@ -139,6 +161,13 @@ class Store:
             if name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names:
                 with suppress(IsADirectoryError):
                     os.unlink(os.path.join(self.directory, name))
+
+    def _read(self, sha256):
+        """The value in a description's file, of any version; None for an unreadable one."""
+        try:
+            return parse_json(read_own(self.host, f"{STORE_DIRECTORY}/{sha256}.json"))
+        except (OSError, ValueError):
+            return None
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):

@@ -31,6 +31,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import prune_store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -40,12 +41,12 @@ def open_transaction(host, action, controller=None, best_effort_records=False, w
                      going_back=None):
     """Hold the host's lock for a Transaction.
 
-    Raises LivepatchError `host-busy`, `ledger-damaged`, `ledger-unreadable`, and those of change_lock.
+    Raises LivepatchError `host-busy`, `ledger-damaged`, `ledger-unreadable`, `newer-version`, and those of change_lock.
 
     `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is the controller's `user` and `node`,
     see actor.py. With `best_effort_records` the change continues if the records can be neither read nor written;
-    `known_ledger` then replaces an unreadable ledger. It waits `wait` seconds for another change's end. `seconds` is the
-    longest time for the transitions. A change that is `going_back` (as without a value, each one with best-effort
+    `known_ledger` then replaces an unreadable ledger. It waits `wait` seconds for another change's end. `seconds` is
+    the longest time for the transitions. A change that is `going_back` (as without a value, each one with best-effort
     records) continues without a broken lock, and says so; see lock.py.
     """
     started = host.wall_clock()
@@ -180,7 +181,8 @@ class Transaction:
                 raise
             self._add_finding("ledger-not-read", error)
             self._ledger_is_known = False
-            keep_damaged_copy(self._host)
+            if getattr(error, "code", None) != NEWER:
+                keep_damaged_copy(self._host)
             return self._known_ledger or empty_ledger()
 
     def _add_finding(self, code, error, **facts):

@@ -9,7 +9,9 @@ run with KERNEL_LIVEPATCH_CAMPAIGN=all in the environment, and with a number, ev
 """
 
 import os
+import signal
 import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,7 @@ EVERY, FIRST = 37, 11
 CHOSEN = os.environ.get("KERNEL_LIVEPATCH_CAMPAIGN", "")  # `all`, or another n
 TRIAL_SECONDS, DAMAGED_AT, ACTS_AT = 60, 30, 40
 TWO_HOURS = 2 * 3600
+MOST_SECONDS = 60  # of a combination, which takes a tenth of a second
 
 KEPT = f"{paths.STORE_DIRECTORY}/{V1.sha256}"
 TARGETS = {
@@ -62,12 +65,17 @@ TARGETS = {
     f"{KEPT}.json": damages.OF_A_FILE, f"{KEPT}.ko": damages.OF_A_FILE,
     f"{paths.STORE_DIRECTORY}/{V2.sha256}.json": damages.OF_A_FILE,
 }
+NAMES = {path: path.replace(V1.sha256, "v1").replace(V2.sha256, "v2") for path in TARGETS}
 # A disk that fails can be told as what it is.
 FAILING_DISK = (damages.io_error, damages.read_only, damages.full)
 
 
 class TooLongError(BaseException):
     """What ends a simulated wait that would never end; nothing catches it."""
+
+
+class HangsError(BaseException):
+    """What ends a combination that hangs, as in the opening of a pipe; nothing catches it."""
 
 
 class CampaignHost:
@@ -208,10 +216,8 @@ def run_in_a_trial(host, damage, action, outcome):
     host.kernel.at(ACTS_AT, act)
     host.kernel.at(host.kernel.now() + TWO_HOURS, too_long)
     ended = Outcome(outcome.damage)
-    try:
+    with suppress(TooLongError):  # a ledger that cannot be written keeps the process, and must not keep the patch
         ended.of(end_trial, host.kernel)
-    except TooLongError:
-        pass  # a ledger that cannot be written keeps the process, and must not keep the patch
     outcome.faults += [f"the trial's end: {fault}" for fault in ended.faults]
     kept = action == "accepted" and not outcome.failed
     if "v2" in host.enabled() and not kept:
@@ -226,10 +232,8 @@ def run_without_a_trial(host, damage, action, outcome):
     outcome.of(WITHOUT_A_TRIAL[action], host)
     if action == "trial" and not outcome.failed:
         host.kernel.at(host.kernel.now() + TWO_HOURS, lambda: (_ for _ in ()).throw(TooLongError()))
-        try:
+        with suppress(TooLongError):
             outcome.of(end_trial, host.kernel)
-        except TooLongError:
-            pass
     if action == "trial" and "v2" in host.enabled():
         outcome.faults.append(f"v2 is enabled after its trial: {outcome.codes}")
 
@@ -250,9 +254,25 @@ def silent_losses(host, action, outcome):
         yield f"v1 is accepted no more, and nothing tells so: {outcome.codes} {look.codes}"
 
 
+@contextmanager
+def hangs_are_faults(outcome):
+    """The simulated clock does not run while a call hangs."""
+    def hangs(_number, _frame):
+        raise HangsError
+    earlier = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(MOST_SECONDS)
+    try:
+        yield
+    except HangsError:
+        outcome.faults.append("it hangs")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, earlier)
+
+
 def faults_of(host, target, kind, action):
     outcome = Outcome(kind)
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, hangs_are_faults(outcome):
         run = run_in_a_trial if action in IN_A_TRIAL else run_without_a_trial
         run(host, lambda: kind(host.kernel, target, patched), action, outcome)
         # A ledger that is gone leaves no trace.
@@ -269,7 +289,7 @@ def test_there_are_enough_combinations():
     assert {action for _target, _damage, action in COMBINATIONS[FIRST::EVERY]} == set(ACTIONS)
 
 
-@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("target", sorted(TARGETS), ids=lambda path: NAMES[path])
 def test_a_damaged_file_closes_nothing(room, target):
     found = []
     for number, (kind, action) in enumerate(combinations(target)):

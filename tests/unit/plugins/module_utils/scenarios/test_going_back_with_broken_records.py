@@ -126,7 +126,8 @@ def test_a_trial_ends_with_a_broken_lock(host, interface, apply, monkeypatch, br
 
 
 @pytest.mark.parametrize("state, record, seconds", [
-    ("T", True, STOPPED_SECONDS), ("t", True, STOPPED_SECONDS), ("D", True, STUCK_SECONDS), ("S", False, STUCK_SECONDS)])
+    ("T", True, STOPPED_SECONDS), ("t", True, STOPPED_SECONDS), ("D", True, STUCK_SECONDS),
+    ("S", False, STUCK_SECONDS)])
 @pytest.mark.parametrize("back", sorted(BACK))
 def test_a_holder_that_cannot_end_is_not_waited_for(host, interface, apply, held, back, state, record, seconds):
     apply(V2)
@@ -187,14 +188,14 @@ def test_behind_a_live_change_a_trial_ends_after_the_margin_without_any_record(h
     host.at(30, lambda: holders.append(held()))
     host.at(60 + MARGIN_SECONDS - 10, lambda: look("before"))
     host.at(60 + MARGIN_SECONDS + 60, lambda: look("after"))
-    host.at(60 + MARGIN_SECONDS + 61, lambda: holders[0].kill())
+    host.at(60 + MARGIN_SECONDS + 61, lambda: [one.kill() for one in holders])
     message = end_trial(host)
     assert "without the lock, the store and the ledger" in message and "reverted to v1" in message
     assert seen["before"][0] == ["v2"]
     assert seen["after"][0] == ["v1"]
     assert "trial-ended-without-records" in seen["after"][1]
     assert message in host.read("/dev/kmsg")
-    assert [change["action"] for change in history(host)["journal"]][0] == "trial"
+    assert history(host)["journal"][0]["action"] == "trial"
     assert read_ledger(host)["trial"] is None
     apply(TWO)
     assert not host.exists(TRIAL_ENDED)
@@ -364,7 +365,8 @@ def test_a_trial_process_whose_registration_is_damaged_is_not_said_to_be_missing
     assert "trial-process-missing" not in found and "record-unusable" in found
 
 
-@pytest.mark.parametrize("content", [b"[" * 100000, b'{"a":' * 100000, b"[" * (MOST_DEPTH + 1) + b"]" * (MOST_DEPTH + 1)])
+@pytest.mark.parametrize("content", [
+    b"[" * 100000, b'{"a":' * 100000, b"[" * (MOST_DEPTH + 1) + b"]" * (MOST_DEPTH + 1)])
 def test_deep_json_is_damage_and_not_an_error_of_the_parser(content):
     with pytest.raises(ValueError):
         parse_json(content)

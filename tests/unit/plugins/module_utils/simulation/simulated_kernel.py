@@ -87,6 +87,7 @@ class SimulatedKernel(Host):
                 symbols=("three", "other"), traced=(0, 1), build_id="bb" * 20)),
         ):
             self.put(path, text)
+        os.chmod(self.path("/usr/bin/python3"), 0o755)
 
     # The host's seam
 
@@ -140,6 +141,11 @@ class SimulatedKernel(Host):
         if path.startswith(tuple(self.forbidden)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return super().read_bytes(path)
+
+    def read_small(self, path, most):
+        if path.startswith(tuple(self.forbidden)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return super().read_small(path, most)
 
     def write(self, path, text):
         self.writes.append((path, text))
