@@ -581,7 +581,8 @@ livepatch:
           sample: [livepatch_cve_2026_1000]
     drift:
       description: >-
-        The differences between the recorded state and the kernel. Empty without a difference, null without root.
+        The differences between the recorded state and the kernel, and the records that cannot be used. Empty without
+        a difference, null without root.
         During a change, patches that are not enabled are not checked. See the codes in the guide to codes.
       type: list
       elements: dict

@@ -23,6 +23,8 @@ description:
     unloaded. Modules pinned by the kernel after a forced transition are reported.
   - The rollback is one change in the host's journal. If the journal cannot be written, the task warns and rolls back
     nevertheless.
+  - It also works with a broken lock, store or ledger, and warns of each missing record.
+    With V(to=previous) it refuses if the newest lines of the journal cannot be read.
 requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:

@@ -24,6 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 OF_THE_MODULE = "the source of this module"
 # Fact: the explanation if the host does not show it. Checks that need the fact are then skipped.
@@ -42,18 +43,23 @@ SOURCES = {
 
 
 class Facts:
-    """The facts; None for a fact that the host does not show."""
+    """The facts; None for a fact that the host does not show, and with `best_effort_ledger` for a damaged ledger."""
 
-    def __init__(self, host, description):
+    def __init__(self, host, description, best_effort_ledger=False):
         self.host = host
         self.description = description
+        self._best_effort_ledger = best_effort_ledger
 
     @cached_property
     def ledger(self):
-        """The ledger for this boot (see ledger.py); raises LivepatchError `ledger-damaged`."""
+        """The ledger for this boot (see ledger.py); raises LivepatchError `ledger-damaged`, `ledger-unreadable`."""
         try:
             return ledger_for_this_boot(self.host, read_ledger(self.host), utc_timestamp(self.host.wall_clock()))
         except PermissionError:
+            return None
+        except LivepatchError:
+            if not self._best_effort_ledger:
+                raise
             return None
 
     @cached_property

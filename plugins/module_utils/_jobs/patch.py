@@ -76,7 +76,8 @@ def _apply_request(host, request, check_mode, controller):
     if check_mode:
         return change.forecast(change.check())
     change.check_before_lock()
-    with open_transaction(host, "patch", controller, best_effort_records=not enables) as transaction:
+    with open_transaction(
+            host, "patch", controller, best_effort_records=not enables, seconds=6 * request.timeout) as transaction:
         return _request_acceptance(change, change.apply(transaction))
 
 
@@ -148,7 +149,7 @@ def forget_unloaded(change, controller):
     if not gone:
         return
     with suppress(LivepatchError), open_transaction(
-            change.host, "patch", controller, best_effort_records=True) as transaction:
+            change.host, "patch", controller, best_effort_records=True, going_back=False) as transaction:
         for name in gone:
             module = loaded_module(change.host, name)
             if module and not module["refcnt"]:

@@ -12,6 +12,7 @@ import json
 import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
     OLDER_JOURNAL,
@@ -24,6 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
     OPTIONAL_TEXT,
     TEXT,
     matches,
+    parse_json,
 )
 
 LIMIT = 512 * 1024  # bytes of one file
@@ -77,7 +79,7 @@ def newest_records(host):
     """The journal's records from the newest to the oldest, None for each unreadable line; raises OSError."""
     for path in (JOURNAL, OLDER_JOURNAL):
         try:
-            content = host.read_bytes(path)
+            content = read_own(host, path)
         except FileNotFoundError:
             continue
         for line in reversed(content.split(b"\n")):
@@ -130,8 +132,8 @@ def _sync_new(path):
 
 def _record(line):
     try:
-        record = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError):
+        record = parse_json(line)
+    except ValueError:
         return None
     record = in_current_form(record, SCHEMA, MIGRATIONS)
     if record is None:

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import stat
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     make_way,
@@ -22,9 +23,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer, refuse_newer
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import parse_json
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
@@ -35,6 +38,7 @@ class Store:
     """Keeps files by content: a name proves nothing, so every file is hashed again when it is opened."""
 
     def __init__(self, host):
+        self.host = host
         self.directory = host.path(STORE_DIRECTORY)
 
     def has(self, sha256):
@@ -71,16 +75,20 @@ class Store:
         """
         self._ensure_private()
         try:
-            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # O_NONBLOCK: a named pipe in its place must not block.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(self._path(sha256, "ko"), flags)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ELOOP):
                 raise  # the file itself may be good
             raise self._damaged(sha256, error.strerror) from error
         try:
             status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._damaged(sha256, "it is not a regular file")
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 raise self._damaged(sha256, "other users could write it")
-            if _digest(descriptor) != sha256:
+            if digest_of(descriptor) != sha256:
                 raise self._damaged(sha256, "it has other bytes than were sent")
         except BaseException:
             os.close(descriptor)
@@ -103,7 +111,7 @@ class Store:
                 return "it is not a regular file"
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 return "other users could write it"
-            return None if _digest(descriptor) == sha256 else "it has other bytes than were sent"
+            return None if digest_of(descriptor) == sha256 else "it has other bytes than were sent"
         except OSError as error:
             return error.strerror
         finally:
@@ -140,10 +148,10 @@ class Store:
         return None
 
     def drop(self, sha256):
-        """Remove a kept file and its description."""
+        """Remove a kept file and its description; a directory in their place is renamed."""
         for kind in ("json", "ko"):
             make_way(self._path(sha256, kind))
-            if os.path.lexists(self._path(sha256, kind)):
+            with suppress(FileNotFoundError):
                 os.unlink(self._path(sha256, kind))
 
     def _ensure_private(self):
@@ -163,14 +171,14 @@ class Store:
         names = os.listdir(self.directory)
         for name in names:
             if name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names:
-                os.unlink(os.path.join(self.directory, name))
+                with suppress(IsADirectoryError):
+                    os.unlink(os.path.join(self.directory, name))
 
     def _read(self, sha256):
         """The value in a description's file, of any version; None for an unreadable one."""
         try:
-            with open(self._path(sha256, "json"), "rb") as stream:
-                return json.loads(stream.read().decode("utf-8"))
-        except (OSError, ValueError, RecursionError):
+            return parse_json(read_own(self.host, f"{STORE_DIRECTORY}/{sha256}.json"))
+        except (OSError, ValueError):
             return None
 
     def _path(self, sha256, kind):
@@ -195,7 +203,8 @@ def _copy_exactly(stream, target, description):
             f"{description['file']} arrived with other bytes than the checked ones. Run again.")
 
 
-def _digest(descriptor):
+def digest_of(descriptor):
+    """The sha256 of an opened file from its current position on."""
     digest = hashlib.sha256()
     for chunk in iter(lambda: os.read(descriptor, CHUNK), b""):
         digest.update(chunk)
