@@ -135,7 +135,8 @@ def _with_records(findings, records, accepted):
     """The findings, and those about records that no other one names; accepted files have findings of their own."""
     def is_named(path):
         named = re.compile(re.escape(path) + r"(?![\w/-])")
-        return any(entry["sha256"] in path for entry in accepted) or any(named.search(found["message"]) for found in findings)
+        return any(entry["sha256"] in path for entry in accepted) or any(
+            named.search(found["message"]) for found in findings)
     return findings + [found for found in records
                        if found["code"] != "record-unusable" or not is_named(found["subject"])]
 
