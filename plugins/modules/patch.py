@@ -327,7 +327,7 @@ errno:
 attempts:
   description: >-
     How often the load was tried. It is tried again while the kernel answers V(EBUSY) or V(EAGAIN) without another
-    cause in its log, at most six times and at most for O(timeout) or 30 seconds.
+    cause in its log, at most six times, and for at most O(transition_timeout) or 30 seconds.
   returned: when the kernel refused to load the patch
   type: int
   sample: 1
