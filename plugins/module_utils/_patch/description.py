@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads descriptions of patch files, and compares their states (struct klp_state) like kernel/livepatch/state.c."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import has_metadata_in_shape
+
 USED_KEYS = frozenset((
     "file", "name", "release", "arch", "size", "build_id", "livepatch", "format", "opaque", "replace", "objects",
     "parameters", "states", "shadow", "state_calls", "imports", "has_versions", "module_layout", "symtab", "removable",
@@ -43,7 +45,7 @@ def is_usable(description, sha256):
     """Whether a value is a description of exactly this file, by this version of the collection."""
     return (
         isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
-        and USED_KEYS.issubset(description))
+        and USED_KEYS.issubset(description) and has_metadata_in_shape(description))
 
 
 def built_against(description):
