@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -288,7 +289,9 @@ def demo(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation pages."""
     pages = cache_dir() / "docs"
-    pages.mkdir(mode=0o700, exist_ok=True)
+    # Without what is left of pages that no longer exist.
+    shutil.rmtree(pages, ignore_errors=True)
+    pages.mkdir(mode=0o700)
     source = ("antsibull-docs", "sphinx-init", "--use-current", "--squash-hierarchy", "--lenient")
     with _collection() as collection:
         root = str(collection.parents[2])

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ansible import constants
+from ansible import constants, context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
             find=lambda source: find_source(self, source), say=self._say,
             check_tasks=lambda path: check_user_tasks(path, self._task, self._loader),
-            now=time.time, tick=time.monotonic, sleep=time.sleep)
+            now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")))
         try:
             result.update(STEPS[arguments["step"]](call))
         except (PatchFileError, TaskError) as error:

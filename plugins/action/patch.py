@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.action import PatchAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.bounded import BoundedAction
 
 
-class ActionModule(PatchAction):
+class ActionModule(BoundedAction, PatchAction):
     """The controller's half of the module of this name."""

@@ -4,20 +4,9 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.bounded import BoundedAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import execute, operator
 
-
-class ActionModule(ActionBase):
-    """Runs the module with the user's name for the journal of the host."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = True
-
-    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
-        result = super().run(tmp, task_vars)
-        in_background = bool(self._task.async_val and not self._connection.has_native_async)
-        result.update(execute(self, task_vars or {}, wrap_async=in_background, operator=operator()))
-        return result
+class ActionModule(BoundedAction, HostAction):
+    """The controller's half of the module of this name."""

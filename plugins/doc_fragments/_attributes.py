@@ -27,6 +27,8 @@ attributes:
     description: Has a part that runs on the controller.
     support: full
   async:
-    description: Can be run in the background with C(async).
+    description: >-
+      Can be run in the background with C(async). The result of a host would then reach Ansible unchecked, so the task
+      fails with the code V(bad-option).
     support: none
 """

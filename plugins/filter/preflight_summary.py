@@ -125,6 +125,9 @@ _value:
               description: What is wrong and what to do, each sentence once.
               type: list
               elements: str
+            messages_left_out:
+              description: How many other messages there are.
+              type: int
             hosts:
               description: Where it was found.
               type: list
@@ -146,6 +149,9 @@ _value:
           description: What went wrong, each sentence once.
           type: list
           elements: str
+        messages_left_out:
+          description: How many other messages there are.
+          type: int
         hosts:
           description: Where it went wrong.
           type: list

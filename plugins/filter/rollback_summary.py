@@ -122,6 +122,9 @@ _value:
           description: What it means and what to do, each sentence once.
           type: list
           elements: str
+        messages_left_out:
+          description: How many other messages there are.
+          type: int
         hosts:
           description: Where it was found.
           type: list
@@ -139,6 +142,9 @@ _value:
           description: What went wrong, each sentence once.
           type: list
           elements: str
+        messages_left_out:
+          description: How many other messages there are.
+          type: int
         hosts:
           description: Where it went wrong.
           type: list

@@ -177,6 +177,9 @@ _value:
               description: What is wrong and what to do, each sentence once.
               type: list
               elements: str
+            messages_left_out:
+              description: How many other messages there are.
+              type: int
             hosts:
               description: Where it was found.
               type: list
@@ -229,11 +232,14 @@ _value:
         code:
           description: The stable name of what went wrong; V(none) for an error of Ansible itself.
           type: str
-          sample: host-not-trusted
+          sample: malformed-result
         messages:
           description: What went wrong, each sentence once.
           type: list
           elements: str
+        messages_left_out:
+          description: How many other messages there are.
+          type: int
         hosts:
           description: Where it went wrong.
           type: list

@@ -39,7 +39,8 @@ options:
         patch stays accepted.
       - V(accepted) enables the patch and loads it again at each boot of the same kernel release. Before the host
         accepts, the controller reconnects to it. A patch that breaks the connection is therefore never accepted. If
-        the patch is not loaded yet, it is loaded on trial first.
+        the patch is not loaded yet, it is loaded on trial first. The host's files for the next boot are repaired if
+        they are damaged.
       - V(disabled) disables the patch. Its module stays loaded, and the kernel does not enable it again. An absent
         patch stays absent.
       - V(absent) disables the patch and unloads its module.
@@ -323,8 +324,18 @@ errno:
   returned: when the kernel refused to load the patch
   type: str
   sample: EINVAL
+attempts:
+  description: >-
+    How often the load was tried. It is tried again while the kernel answers V(EBUSY) or V(EAGAIN) without another
+    cause in its log, at most six times and at most for O(timeout) or 30 seconds.
+  returned: when the kernel refused to load the patch
+  type: int
+  sample: 1
 kernel_log:
-  description: The kernel's log lines about the load.
+  description: >-
+    What the kernel logged during the load, at most 100 lines. First are the lines that name the patch or come from the
+    kernel's live patching. Other lines can also be about the load, because a patch can print any text. A last line in
+    parentheses says what is left out.
   returned: when the kernel refused to load the patch
   type: list
   elements: str

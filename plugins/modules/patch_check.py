@@ -229,11 +229,14 @@ forecast:
           type: bool
           sample: true
         function:
-          description: Its current function.
+          description: >-
+            Its current function, by its name in the patch. The kernel can print another name of the same address, for
+            example C(__do_sys_pause) for C(__x64_sys_pause). The name ends in C(.cold) for the unlikely part of a
+            function. A task in it does not hold the transition.
           type: str
           sample: lab_hold
         stack:
-          description: The functions on its stack, innermost first.
+          description: The functions on its stack, innermost first, as the kernel prints them.
           type: list
           elements: str
           sample: [msleep, lab_hold, kthread, ret_from_fork]

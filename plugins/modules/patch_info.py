@@ -22,6 +22,7 @@ requirements:
   - On the host, Python 3.6 or later.
 extends_documentation_fragment:
   - kernel.livepatch._attributes
+  - kernel.livepatch._attributes.action
 attributes:
   check_mode:
     support: full
@@ -509,8 +510,9 @@ livepatch:
           sample: false
         patches:
           description: >-
-            The patches for the next boot of this kernel, in order of loading. C(kernel_livepatch=off) on its command
-            line prevents this.
+            The patches for the next boot of this kernel, in order of loading; none if the boot service or its records
+            are damaged, with the reason in RV(livepatch.drift). C(kernel_livepatch=off) on its command line prevents
+            this.
           type: list
           elements: str
           sample: [livepatch_cve_2026_1234]
@@ -579,7 +581,8 @@ livepatch:
           sample: [livepatch_cve_2026_1000]
     drift:
       description: >-
-        The differences between the recorded state and the kernel. Empty without a difference, null without root.
+        The differences between the recorded state and the kernel, and the records that cannot be used. Empty without
+        a difference, null without root.
         During a change, patches that are not enabled are not checked. See the codes in the guide to codes.
       type: list
       elements: dict

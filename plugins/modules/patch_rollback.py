@@ -23,19 +23,16 @@ description:
     unloaded. Modules pinned by the kernel after a forced transition are reported.
   - The rollback is one change in the host's journal. If the journal cannot be written, the task warns and rolls back
     nevertheless.
+  - It also works with a broken lock, store or ledger, and warns of each missing record.
+    With V(to=previous) it refuses if the newest lines of the journal cannot be read.
 requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source.transition
   - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
+  - kernel.livepatch._attributes.action
 attributes:
-  action:
-    description: Has a part that runs on the controller.
-    support: full
-  async:
-    description: Can be run in the background with C(async).
-    support: full
   check_mode:
     support: full
   diff_mode:

@@ -19,6 +19,7 @@ requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._attributes
+  - kernel.livepatch._attributes.action
 attributes:
   check_mode:
     support: full

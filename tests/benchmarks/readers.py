@@ -27,7 +27,7 @@ def compressed_parts() -> float:
 
 def kallsyms_names() -> float:
     from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-    from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import suffixed_symbols
+    from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols
 
     with tempfile.TemporaryDirectory() as root:
         file = Path(root, "proc", "kallsyms")
@@ -35,7 +35,8 @@ def kallsyms_names() -> float:
         file.write_text("".join(f"0 t function_{number}\n" for number in range(100_000)) + "0 t show.llvm.1\n")
         host = Host(root)
         names = {"show", *(f"missing_{number}" for number in range(20_000))}
-        return ratio(lambda: suffixed_symbols(host, names), lambda: suffixed_symbols(host, {"show"}))
+        return ratio(
+            lambda: KernelSymbols(host).suffixed(names), lambda: KernelSymbols(host).suffixed({"show"}))
 
 
 def summary_messages() -> float:

@@ -183,6 +183,14 @@ class Machine:
         """Put the network cable in again; `wait_for_ssh` tells when the machine has seen that."""
         self._plug(True)
 
+    def pause(self) -> None:
+        """Stop the machine as it is: it does nothing more, and its connections stay open."""
+        self._monitor.execute("stop")
+
+    def go_on(self) -> None:
+        """Continue after `pause`; a machine that runs stays as it is."""
+        self._monitor.execute("cont")
+
     def destroy(self) -> None:
         """End the machine; its disk stays where it is."""
         if self._process is not None:

@@ -3,6 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accepts an enabled patch, so that each boot of this kernel loads it, and ends its trial."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import (
+    repair_directories,
+    with_repairs,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
@@ -21,18 +25,22 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.insta
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
 
-def accept(change, controller):
-    """Verify an enabled patch once more, keep it for the next boots, and end its trial; raises LivepatchError."""
+def accept(change, controller, faults=()):
+    """Verify an enabled patch once more, keep it for the next boots, and end its trial; raises LivepatchError.
+
+    `faults`: what to repair for the next boot, see boot_repairs.
+    """
     blockers = list(permission(change.host))
     if blockers:
         raise error_from(blockers)
+    repair_directories(change.host)
     with open_transaction(change.host, "accept", controller) as transaction:
         change.ledger = transaction.ledger
         change.ensure_image()  # the host keeps no file of a patch loaded by hand
         before = change.interface.patches()
         transaction.begin([dict(change.journal_plan(), previous_state="enabled", wanted_state="accepted")], before)
         try:
-            findings = _accept(change, transaction)
+            findings = _accept(change, transaction, bool(faults))
         except (LivepatchError, OSError) as failure:
             error = as_livepatch_error(failure)
             record_findings = change.end(transaction, "failed", error.code)
@@ -41,10 +49,12 @@ def accept(change, controller):
             raise error from failure
         change.ledger = transaction.ledger
         findings += change.end(transaction, "done")
-        return dict(change.task_result("accepted", findings), changed=True, transaction=transaction.id)
+        result = change.task_result("accepted", findings)
+        return dict(
+            result, changed=True, transaction=transaction.id, diff=with_repairs(result["diff"], faults))
 
 
-def _accept(change, transaction):
+def _accept(change, transaction, probe):
     findings, _functions = verify_patch(change.host, change.interface, change.name, change.description)
     blockers = blockers_in(findings, TOLERATED)
     if blockers:
@@ -52,7 +62,7 @@ def _accept(change, transaction):
     ledger = transaction.ledger
     entry = next((one for one in ledger["loaded"] if same_build(one, change.description)), None) or entry_of(
         change.description, change.line, transaction.name)
-    watched = _install_boot_service(change.host, transaction, entry)
+    watched = _install_boot_service(change.host, transaction, entry, probe)
     stack = running_stack(change.host, change.interface.patches(), ledger)
     changes = {
         "accepted": accepted_with(ledger, stack, entry, change.description["replace"] is not False, transaction.now()),
@@ -66,12 +76,15 @@ def _accept(change, transaction):
     return findings
 
 
-def _install_boot_service(host, transaction, entry):
-    """Install and start the boot service; it reads the ledger, so the ledger must name this boot and this patch."""
+def _install_boot_service(host, transaction, entry, probe):
+    """Install, enable and start the boot service; it reads the ledger, so that must name this boot and this patch.
+
+    With `probe`, test the program though it is as this version writes it.
+    """
     earlier = transaction.ledger["loaded"]
     transaction.update_ledger(loaded=earlier if entry in earlier else [*without(earlier, entry["name"]), entry])
     try:
-        return install_boot_service(host, ensure_program(host))
+        return install_boot_service(host, ensure_program(host, probe=probe), enable=True)
     except BaseException:
         transaction.update_ledger_best_effort(loaded=earlier)
         raise

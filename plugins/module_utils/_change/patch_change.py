@@ -293,15 +293,12 @@ class PatchChange:
         """The fault in a LAYER's file that stops this host from loading it again, or None."""
         if not layer["sha256"]:
             return "this host keeps no file of it"
-        try:
-            self.store.check_undamaged(layer["sha256"])
-        except LivepatchError:
-            return "this host's file of it is damaged"
-        return None
+        return "this host's file of it is damaged" if self.store.fault(layer["sha256"]) else None
 
     def has_image(self):
-        """Whether the host keeps the image, for the next boot or a rollback."""
-        return self.store.has(self.description["sha256"])
+        """Whether the host keeps the image undamaged, for the next boot or a rollback."""
+        sha256 = self.description["sha256"]
+        return self.store.has(sha256) and self.store.fault(sha256) is None
 
     def ensure_image(self):
         """Put the image into the store; raises ControllerRequest if the controller must send it."""
@@ -310,6 +307,10 @@ class PatchChange:
             if offer and offer["kind"] == "bundle":
                 self.store.update(self.description)
             return
+        if offer is None:
+            raise LivepatchError(
+                "kept-file-damaged",
+                f"The host's copy of the file of {self.name} is damaged. Run again with its file as src.")
         if offer["kind"] == "host":
             with open_image(self.host.path(offer["path"])) as stream:
                 self.store.put(stream, self.description)

@@ -7,9 +7,14 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    STATE_DIRECTORY,
+    STORE_DIRECTORY,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -24,6 +29,12 @@ def _writable(context):
         yield finding("read-only", STORE_DIRECTORY, path=STORE_DIRECTORY)
 
 
+def _persistent(context):
+    why = NOT_PERSISTENT.get(context.host.file_system_type(STATE_DIRECTORY))
+    if why:
+        yield finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)
+
+
 def _space(context):
     described = context.description
     if Store(context.host).has(described["sha256"]):
@@ -33,7 +44,7 @@ def _space(context):
     if free < wanted:
         yield _no_space(described, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
     if files is not None and files < FILES:
-        yield _no_space(described, f"{files} files", f"{FILES} files")
+        yield _no_space(described, number_of(files, "file"), number_of(FILES, "file"))
 
 
 def _no_space(described, free, wanted):
@@ -62,6 +73,7 @@ def _other_tools(context):
 
 CHECKS = (
     Check(("read-only",), "change", (), _writable),
+    Check(("state-not-persistent",), "always", (), _persistent),
     Check(("no-space",), "load", (), _space),
     Check(("little-memory",), "load", (), _memory),
     Check(("crash-dump-not-armed",), "load", (), _crash_dump),

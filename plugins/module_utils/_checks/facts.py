@@ -4,12 +4,16 @@
 """Facts about the host, for checks to compare with a patch; each is read once, on first use."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index, reference_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import (
+    foreign_origin,
+    module_index,
+    reference_module,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import (
     hooked_functions,
     traceable_functions,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import read_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols, PrintedNames
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signing_key
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kprobes import placed_kprobes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import present_objects
@@ -20,7 +24,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
+OF_THE_MODULE = "the source of this module"
 # Fact: the explanation if the host does not show it. Checks that need the fact are then skipped.
 SOURCES = {
     "signer_known": "This kernel loads signed modules only, and does not show whether it has the key of this one",
@@ -37,23 +43,33 @@ SOURCES = {
 
 
 class Facts:
-    """The facts; None for a fact that the host does not show."""
+    """The facts; None for a fact that the host does not show, and with `best_effort_ledger` for a damaged ledger."""
 
-    def __init__(self, host, description):
+    def __init__(self, host, description, best_effort_ledger=False):
         self.host = host
         self.description = description
+        self._best_effort_ledger = best_effort_ledger
 
     @cached_property
     def ledger(self):
-        """The ledger for this boot (see ledger.py); raises LivepatchError `ledger-damaged`."""
+        """The ledger for this boot (see ledger.py); raises LivepatchError `ledger-damaged`, `ledger-unreadable`."""
         try:
             return ledger_for_this_boot(self.host, read_ledger(self.host), utc_timestamp(self.host.wall_clock()))
         except PermissionError:
             return None
+        except LivepatchError:
+            if not self._best_effort_ledger:
+                raise
+            return None
+
+    @cached_property
+    def kernel_symbols(self):
+        """The KernelSymbols of this run: one read for every question about names and addresses."""
+        return KernelSymbols(self.host)
 
     @cached_property
     def symbols(self):
-        """{name: [object, ...]} of every symbol name in the file (see read_symbols in kallsyms.py).
+        """{name: [object, ...]} of every symbol name in the file (see KernelSymbols.objects in kallsyms.py).
 
         For an import, `__ksymtab_NAME` is included as well: a kernel with `__ksymtab_klp_enable_patch` among its
         symbols shows every export in this form.
@@ -63,7 +79,7 @@ class Facts:
         names = {function["name"] for entry in description["objects"] for function in entry["functions"]}
         names.update(entry["name"] for entry in description["klp_symbols"])
         names.update(exports, ("__ksymtab_" + name for name in exports))
-        return read_symbols(self.host, names)
+        return self.kernel_symbols.objects(names)
 
     @cached_property
     def present(self):
@@ -75,6 +91,11 @@ class Facts:
         objects = [] if self.description["opaque"] else self.description["objects"]
         return {(entry["name"], function["name"])
                 for entry in objects if entry["name"] in self.present for function in entry["functions"]}
+
+    @cached_property
+    def printed(self):
+        """The PrintedNames of the functions in `replaced`."""
+        return PrintedNames(self.kernel_symbols, self.replaced)
 
     @cached_property
     def traceable(self):
@@ -95,6 +116,20 @@ class Facts:
     def in_tree(self):
         """The kernel's modules on disk (see ModuleIndex in depmod.py)."""
         return module_index(self.host)
+
+    @cached_property
+    def _origins(self):
+        return {}
+
+    def origin(self, entry):
+        """Where a module comes from that is not the kernel's own, in words; None for any other object."""
+        if entry not in self._origins:
+            self._origins[entry] = foreign_origin(self.host, self.in_tree, entry)
+        return self._origins[entry]
+
+    def source_of(self, entry):
+        """What a patch of an object has to be built against, in words."""
+        return OF_THE_MODULE if self.origin(entry) else "the running kernel"
 
     @cached_property
     def sample(self):

@@ -4,6 +4,7 @@
 """Forecasts the effect of enabling a patch: the replaced patches, the rollback, and tasks asleep in its functions."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import HIDDEN, PrintedNames, is_cold
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import unload_obstacle
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import sleepers
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
@@ -34,7 +35,7 @@ def forecast(context):
     _sleepers); `to` are the patches enabled after a rollback, none for the kernel as booted.
     """
     reasons = list(_rollback_obstacles(context))
-    asleep = _sleepers(context)
+    asleep, hidden = _sleepers(context)
     result = {
         "replaces": replaced_patches(context),
         "rollback": {
@@ -42,17 +43,24 @@ def forecast(context):
             "reasons": reasons},
         "sleepers": asleep or [],
     }
-    return result, list(_findings_on(asleep))
+    return result, list(_findings_on(asleep, hidden))
 
 
-def _findings_on(asleep):
-    """A finding for each function with a task asleep in it in every sample."""
+def _findings_on(asleep, hidden):
+    """A finding for each function with a task asleep in it in every sample.
+
+    The kernel does not look for a NAME.cold (klp_check_stack_func in kernel/livepatch/transition.c), so a task there
+    does not hold a transition.
+    """
     if asleep is None:
         yield finding("not-checked", "stacks", codes="task-in-function",
                       why="The kernel does not show the stacks of its tasks (/proc/PID/stack)")
+    elif hidden:
+        yield finding("not-checked", "addresses", codes="task-in-function",
+                      why=HIDDEN + ", so a task can be in a function under another name")
     always = {}
     for sleeper in asleep or []:
-        if sleeper["seen"] == SAMPLES:
+        if sleeper["seen"] == SAMPLES and not is_cold(sleeper["function"]):
             always.setdefault(sleeper["function"], []).append(f"{sleeper['comm']} (pid {sleeper['pid']})")
     for function, tasks in sorted(always.items()):
         yield finding("task-in-function", function, function=function, tasks=_tasks_were(tasks))
@@ -63,14 +71,19 @@ def _tasks_were(tasks):
 
 
 def _sleepers(context):
-    """The tasks asleep in a function to be patched: in the kernel's version of it, or in another patch's."""
+    """The tasks asleep in a function to be patched: in the kernel's version of it, or in another patch's.
+
+    The second result is whether a function may have other names that the kernel does not show.
+    """
     if not (context.interface and context.loads() and context.fits()):
-        return []
+        return [], False
     functions = {(entry["name"], function["name"])
-                 for entry in context.description["objects"] for function in entry["functions"]}
+                 for entry in context.description["objects"] for function in entry["functions"] if entry["name"]}
     names = {name for _entry, name in functions}
-    functions.update((patch["name"], name) for patch in context.other_patches() for name in names)
-    return sleepers(context.host, functions, modules=replaced_patches(context), samples=SAMPLES)
+    theirs = {(patch["name"], name) for patch in context.other_patches() for name in names}
+    printed = PrintedNames(context.facts.kernel_symbols, functions | theirs)
+    found = sleepers(context.host, printed, modules=replaced_patches(context), samples=SAMPLES)
+    return found, not printed.hidden.isdisjoint(functions)
 
 
 def _rollback_obstacles(context):

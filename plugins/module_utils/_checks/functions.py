@@ -10,14 +10,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import SOURCES
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import traceable_functions
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import same_address, suffixed_symbols
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import HIDDEN, is_cold
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
 
 def _symbols(context):
     """Judge symbols as klp_find_object_symbol() in kernel/livepatch/core.c does."""
     looked_up = (_unresolved(context, *wanted) for wanted in _wanted(context))
     found = [unresolved for unresolved in looked_up if unresolved]
-    suffixed = suffixed_symbols(context.host, {symbol for _code, symbol, _facts in found})
+    suffixed = context.facts.kernel_symbols.suffixed({symbol for _code, symbol, _facts in found})
     for code, symbol, facts in found:
         if symbol not in suffixed or facts["object"] != "vmlinux":
             yield finding(code, _subject(facts["object"], symbol, facts["sympos"]), symbol=symbol, **facts)
@@ -40,7 +42,8 @@ def _unresolved(context, use, entry, name, sympos):
     if entry not in context.facts.present:
         return None
     count = context.facts.symbols[name].count(entry)
-    facts = {"file": context.description["file"], "use": use, "object": entry, "count": count, "sympos": sympos}
+    facts = {"file": context.description["file"], "use": use, "object": entry, "sympos": sympos,
+             "symbols": number_of(count, "symbol"), "source": context.facts.source_of(entry)}
     if count == 0:
         return "symbol-missing", name, facts
     if sympos == 0 and count > 1:
@@ -55,48 +58,76 @@ def _traceable(context):
     unlisted = {function for function in facts.replaced - facts.traceable if _symbol_count(context, function) != 0}
     if not unlisted:
         return
-    names = same_address(context.host, unlisted)
-    known = {function for function in unlisted if names[function] is not None}
-    others = {(entry, alias) for entry, name in known for alias in names[entry, name]}
+    known = unlisted - facts.printed.hidden
+    others = {(entry, alias) for entry, name in known for alias in facts.printed.names((entry, name))}
     listed = traceable_functions(context.host, others) or set()
     for entry, name in sorted(known):
-        if not any((entry, alias) in listed for alias in names[entry, name]):
+        if not any((entry, alias) in listed for alias in facts.printed.names((entry, name))):
             yield finding("function-not-traceable", _subject(entry, name), object=entry, function=name)
     if unlisted - known:
-        hidden = "This kernel hides the addresses of its symbols (kernel.kptr_restrict)"
-        yield finding(
-            "not-checked", "function-not-traceable", codes="function-not-traceable",
-            why=SOURCES["symbols"] if facts.symbols is None else hidden)
+        yield _hidden(context, "function-not-traceable", "function-not-traceable")
+
+
+def _hidden(context, subject, codes):
+    """The finding that other names of an address were not seen; it rules nothing out."""
+    why = HIDDEN if context.facts.kernel_symbols.readable else SOURCES["symbols"]
+    return finding("not-checked", subject, codes=codes, why=why)
 
 
 def _hooks(context):
-    ours = _live_patched(context)
+    flags = _flags(context)
+    held = _live_patched(context)
     for function in sorted(context.facts.replaced):
         entry, name = function
-        hooks = context.facts.hooked.get(function, [])
-        busy = sum("I" in flags for flags in hooks) > len(ours.get(function, ()))
-        if busy and _symbol_count(context, function) == 1 and not _live_patched_alias(context, function, ours):
+        if "I" in flags[function] and function not in held and _symbol_count(context, function) == 1:
             yield finding("ftrace-busy", _subject(*function), object=entry, function=name)
-        elif any("D" in flags for flags in hooks):
+        elif "D" in flags[function]:
             yield finding("function-attached", _subject(*function), object=entry, function=name)
+    if context.facts.printed.hidden and _others_are_hooked(context):
+        yield _hidden(context, "enabled_functions", "ftrace-busy, function-attached")
+
+
+def _flags(context):
+    """{function: the flags of its line in enabled_functions, under each of its names}.
+
+    A name that several symbols of the object have proves nothing unless it is the function's own.
+    """
+    facts = context.facts
+    printed = {}
+    for (entry, name), lines in facts.hooked.items():
+        function = facts.printed.function(entry, name)
+        if function in facts.replaced:
+            printed.setdefault(function, {})[name] = "".join(lines)
+    aliases = {name for function, names in printed.items() for name in names if name != function[1]}
+    symbols = facts.kernel_symbols.objects(aliases) if aliases else {}
+    return {function: "".join(
+        flags for name, flags in printed.get(function, {}).items()
+        if name == function[1] or symbols[name].count(function[0]) == 1) for function in facts.replaced}
+
+
+def _others_are_hooked(context):
+    """Whether ftrace redirects something that no live patch and no name of this patch explains."""
+    known = context.facts.replaced | _functions_of_patches(context)
+    objects = {entry for entry, _name in context.facts.printed.hidden}
+    return any({"I", "D"} & set("".join(lines)) for function, lines in context.facts.hooked.items()
+               if function[0] in objects and function not in known)
+
+
+def _functions_of_patches(context):
+    return {key[:2] for patch in context.patches for key in function_keys(patch["objects"])}
 
 
 def _live_patched(context):
-    """{(object, name): {sympos, ...}} of the functions of the live patches in the kernel."""
-    held = {}
-    for patch in context.patches:
-        for entry in patch["objects"]:
-            for function in entry["functions"]:
-                held.setdefault((entry["name"], function["name"]), set()).add(function["sympos"])
-    return held
+    """Those of the functions to replace that a live patch in the kernel has, under any name of the address.
 
-
-def _live_patched_alias(context, function, ours):
-    """Whether a live patch has the function by another name of the same address; True also if that is unknown."""
-    if not any(entry == function[0] for entry, _name in ours):
-        return False
-    names = same_address(context.host, {function})[function]
-    return names is None or any((function[0], alias) in ours for alias in names)
+    With hidden addresses, also those that share their object with a live patch: it may have one of them.
+    """
+    facts = context.facts
+    theirs = _functions_of_patches(context)
+    objects = {entry for entry, _name in theirs}
+    return {function for function in facts.replaced
+            if any((function[0], name) in theirs for name in facts.printed.names(function))
+            or (function in facts.printed.hidden and function[0] in objects)}
 
 
 def _symbol_count(context, function):
@@ -108,12 +139,21 @@ def _symbol_count(context, function):
 def _kprobes(context):
     inside = {}
     for kprobe in context.facts.kprobes:
+        function = context.facts.printed.function(kprobe["object"], kprobe["function"])
         # ftrace still calls a kprobe at the entry of a replaced function: seen on 6.1.
-        if kprobe["offset"] and not kprobe["ftrace"]:
-            inside.setdefault((kprobe["object"], kprobe["function"]), set()).add(kprobe["offset"])
-    for entry, name in sorted(context.facts.replaced & set(inside)):
-        places = ", ".join(f"{name}+{offset:#x}" for offset in sorted(inside[entry, name]))
+        if function and not kprobe["ftrace"] and (kprobe["offset"] or is_cold(kprobe["function"])):
+            inside.setdefault(function, set()).add((kprobe["function"], kprobe["offset"]))
+    for entry, name in sorted(inside):
+        places = ", ".join(f"{printed}+{offset:#x}" for printed, offset in sorted(inside[entry, name]))
         yield finding("function-probed", _subject(entry, name), object=entry, function=name, places=places)
+    if context.facts.printed.hidden and any(_is_unknown(context, kprobe) for kprobe in context.facts.kprobes):
+        yield _hidden(context, "kprobes", "function-probed")
+
+
+def _is_unknown(context, kprobe):
+    """Whether a kprobe may be in a function to replace, by a name that is not known."""
+    objects = {entry for entry, _name in context.facts.printed.hidden}
+    return kprobe["object"] in objects and not context.facts.printed.function(kprobe["object"], kprobe["function"])
 
 
 def _subject(entry, name, sympos=0):

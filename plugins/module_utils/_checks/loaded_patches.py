@@ -101,8 +101,9 @@ def _taken_over(context):
     description = context.description
     if description["replace"] is not False or description["opaque"]:
         return
-    claimed = function_keys(description["objects"])
-    others = [patch["name"] for patch in context.other_patches() if claimed & function_keys(patch["objects"])]
+    claimed, shared = function_keys(description["objects"]), context.facts.kernel_symbols.shared
+    others = [patch["name"] for patch in context.other_patches()
+              if shared(claimed, function_keys(patch["objects"]))]
     if others:
         yield finding("functions-taken-over", description["name"], file=description["file"], others=", ".join(others))
 
@@ -118,7 +119,8 @@ def _replaced(context):
         return
     claimed = function_keys(described["objects"])
     for patch in others:
-        dropped = sorted(function_keys(patch["objects"]) - claimed)
+        theirs = function_keys(patch["objects"])
+        dropped = sorted(theirs - context.facts.kernel_symbols.shared(theirs, claimed))
         if dropped:
             code = "functions-dropped" if context.kept_descriptions[patch["name"]] else "replaces-foreign-patch"
             functions = join_limited([f"{entry}:{function}" for entry, function, _sympos in dropped], MOST_NAMES)

@@ -8,6 +8,7 @@ from collections import Counter
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import why_impossible
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 
 # license_is_gpl_compatible() in include/linux/license.h; the licence is compared as it is written.
@@ -90,8 +91,10 @@ def _object_names(context):
     described = context.description
     if described["opaque"]:
         return
-    for name in sorted({entry["name"] for entry in described["objects"] if "-" in entry["name"]}):
-        yield finding("object-name-impossible", name, file=described["file"], object=name)
+    for name in sorted({entry["name"] for entry in described["objects"]}):
+        why = why_impossible(name)
+        if why:
+            yield finding("object-name-impossible", name, file=described["file"], object=name, why=why)
 
 
 def _opaque(context):

@@ -8,10 +8,12 @@ kernel/livepatch/core.c), without another sign of the patch.
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
+from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import OF_THE_MODULE
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import why_impossible
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, number_of
 
 MOST_REASONS = 3  # in one message
 
@@ -21,13 +23,30 @@ def absent_objects(context):
 
     Impossible module names are left to the finding `object-name-impossible`.
     """
-    names = [entry["name"] for entry in context.description["objects"] if entry["name"] and "-" not in entry["name"]]
+    names = [entry["name"] for entry in context.description["objects"]
+             if entry["name"] is not None and not why_impossible(entry["name"])]
     return [name for name in names if name not in context.facts.present]
 
 
 def _absent(context):
-    for name in absent_objects(context):
-        yield finding("object-absent", name, object=name, name=context.description["name"])
+    absent, patch = absent_objects(context), context.description["name"]
+    for name in absent:
+        yield finding("object-absent", name, object=name, name=patch)
+    if absent and not any(entry["name"] in context.facts.present for entry in context.description["objects"]):
+        yield finding("no-object-loaded", patch, name=patch, objects=join_limited(absent, MOST_REASONS))
+
+
+def _foreign(context):
+    if context.description["opaque"]:
+        return  # its objects are guesses
+    for name in dict.fromkeys(entry["name"] for entry in context.description["objects"]):
+        origin = None if name == "vmlinux" else context.facts.origin(name)
+        if origin:
+            yield _out_of_tree(context, name, origin)
+
+
+def _out_of_tree(context, name, origin):
+    return finding("object-out-of-tree", name, file=context.description["file"], object=name, origin=origin)
 
 
 def _fits(context):
@@ -37,8 +56,10 @@ def _fits(context):
         tree = context.facts.in_tree
         path = tree.path(name)
         if path is None:
-            built_in = tree.built_in(name)
-            yield _unknown(context, name, "is part of the kernel itself" if built_in else "has no file on this host")
+            if tree.built_in(name):
+                yield finding("object-built-in", name, object=name, file=context.description["file"])
+            else:
+                yield _unknown(context, name, "modules.dep of this kernel does not list it")
         else:
             yield from _file_findings(context, name, path)
 
@@ -50,12 +71,16 @@ def _file_findings(context, name, path):
             yield _unknown(context, name, f"has a file that cannot be read ({path})")
             return
         reasons = list(_reasons(context.description, name, module))
+        foreign = "intree" not in module.modinfo  # modpost writes it in the kernel's own tree only
     except ElfError:
         yield _unknown(context, name, f"has a damaged file ({path})")
         return
+    if foreign and not context.facts.origin(name):
+        yield _out_of_tree(context, name, f"not loaded, file {path} built out of tree")
     if reasons:
+        source = OF_THE_MODULE if foreign else context.facts.source_of(name)
         yield finding("object-would-be-refused", name, object=name, name=context.description["name"],
-                      why=join_limited(reasons, MOST_REASONS))
+                      why=join_limited(reasons, MOST_REASONS), source=source)
 
 
 def _reasons(description, name, module):
@@ -70,9 +95,10 @@ def _reasons(description, name, module):
         if not found:
             yield f"it has no {symbol['name']}"
         elif sympos == 0 and len(found) > 1:
-            yield f"it has {len(found)} symbols called {symbol['name']} and the patch gives no sympos"
+            yield f"it has {number_of(len(found), 'symbol')} called {symbol['name']} and the patch gives no sympos"
         elif sympos > len(found):
-            yield f"it has only {len(found)} called {symbol['name']} and the patch means number {sympos}"
+            has = number_of(len(found), "symbol")
+            yield f"it has only {has} called {symbol['name']} and the patch means number {sympos}"
         elif is_function and module.traceable(found[max(sympos - 1, 0)]) is False:
             yield f"ftrace cannot redirect {symbol['name']}"
 
@@ -82,6 +108,7 @@ def _unknown(context, name, why):
 
 
 CHECKS = (
-    Check(("object-absent",), "fit", (), _absent),
-    Check(("object-would-be-refused", "object-unknown"), "fit", ("in_tree",), _fits),
+    Check(("object-absent", "no-object-loaded"), "fit", (), _absent),
+    Check(("object-out-of-tree",), "fit", (), _foreign),
+    Check(("object-would-be-refused", "object-built-in", "object-unknown"), "fit", ("in_tree",), _fits),
 )

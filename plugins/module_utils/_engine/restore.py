@@ -35,11 +35,12 @@ TRANSIENT = frozenset((
 class StackRestore:
     """A change from the patches in effect to `target`, a list of LAYERs (see _persistence/ledger.py), oldest first.
 
-    `ignored` are the codes of the blockers to ignore when a layer is loaded again. After `run`: `removed` and
+    `ignored` are the codes of the blockers to ignore when a layer is loaded again. `store` has the files, and replaces
+    the host's own Store. After `run`: `removed` and
     `restored` (each a list of `name` and `transition_seconds`), `changed`, `findings` and `blockers`.
     """
 
-    def __init__(self, host, interface, target, timeout, on_stall, ignored=IGNORABLE | TRANSIENT):
+    def __init__(self, host, interface, target, timeout, on_stall, ignored=IGNORABLE | TRANSIENT, store=None):
         self.host = host
         self.interface = interface
         self.target = target
@@ -50,7 +51,7 @@ class StackRestore:
         self.blockers = []
         self._options = (timeout, on_stall)
         self._ignored = ignored
-        self._store = Store(host)
+        self._store = store or Store(host)
 
     def patches_to_remove(self):
         """The names of the patches to remove, newest first; a patch in transition comes before all others."""
@@ -73,7 +74,8 @@ class StackRestore:
         """The same restore to the layers that are in effect now and for which `keep(layer)` holds."""
         stack = running_stack(self.host, self.interface.patches(), ledger)
         target = [layer for layer in stack if keep(layer)]
-        return StackRestore(self.host, self.interface, target, *self._options, ignored=self._ignored)
+        return StackRestore(self.host, self.interface, target, *self._options, ignored=self._ignored,
+                            store=self._store)
 
     def load_all(self, before):
         """Check and load every patch of the target, and remove nothing; calls `before(layer)` before each load.
@@ -131,7 +133,8 @@ class StackRestore:
         state = observed_state(self.host, self.interface, layer["name"])
         if module_build_id(self.host, layer["name"]) != layer["build_id"]:
             state = "absent"  # at load time: the other build of this name is removed first
-        context = CheckContext(self.host, self.interface, description, state, {}, Facts(self.host, description))
+        facts = Facts(self.host, description, best_effort_ledger=True)
+        context = CheckContext(self.host, self.interface, description, state, {}, facts)
         blockers = blockers_in(evaluate(context), self._ignored)
         if blockers:
             raise error_from(blockers)

@@ -5,20 +5,19 @@
 
 import os
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.insertion import insert_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
     finding,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import remove_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import (
     advice,
     blockers_sentence,
     describe_blockers,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import load_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
@@ -76,13 +75,8 @@ class StepRunner:
 
     def load(self):
         """Insert the module; the kernel returns as soon as the transition has begun."""
-        os.lseek(self._image, 0, os.SEEK_SET)
-        with KernelLog(self.host) as log:
-            self._started = self.host.now()
-            try:
-                self.host.finit_module(self._image, self._parameters)
-            except OSError as error:
-                raise load_error(self.name, error, log.read()) from error
+        self._started = insert_module(
+            self.host, self.interface, self.name, self._image, self._parameters, self.timeout)
         return True
 
     def enable(self):

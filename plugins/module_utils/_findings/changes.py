@@ -3,6 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The findings about events during a change."""
 
+# The sentence of a trial's end without the lock, the store and the ledger; see _unattended/last_resort.py.
+WITHOUT_RECORDS = (
+    "The trial of {name} ended without acceptance, and without the lock, the store and the ledger of this host: {why}. "
+    "As a last resort, {became}.")
+
 # code: (level, may be ignored, message). A finding must not be ignored if the change cannot work despite it.
 CHANGES = {
     "transition-unfinished": (
@@ -34,6 +39,10 @@ CHANGES = {
     "ledger-not-read": (
         "warning", False,
         "The record of accepted, trial and quarantined patches could not be read, and is treated as empty. {why}"),
+    "lock-not-held": (
+        "warning", False,
+        "This change did not hold the lock {lock}: {why}. The change was made nevertheless, because a rollback must "
+        "always be possible. Check the lock and its holder before the next change."),
     "journal-end-missing": (
         "warning", False,
         "The change has ended, but the journal has no record of its end: {why}. patch_info shows {transaction} as "

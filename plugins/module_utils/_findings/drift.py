@@ -15,6 +15,26 @@ DRIFT = {
         "warning", False,
         "{name} is on trial, and no process on this host is left to end the trial. Set it to state accepted, or "
         "remove it with patch_rollback."),
+    "trial-process-stopped": (
+        "warning", False,
+        "The process that ends the trial of {name} is stopped, so the host does not revert. Continue it with kill "
+        "-CONT {pid}."),
+    "trial-process-hung": (
+        "warning", False,
+        "The process that ends the trial of {name} (pid {pid}) gives no sign of life, so the host may not revert. Set "
+        "{name} to state accepted, or remove it with patch_rollback and to: original."),
+    "trial-overdue": (
+        "warning", False,
+        "The trial of {name} ended {seconds} s ago, and {name} is still {state}. Remove it with patch_rollback and to: "
+        "original."),
+    "trial-not-recorded": (
+        "warning", False,
+        "The trial of {name} ended {seconds} s ago and {name} is {state}, but the ledger still has the trial. Run "
+        "patch_rollback with to: original to close it."),
+    "trial-ended-without-records": (
+        "warning", False,
+        "At {time}, this host reverted without its records. Repair them, then set each patch to the state that you "
+        "want. {message}"),
     "enabled-not-accepted": (
         "note", False,
         "{name} is enabled and not accepted, so the next boot does not load it. Set it to state accepted to keep "
@@ -55,8 +75,60 @@ DRIFT = {
     "boot-service-missing": (
         "warning", False,
         "Patches are accepted, and no boot will load them: {why}."),
+    "accepted-file-damaged": (
+        "warning", False,
+        "{name} is accepted for kernel {release}, but this host's file of it is damaged ({why}), so no boot can load "
+        "it. Set it to state accepted again, with its file as src."),
+    "boot-unit-changed": (
+        "warning", False,
+        "No boot will load the accepted patches, because {path} is not as this collection writes it: {why}. Set one of "
+        "the patches to state accepted again, and use drop-in files for changes of your own."),
+    "boot-unit-overridden": (
+        "warning", False,
+        "systemd uses {other} instead of {path}, so it is not known whether a boot will load the accepted patches. "
+        "Remove {other}, then run systemctl daemon-reload."),
+    "boot-interpreter-missing": (
+        "warning", False,
+        "No boot will load the accepted patches, because {path} cannot run the boot service's program: {why}. Install "
+        "Python again, or set one of the patches to state accepted again to use another one."),
+    "boot-program-damaged": (
+        "warning", False,
+        "No boot will load the accepted patches, because the program {path} is damaged: {why}. Set one of the patches "
+        "to state accepted again to write it anew."),
+    "boot-program-fails": (
+        "warning", False,
+        "No boot will load the accepted patches, because {interpreter} cannot run the boot service's program "
+        "({output}). Repair this Python, then set one of the patches to state accepted again."),
+    "boot-directory-refused": (
+        "warning", False,
+        "No boot will load the accepted patches, because it refuses {path}: {why}. Set one of the patches to state "
+        "accepted again, or set the owner to root and the mode to 0700."),
+    "boot-journal-unusable": (
+        "warning", False,
+        "No boot will load the accepted patches, because {path} is not a regular file. Move it away."),
+    "newer-version": ("warning", False, "{why}"),
+    # records
     "ledger-damaged": ("warning", False, "{why}"),
+    "ledger-unreadable": ("warning", False, "{why}"),
+    "ledger-set-aside": (
+        "warning", False,
+        "A change found the ledger damaged and kept it as {path}. The accepted and quarantined patches in it are not "
+        "in effect, and no patch file is deleted. Accept the patches again, then delete this file."),
+    "journal-damaged": (
+        "warning", False,
+        "{count} of the newest lines of {journal} cannot be read, so changes can be missing in the journal. Undo a "
+        "change by its transaction, or use to: original."),
+    "record-unusable": (
+        "warning", False,
+        "{path} cannot be used: {why}. {action}."),
 }
+
+# The action for a record that cannot be used; a full stop follows.
+REPAIR_DIRECTORY = (
+    "Set its owner to root and its mode to 0700, or remove it. Until then, no patch is loaded, and only a rollback "
+    "works")
+REPAIR_FILE = "Remove it. The next change writes it again"
+REPAIR_STORED = "Remove it, then set its patch to state accepted again with the file as src"
 
 # The reason why an accepted patch is not enabled, and the action; a full stop follows.
 WHY_NOT_LOADED = {
@@ -94,6 +166,6 @@ WHY_NO_BOOT_SERVICE = {
         "the unit kernel-livepatch.service is missing or masked. Unmask it, or set one of the patches to state "
         "accepted again to install it"),
     "not-enabled": (
-        "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or leave it if "
-        "this is intended"),
+        "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or set one of "
+        "the patches to state accepted again, or leave it if this is intended"),
 }

@@ -72,9 +72,9 @@ PRELOAD = {
         "blocker", False,
         "{file} replaces {object}:{function},{sympos} twice, and the kernel refuses this. Correct the patch."),
     "object-name-impossible": (
-        "warning", False,
-        "{file} patches an object called {object}, but names of loaded modules have _ instead of -. Correct the "
-        "patch: it would change nothing in this object."),
+        "blocker", False,
+        "{file} patches an object called {object}, and no module can have this name: {why}. Correct the patch, because "
+        "it would change nothing in this object."),
     # the kernel's policy
     "livepatch-unsupported": (
         "blocker", False,
@@ -165,8 +165,8 @@ PRELOAD = {
         "kernel. To let the kernel decide, name this code in ignore_findings."),
     "symbol-not-exported": (
         "blocker", True,
-        "{file} needs {symbols}, and nothing on this host exports them. Rebuild it against the running kernel. To let "
-        "the kernel decide, name this code in ignore_findings."),
+        "{file} needs {symbols}, and neither the running kernel nor its list of modules shows them as exported. "
+        "Rebuild it against the running kernel. To let the kernel decide, name this code in ignore_findings."),
     "dependency-not-loaded": (
         "blocker", False,
         "{file} needs {symbols} of the module {module}, and this module is not loaded. Run modprobe {module} first."),
@@ -186,16 +186,15 @@ PRELOAD = {
     # the functions
     "symbol-missing": (
         "blocker", False,
-        "{file} {use} {symbol}, and {object} of this kernel does not have it. Build the patch against the running "
-        "kernel."),
+        "{file} {use} {symbol}, and {object} of this kernel does not have it. Build the patch against {source}."),
     "symbol-ambiguous": (
         "blocker", False,
-        "{file} {use} {symbol} without a sympos, and {object} of this kernel has {count} symbols of that name. Give a "
+        "{file} {use} {symbol} without a sympos, and {object} of this kernel has {symbols} of that name. Give a "
         "sympos."),
     "sympos-out-of-range": (
         "blocker", False,
-        "{file} {use} {symbol} number {sympos}, and {object} of this kernel has {count} symbols of that name. Correct "
-        "the sympos."),
+        "{file} {use} {symbol} number {sympos}, and {object} of this kernel has {symbols} of that name. Correct the "
+        "sympos."),
     "function-not-traceable": (
         "blocker", False,
         "ftrace cannot redirect {object}:{function}: it is notrace, or the kernel used it at boot only. Patch its "
@@ -203,11 +202,20 @@ PRELOAD = {
     "object-would-be-refused": (
         "blocker", True,
         "The module {object} is not loaded, and the kernel would refuse to load it while {name} is enabled: {why}. "
-        "Build the patch against the running kernel. If {object} is never wanted, name this code in ignore_findings."),
+        "Build the patch against {source}. If {object} is never wanted, name this code in ignore_findings."),
+    "object-built-in": (
+        "blocker", True,
+        "{file} patches the module {object}, and this kernel has its code built in, so the patch would never change "
+        "anything in it. Build the patch against the running kernel. To load it for its other objects, name this code "
+        "in ignore_findings."),
+    "object-out-of-tree": (
+        "warning", False,
+        "{file} patches the module {object}, and on this host this is not the kernel's own module ({origin}). Build "
+        "the patch against the source of exactly this module, or install the kernel's own."),
     "object-unknown": (
         "warning", False,
-        "{file} patches the module {object}. It is not loaded and {why}, so the patch may change nothing in it. "
-        "Make sure that the patch is meant for this kernel."),
+        "{file} patches the module {object}. It is not loaded and {why}, so the patch may change nothing in it. Make "
+        "sure that the patch is meant for this kernel."),
     "ftrace-busy": (
         "blocker", False,
         "Another user of ftrace redirects {object}:{function}, for example a kprobe with a post_handler, and only one "
@@ -225,6 +233,10 @@ PRELOAD = {
         "blocker", False,
         "The file system of {path} is mounted read-only, and this host keeps patches and its journal there. Mount it "
         "writable."),
+    "state-not-persistent": (
+        "warning", False,
+        "This host keeps accepted patches in {path}, and {why}. Mount a disk at /var/lib before you rely on a boot or "
+        "on the quarantine."),
     "no-space": (
         "blocker", False,
         "The file system of {path} has {free} free, and {file} needs {wanted}. Free some space."),
@@ -274,4 +286,12 @@ PRELOAD = {
         "out why it waits, from its stack in forecast.sleepers."),
     # skipped checks
     "not-checked": ("note", False, "{why}. These checks were skipped: {codes}."),
+}
+
+# Why a file system does not keep its files, by its type in /proc/self/mountinfo.
+NOT_PERSISTENT = {
+    "tmpfs": "this file system is in memory (tmpfs), so a reboot loses it",
+    "ramfs": "this file system is in memory (ramfs), so a reboot loses it",
+    "rootfs": "this file system is in memory (rootfs), so a reboot loses it",
+    "overlay": "this is an overlay, as of a live image or a container, so a reboot can lose it",
 }

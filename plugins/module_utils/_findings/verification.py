@@ -4,7 +4,8 @@
 """The findings of patch_verify about differences between the kernel and a patch file."""
 
 # A patch may be accepted despite these: with stacking, a later patch may override a function.
-TOLERATED = ("function-overridden",)
+# An object that is built in was ignored before the load, or blocked it.
+TOLERATED = ("function-overridden", "object-never-loaded")
 
 # code: (level, may be ignored, message). A finding must not be ignored if the change cannot work despite it.
 VERIFICATION = {
@@ -52,9 +53,21 @@ VERIFICATION = {
     "object-absent": (
         "note", False,
         "The module {object} is not loaded, so {name} changes nothing in it until it is."),
+    "no-object-loaded": (
+        "warning", False,
+        "{name} patches only modules that are not loaded ({objects}), so it changes nothing at the moment. Make sure "
+        "that it is meant for this host."),
+    "object-never-patched": (
+        "blocker", False,
+        "{name} patches an object called {object}, and no module can have this name: {why}. Correct the patch, because "
+        "it changes nothing in this object."),
+    "object-never-loaded": (
+        "blocker", False,
+        "{name} patches the module {object}, and this kernel has its code built in, so the patch changes nothing in "
+        "it. Load a build for the running kernel."),
     "task-left-behind": (
         "blocker", False,
-        "{count} tasks still run the code from before {name}. Run again when the transition has ended."),
+        "{tasks} still in the code from before {name}. Run again when the transition has ended."),
     "ftrace-unreadable": (
         "warning", False,
         "The kernel does not show the functions redirected by ftrace, so only sysfs was compared. Mount tracefs, and "

@@ -27,8 +27,8 @@ WATCH = {
         "first line: {line}"),
     "kernel-log-incomplete": (
         "warning", False,
-        "{count} records of the kernel log since the baseline was taken were overwritten, so warnings among them "
-        "are not seen. Give the host a larger log with log_buf_len."),
+        "The kernel log has lost {records} since the baseline was taken, so warnings among them are not "
+        "seen. Give the host a larger log with log_buf_len."),
     "kernel-log-unreadable": (
         "warning", False,
         "The kernel log (/dev/kmsg) cannot be read, so warnings in it are not seen. Run the task with become: true."),

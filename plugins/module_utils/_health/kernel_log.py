@@ -8,7 +8,7 @@ from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import kernel_records
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of, truncate
 
 MOST_LINES = 50  # of the log in a result
 LONGEST_LINE = 300  # characters
@@ -80,4 +80,5 @@ def _incomplete(records, since):
     """A finding if the oldest expected records are gone."""
     if since.number is None or not records or records[0].number <= since.number + 1:
         return []
-    return [finding("kernel-log-incomplete", "/dev/kmsg", count=records[0].number - since.number - 1)]
+    lost = records[0].number - since.number - 1
+    return [finding("kernel-log-incomplete", "/dev/kmsg", records=number_of(lost, "record"))]

@@ -56,11 +56,44 @@ def write_private(path, write):
     sync_directory(directory)
 
 
+def read_regular(path, most):
+    """The first `most` bytes of a regular file; raises OSError, also for a link and for any other kind of file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO must not block
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "It is not a regular file", path)
+        content = b""
+        while len(content) < most:
+            chunk = os.read(descriptor, most - len(content))
+            if not chunk:
+                break
+            content += chunk
+        return content
+    finally:
+        os.close(descriptor)
+
+
+def make_way(path):
+    """Let a regular file be written at `path`: rename a directory there, and remove a link or a special file.
+
+    Raises OSError.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        os.rename(path, tempfile.mkdtemp(prefix=f"{os.path.basename(path)}.damaged-", dir=os.path.dirname(path)))
+    elif not stat.S_ISREG(mode):
+        os.unlink(path)
+
+
 def sweep(directory):
     """Remove the unfinished files of killed processes; the caller holds the lock for the directory."""
     for name in os.listdir(directory):
-        if name.startswith(UNFINISHED):
-            os.unlink(os.path.join(directory, name))
+        path = os.path.join(directory, name)
+        if name.startswith(UNFINISHED) and not os.path.isdir(path):
+            os.unlink(path)
 
 
 def sync_directory(directory):

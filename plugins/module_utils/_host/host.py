@@ -6,12 +6,15 @@
 import errno
 import os
 import pwd
+import re
 import sys
 import time
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host import processes, syscalls
+from ansible_collections.kernel.livepatch.plugins.module_utils._host import files, processes, syscalls
 
 BLOCK = 1 << 16  # bytes
+OCTAL = re.compile(r"\\([0-7]{3})")  # a character in a mount point of mountinfo
+UPPER = "upperdir="  # an option of overlayfs
 GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
 
 
@@ -54,6 +57,10 @@ class Host:
             if error.errno in GONE or error.errno in (errno.EACCES, errno.EPERM, errno.EINVAL):
                 return default
             raise
+
+    def read_small(self, path, most):
+        """The first `most` bytes of a regular file, without following a link and without waiting; raises OSError."""
+        return files.read_regular(self.path(path), most)
 
     def line_blocks(self, path):
         """The lines of a long file as lists of bytes, with newlines, read only as far as needed; raises OSError."""
@@ -99,6 +106,28 @@ class Host:
     def is_read_only(self, path):
         """Whether that file system is mounted read-only."""
         return bool(self._file_system(path).f_flag & os.ST_RDONLY)
+
+    def file_system_type(self, path):
+        """The type of the file system of a path, such as `ext4`; None if it is not known. Source: proc(5), mountinfo.
+
+        For an overlay, that of the directory for its changes, unless that is an overlay or not visible here.
+        """
+        kind, options = self._mount(path)
+        upper = next((word[len(UPPER):] for word in options.split(",") if word.startswith(UPPER)), None)
+        return self._mount(upper)[0] or kind if kind == "overlay" and upper else kind
+
+    def _mount(self, path):
+        """The type and the options of the mounted file system of a path."""
+        where, found, longest = f"{self.resolved(path)}/", (None, ""), 0
+        for line in self.read_or("/proc/self/mountinfo", "").splitlines():
+            before, _separator, after = line.partition(" - ")
+            fields, kinds = before.split(" "), after.split(" ")
+            if len(fields) < 5 or len(kinds) < 3:
+                continue
+            point = f"{OCTAL.sub(lambda code: chr(int(code.group(1), 8)), fields[4]).rstrip('/')}/"
+            if where.startswith(point) and len(point) >= longest:  # a later mount covers an earlier one
+                found, longest = (kinds[0], kinds[2]), len(point)
+        return found
 
     def _file_system(self, path):
         while not self.exists(path):

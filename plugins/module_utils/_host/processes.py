@@ -27,7 +27,7 @@ def run(argv, seconds):
     except subprocess.TimeoutExpired as error:
         raise LivepatchError(
             "command-timed-out",
-            f"{' '.join(argv)} was stopped because it took longer than {seconds} seconds. Run it on the host to find "
+            f"{' '.join(argv)} was stopped because it took longer than {seconds} s. Run it on the host to find "
             "the cause, then run the task again.") from error
     finally:
         if process.returncode is None:
@@ -63,8 +63,18 @@ def process_identity(host, process):
 
     Source: fields 1, 3 and 22 of /proc/PID/stat in proc(5).
     """
-    number, _parenthesis, rest = host.read_or(f"/proc/{process}/stat", "").rpartition(")")
-    fields = rest.split()
+    number, fields = _stat(host, process)
     if len(fields) < 20 or fields[0] in ("Z", "X"):
         return {}
     return {"pid": int(number.split()[0]), "started": int(fields[19])}
+
+
+def process_state(host, process):
+    """The letter of a process's state, as `T` for stopped, or None if it does not exist; proc(5)."""
+    fields = _stat(host, process)[1]
+    return fields[0] if fields else None
+
+
+def _stat(host, process):
+    number, _parenthesis, rest = host.read_or(f"/proc/{process}/stat", "").rpartition(")")
+    return number, rest.split()

@@ -7,7 +7,10 @@ import signal
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process_alive
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
+    START_SECONDS,
+    trial_process_alive,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import (
     record_clean_shutdown,
     reserve_space,
@@ -18,7 +21,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 DETACHED = "detached"  # the argument of `end-trial` for a process without a service to restart it
 SHUTDOWN_SECONDS = 60  # Debian's sendsigs kills remaining processes 10 s after SIGTERM, and the mark must outlive that
-SECONDS = 60  # for Python to read its modules
 RETRY_SECONDS = 5
 ERROR, NOTICE = 3, 5  # levels of the kernel's log; syslog(2)
 
@@ -41,7 +43,7 @@ class DetachedProcess:
         except OSError as error:
             raise _not_armed(error.strerror) from error
         poll_until(
-            self.host, lambda: self.armed(transaction) or not process_identity(self.host, pid), SECONDS)
+            self.host, lambda: self.armed(transaction) or not process_identity(self.host, pid), START_SECONDS)
         if not self.armed(transaction):
             raise _not_armed("it ended at once, or takes too long to start")
 
@@ -54,7 +56,7 @@ class DetachedProcess:
     def schedule_boot_confirmation(self, argv, seconds):
         """Nothing to do: without systemd, no patch is loaded at boot."""
 
-    def install_boot_service(self, argv):
+    def install_boot_service(self, argv, enable=False):
         return False
 
     def boot_service_status(self):

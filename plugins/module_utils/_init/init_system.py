@@ -38,13 +38,13 @@ def schedule_boot_confirmation(host, argv, seconds):
     _adapter(host).schedule_boot_confirmation(argv, seconds)
 
 
-def install_boot_service(host, argv):
+def install_boot_service(host, argv, enable=False):
     """Run `boot` at each boot, and `shutdown` at the end of this one; `argv` is the program.
 
-    Returns whether a clean end of this boot will be recorded. A service disabled by an operator stays disabled. Write
-    the ledger before. Raises LivepatchError `boot-service-failed`.
+    Returns whether a clean end of this boot will be recorded. A disabled service stays disabled without `enable`, and a
+    masked one stays masked. Write the ledger before. Raises LivepatchError `boot-service-failed`.
     """
-    return _adapter(host).install_boot_service(argv)
+    return _adapter(host).install_boot_service(argv, enable)
 
 
 def boot_service_status(host):

@@ -10,14 +10,23 @@ src/core/timer.c). The waiting process has also read its modules before the patc
 
 import os
 import re
+import stat
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import sync_directory, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
+    sync_directory,
+    write_private,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import trial_process_alive
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
+    START_SECONDS,
+    trial_process_alive,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import seal
 
 RUNNING = "/run/systemd/system"  # a directory if systemd is the init system; sd_booted(3)
 UNITS = "/etc/systemd/system"
@@ -25,16 +34,20 @@ UNIT = "kernel-livepatch.service"
 WANTED = f"{UNITS}/multi-user.target.wants/{UNIT}"  # as created by `systemctl enable`
 CONFIRM_UNIT = "kernel-livepatch-confirm-boot"
 DIRECTORIES = ("/usr/bin", "/bin")  # of systemd's programs
-SECONDS = 60  # for systemd to answer, and for Python to read its modules
+SECONDS = 60  # for systemd to answer
+# systemctl itself waits 180 s for a reload (DAEMON_RELOAD_TIMEOUT_SEC in src/systemctl/systemctl-daemon-reload.c).
+WORK_SECONDS = 300  # for systemd to read its units again, or to start one
 UP = ("active", "activating", "reloading")  # a service waiting for its restart is activating
+MODE = 0o644  # of the unit
+FAILED = "boot-service-failed"
 NAME = re.compile(r"[^A-Za-z0-9_.-]")  # characters to replace in a unit's name
 
 # ExecStart's - keeps the service active after a failed load. ExecStopPost also runs if the host shuts down during
 # ExecStart, and ExecStop would not (systemd.service(5)). No default dependencies, or the service could not start before
 # the units of basic.target. Without the ledger, the service does not start. Only a shutdown may stop it: after a stop
 # by hand or by rescue mode, a clean shutdown would look like a crash.
+HEAD = b"# Written by the Ansible collection kernel.livepatch. To load nothing at boot, run `systemctl mask`.\n"
 TEXT = """\
-# Written by the Ansible collection kernel.livepatch. To load nothing at boot, run `systemctl disable`.
 [Unit]
 Description=Load the accepted kernel live patches
 ConditionPathExists={ledger}
@@ -60,9 +73,10 @@ SyslogIdentifier=kernel-livepatch
 [Install]
 WantedBy=multi-user.target
 """
-# Without RestartForceExitStatus, a SIGTERM would end the service for good; `systemctl stop` still does.
+# Without RestartForceExitStatus, a SIGTERM would end the service for good; `systemctl stop` still does. Without
+# --collect, a failed service stays loaded, and no service of its name can be started again.
 TRIAL = (
-    "--description=Roll back the live patch on trial", "--property=Restart=on-failure",
+    "--collect", "--description=Roll back the live patch on trial", "--property=Restart=on-failure",
     "--property=RestartSec=5", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP",
     "--property=OOMScoreAdjust=-1000", "--property=IgnoreOnIsolate=yes", "--property=SyslogIdentifier=kernel-livepatch")
 
@@ -81,8 +95,9 @@ class Systemd:
 
     def arm(self, transaction, argv):
         try:
-            status, output = self._run("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *argv)
-            armed = status == 0 and poll_until(self.host, lambda: trial_process_alive(self.host, transaction), SECONDS)
+            status, output = self._start_trial(transaction, argv)
+            armed = status == 0 and poll_until(
+                self.host, lambda: trial_process_alive(self.host, transaction), START_SECONDS)
         except (LivepatchError, OSError) as error:
             armed, output = False, str(error)
         if not armed:
@@ -90,6 +105,13 @@ class Systemd:
                 "trial-not-armed",
                 f"systemd does not run the process to end the trial ({_last_line(output)}), so nothing is loaded. See "
                 f"`journalctl -u {_trial(transaction)}`, or load the patch without a trial.")
+
+    def _start_trial(self, transaction, argv):
+        try:
+            return self._run(
+                "systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *argv, seconds=START_SECONDS)
+        except LivepatchError as error:  # a busy systemd can have the job, and not have answered
+            return int(not self.armed(transaction)), str(error)
 
     def disarm(self, transaction):
         unit = f"{_trial(transaction)}.service"
@@ -102,26 +124,52 @@ class Systemd:
         return self._is_up(_trial(transaction))
 
     def schedule_boot_confirmation(self, argv, seconds):
-        self._run(
-            "systemd-run", "--quiet", "--no-block", f"--unit={CONFIRM_UNIT}", f"--on-active={seconds}s",
+        if self._property(f"{CONFIRM_UNIT}.timer", "ActiveState") == "active":
+            return
+        status, output = self._run(
+            "systemd-run", "--quiet", "--no-block", "--collect", f"--unit={CONFIRM_UNIT}", f"--on-active={seconds}s",
             "--description=Record that this host runs well with its live patches", "--", *argv)
+        if status:
+            raise _boot_service_error(_last_line(output))
 
-    def install_boot_service(self, argv):
+    def install_boot_service(self, argv, enable=False):
         if os.path.islink(self.host.path(f"{UNITS}/{UNIT}")):  # masked by an operator
             return False
         try:
-            if self._install(argv):
-                self._systemctl("daemon-reload")
+            self._reload(self._install(argv, enable))
             if self._property(UNIT, "ActiveState") != "active":
                 self._systemctl("start", UNIT)
             return self._property(UNIT, "ActiveState") == "active"
+        except LivepatchError as error:
+            raise error if error.code == FAILED else _boot_service_error(str(error)) from error
         except OSError as error:
             raise _boot_service_error(f"{error.filename or 'systemctl'}: {error.strerror}") from error
 
+    def _reload(self, written):
+        """Let systemd read the unit, if it was just written or if systemd has another state of it in its memory.
+
+        An earlier reload can have failed. systemd can also finish one after systemctl was stopped.
+        """
+        if not written and not self._must_reload():
+            return
+        try:
+            self._systemctl("daemon-reload")
+        except LivepatchError as error:
+            if error.code == FAILED or self._must_reload():
+                raise
+
+    def _must_reload(self):
+        """Whether systemd says that it must read the unit again, does not know it, or does not answer.
+
+        Source: the properties of a unit in org.freedesktop.systemd1(5).
+        """
+        unit = self.properties(UNIT, ("LoadState", "NeedDaemonReload"))
+        return (unit.get("LoadState"), unit.get("NeedDaemonReload")) != ("loaded", "no")
+
     def boot_service_status(self):
         unit = self.host.path(f"{UNITS}/{UNIT}")
-        installed = os.path.exists(unit) and not os.path.islink(unit)
-        return {"installed": installed, "enabled": installed and os.path.lexists(self.host.path(WANTED))}
+        installed = os.path.isfile(unit) and not os.path.islink(unit)
+        return {"installed": installed, "enabled": installed and os.path.islink(self.host.path(WANTED))}
 
     def is_shutting_down(self):
         """Whether the host is shutting down; systemctl's exit status only says whether the system is healthy.
@@ -132,21 +180,26 @@ class Systemd:
             return True
         return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
-    def _install(self, argv):
+    def _install(self, argv, enable):
         """Write the service, and first enable a new one; returns whether the file had to be written."""
-        text = TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii")
+        text = unit_text(argv)
         path = f"{UNITS}/{UNIT}"
+        make_way(self.host.path(path))
         installed = self.host.read_bytes_or(path)
-        if installed == text:
-            return False
-        if installed is None:
+        if installed is None or enable:
             self._enable()
+        if installed == text and stat.S_IMODE(self.host.status(path).st_mode) == MODE:
+            return False
         write_private(self.host.path(path), lambda stream: _write_readable(stream, text))
         return True
 
     def _enable(self):
         link = self.host.path(WANTED)
         os.makedirs(os.path.dirname(link), mode=0o755, exist_ok=True)
+        if not os.path.islink(link):
+            make_way(link)
+        if os.path.isfile(link) and not os.path.islink(link):
+            os.unlink(link)  # systemd ignores a file there
         if not os.path.lexists(link):
             os.symlink(f"{UNITS}/{UNIT}", link)
             sync_directory(os.path.dirname(link))
@@ -163,7 +216,7 @@ class Systemd:
         return self.properties(unit, [key]).get(key, "")
 
     def _systemctl(self, *argv):
-        status, output = self._run("systemctl", *argv)
+        status, output = self._run("systemctl", *argv, seconds=WORK_SECONDS)
         if status:
             raise _boot_service_error(_last_line(output))
 
@@ -173,6 +226,11 @@ class Systemd:
         return self.host.run([path, *argv], seconds)
 
 
+def unit_text(argv):
+    """The bytes of the unit for a command line of the program."""
+    return seal(HEAD, TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii"))
+
+
 def _trial(transaction):
     return f"kernel-livepatch-trial-{NAME.sub('_', transaction)}"
 
@@ -180,7 +238,7 @@ def _trial(transaction):
 def _write_readable(stream, text):
     """Write a file readable by every user; systemd logs a warning about other units."""
     stream.write(text)
-    os.fchmod(stream.fileno(), 0o644)
+    os.fchmod(stream.fileno(), MODE)
 
 
 def _last_line(output):

@@ -3,35 +3,83 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Registers the process that waits for a trial's end, once its modules are in its memory.
 
-    /run/kernel-livepatch/trial-process       `transaction`, and `pid` and `started` of the last process
+    /run/kernel-livepatch/trial-process       of the last process: `transaction`, `pid`, `started`, `seen` and `trial`
+
+`seen` is on the clock of Host.now(); the process writes it again and again. `trial` is the ledger's: a process that is
+started again finds it here if it cannot read the ledger.
 """
 
 import json
+import os
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, write_private
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
+    private_directory,
+    write_private,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity, process_state
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import SHAPE, read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY, TRIAL_PROCESS
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import NUMBER, TEXT, matches, parse_json
+
+START_SECONDS = 180  # for a busy host to start Python, and for Python to read its modules
+REGISTERED = {"transaction": TEXT, "pid": NUMBER, "started": NUMBER, "seen": NUMBER, "trial": SHAPE["trial"]}
+HUNG_SECONDS = 900  # without a sign of life; a restore of several patches can take minutes
+
+ALIVE, STOPPED, HUNG, MISSING, UNKNOWN = "alive", "stopped", "hung", "missing", "unknown"
 
 
 def register_trial_process(host):
-    """Record that this process waits for the end of the running trial; ignores a full disk."""
+    """Record that this process waits for the end of the running trial; ignores a full disk and an unreadable ledger."""
     with suppress(LivepatchError, OSError):
-        trial = read_ledger(host)["trial"]
-        if trial:
-            process = dict(process_identity(host, "self"), transaction=trial["transaction"])
+        show_sign_of_life(host, read_ledger(host)["trial"])
+
+
+def show_sign_of_life(host, trial):
+    """Write the registration of this process again, with the time; ignores a full disk."""
+    if trial:
+        process = dict(process_identity(host, "self"), transaction=trial["transaction"], seen=host.now(), trial=trial)
+        content = json.dumps(process).encode("utf-8")
+        with suppress(LivepatchError, OSError):
             private_directory(host.path(RUN_DIRECTORY))
-            content = json.dumps(process).encode("utf-8")
+            make_way(host.path(TRIAL_PROCESS))
             write_private(host.path(TRIAL_PROCESS), lambda stream: stream.write(content))
+
+
+def registered_trial(host):
+    """The trial that the last trial process of this boot waited for, or None."""
+    registered = _registered(host)
+    return registered and registered["trial"]
 
 
 def trial_process_alive(host, transaction):
     """Whether the process for a trial's end is alive; False also if this user may not see it."""
+    return trial_process(host, transaction)[0] in (ALIVE, STOPPED, HUNG)
+
+
+def trial_process(host, transaction):
+    """The state of the process for a trial's end, and its number: ALIVE, STOPPED, HUNG, MISSING or UNKNOWN.
+
+    HUNG is a process without a sign of life for HUNG_SECONDS; UNKNOWN, with None, is an unreadable registration.
+    """
+    registered = _registered(host)
+    if registered is None:
+        return UNKNOWN if os.path.lexists(host.path(TRIAL_PROCESS)) else MISSING, None
+    pid = registered["pid"]
+    identity = process_identity(host, pid)
+    if identity != {"pid": pid, "started": registered["started"]} or registered["transaction"] != transaction:
+        return MISSING, None
+    if process_state(host, pid) in ("T", "t"):
+        return STOPPED, pid
+    return HUNG if host.now() - registered["seen"] > HUNG_SECONDS else ALIVE, pid
+
+
+def _registered(host):
     try:
-        registered = json.loads(host.read_or(TRIAL_PROCESS, ""))
-        process = process_identity(host, registered["pid"])
-        return bool(process) and registered == dict(process, transaction=transaction)
-    except (ValueError, LookupError, TypeError):
-        return False
+        registered = parse_json(read_own(host, TRIAL_PROCESS))
+    except (OSError, ValueError):
+        return None
+    return registered if matches(registered, REGISTERED) and registered["trial"] else None

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of the module `patch`: choose the build, check it, and change it to the requested state."""
 
-import os
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_repairs, with_repairs
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import renew_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
@@ -15,8 +15,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     finding,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.baseline import baseline
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, UNITS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.module_parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
@@ -78,7 +76,8 @@ def _apply_request(host, request, check_mode, controller):
     if check_mode:
         return change.forecast(change.check())
     change.check_before_lock()
-    with open_transaction(host, "patch", controller, best_effort_records=not enables) as transaction:
+    with open_transaction(
+            host, "patch", controller, best_effort_records=not enables, seconds=6 * request.timeout) as transaction:
         return _request_acceptance(change, change.apply(transaction))
 
 
@@ -88,12 +87,14 @@ def _already_in_state(change, check_mode, controller):
         forget_unloaded(change, controller)
     if change.request.state in ("disabled", "absent"):
         return _already_inactive(change, controller, check_mode)
-    if change.request.state == "accepted" and not (
-            change.is_accepted() and has_boot_service(change) and change.has_image()):
+    accepted = change.is_accepted()
+    faults = boot_repairs(change) if change.request.state == "accepted" and accepted else []
+    if change.request.state == "accepted" and (faults or not accepted):
         if check_mode:
-            return dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)
+            result = dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)
+            return dict(result, diff=with_repairs(result["diff"], faults))
         if change.request.fresh:
-            return accept(change, controller)
+            return accept(change, controller, faults)
         return dict(change.unchanged(), request=_new_connection(change))
     if change.renews_trial():
         return renew_trial(change, controller, check_mode)
@@ -138,13 +139,6 @@ def _no_build(host, request):
     }
 
 
-def has_boot_service(change):
-    """Whether the boot service is in place, or not possible here; if it is missing, accepting installs it again."""
-    status = boot_service_status(change.host)
-    # An operator may have disabled or masked it on purpose.
-    return status["installed"] or status["init"] == "none" or os.path.lexists(change.host.path(f"{UNITS}/{UNIT}"))
-
-
 def forget_unloaded(change, controller):
     """Clean up after changes that ended without this collection: a late transition, a killed run, a manual change.
 
@@ -155,7 +149,7 @@ def forget_unloaded(change, controller):
     if not gone:
         return
     with suppress(LivepatchError), open_transaction(
-            change.host, "patch", controller, best_effort_records=True) as transaction:
+            change.host, "patch", controller, best_effort_records=True, going_back=False) as transaction:
         for name in gone:
             module = loaded_module(change.host, name)
             if module and not module["refcnt"]:

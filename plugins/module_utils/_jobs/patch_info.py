@@ -3,8 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of the module `patch_info`: report the live patches of a host; without root, as far as the kernel allows."""
 
+import re
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import service_faults
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import UNKNOWN, trial_process
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
@@ -14,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_name,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import record_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import HostState, drift, is_accepted
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
@@ -22,10 +28,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     read_ledger,
     seconds_left,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    LEDGER,
+    STATE_DIRECTORY,
+    STORE_DIRECTORY,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.trial_drift import trial_drift
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER, newer_message
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "drift": None}
@@ -73,18 +85,20 @@ def _remembered(host, inventory):
 
     The ledger of an earlier boot is judged as in the next change. `since` of a new quarantine entry is None until then.
     """
+    records = record_findings(host, inventory["journal_unreadable"])
     try:
         ledger = ledger_for_this_boot(host, read_ledger(host), None)
     except LivepatchError as error:
-        return dict(NOT_KNOWN, drift=[finding(error.code, LEDGER, why=error.message)])
+        return dict(NOT_KNOWN, drift=[finding(error.code, LEDGER, why=error.message), *records])
     except OSError:
         return NOT_KNOWN
-    kept = {entry["sha256"] for entry in inventory["kept"]}
+    kept, newer = {entry["sha256"] for entry in inventory["kept"]}, _newer_descriptions(host, ledger)
     host_state = HostState(
         release=inventory["kernel"]["release"], boot_id=inventory["kernel"]["boot_id"], patches=inventory["patches"],
-        ledger=ledger, boot=boot_service_status(host), kept=kept,
+        ledger=ledger, boot=boot_service_status(host), kept=kept | set(newer),
         trial_process_alive=_trial_process_alive(host, ledger["trial"]), journal=inventory["journal"] or [],
-        changing=inventory["changing"])
+        changing=inventory["changing"], boot_faults=_boot_faults(host) if ledger["accepted"] else [],
+        damaged=_damaged_files(host, ledger, kept | set(newer)))
     return {
         "patches": [dict(patch, state="accepted") if is_accepted(host_state, patch) else patch
                     for patch in host_state.patches],
@@ -93,24 +107,71 @@ def _remembered(host, inventory):
         "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
-        "drift": drift(host_state),
+        "drift": _with_records(
+            [*drift(host_state), *newer.values(), *_about_trial(host, host_state)], records, ledger["accepted"]),
     }
 
 
 def _trial_process_alive(host, trial):
-    """Whether a process will end the trial; True also without a trial, or if the init system does not answer."""
+    """Whether a process will end the trial; True also without a trial, or if it cannot be known."""
     try:
-        return trial is None or armed(host, trial["transaction"])
+        return (trial is None or armed(host, trial["transaction"])
+                or trial_process(host, trial["transaction"])[0] == UNKNOWN)
     except (LivepatchError, OSError):
         return True
 
 
+def _about_trial(host, host_state):
+    """The findings about a trial that is over, and about its process."""
+    trial = host_state.ledger["trial"]
+    if not trial:
+        return []
+    state = next((one["state"] for one in host_state.patches if one["name"] == trial["name"]), "absent")
+    process, pid = trial_process(host, trial["transaction"])
+    return trial_drift(host, trial, state, process, pid, host_state.changing)
+
+
+def _with_records(findings, records, accepted):
+    """The findings, and those about records that no other one names; accepted files have findings of their own."""
+    def is_named(path):
+        named = re.compile(re.escape(path) + r"(?![\w/-])")
+        return any(entry["sha256"] in path for entry in accepted) or any(
+            named.search(found["message"]) for found in findings)
+    return findings + [found for found in records
+                       if found["code"] != "record-unusable" or not is_named(found["subject"])]
+
+
+def _boot_faults(host):
+    """The findings about a boot that cannot load patches, or whose records do not last until then."""
+    why = NOT_PERSISTENT.get(host.file_system_type(STATE_DIRECTORY))
+    lost = [finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)] if why else []
+    return lost + service_faults(host)
+
+
+def _newer_descriptions(host, ledger):
+    """The finding, by digest, about each accepted file that a newer version of this collection described."""
+    found = {}
+    for digest in sorted({entry["sha256"] for entry in ledger["accepted"]}):
+        path = f"{STORE_DIRECTORY}/{digest}.json"
+        if Store(host).is_newer(digest):
+            found[digest] = finding(NEWER, path, why=newer_message(path))
+    return found
+
+
+def _damaged_files(host, ledger, kept):
+    """The reason, by digest, of each damaged file of an accepted patch."""
+    digests = {entry["sha256"] for entry in ledger["accepted"]} & kept
+    faults = {digest: Store(host).fault(digest) for digest in digests}
+    return {digest: why for digest, why in faults.items() if why}
+
+
 def _next_boot(host, host_state):
     """The names of the patches to load at a boot of this kernel, in order; the command line can still prevent it."""
-    if not (host_state.boot["installed"] and host_state.boot["enabled"]):
+    if host_state.boot_faults or not (host_state.boot["installed"] and host_state.boot["enabled"]):
         return []
     return [entry["name"] for entry in accepted_for_running_kernel(host, host_state.ledger)
-            if entry["sha256"] in host_state.kept and not quarantine_entry(host_state.ledger, entry)]
+            if entry["sha256"] in host_state.kept and entry["sha256"] not in host_state.damaged
+            and not quarantine_entry(host_state.ledger, entry)]
 
 
 def _on_trial(host, trial):

@@ -31,6 +31,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     read_ledger,
     same_build,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import may_not_read, reason
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
@@ -61,7 +63,8 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     restore.check()
     if check_mode:
         return dict(done, **_forecast(host, restore, idle, before, work))
-    with open_transaction(host, "rollback", controller, best_effort_records=True) as transaction:
+    with open_transaction(
+            host, "rollback", controller, best_effort_records=True, seconds=10 * timeout) as transaction:
         before, (target, undone) = interface.patches(), starting_point(host, to)
         restore = StackRestore(host, interface, target, timeout, on_stall)
         work = _has_work(host, restore, transaction.ledger, undone)
@@ -91,16 +94,24 @@ def _restore(host, interface, restore, transaction, undone):
 def starting_point(host, to):
     """The stack to restore, as LAYERs, and the names of the changes that this undoes, None for all.
 
-    Raises LivepatchError `no-previous`, `transaction-unknown`.
+    Raises LivepatchError `no-previous`, `transaction-unknown`, `journal-unreadable`. `previous` is refused if a newer
+    line cannot be read: that line may hold the change to undo.
     """
     if to == "original":
         return [], None
-    undone = set()
-    for begin, end in journal_changes(host):
+    undone, unreadable = set(), None
+    for begin, end in _changes(host):
+        if begin is None:
+            unreadable = "it has damaged lines, or lines of another version of this collection"
+            continue
         undone.add(begin["transaction"])
         meant = begin["transaction"] == to or (to == "previous" and changed_stack(begin, end))
         if meant and begin["kernel"] == host.release():
+            if unreadable and to == "previous":
+                break
             return begin["before"], undone
+    if unreadable:
+        raise _journal_unreadable(unreadable)
     if to == "previous":
         raise LivepatchError(
             "no-previous",
@@ -109,6 +120,23 @@ def starting_point(host, to):
     raise LivepatchError(
         "transaction-unknown",
         f"The journal has no change called {to} of this kernel. Name a transaction from the journal of patch_info.")
+
+
+def _changes(host):
+    """The journal's changes; raises LivepatchError `journal-unreadable` instead of an OSError."""
+    try:
+        yield from journal_changes(host)
+    except OSError as error:
+        if may_not_read(host, error):
+            raise
+        raise _journal_unreadable(reason(error)) from error
+
+
+def _journal_unreadable(why):
+    return LivepatchError(
+        "journal-unreadable",
+        f"The newest changes in {JOURNAL} cannot be read ({why}), so the change to undo is not known. Choose a "
+        "transaction from the journal of patch_info, or use to: original.")
 
 
 def _ledger(host):

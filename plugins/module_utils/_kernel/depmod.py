@@ -9,13 +9,16 @@ from itertools import islice
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_module, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 DIRECTORIES = ("/lib/modules", "/usr/lib/modules")
 # A kernel's package or `make modules_install` puts only the kernel's own modules below this directory.
 IN_TREE = "kernel/"
 MOST_CANDIDATES = 4
+OUT_OF_TREE = "O"  # in /sys/module/NAME/taint
+LONGEST_VERSION = 60  # characters in a message
 LARGEST = 2 << 20  # bytes in memory; a smaller module serves as well as a reference
 
 # The build settings of the kernel's own modules; the fields are those of ModuleFile.
@@ -97,6 +100,25 @@ def module_index(host):
         if index:
             return ModuleIndex(host, directory, index)
     return None
+
+
+def foreign_origin(host, index, name):
+    """Where a module comes from, in words, if it is not the kernel's own; None for the kernel's own or an unknown one.
+
+    A loaded module has the taint O unless its modinfo says intree=Y (check_modinfo in kernel/module/main.c). For one
+    that is not loaded, the directory of its file counts. `index` is a ModuleIndex or None.
+    """
+    path = index and index.path(name)
+    module = loaded_module(host, name)
+    outside = path if path and index.in_tree_path(name) is None else None
+    if module:
+        if OUT_OF_TREE not in module["taint"]:
+            return None
+        shown = host.read_or(f"/sys/module/{name}/version", "")
+        version = f", version {truncate(shown, LONGEST_VERSION)}" if shown else ""
+        file = f", file {outside}" if outside else ""
+        return f"loaded with the taint {module['taint']}, out of tree{version}{file}"
+    return f"not loaded, file {outside}" if outside else None
 
 
 def reference_module(host, index):

@@ -6,8 +6,6 @@
 
 import re
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import same_address
-
 TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 
 LINE = re.compile(r"^(?P<name>\S+)(?: \[(?P<module>[^\]]+)\])? \((?P<users>\d+)\)(?P<flags>[ RIDOM]*)")
@@ -26,13 +24,14 @@ def hooked_functions(host):
     return None
 
 
-def live_patched(host, hooked, functions):
+def live_patched(symbols, hooked, functions):
     """{function: whether a live patch redirects it} of `functions`, each (object, name); None for unknown.
 
-    `hooked` is the result of `hooked_functions`; of several symbols at one address, it names only the first.
+    `symbols` are KernelSymbols, `hooked` is the result of `hooked_functions`; of several symbols at one address, it
+    names only the first.
     """
     missing = {function for function in functions if not _is_live_patched(hooked, *function)}
-    others = same_address(host, missing) if missing else {}
+    others = symbols.names(missing)
     patched = dict.fromkeys(functions, True)
     for entry, name in missing:
         names = others[entry, name]

@@ -21,6 +21,7 @@ class KernelLog:
     """The lines logged after this object was made, or with `whole` all lines; a context manager.
 
     An unreadable log gives no lines: the log only explains an error already known from an errno or sysfs.
+    `overwritten`: whether the kernel has overwritten records before they were read.
     """
 
     def __init__(self, host, whole=False):
@@ -30,6 +31,7 @@ class KernelLog:
         except OSError:
             self._descriptor = None
         self.lines = []
+        self.overwritten = False
 
     def __enter__(self):
         return self
@@ -56,6 +58,7 @@ class KernelLog:
                 record = os.read(self._descriptor, RECORD_BYTES)
             except OSError as error:
                 if error.errno == errno.EPIPE:  # records were overwritten: the next read continues with the oldest
+                    self.overwritten = True
                     continue
                 break
             if not record:

@@ -9,6 +9,7 @@ import re
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import errno_words, number_of
 
 # The kernel drops its own reference from a work queue, after it removes the patch's directory (klp_free_patch_finish).
 RELEASE_SECONDS = 15
@@ -19,6 +20,8 @@ REFUSALS = {
     errno.EBUSY: ("module-busy", "it is not live, or has no exit function. Reboot the host to unload it"),
 }
 
+LONGEST_NAME = 55  # MODULE_NAME_LEN of a 64-bit kernel without the end (include/linux/moduleparam.h)
+ODD = re.compile(r"[^A-Za-z0-9_]")
 NAME = re.compile(r"(?!\.{1,2}\Z)[^/\s]+\Z")
 
 
@@ -31,6 +34,20 @@ def module_name(text):
         raise LivepatchError(
             "bad-name", f"name is {text!r}, and no module can have this name. Give the name of the patch's module.")
     return text.replace("-", "_")
+
+
+def why_impossible(name):
+    """Why no module can have a name, in words, or None.
+
+    The build makes KBUILD_MODNAME of a file's name (name-fix in scripts/Makefile.lib), and the kernel compares every
+    letter of it (klp_find_object_module and klp_module_coming in kernel/livepatch/core.c).
+    """
+    if not name:
+        return "it is empty"
+    if len(name) > LONGEST_NAME:
+        return f"it has {number_of(len(name), 'character')}, and the kernel takes {LONGEST_NAME}"
+    odd = sorted(set(ODD.findall(name)))
+    return f"it has {' '.join(odd)} in it, and module names have letters, digits and _ only" if odd else None
 
 
 def loaded_names(host):
@@ -119,8 +136,9 @@ def remove_module(host, name):
     except OSError as error:
         if error.errno == errno.ENOENT:
             return False
-        code, why = REFUSALS.get(error.errno, ("removal-refused", error.strerror))
-        raise LivepatchError(code, f"The kernel refuses to unload the module {name}: {why}.") from error
+        code, why = REFUSALS.get(error.errno, ("removal-refused", f"{error.strerror}. See the kernel log"))
+        refused = f"The kernel refuses to unload the module {name} with {errno_words(error.errno)}"
+        raise LivepatchError(code, f"{refused}: {why}.") from error
     return True
 
 

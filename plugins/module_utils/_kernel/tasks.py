@@ -5,6 +5,7 @@
 
 import re
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import is_cold
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
 PF_KTHREAD = 0x00200000
@@ -49,39 +50,45 @@ def _stat(host, pid, tid):
     return None if text is None else text.rpartition(")")[2].split()
 
 
-def sleepers(host, functions, modules=(), samples=3, interval=0.05):
-    """The tasks asleep in one of `functions`, each (object, name), or anywhere in one of `modules`.
+def sleepers(host, printed, modules=(), samples=3, interval=0.05):
+    """The tasks asleep in one of the functions of `printed`, PrintedNames, or anywhere in one of `modules`.
 
     `modules` are the enabled patches to be replaced, with every function. Each task found is checked `samples` times in
-    all, `interval` seconds apart. Shape: `pid`, `tid`, `comm`, `kthread`, `function` (the innermost one of interest),
-    `stack` (function names, innermost first), `seen` (number of samples with the task in it). None if the kernel does
-    not show the stacks to this process.
+    all, `interval` seconds apart. Shape: `pid`, `tid`, `comm`, `kthread`, `function` (the innermost one of interest, by
+    its name in `printed`; NAME.cold for that part of it), `stack` (function names as the kernel prints them, innermost
+    first), `seen` (number of samples with the task in it). None if the kernel does not show the stacks to this process.
     """
     if frames(host, 1, 1) is None:
         return None
     found = {}
     for task in tasks(host):
-        sleeper = _sleeper(host, task, functions, modules)
+        sleeper = _sleeper(host, task, printed, modules)
         if sleeper:
             found[task] = sleeper
     for _sample in range(samples - 1 if found else 0):
         host.sleep(interval)
         for task, sleeper in found.items():
-            sleeper["seen"] += bool(_hit(host, task, functions, modules)[0])
+            sleeper["seen"] += bool(_hit(host, task, printed, modules)[0])
     return list(found.values())
 
 
-def _sleeper(host, task, functions, modules):
-    function, stack = _hit(host, task, functions, modules)
+def _sleeper(host, task, printed, modules):
+    function, stack = _hit(host, task, printed, modules)
     described = describe_task(host, *task) if function else None
     return dict(described, function=function, stack=stack, seen=1) if described else None
 
 
-def _hit(host, task, functions, modules):
+def _hit(host, task, printed, modules):
     """The function of interest for a sleeping task, or None, and its stack."""
     stack = frames(host, *task) or []
-    hits = (name for entry, name in stack if (entry, name) in functions or entry in modules)
-    function = next(hits, None)
+    function = next(filter(None, (_of_interest(entry, name, printed, modules) for entry, name in stack)), None)
     if function and is_running(host, *task):
         function = None
     return function, [name for _entry, name in stack]
+
+
+def _of_interest(entry, name, printed, modules):
+    function = printed.function(entry, name)
+    if function:
+        return name if is_cold(name) else function[1]
+    return name if entry in modules else None

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tasks that hold a transition (fs/proc/base.c: patch_state; kernel/livepatch/transition.c)."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols, PrintedNames
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import describe_task, frames, tasks
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.dynamic_debug import blocking_reasons
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
@@ -40,20 +41,32 @@ def describe_blockers(host, patch):
     target = "1" if patch["state"] == "enabling" else "0"
     behind = left_behind(host, target)
     reasons = blocking_reasons(host, [tid for _pid, tid in behind])
-    functions = {function["name"] for entry in patch["objects"] for function in entry["functions"]}
+    functions = {(entry["name"], function["name"]) for entry in patch["objects"] for function in entry["functions"]}
+    printed = PrintedNames(KernelSymbols(host), functions if behind else set())
     held = set(left_behind(host, target))  # some have switched in the meantime
-    blockers = [_blocker(host, pid, tid, reasons, functions) for pid, tid in behind if (pid, tid) in held]
+    blockers = [
+        _blocker(host, task, reasons, printed, patch.get("name")) for task in behind if task in held]
     return [blocker for blocker in blockers if blocker]
 
 
-def _blocker(host, pid, tid, reasons, functions):
-    task = describe_task(host, pid, tid)
-    if task is None:
+def _blocker(host, task, reasons, printed, module):
+    pid, tid = task
+    described = describe_task(host, pid, tid)
+    if described is None:
         return None  # it has ended meanwhile
-    stack = [name for _entry, name in frames(host, pid, tid) or []]
+    stack = frames(host, pid, tid) or []
     reason, function = reasons.get(tid, ("unknown", None))
-    function = function or next((name for name in stack if name in functions), None)
-    return dict(task, reason=reason, function=function, stack=stack)
+    function = function or next(filter(None, (_patched_function(frame, printed, module) for frame in stack)), None)
+    return dict(described, reason=reason, function=function, stack=[name for _entry, name in stack])
+
+
+def _patched_function(frame, printed, module):
+    """The name in the patch of a function on a stack, or None; the patch's own version of it can have another name."""
+    entry, name = frame
+    found = printed.function(entry, name)
+    if found:
+        return found[1]
+    return name if name in printed.own_names or entry == module else None
 
 
 def blockers_sentence(blockers):

@@ -7,8 +7,17 @@ import errno
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import (
+    errno_words,
+    number_of,
+    truncate,
+)
 
 REBUILD = "Build the patch against the running kernel"
+MOST_LINES = 100  # of the log in a result
+LONGEST_LINE = 500  # characters
+LONGEST_IN_MESSAGE = 200
+KERNEL = 0  # the facility of records that no process has written
 
 # Log text, code, message for the operator. The first text found in the lines of the load wins.
 LOG_CAUSES = (
@@ -55,13 +64,16 @@ LOG_CAUSES = (
      "it was stripped of its symbols. Rebuild it, and strip debug information only"),
 )
 
-# The meaning of an errno if no log text matches.
+# The usual meaning of an errno if no log text matches. The patch's own init function can return any of them.
 ERRNO_CAUSES = {
     errno.EPERM: (
         "not-permitted",
         "this process may not load modules, or kernel.modules_disabled is 1. Run the task with become: true"),
     errno.EACCES: ("denied-by-security-module", "a security module (SELinux, IMA) denies it. See the audit log"),
-    errno.EBUSY: ("transition-running", "another patch is in transition. Wait until it ends"),
+    errno.EBUSY: (
+        "transition-running",
+        "another patch is in transition, or a module of that name is being loaded or unloaded. Wait until it ends"),
+    errno.EAGAIN: ("kernel-busy", "another process changes a BPF program at one of its functions. Run again"),
     errno.EEXIST: (
         "name-loaded", "a module of that name is loaded. Give the patch another name, or unload that module"),
     errno.ENOEXEC: ("not-loadable", "it is not a module for this kernel. " + REBUILD),
@@ -73,31 +85,63 @@ ERRNO_CAUSES = {
 }
 
 
-def load_error(name, error, lines):
-    """The LivepatchError for a load that failed with OSError `error`; `lines` are the kernel log during the load.
+def load_error(name, error, records, overwritten=False):
+    """The LivepatchError for a load that failed with OSError `error`.
 
-    Its details: `errno` (the name) and `kernel_log` (the lines about this load).
+    `records`: the Records logged during the load (see kmsg.py), None if the log cannot be read; `overwritten`: whether
+    some of them are lost. Its details: `errno` (the name) and `kernel_log` (the lines, those about this load first).
     """
-    relevant = relevant_lines(name, lines)
-    code, why = _cause(error, relevant)
+    lines = None if records is None else [record for record in records if record.facility == KERNEL]
+    relevant = [record for record in lines or [] if _pattern(name).search(record.text)]
+    others = [record for record in lines or [] if record not in relevant]
+    found = _logged_cause(relevant)
+    if found:
+        code, message = found[0], f"{_refused(name, error)}: {found[1]}."
+    else:
+        code, why = ERRNO_CAUSES.get(error.errno, (
+            "load-refused", f"its own init function refused ({error.strerror}). Ask its author for the reason"))
+        message = f"{_refused(name, error)}. The usual cause: {why}. {_log_words(lines, overwritten)}"
     return LivepatchError(
-        code, f"The kernel refused to load {name}: {why}.",
-        errno=errno.errorcode.get(error.errno, str(error.errno)), kernel_log=relevant)
+        code, message, errno=errno.errorcode.get(error.errno, str(error.errno)),
+        kernel_log=_shown(relevant + others, overwritten))
 
 
-def relevant_lines(name, lines):
-    """The lines about one load among all log lines of that time."""
-    pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
-    return [line for line in lines if pattern.search(line)]
+def _refused(name, error):
+    return f"The kernel refused to load {name} with {errno_words(error.errno)}"
 
 
-def _cause(error, lines):
-    text = "\n".join(lines)
+def _pattern(name):
+    """What a line about one load has, among all lines of that time; a line without it can be about it too."""
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
+
+
+def _logged_cause(records):
+    text = "\n".join(record.text for record in records)
     for pattern, code, why in LOG_CAUSES:
         match = re.search(pattern, text)
         if match:
             return code, why.format(**match.groupdict())
-    if error.errno in ERRNO_CAUSES:
-        return ERRNO_CAUSES[error.errno]
-    return "load-refused", (
-        f"{error.strerror} (its init function failed, without a reason in the kernel log). Ask its author")
+    return None
+
+
+def _log_words(records, overwritten):
+    """The kernel log of the time of the load in one sentence, which concludes nothing from it.
+
+    The line shown is the first of the most severe ones: a module reports its failure with pr_err as a rule.
+    """
+    if records is None:
+        return "The kernel log (/dev/kmsg) could not be read. Read it on the host."
+    if not records:
+        return "Its log of that time was overwritten." if overwritten else "It logged nothing during the load."
+    worst = truncate(min(records, key=lambda record: (record.level, record.number)).text, LONGEST_IN_MESSAGE)
+    return f"It logged {number_of(len(records), 'line')} during the load (see kernel_log). The most severe: {worst}"
+
+
+def _shown(records, overwritten):
+    """The texts for a result, bounded in lines and bytes, with a mark for each that is left out."""
+    lines = [truncate(record.text, LONGEST_LINE) for record in records[:MOST_LINES]]
+    if len(records) > MOST_LINES:
+        lines.append(f"({number_of(len(records) - MOST_LINES, 'more line')} left out)")
+    if overwritten:
+        lines.append("(the kernel has overwritten other lines of that time)")
+    return lines

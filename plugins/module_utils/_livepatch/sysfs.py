@@ -8,6 +8,7 @@ import errno
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import is_livepatch, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import errno_words
 
 BASE = "/sys/kernel/livepatch"
 
@@ -117,10 +118,11 @@ class SysfsInterface:
         if error.errno in (errno.EPERM, errno.EACCES):
             return LivepatchError(
                 "not-permitted",
-                f"The kernel does not let this user change the patch {name}. Run the task with become: true.",
+                f"The kernel does not let this user change the patch {name} ({errno_words(error.errno)}). Run the task "
+                "with become: true.",
             )
         return LivepatchError(
             "change-refused",
-            f"The kernel refused to change the patch {name} ({error.strerror}), because its state has changed "
-            "meanwhile. See it with patch_info.",
+            f"The kernel refused to change the patch {name} with {errno_words(error.errno)}. Its state may have "
+            "changed meanwhile: see it with patch_info.",
         )

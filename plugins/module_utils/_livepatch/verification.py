@@ -4,14 +4,20 @@
 """Verifies that a patch runs: compares the claims of its file with sysfs and with ftrace."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import hooked_functions, live_patched
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
     module_build_id,
     present_objects,
+    why_impossible,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import left_behind
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, number_of
+
+MOST_NAMES = 5  # in one message
 
 
 def verify_patch(host, interface, name, description, tasks=True):
@@ -38,7 +44,8 @@ def verify_patch(host, interface, name, description, tasks=True):
     if tasks and not interface.patch_in_transition():
         behind = left_behind(host, "1")
         if behind:
-            findings.append(finding("task-left-behind", name, name=name, count=len(behind)))
+            tasks_are = number_of(len(behind), "task") + (" is" if len(behind) == 1 else " are")
+            findings.append(finding("task-left-behind", name, name=name, tasks=tasks_are))
     return findings, functions
 
 
@@ -59,10 +66,11 @@ def _functions(host, interface, patch, description, hooked):
     listed = function_keys(patch["objects"])
     claimed = listed if description is None or description["opaque"] else function_keys(description["objects"])
     loaded = {entry["name"]: entry["patched"] for entry in patch["objects"]}
-    newer = _newer_owners(interface, patch["name"])
+    symbols = KernelSymbols(host)
+    newer = _newer_owners(symbols, interface, patch["name"], listed | claimed)
     present = present_objects(host)
     wanted = {(entry, function) for entry, function, _sympos in listed | claimed if entry in present}
-    patched = {} if hooked is None else live_patched(host, hooked, wanted)
+    patched = {} if hooked is None else live_patched(symbols, hooked, wanted)
     functions = []
     for key in sorted(listed | claimed):
         entry, function, sympos = key
@@ -77,12 +85,14 @@ def _functions(host, interface, patch, description, hooked):
     return functions
 
 
-def _newer_owners(interface, name):
+def _newer_owners(symbols, interface, name, functions):
+    """{function: the newest patch that overrides it}; the kernel compares addresses (klp_find_ops)."""
     owners = {}
     above = False
     for patch in interface.patches():
         if above and patch["state"] == "enabled":
-            owners.update(dict.fromkeys(function_keys(patch["objects"]), patch["name"]))
+            shared = symbols.shared(functions, function_keys(patch["objects"]))
+            owners.update(dict.fromkeys(shared, patch["name"]))
         above = above or patch["name"] == name
     return owners
 
@@ -104,8 +114,24 @@ def _function_findings(name, description, functions):
 
 def _object_findings(host, patch):
     for entry in patch["objects"]:
-        if entry["patched"]:
-            continue
-        present = entry["name"] == "vmlinux" or loaded_module(host, entry["name"]) is not None
-        code = "object-not-patched" if present else "object-absent"
-        yield finding(code, entry["name"], object=entry["name"], name=patch["name"])
+        if not entry["patched"]:
+            facts = {"object": entry["name"], "name": patch["name"]}
+            yield _unpatched(host, entry["name"], facts)
+    absent = [entry["name"] for entry in patch["objects"] if not _is_present(host, entry["name"])]
+    if absent and len(absent) == len(patch["objects"]):
+        yield finding("no-object-loaded", patch["name"], name=patch["name"], objects=join_limited(absent, MOST_NAMES))
+
+
+def _unpatched(host, entry, facts):
+    """The finding on an object that the patch does not change."""
+    if _is_present(host, entry):
+        return finding("object-not-patched", entry, **facts)
+    why = why_impossible(entry)
+    if why:
+        return finding("object-never-patched", entry, why=why, **facts)
+    index = module_index(host)
+    return finding("object-never-loaded" if index and index.built_in(entry) else "object-absent", entry, **facts)
+
+
+def _is_present(host, entry):
+    return entry == "vmlinux" or loaded_module(host, entry) is not None

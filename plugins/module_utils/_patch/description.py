@@ -4,12 +4,29 @@
 """Reads descriptions of patch files, and compares their states (struct klp_state) like kernel/livepatch/state.c."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import has_metadata_in_shape
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
+    NUMBER,
+    OPTIONAL_NUMBER,
+    OPTIONAL_TEXT,
+    TEXT,
+    matches,
+)
 
-USED_KEYS = frozenset((
-    "file", "name", "release", "arch", "size", "build_id", "livepatch", "format", "opaque", "replace", "objects",
-    "parameters", "states", "shadow", "state_calls", "imports", "has_versions", "module_layout", "symtab", "removable",
-    "klp_symbols", "klp_relocations", "license", "vermagic", "depends", "module_struct_size", "signature", "orc",
-    "btf"))
+# The used keys; `name` of an object, `sympos` and the like can be unknown in an opaque file.
+SHAPE = {
+    "file": TEXT, "name": TEXT, "release": OPTIONAL_TEXT, "arch": TEXT, "size": NUMBER, "build_id": OPTIONAL_TEXT,
+    "livepatch": bool, "format": OPTIONAL_TEXT, "opaque": bool, "replace": (bool, type(None)),
+    "objects": [{"name": OPTIONAL_TEXT, "callbacks": [TEXT],
+                 "functions": [{"name": OPTIONAL_TEXT, "sympos": OPTIONAL_NUMBER}]}],
+    "parameters": {TEXT: TEXT}, "states": [{"id": NUMBER, "version": NUMBER}], "shadow": [TEXT], "state_calls": [TEXT],
+    "imports": [{"name": TEXT, "crc": OPTIONAL_NUMBER}], "has_versions": bool, "module_layout": OPTIONAL_NUMBER,
+    "symtab": bool, "removable": bool,
+    "klp_symbols": [{"object": TEXT, "name": TEXT, "sympos": NUMBER}],
+    "klp_relocations": [{"object": TEXT, "section": TEXT, "count": NUMBER}],
+    "license": OPTIONAL_TEXT, "vermagic": OPTIONAL_TEXT, "depends": [TEXT], "module_struct_size": NUMBER,
+    "signature": (None, {}), "orc": {"unwind": bool, "header": OPTIONAL_TEXT}, "btf": bool,
+}
+USED_KEYS = frozenset(SHAPE)
 SCHEMA = 2  # of a description; another number is from another version of the collection
 
 
@@ -45,7 +62,7 @@ def is_usable(description, sha256):
     """Whether a value is a description of exactly this file, by this version of the collection."""
     return (
         isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
-        and USED_KEYS.issubset(description) and has_metadata_in_shape(description))
+        and matches(description, SHAPE) and has_metadata_in_shape(description))
 
 
 def built_against(description):

@@ -4,14 +4,22 @@
 """Records clean shutdowns: the host writes a mark while it shuts down, so that the next boot suspects no crash.
 
     /var/lib/kernel-livepatch/clean-shutdown      the boot_ids of the last boots that ended cleanly, a line each
+
+A damaged mark counts as no mark of its boot, and no other boot is judged by it.
 """
 
 import contextlib
 import os
+import stat
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
+    private_directory,
+    sync_directory,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import CLEAN_SHUTDOWN, STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.small_files import read_words
 
 MOST_BOOTS = 16  # boots; the ledger may be of an earlier boot, if the last one could not write it
 # Enough for MOST_BOOTS, reserved in advance: a clean shutdown on a full disk must not look like a crash.
@@ -25,7 +33,8 @@ def was_clean(host, boot_id):
 
 def record_clean_shutdown(host):
     """Write the mark for this boot; raises LivepatchError `directory-not-private`, and OSError."""
-    private_directory(host.path(STATE_DIRECTORY))
+    if not _only_root_writes(host):
+        private_directory(host.path(STATE_DIRECTORY))
     this = host.read(BOOT_ID)
     _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST_BOOTS:])
 
@@ -45,15 +54,26 @@ def reserve_space(host):
 
 
 def _clean_boots(host):
-    return host.read_or(CLEAN_SHUTDOWN, "").split()
+    return read_words(host, CLEAN_SHUTDOWN, RESERVED_BYTES)
+
+
+def _only_root_writes(host):
+    """Whether the directory is safe for the mark; other users may read it, or the next boot would suspect a crash."""
+    try:
+        status = os.lstat(host.path(STATE_DIRECTORY))
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _write(host, boots):
     """Overwrite the file in place, padded to RESERVED_BYTES, so that it needs no new space."""
+    make_way(host.path(CLEAN_SHUTDOWN))
     text = "".join(f"{boot}\n" for boot in boots).encode("ascii").ljust(RESERVED_BYTES, b"\n")
     descriptor = os.open(host.path(CLEAN_SHUTDOWN), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, RESERVED_BYTES)  # a damaged file can be longer
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

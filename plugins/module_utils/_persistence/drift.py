@@ -22,8 +22,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
 
 # release, boot_id: of the running kernel. patches: the interface's, each with `build_id`. ledger: for this boot.
 # boot: see boot_service_status in init_system.py. kept: the digests of the store. trial_process_alive: False if
-# no process will end the trial. journal, changing: see history.py.
-HostState = namedtuple("HostState", "release boot_id patches ledger boot kept trial_process_alive journal changing")
+# no process will end the trial. journal, changing: see history.py. boot_faults: findings about the boot service, see
+# boot_forecast.py. damaged: the reason, by digest, of each damaged file of an accepted patch.
+HostState = namedtuple(
+    "HostState", "release boot_id patches ledger boot kept trial_process_alive journal changing boot_faults damaged")
 
 
 def drift(host_state):
@@ -155,6 +157,12 @@ def _about_boot(host_state):
             yield finding(
                 "accepted-file-missing", entry["name"], name=entry["name"], release=entry["release"],
                 directory=STORE_DIRECTORY)
+        elif entry["sha256"] in host_state.damaged:
+            yield finding(
+                "accepted-file-damaged", entry["name"], name=entry["name"], release=entry["release"],
+                why=host_state.damaged[entry["sha256"]])
+    if host_state.ledger["accepted"]:
+        yield from host_state.boot_faults
     if host_state.ledger["accepted"] and not _boots(host_state):
         if host_state.boot["init"] == "none":
             why = "no-systemd"

@@ -88,13 +88,13 @@ def _select(values, keys):
 def journal_changes(host):
     """The journal's changes, newest first, as pairs of the begin and the end record (None without an end).
 
-    Raises OSError.
+    (None, None) stands for an unreadable line: a change that is not known. Raises OSError.
     """
     ends = {}
     for record in newest_records(host):
         if record is None:
-            continue
-        if record["event"] == "end":
+            yield None, None
+        elif record["event"] == "end":
             ends[record["transaction"]] = record
         else:
             yield record, ends.pop(record["transaction"], None)

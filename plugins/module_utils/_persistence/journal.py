@@ -12,21 +12,24 @@ import json
 import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, sync_directory
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
     OLDER_JOURNAL,
     STATE_DIRECTORY,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import in_current_form
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
     OPTIONAL_NUMBER,
     OPTIONAL_TEXT,
     TEXT,
     matches,
+    parse_json,
 )
 
 LIMIT = 512 * 1024  # bytes of one file
-SCHEMA = 1  # of a record; another one was written by another version of the collection
+SCHEMA = 1  # of a record; see versions.py. A newer record stays in the file and counts as unreadable.
 
 STACK = [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}]
 WHO = {
@@ -48,6 +51,17 @@ SHAPES = {
 }
 
 
+def _complete_stacks(record):
+    """The stacks of schema 1 had neither `parameters` nor `accepted` at first."""
+    stacks = {key: record[key] for key in ("before", "after") if isinstance(record.get(key), list)}
+    return dict(record, **{key: [
+        dict({"parameters": "", "accepted": False}, **layer) if isinstance(layer, dict) else layer for layer in stack]
+        for key, stack in stacks.items()})
+
+
+MIGRATIONS = ((1, _complete_stacks),)
+
+
 def append_record(host, event, record):
     """Add a record and sync it to the disk; the caller holds the host's lock.
 
@@ -65,7 +79,7 @@ def newest_records(host):
     """The journal's records from the newest to the oldest, None for each unreadable line; raises OSError."""
     for path in (JOURNAL, OLDER_JOURNAL):
         try:
-            content = host.read_bytes(path)
+            content = read_own(host, path)
         except FileNotFoundError:
             continue
         for line in reversed(content.split(b"\n")):
@@ -118,10 +132,11 @@ def _sync_new(path):
 
 def _record(line):
     try:
-        record = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError):
+        record = parse_json(line)
+    except ValueError:
         return None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+    record = in_current_form(record, SCHEMA, MIGRATIONS)
+    if record is None:
         return None
     event = record.get("event")
     shape = SHAPES.get(event) if isinstance(event, str) else None

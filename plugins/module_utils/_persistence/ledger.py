@@ -19,11 +19,27 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
+    may_not_read,
+    read_own,
+    reason,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import (
+    in_current_form,
+    refuse_newer,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import NUMBER, OPTIONAL_TEXT, TEXT, matches
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
+    NUMBER,
+    OPTIONAL_TEXT,
+    TEXT,
+    matches,
+    parse_json,
+)
 
-SCHEMA = 1  # of the file; another one was written by another version of the collection
+SCHEMA = 1  # of the file; see versions.py
+SET_ASIDE = (f"{LEDGER}.damaged", *(f"{LEDGER}.damaged.{number}" for number in range(2, 10)))
 
 # One patch in one build, with its load parameters (one line) and the transaction that loaded or accepted it.
 ENTRY = {
@@ -51,6 +67,18 @@ SHAPE = {
 }
 
 
+def _rename_proven(ledger):
+    """Schema 1 had `booted.proven` at first; it is `booted.confirmed` now."""
+    booted = ledger.get("booted")
+    if not isinstance(booted, dict) or "confirmed" in booted or "proven" not in booted:
+        return ledger
+    others = {key: value for key, value in booted.items() if key != "proven"}
+    return dict(ledger, booted=dict(others, confirmed=booted["proven"]))
+
+
+MIGRATIONS = ((1, _rename_proven),)
+
+
 def empty_ledger():
     """An empty ledger; see SHAPE."""
     return {"boot_id": None, "watched": False, "loaded": [], "trial": None,
@@ -58,42 +86,80 @@ def empty_ledger():
 
 
 def read_ledger(host):
-    """The ledger; raises LivepatchError `ledger-damaged`, and OSError if this user may not read it."""
+    """The ledger.
+
+    Raises LivepatchError `ledger-damaged`, `ledger-unreadable`, `newer-version`, and OSError if it is not for this
+    user.
+    """
     try:
-        content = host.read_bytes(LEDGER)
+        content = read_own(host, LEDGER)
     except FileNotFoundError:
         return empty_ledger()
+    except OSError as error:
+        if may_not_read(host, error):
+            raise
+        raise LivepatchError(
+            "ledger-unreadable",
+            f"{LEDGER} cannot be read ({reason(error)}), so the accepted, trial and quarantined patches of this host "
+            "are not known. Repair the disk, or move the file away and accept the patches for the next boot again."
+        ) from error
     try:
-        ledger = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
+        ledger = parse_json(content)
+    except ValueError:
         ledger = None
-    if not isinstance(ledger, dict) or ledger.pop("schema", None) != SCHEMA or not matches(ledger, SHAPE):
+    refuse_newer(ledger, SCHEMA, LEDGER)
+    ledger = in_current_form(ledger, SCHEMA, MIGRATIONS)
+    if ledger is None or not matches(ledger, SHAPE):
         raise LivepatchError(
             "ledger-damaged",
-            f"{LEDGER} is damaged or of another version of this collection, so the accepted, trial and quarantined "
+            f"{LEDGER} is damaged, so the accepted, trial and quarantined "
             "patches of this host are not known. Move the file away, and accept the patches for the next boot again.")
-    return ledger
+    return {key: value for key, value in ledger.items() if key != "schema"}
 
 
 def write_ledger(host, ledger):
     """Replace the ledger on the disk as a whole; raises LivepatchError `no-space`, OSError, and keeps the earlier one.
+
+    Raises LivepatchError `newer-version` for a ledger of a newer version: this version cannot keep all of it.
     """
     path = host.path(LEDGER)
+    _refuse_newer_on_disk(host)
     if not any(ledger[key] for key in ("loaded", "trial", "accepted", "quarantined")):
         if os.path.lexists(path):
             os.unlink(path)
             sync_directory(os.path.dirname(path))
         return
     text = json.dumps(dict(ledger, schema=SCHEMA), sort_keys=True, indent=1).encode("utf-8") + b"\n"
-    if host.read_bytes_or(LEDGER) != text:
+    if not _is_written(host, text):
         private_directory(host.path(STATE_DIRECTORY))
         write_private(path, lambda stream: stream.write(text))
 
 
+def _is_written(host, text):
+    try:
+        return read_own(host, LEDGER) == text
+    except OSError:
+        return False
+
+
+def _refuse_newer_on_disk(host):
+    try:
+        record = parse_json(read_own(host, LEDGER))
+    except (OSError, ValueError):
+        return
+    refuse_newer(record, SCHEMA, LEDGER)
+
+
 def keep_damaged_copy(host):
-    """Rename an unreadable ledger, so that the next write does not replace it."""
+    """Rename an unreadable ledger, so that the next write does not replace it; never over an earlier one."""
+    free = next(path for path in SET_ASIDE if path == SET_ASIDE[-1] or not os.path.lexists(host.path(path)))
     with contextlib.suppress(OSError):
-        os.rename(host.path(LEDGER), host.path(f"{LEDGER}.damaged"))
+        os.rename(host.path(LEDGER), host.path(free))
+
+
+def set_aside_ledgers(host):
+    """The paths of damaged ledgers that a change has set aside."""
+    return [path for path in SET_ASIDE if os.path.lexists(host.path(path))]
 
 
 def same_build(one, other):

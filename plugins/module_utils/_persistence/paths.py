@@ -16,3 +16,9 @@ PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
 RUN_DIRECTORY = "/run/kernel-livepatch"
 LOCK = f"{RUN_DIRECTORY}/lock"
 TRIAL_PROCESS = f"{RUN_DIRECTORY}/trial-process"
+# Not in that directory, because it tells of a trial's end without the lock there; the next change removes it.
+TRIAL_ENDED = "/run/kernel-livepatch.trial-ended"
+
+DIRECTORIES = (STATE_DIRECTORY, STORE_DIRECTORY, RUN_DIRECTORY)
+# The files beside those of the store, which have a digest in their names.
+FILES = (LEDGER, JOURNAL, OLDER_JOURNAL, CLEAN_SHUTDOWN, PROGRAM, LOCK, TRIAL_PROCESS, TRIAL_ENDED)

@@ -40,8 +40,9 @@ def ledger_for_this_boot(host, ledger, now):
 
 
 def read_ledger_for_this_boot(host, best_effort=False):
-    """The ledger for this boot, read-only; raises LivepatchError `ledger-damaged` unless `best_effort`.
+    """The ledger for this boot, read-only.
 
+    Raises LivepatchError `ledger-damaged`, `ledger-unreadable`, `newer-version` unless `best_effort`.
     A ledger that this user may not read counts as empty: this user may not change anything either.
     """
     try:

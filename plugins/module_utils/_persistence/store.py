@@ -12,16 +12,22 @@ import hashlib
 import json
 import os
 import re
+import stat
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
     private_directory,
     sweep,
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer, refuse_newer
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import parse_json
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
@@ -32,6 +38,7 @@ class Store:
     """Keeps files by content: a name proves nothing, so every file is hashed again when it is opened."""
 
     def __init__(self, host):
+        self.host = host
         self.directory = host.path(STORE_DIRECTORY)
 
     def has(self, sha256):
@@ -39,10 +46,13 @@ class Store:
         return self.description(sha256) is not None
 
     def put(self, stream, description):
-        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `no-space`."""
+        """Store the bytes of `stream`; raises LivepatchError `digest-mismatch`, `newer-version`, `no-space`."""
         self._ensure_private()
         self._sweep()
         sha256 = description["sha256"]
+        refuse_newer(self._read(sha256), SCHEMA, f"{STORE_DIRECTORY}/{sha256}.json")
+        for kind in ("json", "ko"):
+            make_way(self._path(sha256, kind))
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
         self._write_description(description)
 
@@ -65,16 +75,20 @@ class Store:
         """
         self._ensure_private()
         try:
-            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # O_NONBLOCK: a named pipe in its place must not block.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(self._path(sha256, "ko"), flags)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ELOOP):
                 raise  # the file itself may be good
             raise self._damaged(sha256, error.strerror) from error
         try:
             status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._damaged(sha256, "it is not a regular file")
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 raise self._damaged(sha256, "other users could write it")
-            if _digest(descriptor) != sha256:
+            if digest_of(descriptor) != sha256:
                 raise self._damaged(sha256, "it has other bytes than were sent")
         except BaseException:
             os.close(descriptor)
@@ -85,16 +99,36 @@ class Store:
         """Raises LivepatchError `kept-file-damaged` if `open` would."""
         os.close(self.open(sha256))
 
+    def fault(self, sha256):
+        """Why `open` would refuse a kept file, as a clause, or None; unlike `open` it removes nothing."""
+        try:
+            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            return error.strerror
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return "it is not a regular file"
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                return "other users could write it"
+            return None if digest_of(descriptor) == sha256 else "it has other bytes than were sent"
+        except OSError as error:
+            return error.strerror
+        finally:
+            os.close(descriptor)
+
     def description(self, sha256):
         """The description of a kept file; None without a usable one, so that the file is sent again."""
         if not os.path.lexists(self._path(sha256, "ko")):
             return None
-        try:
-            with open(self._path(sha256, "json"), "rb") as stream:
-                description = json.loads(stream.read().decode("utf-8"))
-        except (OSError, ValueError):
-            return None
+        description = self._read(sha256)
         return description if is_usable(description, sha256) else None
+
+    def is_newer(self, sha256):
+        """Whether a newer version of this collection wrote the description of a kept file."""
+        if not DIGEST.match(sha256) or not os.path.lexists(self._path(sha256, "ko")):
+            return False
+        return is_newer(self._read(sha256), SCHEMA)
 
     def descriptions(self):
         """The descriptions of all kept files."""
@@ -114,9 +148,10 @@ class Store:
         return None
 
     def drop(self, sha256):
-        """Remove a kept file and its description."""
+        """Remove a kept file and its description; a directory in their place is renamed."""
         for kind in ("json", "ko"):
-            if os.path.lexists(self._path(sha256, kind)):
+            make_way(self._path(sha256, kind))
+            with suppress(FileNotFoundError):
                 os.unlink(self._path(sha256, kind))
 
     def _ensure_private(self):
@@ -136,7 +171,15 @@ class Store:
         names = os.listdir(self.directory)
         for name in names:
             if name.endswith(".ko") and f"{name[:-len('.ko')]}.json" not in names:
-                os.unlink(os.path.join(self.directory, name))
+                with suppress(IsADirectoryError):
+                    os.unlink(os.path.join(self.directory, name))
+
+    def _read(self, sha256):
+        """The value in a description's file, of any version; None for an unreadable one."""
+        try:
+            return parse_json(read_own(self.host, f"{STORE_DIRECTORY}/{sha256}.json"))
+        except (OSError, ValueError):
+            return None
 
     def _path(self, sha256, kind):
         if not DIGEST.match(sha256):
@@ -160,7 +203,8 @@ def _copy_exactly(stream, target, description):
             f"{description['file']} arrived with other bytes than the checked ones. Run again.")
 
 
-def _digest(descriptor):
+def digest_of(descriptor):
+    """The sha256 of an opened file from its current position on."""
     digest = hashlib.sha256()
     for chunk in iter(lambda: os.read(descriptor, CHUNK), b""):
         digest.update(chunk)

@@ -20,28 +20,42 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     write_ledger,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL, STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import reason
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    JOURNAL,
+    LOCK,
+    STATE_DIRECTORY,
+    TRIAL_ENDED,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import prune_store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
 @contextmanager
-def open_transaction(host, action, controller=None, best_effort_records=False, wait=False, known_ledger=None):
-    """Hold the host's lock for a Transaction; raises LivepatchError `host-busy`, `ledger-damaged`.
+def open_transaction(host, action, controller=None, best_effort_records=False, wait=0, known_ledger=None, seconds=0,
+                     going_back=None):
+    """Hold the host's lock for a Transaction.
+
+    Raises LivepatchError `host-busy`, `ledger-damaged`, `ledger-unreadable`, `newer-version`, and those of change_lock.
 
     `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is the controller's `user` and `node`,
     see actor.py. With `best_effort_records` the change continues if the records can be neither read nor written;
-    `known_ledger` then replaces an unreadable ledger. With `wait` it waits for another change's end.
+    `known_ledger` then replaces an unreadable ledger. It waits `wait` seconds for another change's end. `seconds` is
+    the longest time for the transitions. A change that is `going_back` (as without a value, each one with best-effort
+    records) continues without a broken lock, and says so; see lock.py.
     """
-    seconds = host.wall_clock()
-    name = _name(seconds)
+    started = host.wall_clock()
+    name = transaction_name(started)
     who = identify_actor(host, controller)
-    with change_lock(host, {"transaction": name, "since": utc_timestamp(seconds), "who": who}, wait):
-        yield Transaction(host, action, name, who, best_effort_records, known_ledger)
+    going_back = best_effort_records if going_back is None else going_back
+    change = {"transaction": name, "since": utc_timestamp(started), "who": who}
+    with change_lock(host, change, wait, going_back, seconds) as why_unlocked:
+        yield Transaction(host, action, name, who, best_effort_records, known_ledger, why_unlocked)
 
 
 class Transaction:
@@ -50,7 +64,8 @@ class Transaction:
     `name` is the future `id`. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
     """
 
-    def __init__(self, host, action, name, who, best_effort_records, known_ledger):
+    def __init__(self, host, action, name, who, best_effort_records, known_ledger, why_unlocked=None,
+                 reads_ledger=True):
         self.id = None
         self.name = name
         self._host = host
@@ -58,9 +73,11 @@ class Transaction:
         self._who = who
         self._best_effort_records = best_effort_records
         self._known_ledger = known_ledger
-        self._findings = []
+        self._why_unlocked = why_unlocked
+        self._findings = [finding("lock-not-held", name, lock=LOCK, why=why_unlocked)] if why_unlocked else []
         self._started = None
-        earlier = self._read()
+        self._ledger_is_known = True
+        earlier = self._read() if reads_ledger else known_ledger
         self.ledger = ledger_for_this_boot(host, earlier, self.now())
         if earlier["boot_id"] != self.ledger["boot_id"]:  # not later: a clean shutdown writes there
             with suppress(OSError):
@@ -88,6 +105,8 @@ class Transaction:
             if not self._best_effort_records:
                 raise _journal_error(error) from error
             self._add_finding("journal-begin-missing", error)
+        else:
+            self._forget_trial_ended()
         self.id = self.name
 
     def update_ledger(self, **changes):
@@ -118,7 +137,7 @@ class Transaction:
         """
         if self.id is None:
             self._prune_store()
-            return []
+            return self._findings
         record = {
             "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code,
             "seconds": round(self._host.now() - self._started, 3), "patches": patches,
@@ -134,13 +153,21 @@ class Transaction:
 
     def next(self):
         """A new Transaction under the same lock."""
-        name = _name(self._host.wall_clock())
-        return Transaction(self._host, self._action, name, self._who, self._best_effort_records, self.ledger)
+        name = transaction_name(self._host.wall_clock())
+        return Transaction(
+            self._host, self._action, name, self._who, self._best_effort_records, self.ledger, self._why_unlocked)
+
+    def _forget_trial_ended(self):
+        """Remove the note of a trial's end without records, once a later change is in the journal."""
+        if not self._why_unlocked:
+            with suppress(OSError):
+                os.unlink(self._host.path(TRIAL_ENDED))
 
     def _prune_store(self):
-        """Remove unneeded files; a file that cannot be removed only uses space."""
-        with suppress(OSError):
-            prune_store(self._host, self.ledger)
+        """Remove unneeded files; a file that cannot be removed only uses space. What is needed must be known."""
+        if self._ledger_is_known and not self._why_unlocked:
+            with suppress(OSError):
+                prune_store(self._host, self.ledger)
 
     def now(self):
         """The time in the format of the records."""
@@ -153,12 +180,13 @@ class Transaction:
             if not self._best_effort_records:
                 raise
             self._add_finding("ledger-not-read", error)
-            if isinstance(error, LivepatchError):
+            self._ledger_is_known = False
+            if getattr(error, "code", None) != NEWER:
                 keep_damaged_copy(self._host)
             return self._known_ledger or empty_ledger()
 
     def _add_finding(self, code, error, **facts):
-        entry = finding(code, self.name, why=_why(error), **facts)
+        entry = finding(code, self.name, why=reason(error), **facts)
         self._findings += [] if entry in self._findings else [entry]
 
 
@@ -167,15 +195,11 @@ def _journal_error(error):
         return error
     return LivepatchError(
         "journal-unwritable",
-        f"The journal {JOURNAL} cannot be written ({_why(error)}), and no patch is loaded without a record of it. "
+        f"The journal {JOURNAL} cannot be written ({reason(error)}), and no patch is loaded without a record of it. "
         "Make it writable and run again.")
 
 
-def _why(error):
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _name(seconds):
+def transaction_name(seconds):
     """A unique name that sorts by time."""
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
     microseconds = int(seconds % 1 * 1e6)

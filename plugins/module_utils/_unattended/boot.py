@@ -26,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.tran
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
+WAIT_SECONDS = 60  # for another change's end; at boot only after a soft reboot
 TRANSITION_SECONDS = 30  # sshd waits for this; a longer transition continues in the kernel
 # A crash within this time is blamed on the patches loaded at boot.
 CONFIRMATION_SECONDS = 600
@@ -43,7 +44,7 @@ def boot(host):
         return None
     if switched_off(host):
         return None
-    with open_transaction(host, "boot", wait=True) as transaction:
+    with open_transaction(host, "boot", wait=WAIT_SECONDS, seconds=TRANSITION_SECONDS) as transaction:
         transaction.update_ledger(watched=True)  # writes the ledger for this boot, also if the load fails
         messages = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
                     for one in transaction.ledger["quarantined"]]
@@ -68,7 +69,7 @@ def _schedule_confirmation(host):
 
 def confirm_boot(host):
     """Record that the host has run long enough with the patches loaded at boot."""
-    with open_transaction(host, "boot", wait=True) as transaction:
+    with open_transaction(host, "boot", wait=CONFIRMATION_SECONDS) as transaction:
         if transaction.ledger["booted"]["patches"]:
             transaction.update_ledger(booted=dict(transaction.ledger["booted"], confirmed=True))
 

@@ -57,7 +57,7 @@ def _boot_now(host):
 
 def _end_trial(host):
     register_trial_process(host)
-    return trial_end.end_trial(host)
+    return trial_end.end_trial(host, in_thread=True)
 
 
 COMMANDS = {

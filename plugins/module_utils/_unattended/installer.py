@@ -5,25 +5,29 @@
 
     /var/lib/kernel-livepatch/program.pyz     run as `PYTHON -I -B program.pyz COMMAND`; see cli.py
 
-Its first line names that Python: an installed program has been tested with it.
+Its first line names that Python: an installed program has been tested with it. The second line seals it; see seal.py.
 """
 
 import io
 import os
 import re
+import stat
 import sys
 import zipfile
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    make_way,
     private_directory,
     sync_directory,
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.trust import resolve_trusted
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM, STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import program_argv
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import seal
 
 CANDIDATE = f"{PROGRAM}.new"
 # The distribution's own, in any version. NixOS and Guix set their names, the last two, before systemd starts.
@@ -33,7 +37,6 @@ PYTHONS = (
 PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path without characters to quote
 # Writable by other users, not mounted at boot, or closed to services by SELinux.
 ELSEWHERE = ("/home/", "/root/", "/tmp/", "/var/tmp/", "/run/", "/dev/")
-SECONDS = 60  # for Python to read the whole program
 
 PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
@@ -54,30 +57,51 @@ def ensure_program(host, probe=False):
     `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and OSError.
     """
     argv = program_argv(_interpreter(host))
-    content = f"#!{' '.join(argv[:-1])}\n".encode("ascii") + _archive(_sources())
-    if host.read_bytes_or(PROGRAM) != content:
+    content = _content(argv)
+    if not _has_bytes(host, content):
         _install(host, argv, content)
     elif probe:
         _probe(host, argv)
     return argv
 
 
+def is_current(host, argv):
+    """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
+    """
+    return _fault(host, host.resolved(argv[0])) is None and _has_bytes(host, _content(argv))
+
+
+def _content(argv):
+    return seal(f"#!{' '.join(argv[:-1])}\n".encode("ascii"), _archive(_sources()))
+
+
+def _has_bytes(host, content):
+    """Whether the program is a regular file of these bytes, and only root can use it."""
+    try:
+        status = host.status(PROGRAM)
+        return stat.S_ISREG(status.st_mode) and not status.st_mode & 0o077 and host.read_bytes(PROGRAM) == content
+    except OSError:
+        return False
+
+
 def _install(host, argv, content):
     """Test the program, then replace an earlier one; boots rely on it."""
     private_directory(host.path(STATE_DIRECTORY))
+    make_way(host.path(CANDIDATE))
     write_private(host.path(CANDIDATE), lambda stream: stream.write(content))
     try:
         _probe(host, [*argv[:-1], CANDIDATE])
     except LivepatchError:
         os.unlink(host.path(CANDIDATE))
         raise
+    make_way(host.path(PROGRAM))
     os.rename(host.path(CANDIDATE), host.path(PROGRAM))
     sync_directory(host.path(STATE_DIRECTORY))
 
 
 def _probe(host, argv):
     try:
-        output = host.run([*argv, "ready"], SECONDS)[1]
+        output = host.run([*argv, "ready"], START_SECONDS)[1]
     except (LivepatchError, OSError) as error:
         output = str(error)
     if output != "ready":

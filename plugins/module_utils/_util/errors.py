@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The exceptions of the host half: a stable code, a message, and details."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import errno_words
+
 
 class LivepatchError(Exception):
     """An error for the operator; `code` is stable and kebab-case, `details` goes into the task's result."""
@@ -19,8 +21,9 @@ def as_livepatch_error(failure):
     if isinstance(failure, LivepatchError):
         return failure
     where = f"{failure.filename}: " if failure.filename else ""
+    number = f" ({errno_words(failure.errno)})" if failure.errno else ""
     return LivepatchError(
-        "os-error", f"Unexpected error from the operating system: {where}{failure.strerror or failure}.")
+        "os-error", f"Unexpected error from the operating system: {where}{failure.strerror or failure}{number}.")
 
 
 class ControllerRequest(Exception):

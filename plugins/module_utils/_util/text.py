@@ -3,6 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Formats texts for people to read."""
 
+import errno
+
+
+def number_of(count, word):
+    """A count in words: "1 task", "2 tasks"."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def errno_words(number):
+    """An error number of the kernel by its name and its number (errno(3))."""
+    name = errno.errorcode.get(number)
+    return f"{name} ({number})" if name else f"error {number}"
+
 
 def join_limited(items, most):
     """A list of words for a message, kept short: the first `most`, and the number of others."""

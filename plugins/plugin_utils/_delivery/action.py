@@ -14,40 +14,25 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache, is_digest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import execute, operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import (
     merge_results,
     reset_connection,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import malformed, requests_new_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 # A description, a file read from the host, a file sent to it: a host with more requests makes no progress.
 MOST_REQUESTS = 3
-# The modules that change a host get the user's name; reading modules have no such option.
-CHANGING_MODULES = ("patch",)
 
 
-class PatchAction(ActionBase):
+class PatchAction(HostAction):
     """Runs the module of the same name until it requests nothing more; often in one round trip."""
-
-    TRANSFERS_FILES = False  # no temporary directory on a host without need of a file
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
-        task_vars = task_vars or {}
-        result = super().run(tmp, task_vars)
-        try:
-            result.update(self._run_on_host(task_vars))
-        except (PatchFileError, TaskError) as error:
-            result.update(failed=True, msg=error.message, code=error.code)
-        return result
 
     def _run_on_host(self, task_vars: dict) -> dict:
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
@@ -56,9 +41,15 @@ class PatchAction(ActionBase):
         if self._only_accepts():
             return self._run_on_new_connection(offer, release, task_vars)
         result = self._run_until_complete(offer, release, task_vars)
-        if not _requests_new_connection(result):
+        if "request" not in result:
             return result
-        return merge_results(result, self._run_on_new_connection(offer, release, task_vars))
+        try:
+            acceptance = self._run_on_new_connection(offer, release, task_vars)
+        except (PatchFileError, TaskError) as error:
+            acceptance = {
+                "failed": True, "msg": error.message, "code": error.code, "transaction": result["transaction"],
+                "patch": result["patch"]}
+        return merge_results(result, acceptance)
 
     def _run_on_new_connection(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         reset_connection(self._connection)
@@ -73,7 +64,7 @@ class PatchAction(ActionBase):
         """Run the module and answer its requests, until it has a result."""
         result = self._call(offer, release, task_vars, **internal)
         for _request in range(MOST_REQUESTS):
-            if "request" not in result or (not internal and _requests_new_connection(result)):
+            if "request" not in result or (not internal and self._may_reconnect(result["request"])):
                 return result
             self._provide(result["request"], offer, task_vars)
             result = self._call(offer, release, task_vars, **internal)
@@ -92,10 +83,12 @@ class PatchAction(ActionBase):
         return Offer.of_controller(find_source(self, source), self._cache)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
-        internal["offer"] = offer.to_argument(release) if offer else None
-        if self._task.action.rpartition(".")[2] in CHANGING_MODULES:
-            internal["operator"] = operator()
-        return execute(self, task_vars, **internal)
+        return self._execute(task_vars, offer=offer.to_argument(release) if offer else None, **internal)
+
+    def _may_reconnect(self, request: t.Any) -> bool:
+        """Whether the host requests a new connection, and this is the task to accept a patch."""
+        accepts = self._module() == "patch" and self._task.args.get("state") == "accepted"
+        return accepts and requests_new_connection(request)
 
     def _provide(self, needs: t.Any, offer: Offer | None, task_vars: dict) -> None:
         """Answer a request of the host. The host is not trusted, and gets only parts of the offer."""
@@ -119,12 +112,16 @@ class PatchAction(ActionBase):
         known = self._cache.find_description(sha256)
         if known:
             return dict(known, file=os.path.basename(path))
-        answer = self._execute_module(
+        answer = self._execute_checked(
             module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars)
         if answer.get("failed"):
             raise TaskError("unreadable", f"{path} on the host cannot be read: {answer.get('msg')}.")
         try:
-            description = self._cache.describe_bytes(base64.b64decode(answer["content"]), os.path.basename(path))
+            content = base64.b64decode(answer["content"])
+        except (KeyError, TypeError, ValueError):
+            raise malformed("content is not base64") from None
+        try:
+            description = self._cache.describe_bytes(content, os.path.basename(path))
         except PatchFileError as error:
             raise error.with_file(f"{path} on the host") from error
         if description["sha256"] != sha256:
@@ -140,10 +137,6 @@ class PatchAction(ActionBase):
         self._transfer_file(str(image), target)
         self._fixup_perms2((directory, target), execute=False)
         return target
-
-
-def _requests_new_connection(result: dict) -> bool:
-    return isinstance(result.get("request"), dict) and "fresh" in result["request"]
 
 
 def _untrusted_host(why: str) -> TaskError:

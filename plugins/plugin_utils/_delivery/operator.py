@@ -9,9 +9,6 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import typing as t
-
-from ansible.plugins.action import ActionBase
 
 
 def operator() -> dict[str, str]:
@@ -21,14 +18,3 @@ def operator() -> dict[str, str]:
     except (KeyError, OSError, ImportError):  # a container's user without a name
         user = str(os.getuid())
     return {"user": user, "node": platform.node()}
-
-
-def execute(action: ActionBase, task_vars: dict, wrap_async: bool = False, **controller: t.Any) -> dict:
-    """Run an action's module with `controller` as its option `via_controller`, and hide that option in the output.
-
-    A value from the playbook is dropped.
-    """
-    arguments = dict(action._task.args, via_controller=controller)
-    result = action._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
-    result.get("invocation", {}).get("module_args", {}).pop("via_controller", None)
-    return result

@@ -20,7 +20,7 @@ def reset_connection(connection: ConnectionBase) -> None:
 
 
 def merge_results(load: dict, acceptance: dict) -> dict:
-    """The result of a task from the results of its two calls."""
+    """The result of a task from the checked results of its two calls."""
     result = dict(acceptance, changed=bool(load.get("changed") or acceptance.get("changed")))
     result["findings"] = merge(load.get("findings") or [], acceptance.get("findings") or [])
     result["baseline"] = load.get("baseline")  # the host before it was changed
@@ -30,5 +30,6 @@ def merge_results(load: dict, acceptance: dict) -> dict:
     result["transaction"] = load.get("transaction") or acceptance.get("transaction")
     first = {key: load["patch"][key] for key in ("previous_state", "replaces", "transition_seconds")}
     result["patch"] = dict(acceptance["patch"], **first)
-    result["diff"] = dict(acceptance["diff"], before=load["diff"]["before"])
+    if "diff" in load and "diff" in acceptance:
+        result["diff"] = dict(acceptance["diff"], before=load["diff"].get("before", ""))
     return result

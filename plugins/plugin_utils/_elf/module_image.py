@@ -30,6 +30,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables impor
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.machines import MACHINES, Machine
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, too_complex
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 try:
     from elftools.common.exceptions import ELFError
@@ -299,7 +300,7 @@ def _sections(elf: ELFFile, data: bytes) -> list[Section]:
     if start == 0 or count == 0:
         raise PatchFileError("not-a-module", "is an ELF file without sections, so not a kernel module. Give a .ko file")
     if count > _MAX_SECTIONS:
-        raise _malformed(f"it has {count} sections")
+        raise _malformed(f"it has {number_of(count, 'section')}")
     if entry_size != elf.structs.Elf_Shdr.sizeof():
         raise _malformed("its section headers have a wrong size")
     if start + count * entry_size > len(data):

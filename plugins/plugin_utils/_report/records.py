@@ -94,7 +94,8 @@ def _status_host(answer: t.Any, now: float) -> Record:
     running = [patch for patch in status.patches if patch["state"] in IN_EFFECT]
     host.update(
         findings=findings_of({"findings": info.get("drift")}), blockers=blockers_of(info.get("transition") or {}),
-        functions=list(functions.values()), patch=", ".join(patch["name"] for patch in running) or None,
+        functions=list(functions.values())[:MOST_FUNCTIONS],
+        patch=", ".join(patch["name"] for patch in running) or None,
         patches=[*status.patches, *status.quarantined], kernel_build_id=status.kernel_build,
         build_id=running[-1]["build_id"] if running else None)
     if status.trial and 0 <= status.trial["seconds_left"] < 1e9:

@@ -21,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabular
     moment,
     state_word,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 Record = Mapping[str, t.Any]
 
@@ -147,7 +148,7 @@ def _band(
     last = scale.at(closed if closed is not None else end)
     word = WAVES.get(str(wave.get("state")), UNKNOWN_STATE)
     text = " · ".join(part for part in (
-        f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}", f"{word.sign} {word.words}",
+        number_of(len(hosts), "host"), f"{word.sign} {word.words}",
         f"opened {clock(wave['opened'])}", closed and f"took {duration(closed - opened)}", _pace(hosts)) if part)
     lines = [
         _line(record, name, host, opened, scale, y + HEAD + ROW * number, end)

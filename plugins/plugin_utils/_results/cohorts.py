@@ -9,7 +9,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
+
+LONGEST_VALUE = 200  # characters; facts are of hosts
 
 
 class Cohort(t.NamedTuple):
@@ -66,4 +68,5 @@ def _text(place: t.Any, keys: Sequence[str]) -> str | None:
         place = place.get(key) if isinstance(place, Mapping) else None
     if place is None:
         return None
-    return ", ".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)
+    text = ", ".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)
+    return truncate(text, LONGEST_VALUE)

@@ -10,19 +10,29 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_finding, is_list
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import level_rank
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    HOST_SILENT,
+    failure_of,
+    is_finding,
+    is_list,
+    text_from,
+)
 
 # One host must not make the record too large for a browser.
 MOST_FINDINGS, MOST_FUNCTIONS, MOST_BLOCKERS, MOST_CHECKS = 30, 500, 20, 50
-LONGEST = 500  # characters
-MOST = 2**63  # of a number, in either direction
+LONGEST, LONGEST_NAME = 500, 160  # characters of a text, and of a function's name
 BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 
 
 HOST_UNREACHABLE = "host-unreachable"
+NOT_ANSWERING = (HOST_UNREACHABLE, HOST_SILENT)
 # Failures that the controller finds.
 FAILURES = {
     HOST_UNREACHABLE: "The host is unreachable.",
+    HOST_SILENT:
+        "The host did not answer in time, and the task was ended. The host may still finish it. Look at its console, "
+        "and query it with the playbook kernel.livepatch.status before you patch it again.",
     "no-longer-covered":
         "The host runs another kernel than at the plan, and there is no build for it. Run the rollout again.",
     "trial-over":
@@ -34,8 +44,9 @@ FAILURES = {
 
 
 def unreachable_failure(answer: Mapping[str, t.Any]) -> tuple[str, str]:
-    """The failure of an unreachable host."""
-    return HOST_UNREACHABLE, failure_of(answer)[1] or FAILURES[HOST_UNREACHABLE]
+    """The failure of a host that is unreachable or silent."""
+    code, message = failure_of(answer)
+    return (HOST_SILENT if code == HOST_SILENT else HOST_UNREACHABLE), message or FAILURES[HOST_UNREACHABLE]
 
 
 def failure_with_code(code: str) -> tuple[str, str]:
@@ -45,7 +56,7 @@ def failure_with_code(code: str) -> tuple[str, str]:
 def findings_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """The findings of a result, the worst first."""
     found = [entry for entry in _list(answer, "findings") if is_finding(entry)]
-    found.sort(key=lambda entry: ("blocker", "warning", "note").index(entry["level"]))
+    found.sort(key=level_rank)
     return [
         {"code": _short(entry["code"]), "level": str(entry["level"]), "subject": _short(entry.get("subject") or ""),
          "message": _short(entry["message"])}
@@ -68,15 +79,17 @@ def health_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 def functions_of(patch: Mapping[str, t.Any], state: str) -> list[dict[str, t.Any]]:
     """The functions of `patch` in a module's result; `state` is for functions of patched objects."""
-    found = []
+    found: list[dict[str, t.Any]] = []
     for one in _list(patch, "objects"):
         if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
             continue
+        if len(found) >= MOST_FUNCTIONS:
+            break
         now = state if one.get("patched") or state != "patched" else "pending"
         found += [
-            {"object": _short(one["name"]), "name": _short(function["name"]), "sympos": _plain(function.get("sympos")),
-             "state": now}
-            for function in _list(one, "functions")
+            {"object": truncate(one["name"], LONGEST_NAME), "name": truncate(function["name"], LONGEST_NAME),
+             "sympos": _plain(function.get("sympos")), "state": now}
+            for function in _list(one, "functions")[:MOST_FUNCTIONS]
             if isinstance(function, Mapping) and isinstance(function.get("name"), str)]
     return found[:MOST_FUNCTIONS]
 
@@ -101,9 +114,9 @@ def _plain(value: t.Any) -> t.Any:
         return value
     if isinstance(value, (int, float)):
         # JSON has no infinity and no NaN.
-        return (int(value) if isinstance(value, int) else float(value)) if abs(value) < MOST else None
+        return (int(value) if isinstance(value, int) else float(value)) if abs(value) < 2**63 else None
     return _short(value)
 
 
 def _short(value: t.Any) -> str:
-    return truncate(str(value), LONGEST) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
+    return text_from(value, LONGEST)

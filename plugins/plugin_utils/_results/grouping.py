@@ -9,9 +9,17 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort, cohort_of
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import LEVELS, Failure, Finding
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import LEVELS, level_rank, printable_lines
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import LONGEST_CODE, Failure, Finding
+
+# One host must not make a summary too large, or hide what other hosts returned.
+MOST_CODES, MOST_OF_HOST, MOST_MESSAGES = 30, 5, 50
+LONGEST_MESSAGE = 1000  # characters
+LEFT_OUT = ("warning", "findings-left-out")
+CODES_LEFT_OUT = (
+    "The host returned findings with more codes than any host can have. Check that the host has not been compromised.")
 
 Value = t.TypeVar("Value")
 Key = t.TypeVar("Key", bound=t.Hashable)
@@ -34,30 +42,60 @@ def cohort_dict(cohort: Cohort) -> dict[str, t.Any]:
 
 
 def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]:
-    """The findings of hosts, each code once: the worst level first, then the most frequent."""
-    # Dicts for their order and their speed: one host can return many thousands of messages.
-    found: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
+    """The findings of hosts, each code once: the worst level first, then the most frequent.
+
+    One host adds at most MOST_CODES groups and MOST_OF_HOST messages to each. `messages_left_out` has the number of
+    other messages, as far as they differ.
+    """
+    found: dict[tuple[str, str], _Group] = {}
     for host, entries in findings.items():
-        for entry in entries:
-            messages, hosts = found.setdefault((entry["level"], printable(entry["code"])), ({}, {}))
-            messages[printable(entry["message"])] = None
-            hosts[host] = None
-    groups = [
-        {"code": code, "level": level, "messages": list(messages), "hosts": list(hosts)}
-        for (level, code), (messages, hosts) in found.items()]
+        of_host: dict[tuple[str, str], int] = {}
+        # From the worst level on, because the first codes are kept.
+        for entry in sorted(entries, key=level_rank):
+            key = (entry["level"], truncate(entry["code"], LONGEST_CODE))
+            if key not in of_host and len(of_host) == MOST_CODES:
+                key = LEFT_OUT
+            group = found.setdefault(key, _Group(truncate))
+            listed = of_host.setdefault(key, 0)
+            of_host[key] += group.add(host, CODES_LEFT_OUT if key == LEFT_OUT else entry["message"], listed)
+    groups = [{"code": code, "level": level, **group.as_dict()} for (level, code), group in found.items()]
     return sorted(
         groups, key=lambda group: (LEVELS.index(group["level"]), -len(group["hosts"]), group["code"]))
 
 
+class _Group:
+    """The hosts and the messages of one code; `shorten` makes a message printable, with a number of characters."""
+
+    def __init__(self, shorten: Callable[[str, int], str]) -> None:
+        self._shorten = shorten
+        # Dicts for their order and their speed.
+        self._messages: dict[str, None] = {}
+        self._hosts: dict[str, None] = {}
+        self._seen: set[int] = set()
+
+    def add(self, host: str, message: str, listed: int) -> bool:
+        """Add a message of a host with `listed` messages in this group; returns whether it is one more."""
+        self._hosts[host] = None
+        known = len(self._seen)
+        self._seen.add(hash(message))
+        if len(self._seen) == known or listed >= MOST_OF_HOST or len(self._messages) >= MOST_MESSAGES:
+            return False
+        self._messages[self._shorten(message, LONGEST_MESSAGE)] = None
+        return True
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return {
+            "messages": list(self._messages), "messages_left_out": len(self._seen) - len(self._messages),
+            "hosts": list(self._hosts)}
+
+
 def by_failure(failures: Mapping[str, Failure]) -> list[dict[str, t.Any]]:
     """Hosts with a failure, by code; failures without a code, from Ansible itself, are one group."""
-    found: dict[str | None, dict[str, t.Any]] = {}
+    found: dict[str | None, _Group] = {}
     for host, (code, message) in failures.items():
-        group = found.setdefault(code, {"code": code, "messages": [], "hosts": []})
-        group["hosts"].append(host)
-        if message not in group["messages"]:
-            group["messages"].append(message)
-    return sorted(found.values(), key=lambda group: -len(group["hosts"]))
+        found.setdefault(code, _Group(printable_lines)).add(host, message, 0)
+    groups = [{"code": code, **group.as_dict()} for code, group in found.items()]
+    return sorted(groups, key=lambda group: -len(group["hosts"]))
 
 
 def by_verdict(verdicts: Mapping[str, str], words: Sequence[str]) -> dict[str, list[str]]:

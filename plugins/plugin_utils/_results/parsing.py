@@ -13,10 +13,18 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable, truncate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import LEVELS, MOST, level_rank
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME, MOST_PATCHES
 
-LEVELS = ("blocker", "warning", "note")
-MALFORMED = ("host-not-trusted", "The host returned a malformed result. Check that the host has not been compromised.")
+MALFORMED = ("malformed-result", "The host returned a malformed result. Check that the host has not been compromised.")
+# With these codes of the controller, what the host did is not known.
+UNTRUSTED_CODES = (MALFORMED[0], "host-not-trusted")
+LONGEST_CODE, LONGEST_MESSAGE = 80, 2000  # characters
+MOST_CODES = 10  # in one sentence
+
+# The code of a host that has not answered when the bound of its task was over.
+HOST_SILENT = "host-silent"
 
 Finding = Mapping[str, t.Any]
 Failure = tuple[str | None, str]
@@ -26,7 +34,7 @@ def missing_result(answer: t.Any) -> str | None:
     """Why there is no result of a module: `no_result`, `unreachable` or `unchecked`; None when there may be one."""
     if not isinstance(answer, Mapping) or not answer or answer.get("skipped"):
         return "no_result"
-    if answer.get("unreachable"):
+    if answer.get("unreachable") or (answer.get("failed") and answer.get("code") == HOST_SILENT):
         return "unreachable"
     return "unchecked" if answer.get("failed") else None
 
@@ -46,8 +54,39 @@ def is_list(place: t.Any) -> t.TypeGuard[list[t.Any] | tuple[t.Any, ...]]:
 
 
 def are_named(place: t.Any) -> t.TypeGuard[Sequence[Mapping[str, t.Any]]]:
-    """Whether this is a list of dicts with names."""
-    return is_list(place) and all(isinstance(one, Mapping) and isinstance(one.get("name"), str) for one in place)
+    """Whether this is a list of dicts with names, no more and no longer than on any honest host."""
+    return is_list(place) and all(isinstance(one, Mapping) for one in place) and are_names(
+        [one.get("name") for one in place])
+
+
+def are_names(place: t.Any) -> t.TypeGuard[Sequence[str]]:
+    """Whether this is a list of names of patches, no more and no longer than on any honest host."""
+    return is_list(place) and len(place) <= MOST_PATCHES and all(is_name(one) for one in place)
+
+
+def is_name(value: t.Any) -> t.TypeGuard[str]:
+    """Whether this is a text no longer than a patch's name, a kernel release or an architecture."""
+    return isinstance(value, str) and len(value) <= LONGEST_NAME
+
+
+def is_small(value: t.Any) -> t.TypeGuard[int]:
+    """Whether this is a whole number that a text can have."""
+    return isinstance(value, int) and abs(value) < MOST
+
+
+def text_from(value: t.Any, most: int) -> str:
+    """Any value as a printable text of one line, with at most `most` characters."""
+    if isinstance(value, str):
+        return truncate(value, most)
+    return str(value) if is_small(value) or isinstance(value, float) else f"a {type(value).__name__}"
+
+
+def worst_of(findings: Sequence[t.Any], most: int) -> list[t.Any]:
+    """The worst findings, in their order."""
+    if len(findings) <= most:
+        return list(findings)
+    worst = sorted(range(len(findings)), key=lambda index: level_rank(findings[index]))[:most]
+    return [findings[index] for index in sorted(worst)]
 
 
 def failure_of(answer: Mapping[str, t.Any]) -> Failure:
@@ -56,13 +95,32 @@ def failure_of(answer: Mapping[str, t.Any]) -> Failure:
         return MALFORMED
     code = answer.get("code")
     # ansible-core 2.19 and later put "Task failed:" before the message.
-    message = str(answer.get("msg") or "").strip().removeprefix("Task failed:").strip() or "no reason given"
+    message = _text(answer, "msg").strip().removeprefix("Task failed:").strip() or "no reason given"
     # When no module ran, for example without sudo, the reason is the last line of the output.
-    printed = str(answer.get("module_stderr") or answer.get("module_stdout") or "").split("\n")
+    printed = (_text(answer, "module_stderr") or _text(answer, "module_stdout")).split("\n")
     last = next((line.strip() for line in reversed(printed) if line.strip()), None)
     if last and not code:
         message = f"{message.splitlines()[0]} ({last})"
-    return (printable(code) if isinstance(code, str) else None), "\n".join(map(printable, message.splitlines()))
+    return (
+        truncate(code, LONGEST_CODE) if isinstance(code, str) else None,
+        "\n".join(map(printable, message[:LONGEST_MESSAGE].splitlines())))
+
+
+def reported_code(answer: Mapping[str, t.Any]) -> str | None:
+    """The code of a failure that the host itself reports; None if its module was killed, or its result is malformed."""
+    code = failure_of(answer)[0]
+    return None if code in UNTRUSTED_CODES else code
+
+
+def _text(answer: Mapping[str, t.Any], key: str) -> str:
+    """A text of a failure; its last part if it is very long, because the reason is at the end of an output."""
+    value = answer.get(key)
+    if isinstance(value, str):
+        return value[-LONGEST_MESSAGE:] if key != "msg" else value[:LONGEST_MESSAGE]
+    try:
+        return str(value or "")[:LONGEST_MESSAGE]  # of a task of the user, this can be anything
+    except (RecursionError, ValueError):
+        return f"a {type(value).__name__}"
 
 
 def failure_sentence(failure: Failure) -> str:
@@ -73,5 +131,8 @@ def failure_sentence(failure: Failure) -> str:
 def findings_sentence(findings: Sequence[Finding]) -> str:
     """The first of some findings, and the codes of the others."""
     first, *more = findings
-    codes = ", ".join(dict.fromkeys(printable(entry["code"]) for entry in more))
-    return f"{printable(first['code'])}: {printable(first['message'])}" + (f" Also: {codes}." if codes else "")
+    codes = join_limited(
+        list(dict.fromkeys(truncate(entry["code"], LONGEST_CODE) for entry in more)), MOST_CODES)
+    return (
+        f"{truncate(first['code'], LONGEST_CODE)}: {truncate(first['message'], LONGEST_MESSAGE)}"
+        + (f" Also: {codes}." if codes else ""))

@@ -11,17 +11,10 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from ansible.errors import AnsibleError
-
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import FACT_OF_ROLLOUT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import exact_pattern
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, to_plain
 
-# For the role apply: all hosts at once, and no host stops another.
-ALONE = {
-    "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
-    "livepatch_approve": "", "livepatch_approved": ""}
 UNFINISHED = "The rollout did not finish."
 # In the role: records that a host ran all task files of the user.
 USER_TASKS_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
@@ -31,8 +24,10 @@ USER_TASKS_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
 class Call:
     """The input of a step; `look` counts from 1, `say` shows lines, `directory` holds the record.
 
-    `check_tasks` raises TaskError for an unreadable task file. `now` is in seconds since 1970, `tick` in seconds of a
-    monotonic clock.
+    `given` and `alone` are the options of the first step. `variables` are those of the task. After the first step, only
+    results of hosts and variables of Ansible itself are read from them: a host can set any other by its facts.
+    `check_tasks` raises TaskError for an unreadable task file. `limited`: whether the run has --limit. `now` is in
+    seconds since 1970, `tick` in seconds of a monotonic clock.
     """
 
     variables: Mapping[str, t.Any]
@@ -47,25 +42,7 @@ class Call:
     now: Callable[[], float]
     tick: Callable[[], float]
     sleep: Callable[[float], None]
-
-    def options(self) -> Options:
-        """Raises TaskError."""
-        names = {name: None for name in self.variables if isinstance(name, str) and name.startswith(PREFIX)}
-        return rollout_options({**names, **self.given, **(ALONE if self.alone else {})})
-
-    def raw_variables(self) -> dict[str, Mapping[str, t.Any]]:
-        """The variables of each host of the play, with unresolved templates."""
-        hostvars = self.variables["hostvars"]
-        read = getattr(hostvars, "raw_get", hostvars.__getitem__)
-        return {host: read(host) for host in self.variables["ansible_play_hosts"]}
-
-    def resolved_variable(self, host: str, name: str) -> t.Any:
-        """A variable of a host with resolved templates; unresolved if they need the variables of a task."""
-        hostvars = self.variables["hostvars"]
-        try:
-            return to_plain(hostvars[host][name])
-        except AnsibleError:
-            return hostvars.raw_get(host)[name]
+    limited: bool = False
 
     def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
         """The registered result of each host under a name; an empty dict without one."""
@@ -85,7 +62,7 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
         **of_tasks,
         "health_checks": [check for check in checks if "tasks" not in check],
         "user_tasks": user_tasks and [*user_tasks, USER_TASKS_DONE], "user_tasks_run": user_tasks_run,
-        "revive": bool(user_tasks) and not record["alone"],
+        "revive": bool(user_tasks) and not record["alone"], "timeouts": record["timeouts"],
         "end": False, "load": [], "watch": [], "accept": [], "rollback": [], **next_hosts}
 
 
@@ -93,7 +70,7 @@ def play_facts(
         hosts: Iterable[str] = (), sizes: Iterable[int] = (), rollback: Iterable[str] = (),
         verdict: str | None = UNFINISHED, reporting_host: str = "localhost") -> dict[str, t.Any]:
     """The facts for the next plays. Every run sets them: facts of an earlier run may be cached."""
-    return {"__livepatch_rollout": {
+    return {FACT_OF_ROLLOUT: {
         "hosts": [exact_pattern(host) for host in hosts], "sizes": list(sizes),
         "rollback": [exact_pattern(host) for host in rollback], "verdict": verdict,
         "reporting_host": exact_pattern(reporting_host)}}

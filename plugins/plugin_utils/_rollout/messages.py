@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import HOST_UNREACHABLE
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import NOT_ANSWERING
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import hosts_not_ours
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
@@ -117,7 +117,7 @@ def _progress_parts(hosts: Mapping[str, Record]) -> list[str]:
     well = {name: host for name, host in hosts.items() if not host["failure"]}
     waiting = {name: host for name, host in well.items() if host["state"] == "waiting"}
     failed = {name: host for name, host in hosts.items() if host["failure"]}
-    unreachable = [name for name, host in failed.items() if host["failure"]["code"] == HOST_UNREACHABLE]
+    unreachable = [name for name, host in failed.items() if host["failure"]["code"] in NOT_ANSWERING]
     others = [name for name in failed if name not in unreachable]
     states = [host["state"] for host in well.values()]
     parts = [f"{states.count(state)} {words}" for state, words in (

@@ -19,8 +19,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import TASK_SKIPPED, Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
-    HOST_UNREACHABLE,
     LONGEST,
+    MOST_FINDINGS,
+    NOT_ANSWERING,
     blockers_of,
     failure_with_code,
     findings_of,
@@ -37,6 +38,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     is_finding,
     is_list,
     missing_result,
+    reported_code,
+    worst_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts
 
@@ -92,11 +95,11 @@ def _has_no_trial(answer: Mapping[str, t.Any]) -> bool:
 
 
 def _may_have_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
-    """Whether a failed load may have left the patch. A failure without a code means that the module was killed."""
+    """Whether a failed load may have left the patch. Without a code of the host, it is not known."""
     state = _state(answer)
     if not answer.get("failed"):
         return state != "no_build"
-    if failure_of(answer)[0] is None or state in LOADED_STATES:
+    if reported_code(answer) is None or state in LOADED_STATES:
         return True
     return host["transaction"] is not None and state not in ("absent", "disabled", "no_build")
 
@@ -158,7 +161,8 @@ def _describe_watch(host: Record, answer: Mapping[str, t.Any], now: float, last:
     elif "trial" in answer and trial is None:
         host["trial_ends"] = None
     host.update(
-        blockers=blockers_of(answer), health=health_of(answer), findings=merge(host["findings"], findings))
+        blockers=blockers_of(answer), health=health_of(answer),
+        findings=worst_of(merge(host["findings"], findings), MOST_FINDINGS))
     blockers = [entry for entry in findings if entry["level"] == "blocker"]
     if answer.get("failed"):
         fail(host, "look", failure_of(answer))
@@ -185,7 +189,7 @@ def record_look(record: Record, wave: Record, now: float, after: float) -> None:
     """Record a look at the wave, `after` this number of seconds of its soak."""
     hosts = list(hosts_of_wave(record, wave).values())
     failed = [host for host in hosts if host["failure"]]
-    unreachable = [host for host in failed if host["failure"]["code"] == HOST_UNREACHABLE]
+    unreachable = [host for host in failed if host["failure"]["code"] in NOT_ANSWERING]
     wave["looks"].append({
         "at": utc_timestamp(now),
         "after": round(after),
@@ -205,7 +209,7 @@ def record_acceptance(record: Record, wave: Record, answers: Answers, now: float
             fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))
         elif nothing == "unreachable":
             _mark_unknown(host, unreachable_failure(answer))
-        elif answer.get("failed") and failure_of(answer)[0] and _state(answer) != wanted:
+        elif answer.get("failed") and reported_code(answer) and _state(answer) != wanted:
             fail(host, "accept", failure_of(answer), _state_without_rollback(host))
         elif answer.get("failed"):
             _mark_unknown(host, failure_of(answer))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import UNKNOWN_SIZE, WAITS, task_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import number_of_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option
 
@@ -24,24 +25,37 @@ LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is watched, as shares of th
 USER_TASK_RUNS = 2  # of the user's tasks: before the first look, and before the last
 
 
-def trial_seconds(options: Options, wave_sizes: Iterable[int], forks: int) -> tuple[int, bool]:
+def rollout_bounds(options: Options, size: int = UNKNOWN_SIZE) -> dict[str, int]:
+    """The bound of each task of a rollout in seconds; `size` is that of the largest patch file, in bytes."""
+    return task_bounds(options.transition_timeout, options.on_stall == "reverse", options.health_checks, size)
+
+
+def trial_seconds(
+        options: Options, wave_sizes: Iterable[int], forks: int, size: int = UNKNOWN_SIZE) -> tuple[int, bool]:
     """The trial of each host in seconds, and whether it is longer than requested.
 
     A host's trial starts when its patch is enabled, and the host is accepted with its whole wave. So a trial must
     outlast the load of the largest wave, `forks` hosts at a time, the soak and a margin. Each batch can wait for a
-    stalled transition and for slow health checks. Raises TaskError `bad-option` if that exceeds the longest trial.
+    stalled transition and for slow health checks, and each task for a host that stands still. Raises TaskError
+    `bad-option` if that exceeds the longest trial.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
     # Reversing a transition may take as long again.
-    transition = options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
-    needed = batches * (LOAD_SECONDS + transition + _checks_seconds(options)) + options.soak + MARGIN
+    load = LOAD_SECONDS + options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
+    needed = batches * (load + _checks_seconds(options)) + options.soak + MARGIN + _silence(options, load, size)
     if needed > LONGEST_TRIAL:
         raise bad_option(
-            "waves", f"need a trial of {needed} seconds, but a trial has at most {LONGEST_TRIAL}",
+            "waves", f"need a trial of {needed} s, but a trial has at most {LONGEST_TRIAL}",
             "use smaller waves, a shorter soak, shorter timeouts, or more forks")
     if options.trial is None:
         return needed, False
     return max(options.trial, needed), needed > options.trial
+
+
+def _silence(options: Options, load: int, size: int) -> int:
+    """How much longer the tasks from the load to the acceptance take if a host stands still in each of them."""
+    bounds = rollout_bounds(options, size)
+    return bounds["load"] - load + len(LOOKS) * WAITS["watch"].base + bounds["accept"]
 
 
 def _checks_seconds(options: Options) -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The record of a rollout between its steps: on disk, and its hosts for a step."""
+"""The options and the record of a rollout between its steps: on disk, and the hosts of the record for a step."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 FILE = "kernel-livepatch-rollout.json"
+OPTIONS_FILE = "kernel-livepatch-rollout-options.json"
 
 
 def report_record(record: Record) -> Record:
     """The record for a report, without the private keys of the rollout."""
     hosts = {name: {key: host[key] for key in host if key not in ("done", "untried")}
              for name, host in record["hosts"].items()}
-    return {**{key: record[key] for key in record if key != "checks"}, "hosts": hosts}
+    return {**{key: record[key] for key in record if key not in ("checks", "timeouts")}, "hosts": hosts}
 
 
 def hosts_of_wave(record: Record, wave: Record) -> dict[str, Record]:
@@ -43,17 +44,35 @@ def watched_hosts(record: Record, wave: Record) -> dict[str, Record]:
 def write_record(record: Record, directory: Path) -> None:
     """Write the record for the next step; `directory` is Ansible's private directory for this run."""
     update_counts(record)
-    new = directory / f"{FILE}.new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(record, file)
-    os.replace(new, directory / FILE)
+    _write(record, directory / FILE)
 
 
 def read_record(directory: Path) -> Record:
     """The record of the last step; raises TaskError without one."""
+    return _read(directory / FILE)
+
+
+def write_options(options: Record, directory: Path) -> None:
+    """Write the options that the first step has read, with passwords, for all later steps."""
+    _write(options, directory / OPTIONS_FILE)
+
+
+def read_options(directory: Path) -> Record:
+    """The options of the first step; raises TaskError without them."""
+    return _read(directory / OPTIONS_FILE)
+
+
+def _write(content: Record, path: Path) -> None:
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    os.replace(new, path)
+
+
+def _read(path: Path) -> Record:
     try:
-        return json.loads((directory / FILE).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TaskError(
             "no-rollout",

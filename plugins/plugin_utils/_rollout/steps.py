@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from ansible import constants
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     Record,
     failed_hosts,
@@ -43,32 +45,49 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval
     names_wave,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, next_tasks, play_facts
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import check_same_on_all_hosts
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import plan, play_of
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS, trial_seconds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
+    LOOKS,
+    rollout_bounds,
+    trial_seconds,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import (
     hosts_of_wave,
     open_wave,
+    read_options,
     read_record,
     report_record,
+    write_options,
     write_record,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge_rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
 
 PROGRESS_SECONDS = 60  # seconds
+# For the role apply: all hosts at once, and no host stops another.
+ALONE = {
+    "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
+    "livepatch_approve": "", "livepatch_approved": ""}
 TASKS_SKIPPED = {"failed": True, "msg": "Not all tasks of your files ran."}
 # Stands for the wave when there is none: the role apply runs every step also then.
 EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
 
 
 def _check(call: Call) -> dict[str, t.Any]:
-    """Validate the variables, the patch and the report directory before any host is contacted."""
-    options = call.options()
-    check_same_on_all_hosts(call.raw_variables(), call.resolved_variable)
+    """Read the variables, and validate them, the patch and the report directory before any host is contacted.
+
+    Later steps read no variable of the user: a host that has answered can override it by its facts.
+    """
+    hosts = HostVariables(call.variables)
+    hosts.check()
+    values = to_plain({**call.given, **(ALONE if call.alone else {})})
+    options = rollout_options(values)
+    hosts.check_same(NAMES)
     src = call.find(options.src)
-    read_builds(src, options.name)
+    size = max(build["size"] for build in read_builds(src, options.name))
     groups = call.variables["groups"]
     if not call.alone:
         _check_localhost(groups.get("all", ()))
@@ -78,7 +97,11 @@ def _check(call: Call) -> dict[str, t.Any]:
             call.check_tasks(check["tasks"])
     if options.report_dir:
         check_report_dir(options.report_dir)
-    return {"src": str(src), "name": options.name, "ansible_facts": play_facts()}
+    forks = int(call.variables.get("ansible_forks") or 5)
+    read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size}
+    write_options(read, call.directory)
+    return {
+        "src": str(src), "name": options.name, "timeouts": rollout_bounds(options, size), "ansible_facts": play_facts()}
 
 
 def _check_localhost(hosts: Iterable[str]) -> None:
@@ -92,13 +115,13 @@ def _check_localhost(hosts: Iterable[str]) -> None:
 
 
 def _plan(call: Call) -> dict[str, t.Any]:
-    options = call.options()
-    src = call.find(options.src)
+    read = read_options(call.directory)
+    options, src = rollout_options(read["values"]), Path(read["src"])
     record = new_record(
         dict(options.as_record(), src=str(src)), patches_of(read_builds(src, options.name)), operator(),
         call.check_mode, call.now())
-    record["alone"] = call.alone
-    hosts = call.variables["ansible_play_batch" if call.alone else "ansible_play_hosts_all"]
+    record["alone"] = read["alone"]
+    hosts = call.variables["ansible_play_batch" if record["alone"] else "ansible_play_hosts_all"]
     queried = set(call.variables["ansible_play_hosts"])
     answers = call.answers("__livepatch_check", hosts)
     groups = call.variables["groups"]
@@ -107,12 +130,13 @@ def _plan(call: Call) -> dict[str, t.Any]:
         groups)
     # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)
+    record["timeouts"] = rollout_bounds(options, read["size"])
     covered = sum(host["state"] != "no_build" for host in record["hosts"].values())
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
-        options, sizes, int(call.variables.get("ansible_forks") or 5))
+        options, sizes, read["forks"], read["size"])
     for wave in record["waves"]:
         wave["approval"] = names_wave(wave, options.approve) and not names_wave(wave, options.approved)
     stopped = gate.judge_budget(record, gate.AT_PLAN)
@@ -291,7 +315,7 @@ def _end(call: Call) -> dict[str, t.Any]:
 
 def _reporting_host(call: Call, record: Record) -> str:
     """The host that fails for the rollout: with --limit, Ansible skips plays on localhost."""
-    if not call.variables.get("ansible_limit"):
+    if not call.limited:
         return "localhost"
     fine = [name for name, host in record["hosts"].items() if not host["failure"]]
     return next((name for name in fine if record["hosts"][name]["state"] == "pending"), (fine or ["localhost"])[0])

@@ -150,7 +150,7 @@ def plan_waves(
     if left:
         raise TaskError(
             "hosts-without-wave",
-            f"livepatch_waves leaves {len(left)} of {len(hosts)} hosts without a wave "
+            f"livepatch_waves leaves {len(left)} of {number_of(len(hosts), 'host')} without a wave "
             f"({join_limited(left, _MOST_NAMED)}). End the list with 100%, or with a number, which is repeated.")
     return waves
 

@@ -25,6 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     findings_sentence,
     is_finding,
     is_list,
+    is_name,
     missing_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
@@ -87,8 +88,8 @@ def verdict_of(answer: t.Any) -> str:
 def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     patch, findings = answer.get("patch"), answer.get("findings")
     return (
-        isinstance(answer.get("compatible"), bool) and isinstance(answer.get("arch"), str)
-        and isinstance(patch, Mapping) and isinstance(patch.get("kernel"), str) and "state" in patch
+        isinstance(answer.get("compatible"), bool) and is_name(answer.get("arch"))
+        and isinstance(patch, Mapping) and is_name(patch.get("kernel")) and isinstance(patch.get("state"), str)
         and are_findings(findings)
         and (answer["compatible"] or patch["state"] == "no_build" or bool(_blockers(findings))))
 

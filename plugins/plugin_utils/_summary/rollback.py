@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
     by_code,
     by_failure,
@@ -17,13 +17,15 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     group_by,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    LONGEST_CODE,
+    LONGEST_MESSAGE,
     MALFORMED,
     Failure,
     are_findings,
     are_named,
+    are_names,
     failure_of,
     failure_sentence,
-    is_list,
     missing_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
@@ -41,6 +43,7 @@ UNFINISHED = "transition-unfinished"
 # Codes of patch_verify that are no error here: nothing is enabled (compared with the target anyway), or a later patch
 # of the stack replaces a function.
 TOLERATED = ("nothing-enabled", "function-overridden")
+MOST_NAMES = 10  # in one message
 NOT_VERIFIED = (None, "The live patches were not verified after the rollback. Run the playbook again.")
 WORDS = {
     "rolled_back": "rolled back",
@@ -138,7 +141,7 @@ def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerd
         return RollbackVerdict("failed", NOT_VERIFIED)
     if nothing == "unreachable":
         return RollbackVerdict("unreachable", failure_of(proof))
-    if not (are_findings(proof.get("findings")) and is_list(proof.get("patches"))):
+    if not (are_findings(proof.get("findings")) and are_names(proof.get("patches"))):
         return RollbackVerdict("failed", failure_of(proof))
     blockers = [entry for entry in proof["findings"] if entry["level"] == "blocker"]
     remaining = [entry for entry in blockers if entry["code"] not in TOLERATED]
@@ -151,14 +154,15 @@ def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerd
         return None
     return RollbackVerdict("failed", (
         "stack-differs",
-        f"After the rollback, other patches are enabled ({', '.join(enabled) or 'none'}) than requested "
-        f"({', '.join(target) or 'none'}). Find the cause with patch_info (changing, other_tools), then run again."))
+        f"After the rollback, other patches are enabled ({join_limited(enabled, MOST_NAMES) or 'none'}) than requested "
+        f"({join_limited(target, MOST_NAMES) or 'none'}). Find the cause with patch_info (changing, other_tools), then "
+        "run again."))
 
 
 def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
     return (
         isinstance(answer.get("changed"), bool) and are_findings(answer.get("findings"))
-        and is_list(answer.get("target")) and all(isinstance(name, str) for name in answer["target"])
+        and are_names(answer.get("target"))
         and all(are_named(answer.get(key)) for key in ("removed", "restored")))
 
 
@@ -175,11 +179,11 @@ def _findings(answer: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
 
 
 def _failure(entry: Mapping[str, t.Any]) -> Failure:
-    return printable(entry["code"]), printable(entry["message"])
+    return truncate(entry["code"], LONGEST_CODE), truncate(entry["message"], LONGEST_MESSAGE)
 
 
-def _texts(names: t.Iterable[t.Any]) -> tuple[str, ...]:
-    return tuple(printable(str(name)) for name in names)
+def _texts(names: t.Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(printable, names))
 
 
 def rollback_lines(summary: Mapping[str, t.Any]) -> list[str]:

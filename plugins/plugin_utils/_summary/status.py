@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import Choice, choose_builds
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KINDS, coverage_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
@@ -23,14 +23,20 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     cohorts_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    LONGEST_CODE,
     Finding,
     are_findings,
     are_named,
     failure_of,
     failure_sentence,
     findings_sentence,
+    is_name,
+    is_small,
     missing_result,
+    text_from,
+    worst_of,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, Values
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
@@ -52,6 +58,7 @@ STATES = ("accepted", "enabled", "on trial", "enabling", "disabling", "disabled"
 VERDICT_OF_STATE = {
     "accepted": "accepted", "enabled": "enabled", "on trial": "on_trial", "enabling": "in_transition",
     "disabling": "in_transition"}
+MOST_TASKS, MOST_CODES = 50, 100  # of one host
 NO_DRIFT = "The drift of the host is unknown without root. Run the task with become: true."
 WORDS = {
     "accepted": "accepted",
@@ -129,11 +136,11 @@ def _is_well_formed(info: t.Any) -> bool:
         return False
     trial, drift = info.get("trial"), info.get("drift")
     return (
-        all(isinstance(text, str) for text in (kernel.get("release"), kernel.get("arch"), info.get("interface")))
+        all(is_name(text) for text in (kernel.get("release"), kernel.get("arch"), info.get("interface")))
         and are_named(info.get("patches")) and all(patch.get("state") in PATCH_STATES for patch in info["patches"])
         and (drift is None or are_findings(drift))
         and (info.get("quarantined") is None or are_named(info["quarantined"]))
-        and (trial is None or (are_named([trial]) and isinstance(trial.get("seconds_left"), int)))
+        and (trial is None or (are_named([trial]) and is_small(trial.get("seconds_left"))))
         and all(info.get(key) is None or isinstance(info[key], Mapping) for key in ("transition", "changing")))
 
 
@@ -157,7 +164,7 @@ class HostStatus:
         build_id = patch.get("build_id")
         return {
             "name": printable(patch["name"]), "state": "on trial" if on_trial else patch["state"],
-            "build_id": printable(build_id) if isinstance(build_id, str) else None}
+            "build_id": truncate(build_id, LONGEST_NAME) if isinstance(build_id, str) else None}
 
     def warnings(self) -> list[Finding]:
         return [entry for entry in self.drift or [] if entry["level"] != "note"]
@@ -257,16 +264,17 @@ def _transition(host: str, transition: Mapping[str, t.Any]) -> dict[str, t.Any]:
     blockers = transition.get("blockers")
     tasks = [task.get("comm") for task in blockers if isinstance(task, Mapping)] if isinstance(blockers, list) else []
     return {
-        "host": host, "name": printable(str(transition.get("name"))),
-        "held_by": [printable(str(task)) for task in tasks]}
+        "host": host, "name": text_from(transition.get("name"), LONGEST_NAME),
+        "held_by": [text_from(task, LONGEST_NAME) for task in tasks[:MOST_TASKS]]}
 
 
 def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
     who = changing.get("who")
     actor = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
-    user, node = (printable(str(actor.get(key) or "")) for key in ("controller_user", "controller_node"))
+    user, node = (
+        text_from(actor.get(key) or "", LONGEST_NAME) for key in ("controller_user", "controller_node"))
     return {
-        "host": host, "since": printable(str(changing.get("since"))),
+        "host": host, "since": text_from(changing.get("since"), LONGEST_NAME),
         "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
 
 
@@ -278,7 +286,8 @@ def _facts(verdict: str, status: HostStatus | None, choice: Choice | None) -> di
             kernel=printable(status.kernel[0]), arch=printable(status.kernel[1]),
             patches=[{"name": patch["name"], "state": patch["state"]} for patch in status.patches],
             quarantined=[patch["name"] for patch in status.quarantined],
-            drift=None if status.drift is None else list(dict.fromkeys(printable(one["code"]) for one in status.drift)))
+            drift=None if status.drift is None else list(dict.fromkeys(
+                truncate(one["code"], LONGEST_CODE) for one in worst_of(status.drift, MOST_CODES))))
     if choice:
         kinds = [status.coverage(build) for build in choice.builds] if status else []
         facts.update(covered=_has_build(choice), coverage=max(kinds, key=KINDS.index, default=None))

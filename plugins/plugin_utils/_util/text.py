@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util import text
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 MOST_NAMES = 3
@@ -20,7 +21,8 @@ def join_hosts(hosts: Sequence[str]) -> str:
 
 
 def number_of(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+    """A count in words, as on a host: "1 task", "2 tasks"."""
+    return text.number_of(count, word)
 
 
 def count_line(counts: Mapping[str, int], words: Mapping[str, str], nothing: str) -> str:
@@ -45,5 +47,5 @@ def no_result_line(hosts: Sequence[str]) -> list[str]:
 def _why(group: Mapping[str, t.Any]) -> str:
     # In Ansible's messages, the place in the playbook follows after an empty line.
     message = " ".join(group["messages"][0].split("\n\n")[0].split())
-    more = len(group["messages"]) - 1
+    more = len(group["messages"]) - 1 + group.get("messages_left_out", 0)
     return message + (f" (and {number_of(more, 'other message')})" if more else "")

@@ -172,6 +172,7 @@ def _digest(name: str) -> str:
 
 
 def _clean(guest: Guest) -> None:
+    guest.machine.go_on()
     guest.machine.plug()
     _wait_until_reached(guest)
     guest.run(TIDY)

@@ -19,6 +19,7 @@ REFUSED_BEFORE_SENDING = [
 
 REFUSED_BY_THE_KERNEL = [
     ("callback_refuses", "callback-refused", "ENODEV"),
+    ("own_prefix", "load-refused", "ENOENT"),
 ]
 
 
@@ -41,6 +42,7 @@ def test_what_the_kernel_refuses_is_told_with_its_cause(play, guest, patches, fi
     assert outcome.code == 2, outcome.output
     assert outcome.result["code"] == code
     assert outcome.result["errno"] == errno
+    assert f"with {errno} (" in outcome.result["msg"]
     assert outcome.result["kernel_log"]
     assert outcome.result["patch"]["state"] == "absent"
     assert guest.live_patches() == []

@@ -233,3 +233,20 @@ def test_a_host_crashes_during_the_soak(fleet, runs, bundle, seen):
     assert "quarantined" in fleet[crashes].read("/var/lib/kernel-livepatch/ledger.json")
     seen("wave 2: a host crashes in the soak",
          "it boots without the patch and quarantines it; the wave is rolled back; exit code 2", fleet.kernels)
+
+
+def test_a_host_stands_still_during_the_load(fleet, runs, bundle, seen):
+    stands, *others = fleet.names
+    fleet.hold([stands])
+    going = runs.start_rollout(bundle(HELD), waves="100%", failure_budget=1)
+    fleet.wait_until_patched(HELD, [stands])
+    fleet[stands].machine.pause()  # its transition is held, so the load is not over
+    ended = going.result()
+    fleet[stands].machine.go_on()
+    fleet.run(RELEASE, [stands])
+    fleet.wait_until_back(HELD, [stands])
+    assert ended.code == 2, ended.output
+    assert_ends(fleet, ended, HELD, accepted=others, unreachable=[stands])
+    assert failures(ended) == {stands: ("host-silent", "load")}
+    seen("a machine is paused by its monitor during the load",
+         "the others are accepted; its own patch is reverted after it continues; exit code 2", fleet.kernels)

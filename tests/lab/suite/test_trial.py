@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 
 import pytest
-from guest import HOLD, PROGRAM, RELEASE
+from guest import HOLD, PROGRAM, RELEASE, RUN
 from playbook import Playbooks, task
 from wholeness import assert_whole, codes
 
@@ -204,3 +205,61 @@ def test_a_trial_that_is_refused_leaves_nothing_armed(play, held, patches):
     assert outcome.result["code"] == "transition-stalled"
     livepatch = assert_whole(held, play, "patch failed")
     assert (livepatch["trial"], held.guards()) == (None, [])
+
+
+@pytest.fixture
+def stopped_holder(guest):
+    """stopped_holder(): a process on the guest that holds the lock of the collection, and is stopped by SIGSTOP."""
+    hold = f"import fcntl, signal; lock = open('{RUN}/lock', 'r+'); fcntl.flock(lock, fcntl.LOCK_EX); signal.pause()"
+
+    def stop():
+        guest.run(f"systemd-run --quiet --unit=lab-lock-holder python3 -c {shlex.quote(hold)}")
+        guest.wait(f"! flock --nonblock {RUN}/lock true")
+        guest.run("kill -STOP $(systemctl show --property=MainPID --value lab-lock-holder)")
+    yield stop
+    guest.run("systemctl kill --signal=KILL lab-lock-holder 2>/dev/null; systemctl reset-failed")
+
+
+@pytest.mark.exhaustive
+def test_a_stopped_process_that_holds_the_lock_keeps_no_trial(play, guest, patches, stopped_holder, seen):
+    assert play("patch", src=patches["cmdline_v1"], trial=20).code == 0
+    stopped_holder()
+    refused = play("patch", src=patches["second_of_two"])
+    assert (refused.code, refused.result["code"]) == (2, "trial-running"), refused.output
+    guest.wait_until_back("cmdline_v1")
+    assert guest.version() == ""
+    livepatch = assert_whole(guest, play, "trial done", "patch done")
+    assert livepatch["trial"] is None
+    assert guest.run("journalctl --grep='ended without acceptance' --quiet | tail -n 1")
+    refused = play("patch", src=patches["second_of_two"])
+    assert (refused.code, refused.result["code"]) == (2, "host-busy"), refused.output
+    seen("a stopped process holds the lock at the end of a trial", "the host reverts without the lock, and says so")
+
+
+@pytest.mark.exhaustive
+def test_a_stopped_process_that_holds_the_lock_keeps_no_patch(play, guest, patches, stopped_holder):
+    assert play("patch", src=patches["cmdline_v1"]).code == 0
+    stopped_holder()
+    removed = play("patch", name="cmdline_v1", state="absent")
+    assert removed.code == 0, removed.output
+    assert codes(removed.result["findings"]) == {"lock-not-held"}
+    assert guest.version() == ""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("mode", ["0777", "0755"])
+def test_a_directory_of_the_lock_with_another_mode_keeps_no_trial(play, guest, patches, seen, mode):
+    assert play("patch", src=patches["cmdline_v1"], trial=20).code == 0
+    guest.run(f"chmod {mode} {RUN}")
+    try:
+        guest.wait_until_back("cmdline_v1")
+        assert guest.version() == ""
+        livepatch = play("patch_info").result["livepatch"]
+        assert livepatch["trial"] is None
+        assert "record-unusable" in codes(livepatch["drift"])
+        refused = play("patch", src=patches["cmdline_v1"])
+        assert (refused.code, refused.result["code"]) == (2, "directory-not-private"), refused.output
+    finally:
+        guest.run(f"chmod 0700 {RUN}")
+    assert_whole(guest, play, "trial done", "patch done")
+    seen(f"{RUN} with mode {mode} at the end of a trial", "the host reverts, and drift tells of the mode")

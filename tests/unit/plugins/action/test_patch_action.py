@@ -15,14 +15,20 @@ from ansible.plugins.connection import ConnectionBase
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import host_action
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.honest_answers import (
+    failed,
+    honest,
+)
 
 DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
                "size": 3, "build_id": "bb", "objects": [], "padding": "x"}
 OPERATOR = {"user": "alice", "node": "control1"}
-DONE = {"changed": True, "invocation": {"module_args": {
-    "src": "fix.ko", "via_controller": {"offer": {"builds": []}, "operator": OPERATOR, "fresh": False}}}}
+CALLED_WITH = {"module_args": {
+    "src": "fix.ko", "via_controller": {"offer": {"builds": []}, "operator": OPERATOR, "fresh": False}}}
+DONE = honest("patch", changed=True, findings=[], invocation=CALLED_WITH)
 
 
 class ScriptedCache:
@@ -53,7 +59,7 @@ class ScriptedCache:
 def action(tmp_path, monkeypatch):
     """Build an action for some options on a host that answers with `answers`, in turn."""
     def build(options, answers, cache=None, name="patch"):
-        monkeypatch.setattr(action_module, "operator", lambda: OPERATOR)
+        monkeypatch.setattr(host_action, "operator", lambda: OPERATOR)
         monkeypatch.setattr(action_module, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
         task = mock.Mock(action=f"kernel.livepatch.{name}", args=options, async_val=0, check_mode=False, diff=False)
         connection = mock.Mock()
@@ -91,8 +97,8 @@ def test_one_call_when_the_host_needs_nothing(action):
 
 @pytest.mark.parametrize("name", ["patch_check", "patch_verify"])
 def test_a_module_that_only_looks_is_not_told_who_asks(action, name):
-    module = action({"src": "fix.ko"}, [dict(DONE)], name=name)
-    module.run(task_vars={})
+    module = action({"src": "fix.ko"}, [honest(name)], name=name)
+    assert module.run(task_vars={})["failed"] is False
     assert (sorted(sent(module, 0)), list(told(module, 0))) == (["src", "via_controller"], ["offer"])
 
 
@@ -227,12 +233,21 @@ def test_a_bundle_with_a_name_that_is_not_utf_8_is_refused_with_the_name_escaped
     assert f"{tmp_path}/patches/fi\\xff\\xe9x.ko has a character in its path" in result["msg"]
 
 
-ENABLED = {"changed": True, "request": {"fresh": "fix"}, "transaction": "T1", "findings": ["a"], "blockers": [],
-           "patch": {"previous_state": "absent", "state": "enabled", "replaces": ["old"], "transition_seconds": 1.5},
-           "diff": {"before": "no live patch\n", "after": "fix: enabled\n"}, "baseline": {"taints": 0}}
-ACCEPTED = {"changed": True, "transaction": "T2", "findings": ["a", "b"], "blockers": [],
-            "patch": {"previous_state": "enabled", "state": "accepted", "replaces": [], "transition_seconds": None},
-            "diff": {"before": "fix: enabled\n", "after": "fix: enabled\n"}, "baseline": {"taints": 4096}}
+def finding(code):
+    return {"code": code, "level": "note", "subject": "fix", "message": f"About {code}."}
+
+
+A, B = finding("a"), finding("b")
+PATCH = dict(honest("patch")["patch"], name="fix")
+BEFORE = dict(honest("patch")["baseline"], taints=0)
+ENABLED = honest(
+    "patch", changed=True, request={"fresh": "fix"}, transaction="T1", findings=[A], blockers=[],
+    patch=dict(PATCH, previous_state="absent", state="enabled", replaces=["old"], transition_seconds=1.5),
+    diff={"before": "no live patch\n", "after": "fix: enabled\n"}, baseline=BEFORE)
+ACCEPTED = honest(
+    "patch", changed=True, transaction="T2", findings=[A, B], blockers=[],
+    patch=dict(PATCH, previous_state="enabled", state="accepted", replaces=[], transition_seconds=None),
+    diff={"before": "fix: enabled\n", "after": "fix: enabled\n"}, baseline=dict(BEFORE, taints=4096))
 
 
 def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action):
@@ -243,11 +258,11 @@ def test_what_is_to_be_accepted_is_asked_for_again_over_a_new_connection(action)
     result = module.run(task_vars={})
     assert [name for name, _words, _options in calls.mock_calls] == ["module", "reset", "module"]
     assert ["fresh" in told(module, call) for call in (0, 1)] == [False, True]
-    assert result["patch"] == {
-        "previous_state": "absent", "state": "accepted", "replaces": ["old"], "transition_seconds": 1.5}
-    assert (result["changed"], result["transaction"], result["findings"]) == (True, "T1", ["a", "b"])
+    assert result["patch"] == dict(
+        PATCH, previous_state="absent", state="accepted", replaces=["old"], transition_seconds=1.5)
+    assert (result["changed"], result["transaction"], result["findings"]) == (True, "T1", [A, B])
     assert result["diff"] == {"before": "no live patch\n", "after": "fix: enabled\n"}
-    assert ("request" in result, result["baseline"]) == (False, {"taints": 0})
+    assert ("request" in result, result["baseline"]) == (False, BEFORE)
 
 
 def test_a_host_that_is_not_reached_any_more_is_unreachable(action):
@@ -257,10 +272,17 @@ def test_a_host_that_is_not_reached_any_more_is_unreachable(action):
 
 
 def test_an_acceptance_that_fails_has_changed_what_the_load_changed(action):
-    failed = {"failed": True, "code": "task-left-behind", "msg": "Tasks.", "findings": ["b"], "changed": False}
-    result = action({"src": "fix.ko", "state": "accepted"}, [ENABLED, failed]).run(task_vars={})
-    assert (result["failed"], result["changed"], result["findings"]) == (True, True, ["a", "b"])
-    assert result["baseline"] == {"taints": 0}
+    refused = failed(code="task-left-behind", msg="Tasks.", findings=[B])
+    result = action({"src": "fix.ko", "state": "accepted"}, [ENABLED, refused]).run(task_vars={})
+    assert (result["failed"], result["changed"], result["findings"]) == (True, True, [A, B])
+    assert result["baseline"] == BEFORE
+
+
+@pytest.mark.parametrize("answer", [{}, {"changed": True}, [], None, dict(ACCEPTED, patch=None)])
+def test_an_acceptance_that_makes_no_sense_keeps_what_the_load_told(action, answer):
+    result = action({"src": "fix.ko", "state": "accepted"}, [ENABLED, answer]).run(task_vars={})
+    assert (result["failed"], result["code"], result["changed"]) == (True, "malformed-result", True)
+    assert (result["transaction"], result["patch"]["state"], result["baseline"]) == ("T1", "enabled", BEFORE)
 
 
 def test_a_host_that_wants_one_new_connection_after_the_other_is_not_trusted(action):

@@ -74,7 +74,7 @@ def test_a_host_with_very_many_messages_does_not_hold_up_the_summary():
     with at_most(steps=5_000_000):  # a look at each message for each message is 1,800,000,000
         [group] = SUMMARIZE({"a": answer(*findings)})["cohorts"][0]["findings"]
     assert CountedText.compared - before < 10 * len(messages)
-    assert group["messages"] == messages
+    assert (group["messages"], group["messages_left_out"]) == (messages[:5], len(messages) - 5)
 
 
 def test_only_a_few_of_many_hosts_are_named():
@@ -127,7 +127,7 @@ def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     summary = SUMMARIZE({"a": odd, "b": answer()})
     assert summary["counts"]["unchecked"] == summary["counts"]["compatible"] == 1
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
+        "a": "malformed-result: The host returned a malformed result. Check that the host has not been compromised."}
 
 
 @pytest.mark.parametrize("odd", ["text", [], None, 1])

@@ -116,13 +116,13 @@ def test_each_host_that_is_not_back_has_a_sentence():
 def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     summary = SUMMARIZE({"a": dict(went(), **odd)}, {"a": proof()})
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
+        "a": "malformed-result: The host returned a malformed result. Check that the host has not been compromised."}
 
 
 @pytest.mark.parametrize("odd", [{"patches": "old"}, {"findings": {}}, {"findings": [1]}])
 def test_a_proof_that_makes_no_sense_is_said_to_be_that(odd):
     summary = SUMMARIZE({"a": went()}, {"a": dict(proof(), **odd)})
-    assert summary["problems"]["a"].startswith("host-not-trusted: ")
+    assert summary["problems"]["a"].startswith("malformed-result: ")
 
 
 def test_texts_of_a_host_are_shown_without_what_controls_a_terminal():

@@ -240,7 +240,7 @@ def test_an_answer_that_makes_no_sense_is_said_to_be_that(odd):
     told = {"livepatch": {**answer()["livepatch"], **odd} if isinstance(odd, dict) and odd else odd}
     summary = SUMMARIZE({"a": told, "b": answer()})
     assert summary["problems"] == {
-        "a": "host-not-trusted: The host returned a malformed result. Check that the host has not been compromised."}
+        "a": "malformed-result: The host returned a malformed result. Check that the host has not been compromised."}
     assert summary["counts"]["unpatched"] == 1
 
 

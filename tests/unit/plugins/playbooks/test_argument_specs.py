@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import TIMEOUT
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options import names, playbooks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks import written_tasks
@@ -44,6 +45,12 @@ def read_by(playbook):
     if "__livepatch_variables" in text:
         text += json.dumps(written_tasks.loaded(COLLECTION / "roles" / "apply" / "vars" / "main.yml"))
     return set(READ.findall(text)) - ARTIFACTS
+
+
+def test_every_variable_that_is_listed_is_known_by_its_name_and_no_other():
+    files = [written_tasks.loaded(COLLECTION / "roles" / role / "meta" / "argument_specs.yml") for role in ROLES]
+    entries = [entry for file in files for entry in file["argument_specs"].values()]
+    assert {PREFIX + name for name in names.VARIABLES} == {name for entry in entries for name in entry["options"]}
 
 
 def test_each_playbook_has_its_list():
@@ -84,16 +91,25 @@ def test_the_choices_of_a_rollout_are_those_that_are_listed():
     choices = {name: tuple(option["choices"]) for name, option in listed("apply", "rollout").items()
                if "choices" in option}
     assert {name: sorted(given) for name, given in choices.items()} == {
-        "livepatch_state": sorted(options.STATES), "livepatch_on_stall": sorted(options.ON_STALL),
+        "livepatch_state": sorted(options.STATES), "livepatch_on_stall": sorted(playbooks.ON_STALL),
         "livepatch_on_breach": sorted(options.ON_BREACH)}
 
 
 @pytest.mark.parametrize(("name", "limits"), [
     ("soak", (0, options.LONGEST_SOAK)), ("trial", (1, options.LONGEST_TRIAL)),
-    ("transition_timeout", (1, options.LONGEST_TRANSITION))])
+    ("transition_timeout", (1, playbooks.LONGEST_TRANSITION))])
 def test_the_limits_of_a_number_are_those_that_are_listed(name, limits):
     said = " ".join(listed("apply", "rollout")[PREFIX + name]["description"])
     assert "from {} to {}".format(*limits) in said
+
+
+def test_the_choices_and_defaults_of_a_rollback_are_those_that_are_listed():
+    given = listed("rollback", "main")
+    assert tuple(given["livepatch_on_stall"]["choices"]) == playbooks.ON_STALL
+    assert [given[name]["default"] for name in (
+        "livepatch_on_stall", "livepatch_rollback_to", "livepatch_transition_timeout")] == [
+            playbooks.ON_STALL[0], playbooks.TARGETS[0], playbooks.TRANSITION_TIMEOUT]
+    assert tuple(listed("report", "main")["livepatch_report_kind"]["choices"]) == playbooks.KINDS
 
 
 def test_a_health_check_has_the_timeout_that_is_listed():

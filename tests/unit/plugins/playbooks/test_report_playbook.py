@@ -95,7 +95,7 @@ def own(tmp_path, record):
             "made": "{{ lookup('ansible.builtin.file', 'record.json') | from_json }}"}},
         {"name": "Report", "ansible.builtin.include_role": {
             "name": "kernel.livepatch.report", "tasks_from": "write.yml", "rolespec_validate": False}, "vars": {
-                "__livepatch_report_dir": "reports", "__livepatch_report_record": "{{ made }}"}}]
+                "__livepatch_report": {"dir": "reports", "record": "{{ made }}"}}}]
     play = {"name": "Own", "hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}
     (tmp_path / "own.yml").write_text(yaml.safe_dump([play]))
     return "own.yml"

@@ -66,7 +66,7 @@ RISKY = "{{ risky | default([]) }}"
 def test_a_template_that_is_not_the_same_on_all_hosts_is_refused(rollout, tmp_path, name, value, said):
     hosts = {CANARY: {"risky": ["quarantined"], "level": 2}, SECOND: {}, THIRD: {}}
     run = rollout(THREE, inventory={"vars": {f"livepatch_{name}": value}, "hosts": hosts})
-    assert (run.code, "Set one value for all hosts of the rollout" in run.output) == (2, True), run.output
+    assert (run.code, "Set one value for all hosts of the run" in run.output) == (2, True), run.output
     assert f"livepatch_{name} {said}" in run.output
     assert not (tmp_path / "calls.jsonl").exists()
 

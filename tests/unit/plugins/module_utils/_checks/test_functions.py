@@ -80,7 +80,7 @@ def test_what_the_kernel_would_load_has_no_finding(findings, objects):
     ({"vmlinux": [("twice", 3)]}, "sympos-out-of-range", "vmlinux:twice,3",
      "fix.ko patches twice number 3, and vmlinux of this kernel has 2 symbols of that name"),
     ({"target": [("in_module", 2)]}, "sympos-out-of-range", "target:in_module,2",
-     "fix.ko patches in_module number 2, and target of this kernel has 1 symbols of that name"),
+     "fix.ko patches in_module number 2, and target of this kernel has 1 symbol of that name"),
 ])
 def test_a_function_that_the_kernel_would_not_find(findings, objects, code, subject, words):
     found, = findings(objects)

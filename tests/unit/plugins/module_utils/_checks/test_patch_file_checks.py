@@ -67,10 +67,22 @@ def test_an_object_that_is_listed_twice_is_refused(find):
     assert "fix.ko patches the object ext4 twice" in findings[0]["message"]
 
 
-def test_an_object_that_no_module_is_called_is_worth_a_warning(find):
-    findings = find(SimulatedPatch(objects={"vmlinux": ["start"], "nf-tables": ["start"], "nf_tables": ["stop"]}))
-    assert [(entry["code"], entry["level"], entry["subject"]) for entry in findings] == [
-        ("object-name-impossible", "warning", "nf-tables")]
+@pytest.mark.parametrize("name, why", [
+    ("nf-tables", "it has - in it, and module names have letters, digits and _ only"),
+    ("nf_tables.ko", "it has . in it, and"), ("nf_tables.ko.xz", "it has . in it, and"),
+    ("kernel/net/nf_tables", "it has / in it, and"), ("nf,tables", "it has , in it, and"),
+    ("nf tables", "it has   in it, and"), ("nf!tables-1", "it has ! - in it, and"), ("", "it is empty"),
+    ("a" * 56, "it has 56 characters, and the kernel takes 55"),
+])
+def test_an_object_that_no_module_can_be_called_is_a_blocker(find, name, why):
+    finding, = find(SimulatedPatch(objects={"vmlinux": ["start"], name: ["start"], "nf_tables": ["stop"]}))
+    assert (finding["code"], finding["level"], finding["subject"]) == ("object-name-impossible", "blocker", name)
+    assert f" an object called {name}, and no module can have this name: {why}" in finding["message"]
+
+
+@pytest.mark.parametrize("name", ["nf_tables", "8021q", "X25", "a" * 55, "vmlinux"])
+def test_a_name_that_a_module_can_have(find, name):
+    assert find(SimulatedPatch(objects={name: ["start"]})) == []
 
 
 def test_a_name_that_no_module_has_is_not_called_absent_as_well(kernel):

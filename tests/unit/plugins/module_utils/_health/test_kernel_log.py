@@ -170,7 +170,7 @@ def test_overwritten_records_are_told(kernel, warn):
     findings, lines = warn(since)
     assert [(found["code"], found["level"]) for found in findings] == [("kernel-log-incomplete", "warning")]
     assert lines == []
-    assert findings[0]["message"].startswith("2 records of the kernel log")
+    assert findings[0]["message"].startswith("The kernel log has lost 2 records since")
 
 
 def test_a_log_that_cannot_be_read_is_told(kernel, warn):

@@ -47,7 +47,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path):
               "child = os.fork()\n"
               "open(sys.argv[1], 'a').write('%d\\n' % os.getpid())\n"
               "time.sleep(60)\n")
-    with pytest.raises(LivepatchError, match="longer than 1 seconds") as raised:
+    with pytest.raises(LivepatchError, match="longer than 1 s") as raised:
         Host().run(python(source, str(pids)), 1)
     assert raised.value.code == "command-timed-out"
     numbers = pids.read_text().split()

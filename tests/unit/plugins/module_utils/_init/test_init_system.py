@@ -79,7 +79,7 @@ def test_a_trial_is_armed_when_what_ends_it_says_that_it_waits(kernel, systemd):
     with pytest.raises(LivepatchError, match="nothing is loaded") as raised:
         arm(kernel, ID, END)
     assert raised.value.code == "trial-not-armed"
-    assert kernel.now() >= 60
+    assert kernel.now() >= 180
 
 
 def test_a_trial_is_not_armed_without_systemds_programs(kernel, systemd):
@@ -124,7 +124,7 @@ def test_what_an_id_has_that_no_unit_may_be_called_is_replaced(kernel, systemd):
 def test_the_proof_is_a_timer_that_nobody_waits_for(kernel, systemd):
     schedule_boot_confirmation(kernel, [*PROGRAM, "confirm-boot"], 600)
     assert systemd.timers == {"kernel-livepatch-confirm-boot.service": [*PROGRAM, "confirm-boot"]}
-    assert {"--on-active=600s", "--no-block"} < set(kernel.commands[0])
+    assert {"--on-active=600s", "--no-block"} < set(kernel.commands[-1])
 
 
 def test_the_boot_part_is_installed_enabled_and_started_once(kernel, systemd):
@@ -190,6 +190,85 @@ def test_a_boot_part_that_cannot_be_started_is_told(kernel, systemd, verb):
     with pytest.raises(LivepatchError, match="Failed to connect to bus") as raised:
         install_boot_service(kernel, PROGRAM)
     assert raised.value.code == "boot-service-failed"
+
+
+@pytest.mark.parametrize("trouble", ["broken", "slow"])
+def test_a_reload_that_failed_is_made_up_for_by_the_next_run(kernel, systemd, trouble):
+    install_boot_service(kernel, PROGRAM)
+    other = ["/usr/libexec/platform-python", *PROGRAM[1:]]
+    if trouble == "broken":
+        systemd.broken["daemon-reload"] = "Failed to reload daemon: Connection timed out"
+    else:
+        systemd.slow.add("daemon-reload")
+    with pytest.raises(LivepatchError) as raised:
+        install_boot_service(kernel, other)
+    assert raised.value.code == "boot-service-failed"
+    systemd.broken.clear()
+    systemd.slow.clear()
+    kernel.commands.clear()
+    assert install_boot_service(kernel, other)
+    assert systemd.asked().count("daemon-reload") == 1
+    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
+
+
+def test_a_unit_that_somebody_edited_and_put_back_is_read_again(kernel, systemd):
+    install_boot_service(kernel, PROGRAM)
+    systemd.loaded = b"[Unit]\n"
+    assert install_boot_service(kernel, PROGRAM)
+    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
+
+
+def test_a_reload_that_ends_after_its_time_is_enough(kernel, systemd, monkeypatch):
+    def late(_words):
+        systemd.loaded = kernel.read_bytes(UNIT_FILE)
+        raise LivepatchError("command-timed-out", "systemctl daemon-reload took longer.")
+
+    monkeypatch.setattr(systemd, "_daemon_reload", late)
+    assert install_boot_service(kernel, PROGRAM)
+
+
+def test_a_systemd_that_does_not_answer_is_one_failure_of_the_boot_service(kernel, systemd):
+    systemd.slow.add("show")
+    with pytest.raises(LivepatchError) as raised:
+        install_boot_service(kernel, PROGRAM)
+    assert raised.value.code == "boot-service-failed"
+
+
+def test_a_trial_that_systemd_starts_after_its_time_is_armed(kernel, systemd, monkeypatch):
+    def late(argv):
+        systemd.units[SERVICE] = END
+        kernel._guard(PID)
+        raise LivepatchError("command-timed-out", "systemd-run took longer.")
+
+    monkeypatch.setattr(systemd, "_systemd_run", late)
+    arm(kernel, ID, END)
+    assert armed(kernel, ID)
+
+
+def test_a_trial_that_a_busy_systemd_does_not_start_is_not_armed(kernel, systemd):
+    systemd.slow.add("systemd-run")
+    with pytest.raises(LivepatchError, match="took longer") as raised:
+        arm(kernel, ID, END)
+    assert raised.value.code == "trial-not-armed"
+
+
+def test_a_confirmation_that_is_scheduled_is_not_scheduled_again(kernel, systemd):
+    confirm = [*PROGRAM, "confirm-boot"]
+    schedule_boot_confirmation(kernel, confirm, 600)
+    schedule_boot_confirmation(kernel, confirm, 600)
+    assert systemd.asked().count("systemd-run") == 1
+
+
+def test_a_confirmation_that_cannot_be_scheduled_is_told(kernel, systemd):
+    systemd.broken["systemd-run"] = "Unit kernel-livepatch-confirm-boot.service was already loaded."
+    with pytest.raises(LivepatchError, match="already loaded"):
+        schedule_boot_confirmation(kernel, [*PROGRAM, "confirm-boot"], 600)
+
+
+def test_services_that_failed_can_be_started_again(kernel, systemd):
+    arm(kernel, ID, END)
+    schedule_boot_confirmation(kernel, [*PROGRAM, "confirm-boot"], 600)
+    assert ["--collect" in argv for argv in kernel.commands if "systemd-run" in argv[0]] == [True, True]
 
 
 def test_a_boot_part_that_cannot_be_written_is_told(kernel, systemd):

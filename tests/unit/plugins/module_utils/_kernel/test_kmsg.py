@@ -46,7 +46,9 @@ def test_overwritten_records_are_passed_over(kernel, monkeypatch):
     with KernelLog(kernel) as log:
         scripted_reads(
             monkeypatch, b"5,1,1,-;first\n", errno.EPIPE, b"5,9,2,-;later\n", errno.EPIPE, errno.EAGAIN)
+        assert not log.overwritten
         assert log.read() == ["first", "later"]
+        assert log.overwritten
         monkeypatch.undo()
 
 

@@ -86,7 +86,8 @@ def test_a_refused_removal_is_told(kernel, name, code):
     kernel.removal_errno = getattr(errno, name)
     error = failure(kernel, "fix")
     assert error.code == code
-    assert error.message.startswith("The kernel refuses to unload the module fix: ")
+    assert error.message.startswith(
+        f"The kernel refuses to unload the module fix with {name} ({getattr(errno, name)}): ")
 
 
 @pytest.mark.parametrize("text, name", [

@@ -98,7 +98,9 @@ def test_no_more_modules_are_read_than_it_takes(kernel, monkeypatch):
     assert read_paths(kernel, monkeypatch, ("module_layout", "seq_printf")) == ["one.ko", "two.ko"]
 
 
-@pytest.mark.parametrize("bound, most", [("MOST_MODULES", 2), ("MOST_BYTES", 1 + len(simulated_module(crcs={"one": 1})))])
+@pytest.mark.parametrize("bound, most", [
+    ("MOST_MODULES", 2), ("MOST_BYTES", 1 + len(simulated_module(crcs={"one": 1}))),
+])
 def test_the_number_and_the_bytes_of_modules_to_read_are_bounded(kernel, monkeypatch, bound, most):
     monkeypatch.setattr(modversions, bound, most)
     put_modules(kernel, one={"module_layout": 1}, two={"seq_printf": 2}, three={"dup": 3})

@@ -5,7 +5,8 @@
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import sleepers
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel import tasks
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols, PrintedNames
 
 FUNCTIONS = {("vmlinux", "pipe_read"), ("lab_holder", "lab_hold")}
 IDLE = "[<0>] ep_poll+0x2a0/0x390\n[<0>] do_epoll_wait+0xa0/0xd0\n"
@@ -18,6 +19,10 @@ IN_PATCH = "[<0>] patched_lab_hold+0x8f/0xe0 [holder_fix]\n[<0>] kthread+0xda/0x
 def host(kernel):
     task(kernel, 1, 1, IDLE)
     return kernel
+
+
+def sleepers(host, functions, **options):
+    return tasks.sleepers(host, PrintedNames(KernelSymbols(host), functions), **options)
 
 
 def task(kernel, pid, tid, stack, state="S", flags=0x00400040):

@@ -60,6 +60,14 @@ def test_the_stack_names_the_patched_function_where_the_kernel_gives_no_reason(k
         blocker(function="held_in", stack=["msleep", "held_in", "0xffffffffc0a00000"])]
 
 
+def test_a_task_in_the_patch_s_own_version_is_in_a_patched_function(kernel):
+    task(kernel, 10, 10, 1, stack="[<0>] schedule+0x2d/0x40\n[<0>] fixed_version+0x1c/0x30 [fix]\n")
+    task(kernel, 11, 11, 1, stack="[<0>] fixed_version+0x1c/0x30 [other]\n")
+    disabling = dict(ENABLING, state="disabling", name="fix")
+    assert {one["tid"]: one["function"] for one in describe_blockers(kernel, disabling)} == {
+        10: "fixed_version", 11: None}
+
+
 def test_what_moves_on_while_the_kernel_is_asked_is_no_blocker(kernel):
     task(kernel, 10, 10, 0)
     task(kernel, 20, 20, 0)

@@ -8,9 +8,12 @@ import os
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import Record
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import (
     ERRNO_CAUSES,
     LOG_CAUSES,
+    LONGEST_LINE,
+    MOST_LINES,
     load_error,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -57,24 +60,29 @@ TOLD = [
 ]
 UNTOLD = [
     ("EPERM", "not-permitted"), ("EACCES", "denied-by-security-module"), ("EBUSY", "transition-running"),
-    ("EEXIST", "name-loaded"), ("ENOEXEC", "not-loadable"), ("EBADMSG", "signature-corrupt"),
+    ("EEXIST", "name-loaded"), ("EAGAIN", "kernel-busy"), ("ENOEXEC", "not-loadable"), ("EBADMSG", "signature-corrupt"),
     ("EKEYREJECTED", "signature-rejected"), ("ETXTBSY", "file-being-written"), ("ENOMEM", "no-memory"),
     ("EINVAL", "load-refused"),
 ]
 
 
-def refused(name, lines):
+def refused(name, lines, **options):
+    """The error of a load; a line is a text of the kernel with level 5, or (level, text)."""
     code = getattr(errno, name)
-    return load_error("fix", OSError(code, os.strerror(code)), lines)
+    pairs = [(5, line) if isinstance(line, str) else line for line in lines]
+    records = [Record(level >> 3, level & 7, number, 1.0, text) for number, (level, text) in enumerate(pairs)]
+    return load_error("fix", OSError(code, os.strerror(code)), records, **options)
 
 
 @pytest.mark.parametrize("name, line, code, words", TOLD)
 def test_the_log_tells_the_cause(name, line, code, words):
     error = refused(name, ["usb 1-1: new device", line, "livepatch: failed to enable patch 'fix'"])
     assert error.code == code
-    assert error.message.startswith("The kernel refused to load fix: ") and words in error.message
+    number = getattr(errno, name)
+    assert error.message.startswith(f"The kernel refused to load fix with {name} ({number}): ")
+    assert words in error.message
     assert error.details["errno"] == name
-    assert line in error.details["kernel_log"] and "usb 1-1: new device" not in error.details["kernel_log"]
+    assert error.details["kernel_log"] == [line, "livepatch: failed to enable patch 'fix'", "usb 1-1: new device"]
 
 
 def test_every_row_of_the_table_is_tested():
@@ -86,6 +94,9 @@ def test_every_row_of_the_table_is_tested():
 def test_an_errno_alone_has_a_cause(name, code):
     error = refused(name, [])
     assert (error.code, error.details) == (code, {"errno": name, "kernel_log": []})
+    assert error.message.startswith(
+        f"The kernel refused to load fix with {name} ({getattr(errno, name)}). The usual cause: ")
+    assert error.message.endswith(". It logged nothing during the load.")
 
 
 def test_the_first_cause_wins_over_what_follows_from_it():
@@ -94,8 +105,57 @@ def test_the_first_cause_wins_over_what_follows_from_it():
 
 
 def test_what_another_module_s_load_logged_is_not_blamed_on_this_one():
-    error = refused("EPERM", ["other: disagrees about version of symbol foo", "prefix: Unknown symbol foo (err -2)"])
-    assert (error.code, error.details["kernel_log"]) == ("not-permitted", [])
+    lines = ["other: disagrees about version of symbol foo", "prefix: Unknown symbol foo (err -2)"]
+    error = refused("EPERM", lines)
+    assert (error.code, error.details["kernel_log"]) == ("not-permitted", lines)
+
+
+OWN_LINE = "sec-2026-0001: needs parameter ready=1 on this machine"
+
+
+@pytest.mark.parametrize("name", ["ENOENT", "EPERM", "EINVAL", "EBUSY"])
+def test_a_line_with_a_prefix_of_the_patch_s_own_is_shown(name):
+    """Many patches print under the name of a fix, not of a module."""
+    noise = [(4, "fix_module: loading out-of-tree module taints kernel."), (6, "usb 1-1: new device")]
+    error = refused(name, [*noise, (3, OWN_LINE), "livepatch: tainting kernel with TAINT_LIVEPATCH"])
+    assert error.message.endswith(
+        f" It logged 4 lines during the load (see kernel_log). The most severe: {OWN_LINE}")
+    assert OWN_LINE in error.details["kernel_log"]
+    assert error.details["kernel_log"][0] == "livepatch: tainting kernel with TAINT_LIVEPATCH"
+    assert "The usual cause: " in error.message
+
+
+def test_what_a_process_wrote_to_the_log_is_not_the_kernel_s():
+    error = refused("EINVAL", [(8 * 3 + 3, "livepatch: symbol 'forged' not found in symbol table")])
+    assert (error.code, error.details["kernel_log"]) == ("load-refused", [])
+
+
+def test_one_line_is_one_line():
+    assert " It logged 1 line during the load (see kernel_log)." in refused("EINVAL", ["usb 1-1: new device"]).message
+
+
+def test_a_long_log_is_cut_and_says_so():
+    error = refused("EINVAL", [(6, f"line {number} " + "x" * 10_000) for number in range(102)] + [(3, "fix: at last")])
+    lines = error.details["kernel_log"]
+    assert len(lines) == MOST_LINES + 1
+    assert lines[0] == "fix: at last"
+    assert lines[-1] == "(3 more lines left out)"
+    assert max(map(len, lines)) <= LONGEST_LINE
+    assert "The most severe: fix: at last" in error.message
+
+
+def test_a_log_that_lacks_lines_is_not_called_empty():
+    error = refused("EINVAL", [], overwritten=True)
+    assert error.message.endswith("Its log of that time was overwritten.")
+    assert error.details["kernel_log"] == ["(the kernel has overwritten other lines of that time)"]
+    error = load_error("fix", OSError(errno.EINVAL, "Invalid argument"), None)
+    assert error.message.endswith("The kernel log (/dev/kmsg) could not be read. Read it on the host.")
+    assert error.details["kernel_log"] == []
+
+
+def test_text_of_the_log_controls_no_terminal():
+    error = refused("EINVAL", [(3, "\x1b[2Jfix-1: gone")])
+    assert "\x1b" not in error.message + "".join(error.details["kernel_log"])
 
 
 def test_a_refused_load_leaves_the_host_as_it_was(kernel, interface, apply):

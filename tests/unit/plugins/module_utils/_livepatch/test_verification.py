@@ -7,13 +7,22 @@ import os
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import MODULES
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
 
 FIX = SimulatedPatch(objects={"vmlinux": ["one", ("two", 2)], "target": ["three"]})
 BASE = "/sys/kernel/livepatch/fix"
+
+
+def image_of(kernel, patch):
+    """A descriptor of the image of a patch, as an operator's insmod has one."""
+    kernel.put(f"/root/{patch.name}.ko", patch.image)
+    return os.open(kernel.path(f"/root/{patch.name}.ko"), os.O_RDONLY)
 
 
 @pytest.fixture
@@ -170,6 +179,49 @@ def test_a_module_that_is_not_loaded_is_only_a_note(kernel, apply, verify):
     codes, functions = verify()
     assert codes == ["object-absent"]
     assert functions[0] == evidence(object="target", name="three", object_loaded=False, ftrace=False)
+
+
+@pytest.mark.parametrize("name", ["nf_tables.ko", "nf-tables", "a" * 56])
+@pytest.mark.parametrize("beside", [{}, {"vmlinux": ["one"]}])
+def test_an_object_that_can_never_be_loaded_is_not_verified(kernel, apply, interface, name, beside):
+    patch = SimulatedPatch(objects=dict(beside, **{name: ["three"]}))
+    kernel.finit_module(image_of(kernel, patch), "")
+    kernel.sleep(1)
+    for description in (patch.description, None, dict(patch.description, opaque=True)):
+        found, _functions = verify_patch(kernel, interface, "fix", description)
+        blocker, = (one for one in found if one["code"] == "object-never-patched")
+        assert (blocker["level"], blocker["subject"]) == ("blocker", name)
+        assert "no module can have this name: it has " in blocker["message"]
+        assert ("no-object-loaded" in [one["code"] for one in found]) is not bool(beside)
+    with pytest.raises(LivepatchError) as caught:
+        verify_host(kernel, None, "fix")
+    assert caught.value.details["verified"] is False
+
+
+def test_an_opaque_patch_of_such_an_object_is_removed_after_its_load(kernel, interface, apply):
+    patch = SimulatedPatch(objects={"vmlinux": ["one"], "nf_tables.ko": ["three"]}, opaque=True)
+    with pytest.raises(LivepatchError) as caught:
+        apply(patch)
+    assert caught.value.code == "object-never-patched"
+    assert interface.state("fix") == "absent"
+
+
+def test_an_object_that_is_built_in_is_not_verified(kernel, apply, interface):
+    kernel.put(f"{MODULES}/modules.builtin", "kernel/net/unix/unix.ko\n")
+    patch = SimulatedPatch(objects={"vmlinux": ["one"], "unix": ["three"]})
+    apply(patch, ignore_findings=["object-built-in"])
+    found, _functions = verify_patch(kernel, interface, "fix", patch.description)
+    assert [(one["code"], one["level"]) for one in found] == [("object-never-loaded", "blocker")]
+
+
+def test_a_patch_of_absent_modules_alone_is_said_to_change_nothing(kernel, apply, interface):
+    patch = SimulatedPatch(objects={"target": ["three"]})
+    result = apply(patch)
+    assert "no-object-loaded" in [one["code"] for one in result["findings"]]
+    kernel.plain_module("target")
+    kernel.put(f"{BASE}/target/patched", "1\n")
+    found, _functions = verify_patch(kernel, interface, "fix", patch.description)
+    assert found == []
 
 
 def test_a_task_in_the_old_code(enabled, verify):

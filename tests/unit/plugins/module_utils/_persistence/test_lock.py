@@ -171,8 +171,9 @@ def test_the_lock_is_private_and_no_link_is_followed(kernel, tmp_path):
     assert stat.S_IMODE(os.stat(lock).st_mode) == 0o600
     os.unlink(lock)
     os.symlink(str(tmp_path / "elsewhere"), lock)
-    with pytest.raises(OSError), change_lock(kernel, CHANGE):
+    with pytest.raises(LivepatchError) as caught, change_lock(kernel, OTHER):
         raise AssertionError("a link was followed")
+    assert caught.value.code == "lock-unusable"
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -28,7 +28,7 @@ def done(monkeypatch):
     """The names of what was called at a boot and at a trial's end."""
     calls = []
     monkeypatch.setattr(boot, "boot", lambda _host: calls.append("boot"))
-    monkeypatch.setattr(trial_end, "end_trial", lambda _host: calls.append("end_trial"))
+    monkeypatch.setattr(trial_end, "end_trial", lambda _host, **_options: calls.append("end_trial"))
     return calls
 
 
@@ -60,7 +60,7 @@ def test_a_ledger_that_cannot_be_read_is_one_line_and_a_failure(kernel, capsys):
 def test_what_the_system_refuses_is_one_line_too(kernel, capsys):
     kernel.forbidden = ("/var/lib/kernel-livepatch",)
     assert main(["ready"], kernel) == 1
-    assert capsys.readouterr().err.startswith("os-error: ")
+    assert capsys.readouterr().err.startswith("ledger-unreadable: ")
 
 
 @pytest.mark.parametrize("argv", [[], ["reboot"], ["boot", "now"], ["end-trial", "detached", "x"]])
@@ -85,7 +85,7 @@ def test_all_other_commands_are_there():
 
 def test_what_ends_a_trial_says_that_it_waits_before_it_does(kernel, monkeypatch, capsys):
     write_ledger(kernel, dict(empty_ledger(), trial=TRIAL))
-    monkeypatch.setattr(trial_end, "end_trial", lambda host: f"guarded: {trial_process_alive(host, 'T1')}")
+    monkeypatch.setattr(trial_end, "end_trial", lambda host, **_options: f"guarded: {trial_process_alive(host, 'T1')}")
     assert not trial_process_alive(kernel, "T1")
     assert main(["end-trial"], kernel) == 0
     assert capsys.readouterr().out == "guarded: True\n"

@@ -44,7 +44,7 @@ def host(kernel):
     kernel.put(BOOT_ID, "boot-1\n")
     kernel.put("/run/systemd/system/x", "")
     kernel.answer = lambda argv: (0, {"ready": "ready", "kernel-livepatch.service": "ActiveState=active"}.get(
-        argv[-1], "ActiveState=active" if "show" in argv else ""))
+        argv[-1], "ActiveState=active" if "show" in argv and not argv[-1].endswith(".timer") else ""))
     return kernel
 
 
@@ -337,7 +337,8 @@ def test_a_crash_while_an_accepted_patch_is_taken_out_does_not_load_it_again(hos
         "absent", ["crashed-on-trial"])
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 2}', '{"schema": 1, "boot_id": 7}'])
+@pytest.mark.parametrize("content", [
+    "", "{", "[]", '{"schema": 0}', '{"schema": "2"}', '{"schema": true}', '{"schema": 1, "boot_id": 7}'])
 def test_a_damaged_ledger_brings_nothing_in_and_lets_everything_out(host, interface, apply, content):
     apply(V1)
     host.put(LEDGER, content)

@@ -180,10 +180,10 @@ def test_a_file_that_cannot_be_opened_just_now_is_not_dropped(host, apply, monke
 @pytest.mark.parametrize("back", [
     lambda _host, apply: apply(name="one", state="absent"),
     lambda host, _bring: roll_back(host, "original", 3, "reverse")])
-def test_a_ledger_of_another_version_is_kept_beside_the_one_that_takes_its_place(host, interface, apply, back):
+def test_a_ledger_without_a_known_schema_is_kept_beside_the_one_that_takes_its_place(host, interface, apply, back):
     accept(apply, V1)
     apply(ONE)
-    other = host.read_bytes(LEDGER).replace(b'"schema": 1', b'"schema": 2')
+    other = host.read_bytes(LEDGER).replace(b'"schema": 1', b'"schema": 0')
     host.put(LEDGER, other)
     assert codes(back(host, apply)) == ["ledger-not-read"]
     assert "one" not in stack(host, interface)

@@ -96,6 +96,7 @@ def test_a_user_who_may_not_read_the_ledger_is_told_none(kernel):
     load(kernel, FIX)
     store_ledger(kernel, accepted=[entry(FIX)])
     kernel.forbidden = ("/var/lib/kernel-livepatch", "/run/kernel-livepatch")
+    kernel.user_id = lambda: 1000
     assert remembered(kernel) == NOT_KNOWN
     assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["enabled"]
 

@@ -195,8 +195,8 @@ def test_a_load_that_cannot_be_taken_out_after_it_was_turned_round_says_so(kerne
     assert error.code == "transition-stalled"
     assert "and was reversed." in error.message
     assert error.message.endswith(
-        "asleep in cmdline_proc_show. The kernel refuses to unload the module fix: the kernel does not permit it. "
-        "Check CAP_SYS_MODULE and kernel.modules_disabled." + HELP)
+        "asleep in cmdline_proc_show. The kernel refuses to unload the module fix with EPERM (1): the kernel does not "
+        "permit it. Check CAP_SYS_MODULE and kernel.modules_disabled." + HELP)
     assert (error.details["changed"], interface.state("fix")) == (True, "disabled")
 
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What happens to a simulated host over time: changes, acceptances, reboots and crashes, and what it has then."""
 
+import json
 import os
 import shutil
 
@@ -14,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -40,8 +42,20 @@ def patch_applier(kernel, directory):
             delivered.write_bytes(patch.image)
             request["offer"] = patch.offer(str(delivered))
         request.update(options)
-        return apply_request(kernel, PatchRequest(**request), check_mode=check_mode)
+        try:
+            result = apply_request(kernel, PatchRequest(**request), check_mode=check_mode)
+        except LivepatchError as error:
+            assert_fits("patch", {"failed": True, "msg": error.message, "code": error.code, **error.details})
+            raise
+        assert_fits("patch", result)
+        return result
     return apply
+
+
+def assert_fits(module, result):
+    """The controller takes the result of an honest host as it is."""
+    taken = read_answer(module, json.loads(json.dumps(result)))
+    assert {key: taken[key] for key in taken if key in result} == result
 
 
 def accept(apply, patch, **options):

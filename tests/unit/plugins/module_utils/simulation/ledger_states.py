@@ -27,12 +27,16 @@ NO_SYSTEMD = {"installed": False, "enabled": False, "switched_off": False, "init
 
 
 def simulated_init_system(kernel, monkeypatch):
-    """What stands for the init system: `boot` is what it tells, `armed` the transactions whose trial it will end."""
+    """What stands for the init system: `boot` is what it tells, `armed` the transactions whose trial it will end.
+
+    `faults` are the findings about the boot service.
+    """
     kernel.put("/proc/sys/kernel/random/boot_id", f"{THIS_BOOT}\n")
-    stand_in = SimpleNamespace(boot=dict(SYSTEMD), armed=())
+    stand_in = SimpleNamespace(boot=dict(SYSTEMD), armed=(), faults=[])
     inventory = "ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info"
     monkeypatch.setattr(f"{inventory}.boot_service_status", lambda _host: dict(stand_in.boot))
     monkeypatch.setattr(f"{inventory}.armed", lambda _host, transaction: transaction in stand_in.armed)
+    monkeypatch.setattr(f"{inventory}.service_faults", lambda _host: list(stand_in.faults))
     return stand_in
 
 

@@ -84,9 +84,10 @@ class SimulatedKernel(Host):
             ("/sys/kernel/tracing/available_filter_functions", "".join(f"{line}\n" for line in FUNCTIONS)),
             ("/sys/kernel/debug/kprobes/list", ""), (f"{MODULES}/modules.dep", "kernel/target.ko:\n"),
             (f"{MODULES}/kernel/target.ko", simulated_module(
-                symbols=("three", "other"), traced=(0, 1), build_id="bb" * 20)),
+                symbols=("three", "other"), traced=(0, 1), build_id="bb" * 20, modinfo=("intree=Y",))),
         ):
             self.put(path, text)
+        os.chmod(self.path("/usr/bin/python3"), 0o755)
 
     # The host's seam
 
@@ -116,6 +117,8 @@ class SimulatedKernel(Host):
         return "/usr/bin/python3"
 
     def status(self, path):
+        if path.startswith(tuple(f"{top}/" for top in self.forbidden)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         real = super().status(path)
         uid, mode = self.owners.get(path, (0, stat.S_IMODE(real.st_mode) & 0o755))
         return os.stat_result((stat.S_IFMT(real.st_mode) | mode, 0, 0, 1, uid, 0, 0, 0, 0, 0))
@@ -138,6 +141,11 @@ class SimulatedKernel(Host):
         if path.startswith(tuple(self.forbidden)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return super().read_bytes(path)
+
+    def read_small(self, path, most):
+        if path.startswith(tuple(self.forbidden)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return super().read_small(path, most)
 
     def write(self, path, text):
         self.writes.append((path, text))
@@ -188,7 +196,7 @@ class SimulatedKernel(Host):
     def put(self, path, content):
         """A file with a text or with bytes."""
         target = Path(self.path(path))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
 
     def at(self, seconds, event):

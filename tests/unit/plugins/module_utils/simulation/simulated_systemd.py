@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A simulated systemd for a simulated kernel: what its programs answer, and which units run because of it."""
 
+import os
 from pathlib import Path
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 UNIT = "kernel-livepatch.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
@@ -13,7 +16,9 @@ WANTED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
 class SimulatedSystemd:
     """`units` are those that run, by name, with the words that they run or None, and `timers` those that will.
 
-    `state` is what is-system-running prints. `broken` has the words ("systemd-run", "start", ...) that fail.
+    `state` is what is-system-running prints. `broken` has the words ("systemd-run", "start", ...) that fail, and
+    `slow` those that end after the time of the caller. `loaded` is the unit's text in systemd's memory, and
+    `fragment` another file that it read instead of ours.
     """
 
     def __init__(self, kernel):
@@ -23,6 +28,9 @@ class SimulatedSystemd:
         self.state = "running"
         self.jobs = ""
         self.broken = {}
+        self.slow = set()
+        self.loaded = None
+        self.fragment = None
         self._others = kernel.answer
         Path(kernel.path("/run/systemd/system")).mkdir(parents=True)
         for program in ("systemctl", "systemd-run"):
@@ -37,6 +45,8 @@ class SimulatedSystemd:
         verb = program if program == "systemd-run" else argv[1]
         if verb in self.broken:
             return 1, self.broken[verb]
+        if verb in self.slow:
+            raise LivepatchError("command-timed-out", f"{' '.join(argv)} took longer.")
         return getattr(self, "_" + verb.replace("-", "_"))(argv[2:])
 
     def asked(self):
@@ -48,6 +58,7 @@ class SimulatedSystemd:
         """Nothing runs any more, as after a reboot."""
         self.units.clear()
         self.timers.clear()
+        self.loaded = self._on_disk()
 
     def _systemd_run(self, argv):
         split = argv.index("--")
@@ -57,13 +68,23 @@ class SimulatedSystemd:
         return 0, ""
 
     def _show(self, argv):
-        key = argv[0].partition("=")[2]
-        running = argv[1] in self.units
-        return 0, key + "=" + {
-            "ActiveState": "active" if running else "inactive", "MainPID": "77" if running else "0"}[key]
+        unit = argv[1]
+        running = unit in self.units or unit.replace(".timer", ".service") in self.timers
+        ours, enabled = unit == UNIT, os.path.islink(self.kernel.path(WANTED))
+        known = {
+            "ActiveState": "active" if running else "inactive", "MainPID": "77" if unit in self.units else "0",
+            "LoadState": "loaded" if running or (ours and self.loaded is not None) else "not-found",
+            "NeedDaemonReload": "yes" if ours and self.loaded != self._on_disk() else "no",
+            "FragmentPath": self.fragment or UNIT_FILE if ours and self._on_disk() is not None else "",
+            "UnitFileState": "enabled" if ours and enabled else "disabled"}
+        return 0, "".join(f"{key}={known[key]}\n" for key in argv[0].partition("=")[2].split(","))
+
+    def _on_disk(self):
+        path = self.kernel.path(UNIT_FILE)
+        return self.kernel.read_bytes(UNIT_FILE) if os.path.isfile(path) and not os.path.islink(path) else None
 
     def _start(self, argv):
-        if not self.kernel.exists(UNIT_FILE):
+        if self.loaded is None:
             return 5, f"Failed to start {argv[0]}: Unit {argv[0]} not found."
         if self.kernel.exists("/var/lib/kernel-livepatch/ledger.json"):
             self.units[argv[0]] = None
@@ -73,6 +94,7 @@ class SimulatedSystemd:
         return (0, "") if self.units.pop(argv[0], "") != "" else (5, f"Failed to stop {argv[0]}: not loaded.")
 
     def _daemon_reload(self, _words):
+        self.loaded = self._on_disk()
         return 0, ""
 
     def _list_jobs(self, _words):

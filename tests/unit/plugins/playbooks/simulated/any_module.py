@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.bounded import BoundedAction
 
-class ActionModule(ActionBase):
-    """Returns the host's answer for the module, and how it was called; `unreachable` as a lost connection does."""
+
+class SimulatedHost(ActionBase):
+    """Returns the host's answer for the module, and how it was called.
+
+    `unreachable` is as a lost connection, `hangs` as a dead one.
+    """
 
     _supports_check_mode = True
 
@@ -23,5 +29,20 @@ class ActionModule(ActionBase):
         answer = json.loads(Path("answers.json").read_text())[task_vars["inventory_hostname"]][module]
         if answer == "unreachable":
             raise AnsibleConnectionFailure("Connection refused")
-        called = {"called_with": dict(self._task.args), "called_in_check_mode": self._task.check_mode}
+        if answer == "hangs":
+            return {**result, **hang()}
+        called = {"called_with": dict(self._task.args), "called_in_check_mode": self._task.check_mode,
+                  "became_root": bool(self._connection.become)}
         return {**result, "changed": False, **called, **answer}
+
+
+def hang():
+    """Stand still for ever; the bound of the task is over at once, and a task without one fails."""
+    if not signal.getitimer(signal.ITIMER_REAL)[0]:
+        return {"failed": True, "code": "no-bound", "msg": "This task would wait for ever."}
+    signal.raise_signal(signal.SIGALRM)
+    return {"failed": True, "code": "no-end", "msg": "The end of the bound did not end the task."}
+
+
+class ActionModule(BoundedAction, SimulatedHost):
+    """As each module of the collection has it."""

@@ -6,11 +6,14 @@
 {host: {"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}}, `how` being ok, an
 answer itself, or
 
+    each   hangs: it stands still, and its connection too
     check  blocked, unreachable, unchecked, no_build, accepted, trial
     load   failed, unreachable, stalled, waiting, no_build
     look   ill, unreachable, rebooted, waiting
     keep   failed, unreachable
     back   failed, unreachable
+
+A host with `facts` sets them in each of its answers.
 
 Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`.
 """
@@ -19,10 +22,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.bounded import BoundedAction
 
 STEPS = {"patch_check": "check", "patch_watch": "look", "patch_rollback": "back", "patch_verify": "proof"}
 
@@ -114,8 +120,8 @@ class Host:
         return failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")])
 
 
-class ActionModule(ActionBase):
-    """Answers as the host would; `unreachable` as a lost connection does."""
+class SimulatedHost(ActionBase):
+    """Answers as the host would; `unreachable` as a lost connection does, and `hangs` as a dead one."""
 
     _supports_check_mode = True
 
@@ -124,7 +130,8 @@ class ActionModule(ActionBase):
         name = task_vars["inventory_hostname"]
         module = self._task.action.rpartition(".")[2]
         step = STEPS.get(module) or ("load" if "trial" in self._task.args else "keep")
-        line = json.dumps({"host": name, "step": step, "args": {key: str(one) for key, one in self._task.args.items()}})
+        line = json.dumps({"host": name, "step": step, "args": {key: str(one) for key, one in self._task.args.items()},
+                           "became_root": bool(self._connection.become)})
         calls = Path("calls.jsonl")
         before = calls.read_text() if calls.exists() else ""
         earlier = before.count(f'{{"host": "{name}", "step": "{step}"')
@@ -135,7 +142,22 @@ class ActionModule(ActionBase):
         how = host.how(step, earlier)
         if how == "unreachable":
             raise AnsibleConnectionFailure("Connection refused")
+        if how == "hangs":
+            return {**result, **hang()}
         if isinstance(how, dict):
             return {**result, **how}
         wanted = (self._task.args.get("state"),) if step == "keep" else ()
-        return {**result, "changed": False, **getattr(host, step)(how, *wanted)}
+        facts = {"ansible_facts": host.said["facts"]} if "facts" in host.said else {}
+        return {**result, "changed": False, **getattr(host, step)(how, *wanted), **facts}
+
+
+def hang():
+    """Stand still for ever; the bound of the task is over at once, and a task without one fails."""
+    if not signal.getitimer(signal.ITIMER_REAL)[0]:
+        return {"failed": True, "code": "no-bound", "msg": "This task would wait for ever."}
+    signal.raise_signal(signal.SIGALRM)
+    return {"failed": True, "code": "no-end", "msg": "The end of the bound did not end the task."}
+
+
+class ActionModule(BoundedAction, SimulatedHost):
+    """As each module of the collection has it."""

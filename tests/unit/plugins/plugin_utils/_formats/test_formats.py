@@ -86,6 +86,15 @@ def test_the_size_of_structs_is_found(build_module, tail, strip):
     assert (description["objects"], description["opaque"]) == (LITERALS, False)
 
 
+@pytest.mark.parametrize("strip", STRIPPED)
+@pytest.mark.parametrize("name", [
+    "nf_tables.ko", "nf-tables", "kernel/net/nf_tables", "nf,tables", "a" * 60, "ko.ko.xz"])
+def test_any_name_of_an_object_is_read(build_module, name, strip):
+    """The host's checks refuse a name that no module can have, so the tables must not be opaque for it."""
+    description = describe(build_module("source_simple", f'-DOBJECT="{name}"', strip=strip))
+    assert (description["opaque"], [entry["name"] for entry in description["objects"]]) == (False, [name])
+
+
 def test_structs_of_twice_the_usual_size_need_symbols(build_module):
     with_symbols = describe(build_module("source_literals", "-DTAIL=184"))
     assert (with_symbols["objects"], with_symbols["opaque"]) == (LITERALS, False)

@@ -10,8 +10,10 @@ from unittest import mock
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.honest_answers import honest
 
-KEPT = {"changed": True, "patch": {"state": "accepted", "previous_state": "enabled"}, "findings": []}
+KEPT = honest("patch", changed=True, patch=dict(
+    honest("patch")["patch"], state="accepted", previous_state="enabled"), findings=[])
 
 
 @pytest.mark.parametrize("fresh", [True, "yes"])

@@ -9,11 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import (
-    NAMES,
-    check_same_on_all_hosts,
-    rollout_options,
-)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
 
@@ -129,23 +125,6 @@ def test_text_that_begins_as_json_has_to_be_json():
 def test_only_some_findings_can_be_ignored(code, why):
     message = refusal(ignore_findings=["quarantined", code])
     assert message.startswith(f"livepatch_ignore_findings: {code} {why}")
-
-
-@pytest.mark.parametrize(("name", "meant"), [
-    ("wave", "waves"), ("healthchecks", "health_checks"), ("health_check", "health_checks"),
-    ("failure_bugdet", "failure_budget"), ("onbreach", "on_breach"), ("approval", "approve"), ("trail", "trial"),
-    ("Waves", "waves"), ("reportdir", "report_dir"), ("transition_timout", "transition_timeout"),
-])
-def test_a_misspelled_variable_is_refused(name, meant):
-    assert refusal(**{name: "x"}) == (
-        f"livepatch_{name} is no variable of a rollout. Write livepatch_{meant}, or rename your own variable.")
-
-
-@pytest.mark.parametrize("name", [
-    "hosts", "rollback_to", "fail_on_drift", "report_kind", "report_results", "report_proofs", "rollback", "status",
-    "rollout", "preflight", "report", "owner", "ring", "window"])
-def test_other_variables_are_none_of_its_business(name):
-    assert options(**{name: "x"}) == options()
 
 
 def test_variables_without_the_prefix_do_not_matter():
@@ -266,14 +245,3 @@ def test_no_password_gets_into_the_record():
     read = options(health_checks=[{"url": "http://me:secret@x/up", "name": "up"}, {"unit": "a"}])
     assert read.health_checks[0]["url"] == "http://me:secret@x/up"
     assert [check.get("url") for check in read.as_record()["health_checks"]] == ["http://x/up", None]
-
-
-@pytest.mark.parametrize("value", [
-    "{{ x }}", "{% if x %}y{% endif %}", ["{{ x }}"], {"a": ["b", {"c": "{{ x }}"}]}, {"{{ x }}": 1}])
-def test_a_template_is_compared_by_what_it_comes_to_on_each_host(value):
-    variables = {host: {"livepatch_soak": 5, "livepatch_params": value} for host in ("a", "b", "c")}
-    asked = []
-    check_same_on_all_hosts(variables, lambda host, name: asked.append((host, name)))
-    assert asked == [(host, "livepatch_params") for host in variables]
-    with pytest.raises(TaskError, match=r"livepatch_params is 'a' on a and 'c' on c. Set one value for all hosts"):
-        check_same_on_all_hosts(variables, lambda host, _name: "c" if host == "c" else "a")

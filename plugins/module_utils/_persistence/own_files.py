@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads files that this collection keeps on a host: they are data that can be damaged or replaced."""
+
+import errno
+import os
+import stat
+
+MOST_BYTES = 64 << 20
+
+
+def read_own(host, path):
+    """The bytes of a file of this collection; raises FileNotFoundError, and OSError with the reason as strerror.
+
+    Refuses anything but a regular file that only root can write: a named pipe would never end, and a link can lead to
+    a file of another user. A dangling link is not an absent file.
+    """
+    status = host.status(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EISDIR, "it is a directory", path)
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link", path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EUCLEAN, "it is not a regular file", path)
+    if status.st_uid not in (0, host.user_id(), os.geteuid()) or status.st_mode & 0o022:
+        raise OSError(errno.EUCLEAN, "other users could write it", path)
+    if status.st_size > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES >> 20} MiB", path)
+    return host.read_bytes(path)
+
+
+def may_not_read(host, error):
+    """Whether an OSError only means that this user lacks a permission; root does not."""
+    return isinstance(error, PermissionError) and host.user_id() != 0
+
+
+def reason(error):
+    """The reason of a LivepatchError or an OSError as a clause."""
+    return getattr(error, "strerror", None) or str(error)

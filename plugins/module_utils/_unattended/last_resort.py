@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Goes back at a trial's end if nothing else does: without the lock, the store and the ledger.
+
+The trial process remembers everything for it while the files of this host are still good: the patch, the time, the
+patches to restore, and their opened files. It acts MARGIN_SECONDS after the trial's end, if another change still holds
+the lock, or if each other try has failed or hangs. It restores the earlier patches, or else disables the patch.
+"""
+
+import json
+import os
+import sys
+import threading
+from contextlib import suppress
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import IGNORABLE, TRANSIENT, StackRestore
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.changes import WITHOUT_RECORDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import remove_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import reason
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import TRIAL_ENDED
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.remembered_files import RememberedFiles
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import (
+    Transaction,
+    transaction_name,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until, utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+MARGIN_SECONDS = 300  # after a trial's end, for a live change to end and for the first tries
+TRANSITION_SECONDS = 90
+WATCH_SECONDS = 15  # between two looks of the thread
+SILENT_SECONDS = 2 * MARGIN_SECONDS  # without a sign of life, the process hangs
+WARNING = 4  # a level of the kernel's log; syslog(2)
+
+
+class LastResort:
+    """Remembers a running trial. `run` goes back once it is due; `watch` does so in a thread of its own.
+
+    The thread is for a process that hangs in a read of the disk, which nothing interrupts.
+    """
+
+    def __init__(self, host, trial):
+        self.host = host
+        self.interface = interface_adapter(host)
+        self.trial = trial
+        self.why = "the process did not come back from the disk"
+        self._files = RememberedFiles(host, trial["back_to"] if trial else [])
+        self._seen = host.now()
+        self._acts = threading.Lock()
+        self._over = threading.Event()
+
+    def remember(self, trial):
+        """The trial as the ledger has it now, or None once it is over; also a sign of life."""
+        self.trial = trial
+        self._seen = self.host.now()
+
+    def is_due(self):
+        """Whether the trial's end and the margin are past, and its patch is enabled or becomes so."""
+        trial = self.trial
+        return bool(trial) and self.host.now() > trial["ends"] + MARGIN_SECONDS and self.interface.state(
+            trial["name"]) in ("enabled", "enabling")
+
+    def run(self, restores=True):
+        """Go back if it is due; returns what was done as a sentence, or None. Raises LivepatchError, OSError.
+
+        Without `restores` it only disables the patch, which needs no disk.
+        """
+        with self._acts:
+            if not self.is_due():
+                return None
+            trial = self.trial
+            before = self.interface.patches()
+            became = (restores and self._restore(trial)) or self._disable(trial["name"])
+            message = WITHOUT_RECORDS.format(name=trial["name"], became=became, why=self.why)
+            self._say(trial, message)
+            self._record(trial, before)
+            return message
+
+    def watch(self):
+        """Start the thread; `stop` ends it."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def stop(self):
+        """End the thread, and close the remembered files."""
+        self._over.set()
+        self._files.close()
+
+    def _watch(self):
+        while not self._over.wait(WATCH_SECONDS):
+            silent = self.host.now() - self._seen > SILENT_SECONDS
+            with suppress(Exception):  # it must try again after any error
+                if silent and self.interface.patch_in_transition() is None:
+                    self.run(restores=False)
+
+    def _restore(self, trial):
+        """Restore the earlier patches from the remembered files; returns the result as a clause, or None."""
+        restore = StackRestore(
+            self.host, self.interface, trial["back_to"], TRANSITION_SECONDS, "wait",
+            IGNORABLE | TRANSIENT | {"quarantined"}, store=self._files)
+        try:
+            restore.check()
+            finished = restore.run()
+        except Exception as error:  # the patch is then disabled
+            self.why += f", and the earlier patches could not be restored ({reason(error)})"
+            return None
+        return finished and f"this host has reverted to {', '.join(names_of(trial['back_to'])) or 'no live patch'}"
+
+    def _disable(self, name):
+        """Disable the patch with one write to the kernel, and try to unload it."""
+        if self.interface.state(name) in ("enabled", "enabling"):
+            self.interface.set_enabled(name, False)
+        poll_until(self.host, lambda: self.interface.state(name) in ("absent", "disabled"), TRANSITION_SECONDS)
+        with suppress(LivepatchError, OSError):
+            if self.interface.state(name) == "disabled":
+                remove_module(self.host, name)
+        return f"the patch is {self.interface.state(name)}"
+
+    def _say(self, trial, message):
+        """To the kernel's log, to standard error (the journal of systemd), and to a file for patch_info."""
+        with suppress(OSError):
+            self.host.write("/dev/kmsg", f"<{WARNING}>kernel-livepatch: {message}\n")
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{message}\n")
+        content = json.dumps({
+            "transaction": trial["transaction"], "name": trial["name"], "message": message,
+            "time": utc_timestamp(self.host.wall_clock())}).encode("utf-8")
+        with suppress(LivepatchError, OSError):
+            os.makedirs(os.path.dirname(self.host.path(TRIAL_ENDED)), exist_ok=True)
+            write_private(self.host.path(TRIAL_ENDED), lambda stream: stream.write(content))
+
+    def _record(self, trial, before):
+        """Write the two records of the journal if that is possible; the ledger belongs to the holder of the lock."""
+        with suppress(Exception):
+            name = transaction_name(self.host.wall_clock())
+            known = dict(empty_ledger(), trial=trial)
+            transaction = Transaction(
+                self.host, "trial", name, identify_actor(self.host, None), True, known, self.why, reads_ledger=False)
+            patch = {"name": trial["name"], "sha256": None, "build_id": None, "previous_state": "enabled",
+                     "wanted_state": "absent"}
+            transaction.begin([patch], before)
+            state = self.interface.state(trial["name"])
+            outcome = "done" if state in ("absent", "disabled") else "in-transition"
+            transaction.end(outcome, [{"name": trial["name"], "state": state, "transition_seconds": None}],
+                            self.interface.patches())

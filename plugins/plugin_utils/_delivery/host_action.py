@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""The controller's part of every module: run it on the host, and check what the host returns."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import (
+    KEYS_OF_HOSTS,
+    LONGEST_MESSAGE,
+    malformed,
+    read_answer,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import printable_lines
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+
+LARGEST_OUTPUT = 32 << 20  # characters of a module's output
+# The modules that change a host get the user's name; reading modules have no such option.
+CHANGING_MODULES = ("patch", "patch_rollback")
+# The result of these says that a bundle has no build for the host, and Ansible would only show "ok".
+WARNING_MODULES = ("patch", "patch_check")
+
+
+class HostAction(ActionBase):
+    """Runs the module of the same name; nothing of a host's result leaves it unchecked."""
+
+    TRANSFERS_FILES = False  # no temporary directory on a host without need of a file
+    _supports_check_mode = True
+    _supports_async = False  # async_status would return the result of the host unchecked
+
+    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
+        if self._task.async_val:
+            return {"failed": True, "code": "bad-option", "msg": (
+                f"The task has async, and {self._module()} cannot run in the background, because async_status does not "
+                "check the result of a host. Remove async and poll from the task.")}
+        result = super().run(tmp, task_vars)
+        try:
+            result.update(self._run_printable(task_vars or {}))
+        except (PatchFileError, TaskError) as error:
+            result.update(failed=True, msg=printable_lines(error.message, LONGEST_MESSAGE), code=error.code)
+        return self._with_own_keys(result)
+
+    def _run_on_host(self, task_vars: dict) -> dict:
+        """The checked result; raises TaskError and PatchFileError."""
+        return self._execute(task_vars)
+
+    def _module(self) -> str:
+        return self._task.action.rpartition(".")[2]
+
+    def _execute(self, task_vars: dict, **controller: t.Any) -> dict:
+        """Run the module once with `controller` as its option `via_controller`; returns the checked result.
+
+        A value of that option from the playbook is dropped. Raises TaskError `malformed-result`.
+        """
+        arguments = dict(self._task.args)
+        if self._module() in CHANGING_MODULES:
+            controller["operator"] = operator()
+        if controller:
+            arguments["via_controller"] = controller
+        return read_answer(self._module(), self._execute_checked(module_args=arguments, task_vars=task_vars))
+
+    def _execute_checked(self, **options: t.Any) -> t.Any:
+        """What a module returned. Raises TaskError if Ansible cannot process it, for example because of its depth."""
+        try:
+            return self._execute_module(**options)
+        except RecursionError:
+            raise malformed("it is nested too deeply") from None
+
+    def _parse_returned_data(self, res: dict, *more: t.Any, **named: t.Any) -> dict:
+        """Drop what Ansible would show or act on before this action has the result.
+
+        ActionBase._parse_returned_data shows text around the result, and _execute_module other keys, as warnings.
+        """
+        res = dict(res, **{
+            key: _printable_output(res[key]) for key in ("stdout", "stderr") if isinstance(res.get(key), str)})
+        try:
+            data = super()._parse_returned_data(res, *more, **named)
+            return {key: data[key] for key in data if key in KEYS_OF_HOSTS}
+        except Exception as error:  # whatever the host's JSON makes of Ansible's parser
+            raise malformed(f"it cannot be parsed ({type(error).__name__})") from None
+
+    def _run_printable(self, task_vars: dict) -> dict:
+        """The same as _run_on_host; errors of Ansible lose control characters, because hosts can write ssh's output."""
+        try:
+            return self._run_on_host(task_vars)
+        except AnsibleError as error:
+            text = str(error)
+            message = printable_lines(text, LONGEST_MESSAGE)
+            if message == text:
+                raise
+            lost = isinstance(error, AnsibleConnectionFailure)
+        # After the except clause: ansible-core would also show the first error, as the context of the second.
+        raise AnsibleConnectionFailure(message) if lost else AnsibleError(message)
+
+    def _with_own_keys(self, result: dict) -> dict:
+        """The result with the keys that this controller adds."""
+        arguments = {key: value for key, value in self._task.args.items() if key != "via_controller"}
+        result["invocation"] = {"module_args": arguments}
+        if self._discovered_interpreter_key:
+            # Without it, each task would look for the interpreter of the host again.
+            result["ansible_facts"] = {self._discovered_interpreter_key: self._discovered_interpreter}
+        warnings = [
+            *map(_one_line, getattr(self, "_discovery_warnings", ())), *result.pop("warnings", ()),
+            *self._no_build_warnings(result)]
+        if warnings:
+            result["warnings"] = warnings
+        return result
+
+    def _no_build_warnings(self, result: dict) -> list[str]:
+        quiet = boolean(self._task.args.get("report_only", False), strict=False)
+        if self._module() not in WARNING_MODULES or result.get("failed") or quiet:
+            return []
+        return [found["message"] for found in result.get("findings", ()) if found["code"] == "no-build"][:1]
+
+
+def _printable_output(text: str) -> str:
+    if len(text) > LARGEST_OUTPUT:
+        raise malformed(f"its output is larger than {LARGEST_OUTPUT >> 20} MB")
+    return printable_lines(text, LARGEST_OUTPUT)
+
+
+def _one_line(text: t.Any) -> str:
+    return printable_lines(str(text), LONGEST_MESSAGE).replace("\n", " ")

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""The names of the `livepatch_*` variables: which are known, and which facts of a host must never set."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from ansible import constants
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
+
+# Every variable of the argument_specs of all roles; a test compares the two.
+VARIABLES = (
+    "approve", "approved", "cohort_by", "fail_on_drift", "failure_budget", "health_checks", "hosts", "ignore_findings",
+    "name", "on_breach", "on_stall", "params", "report_dir", "report_kind", "report_proofs", "report_results",
+    "rollback_to", "soak", "src", "state", "transition_timeout", "trial", "waves")
+# Facts that playbooks publish: later jobs get those as variables.
+ARTIFACTS = ("preflight", "report", "rollback", "rollout", "status")
+# The input of later plays, which a rollout sets as a fact of localhost.
+FACT_OF_ROLLOUT = "__livepatch_rollout"
+_SIMILARITY = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
+
+
+def check_names(variables: Iterable[str]) -> None:
+    """Refuse a variable that looks misspelled: its value would be ignored. Raises TaskError `bad-option`."""
+    known = {*VARIABLES, *ARTIFACTS}
+    for variable in sorted({name for name in variables if isinstance(name, str) and name.startswith(PREFIX)}):
+        name = variable[len(PREFIX):]
+        near = [] if name in known else difflib.get_close_matches(name.lower(), VARIABLES, n=1, cutoff=_SIMILARITY)
+        if near:
+            raise TaskError(
+                "bad-option",
+                f"{printable(variable)} is no variable of this collection. Write {PREFIX}{near[0]}, or rename your own "
+                "variable.")
+
+
+def check_facts(variables: Mapping[str, Mapping[str, object]]) -> None:
+    """Refuse hosts with facts named like an option: facts override the variables of groups, and caches keep them.
+
+    `variables`: those of each host as written. Raises TaskError `host-not-trusted`.
+    """
+    for host, given in variables.items():
+        facts = given.get("ansible_facts")
+        for name in facts if isinstance(facts, Mapping) else ():
+            ours = isinstance(name, str) and name.removeprefix("__").startswith(PREFIX)
+            if ours and not (host in constants.LOCALHOST and name == FACT_OF_ROLLOUT):
+                raise TaskError(
+                    "host-not-trusted",
+                    f"The facts of {host} set {printable(name)}, and facts override the variables of your inventory. "
+                    f"Check that {host} has not been compromised, and run again with --flush-cache. Set options as "
+                    "variables, not as facts.")

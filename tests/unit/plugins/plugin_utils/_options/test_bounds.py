@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bound of a task follows what it waits for."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import SLOWEST, WAITS, task_bounds
+
+BASE = {name: wait.base for name, wait in WAITS.items()}
+
+
+def test_without_anything_to_wait_for_each_task_has_its_own_seconds():
+    assert task_bounds(size=0) == BASE
+
+
+@pytest.mark.parametrize(("asked", "more"), [
+    ({"transition_timeout": 90, "reverses": False}, {"load": 90, "rollback": 450}),
+    ({"transition_timeout": 90}, {"load": 180, "rollback": 900}),
+    ({"size": SLOWEST + 1}, {"check": 2, "load": 2, "accept": 2}),
+    ({"checks": [{"unit": "a", "timeout": 10}, {"tasks": "b", "timeout": 300}, {"url": "c", "timeout": 5}]},
+     {"watch": 15}),
+])
+def test_a_bound_grows_with_what_the_task_waits_for(asked, more):
+    bounds = task_bounds(**{"size": 0, **asked})
+    assert {name: bounds[name] - base for name, base in BASE.items() if bounds[name] != base} == more
+
+
+def test_a_file_of_unknown_size_has_time_to_be_sent():
+    assert task_bounds()["check"] == BASE["check"] + 120
