@@ -49,11 +49,11 @@ class CheckContext:
 
     def fits(self):
         """Whether the file is a live patch for the running kernel."""
-        described = self.description
+        described, wanted = self.description, required_kernel_build(self.description)
         return (
             described["livepatch"] and described["arch"] == self.host.machine()
             and described["release"] == self.host.release()
-            and required_kernel_build(described) in (None, kernel_build_id(self.host)))
+            and (wanted is None or wanted == kernel_build_id(self.host)))
 
     def other_patches(self):
         """The enabled patches other than this one, oldest first."""

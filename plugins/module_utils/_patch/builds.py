@@ -19,6 +19,12 @@ def required_kernel_build(build):
     return (build.get("metadata") or {}).get("kernel_build_id")
 
 
+def has_metadata_in_shape(build):
+    """Whether `metadata` of a kept description can be read: a file on a disk can be damaged."""
+    metadata = build.get("metadata") or {}
+    return isinstance(metadata, dict) and isinstance(metadata.get("kernel_build_id") or "", str)
+
+
 def choose_builds(builds, release, arch, kernel_build, name=None):
     """The Choice for a kernel: its release, its machine, and its build-id or None if it does not show one.
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads descriptions of patch files, and compares their states (struct klp_state) like kernel/livepatch/state.c."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import has_metadata_in_shape
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
     OPTIONAL_NUMBER,
@@ -61,7 +62,7 @@ def is_usable(description, sha256):
     """Whether a value is a description of exactly this file, by this version of the collection."""
     return (
         isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
-        and matches(description, SHAPE))
+        and matches(description, SHAPE) and has_metadata_in_shape(description))
 
 
 def built_against(description):

@@ -96,6 +96,40 @@ def test_a_bundle_gives_each_host_its_own_build(play, guest, patches, tmp_path):
     assert several.result["code"] == "name-needed"
 
 
+def test_builds_of_one_release_are_told_apart_by_the_build_id_of_the_kernel(play, guest, patches, tmp_path):
+    running = play("patch_info").result["livepatch"]["kernel"]["build_id"]
+    other = "00" * 20
+    for name in ("cmdline_v1", "cmdline_v1_rebuilt"):
+        shutil.copy(patches[name], tmp_path / f"{name}.ko")
+    entries = {"cmdline_v1.ko": other, "cmdline_v1_rebuilt.ko": running.upper()}
+
+    def say():
+        tmp_path.joinpath("bundle.yml").write_text("patches:\n" + "".join(
+            f'  {file}: {{kernel_build_id: "{build_id}"}}\n' for file, build_id in entries.items()))
+
+    say()
+    outcome = play("patch", src=tmp_path)
+    assert outcome.code == 0, outcome.output
+    assert outcome.result["patch"]["sha256"] == hashlib.sha256(patches["cmdline_v1_rebuilt"].read_bytes()).hexdigest()
+    assert play("patch", src=tmp_path).result["changed"] is False
+    guest.clean()
+    refused = play("patch", src=tmp_path / "cmdline_v1.ko")
+    assert (refused.code, refused.result["code"]) == (2, "kernel-build-mismatch")
+    entries["cmdline_v1_rebuilt.ko"] = "11" * 20
+    say()
+    assert play("patch", src=tmp_path).result["patch"]["state"] == "no_build"
+    assert guest.live_patches() == []
+
+
+def test_the_newest_version_of_a_patch_in_a_bundle_is_loaded(play, guest, patches, tmp_path):
+    for name in ("cmdline_v1", "cmdline_v2"):
+        shutil.copy(patches[name], tmp_path / f"{name}.ko")
+    outcome = play("patch", src=tmp_path)
+    assert outcome.code == 0, outcome.output
+    assert guest.live_patches() == ["cmdline_v2"]
+    assert "older-versions-passed-over" in [found["code"] for found in outcome.result["findings"]]
+
+
 def test_a_host_that_a_bundle_has_no_build_for_is_not_a_failure(play, guest, patches, tmp_path):
     shutil.copy(patches["wrong_release"], tmp_path / "elsewhere.ko")
     outcome = play("patch", src=tmp_path)

@@ -141,10 +141,13 @@ def test_a_source_tells_who_has_no_build_and_who_does_not_run_it(status, build_m
         "  fix accepted on kept",
         "  no live patch on idle",
         "  not enabled, although there is a build: fix on idle",
+        "  enabled by name, but a build-id is missing, so the build is unknown: fix on kept",
         "3 hosts: 1 accepted, 2 without a live patch; 1 without a build, not a failure",
     ])
     covered = {host: facts["covered"] for host, facts in run.stats["livepatch_status"]["hosts"].items()}
     assert covered == {"kept": True, "idle": True, "bare": False}
+    coverage = {host: facts["coverage"] for host, facts in run.stats["livepatch_status"]["hosts"].items()}
+    assert coverage == {"kept": "unproven", "idle": "missing", "bare": None}
 
 
 def test_a_source_that_is_not_there_is_named(status):

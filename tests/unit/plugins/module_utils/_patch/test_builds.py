@@ -123,6 +123,16 @@ def test_a_kept_file_is_tied_to_its_kernel_build_too(kernel, apply, runs):
     assert (caught.value.code, len(kernel.loads)) == ("kernel-build-mismatch", 1)
 
 
+@pytest.mark.parametrize("metadata", [["x"], "text", 1, {"kernel_build_id": 5}, {"kernel_build_id": ["0a"]}])
+def test_a_damaged_kept_description_is_sent_again(kernel, apply, metadata):
+    apply(EVERY)
+    apply(EVERY, state="disabled")
+    path = f"/var/lib/kernel-livepatch/patches/{EVERY.sha256}.json"
+    kernel.put(path, json.dumps(dict(json.loads(kernel.read(path)), metadata=metadata)))
+    assert requested(apply, offer=EVERY.offer()) == EVERY.sha256
+    assert apply(EVERY)["patch"]["state"] == "enabled"
+
+
 def test_a_kernel_build_that_the_bundle_names_later_is_kept_with_the_file(kernel, apply, runs):
     runs(HERE)
     apply(EVERY)
