@@ -310,11 +310,11 @@ def test_a_trial_that_began_before_the_lock_was_free_is_over_when_the_patch_is_a
     apply(ONE)
     real = patch.accept
 
-    def meanwhile(change, controller):
+    def meanwhile(change, controller, faults):
         monkeypatch.setattr(patch, "accept", real)
         apply(name="one", state="absent")
         apply(ONE, trial=60)
-        return real(change, controller)
+        return real(change, controller, faults)
     monkeypatch.setattr(patch, "accept", meanwhile)
     apply(ONE, state="accepted", fresh=True)
     end_trial(host)
