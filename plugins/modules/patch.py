@@ -93,7 +93,8 @@ notes:
     as long as the next boot or a rollback needs them. A rollback is possible for each of the last five changes that
     loaded or removed a patch.
   - The host writes each change into its journal before it begins and after it has ended. If the journal cannot be
-    written, no patch is loaded. Patches can still be removed.
+    written, no patch is loaded. Patches can still be removed, also with a broken lock, store or ledger. The task then
+    warns of each missing record.
   - If the host has systemd, the first load installs and starts the unit C(kernel-livepatch.service). It loads accepted
     patches at boot, and records a clean shutdown. Without systemd, nothing is loaded at boot.
   - If a host crashes, a patch that was enabled and not accepted is quarantined. It is not loaded again, unless

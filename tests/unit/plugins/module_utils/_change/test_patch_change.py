@@ -193,10 +193,10 @@ def test_check_mode_of_nothing_to_do(apply):
 def test_another_run_may_win_the_race_to_the_lock(kernel, interface, apply, monkeypatch):
     real_lock = transaction.change_lock
 
-    def lock_after_another_run(host, change, wait):
+    def lock_after_another_run(*how):
         monkeypatch.setattr(transaction, "change_lock", real_lock)
         apply(FIX)
-        return real_lock(host, change, wait)
+        return real_lock(*how)
 
     monkeypatch.setattr(transaction, "change_lock", lock_after_another_run)
     result = apply(FIX)
@@ -210,11 +210,11 @@ def test_another_run_may_take_a_patch_out_before_this_one_has_the_lock(kernel, i
     apply(FIX, timeout=1, on_stall="wait")
     real_lock = transaction.change_lock
 
-    def lock_after_another_run(host, change, wait):
+    def lock_after_another_run(*how):
         monkeypatch.setattr(transaction, "change_lock", real_lock)
         kernel.let_go(7)
         apply(name="fix", state="absent")
-        return real_lock(host, change, wait)
+        return real_lock(*how)
 
     monkeypatch.setattr(transaction, "change_lock", lock_after_another_run)
     result = apply(FIX)

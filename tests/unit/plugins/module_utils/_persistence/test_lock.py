@@ -6,12 +6,20 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import stat
+import tempfile
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock, running_change
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import (
+    STOPPED_SECONDS,
+    STUCK_SECONDS,
+    change_lock,
+    running_change,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import PID
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
@@ -40,6 +48,10 @@ class Holder:
         os.close(tell)
         assert os.read(ready, 1) == b"x"
         os.close(ready)
+
+    @property
+    def pid(self):
+        return self._process
 
     def kill(self):
         """End the process without a chance to clean up; a second time is harmless."""
@@ -204,3 +216,48 @@ def test_a_transition_that_another_run_waits_for_is_told_as_that_run(kernel, app
 
 def test_a_busy_host_can_be_asked_what_would_change(apply, holder):
     assert apply(SimulatedPatch(), check_mode=True)["changed"] is True
+
+
+class RealProcesses(Host):
+    """A host whose processes and locks are this machine's, with a clock that only moves in sleep()."""
+
+    clock = 0.0
+
+    def now(self):
+        return self.clock
+
+    def sleep(self, seconds):
+        self.clock += seconds
+
+
+@pytest.fixture
+def real(tmp_path):
+    """In memory where there is one, as /run is: /proc/locks has other numbers for some file systems."""
+    top = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else str(tmp_path))
+    os.symlink("/proc", f"{top}/proc")
+    os.mkdir(f"{top}/run")
+    yield RealProcesses(top)
+    shutil.rmtree(top)
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_a_process_that_is_really_stopped_is_seen_with_and_without_a_record(real, record):
+    def hold():
+        if record:
+            return change_lock(real, CHANGE)
+        os.makedirs(real.path("/run/kernel-livepatch"), mode=0o700)
+        fcntl.flock(os.open(real.path(LOCK), os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
+        return open(os.devnull, encoding="utf-8")
+    process = Holder(hold)
+    try:
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        with change_lock(real, OTHER, going_back=True) as why:
+            assert why == f"process {process.pid} holds it and is stopped"
+        assert STOPPED_SECONDS <= real.now() < STUCK_SECONDS
+        assert busy(real).details["holder"] == (dict(CHANGE, pid=process.pid) if record else None)
+        os.kill(process.pid, signal.SIGCONT)
+    finally:
+        process.kill()
+    with change_lock(real, OTHER, going_back=True) as why:
+        assert why is None

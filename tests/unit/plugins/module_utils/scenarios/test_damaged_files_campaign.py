@@ -5,7 +5,7 @@
 
 No action ends with anything but its result or an error with a code; no trial stays past its end; what was accepted is
 kept, or it is told that it is not known; a look changes nothing. Every n-th combination runs with the unit tests; all
-run with KERNEL_LIVEPATCH_CAMPAIGN=all in the environment, and with a number, every such one.
+run with KERNEL_LIVEPATCH_CAMPAIGN=all in the environment, and a part of them with FIRST:EVERY, as 3:7.
 """
 
 import os
@@ -53,7 +53,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 
 # Every n-th of the combinations, from the first one on.
 EVERY, FIRST = 37, 11
-CHOSEN = os.environ.get("KERNEL_LIVEPATCH_CAMPAIGN", "")  # `all`, or another n
+CHOSEN = os.environ.get("KERNEL_LIVEPATCH_CAMPAIGN", "")  # `all`, or FIRST:EVERY
 TRIAL_SECONDS, DAMAGED_AT, ACTS_AT = 60, 30, 40
 TWO_HOURS = 2 * 3600
 MOST_SECONDS = 60  # of a combination, which takes a tenth of a second
@@ -149,9 +149,8 @@ COMBINATIONS = [(target, damage, action) for target, kinds in TARGETS.items() fo
 
 
 def combinations(target):
-    chosen = COMBINATIONS[FIRST::EVERY]
-    if CHOSEN:
-        chosen = COMBINATIONS if CHOSEN == "all" else COMBINATIONS[::int(CHOSEN)]
+    first, every = (0, 1) if CHOSEN == "all" else map(int, CHOSEN.split(":")) if CHOSEN else (FIRST, EVERY)
+    chosen = COMBINATIONS[first::every]
     return [(damage, action) for one, damage, action in chosen if one == target]
 
 
