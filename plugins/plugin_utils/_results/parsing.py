@@ -10,6 +10,7 @@ None for an error of Ansible itself. No text of a host can control the terminal.
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
@@ -114,10 +115,16 @@ def _text(answer: Mapping[str, t.Any], key: str) -> str:
     value = answer.get(key)
     if isinstance(value, str):
         return value[-LONGEST_MESSAGE:] if key != "msg" else value[:LONGEST_MESSAGE]
+    # Of a task of the user, this can be anything. In parts, because the whole can be very large.
+    text = ""
     try:
-        return str(value or "")[:LONGEST_MESSAGE]  # of a task of the user, this can be anything
-    except (RecursionError, ValueError):
+        for part in json.JSONEncoder(default=lambda one: f"a {type(one).__name__}").iterencode(value or ""):
+            text += part
+            if len(text) > LONGEST_MESSAGE:
+                break
+    except (RecursionError, TypeError, ValueError):
         return f"a {type(value).__name__}"
+    return text[:LONGEST_MESSAGE].strip('"')
 
 
 def failure_sentence(failure: Failure) -> str:
