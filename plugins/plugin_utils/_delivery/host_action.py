@@ -25,7 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 LARGEST_OUTPUT = 32 << 20  # characters of a module's output
 # The modules that change a host get the user's name; reading modules have no such option.
 CHANGING_MODULES = ("patch", "patch_rollback")
-# The result of these says that a bundle has no build for the host, and Ansible would only show "ok".
+# These warn of a host without a build, because Ansible only shows "ok". Warnings of hosts are dropped.
 WARNING_MODULES = ("patch", "patch_check")
 
 
