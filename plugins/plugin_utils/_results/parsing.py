@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import LEVELS, MOST, level_rank
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME, MOST_PATCHES
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import MOST_PATCHES
 
 MALFORMED = ("malformed-result", "The host returned a malformed result. Check that the host has not been compromised.")
 # With these codes of the controller, what the host did is not known.
 UNTRUSTED_CODES = (MALFORMED[0], "host-not-trusted")
-LONGEST_CODE, LONGEST_MESSAGE = 80, 2000  # characters
+LONGEST_CODE, LONGEST_TEXT, LONGEST_MESSAGE = 200, 200, 2000  # characters
 MOST_CODES = 10  # in one sentence
 
 Finding = Mapping[str, t.Any]
@@ -64,7 +64,7 @@ def are_names(place: t.Any) -> t.TypeGuard[Sequence[str]]:
 
 def is_name(value: t.Any) -> t.TypeGuard[str]:
     """Whether this is a text no longer than a patch's name, a kernel release or an architecture."""
-    return isinstance(value, str) and len(value) <= LONGEST_NAME
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
 
 
 def is_small(value: t.Any) -> t.TypeGuard[int]:
