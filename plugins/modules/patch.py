@@ -352,7 +352,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     offer,
     run_job,
     transition_seconds,
-    warn_no_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PatchRequest
@@ -388,8 +387,8 @@ def main():
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
     )
-    run_job(module, lambda host: warn_no_build(module, apply_request(
-        host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"])))
+    run_job(module, lambda host: apply_request(
+        host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"]))
 
 
 if __name__ == "__main__":

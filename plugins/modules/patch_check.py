@@ -271,7 +271,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     SOURCE_OPTIONS,
     offer,
     run_job,
-    warn_no_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
@@ -286,11 +285,7 @@ def main():
     if not options["src"]:
         module.fail_json(msg="src is missing. Name a patch file or a bundle.", code="bad-option")
 
-    def job(host):
-        result = check_host(host, offer(module), options["name"], options["report_only"])
-        return result if options["report_only"] else warn_no_build(module, result)
-
-    run_job(module, job)
+    run_job(module, lambda host: check_host(host, offer(module), options["name"], options["report_only"]))
 
 
 if __name__ == "__main__":

@@ -42,14 +42,6 @@ def run_job(module, job):
     module.exit_json(**without_surrogates(result))
 
 
-def warn_no_build(module, result):
-    """Warn of a host without a build, because Ansible only shows "ok"; returns the result of the job unchanged."""
-    for found in result["findings"]:
-        if found["code"] == "no-build":
-            module.warn(found["message"])
-    return result
-
-
 def transition_seconds(module):
     """The option transition_timeout in seconds; ends the module with an error if it is less than one."""
     seconds = module.params["transition_timeout"]

@@ -18,7 +18,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache, is_digest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import LARGEST_FILE, HostAction
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import (
     merge_results,
@@ -112,8 +112,10 @@ class PatchAction(HostAction):
         known = self._cache.find_description(sha256)
         if known:
             return dict(known, file=os.path.basename(path))
+        self._largest_output = LARGEST_FILE
         answer = self._execute_checked(
             module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars)
+        del self._largest_output
         if answer.get("failed"):
             raise TaskError("unreadable", f"{path} on the host cannot be read: {answer.get('msg')}.")
         try:

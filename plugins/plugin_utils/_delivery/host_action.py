@@ -23,9 +23,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 LARGEST_OUTPUT = 32 << 20  # characters of a module's output
+LARGEST_FILE = 512 << 20  # of any other output: a file that slurp reads has no such bound
 # The modules that change a host get the user's name; reading modules have no such option.
 CHANGING_MODULES = ("patch", "patch_rollback")
-# The result of these says that a bundle has no build for the host, and Ansible would only show "ok".
+# These warn of a host without a build, because Ansible only shows "ok". Warnings of hosts are dropped.
 WARNING_MODULES = ("patch", "patch_check")
 
 
@@ -35,6 +36,7 @@ class HostAction(ActionBase):
     TRANSFERS_FILES = False  # no temporary directory on a host without need of a file
     _supports_check_mode = True
     _supports_async = False  # async_status would return the result of the host unchecked
+    _largest_output = LARGEST_OUTPUT
 
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         if self._task.async_val:
@@ -74,13 +76,19 @@ class HostAction(ActionBase):
         except RecursionError:
             raise malformed("it is nested too deeply") from None
 
-    def _parse_returned_data(self, res: dict, *more: t.Any, **named: t.Any) -> dict:
-        """Drop what Ansible would show or act on before this action has the result.
+    def _low_level_execute_command(self, *more: t.Any, **named: t.Any) -> dict:
+        """Run a command; its output has no control characters, because ActionBase shows parts of it in warnings."""
+        result = super()._low_level_execute_command(*more, **named)
+        for key in ("stdout", "stderr"):
+            result[key] = printable_lines(result.get(key) or "", LARGEST_FILE)
+            result[f"{key}_lines"] = result[key].splitlines()
+        return result
 
-        ActionBase._parse_returned_data shows text around the result, and _execute_module other keys, as warnings.
-        """
-        res = dict(res, **{
-            key: _printable_output(res[key]) for key in ("stdout", "stderr") if isinstance(res.get(key), str)})
+    def _parse_returned_data(self, res: dict, *more: t.Any, **named: t.Any) -> dict:
+        """Drop what ActionBase._execute_module would show or act on before this action has the result."""
+        for key in ("stdout", "stderr"):
+            if len(res.get(key, "")) > self._largest_output:
+                raise malformed(f"its output is larger than {self._largest_output >> 20} MB")
         try:
             data = super()._parse_returned_data(res, *more, **named)
             return {key: data[key] for key in data if key in KEYS_OF_HOSTS}
@@ -119,12 +127,6 @@ class HostAction(ActionBase):
         if self._module() not in WARNING_MODULES or result.get("failed") or quiet:
             return []
         return [found["message"] for found in result.get("findings", ()) if found["code"] == "no-build"][:1]
-
-
-def _printable_output(text: str) -> str:
-    if len(text) > LARGEST_OUTPUT:
-        raise malformed(f"its output is larger than {LARGEST_OUTPUT >> 20} MB")
-    return printable_lines(text, LARGEST_OUTPUT)
 
 
 def _one_line(text: t.Any) -> str:

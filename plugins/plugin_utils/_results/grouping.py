@@ -53,7 +53,7 @@ def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]
         # From the worst level on, because the first codes are kept.
         for entry in sorted(entries, key=level_rank):
             key = (entry["level"], truncate(entry["code"], LONGEST_CODE))
-            if key not in of_host and len(of_host) == MOST_CODES:
+            if key not in of_host and len(of_host) >= MOST_CODES:
                 key = LEFT_OUT
             group = found.setdefault(key, _Group(truncate))
             listed = of_host.setdefault(key, 0)

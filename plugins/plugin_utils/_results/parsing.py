@@ -10,17 +10,18 @@ None for an error of Ansible itself. No text of a host can control the terminal.
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import LEVELS, MOST, level_rank
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME, MOST_PATCHES
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import MOST_PATCHES
 
 MALFORMED = ("malformed-result", "The host returned a malformed result. Check that the host has not been compromised.")
 # With these codes of the controller, what the host did is not known.
 UNTRUSTED_CODES = (MALFORMED[0], "host-not-trusted")
-LONGEST_CODE, LONGEST_MESSAGE = 80, 2000  # characters
+LONGEST_CODE, LONGEST_TEXT, LONGEST_MESSAGE = 200, 200, 2000  # characters
 MOST_CODES = 10  # in one sentence
 
 # The code of a host that has not answered when the bound of its task was over.
@@ -66,7 +67,7 @@ def are_names(place: t.Any) -> t.TypeGuard[Sequence[str]]:
 
 def is_name(value: t.Any) -> t.TypeGuard[str]:
     """Whether this is a text no longer than a patch's name, a kernel release or an architecture."""
-    return isinstance(value, str) and len(value) <= LONGEST_NAME
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
 
 
 def is_small(value: t.Any) -> t.TypeGuard[int]:
@@ -117,10 +118,16 @@ def _text(answer: Mapping[str, t.Any], key: str) -> str:
     value = answer.get(key)
     if isinstance(value, str):
         return value[-LONGEST_MESSAGE:] if key != "msg" else value[:LONGEST_MESSAGE]
+    # Of a task of the user, this can be anything. In parts, because the whole can be very large.
+    text = ""
     try:
-        return str(value or "")[:LONGEST_MESSAGE]  # of a task of the user, this can be anything
-    except (RecursionError, ValueError):
+        for part in json.JSONEncoder(default=lambda one: f"a {type(one).__name__}").iterencode(value or ""):
+            text += part
+            if len(text) > LONGEST_MESSAGE:
+                break
+    except (RecursionError, TypeError, ValueError):
         return f"a {type(value).__name__}"
+    return text[:LONGEST_MESSAGE].strip('"')
 
 
 def failure_sentence(failure: Failure) -> str:

@@ -37,7 +37,7 @@ SYMBOL, MAYBE_SYMBOL = Text(512), Text(512, null=True)  # KSYM_NAME_LEN (include
 MAYBE_DIGEST = Text(128, null=True)
 RELEASE, MAYBE_RELEASE = Text(LONGEST_NAME), Text(LONGEST_NAME, null=True)
 MAYBE_TRANSACTION, MAYBE_TIME, MAYBE_BOOT = Text(128, null=True), Text(64, null=True), Text(64, null=True)
-MAYBE_PARAMETERS = Text(8192, null=True)  # kernel command lines of modules are bounded by a page or two
+MAYBE_PARAMETERS = Text(8192, cut=True, null=True)  # for people; no task uses it
 CODE, MAYBE_CODE = Text(80, pattern="[a-z0-9-]+"), Text(80, null=True)
 NAMES = Items(NAME, MOST_PATCHES)
 LOG = Items(Text(1000, cut=True), 100, keep="first", title="kernel_log")

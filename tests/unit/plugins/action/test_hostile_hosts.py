@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -133,6 +134,18 @@ def test_an_error_with_the_output_of_a_host_is_the_same_error_without_control_ch
     assert type(caught.value) is error and caught.value.__context__ is None
     assert str(caught.value).startswith("ssh: ?[2J? banner\nno route xxx")
     assert len(str(caught.value)) <= 8000
+
+
+def test_no_output_of_a_command_on_a_host_keeps_control_characters(monkeypatch):
+    shown = []
+    monkeypatch.setattr(Display, "display", lambda _self, text, *_args, **_options: shown.append(text))
+    monkeypatch.setattr(ActionBase, "_low_level_execute_command", lambda *_command, **_options: {
+        "rc": 1, "stdout": "", "stdout_lines": [], "stderr": "\x1b[2J\u202e\nmine", "stderr_lines": ["\x1b[2J"]})
+    action = action_of("patch_info", "")
+    monkeypatch.setattr(action, "_should_remove_tmp_path", lambda _path: True)
+    action._remove_tmp_path("/tmp/x", force=True)  # which warns of a directory that it could not remove
+    assert "mine" in "".join(shown)
+    assert all(text.replace("\n", "").isprintable() for text in shown)
 
 
 def test_an_error_that_is_clean_stays_as_it_is():

@@ -46,6 +46,8 @@ VALUES = {
     "blockers": [dict(BLOCKER, comm=f"task{number}") for number in range(MANY)],
     "long blockers": [dict(BLOCKER, comm=LONG)] * 60,
     "names": [{"name": f"n{number}", "state": "enabled", "patched": True, "functions": []} for number in range(MANY)],
+    "as many names as possible": [
+        {"name": f"{number:03}" + "n" * 125, "state": "enabled", "code": "x"} for number in range(200)],
     "functions": [{"name": "vmlinux", "patched": True, "functions": [
         {"name": f"{number}" + "f" * 500, "sympos": 1} for number in range(MANY)]}],
     "texts": [f"t{number}" for number in range(MANY)],
@@ -115,7 +117,8 @@ def test_a_rollout_with_its_record_its_lines_and_its_page_is_bounded(step, tmp_p
     src.write_bytes(build_module("source_simple", '-DNAME="fix"').read_bytes())
     good = {"check": "patch_check", "load": "patch", "look": "patch_watch", "keep": "patch", "back": "patch_rollback",
             "proof": "patch_verify"}[step]
-    for number, value in enumerate(VALUES.values()):
+    for number, name in enumerate(("codes", "long findings", "blockers", "functions", "long text", "deep")):
+        value = VALUES[name]
         answer = {**honest(good), **dict.fromkeys(("findings", "blockers", "functions", "health"), value)}
         for bad in (answer, {**answer, "failed": True, "msg": value, "code": value}):
             directory = tmp_path / f"{number}{'failed' in bad}"
@@ -136,4 +139,4 @@ def test_one_host_does_not_hide_the_codes_and_the_messages_of_another():
     assert found["x", "warning"]["messages"][-1] == "mine" and found["x", "warning"]["hosts"][-1] == "good"
     assert found["y", "note"]["hosts"] == ["good"]
     assert found["findings-left-out", "warning"]["hosts"] == ["bad"]
-    assert len(groups) == 33
+    assert len(groups) == 33  # 30 codes of the bad host, the group of its others, and two of the good one

@@ -34,7 +34,9 @@ def one(build_module, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("keep", ["unreachable", CUT_SHORT, {"patch": 7}, failed("no-space", patch=patch("accepted"))])
+@pytest.mark.parametrize("keep", [
+    "unreachable", CUT_SHORT, {"patch": 7}, failed("no-space", patch=patch("accepted")), failed("malformed-result"),
+    failed("host-not-trusted")])
 def test_who_may_have_accepted_does_not_revert_automatically(one, keep):
     _record, host, told = one({"keep": keep, "back": "unreachable"})
     assert (host["state"], host["trial_ends"]) == ("unknown", None)
@@ -62,7 +64,9 @@ def test_who_has_refused_to_accept_reverts_automatically(one):
     assert host["state"] == "reverting" and f"reverts automatically by {host['trial_ends']}" in told
 
 
-@pytest.mark.parametrize("load", [CUT_SHORT, failed("no-space", transaction="t1"), {"patch": {}}])
+@pytest.mark.parametrize("load", [
+    CUT_SHORT, failed("no-space", transaction="t1"), {"patch": {}}, failed("malformed-result"),
+    failed("host-not-trusted")])
 def test_a_load_that_was_cut_short_may_have_left_the_patch_on_trial(one, load):
     _record, host, told = one({"load": load, "back": "unreachable"})
     assert host["state"] == "reverting" and "possibly still on trial" in told

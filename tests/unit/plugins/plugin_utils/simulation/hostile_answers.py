@@ -143,8 +143,11 @@ def action_of(module, stdout, options=None):
 
 def _processed(action, stdout):
     """What ActionBase._execute_module does with the output of a module."""
+    with mock.patch.object(ActionBase, "_low_level_execute_command", lambda *_command, **_options: {
+            "rc": 0, "stdout": stdout, "stdout_lines": [], "stderr": "", "stderr_lines": []}):
+        result = action._low_level_execute_command("")
     profile = ["legacy"] if "profile" in inspect.signature(ActionBase._parse_returned_data).parameters else []
-    data = action._parse_returned_data({"stdout": stdout, "stderr": "", "rc": 0}, *profile)
+    data = action._parse_returned_data(result, *profile)
     data.pop("_ansible_suppress_tmpdir_delete", False)
     remove_internal_keys(data)
     for key in ("stdout", "stderr"):
