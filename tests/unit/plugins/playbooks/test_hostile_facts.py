@@ -156,6 +156,6 @@ def test_a_wrong_value_is_refused_before_any_host_is_asked_in_the_same_words(rol
 
 def test_a_wrong_value_of_one_host_is_refused_with_its_name(rollout, tmp_path):
     run = rollout([CANARY, SECOND], playbook="kernel.livepatch.rollback", inventory={
-        "hosts": {SECOND: {"livepatch_rollback_to": "prevous"}}})
+        "hosts": {CANARY: {}, SECOND: {"livepatch_rollback_to": "prevous"}}})
     assert run.code == 2 and not (tmp_path / "calls.jsonl").exists(), run.output
     assert f"{SECOND}: livepatch_rollback_to is 'prevous'. Give previous" in run.output
