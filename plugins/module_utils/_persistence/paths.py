@@ -11,6 +11,7 @@ OLDER_JOURNAL = f"{JOURNAL}.1"
 STORE_DIRECTORY = f"{STATE_DIRECTORY}/patches"
 CLEAN_SHUTDOWN = f"{STATE_DIRECTORY}/clean-shutdown"
 PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
+TESTED = b"# tested with "  # begins the third line of the program; the file of a Python follows
 
 # Gone with the boot.
 RUN_DIRECTORY = "/run/kernel-livepatch"

@@ -23,7 +23,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.trust import resolve_trusted
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM, STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    PROGRAM,
+    STATE_DIRECTORY,
+    TESTED,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import program_argv
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -57,7 +61,7 @@ def ensure_program(host, probe=False):
     `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and OSError.
     """
     argv = program_argv(_interpreter(host))
-    content = _content(argv)
+    content = _content(host, argv)
     if not _has_bytes(host, content):
         _install(host, argv, content)
     elif probe:
@@ -68,11 +72,13 @@ def ensure_program(host, probe=False):
 def is_current(host, argv):
     """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
     """
-    return _fault(host, host.resolved(argv[0])) is None and _has_bytes(host, _content(argv))
+    return _fault(host, host.resolved(argv[0])) is None and _has_bytes(host, _content(host, argv))
 
 
-def _content(argv):
-    return seal(f"#!{' '.join(argv[:-1])}\n".encode("ascii"), _archive(_sources()))
+def _content(host, argv):
+    """The bytes of the program. The third line has the file of the Python, in whose name is its version."""
+    tested = TESTED + os.fsencode(host.resolved(argv[0])) + b"\n"
+    return seal(f"#!{' '.join(argv[:-1])}\n".encode("ascii"), tested + _archive(_sources()))
 
 
 def _has_bytes(host, content):

@@ -164,8 +164,34 @@ def test_without_its_file_a_damaged_one_is_told(accepted_host, apply):
     assert (error.code, "with its file as src" in error.message) == ("kept-file-damaged", True)
 
 
+def upgrade(host):
+    """The name of the distribution's Python leads to another version."""
+    os.rename(host.path("/usr/bin/python3"), host.path("/usr/bin/python3.12"))
+    os.symlink("python3.12", host.path("/usr/bin/python3"))
+
+
+def test_a_python_that_the_program_was_tested_with_is_not_run_again(accepted_host, apply):
+    accepted_host.commands.clear()
+    assert forecast(accepted_host) == (["v1"], [])
+    apply(V1, state="accepted")
+    assert not [argv for argv in accepted_host.commands if argv[-1] == "ready"]
+
+
+def test_another_version_of_python_is_tested_and_then_known(accepted_host, apply):
+    upgrade(accepted_host)
+    accepted_host.commands.clear()
+    assert forecast(accepted_host) == (["v1"], [])
+    assert [argv[-1] for argv in accepted_host.commands if argv[-1] == "ready"] == ["ready"]
+    assert apply(V1, state="accepted", fresh=True)["changed"] is True
+    assert apply(V1, state="accepted")["changed"] is False
+    accepted_host.commands.clear()
+    assert forecast(accepted_host) == (["v1"], [])
+    assert not [argv for argv in accepted_host.commands if argv[-1] == "ready"]
+
+
 @pytest.mark.parametrize("output, told", [("SyntaxError: invalid syntax", True), ("ready", False)])
 def test_a_python_that_cannot_run_the_program_is_told(accepted_host, apply, output, told):
+    upgrade(accepted_host)
     answer = accepted_host.answer
     accepted_host.answer = lambda argv: (1, f"Traceback\n{output}") if argv[-1] == "ready" and told else answer(argv)
     patches, codes = forecast(accepted_host)
@@ -178,6 +204,7 @@ def test_a_program_that_takes_too_long_is_no_finding(accepted_host):
     def run(argv, seconds):
         raise LivepatchError("command-timed-out", "x")
 
+    upgrade(accepted_host)
     accepted_host.run = run
     assert forecast(accepted_host) == (["v1"], [])
 
