@@ -4,11 +4,13 @@
 """How every module ends: with its result, with what it needs, or with one error."""
 
 import errno
+import json
 import os
-from importlib import import_module
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import ansible_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -36,24 +38,38 @@ def test_a_need(kernel, run):
     assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "request": {"file": FIX.sha256}})
 
 
-@pytest.mark.parametrize("module, job", [("patch_info", "host_inventory"), ("patch_check", "check_host")])
-def test_bytes_of_a_name_on_the_disk_that_are_not_utf_8_end_no_module(kernel, run, monkeypatch, module, job):
-    jobs = import_module(f"ansible_collections.kernel.livepatch.plugins.modules.{module}")
-    hostile = {"findings": [], "names": ["fi\udcff.ko", {"\ud800": ("a\udce9",)}]}
-    assert hasattr(jobs, job)
-    monkeypatch.setattr(jobs, job, lambda *args, **options: dict(hostile))
-    options = {"src": "fix.ko", "offer": FIX.offer()} if module == "patch_check" else {}
-    code, result = run(module, **options)
-    found = result.get("livepatch", result)
-    assert (code, found["names"]) == (0, ["fi?.ko", {"?": ["a?"]}])
+class Ended(Exception):
+    """How a module ended: its method, and the result."""
 
-    def fail(*_args, **_options):
-        raise OSError(errno.EIO, "Input/output error", "/lib/fi\udcff.ko")
 
-    monkeypatch.setattr(jobs, job, fail)
-    code, result = run(module, **options)
-    assert (code, result["code"]) == (1, "os-error")
-    assert "/lib/fi?.ko" in result["msg"]
+class SimulatedModule:
+    """Ends like AnsibleModule, with an exception instead of the process."""
+
+    def exit_json(self, **result):
+        raise Ended("exit", result)
+
+    def fail_json(self, **result):
+        raise Ended("fail", result)
+
+
+@pytest.mark.parametrize("hostile, how, shown", [
+    ({"names": ["fi\udcff.ko", {"\ud800": ("a\udce9",)}], "number": 1}, "exit",
+     {"names": ["fi?.ko", {"?": ["a?"]}], "number": 1}),
+    (ControllerRequest(reading={"path": "/fi\udcff.ko"}), "exit",
+     {"changed": False, "request": {"reading": {"path": "/fi?.ko"}}}),
+    (LivepatchError("bad-name", "fi\udcff is wrong.", names=["\udcff"]), "fail",
+     {"msg": "fi? is wrong.", "code": "bad-name", "names": ["?"]}),
+])
+def test_bytes_of_a_name_on_the_disk_that_are_not_utf_8_end_no_module(hostile, how, shown):
+    def job(_host):
+        if isinstance(hostile, Exception):
+            raise hostile
+        return hostile
+
+    with pytest.raises(Ended) as ended:
+        ansible_module.run_job(SimulatedModule(), job)
+    assert ended.value.args == (how, shown)
+    json.dumps(shown).encode("ascii")
 
 
 def test_an_error_with_its_details(kernel, run):
