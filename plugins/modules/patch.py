@@ -76,6 +76,7 @@ options:
       - V(symbol-version-mismatch), the patch was built against other versions of the kernel's symbols.
       - V(symbol-not-exported), nothing exports a needed symbol.
       - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
+      - V(object-built-in), a part of the patch is for code that is built into this kernel, and has no effect.
       - Other blockers cannot be ignored. The kernel would refuse such a patch, or it must never be loaded, like a build
         for another kernel release.
     type: list

@@ -85,8 +85,8 @@ def test_an_error_with_its_details(kernel, run):
 
 
 @pytest.mark.parametrize("error, sentence", [
-    (OSError(errno.EIO, "Input/output error", "/proc/x"), "/proc/x: Input/output error."),
-    (OSError(errno.EIO, "Input/output error"), "from the operating system: Input/output error."),
+    (OSError(errno.EIO, "Input/output error", "/proc/x"), "/proc/x: Input/output error (EIO (5))."),
+    (OSError(errno.EIO, "Input/output error"), "from the operating system: Input/output error (EIO (5))."),
     (OSError("said nothing more"), "from the operating system: said nothing more."),
 ])
 @pytest.mark.parametrize("module, options", [
