@@ -21,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hist
     changed_stack,
     journal_changes,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import ends_unfinished
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
     contains_build,
@@ -100,7 +101,7 @@ def starting_point(host, to):
     if to == "original":
         return [], None
     undone, unreadable = set(), None
-    for begin, end in _changes(host):
+    for begin, end in _changes(host, to):
         if begin is None:
             unreadable = "it has damaged lines, or lines of another version of this collection"
             continue
@@ -122,14 +123,26 @@ def starting_point(host, to):
         f"The journal has no change called {to} of this kernel. Name a transaction from the journal of patch_info.")
 
 
-def _changes(host):
+def _changes(host, to):
     """The journal's changes; raises LivepatchError `journal-unreadable` instead of an OSError."""
     try:
-        yield from journal_changes(host)
+        changes = journal_changes(host)
+        if to == "previous" and ends_unfinished(host):
+            newest = next(changes, (None, None))
+            if not _is_in_effect(host, newest[1]):
+                raise _journal_unreadable("its last line is cut, and other patches are enabled than before it")
+            yield newest
+        yield from changes
     except OSError as error:
         if may_not_read(host, error):
             raise
         raise _journal_unreadable(reason(error)) from error
+
+
+def _is_in_effect(host, end):
+    """Whether the enabled patches are those after a change; a change without an end may have been the last one."""
+    enabled = [patch["name"] for patch in interface_adapter(host).patches() if patch["state"] == "enabled"]
+    return end is None or names_of(end["after"]) == enabled
 
 
 def _journal_unreadable(why):

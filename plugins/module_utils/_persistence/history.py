@@ -4,7 +4,11 @@
 """Reads the last changes of a host from its journal: one entry for the begin and the end of a change."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import UNKNOWN_ACTOR
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import SHAPES, newest_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import (
+    SHAPES,
+    ends_unfinished,
+    newest_records,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import running_change
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import same_stack
 
@@ -34,7 +38,7 @@ def history(host):
 
 def _pairs(host):
     """Transaction to its records by event, newest first, and the number of unreadable lines."""
-    pairs, begun, unreadable = {}, 0, 0
+    pairs, begun, unreadable = {}, 0, int(ends_unfinished(host))
     for record in newest_records(host):
         if record is None:
             unreadable += 1

@@ -76,15 +76,38 @@ def append_record(host, event, record):
 
 
 def newest_records(host):
-    """The journal's records from the newest to the oldest, None for each unreadable line; raises OSError."""
+    """The journal's records from the newest to the oldest, None for each unreadable line; raises OSError.
+
+    Leaves out an unfinished last line (see ends_unfinished).
+    """
     for path in (JOURNAL, OLDER_JOURNAL):
         try:
             content = read_own(host, path)
         except FileNotFoundError:
             continue
+        if path == JOURNAL:
+            content = content[:_finished(content)]
         for line in reversed(content.split(b"\n")):
             if line:
                 yield _record(line)
+
+
+def ends_unfinished(host):
+    """Whether the last line has no end: its writer was killed, or the file was cut; raises OSError.
+
+    The event of a line only goes on after its write. So a killed writer leaves nothing else without a line.
+    """
+    try:
+        content = read_own(host, JOURNAL)
+    except FileNotFoundError:
+        return False
+    return _finished(content) < len(content)
+
+
+def _finished(content):
+    """The number of bytes before an unfinished last line; a record without its newline is finished."""
+    start = content.rfind(b"\n") + 1
+    return len(content) if start == len(content) or _record(content[start:]) else start
 
 
 def _make_room(path, older, wanted):
@@ -102,10 +125,12 @@ def _append(path, line):
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         size = os.fstat(descriptor).st_size
-        # A power cut can have left the last line unfinished.
-        unfinished = size and os.pread(descriptor, 1, size - 1) != b"\n"
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":  # the last writer was killed, or the power was cut
+            size = _finished(os.pread(descriptor, size, 0))
+            os.ftruncate(descriptor, size)
+            line = b"\n" + line if os.pread(descriptor, 1, max(size - 1, 0)) not in (b"", b"\n") else line
         try:
-            _write(descriptor, b"\n" + line if unfinished else line)
+            _write(descriptor, line)
             os.fsync(descriptor)
             if not size:
                 _sync_new(path)

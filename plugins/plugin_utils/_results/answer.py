@@ -103,7 +103,7 @@ def _read(module: str, data: t.Any) -> dict[str, t.Any]:
         result["exception"] = traceback
     if sizes.left_out:
         result["warnings"] = [
-            f"The host returned {count} entries in {title}. The result has {most} of them."
+            f"The host returned too many {title}, namely {count}. The result has {most} of them."
             for title, (count, most) in sorted(sizes.left_out.items())]
     return result
 

@@ -148,7 +148,7 @@ class Items:
 
     def _kept(self, value: list[t.Any], sizes: Sizes) -> list[t.Any]:
         if not self.keep:
-            raise Misfit(f"has {len(value)} entries, and at most {self.most} are possible")
+            raise Misfit(f"is longer than {self.most} (it has {len(value)})")
         sizes.left_out[self.title] = (len(value), self.most)
         if self.keep == "first":
             return value[:self.most]

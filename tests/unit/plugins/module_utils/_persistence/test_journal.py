@@ -11,7 +11,11 @@ import stat
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import journal
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record, newest_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import (
+    append_record,
+    ends_unfinished,
+    newest_records,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
     OLDER_JOURNAL,
@@ -121,14 +125,28 @@ def test_a_line_that_is_written_in_pieces_is_whole(kernel, monkeypatch):
     assert numbers(kernel) == ["1"]
 
 
-@pytest.mark.parametrize("rest", [b'{"half', b"\0" * 100, b"\xff", b"[" * 100000, b"7", b"null", b"[]", b"{}"])
-@pytest.mark.parametrize("end", [b"", b"\n"])
-def test_damage_is_counted_and_in_nobody_s_way(kernel, rest, end):
+RESTS = [b'{"half', b"\0" * 100, b"\xff", b"[" * 100000, b"7", b"null", b"[]", b"{}"]
+
+
+@pytest.mark.parametrize("rest", RESTS)
+def test_a_damaged_line_is_counted_and_kept(kernel, rest):
     append(kernel, 1)
-    kernel.put(JOURNAL, kernel.read_bytes(JOURNAL) + rest + end)
-    assert numbers(kernel) == [None, "1"]
+    kernel.put(JOURNAL, kernel.read_bytes(JOURNAL) + rest + b"\n")
+    assert (numbers(kernel), ends_unfinished(kernel)) == ([None, "1"], False)
     append(kernel, 2)
     assert numbers(kernel) == ["2", None, "1"]
+
+
+@pytest.mark.parametrize("rest", RESTS)
+@pytest.mark.parametrize("before", [1, 0])
+def test_an_unfinished_last_line_is_told_apart_and_gone_with_the_next_record(kernel, rest, before):
+    for _number in range(before):
+        append(kernel, 1)
+    kernel.put(JOURNAL, kernel.read_bytes_or(JOURNAL, b"") + rest)
+    assert (numbers(kernel), ends_unfinished(kernel)) == (["1"] * before, True)
+    append(kernel, 2)
+    assert (numbers(kernel), ends_unfinished(kernel)) == (["2", *["1"] * before], False)
+    assert kernel.read_bytes(JOURNAL).count(b"\n") == before + 1
 
 
 def test_a_line_without_its_end_only_is_a_record(kernel):

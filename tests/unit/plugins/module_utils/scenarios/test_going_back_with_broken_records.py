@@ -288,6 +288,7 @@ JOURNALS = {
     "newest change damaged": lambda host: host.put(JOURNAL, b"".join(lines(host)[:-2]) + b"garbage\n[]\n"),
     "newer version": lambda host: host.put(JOURNAL, b"".join(
         [*lines(host)[:-2], *(line.replace(b'"schema": 1', b'"schema": 2') for line in lines(host)[-2:])])),
+    "cut in the newest change": lambda host: host.put(JOURNAL, b"".join(lines(host)[:-2]) + lines(host)[-2][:90]),
     "deep": lambda host: host.put(JOURNAL, b"".join(lines(host)[:-2]) + b"[" * 100000 + b"\n"),
 }
 
@@ -305,6 +306,19 @@ def test_previous_undoes_nothing_if_it_cannot_know_the_newest_change(host, inter
     assert stack(host, interface) == ["v1"]
     roll_back(host, "original", 3, "reverse")
     assert stack(host, interface) == []
+
+
+def test_a_line_that_a_killed_change_left_unfinished_hides_no_change(host, interface, apply):
+    """Nothing is changed before its line is written, so the patches are those after the last whole line."""
+    accept(apply, V1)
+    apply(ONE)
+    whole = host.read_bytes(JOURNAL)
+    host.put(JOURNAL, whole + b'{"action": "patch", "bef')
+    assert "journal-damaged" in drift_codes(host)
+    roll_back(host, "previous", 3, "reverse")
+    assert stack(host, interface) == ["v1"]
+    assert host.read_bytes(JOURNAL).startswith(whole + b'{"action": "rollback"')
+    assert "journal-damaged" not in drift_codes(host)
 
 
 @pytest.mark.parametrize("damage", [damages.io_error, damages.a_directory, damages.a_dangling_link])

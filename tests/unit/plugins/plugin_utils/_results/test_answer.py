@@ -76,18 +76,18 @@ def test_the_worst_findings_are_kept_and_a_warning_tells_how_many_there_were():
     findings = [dict(FINDING, level="note")] * 99_999 + [dict(FINDING, level="blocker")]
     result = read_answer("patch", honest("patch", findings=findings))
     assert (len(result["findings"]), result["findings"][-1]["level"]) == (1000, "blocker")
-    assert result["warnings"] == ["The host returned 100000 entries in findings. The result has 1000 of them."]
+    assert result["warnings"] == ["The host returned too many findings, namely 100000. The result has 1000 of them."]
 
 
 def test_the_first_tasks_are_kept():
     [blocker] = honest("patch")["blockers"]
     result = read_answer("patch", honest("patch", blockers=[dict(blocker, pid=pid) for pid in range(100_000)]))
     assert [one["pid"] for one in result["blockers"]] == list(range(500))
-    assert result["warnings"] == ["The host returned 100000 entries in blockers. The result has 500 of them."]
+    assert result["warnings"] == ["The host returned too many blockers, namely 100000. The result has 500 of them."]
 
 
 def test_what_no_honest_host_has_that_many_of_is_refused():
-    assert "target has 201 entries, and at most 200 are possible" in refused(
+    assert "target is longer than 200 (it has 201)" in refused(
         "patch_rollback", honest("patch_rollback", target=["x"] * 201))
 
 

@@ -102,7 +102,7 @@ def test_own_tasks_that_no_program_of_the_controller_can_read_count_as_one(tmp_p
 def test_a_trial_that_cannot_be_so_long_is_refused():
     options = dataclasses.replace(DEFAULTS, health_checks=CHECKS)
     needed = 13_500_420 + SILENT
-    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of {needed} seconds, .* {LONGEST_TRIAL}"):
+    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of {needed} s, .* {LONGEST_TRIAL}"):
         trial_seconds(options, [500_000], 10, 5000)
 
 
