@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import struct
 
 import pytest
 
@@ -25,6 +26,9 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     kept_file_path,
     reboot,
     stack,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     UNIT_FILE,
@@ -156,6 +160,27 @@ def test_a_damaged_file_of_one_patch_leaves_the_others(accepted_host, interface,
     assert forecast(accepted_host) == (["one"], ["accepted-file-damaged"])
     assert os.path.exists(kept_file_path(accepted_host, V1))  # a look removes nothing
     assert apply(ONE, state="accepted")["changed"] is False
+
+
+@pytest.mark.parametrize("shown", ["bb" * 20, None], ids=["another", "not shown"])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_patch_that_is_tied_to_another_build_of_the_kernel_is_not_forecast(
+        host, interface, apply, systemd, shown, restarts):
+    def runs(build_id):
+        note = struct.pack("=III", 4, 20, 3) + b"GNU\0" + bytes.fromhex(build_id) if build_id else b""
+        host.put("/sys/kernel/notes", note)
+    tied = SimulatedPatch("tied", build_id="77" * 20, metadata={"kernel_build_id": "aa" * 20})
+    runs("aa" * 20)
+    accept(apply, tied)
+    accept(apply, ONE)
+    assert forecast(host) == (["tied", "one"], [])
+    runs(shown)
+    if restarts:
+        reboot(host)
+        systemd.stop_all()
+        assert failure(boot, host).code in ("kernel-build-mismatch", "kernel-build-unknown")
+        assert stack(host, interface) == ["one"]
+    assert forecast(host) == (["one"], ["accepted-for-other-kernel-build"])
 
 
 def test_without_its_file_a_damaged_one_is_told(accepted_host, apply):
