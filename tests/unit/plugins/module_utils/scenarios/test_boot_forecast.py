@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The forecast of the next boot comes from what that boot needs, and state accepted repairs what is ours."""
 
+import errno
 import os
 import shutil
 import struct
@@ -252,6 +253,20 @@ def test_a_journal_that_cannot_be_written_is_told(accepted_host):
     os.mkdir(accepted_host.path(JOURNAL))
     patches, codes = forecast(accepted_host)
     assert (patches, "boot-journal-unusable" in codes) == ([], True)
+
+
+@pytest.mark.parametrize("path", [STORE_DIRECTORY, JOURNAL, PROGRAM])
+def test_a_disk_that_gives_no_status_is_told_and_ends_no_look(accepted_host, monkeypatch, path):
+    real = accepted_host.status
+
+    def status(one):
+        if one == path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), one)
+        return real(one)
+    monkeypatch.setattr(accepted_host, "status", status)
+    patches, codes = forecast(accepted_host)
+    told = {STORE_DIRECTORY: "boot-directory-refused", JOURNAL: "record-unusable", PROGRAM: "boot-program-damaged"}
+    assert (codes, patches) == ([told[path]], ["v1"] if path == JOURNAL else [])
 
 
 def test_a_masked_unit_is_told_and_left(accepted_host, apply):
