@@ -79,6 +79,10 @@ DRIFT = {
         "warning", False,
         "{name} is accepted for kernel {release}, but this host's file of it is damaged ({why}), so no boot can load "
         "it. Set it to state accepted again, with its file as src."),
+    "accepted-for-other-kernel-build": (
+        "warning", False,
+        "{name} is accepted for kernel {release} with the build-id {wanted}, and this host runs another build of it, "
+        "so a boot of this kernel does not load {name}. Set a build for this kernel to state accepted."),
     "boot-unit-changed": (
         "warning", False,
         "No boot will load the accepted patches, because {path} is not as this collection writes it: {why}. Set one of "

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import tempfile
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -25,12 +26,17 @@ def private_directory(path):
             "not-permitted", f"This user may not create {path}. Run the task with become: true.") from error
     except FileExistsError:  # something exists, and is checked below
         pass
+    refuse_shared_directory(path)
+    return path
+
+
+def refuse_shared_directory(path):
+    """Raises LivepatchError `directory-not-private` for what is not a directory for this user alone, and OSError."""
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise LivepatchError(
             "directory-not-private",
             f"Other users can use {path}, or it is not a directory. Remove it, or set its owner and mode 0700.")
-    return path
 
 
 def write_private(path, write):
@@ -47,7 +53,8 @@ def write_private(path, write):
             os.fsync(stream.fileno())
         os.rename(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # another change without the lock can have swept it
+            os.unlink(temporary)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise LivepatchError(
                 "no-space", f"There is no space for the patch file below {directory}. Free some space and run again."

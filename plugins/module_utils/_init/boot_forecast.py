@@ -15,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, UNITS, Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import directory_fault
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
     PROGRAM,
@@ -97,26 +98,18 @@ def _directory_faults(host):
         why = directory_fault(host, path)
         if why:
             yield finding("boot-directory-refused", path, path=path, why=why)
-    if os.path.lexists(host.path(JOURNAL)) and not stat.S_ISREG(host.status(JOURNAL).st_mode):
-        yield finding("boot-journal-unusable", JOURNAL, path=JOURNAL)
-
-
-def directory_fault(host, path):
-    """Why a change refuses a directory of this collection, as a clause; None for a good or an absent one."""
     try:
-        status = host.status(path)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISDIR(status.st_mode):
-        return "it is not a directory"
-    if status.st_uid != host.user_id():
-        return "it belongs to another user"
-    return "other users can use it" if stat.S_IMODE(status.st_mode) & 0o077 else None
+        is_file = stat.S_ISREG(host.status(JOURNAL).st_mode)
+    except OSError:  # absent, or below a directory that is reported already
+        return
+    if not is_file:
+        yield finding("boot-journal-unusable", JOURNAL, path=JOURNAL)
 
 
 def _is_tested(host, argv):
     """Whether the program was tested with this Python; a run is slow, and another file is another version."""
-    return TESTED + os.fsencode(host.resolved(argv[0])) + b"\n" in _content(host, PROGRAM)[:MOST_HEAD]
+    head = (_content(host, PROGRAM) or b"")[:MOST_HEAD]
+    return TESTED + os.fsencode(host.resolved(argv[0])) + b"\n" in head
 
 
 def _run_faults(host, argv):

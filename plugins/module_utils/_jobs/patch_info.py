@@ -5,6 +5,7 @@
 
 import re
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import service_faults
@@ -19,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_name,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import record_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import HostState, drift, is_accepted
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
@@ -98,7 +100,7 @@ def _remembered(host, inventory):
         ledger=ledger, boot=boot_service_status(host), kept=kept | set(newer),
         trial_process_alive=_trial_process_alive(host, ledger["trial"]), journal=inventory["journal"] or [],
         changing=inventory["changing"], boot_faults=_boot_faults(host) if ledger["accepted"] else [],
-        damaged=_damaged_files(host, ledger, kept | set(newer)))
+        damaged=_damaged_files(host, ledger, kept | set(newer)), other_kernel=_of_other_kernel_builds(host, ledger))
     return {
         "patches": [dict(patch, state="accepted") if is_accepted(host_state, patch) else patch
                     for patch in host_state.patches],
@@ -165,12 +167,22 @@ def _damaged_files(host, ledger, kept):
     return {digest: why for digest, why in faults.items() if why}
 
 
+def _of_other_kernel_builds(host, ledger):
+    """The build-id of the kernel, by digest, of each patch accepted for the running release and for another build."""
+    running, wanted = kernel_build_id(host), {}
+    for entry in accepted_for_running_kernel(host, ledger):
+        description = Store(host).description(entry["sha256"])
+        wanted[entry["sha256"]] = required_kernel_build(description) if description else None
+    return {digest: build for digest, build in wanted.items() if build not in (None, running)}
+
+
 def _next_boot(host, host_state):
     """The names of the patches to load at a boot of this kernel, in order; the command line can still prevent it."""
     if host_state.boot_faults or not (host_state.boot["installed"] and host_state.boot["enabled"]):
         return []
     return [entry["name"] for entry in accepted_for_running_kernel(host, host_state.ledger)
             if entry["sha256"] in host_state.kept and entry["sha256"] not in host_state.damaged
+            and entry["sha256"] not in host_state.other_kernel
             and not quarantine_entry(host_state.ledger, entry)]
 
 

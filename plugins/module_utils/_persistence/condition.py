@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reports the condition of this collection's own files and directories on a host; a missing one is no fault."""
 
-import os
 import stat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import (
@@ -15,9 +14,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import set_aside_ledgers
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
-    may_not_read,
+    directory_fault,
     read_own,
-    reason,
+    reason_unless_absent,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     DIRECTORIES,
@@ -57,7 +56,7 @@ def record_findings(host, journal_unreadable):
 def _faults(host):
     """The path, the reason and the action of each fault."""
     for path in DIRECTORIES:
-        why = _fault_of_directory(host, path)
+        why = directory_fault(host, path)
         if why:
             yield path, why, REPAIR_DIRECTORY
     for path in FILES:
@@ -66,18 +65,6 @@ def _faults(host):
             yield path, why, REPAIR_FILE
     for path, why in _faults_of_store(host):
         yield path, why, REPAIR_STORED
-
-
-def _fault_of_directory(host, path):
-    try:
-        status = host.status(path)
-    except OSError as error:
-        return _reason(host, error)
-    if not stat.S_ISDIR(status.st_mode):
-        return "it is not a directory"
-    if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o077:
-        return "other users can use it"
-    return None
 
 
 def _fault_of_file(host, path):
@@ -92,9 +79,7 @@ def _fault_of_file(host, path):
 
 def _reason(host, error):
     """The reason of a fault, None for an absent file, and for one that this user may not read."""
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)) or may_not_read(host, error):
-        return None
-    return "its content is damaged" if isinstance(error, ValueError) else reason(error)
+    return "its content is damaged" if isinstance(error, ValueError) else reason_unless_absent(host, error)
 
 
 def _faults_of_store(host):

@@ -23,9 +23,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
 # release, boot_id: of the running kernel. patches: the interface's, each with `build_id`. ledger: for this boot.
 # boot: see boot_service_status in init_system.py. kept: the digests of the store. trial_process_alive: False if
 # no process will end the trial. journal, changing: see history.py. boot_faults: findings about the boot service, see
-# boot_forecast.py. damaged: the reason, by digest, of each damaged file of an accepted patch.
+# boot_forecast.py. damaged: the reason, by digest, of each damaged file of an accepted patch. other_kernel: the
+# build-id of the kernel, by digest, of each patch that is accepted for another build of the running release.
 HostState = namedtuple(
-    "HostState", "release boot_id patches ledger boot kept trial_process_alive journal changing boot_faults damaged")
+    "HostState",
+    "release boot_id patches ledger boot kept trial_process_alive journal changing boot_faults damaged other_kernel")
 
 
 def drift(host_state):
@@ -79,7 +81,7 @@ def _about_accepted(host_state):
             yield finding(
                 "other-build-than-accepted", name, name=name, loaded=patch["build_id"] or "unknown",
                 wanted=entry["build_id"] or "unknown")
-        else:
+        elif entry["sha256"] not in host_state.other_kernel:  # which has its own finding
             yield finding("accepted-not-loaded", name, name=name, why=_why_not_loaded(host_state, entry))
 
 
@@ -161,6 +163,10 @@ def _about_boot(host_state):
             yield finding(
                 "accepted-file-damaged", entry["name"], name=entry["name"], release=entry["release"],
                 why=host_state.damaged[entry["sha256"]])
+        elif entry["release"] == host_state.release and entry["sha256"] in host_state.other_kernel:
+            yield finding(
+                "accepted-for-other-kernel-build", entry["name"], name=entry["name"], release=entry["release"],
+                wanted=host_state.other_kernel[entry["sha256"]])
     if host_state.ledger["accepted"]:
         yield from host_state.boot_faults
     if host_state.ledger["accepted"] and not _boots(host_state):

@@ -108,6 +108,11 @@ def _acquire(host, wait, going_back):
         raise _unusable(error) from error
     try:
         why = _lock(host, descriptor, wait, going_back)
+    except OSError as error:  # a file system without locks
+        os.close(descriptor)
+        if going_back:
+            return None, f"it cannot be used ({reason(error)})"
+        raise _unusable(error) from error
     except BaseException:
         os.close(descriptor)
         raise

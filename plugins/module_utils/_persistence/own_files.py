@@ -30,6 +30,25 @@ def read_own(host, path):
     return host.read_bytes(path)
 
 
+def directory_fault(host, path):
+    """Why a change refuses a directory of this collection, as a clause; None for a good or an absent one."""
+    try:
+        status = host.status(path)
+    except OSError as error:
+        return reason_unless_absent(host, error)
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is not a directory"
+    if status.st_uid not in (0, host.user_id(), os.geteuid()):
+        return "it belongs to another user"
+    return "other users can use it" if stat.S_IMODE(status.st_mode) & 0o077 else None
+
+
+def reason_unless_absent(host, error):
+    """The reason of an OSError as a clause; None for an absent file, and for one that this user may not read."""
+    absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    return None if absent or may_not_read(host, error) else reason(error)
+
+
 def may_not_read(host, error):
     """Whether an OSError only means that this user lacks a permission; root does not."""
     return isinstance(error, PermissionError) and host.user_id() != 0

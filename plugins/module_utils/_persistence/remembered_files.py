@@ -7,7 +7,12 @@ import os
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store, digest_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import (
+    FLAGS,
+    Store,
+    fault_of,
+    unusable,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
@@ -22,7 +27,7 @@ class RememberedFiles:
             with suppress(LivepatchError, OSError):  # Store.open would drop a damaged file, and needs the lock
                 self._descriptions[sha256] = store.description(sha256)
                 path = host.path(f"{STORE_DIRECTORY}/{sha256}.ko")
-                self._descriptors[sha256] = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+                self._descriptors[sha256] = os.open(path, FLAGS)
 
     def description(self, sha256):
         """The description of a remembered file, or None."""
@@ -31,11 +36,12 @@ class RememberedFiles:
     def open(self, sha256):
         """A new descriptor of a file, hashed just now; raises LivepatchError `kept-file-damaged`, OSError."""
         if sha256 not in self._descriptors:
-            raise _damaged("it was not usable when the trial began")
-        descriptor = os.open(f"/proc/self/fd/{self._descriptors[sha256]}", os.O_RDONLY | os.O_CLOEXEC)
+            raise unusable("it was not usable when the trial began")
+        descriptor = os.open(f"/proc/self/fd/{self._descriptors[sha256]}", FLAGS & ~os.O_NOFOLLOW)
         try:
-            if digest_of(descriptor) != sha256:
-                raise _damaged("it has other bytes than were sent")
+            why = fault_of(descriptor, sha256)
+            if why:
+                raise unusable(why)
         except BaseException:
             os.close(descriptor)
             raise
@@ -49,9 +55,3 @@ class RememberedFiles:
         """Close all files."""
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
-
-
-def _damaged(why):
-    return LivepatchError(
-        "kept-file-damaged",
-        f"The host's copy of the patch file cannot be used ({why}). Send it again with patch.")

@@ -18,6 +18,7 @@ from contextlib import suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     make_way,
     private_directory,
+    refuse_shared_directory,
     sweep,
     write_private,
 )
@@ -31,6 +32,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
 
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
+FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in a file's place must not block
 OF_ONE_OFFER = ("series", "passed_over")  # keys of a description that depend on the other builds of an offer
 
 
@@ -75,43 +77,36 @@ class Store:
         """
         self._ensure_private()
         try:
-            # O_NONBLOCK: a named pipe in its place must not block.
-            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            descriptor = os.open(self._path(sha256, "ko"), flags)
+            descriptor = os.open(self._path(sha256, "ko"), FLAGS)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ELOOP):
                 raise  # the file itself may be good
             raise self._damaged(sha256, error.strerror) from error
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise self._damaged(sha256, "it is not a regular file")
-            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-                raise self._damaged(sha256, "other users could write it")
-            if digest_of(descriptor) != sha256:
-                raise self._damaged(sha256, "it has other bytes than were sent")
+            why = fault_of(descriptor, sha256)
+            if why:
+                raise self._damaged(sha256, why)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
 
     def check_undamaged(self, sha256):
-        """Raises LivepatchError `kept-file-damaged` if `open` would."""
-        os.close(self.open(sha256))
+        """Raises LivepatchError `kept-file-damaged`, `directory-not-private` if `open` would; changes nothing."""
+        for directory in (os.path.dirname(self.directory), self.directory):
+            refuse_shared_directory(directory)
+        why = self.fault(sha256)
+        if why:
+            raise unusable(why)
 
     def fault(self, sha256):
         """Why `open` would refuse a kept file, as a clause, or None; unlike `open` it removes nothing."""
         try:
-            descriptor = os.open(self._path(sha256, "ko"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(self._path(sha256, "ko"), FLAGS)
         except OSError as error:
             return error.strerror
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return "it is not a regular file"
-            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-                return "other users could write it"
-            return None if digest_of(descriptor) == sha256 else "it has other bytes than were sent"
+            return fault_of(descriptor, sha256)
         except OSError as error:
             return error.strerror
         finally:
@@ -201,6 +196,23 @@ def _copy_exactly(stream, target, description):
         raise LivepatchError(
             "digest-mismatch",
             f"{description['file']} arrived with other bytes than the checked ones. Run again.")
+
+
+def unusable(why):
+    """The LivepatchError about a kept file that must not be loaded and stays as it is."""
+    return LivepatchError(
+        "kept-file-damaged",
+        f"The host's copy of the patch file cannot be used ({why}). Send it again with patch.")
+
+
+def fault_of(descriptor, sha256):
+    """Why an opened file must not be loaded, as a clause, or None; hashes it just now. Raises OSError."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return "it is not a regular file"
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        return "other users could write it"
+    return None if digest_of(descriptor) == sha256 else "it has other bytes than were sent"
 
 
 def digest_of(descriptor):

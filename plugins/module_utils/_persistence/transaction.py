@@ -79,7 +79,8 @@ class Transaction:
         self._ledger_is_known = True
         earlier = self._read() if reads_ledger else known_ledger
         self.ledger = ledger_for_this_boot(host, earlier, self.now())
-        if earlier["boot_id"] != self.ledger["boot_id"]:  # not later: a clean shutdown writes there
+        # Not later: a clean shutdown writes there. Not without the lock: another change writes there.
+        if earlier["boot_id"] != self.ledger["boot_id"] and not why_unlocked:
             with suppress(OSError):
                 sweep(host.path(STATE_DIRECTORY))
 

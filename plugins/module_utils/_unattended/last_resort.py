@@ -6,6 +6,9 @@
 The trial process remembers everything for it while the files of this host are still good: the patch, the time, the
 patches to restore, and their opened files. It acts MARGIN_SECONDS after the trial's end, if another change still holds
 the lock, or if each other try has failed or hangs. It restores the earlier patches, or else disables the patch.
+
+A trial that was accepted or renewed meanwhile must stay: the ledger is read once more before each act, if the disk
+answers.
 """
 
 import json
@@ -20,7 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import remove_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import reason
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import TRIAL_ENDED
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.remembered_files import RememberedFiles
@@ -31,34 +34,38 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.tran
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until, utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 MARGIN_SECONDS = 300  # after a trial's end, for a live change to end and for the first tries
 TRANSITION_SECONDS = 90
 WATCH_SECONDS = 15  # between two looks of the thread
 SILENT_SECONDS = 2 * MARGIN_SECONDS  # without a sign of life, the process hangs
+ANSWER_SECONDS = 30  # for the disk to give the ledger
 WARNING = 4  # a level of the kernel's log; syslog(2)
+MOST_CHARACTERS = 900  # of a line for the kernel's log, which refuses a longer one (LOG_LINE_MAX in printk.c)
+HANGS = "the process did not come back from the disk"
 
 
 class LastResort:
     """Remembers a running trial. `run` goes back once it is due; `watch` does so in a thread of its own.
 
-    The thread is for a process that hangs in a read of the disk, which nothing interrupts.
+    The thread is for a process that hangs in a read of the disk, which nothing interrupts. It shares no lock with the
+    process, which can hang in `run` too.
     """
 
     def __init__(self, host, trial):
         self.host = host
         self.interface = interface_adapter(host)
         self.trial = trial
-        self.why = "the process did not come back from the disk"
         self._files = RememberedFiles(host, trial["back_to"] if trial else [])
-        self._seen = host.now()
-        self._acts = threading.Lock()
+        self._signs = 0  # of life
+        self._reader = None
         self._over = threading.Event()
 
     def remember(self, trial):
         """The trial as the ledger has it now, or None once it is over; also a sign of life."""
         self.trial = trial
-        self._seen = self.host.now()
+        self._signs += 1
 
     def is_due(self):
         """Whether the trial's end and the margin are past, and its patch is enabled or becomes so."""
@@ -66,21 +73,24 @@ class LastResort:
         return bool(trial) and self.host.now() > trial["ends"] + MARGIN_SECONDS and self.interface.state(
             trial["name"]) in ("enabled", "enabling")
 
-    def run(self, restores=True):
+    def run(self, why):
         """Go back if it is due; returns what was done as a sentence, or None. Raises LivepatchError, OSError.
 
-        Without `restores` it only disables the patch, which needs no disk.
+        `why` is a clause: why the trial has not ended in the usual way.
         """
-        with self._acts:
-            if not self.is_due():
-                return None
-            trial = self.trial
-            before = self.interface.patches()
-            became = (restores and self._restore(trial)) or self._disable(trial["name"])
-            message = WITHOUT_RECORDS.format(name=trial["name"], became=became, why=self.why)
-            self._say(trial, message)
-            self._record(trial, before)
-            return message
+        if not self.is_due():
+            return None
+        trial, before = self.trial, self.interface.patches()
+        became, failure = self._restore(trial)
+        if failure:
+            why = f"{why}, and the earlier patches could not be restored ({failure})"
+        return self._tell(trial, before, became or self._disable(trial["name"]), why)
+
+    def _tell(self, trial, before, became, why):
+        message = WITHOUT_RECORDS.format(name=trial["name"], became=became, why=why)
+        self._say(trial, message)
+        self._record(trial, before, why)
+        return message
 
     def watch(self):
         """Start the thread; `stop` ends it."""
@@ -92,14 +102,41 @@ class LastResort:
         self._files.close()
 
     def _watch(self):
+        """Count own looks and no time: while the whole process is stopped, this thread is too."""
+        looks, signs = 0, None
         while not self._over.wait(WATCH_SECONDS):
-            silent = self.host.now() - self._seen > SILENT_SECONDS
+            looks = looks + 1 if signs == self._signs else 0
+            signs = self._signs
             with suppress(Exception):  # it must try again after any error
-                if silent and self.interface.patch_in_transition() is None:
-                    self.run(restores=False)
+                if looks * WATCH_SECONDS > SILENT_SECONDS:
+                    self._disable_if_due()
+
+    def _disable_if_due(self):
+        """Disable the patch, which needs no disk, if the trial is over and the ledger does not say otherwise."""
+        self._read_ledger()
+        if self.is_due():
+            trial, before = self.trial, self.interface.patches()
+            self._tell(trial, before, self._disable(trial["name"]), HANGS)
+
+    def _read_ledger(self):
+        """Remember the trial as the ledger has it, in one more thread, because the disk may never answer."""
+        if self._reader is None or not self._reader.is_alive():
+            self._reader = threading.Thread(target=self._look, daemon=True)
+            self._reader.start()
+            self._reader.join(ANSWER_SECONDS)
+
+    def _look(self):
+        with suppress(Exception):  # the ledger is then not known
+            ledger = read_ledger(self.host)
+            # Without a trial, a patch of the ledger was accepted; another one was lost with a damaged ledger.
+            if ledger["trial"] or (self.trial and self.trial["name"] in names_of(ledger["loaded"])):
+                self.trial = ledger["trial"]
 
     def _restore(self, trial):
-        """Restore the earlier patches from the remembered files; returns the result as a clause, or None."""
+        """Restore the earlier patches from the remembered files.
+
+        Returns the result as a clause, None if the patch must be disabled, and the reason of a failure, or None.
+        """
         restore = StackRestore(
             self.host, self.interface, trial["back_to"], TRANSITION_SECONDS, "wait",
             IGNORABLE | TRANSIENT | {"quarantined"}, store=self._files)
@@ -107,9 +144,10 @@ class LastResort:
             restore.check()
             finished = restore.run()
         except Exception as error:  # the patch is then disabled
-            self.why += f", and the earlier patches could not be restored ({reason(error)})"
-            return None
-        return finished and f"this host has reverted to {', '.join(names_of(trial['back_to'])) or 'no live patch'}"
+            return None, reason(error)
+        if not finished:
+            return None, None
+        return f"this host has reverted to {', '.join(names_of(trial['back_to'])) or 'no live patch'}", None
 
     def _disable(self, name):
         """Disable the patch with one write to the kernel, and try to unload it."""
@@ -122,25 +160,25 @@ class LastResort:
         return f"the patch is {self.interface.state(name)}"
 
     def _say(self, trial, message):
-        """To the kernel's log, to standard error (the journal of systemd), and to a file for patch_info."""
+        """To the kernel's log, to a file for patch_info, and to standard error (the journal of systemd)."""
         with suppress(OSError):
-            self.host.write("/dev/kmsg", f"<{WARNING}>kernel-livepatch: {message}\n")
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"{message}\n")
+            self.host.write("/dev/kmsg", f"<{WARNING}>kernel-livepatch: {truncate(message, MOST_CHARACTERS)}\n")
         content = json.dumps({
             "transaction": trial["transaction"], "name": trial["name"], "message": message,
             "time": utc_timestamp(self.host.wall_clock())}).encode("utf-8")
         with suppress(LivepatchError, OSError):
             os.makedirs(os.path.dirname(self.host.path(TRIAL_ENDED)), exist_ok=True)
             write_private(self.host.path(TRIAL_ENDED), lambda stream: stream.write(content))
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{message}\n")
 
-    def _record(self, trial, before):
+    def _record(self, trial, before, why):
         """Write the two records of the journal if that is possible; the ledger belongs to the holder of the lock."""
         with suppress(Exception):
             name = transaction_name(self.host.wall_clock())
             known = dict(empty_ledger(), trial=trial)
             transaction = Transaction(
-                self.host, "trial", name, identify_actor(self.host, None), True, known, self.why, reads_ledger=False)
+                self.host, "trial", name, identify_actor(self.host, None), True, known, why, reads_ledger=False)
             patch = {"name": trial["name"], "sha256": None, "build_id": None, "previous_state": "enabled",
                      "wanted_state": "absent"}
             transaction.begin([patch], before)

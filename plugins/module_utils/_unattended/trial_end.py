@@ -7,6 +7,7 @@ It needs neither the controller nor the process that began the trial.
 """
 
 import sys
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import (
     close_trial,
@@ -20,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    contains_build,
     empty_ledger,
     read_ledger,
     still_in_kernel,
@@ -55,20 +57,25 @@ def end_trial(host, in_thread=False):
 
 
 def _end_until_done(host, known_ledger, last_resort):
-    pause, message = FIRST_PAUSE, None
+    pause, message, trial = FIRST_PAUSE, None, known_ledger["trial"]
     while True:
         known_ledger = _wait_until_due(host, known_ledger, last_resort)
         if known_ledger is None:
             return message
+        if not trial or known_ledger["trial"]["transaction"] != trial["transaction"]:
+            # The message is about an earlier trial.
+            pause, message, trial = FIRST_PAUSE, None, known_ledger["trial"]
         failure = None
         try:
             message = _end(host, known_ledger, message)
         except Exception as error:  # a damaged host can raise anything, and the trial must end
             failure = error
-        if (message and not _is_still_there(host)) or _current_ledger(host, known_ledger)["trial"] is None:
+        known_ledger = _current_ledger(host, known_ledger)
+        if (message and not _is_still_there(host)) or known_ledger["trial"] is None:
             if failure:
                 raise failure
             return message
+        last_resort.remember(known_ledger["trial"])  # another change may have renewed it
         message = _go_back_without_records(last_resort, failure) or message
         _sleep(host, pause, known_ledger["trial"], last_resort)
         pause = min(2 * pause, LONGEST_PAUSE)
@@ -76,12 +83,14 @@ def _end_until_done(host, known_ledger, last_resort):
 
 def _go_back_without_records(last_resort, failure):
     """The last resort if it is due; returns what was done, or None."""
+    why = "each transition takes too long"
     if failure:
-        last_resort.why = getattr(failure, "message", None) or f"{type(failure).__name__}: {failure}"
+        why = getattr(failure, "message", None) or f"{type(failure).__name__}: {failure}"
     try:
-        return last_resort.run()
+        return last_resort.run(why)
     except Exception as error:  # the next try comes after a pause
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return None
 
 
@@ -95,14 +104,16 @@ def _sleep(host, seconds, trial, last_resort):
 
 
 def _first_ledger(host):
-    """The ledger, or what an earlier trial process of this boot has remembered of an unreadable one."""
+    """The ledger, or what an earlier trial process of this boot has remembered of an unreadable or a lost one."""
+    trial = registered_trial(host)
+    remembered = dict(empty_ledger(), boot_id=host.read_or(BOOT_ID), trial=trial)
     try:
-        return read_ledger(host)
+        ledger = read_ledger(host)
     except (LivepatchError, OSError):
-        trial = registered_trial(host)
         if not trial:
             raise
-        return dict(empty_ledger(), boot_id=host.read_or(BOOT_ID), trial=trial)
+        return remembered
+    return remembered if _has_lost_trial(host, ledger, remembered) else ledger
 
 
 def _is_still_there(host):
@@ -154,13 +165,14 @@ def _end(host, known_ledger, message):
             host, "trial", best_effort_records=True, wait=wait, known_ledger=known_ledger,
             seconds=10 * TRANSITION_SECONDS) as transaction:
         if _has_lost_trial(host, transaction.ledger, known_ledger):
+            lost = still_loaded(interface_adapter(host).patches(), known_ledger)
             transaction.update_ledger(
-                trial=known_ledger["trial"], watched=known_ledger["watched"],
-                loaded=still_loaded(interface_adapter(host).patches(), known_ledger))
+                trial=known_ledger["trial"], watched=known_ledger["watched"] or transaction.ledger["watched"],
+                loaded=lost + [entry for entry in transaction.ledger["loaded"] if not contains_build(lost, entry)])
         trial = transaction.ledger["trial"]
         if not trial or trial["ends"] > host.now():
             return None  # the last holder of the lock accepted it, rolled it back, or began another
-        if message:
+        if message and interface_adapter(host).state(trial["name"]) in ("absent", "disabled"):
             close_trial(host, transaction, **still_in_kernel(interface_adapter(host).patches(), transaction.ledger))
             return message
         return _restore_earlier(host, transaction, trial) and (

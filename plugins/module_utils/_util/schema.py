@@ -14,7 +14,7 @@ OPTIONAL_NUMBER = (int, float, type(None))
 
 MOST_DEPTH = 32  # of nested lists and dicts; this collection writes 6
 LARGEST_NUMBER = 1e15
-STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 BRACKETS = re.compile(r"[\[{\]}]")
 
 

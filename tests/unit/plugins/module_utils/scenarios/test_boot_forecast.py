@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The forecast of the next boot comes from what that boot needs, and state accepted repairs what is ours."""
 
+import errno
 import os
 import shutil
+import struct
 
 import pytest
 
@@ -25,6 +27,9 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     kept_file_path,
     reboot,
     stack,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     UNIT_FILE,
@@ -158,6 +163,27 @@ def test_a_damaged_file_of_one_patch_leaves_the_others(accepted_host, interface,
     assert apply(ONE, state="accepted")["changed"] is False
 
 
+@pytest.mark.parametrize("shown", ["bb" * 20, None], ids=["another", "not shown"])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_patch_that_is_tied_to_another_build_of_the_kernel_is_not_forecast(
+        host, interface, apply, systemd, shown, restarts):
+    def runs(build_id):
+        note = struct.pack("=III", 4, 20, 3) + b"GNU\0" + bytes.fromhex(build_id) if build_id else b""
+        host.put("/sys/kernel/notes", note)
+    tied = SimulatedPatch("tied", build_id="77" * 20, metadata={"kernel_build_id": "aa" * 20})
+    runs("aa" * 20)
+    accept(apply, tied)
+    accept(apply, ONE)
+    assert forecast(host) == (["tied", "one"], [])
+    runs(shown)
+    if restarts:
+        reboot(host)
+        systemd.stop_all()
+        assert failure(boot, host).code in ("kernel-build-mismatch", "kernel-build-unknown")
+        assert stack(host, interface) == ["one"]
+    assert forecast(host) == (["one"], ["accepted-for-other-kernel-build"])
+
+
 def test_without_its_file_a_damaged_one_is_told(accepted_host, apply):
     DAMAGE["kept file cut"][0](accepted_host)
     error = failure(apply, name="v1", state="accepted", fresh=True)
@@ -227,6 +253,20 @@ def test_a_journal_that_cannot_be_written_is_told(accepted_host):
     os.mkdir(accepted_host.path(JOURNAL))
     patches, codes = forecast(accepted_host)
     assert (patches, "boot-journal-unusable" in codes) == ([], True)
+
+
+@pytest.mark.parametrize("path", [STORE_DIRECTORY, JOURNAL, PROGRAM])
+def test_a_disk_that_gives_no_status_is_told_and_ends_no_look(accepted_host, monkeypatch, path):
+    real = accepted_host.status
+
+    def status(one):
+        if one == path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), one)
+        return real(one)
+    monkeypatch.setattr(accepted_host, "status", status)
+    patches, codes = forecast(accepted_host)
+    told = {STORE_DIRECTORY: "boot-directory-refused", JOURNAL: "record-unusable", PROGRAM: "boot-program-damaged"}
+    assert (codes, patches) == ([told[path]], ["v1"] if path == JOURNAL else [])
 
 
 def test_a_masked_unit_is_told_and_left(accepted_host, apply):

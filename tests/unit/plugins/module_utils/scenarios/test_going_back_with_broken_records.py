@@ -115,6 +115,17 @@ def test_a_broken_lock_keeps_no_patch_in_and_lets_none_in(host, interface, apply
     assert "record-unusable" in drift_codes(host)
 
 
+@pytest.mark.parametrize("back", sorted(BACK))
+def test_a_file_system_without_locks_keeps_no_patch_in_and_lets_none_in(host, interface, apply, monkeypatch, back):
+    def refuses(_descriptor, _operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    apply(V2)
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    assert failure(apply, TWO).code == "lock-unusable"
+    result = BACK[back](host, apply)
+    assert (codes(result["findings"]), stack(host, interface)) == (["lock-not-held"], [])
+
+
 @pytest.mark.parametrize("broken", sorted(BROKEN))
 def test_a_trial_ends_with_a_broken_lock(host, interface, apply, monkeypatch, broken):
     accept(apply, V1)

@@ -5,12 +5,14 @@
 
 import errno
 import os
+import shutil
 
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine import restore
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     BOOT_ID,
@@ -85,6 +87,35 @@ def test_a_damaged_file_is_found_before_anything_is_taken_out(host, interface, a
     damage(kept_file_path(host, ONE))
     assert failure(roll_back, host, "previous", 3, "reverse").code == "kept-file-damaged"
     assert stack(host, interface) == ["v2"]
+
+
+def content(host):
+    """Each path of this collection's directory, with its mode and bytes."""
+    found = {}
+    for path, _directories, names in os.walk(host.path(STATE_DIRECTORY)):
+        for one in [path, *(os.path.join(path, name) for name in names)]:
+            data = None
+            if os.path.isfile(one) and not os.path.islink(one):
+                with open(one, "rb") as stream:
+                    data = stream.read()
+            found[one] = (os.lstat(one).st_mode, data)
+    return found
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("spoil, code", [
+    (damage, "kept-file-damaged"), (lambda path: os.chmod(path, 0o666), "kept-file-damaged"),
+    (lambda path: (os.unlink(path), os.symlink("/nothing", path)), "earlier-file-missing kept-file-damaged"),
+    (lambda path: (os.unlink(path), os.mkfifo(path)), "kept-file-damaged"),
+    (lambda path: os.chmod(os.path.dirname(path), 0o755), "directory-not-private"),
+    (lambda path: shutil.rmtree(os.path.dirname(path)), "earlier-file-missing")])
+def test_a_refused_rollback_and_check_mode_change_nothing(host, interface, apply, spoil, code, check_mode):
+    apply(ONE)
+    apply(V2)
+    spoil(kept_file_path(host, ONE))
+    before = content(host)
+    assert failure(roll_back, host, "previous", 3, "reverse", check_mode=check_mode).code in code.split()
+    assert (content(host), stack(host, interface)) == (before, ["v2"])
 
 
 def test_a_trial_whose_way_back_is_damaged_does_not_begin(host, interface, apply):
