@@ -136,7 +136,7 @@ SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
          "blockers": BLOCKERS},
-        {"holder": CHANGING, "errno": Text(32), "kernel_log": LOG}, diff=True, asks=True),
+        {"holder": CHANGING, "errno": Text(32), "attempts": WHOLE, "kernel_log": LOG}, diff=True, asks=True),
     "patch_check": Shape({
         "compatible": FLAG, "patch": PATCH, "arch": Text(64), "findings": FINDINGS,
         "forecast": Keys({
