@@ -31,31 +31,38 @@ def rollout_bounds(options: Options, size: int = UNKNOWN_SIZE) -> dict[str, int]
 
 
 def trial_seconds(
-        options: Options, wave_sizes: Iterable[int], forks: int, size: int = UNKNOWN_SIZE) -> tuple[int, bool]:
+        options: Options, wave_sizes: Iterable[int], forks: int, size: int = UNKNOWN_SIZE,
+        allowed: int = 0) -> tuple[int, bool]:
     """The trial of each host in seconds, and whether it is longer than requested.
 
     A host's trial starts when its patch is enabled, and the host is accepted with its whole wave. So a trial must
     outlast the load of the largest wave, `forks` hosts at a time, the soak and a margin. Each batch can wait for a
-    stalled transition and for slow health checks, and each task for a host that stands still. Raises TaskError
-    `bad-option` if that exceeds the longest trial.
+    stalled transition and for slow health checks. `allowed` is the budget in hosts: so many can stand still before the
+    acceptance of the others. Raises TaskError `bad-option` if that exceeds the longest trial.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
     # Reversing a transition may take as long again.
     load = LOAD_SECONDS + options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
-    needed = batches * (load + _checks_seconds(options)) + options.soak + MARGIN + _silence(options, load, size)
+    needed = (
+        batches * (load + _checks_seconds(options)) + options.soak + MARGIN + _silence(options, load, size, allowed))
     if needed > LONGEST_TRIAL:
         raise bad_option(
-            "waves", f"need a trial of {needed} s, but a trial has at most {LONGEST_TRIAL}",
+            "waves", f"need a trial of {needed} seconds, but a trial has at most {LONGEST_TRIAL}",
             "use smaller waves, a shorter soak, shorter timeouts, or more forks")
     if options.trial is None:
         return needed, False
     return max(options.trial, needed), needed > options.trial
 
 
-def _silence(options: Options, load: int, size: int) -> int:
-    """How much longer the tasks from the load to the acceptance take if a host stands still in each of them."""
+def _silence(options: Options, load: int, size: int, allowed: int) -> int:
+    """How much longer the tasks from the load to the acceptance take if `allowed` hosts stand still.
+
+    Each stands still in another task, the longest ones first, and is not asked again. One host more exceeds the budget,
+    and no host of the wave is accepted.
+    """
     bounds = rollout_bounds(options, size)
-    return bounds["load"] - load + len(LOOKS) * WAITS["watch"].base + bounds["accept"]
+    tasks = [bounds["load"] - load, bounds["accept"], *len(LOOKS) * [WAITS["watch"].base]]
+    return sum(sorted(tasks, reverse=True)[:allowed])
 
 
 def _checks_seconds(options: Options) -> int:
