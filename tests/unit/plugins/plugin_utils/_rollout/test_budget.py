@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.budget import Budget, is_breached, parse_budget
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import judge_budget
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import number_of_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import trial_seconds
@@ -51,6 +52,18 @@ def test_as_many_as_allowed_may_fail_and_no_more():
     assert is_breached(1, 0)
     assert not is_breached(2, 2)
     assert is_breached(3, 2)
+
+
+@pytest.mark.parametrize(("codes", "why"), [
+    (["a", "a"], "(web1, web2: a: About a on web1)"),
+    (["a", "b"], "(web1: a: About a on web1; 1 with another failure)"),
+    ([None, "b", None, "c"], "(web1, web3: About None on web1; 2 with another failure)")])
+def test_a_breach_names_the_hosts_of_the_failure_that_it_tells(codes, why):
+    hosts = {f"web{number}": {"failure": {"code": code, "message": f"About {code} on web{number}."}}
+             for number, code in enumerate(codes, 1)}
+    record = {"hosts": hosts, "breach": None, "options": {"budget": {"hosts": 0}, "on_breach": "hold"}}
+    assert judge_budget(record, 1)
+    assert record["breach"]["why"] == f"Failure budget exceeded: {len(codes)} failed, 0 allowed {why}"
 
 
 CHECKS = ({"name": "x", "unit": "x", "timeout": 10}, {"name": "y", "unit": "y", "timeout": 5})
