@@ -32,19 +32,21 @@ def rollout_bounds(options: Options, size: int = UNKNOWN_SIZE) -> dict[str, int]
 
 def trial_seconds(
         options: Options, wave_sizes: Iterable[int], forks: int, size: int = UNKNOWN_SIZE,
-        allowed: int = 0) -> tuple[int, bool]:
+        tolerant: bool = False) -> tuple[int, bool]:
     """The trial of each host in seconds, and whether it is longer than requested.
 
     A host's trial starts when its patch is enabled, and the host is accepted with its whole wave. So a trial must
     outlast the load of the largest wave, `forks` hosts at a time, the soak and a margin. Each batch can wait for a
-    stalled transition and for slow health checks. `allowed` is the budget in hosts: so many can stand still before the
-    acceptance of the others. Raises TaskError `bad-option` if that exceeds the longest trial.
+    stalled transition and for slow health checks. `tolerant`: whether hosts may fail. Then a host that stands still, or
+    nearly so, must not cost the trials of the others. If no host may fail, it costs the wave anyway. Raises TaskError
+    `bad-option` if that exceeds the longest trial.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
     # Reversing a transition may take as long again.
     load = LOAD_SECONDS + options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
-    needed = (
-        batches * (load + _checks_seconds(options)) + options.soak + MARGIN + _silence(options, load, size, allowed))
+    needed = batches * (load + _checks_seconds(options)) + options.soak + MARGIN
+    if tolerant:
+        needed += _silence(options, load, size)
     if needed > LONGEST_TRIAL:
         raise bad_option(
             "waves", f"need a trial of {needed} seconds, but a trial has at most {LONGEST_TRIAL}",
@@ -54,15 +56,10 @@ def trial_seconds(
     return max(options.trial, needed), needed > options.trial
 
 
-def _silence(options: Options, load: int, size: int, allowed: int) -> int:
-    """How much longer the tasks from the load to the acceptance take if `allowed` hosts stand still.
-
-    Each stands still in another task, the longest ones first, and is not asked again. One host more exceeds the budget,
-    and no host of the wave is accepted.
-    """
+def _silence(options: Options, load: int, size: int) -> int:
+    """How much longer the tasks from the load to the acceptance take if a host uses up the bound of each of them."""
     bounds = rollout_bounds(options, size)
-    tasks = [bounds["load"] - load, bounds["accept"], *len(LOOKS) * [WAITS["watch"].base]]
-    return sum(sorted(tasks, reverse=True)[:allowed])
+    return bounds["load"] - load + len(LOOKS) * WAITS["watch"].base + bounds["accept"]
 
 
 def _checks_seconds(options: Options) -> int:
