@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record, status_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift
@@ -21,7 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 
 
 class ActionModule(ActionBase):
-    """Writes the files of a report on the controller, once for all hosts; only tests the directory without a report."""
+    """Writes the files of a report on the controller, once for all hosts."""
 
     TRANSFERS_FILES = False
     BYPASS_HOST_LOOP = True
@@ -37,15 +37,12 @@ class ActionModule(ActionBase):
             "results": {"type": "dict", "default": {}},
             "proofs": {"type": "dict", "default": {}},
             "options": {"type": "dict", "default": {}},
-        }, mutually_exclusive=[["record", "kind"]])
+        }, mutually_exclusive=[["record", "kind"]], required_one_of=[["record", "kind"]])
         try:
             record = arguments["record"]
             if arguments["kind"]:
                 record = self._record(arguments, (task_vars or {}).get("hostvars"))
-            if record is None:
-                result.update(changed=False, dir=str(check_report_dir(arguments["dir"])))
-            else:
-                result.update(changed=True, **write_report(record, arguments["dir"]))
+            result.update(changed=True, **write_report(record, arguments["dir"]))
         except (PatchFileError, TaskError) as error:
             result.update(failed=True, msg=error.message, code=error.code)
         return result

@@ -25,7 +25,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconne
     reset_connection,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import malformed, requests_new_connection
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
+    PatchFileError,
+    TaskError,
+    check_path,
+)
 
 # A description, a file read from the host, a file sent to it: a host with more requests makes no progress.
 MOST_REQUESTS = 3
@@ -79,6 +83,7 @@ class PatchAction(HostAction):
         if not isinstance(source, str) or not source.strip():
             raise TaskError("bad-option", f"src is {source!r}. Set it to the path of a patch file or of a bundle.")
         if boolean(self._task.args.get("remote_src", False), strict=False):
+            check_path(source)
             return Offer.of_host()
         return Offer.of_controller(find_source(self, source), self._cache)
 

@@ -32,8 +32,12 @@ def judge_budget(record: Record, wave: int) -> bool:
     if record["breach"] is None and len(failed) > allowed:
         first = record["hosts"][failed[0]]["failure"]
         sentence = failure_sentence((first["code"], first["message"])).rstrip(".")
+        # Many hosts can fail for one reason, each with its own words for it.
+        alike = [name for name in failed if record["hosts"][name]["failure"]["code"] == first["code"]]
+        others = len(failed) - len(alike)
         _stop(record, wave, f"Failure budget exceeded: {len(failed)} failed, {allowed} allowed "
-                            f"({join_hosts(failed)}: {sentence})")
+                            f"({join_hosts(alike)}: {sentence}"
+                            f"{f'; {others} with another failure' if others else ''})")
     return record["breach"] is not None
 
 

@@ -31,21 +31,25 @@ def rollout_bounds(options: Options, size: int = UNKNOWN_SIZE) -> dict[str, int]
 
 
 def trial_seconds(
-        options: Options, wave_sizes: Iterable[int], forks: int, size: int = UNKNOWN_SIZE) -> tuple[int, bool]:
+        options: Options, wave_sizes: Iterable[int], forks: int, size: int = UNKNOWN_SIZE,
+        tolerant: bool = False) -> tuple[int, bool]:
     """The trial of each host in seconds, and whether it is longer than requested.
 
     A host's trial starts when its patch is enabled, and the host is accepted with its whole wave. So a trial must
     outlast the load of the largest wave, `forks` hosts at a time, the soak and a margin. Each batch can wait for a
-    stalled transition and for slow health checks, and each task for a host that stands still. Raises TaskError
+    stalled transition and for slow health checks. `tolerant`: whether hosts may fail. Then a host that stands still, or
+    nearly so, must not cost the trials of the others. If no host may fail, it costs the wave anyway. Raises TaskError
     `bad-option` if that exceeds the longest trial.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
     # Reversing a transition may take as long again.
     load = LOAD_SECONDS + options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
-    needed = batches * (load + _checks_seconds(options)) + options.soak + MARGIN + _silence(options, load, size)
+    needed = batches * (load + _checks_seconds(options)) + options.soak + MARGIN
+    if tolerant:
+        needed += _silence(options, load, size)
     if needed > LONGEST_TRIAL:
         raise bad_option(
-            "waves", f"need a trial of {needed} s, but a trial has at most {LONGEST_TRIAL}",
+            "waves", f"need a trial of {needed} seconds, but a trial has at most {LONGEST_TRIAL}",
             "use smaller waves, a shorter soak, shorter timeouts, or more forks")
     if options.trial is None:
         return needed, False
@@ -53,7 +57,7 @@ def trial_seconds(
 
 
 def _silence(options: Options, load: int, size: int) -> int:
-    """How much longer the tasks from the load to the acceptance take if a host stands still in each of them."""
+    """How much longer the tasks from the load to the acceptance take if a host uses up the bound of each of them."""
     bounds = rollout_bounds(options, size)
     return bounds["load"] - load + len(LOOKS) * WAITS["watch"].base + bounds["accept"]
 

@@ -136,7 +136,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
-        options, sizes, read["forks"], read["size"])
+        options, sizes, read["forks"], read["size"], options.failure_budget.allowed(covered) > 0)
     for wave in record["waves"]:
         wave["approval"] = names_wave(wave, options.approve) and not names_wave(wave, options.approved)
     stopped = gate.judge_budget(record, gate.AT_PLAN)

@@ -133,6 +133,15 @@ def test_a_file_of_the_host_is_read_when_it_is_new(action):
     assert told(module, 2)["offer"]["builds"] == [dict(DESCRIPTION, file="vendor.ko")]
 
 
+@pytest.mark.parametrize("remote_src", [True, False])
+@pytest.mark.parametrize("path", ["/srv/a\tb.ko", "/srv/\udcff.ko", "/srv/\x1b[2J.ko"])
+def test_a_path_that_cannot_be_shown_is_refused_before_the_first_call(action, path, remote_src):
+    module = action({"src": path, "remote_src": remote_src}, [])
+    result = module.run(task_vars={})
+    assert (result["code"], module._execute_module.call_count) == ("file-name-unusable", 0)
+    assert result["msg"].isprintable() and "Rename the file" in result["msg"]
+
+
 def test_a_file_that_another_host_had_is_not_read_again(action, tmp_path):
     cache = ScriptedCache(tmp_path)
     cache.read = ["a" * 64]

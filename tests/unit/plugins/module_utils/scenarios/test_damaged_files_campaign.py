@@ -8,6 +8,7 @@ kept, or it is told that it is not known; a look changes nothing. Every n-th com
 run with KERNEL_LIVEPATCH_CAMPAIGN=all in the environment, and a part of them with FIRST:EVERY, as 3:7.
 """
 
+import json
 import os
 import signal
 import tempfile
@@ -33,6 +34,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
     LivepatchError,
     as_livepatch_error,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation import damages
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     BOOT_ID,
@@ -115,8 +118,36 @@ class CampaignHost:
         return found
 
 
+def taken(module, act):
+    """The same action; the controller takes what it ends with as a result of this module."""
+    def run(host):
+        try:
+            result = act(host)
+        except LivepatchError as error:
+            assert_taken(module, {"failed": True, "msg": error.message, "code": error.code, **error.details})
+            raise
+        assert_taken(module, {"changed": False, **result})
+        return result
+    return run
+
+
+def assert_taken(module, result):
+    """No key is dropped, and the result is not malformed (TaskError)."""
+    answer = read_answer(module, json.loads(json.dumps(without_surrogates(result))))
+    assert set(result) <= set(answer), set(result) - set(answer)
+
+
 def going_back(to):
-    return lambda host: roll_back(host.kernel, to if to != "transaction" else host.transaction, 3, "reverse")
+    return taken("patch_rollback", lambda host: roll_back(
+        host.kernel, to if to != "transaction" else host.transaction, 3, "reverse"))
+
+
+def inventory(host):
+    return {"livepatch": host_inventory(host.kernel)}
+
+
+def drift_of(host):
+    return {"findings": taken("patch_info", inventory)(host)["livepatch"]["drift"] or []}
 
 
 # What is done while v2 is on trial, and what may be enabled of it afterwards: "" only if that failed with a code.
@@ -129,10 +160,11 @@ IN_A_TRIAL = {
     "transaction": going_back("transaction"),
     "enable another": lambda host: host.apply(THREE),
     "nothing": lambda host: None,
-    "patch_info": lambda host: {"findings": host_inventory(host.kernel)["drift"] or []},
-    "patch_watch": lambda host: watch_host(host.kernel, "v2", {}, [], None, report_only=True),
-    "patch_verify": lambda host: verify_host(host.kernel, None, None),
-    "patch_check": lambda host: check_host(host.kernel, THREE.offer(), None, report_only=True),
+    "patch_info": drift_of,
+    "patch_watch": taken("patch_watch", lambda host: watch_host(host.kernel, "v2", {}, [], None, report_only=True)),
+    "patch_verify": taken("patch_verify", lambda host: verify_host(host.kernel, None, None)),
+    "patch_check": taken(
+        "patch_check", lambda host: check_host(host.kernel, THREE.offer(), None, report_only=True)),
 }
 LOOKS = ("patch_info", "patch_watch", "patch_verify", "patch_check")
 MUST_GO_BACK = ("disabled", "absent", "original")
@@ -240,7 +272,7 @@ def run_without_a_trial(host, damage, action, outcome):
 def silent_losses(host, action, outcome):
     """What was accepted and is neither kept nor told to be unknown."""
     look = Outcome(outcome.damage)
-    look.of(lambda: {"findings": host_inventory(host.kernel)["drift"] or []})
+    look.of(drift_of, host)
     yield from (f"patch_info afterwards: {fault}" for fault in look.faults)
     told = {"ledger-damaged", "ledger-unreadable", "ledger-set-aside", "ledger-not-read", "ledger-not-written"}
     if told & {*look.codes, *outcome.codes} or action == "original" or (action == "accepted" and not outcome.failed):

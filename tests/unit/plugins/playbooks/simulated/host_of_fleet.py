@@ -13,7 +13,7 @@ answer itself, or
     keep   failed, unreachable
     back   failed, unreachable
 
-A host with `facts` sets them in each of its answers.
+A host with `facts` sets them in each of its answers. One with `says` has this text in place of its names and messages.
 
 Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`.
 """
@@ -30,6 +30,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.bounded import BoundedAction
 
+TEXTS = ("build_id", "comm", "message", "msg", "name", "subject", "transaction")  # of a host
 STEPS = {"patch_check": "check", "patch_watch": "look", "patch_rollback": "back", "patch_verify": "proof"}
 
 
@@ -39,6 +40,14 @@ def finding(code, level="blocker"):
 
 def failed(code, **more):
     return {"failed": True, "code": code, "msg": f"This is {code}.", **more}
+
+
+def with_text(value, text):
+    """The same answer with a text in place of each of its own."""
+    if isinstance(value, dict):
+        return {key: text if key in TEXTS and isinstance(one, str) else with_text(one, text)
+                for key, one in value.items()}
+    return [with_text(one, text) for one in value] if isinstance(value, list) else value
 
 
 class Host:
@@ -148,7 +157,10 @@ class SimulatedHost(ActionBase):
             return {**result, **how}
         wanted = (self._task.args.get("state"),) if step == "keep" else ()
         facts = {"ansible_facts": host.said["facts"]} if "facts" in host.said else {}
-        return {**result, "changed": False, **getattr(host, step)(how, *wanted), **facts}
+        answer = getattr(host, step)(how, *wanted)
+        if "says" in host.said:
+            answer = with_text(answer, host.said["says"])
+        return {**result, "changed": False, **answer, **facts}
 
 
 def hang():

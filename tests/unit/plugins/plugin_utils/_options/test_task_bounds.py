@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import SLOWEST, WAITS, task_bounds
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import WORK_SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import (
+    RELOAD,
+    SLOWEST,
+    START,
+    WAITS,
+    task_bounds,
+)
 
-BASE = {name: wait.base for name, wait in WAITS.items()}
+BASE = task_bounds(size=0)
 
 
-def test_without_anything_to_wait_for_each_task_has_its_own_seconds():
-    assert task_bounds(size=0) == BASE
+def test_a_host_is_not_given_up_while_it_waits_for_its_own_systemd():
+    assert (RELOAD, START) == (WORK_SECONDS, START_SECONDS)
+    assert min(BASE["load"], BASE["accept"]) > WORK_SECONDS + START_SECONDS and BASE["query"] > START_SECONDS
+    assert {name: BASE[name] - wait.base for name, wait in WAITS.items() if BASE[name] != wait.base} == {
+        "query": START, "load": RELOAD + START, "accept": RELOAD + START}
 
 
 @pytest.mark.parametrize(("asked", "more"), [
