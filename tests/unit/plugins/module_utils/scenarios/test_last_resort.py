@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import acceptance
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import show_sign_of_life
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
@@ -31,10 +32,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.last_
     LastResort,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils._persistence.test_lock import Holder
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation import damages
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     ONE,
+    TWO,
     V1,
     V2,
     accept,
@@ -81,6 +84,40 @@ def test_a_trial_that_is_renewed_after_the_margin_stays(host, interface, apply, 
     before_the_lock(trial_end, renew)
     assert "reverted to v1" in end_trial(host)
     assert (seen, stack(host, interface)) == (["enabled"], ["v1"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_slow_acceptance_is_not_undone(host, interface, apply, monkeypatch, fails):
+    """The trial process waits for the lock of the acceptance, here simulated on its own."""
+    accept(apply, V1)
+    apply(V2, trial=60)
+    ends = read_ledger(host)["trial"]["ends"]
+    guard = LastResort(host, read_ledger(host)["trial"])
+    real = acceptance.install_boot_service
+
+    def slow(*argv, **options):
+        host.sleep(60 + MARGIN_SECONDS + 5)
+        guard.remember(read_ledger(host)["trial"])
+        assert guard.run("the lock is held") is None
+        if fails:
+            raise LivepatchError("boot-service-failed", "It fails.")
+        return real(*argv, **options)
+    monkeypatch.setattr(acceptance, "install_boot_service", slow)
+    if fails:
+        assert failure(apply, V2, state="accepted", fresh=True).code == "boot-service-failed"
+        assert read_ledger(host)["trial"]["ends"] == ends
+    else:
+        apply(V2, state="accepted", fresh=True)
+        assert (read_ledger(host)["trial"], accepted(host)) == (None, ["v2"])
+    assert interface.state("v2") == "enabled"
+
+
+def test_an_acceptance_leaves_the_trial_of_another_patch_as_it_was(host, apply):
+    apply(ONE)
+    apply(TWO, trial=60)
+    trial = read_ledger(host)["trial"]
+    accept(apply, ONE)
+    assert (read_ledger(host)["trial"], accepted(host)) == (trial, ["one"])
 
 
 def test_the_end_of_one_trial_does_not_close_the_next_one(host, interface, apply):
