@@ -9,7 +9,12 @@ import threading
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import acceptance
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import show_sign_of_life
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
+    ALIVE,
+    HUNG_SECONDS,
+    show_sign_of_life,
+    trial_process,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
     entry_of,
@@ -20,8 +25,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     LEDGER,
     LOCK,
+    RUN_DIRECTORY,
     STATE_DIRECTORY,
     STORE_DIRECTORY,
+    TRIAL_ENDED,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.remembered_files import RememberedFiles
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import last_resort, trial_end
@@ -218,3 +225,22 @@ def test_a_remembered_file_that_is_damaged_is_refused_and_hangs_nothing(host, in
     assert in_thread(lambda: codes.append(failure(files.open, V1.sha256).code))
     assert codes == ["kept-file-damaged"]
     files.close()
+
+
+@pytest.mark.parametrize("damage", [damages.a_directory, damages.a_pipe, damages.a_dangling_link])
+def test_the_note_of_the_last_resort_replaces_what_is_in_its_place(host, interface, apply, monkeypatch, damage):
+    apply(V2, trial=60)
+    guard = LastResort(host, read_ledger(host)["trial"])
+    damage(host, TRIAL_ENDED, monkeypatch)
+    host.sleep(60 + MARGIN_SECONDS + 1)
+    assert guard.run("the lock is held") in host.read(TRIAL_ENDED)
+    assert interface.state("v2") == "absent"
+
+
+def test_a_trial_process_gives_signs_of_life_in_a_directory_that_others_can_read(host, apply, monkeypatch):
+    apply(V2, trial=60)
+    damages.readable_by_others(host, RUN_DIRECTORY, monkeypatch)
+    trial = read_ledger(host)["trial"]
+    host.sleep(HUNG_SECONDS + 1)
+    show_sign_of_life(host, trial)
+    assert trial_process(host, trial["transaction"])[0] == ALIVE
