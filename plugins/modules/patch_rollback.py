@@ -156,6 +156,22 @@ code:
   returned: on failure
   type: str
   sample: transition-stalled
+errno:
+  description: The error code from the kernel.
+  returned: when the kernel refused to load a patch again
+  type: str
+  sample: EINVAL
+attempts:
+  description: How often the load was tried, as in RV(kernel.livepatch.patch#module:attempts).
+  returned: when the kernel refused to load a patch again
+  type: int
+  sample: 1
+kernel_log:
+  description: What the kernel logged during the load, as in RV(kernel.livepatch.patch#module:kernel_log).
+  returned: when the kernel refused to load a patch again
+  type: list
+  elements: str
+  sample: ["livepatch: symbol 'no_such_function' not found in symbol table"]
 """
 
 from ansible.module_utils.basic import AnsibleModule

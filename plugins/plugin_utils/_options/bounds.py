@@ -40,8 +40,8 @@ WAITS = {
     "watch": Wait(90, checks=True),
     # Two connections.
     "accept": Wait(180, transfers=1, reloads=1, starts=1),
-    # Disables the patches of several changes, and loads earlier ones again.
-    "rollback": Wait(120, transitions=5),
+    # Disables the patches of several changes, loads earlier ones again, and repairs the boot service.
+    "rollback": Wait(120, transitions=5, reloads=1, starts=1),
     "verify": Wait(180),
 }
 # What a host allows itself: an error of its own is better than its silence. A test compares these with module_utils.

@@ -132,11 +132,14 @@ class Shape:
     asks: bool = False
 
 
+# Of a load that the kernel has refused.
+REFUSED: Mapping[str, Kind] = {"errno": Text(32), "attempts": WHOLE, "kernel_log": LOG}
+
 SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
          "blockers": BLOCKERS},
-        {"holder": CHANGING, "errno": Text(32), "attempts": WHOLE, "kernel_log": LOG}, diff=True, asks=True),
+        {"holder": CHANGING, **REFUSED}, diff=True, asks=True),
     "patch_check": Shape({
         "compatible": FLAG, "patch": PATCH, "arch": Text(64), "findings": FINDINGS,
         "forecast": Keys({
@@ -150,7 +153,7 @@ SHAPES = {
     "patch_rollback": Shape(
         {"removed": MOVES, "restored": MOVES, "target": NAMES, "transaction": MAYBE_TRANSACTION, "findings": FINDINGS,
          "blockers": BLOCKERS},
-        {"holder": CHANGING}, diff=True),
+        {"holder": CHANGING, **REFUSED}, diff=True),
     "patch_verify": Shape(
         {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS}, asks=True),
     "patch_watch": Shape({

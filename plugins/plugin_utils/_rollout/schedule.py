@@ -14,6 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import UNKNOWN_SIZE, WAITS, task_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import number_of_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 if TYPE_CHECKING:
     from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
@@ -49,7 +50,7 @@ def trial_seconds(
         needed += _silence(options, load, size)
     if needed > LONGEST_TRIAL:
         raise bad_option(
-            "waves", f"need a trial of {needed} seconds, but a trial has at most {LONGEST_TRIAL}",
+            "waves", f"need a trial of {number_of(needed, 'second')}, but a trial has at most {LONGEST_TRIAL}",
             "use smaller waves, a shorter soak, shorter timeouts, or more forks")
     if options.trial is None:
         return needed, False

@@ -3,10 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Back to the code that the kernel was booted with."""
 
+import errno
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back as job
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -28,6 +31,24 @@ def stack(kernel, apply):
     kernel.sleep(1)  # by now the simulated kernel has freed it
     kernel.writes.clear()
     return kernel
+
+
+def test_the_answer_of_a_refused_restore_has_all_that_the_kernel_said(kernel, apply, roll_back):
+    apply(SimulatedPatch("first", build_id="11" * 20, replace=True))
+    apply(SimulatedPatch("second", build_id="22" * 20, replace=True))
+    kernel.sleep(1)
+
+    def refuse(_descriptor, _parameters):
+        kernel.say("first: no device, going away")
+        raise OSError(errno.ENODEV, "No such device")
+    kernel.finit_module = refuse
+    with pytest.raises(LivepatchError) as caught:
+        roll_back(to="previous")
+    told = {"failed": True, "msg": caught.value.message, "code": caught.value.code, **caught.value.details}
+    taken = read_answer("patch_rollback", told)
+    assert taken == told
+    assert (taken["errno"], taken["attempts"]) == ("ENODEV", 1)
+    assert "first: no device, going away" in taken["kernel_log"]
 
 
 def names(result):
