@@ -11,8 +11,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system
     disarm,
     install_boot_service,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import STOPPED, trial_process
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel, without
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
 class Safeguards:
@@ -69,6 +71,12 @@ class Safeguards:
         earlier = self.transaction.ledger["trial"]
         if not (self.renewal and self.seconds):
             return
+        process, pid = trial_process(self.host, self.trial_transaction)
+        if process == STOPPED:
+            raise LivepatchError(
+                "trial-not-armed",
+                f"The process to end the trial is stopped, so the trial is not renewed. Continue it with kill "
+                f"-CONT {pid}, then run again.")
         self.transaction.update_ledger(trial=dict(
             earlier, since=self.transaction.now(), seconds=self.seconds, ends=self._end() + self.timeout))
         try:

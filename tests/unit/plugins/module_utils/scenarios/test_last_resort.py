@@ -52,6 +52,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     failure,
     stack,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import PID, STAT
 
 CHANGE = {"transaction": "other", "since": "2026-11-21T09:16:53Z", "who": {}}
 SILENT_LOOKS = SILENT_SECONDS // WATCH_SECONDS + 2
@@ -244,3 +245,16 @@ def test_a_trial_process_gives_signs_of_life_in_a_directory_that_others_can_read
     host.sleep(HUNG_SECONDS + 1)
     show_sign_of_life(host, trial)
     assert trial_process(host, trial["transaction"])[0] == ALIVE
+
+
+def test_a_trial_is_not_renewed_while_its_process_is_stopped(host, apply):
+    apply(V2, trial=60)
+    trial = read_ledger(host)["trial"]
+    show_sign_of_life(host, trial)
+    host.put(f"/proc/{PID}/stat", STAT.replace(") S 1 0", ") T 1 0"))
+    error = failure(apply, V2, trial=600)
+    assert (error.code, f"kill -CONT {PID}" in error.message) == ("trial-not-armed", True)
+    assert read_ledger(host)["trial"] == trial
+    host.put(f"/proc/{PID}/stat", STAT)
+    assert apply(V2, trial=600)["changed"]
+    assert read_ledger(host)["trial"]["seconds"] == 600
