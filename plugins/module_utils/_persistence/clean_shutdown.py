@@ -18,8 +18,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sync_directory,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_words
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import CLEAN_SHUTDOWN, STATE_DIRECTORY
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.small_files import read_words
 
 MOST_BOOTS = 16  # boots; the ledger may be of an earlier boot, if the last one could not write it
 # Enough for MOST_BOOTS, reserved in advance: a clean shutdown on a full disk must not look like a crash.

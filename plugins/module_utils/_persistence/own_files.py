@@ -5,9 +5,11 @@
 
 import errno
 import os
+import re
 import stat
 
 MOST_BYTES = 64 << 20
+WORD = re.compile(rb"[!-~]{1,64}")  # printable ASCII; a boot_id is a word
 
 
 def read_own(host, path):
@@ -28,6 +30,18 @@ def read_own(host, path):
     if status.st_size > MOST_BYTES:
         raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES >> 20} MiB", path)
     return host.read_bytes(path)
+
+
+def read_words(host, path, most):
+    """The words in the first `most` bytes of a file, as texts; none if it cannot be read.
+
+    Any other byte separates two words. A word must be compared as a whole: a damaged one equals no boot_id.
+    """
+    try:
+        content = host.read_small(path, most)
+    except OSError:
+        return []
+    return [word.decode("ascii") for word in WORD.findall(content)]
 
 
 def directory_fault(host, path):

@@ -20,7 +20,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clea
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock, running_change
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.small_files import MOST_BYTES
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import shut_down
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.cli import main
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
@@ -74,8 +73,8 @@ DAMAGE = {
     "a NUL inside": (rewritten(lambda content: content[:12] + b"\0" + content[13:]), False),
     "NULs behind": (rewritten(lambda content: content.rstrip() + bytes(4096)), True),
     "empty": (rewritten(lambda _content: b""), False),
-    "huge": (rewritten(lambda _content: b"x" * (64 * MOST_BYTES)), False),
-    "huge behind": (rewritten(lambda content: content.rstrip() + b"\n" * (64 * MOST_BYTES) + b"x"), True),
+    "huge": (rewritten(lambda _content: b"x" * (1 << 18)), False),
+    "huge behind": (rewritten(lambda content: content.rstrip() + b"\n" * (1 << 18) + b"x"), True),
     "cut": (rewritten(lambda content: content.strip()[:20]), False),
     "another type": (rewritten(lambda _content: b'[{"pid": {}}]'), False),
     "a number": (rewritten(lambda _content: b"7"), False),
