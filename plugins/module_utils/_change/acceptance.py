@@ -17,8 +17,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     accepted_with,
     entry_of,
     same_build,
+    trial_of,
     without,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import HOLD_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
@@ -79,12 +81,17 @@ def _accept(change, transaction, probe):
 def _install_boot_service(host, transaction, entry, probe):
     """Install, enable and start the boot service; it reads the ledger, so that must name this boot and this patch.
 
-    With `probe`, test the program though it is as this version writes it.
+    With `probe`, test the program though it is as this version writes it. The trial process goes back without the lock
+    some time after the trial's end, so the end moves for as long as this change may take.
     """
-    earlier = transaction.ledger["loaded"]
-    transaction.update_ledger(loaded=earlier if entry in earlier else [*without(earlier, entry["name"]), entry])
+    earlier = {"loaded": transaction.ledger["loaded"], "trial": transaction.ledger["trial"]}
+    loaded, trial = earlier["loaded"], earlier["trial"]
+    if trial_of(transaction.ledger, entry["name"]):
+        trial = dict(trial, ends=max(trial["ends"], host.now() + HOLD_SECONDS))
+    transaction.update_ledger(
+        loaded=loaded if entry in loaded else [*without(loaded, entry["name"]), entry], trial=trial)
     try:
         return install_boot_service(host, ensure_program(host, probe=probe), enable=True)
     except BaseException:
-        transaction.update_ledger_best_effort(loaded=earlier)
+        transaction.update_ledger_best_effort(**earlier)
         raise

@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity, process_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import SHAPE, read_ledger
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import only_root_writes, read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY, TRIAL_PROCESS
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import NUMBER, TEXT, matches, parse_json
@@ -44,7 +44,8 @@ def show_sign_of_life(host, trial):
         process = dict(process_identity(host, "self"), transaction=trial["transaction"], seen=host.now(), trial=trial)
         content = json.dumps(process).encode("utf-8")
         with suppress(LivepatchError, OSError):
-            private_directory(host.path(RUN_DIRECTORY))
+            if not only_root_writes(host, RUN_DIRECTORY):
+                private_directory(host.path(RUN_DIRECTORY))
             make_way(host.path(TRIAL_PROCESS))
             write_private(host.path(TRIAL_PROCESS), lambda stream: stream.write(content))
 

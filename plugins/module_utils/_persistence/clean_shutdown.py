@@ -10,7 +10,6 @@ A damaged mark counts as no mark of its boot, and no other boot is judged by it.
 
 import contextlib
 import os
-import stat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     make_way,
@@ -18,7 +17,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sync_directory,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_words
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
+    only_root_writes,
+    read_words,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import CLEAN_SHUTDOWN, STATE_DIRECTORY
 
 MOST_BOOTS = 16  # boots; the ledger may be of an earlier boot, if the last one could not write it
@@ -33,7 +35,7 @@ def was_clean(host, boot_id):
 
 def record_clean_shutdown(host):
     """Write the mark for this boot; raises LivepatchError `directory-not-private`, and OSError."""
-    if not _only_root_writes(host):
+    if not only_root_writes(host, STATE_DIRECTORY):  # others may read it, or the next boot would suspect a crash
         private_directory(host.path(STATE_DIRECTORY))
     this = host.read(BOOT_ID)
     _write(host, [*(boot for boot in _clean_boots(host) if boot != this), this][-MOST_BOOTS:])
@@ -55,15 +57,6 @@ def reserve_space(host):
 
 def _clean_boots(host):
     return read_words(host, CLEAN_SHUTDOWN, RESERVED_BYTES)
-
-
-def _only_root_writes(host):
-    """Whether the directory is safe for the mark; other users may read it, or the next boot would suspect a crash."""
-    try:
-        status = os.lstat(host.path(STATE_DIRECTORY))
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _write(host, boots):

@@ -21,7 +21,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.acto
     actor_label,
     printable_name,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own, reason
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
+    only_root_writes,
+    read_own,
+    reason,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LOCK, RUN_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
@@ -126,10 +130,8 @@ def _open(host, going_back):
     try:
         private_directory(host.path(RUN_DIRECTORY))
     except (LivepatchError, OSError):
-        status = os.lstat(host.path(RUN_DIRECTORY))
         # Others may look into this directory, and cannot change it: the lock still works for this change.
-        if not (going_back and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-                and not status.st_mode & 0o022):
+        if not (going_back and only_root_writes(host, RUN_DIRECTORY)):
             raise
     # O_NONBLOCK: a named pipe in its place must not block.
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -57,6 +57,15 @@ def directory_fault(host, path):
     return "other users can use it" if stat.S_IMODE(status.st_mode) & 0o077 else None
 
 
+def only_root_writes(host, path):
+    """Whether a path is a directory that no other user can change; others may read it."""
+    try:
+        status = os.lstat(host.path(path))
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+
 def reason_unless_absent(host, error):
     """The reason of an OSError as a clause; None for an absent file, and for one that this user may not read."""
     absent = isinstance(error, (FileNotFoundError, NotADirectoryError))

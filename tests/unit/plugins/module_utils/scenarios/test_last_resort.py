@@ -8,7 +8,13 @@ import threading
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import show_sign_of_life
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import acceptance
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
+    ALIVE,
+    HUNG_SECONDS,
+    show_sign_of_life,
+    trial_process,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
     entry_of,
@@ -19,8 +25,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     LEDGER,
     LOCK,
+    RUN_DIRECTORY,
     STATE_DIRECTORY,
     STORE_DIRECTORY,
+    TRIAL_ENDED,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.remembered_files import RememberedFiles
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import last_resort, trial_end
@@ -31,10 +39,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.last_
     LastResort,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils._persistence.test_lock import Holder
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation import damages
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     ONE,
+    TWO,
     V1,
     V2,
     accept,
@@ -81,6 +91,40 @@ def test_a_trial_that_is_renewed_after_the_margin_stays(host, interface, apply, 
     before_the_lock(trial_end, renew)
     assert "reverted to v1" in end_trial(host)
     assert (seen, stack(host, interface)) == (["enabled"], ["v1"])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_slow_acceptance_is_not_undone(host, interface, apply, monkeypatch, fails):
+    """The trial process waits for the lock of the acceptance, here simulated on its own."""
+    accept(apply, V1)
+    apply(V2, trial=60)
+    ends = read_ledger(host)["trial"]["ends"]
+    guard = LastResort(host, read_ledger(host)["trial"])
+    real = acceptance.install_boot_service
+
+    def slow(*argv, **options):
+        host.sleep(60 + MARGIN_SECONDS + 5)
+        guard.remember(read_ledger(host)["trial"])
+        assert guard.run("the lock is held") is None
+        if fails:
+            raise LivepatchError("boot-service-failed", "It fails.")
+        return real(*argv, **options)
+    monkeypatch.setattr(acceptance, "install_boot_service", slow)
+    if fails:
+        assert failure(apply, V2, state="accepted", fresh=True).code == "boot-service-failed"
+        assert read_ledger(host)["trial"]["ends"] == ends
+    else:
+        apply(V2, state="accepted", fresh=True)
+        assert (read_ledger(host)["trial"], accepted(host)) == (None, ["v2"])
+    assert interface.state("v2") == "enabled"
+
+
+def test_an_acceptance_leaves_the_trial_of_another_patch_as_it_was(host, apply):
+    apply(ONE)
+    apply(TWO, trial=60)
+    trial = read_ledger(host)["trial"]
+    accept(apply, ONE)
+    assert (read_ledger(host)["trial"], accepted(host)) == (trial, ["one"])
 
 
 def test_the_end_of_one_trial_does_not_close_the_next_one(host, interface, apply):
@@ -181,3 +225,22 @@ def test_a_remembered_file_that_is_damaged_is_refused_and_hangs_nothing(host, in
     assert in_thread(lambda: codes.append(failure(files.open, V1.sha256).code))
     assert codes == ["kept-file-damaged"]
     files.close()
+
+
+@pytest.mark.parametrize("damage", [damages.a_directory, damages.a_pipe, damages.a_dangling_link])
+def test_the_note_of_the_last_resort_replaces_what_is_in_its_place(host, interface, apply, monkeypatch, damage):
+    apply(V2, trial=60)
+    guard = LastResort(host, read_ledger(host)["trial"])
+    damage(host, TRIAL_ENDED, monkeypatch)
+    host.sleep(60 + MARGIN_SECONDS + 1)
+    assert guard.run("the lock is held") in host.read(TRIAL_ENDED)
+    assert interface.state("v2") == "absent"
+
+
+def test_a_trial_process_gives_signs_of_life_in_a_directory_that_others_can_read(host, apply, monkeypatch):
+    apply(V2, trial=60)
+    damages.readable_by_others(host, RUN_DIRECTORY, monkeypatch)
+    trial = read_ledger(host)["trial"]
+    host.sleep(HUNG_SECONDS + 1)
+    show_sign_of_life(host, trial)
+    assert trial_process(host, trial["transaction"])[0] == ALIVE
