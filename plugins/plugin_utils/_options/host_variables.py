@@ -11,7 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import check_facts, check_names
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import (
+    check_artifacts,
+    check_facts,
+    check_names,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     PREFIX,
@@ -36,7 +40,10 @@ class HostVariables:
     def check(self) -> None:
         """Refuse facts named like options, and misspelled variables; raises TaskError."""
         check_facts(self.written)
-        check_names({name for given in (self._task, *self.written.values()) for name in given})
+        given = (self._task, *self.written.values())
+        check_names({name for variables in given for name in variables})
+        for variables in given:
+            check_artifacts(variables)
 
     def check_same(self, names: Iterable[str]) -> None:
         """Refuse options, by their names without `livepatch_`, with different values; raises TaskError `bad-option`."""

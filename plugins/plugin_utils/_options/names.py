@@ -13,15 +13,15 @@ from ansible import constants
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, format_value
 
 # Every variable of the argument_specs of all roles; a test compares the two.
 VARIABLES = (
     "approve", "approved", "cohort_by", "fail_on_drift", "failure_budget", "health_checks", "hosts", "ignore_findings",
     "name", "on_breach", "on_stall", "params", "report_dir", "report_kind", "report_proofs", "report_results",
     "rollback_to", "soak", "src", "state", "transition_timeout", "trial", "waves")
-# Facts that playbooks publish: later jobs get those as variables.
-ARTIFACTS = ("preflight", "report", "rollback", "rollout", "status")
+# What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
+ARTIFACTS = {"preflight": None, "report": "report_dir", "rollback": "rollback_to", "rollout": None, "status": None}
 # The input of later plays, which a rollout sets as a fact of localhost.
 FACT_OF_ROLLOUT = "__livepatch_rollout"
 _SIMILARITY = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
@@ -38,6 +38,18 @@ def check_names(variables: Iterable[str]) -> None:
                 "bad-option",
                 f"{printable(variable)} is no variable of this collection. Write {PREFIX}{near[0]}, or rename your own "
                 "variable.")
+
+
+def check_artifacts(variables: Mapping[str, object]) -> None:
+    """Refuse a text under the name of an artifact: it was meant for an option. Raises TaskError `bad-option`."""
+    for name, option in ARTIFACTS.items():
+        value = variables.get(PREFIX + name)
+        # An artifact can be given as JSON or as a template too.
+        if option and isinstance(value, str) and value.strip() and not value.lstrip().startswith("{"):
+            raise TaskError(
+                "bad-option",
+                f"{PREFIX}{name} is {format_value(value)}, but it is the result of a playbook. Write {PREFIX}{option}, "
+                "or rename your own variable.")
 
 
 def check_facts(variables: Mapping[str, Mapping[str, object]]) -> None:

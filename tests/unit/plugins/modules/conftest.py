@@ -25,14 +25,6 @@ def kernel(tmp_path, monkeypatch):
     return simulated
 
 
-def _assert_fits(plugin, result):
-    """Every result here is one of an honest host: the controller must take it as it is."""
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
-
-    taken = read_answer(plugin, result)
-    assert {key: taken[key] for key in taken if key in result} == result
-
-
 @pytest.fixture
 def run(monkeypatch, capsys):
     """run(plugin, options): the module's exit code and its result, as Ansible reads it from standard output.
@@ -40,6 +32,10 @@ def run(monkeypatch, capsys):
     `offer` is what the controller's half offers. run.warned has the warnings of the last run.
     """
     from ansible.module_utils import basic
+
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.controller_half import (
+        assert_fits,
+    )
 
     def run_module(plugin, check_mode=False, offer=None, **options):
         if offer is not None:
@@ -55,7 +51,7 @@ def run(monkeypatch, capsys):
             module.main()
         result = json.loads(capsys.readouterr().out)
         result.pop("invocation", None)
-        _assert_fits(plugin, result)
+        assert_fits(plugin, result)
         return ended.value.code, result
 
     return run_module

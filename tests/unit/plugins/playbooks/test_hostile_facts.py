@@ -123,6 +123,8 @@ def test_a_fact_that_is_there_before_is_refused_before_any_host_is_asked(
     ("apply", "inventory", {"livepatch_rolback_to": "original"}),
     ("preflight", "extra", {"livepatch_cohort_bye": "ring"}),
     ("rollback", "extra", {"livepatch_rolback_to": "original"}),
+    ("rollback", "extra", {"livepatch_rollback": "original"}),
+    ("rollback", "inventory", {"livepatch_rollback": "original"}),
     ("rollout", "extra", {"livepatch_wave": "1"}),
     ("status", "inventory", {"livepatch_fail_on_drfit": True})])
 def test_a_variable_that_looks_misspelt_is_refused_before_any_host_is_asked(
@@ -132,7 +134,8 @@ def test_a_variable_that_looks_misspelt_is_refused_before_any_host_is_asked(
         [CANARY, SECOND], playbook=f"kernel.livepatch.{playbook}", inventory=inventory,
         **(variables if where == "extra" else {}))
     assert run.code == 2 and not (tmp_path / "calls.jsonl").exists(), run.output
-    assert "is no variable of this collection. Write livepatch_" in run.output and "bad-option" in run.output
+    assert "Write livepatch_" in run.output and "or rename your own variable." in run.output, run.output
+    assert "bad-option" in run.output
 
 
 # What is refused, with the same words in each playbook that reads the variable.

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back as job
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.controller_half import taken
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -45,10 +45,10 @@ def test_the_answer_of_a_refused_restore_has_all_that_the_kernel_said(kernel, ap
     with pytest.raises(LivepatchError) as caught:
         roll_back(to="previous")
     told = {"failed": True, "msg": caught.value.message, "code": caught.value.code, **caught.value.details}
-    taken = read_answer("patch_rollback", told)
-    assert taken == told
-    assert (taken["errno"], taken["attempts"]) == ("ENODEV", 1)
-    assert "first: no device, going away" in taken["kernel_log"]
+    answer = taken("patch_rollback", told)
+    assert {key: answer[key] for key in told} == told
+    assert (answer["errno"], answer["attempts"]) == ("ENODEV", 1)
+    assert "first: no device, going away" in answer["kernel_log"]
 
 
 def names(result):

@@ -8,7 +8,6 @@ kept, or it is told that it is not known; a look changes nothing. Every n-th com
 run with KERNEL_LIVEPATCH_CAMPAIGN=all in the environment, and a part of them with FIRST:EVERY, as 3:7.
 """
 
-import json
 import os
 import signal
 import tempfile
@@ -35,8 +34,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
     as_livepatch_error,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation import damages
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.controller_half import (
+    taken as taken_by_controller,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     BOOT_ID,
     ONE,
@@ -133,7 +134,7 @@ def taken(module, act):
 
 def assert_taken(module, result):
     """No key is dropped, and the result is not malformed (TaskError)."""
-    answer = read_answer(module, json.loads(json.dumps(without_surrogates(result))))
+    answer = taken_by_controller(module, without_surrogates(result))
     assert set(result) <= set(answer), set(result) - set(answer)
 
 

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What happens to a simulated host over time: changes, acceptances, reboots and crashes, and what it has then."""
 
-import json
 import os
 import shutil
 
@@ -15,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.controller_half import assert_fits
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -50,12 +49,6 @@ def patch_applier(kernel, directory):
         assert_fits("patch", result)
         return result
     return apply
-
-
-def assert_fits(module, result):
-    """The controller takes the result of an honest host as it is."""
-    taken = read_answer(module, json.loads(json.dumps(result)))
-    assert {key: taken[key] for key in taken if key in result} == result
 
 
 def accept(apply, patch, **options):

@@ -8,7 +8,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import check_same_on_all_hosts
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import VARIABLES, check_facts, check_names
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import (
+    VARIABLES,
+    check_artifacts,
+    check_facts,
+    check_names,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 
@@ -32,6 +37,21 @@ def test_a_misspelled_variable_is_refused(name, meant):
     "rollout", "preflight", "report", "owner", "ring", "window"])
 def test_other_variables_are_none_of_its_business(name):
     check_names([f"livepatch_{name}", f"__livepatch_{name}x"])
+
+
+@pytest.mark.parametrize(("name", "meant"), [("rollback", "rollback_to"), ("report", "report_dir")])
+def test_a_text_under_the_name_of_a_result_is_refused(name, meant):
+    with pytest.raises(TaskError) as caught:
+        check_artifacts({f"livepatch_{name}": "original"})
+    assert (caught.value.code, caught.value.message) == (
+        "bad-option",
+        f"livepatch_{name} is 'original', but it is the result of a playbook. Write livepatch_{meant}, or rename your "
+        "own variable.")
+
+
+@pytest.mark.parametrize("value", [{"ok": True}, None, "", '{"ok": true}', "{{ earlier }}"])
+def test_a_result_of_an_earlier_job_is_none_of_its_business(value):
+    check_artifacts({f"livepatch_{name}": value for name in ("preflight", "report", "rollback", "rollout", "status")})
 
 
 def test_every_variable_is_known():
