@@ -13,7 +13,7 @@ NEWER = "newer-version"
 
 def is_newer(record, current):
     """Whether a record has a schema after `current`."""
-    return isinstance(record, dict) and type(record.get("schema")) is int and record["schema"] > current
+    return _has_schema(record) and record["schema"] > current
 
 
 def refuse_newer(record, current, path):
@@ -34,9 +34,14 @@ def in_current_form(record, current, migrations):
     `migrations` are pairs, oldest first: a schema, and a function that returns a record of it or of an earlier one in
     the next form. A function gets data that can be damaged, and must not change a record of the next form.
     """
-    if not isinstance(record, dict) or type(record.get("schema")) is not int or not 0 < record["schema"] <= current:
+    if not (_has_schema(record) and 0 < record["schema"] <= current):
         return None
     for schema, migrate in migrations:
         if record["schema"] <= schema:
             record = migrate(record)
     return record
+
+
+def _has_schema(record):
+    schema = record.get("schema") if isinstance(record, dict) else None
+    return isinstance(schema, int) and not isinstance(schema, bool)

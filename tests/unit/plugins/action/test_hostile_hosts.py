@@ -131,7 +131,7 @@ def test_an_error_with_the_output_of_a_host_is_the_same_error_without_control_ch
     action._execute_module = lost
     with pytest.raises(error) as caught:
         action.run(task_vars={})
-    assert type(caught.value) is error and caught.value.__context__ is None
+    assert caught.type is error and caught.value.__context__ is None
     assert str(caught.value).startswith("ssh: ?[2J? banner\nno route xxx")
     assert len(str(caught.value)) <= 8000
 

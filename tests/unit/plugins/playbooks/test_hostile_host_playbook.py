@@ -47,7 +47,7 @@ def hostile_collections(tmp_path_factory):
                  "plugins/module_utils", "plugins/doc_fragments"):
         (tree / name).symlink_to(COLLECTION / name)
     for name in MODULES:
-        (tree / "plugins" / "modules" / f"{name}.py").symlink_to(MODULE)
+        (tree / "plugins" / "modules" / f"{name}.py").write_text("#!/usr/bin/python\n" + MODULE.read_text())
     return root
 
 

@@ -263,7 +263,7 @@ def run_without_a_trial(host, damage, action, outcome):
     damage()
     outcome.of(WITHOUT_A_TRIAL[action], host)
     if action == "trial" and not outcome.failed:
-        host.kernel.at(host.kernel.now() + TWO_HOURS, lambda: (_ for _ in ()).throw(TooLongError()))
+        host.kernel.at(host.kernel.now() + TWO_HOURS, lambda: damages.throw(TooLongError()))
         with suppress(TooLongError):
             outcome.of(end_trial, host.kernel)
     if action == "trial" and "v2" in host.enabled():

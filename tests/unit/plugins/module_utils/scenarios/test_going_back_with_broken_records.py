@@ -222,7 +222,7 @@ def test_whatever_else_fails_the_patch_is_disabled_at_last(host, interface, appl
     monkeypatch.setattr(trial_end, "open_transaction", broken)
     monkeypatch.setattr(last_resort, "Transaction", broken)
     monkeypatch.setattr(last_resort.StackRestore, "run", broken)
-    host.at(1000, lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+    host.at(1000, lambda: damages.throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         end_trial(host)
     assert stack(host, interface) == []
@@ -234,9 +234,9 @@ def test_whatever_else_fails_the_patch_is_disabled_at_last(host, interface, appl
 def test_earlier_patches_come_back_from_files_that_are_deleted_meanwhile(host, interface, apply, held, monkeypatch):
     accept(apply, V1)
     apply(V2, trial=60)
-    monkeypatch.setattr(trial_end, "open_transaction", lambda *_argv, **_more: (_ for _ in ()).throw(TypeError("x")))
+    monkeypatch.setattr(trial_end, "open_transaction", lambda *_argv, **_more: damages.throw(TypeError("x")))
     host.at(30, lambda: damages.missing(host, STORE_DIRECTORY, monkeypatch))
-    host.at(600, lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+    host.at(600, lambda: damages.throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         end_trial(host)
     assert stack(host, interface) == ["v1"]

@@ -199,3 +199,8 @@ OF_A_FILE = (
 OF_A_DIRECTORY = (
     missing, a_file, a_link, a_dangling_link, readable_by_others, writable_by_others, of_another_user, io_error,
     read_only, full)
+
+
+def throw(error):
+    """Raise an error where only an expression can stand."""
+    raise error

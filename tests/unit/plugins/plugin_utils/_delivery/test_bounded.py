@@ -24,7 +24,7 @@ class SimulatedHost(ActionBase):
     ends, hangs, removed = None, False, 0
 
     def run(self, tmp=None, task_vars=None):
-        if self.ends:
+        if isinstance(self.ends, BaseException):
             raise self.ends
         return {"changed": False}
 
