@@ -24,8 +24,12 @@ class SimulatedHost(ActionBase):
     ends, hangs, removed = None, False, 0
 
     def run(self, tmp=None, task_vars=None):
-        if isinstance(self.ends, BaseException):
-            raise self.ends
+        return self._end(self.ends)
+
+    @staticmethod
+    def _end(error):
+        if error:
+            raise error
         return {"changed": False}
 
     def cleanup(self, force=False):
