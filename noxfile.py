@@ -42,8 +42,9 @@ HOST_PYTHON = "3.6"
 # The first pip that knows today's wheels and the system's certificates there.
 HOST_PIP = "pip==21.3.1"
 HOST_TESTS = ("tests/unit/plugins/module_utils", "tests/unit/plugins/modules")
-# Playbooks take most of the time; these three files are about the same code as the other ones.
-ON_NEWEST_CORE_ONLY = ("test_rollout_own_tasks.py", "test_rollout_surroundings.py", "test_rollout_variables.py")
+# Playbooks take most of the time; these files are about the same code as the other ones.
+ON_NEWEST_CORE_ONLY = (
+    "test_hostile_texts.py", "test_rollout_own_tasks.py", "test_rollout_surroundings.py", "test_rollout_variables.py")
 # A CI system is to answer in this time: the last session gets what is left, and tests without a turn count as skipped.
 CI_MINUTES, LEAST_KERNEL_MINUTES = 42, 8
 BEGAN = time.monotonic()
