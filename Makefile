@@ -12,8 +12,8 @@ demo test test-all units fuzz lint sanity kernel kernel-all docs clean: | python
 .PHONY: demo test test-all units fuzz lint sanity kernel kernel-all docs clean python help
 
 demo: ## start two machines, patch their running kernel, show it, roll it back
-test: ## a quarter of an hour: units on the newest ansible-core, lint, short fuzz, core tests on real kernels
-test-all: ## what CI runs: test, then units on the oldest ansible-core and Python 3.6, sanity, the other tests on real kernels
+test: ## a quarter of an hour: most units on the newest ansible-core, lint, short fuzz, core tests on real kernels
+test-all: ## what CI runs: test, then the other units, also on the oldest ansible-core and Python 3.6, sanity, the other tests on real kernels
 units: ## unit tests, on the newest and the oldest ansible-core and on Python 3.6
 fuzz: ## feed 200,000 damaged files to everything that reads patch files
 lint: ## ruff, yamllint, ansible-lint, import-linter, mypy and more, and the checks of antsibull-nox

@@ -42,9 +42,9 @@ HOST_PYTHON = "3.6"
 # The first pip that knows today's wheels and the system's certificates there.
 HOST_PIP = "pip==21.3.1"
 HOST_TESTS = ("tests/unit/plugins/module_utils", "tests/unit/plugins/modules")
-# Playbooks take most of the time; these files are about the same code as the other ones.
-ON_NEWEST_CORE_ONLY = (
-    "test_hostile_texts.py", "test_rollout_own_tasks.py", "test_rollout_surroundings.py", "test_rollout_variables.py")
+# Playbooks take most of the time of all units; these files are about the same code as the other ones.
+SLOW_PLAYBOOKS = tuple(f"tests/unit/plugins/playbooks/test_{name}.py" for name in (
+    "hostile_texts", "rollout_own_tasks", "rollout_surroundings", "rollout_variables"))
 # A CI system is to answer in this time: the last session gets what is left, and tests without a turn count as skipped.
 CI_MINUTES, LEAST_KERNEL_MINUTES = 42, 8
 BEGAN = time.monotonic()
@@ -131,15 +131,21 @@ def _units(session: nox.Session, environment: str, *tests: str) -> None:
 
 @_check("units", "newest-core")
 def units(session: nox.Session) -> None:
-    """All unit tests, on the newest ansible-core."""
-    _units(session, "newest-core", "tests/unit")
+    """The unit tests on the newest ansible-core, without the slowest."""
+    _units(session, "newest-core", "tests/unit", *(f"--ignore={path}" for path in SLOW_PLAYBOOKS))
+
+
+@_check("units-playbooks", "newest-core")
+def units_playbooks(session: nox.Session) -> None:
+    """The slowest unit tests: more runs of playbooks, on the newest ansible-core only."""
+    _units(session, "newest-core", *SLOW_PLAYBOOKS)
 
 
 @_check("units-oldest-core", "oldest-core")
 def units_oldest_core(session: nox.Session) -> None:
     """The unit tests of what a controller runs, on the oldest ansible-core; Python 3.6 has its module_utils."""
     folders = ("action", "filter", "lookup", "modules", "playbooks", "plugin_utils")
-    left_out = [f"--ignore=tests/unit/plugins/playbooks/{name}" for name in ON_NEWEST_CORE_ONLY]
+    left_out = (f"--ignore={path}" for path in SLOW_PLAYBOOKS)
     _units(session, "oldest-core", *(f"tests/unit/plugins/{folder}" for folder in folders), *left_out)
 
 

@@ -16,7 +16,7 @@ from tests.check.errors import CheckError
 from tests.check.paths import CHECKOUT, cache_dir, new_run
 
 LINT = ("lint", "docs-check", "license-check", "extra-checks", "build-import-check")
-UNITS = ("units", "units-oldest-core", "units-host-python")
+UNITS = ("units", "units-playbooks", "units-oldest-core", "units-host-python")
 SANITY = ("sanity", "sanity-oldest-core")
 TEST = ("units", *LINT, "fuzz-short", "kernel-core")
 

@@ -128,7 +128,15 @@ def test_core_and_rest_are_the_whole_suite_on_kernels(noxfile, tmp_path):
     assert marks == {"kernel-core": "core", "kernel-rest": "not core", "kernel": None, "kernel-all": None}
 
 
-@pytest.mark.parametrize("name", ["units", "units-oldest-core", "units-host-python", "kernel"])
+def test_units_and_units_playbooks_are_all_unit_tests(noxfile, tmp_path):
+    first, second = (words_of(noxfile, tmp_path, name) for name in ("units", "units-playbooks"))
+    assert "tests/unit" in first
+    left_out = {word.removeprefix("--ignore=") for word in first if word.startswith("--ignore=")}
+    assert left_out == {word for word in second if word.startswith("tests/unit/")}
+    assert all((CHECKOUT / path).is_file() for path in left_out)
+
+
+@pytest.mark.parametrize("name", ["units", "units-playbooks", "units-oldest-core", "units-host-python", "kernel"])
 def test_pytest_leaves_its_report_where_it_is_counted(noxfile, tmp_path, run, name):
     assert f"--junitxml={run / 'reports' / name / 'pytest.xml'}" in words_of(noxfile, tmp_path, name)
 
