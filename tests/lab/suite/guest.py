@@ -143,7 +143,7 @@ class Guest:
     def boot_id(self) -> str:
         return self.read("/proc/sys/kernel/random/boot_id").strip()
 
-    def wait_until_back(self, name: str, seconds: int = 120) -> None:
+    def wait_until_back(self, name: str, seconds: int = 300) -> None:
         """Wait until a patch is gone by itself, and so is who took it out."""
         self.wait(f"test ! -e /sys/module/{name} -a ! -s {RUN}/lock", seconds)
 

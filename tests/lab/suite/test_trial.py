@@ -57,7 +57,7 @@ def test_a_host_that_a_patch_cuts_off_comes_back_by_itself(play, guest, beside, 
     cut_off = beside(guest, "patch", src=patches["drop_network"], trial=20, transition_timeout=20)
     while guest.machine.answers():
         assert not cut_off.done(), cut_off.result().output
-    guest.machine.wait_for_ssh(120)
+    guest.machine.wait_for_ssh(300)
     guest.wait_until_back("drop_network")
     livepatch = assert_whole(guest, play, "trial done", "patch done")
     assert (livepatch["patches"], livepatch["quarantined"]) == ([], [])
