@@ -7,12 +7,9 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
-    STATE_DIRECTORY,
-    STORE_DIRECTORY,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import persistence_findings
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
@@ -30,9 +27,7 @@ def _writable(context):
 
 
 def _persistent(context):
-    why = NOT_PERSISTENT.get(context.host.file_system_type(STATE_DIRECTORY))
-    if why:
-        yield finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)
+    return persistence_findings(context.host)
 
 
 def _space(context):

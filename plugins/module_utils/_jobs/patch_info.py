@@ -7,7 +7,6 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import service_faults
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import UNKNOWN, trial_process
@@ -21,7 +20,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import record_findings
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import (
+    persistence_findings,
+    record_findings,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import HostState, drift, is_accepted
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
@@ -32,7 +34,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     LEDGER,
-    STATE_DIRECTORY,
     STORE_DIRECTORY,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
@@ -145,9 +146,7 @@ def _with_records(findings, records, accepted):
 
 def _boot_faults(host):
     """The findings about a boot that cannot load patches, or whose records do not last until then."""
-    why = NOT_PERSISTENT.get(host.file_system_type(STATE_DIRECTORY))
-    lost = [finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)] if why else []
-    return lost + service_faults(host)
+    return persistence_findings(host) + service_faults(host)
 
 
 def _newer_descriptions(host, ledger):

@@ -11,6 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
     REPAIR_STORED,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import set_aside_ledgers
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
@@ -23,6 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     FILES,
     JOURNAL,
     LEDGER,
+    STATE_DIRECTORY,
     STORE_DIRECTORY,
     TRIAL_ENDED,
     TRIAL_PROCESS,
@@ -51,6 +53,12 @@ def record_findings(host, journal_unreadable):
         found.append(finding(
             "trial-ended-without-records", ended["name"], time=ended["time"], message=ended["message"]))
     return found
+
+
+def persistence_findings(host):
+    """A finding if the state directory does not last until the next boot."""
+    why = NOT_PERSISTENT.get(host.file_system_type(STATE_DIRECTORY))
+    return [finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)] if why else []
 
 
 def _faults(host):

@@ -123,31 +123,27 @@ def write_ledger(host, ledger):
     Raises LivepatchError `newer-version` for a ledger of a newer version: this version cannot keep all of it.
     """
     path = host.path(LEDGER)
-    _refuse_newer_on_disk(host)
+    content = _content_on_disk(host)
     if not any(ledger[key] for key in ("loaded", "trial", "accepted", "quarantined")):
         if os.path.lexists(path):
             os.unlink(path)
             sync_directory(os.path.dirname(path))
         return
     text = json.dumps(dict(ledger, schema=SCHEMA), sort_keys=True, indent=1).encode("utf-8") + b"\n"
-    if not _is_written(host, text):
+    if content != text:
         private_directory(host.path(STATE_DIRECTORY))
         write_private(path, lambda stream: stream.write(text))
 
 
-def _is_written(host, text):
+def _content_on_disk(host):
+    """The bytes of the ledger, None for an unreadable one; raises LivepatchError `newer-version`."""
     try:
-        return read_own(host, LEDGER) == text
+        content = read_own(host, LEDGER)
     except OSError:
-        return False
-
-
-def _refuse_newer_on_disk(host):
-    try:
-        record = parse_json(read_own(host, LEDGER))
-    except (OSError, ValueError):
-        return
-    refuse_newer(record, SCHEMA, LEDGER)
+        return None
+    with contextlib.suppress(ValueError):
+        refuse_newer(parse_json(content), SCHEMA, LEDGER)
+    return content
 
 
 def keep_damaged_copy(host):

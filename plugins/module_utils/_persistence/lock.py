@@ -4,7 +4,7 @@
 """Allows one change at a time on a host: a lock that ends with its holder, and records the holder and the time.
 
 Going back must not depend on the lock. A change that goes back continues without it if the lock's file cannot be used,
-or if its holder will not come to an end: see `_patience`.
+or if its holder does not end: see `_patience`.
 """
 
 import errno

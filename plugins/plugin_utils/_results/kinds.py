@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
@@ -150,10 +150,7 @@ class Items:
         if not self.keep:
             raise Misfit(f"is longer than {self.most} (it has {len(value)})")
         sizes.left_out[self.title] = (len(value), self.most)
-        if self.keep == "first":
-            return value[:self.most]
-        worst = sorted(range(len(value)), key=lambda index: level_rank(value[index]))[:self.most]
-        return [value[index] for index in sorted(worst)]
+        return value[:self.most] if self.keep == "first" else worst_of(value, self.most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +189,14 @@ def level_rank(entry: t.Any) -> int:
     """The rank of a finding by its level, the worst first; anything else is last."""
     level = entry.get("level") if isinstance(entry, Mapping) else None
     return LEVELS.index(level) if isinstance(level, str) and level in LEVELS else len(LEVELS)
+
+
+def worst_of(findings: Sequence[t.Any], most: int) -> list[t.Any]:
+    """The worst findings, in their order."""
+    if len(findings) <= most:
+        return list(findings)
+    worst = sorted(range(len(findings)), key=lambda index: level_rank(findings[index]))[:most]
+    return [findings[index] for index in sorted(worst)]
 
 
 def _wrong_type(value: t.Any, right: str) -> Misfit:

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable, truncate
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import LEVELS, MOST, level_rank
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import LEVELS, MOST
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import MOST_PATCHES
 
 MALFORMED = ("malformed-result", "The host returned a malformed result. Check that the host has not been compromised.")
@@ -80,14 +80,6 @@ def text_from(value: t.Any, most: int) -> str:
     if isinstance(value, str):
         return truncate(value, most)
     return str(value) if is_small(value) or isinstance(value, float) else f"a {type(value).__name__}"
-
-
-def worst_of(findings: Sequence[t.Any], most: int) -> list[t.Any]:
-    """The worst findings, in their order."""
-    if len(findings) <= most:
-        return list(findings)
-    worst = sorted(range(len(findings)), key=lambda index: level_rank(findings[index]))[:most]
-    return [findings[index] for index in sorted(worst)]
 
 
 def failure_of(answer: Mapping[str, t.Any]) -> Failure:

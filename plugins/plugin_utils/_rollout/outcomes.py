@@ -31,6 +31,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
     text_of,
     unreachable_failure,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import worst_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     MALFORMED,
     Failure,
@@ -39,7 +40,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     is_list,
     missing_result,
     reported_code,
-    worst_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts
 

@@ -39,7 +39,7 @@ def trial_seconds(
     A host's trial starts when its patch is enabled, and the host is accepted with its whole wave. So a trial must
     outlast the load of the largest wave, `forks` hosts at a time, the soak and a margin. Each batch can wait for a
     stalled transition and for slow health checks. `tolerant`: whether hosts may fail. Then a host that stands still, or
-    nearly so, must not cost the trials of the others. If no host may fail, it costs the wave anyway. Raises TaskError
+    nearly so, must not end the trials of the others. With a budget of 0, it ends the wave anyway. Raises TaskError
     `bad-option` if that exceeds the longest trial.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)

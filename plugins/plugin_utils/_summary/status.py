@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     cohort_dict,
     cohorts_of,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import worst_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     LONGEST_CODE,
     Finding,
@@ -34,7 +35,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     is_small,
     missing_result,
     text_from,
-    worst_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
