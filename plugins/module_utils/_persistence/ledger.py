@@ -123,7 +123,10 @@ def write_ledger(host, ledger):
     Raises LivepatchError `newer-version` for a ledger of a newer version: this version cannot keep all of it.
     """
     path = host.path(LEDGER)
-    content = _content_on_disk(host)
+    content = ledger_content(host)
+    if content is not None:
+        with contextlib.suppress(ValueError):
+            refuse_newer(parse_json(content), SCHEMA, LEDGER)
     if not any(ledger[key] for key in ("loaded", "trial", "accepted", "quarantined")):
         if os.path.lexists(path):
             os.unlink(path)
@@ -135,15 +138,12 @@ def write_ledger(host, ledger):
         write_private(path, lambda stream: stream.write(text))
 
 
-def _content_on_disk(host):
-    """The bytes of the ledger, None for an unreadable one; raises LivepatchError `newer-version`."""
+def ledger_content(host):
+    """The bytes of the ledger, None for an unreadable one."""
     try:
-        content = read_own(host, LEDGER)
+        return read_own(host, LEDGER)
     except OSError:
         return None
-    with contextlib.suppress(ValueError):
-        refuse_newer(parse_json(content), SCHEMA, LEDGER)
-    return content
 
 
 def keep_damaged_copy(host):
