@@ -118,8 +118,7 @@ class Fleet:
 
     def wait(self, condition: str, names: Iterable[str]) -> None:
         """Wait until a shell condition holds on guests, which have more to do than to ask for it often."""
-        command = f"timeout {LONGEST} sh -c 'until {condition}; do sleep 1; done'"
-        self.each(lambda guest: guest.machine.ssh(command, timeout=LONGEST + 30), names)
+        self.each(lambda guest: guest.wait(condition, LONGEST, pause=1), names)
 
     def clean(self) -> None:
         """Bring every guest back to a network, and to a kernel without patches."""
