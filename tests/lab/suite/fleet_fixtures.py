@@ -15,6 +15,7 @@ from fleet_runs import Runs
 from guest import Guest
 
 from tests.lab import Lab
+from tests.lab.kernels import KERNELS
 
 # What the kernel under test is together with, the first of them that is another one.
 COMPANIONS = ("6.1", "6.12")
@@ -67,7 +68,7 @@ def bundle(fleet, tmp_path):
 def _kernels(under_test):
     """The kernel under test and another one of the lab's, the older one first."""
     companion = next(name for name in COMPANIONS if name != under_test)
-    return sorted((under_test, companion), key=lambda name: [int(number) for number in name.split(".")])
+    return sorted((under_test, companion), key=list(KERNELS).index)
 
 
 def _hosts(lab, machines):
