@@ -231,6 +231,13 @@ _list:
       description: Whether the module has BTF type information.
       type: bool
       sample: false
+    btf_base:
+      description:
+        - Whether it also has the types of the kernel that it refers to (C(.BTF.base)), as modules built for Linux 6.11 and
+          later have. Then the kernel finds these types by their names, and the module need not be built against exactly
+          this kernel.
+      type: bool
+      sample: false
 """
 
 from ansible.errors import AnsibleLookupError

@@ -83,7 +83,7 @@ def _count(text: str) -> int:
 
 def _kernels(options: argparse.Namespace) -> int:
     for kernel in KERNELS.values():
-        print(f"{kernel.name}\t{kernel.suite}\t{kernel.image_package}")
+        print(f"{kernel.name}\t{kernel.suite}\tlinux-image-{kernel.packages}")
     return 0
 
 

@@ -25,7 +25,9 @@ HARDWARE = (
 NETWORK = "net"
 
 # panic=1: a machine that crashes starts again after a second, as a server would.
-KERNEL_COMMAND_LINE = "console=ttyS0 root=/dev/vda rw net.ifnames=0 panic=1 quiet"
+# Where many machines share a processor, what starts them takes longer than systemd waits for it.
+PATIENCE = "systemd.default_timeout_start_sec=1200 systemd.service_watchdogs=0"
+KERNEL_COMMAND_LINE = f"console=ttyS0 root=/dev/vda rw net.ifnames=0 panic=1 {PATIENCE} quiet"
 
 
 def version() -> str:

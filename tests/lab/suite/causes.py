@@ -25,7 +25,8 @@ EKEYREJECTED = "Key was rejected by service"
 class Cause(t.NamedTuple):
     """`file` is a patch of the lab; `made_by` are commands that make the cause on a guest and `undone_by` others.
 
-    `kernels` are those of the lab that it is about, all of them when there are none.
+    `kernels` are those of the lab that it is about, all of them when there are none, and `needs` is an option that
+    those are built with.
     """
 
     file: str
@@ -37,6 +38,7 @@ class Cause(t.NamedTuple):
     undone_by: str = ""
     why: str = ""
     kernels: tuple[str, ...] = ()
+    needs: str = ""
 
     @property
     def name(self) -> str:
@@ -51,14 +53,17 @@ FILES = [
           kernels=("6.1", "6.12")),
     Cause("lab_target", "not-a-livepatch", "blocker", LOADS, why="it is a good module"),
     Cause("no_vermagic", "no-vermagic", "blocker", LOADS, "bad vermagic: kernel tainted", why="forced loading"),
-    Cause("no_versions", "no-versions", "blocker", LOADS, why="forced loading, with the taint F"),
+    Cause("no_versions", "no-versions", "blocker", LOADS, why="forced loading, with the taint F",
+          needs="CONFIG_MODVERSIONS"),
     Cause("other_vermagic", "vermagic-mismatch", "blocker", ENOEXEC, "version magic '"),
     Cause("larger_struct_module", "struct-module-size", "blocker", LOADS, why="it does not compare",
           kernels=("5.10", "6.1")),
     Cause("larger_struct_module", "struct-module-size", "blocker", ENOEXEC, "section size must match",
           kernels=("6.12",)),
-    Cause("other_symbol_version", "symbol-version-mismatch", "blocker", EINVAL, "about version of symbol seq_printf"),
-    Cause("other_module_layout", "symbol-version-mismatch", "blocker", ENOEXEC, "version of symbol module_layout"),
+    Cause("other_symbol_version", "symbol-version-mismatch", "blocker", EINVAL, "about version of symbol seq_printf",
+          needs="CONFIG_MODVERSIONS"),
+    Cause("other_module_layout", "symbol-version-mismatch", "blocker", ENOEXEC, "version of symbol module_layout",
+          needs="CONFIG_MODVERSIONS"),
     Cause("unknown_import", "symbol-not-exported", "blocker", ENOENT, "Unknown symbol seq_lab_no (err -2)"),
     Cause("needs_module", "dependency-not-loaded", "blocker", ENOENT, "Unknown symbol cordic_calc_iq (err -2)"),
     Cause("not_gpl", "license-not-gpl", "blocker", ENOENT, "Unknown symbol klp_enable_patch (err -2)"),
