@@ -92,7 +92,7 @@ def test_what_is_wrong_on_the_host_is_found(play, all_files, guest, patches, cau
         guest.run_with_files(cause.undone_by or "true")
 
 
-def test_everything_that_stands_in_the_way_is_told_at_once(play, all_files, guest, patches):
+def test_every_blocker_is_told_at_once(play, all_files, guest, patches):
     """One cause is in the file, and one on the host."""
     guest.run_with_files(PROBE + "post_handler=1")
     outcome = play("patch_check", src=patches["not_gpl"])
