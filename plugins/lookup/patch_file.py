@@ -233,9 +233,8 @@ _list:
       sample: false
     btf_base:
       description:
-        - Whether it also has the types of the kernel that it refers to (C(.BTF.base)), as modules built for Linux 6.11 and
-          later have. Then the kernel finds these types by their names, and the module need not be built against exactly
-          this kernel.
+        - Whether it also has the kernel's types that it refers to (C(.BTF.base)), as out-of-tree modules have since
+          Linux 6.11. The kernel finds these types by name, so the module need not be built against exactly this kernel.
       type: bool
       sample: false
 """

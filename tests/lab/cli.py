@@ -16,7 +16,7 @@ import sys
 from . import runs
 from .cache import default_cache_directory
 from .errors import LabError
-from .kernels import KERNELS
+from .kernels import KERNELS, find_kernel
 from .requirements import REQUIREMENTS
 from .session import RUNS, Lab
 from .tether import die_with_parent, tethered
@@ -67,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--kernel", choices=KERNELS, default="6.1", help="default: %(default)s")
         if verb is _run:
             command.add_argument("command", nargs="+", metavar="COMMAND", help="the command, after --")
+    command = add("prepare", _prepare, "make image, toolchain, saved state and patches of every kernel, or of some")
+    command.add_argument("kernels", nargs="*", metavar="KERNEL", help="such as 6.1")
     command = add("ssh", _ssh, "open a session on a machine of an `up` that goes on, or run a command on it")
     command.add_argument("name", metavar="NAME", help="the machine, such as lab1")
     command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
@@ -102,6 +104,13 @@ def _patches(options: argparse.Namespace) -> int:
     with Lab(options.kernel) as lab:
         for path in lab.patches.values():
             print(path)
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    for kernel in [find_kernel(name) for name in options.kernels] or KERNELS.values():
+        with Lab(kernel.name) as lab:
+            print(f"{kernel.name}\t{lab.image.release}\t{len(lab.patches)} patches", flush=True)
     return 0
 
 
