@@ -231,6 +231,12 @@ _list:
       description: Whether the module has BTF type information.
       type: bool
       sample: false
+    btf_base:
+      description:
+        - Whether it also has the kernel's types that it refers to (C(.BTF.base)), as out-of-tree modules have since
+          Linux 6.11. The kernel finds these types by name, so the module need not be built against exactly this kernel.
+      type: bool
+      sample: false
 """
 
 from ansible.errors import AnsibleLookupError

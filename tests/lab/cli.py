@@ -17,7 +17,7 @@ from . import runs
 from .builders.session import LABS
 from .cache import default_cache_directory
 from .errors import LabError
-from .kernels import KERNELS
+from .kernels import KERNELS, find_kernel
 from .requirements import REQUIREMENTS
 from .session import RUNS, Lab
 from .tether import die_with_parent, tethered
@@ -68,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--kernel", choices=KERNELS, default="6.1", help="default: %(default)s")
         if verb is _run:
             command.add_argument("command", nargs="+", metavar="COMMAND", help="the command, after --")
+    command = add("prepare", _prepare, "make image, toolchain, saved state and patches of every kernel, or of some")
+    command.add_argument("kernels", nargs="*", metavar="KERNEL", help="such as 6.1")
     command = add("ssh", _ssh, "open a session on a machine of an `up` that goes on, or run a command on it")
     command.add_argument("name", metavar="NAME", help="the machine, such as lab1")
     command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
@@ -113,6 +115,13 @@ def _builders(options: argparse.Namespace) -> int:
         with LABS[builder]() as lab:
             for path in lab.patches.values():
                 print(path, flush=True)
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    for kernel in [find_kernel(name) for name in options.kernels] or KERNELS.values():
+        with Lab(kernel.name) as lab:
+            print(f"{kernel.name}\t{lab.image.release}\t{len(lab.patches)} patches", flush=True)
     return 0
 
 

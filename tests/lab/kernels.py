@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernels that the lab knows: one more kernel is one more entry in KERNELS."""
+"""The kernels that the lab knows, oldest first: one more kernel is one more entry in KERNELS."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ KERNELS = {
     kernel.name: kernel
     for kernel in (
         Kernel(
+            name="5.10",
+            suite="bullseye",
+            mirrors=(
+                f"deb {DEBIAN} bullseye main",
+                f"deb {DEBIAN_SECURITY} bullseye-security main",
+            ),
+        ),
+        Kernel(
             name="6.1",
             suite="bookworm",
             mirrors=(
                 f"deb {DEBIAN} bookworm main",
                 f"deb {DEBIAN} bookworm-updates main",
                 f"deb {DEBIAN_SECURITY} bookworm-security main",
-            ),
-        ),
-        Kernel(
-            name="5.10",
-            suite="bullseye",
-            mirrors=(
-                f"deb {DEBIAN} bullseye main",
-                f"deb {DEBIAN_SECURITY} bullseye-security main",
             ),
         ),
         Kernel(

@@ -25,9 +25,10 @@ SHAPE = {
     "klp_relocations": [{"object": TEXT, "section": TEXT, "count": NUMBER}],
     "license": OPTIONAL_TEXT, "vermagic": OPTIONAL_TEXT, "depends": [TEXT], "module_struct_size": NUMBER,
     "signature": (None, {}), "orc": {"unwind": bool, "header": OPTIONAL_TEXT}, "btf": bool,
+    "btf_base": bool,
 }
 USED_KEYS = frozenset(SHAPE)
-SCHEMA = 2  # of a description; another number is from another version of the collection
+SCHEMA = 3  # of a description; another number is from another version of the collection
 
 
 def state_conflict(patch, enabled):

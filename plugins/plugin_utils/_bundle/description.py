@@ -127,6 +127,7 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
         "signature": read_signature(data),
         "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _orc_header(elf)},
         "btf": elf.section(".BTF") is not None,
+        "btf_base": elf.section(".BTF.base") is not None,
     })
 
 

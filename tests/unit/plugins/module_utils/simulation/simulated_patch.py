@@ -30,7 +30,7 @@ class SimulatedPatch:
             "defect": defect}, sort_keys=True).encode("utf-8")
         self.sha256 = hashlib.sha256(self.image).hexdigest()
         self.description = dict({
-            "schema": 2, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
+            "schema": 3, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
             "size": len(self.image), "release": "6.1.0-56-amd64", "arch": "x86_64", "livepatch": True, "opaque": False,
             "replace": replace, "parameters": {"count": "int", "text": "charp"},
             "objects": [{"name": entry, "callbacks": [],
@@ -40,6 +40,7 @@ class SimulatedPatch:
             "format": "source", "states": [], "shadow": [], "state_calls": [], "imports": [], "has_versions": True,
             "module_layout": 0x11111111, "symtab": True, "removable": True, "klp_symbols": [], "klp_relocations": [],
             "module_struct_size": 896, "signature": None, "orc": {"unwind": True, "header": None}, "btf": False,
+            "btf_base": False,
         }, **described)
 
     def offer(self, delivered=None):
