@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cases import NOT_ABOUT
 from guest import UNIT
 from playbook import Playbooks
 from wholeness import assert_whole, codes, states
@@ -34,6 +35,8 @@ HELD = "grep -qs bm_status_read /proc/$(systemctl show --value -p MainPID reader
 def lab(request):
     """Machines of the kernel that one of the builders has made patches for."""
     the_lab = LABS[request.param](make=request.config.getoption("--builders"))
+    if request.config.getoption("--kernel") != the_lab.kernel.name:
+        pytest.skip(f"{NOT_ABOUT}: {request.param} runs with --kernel {the_lab.kernel.name}")
     try:
         the_lab.__enter__()
     except LabError as error:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import struct
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +17,8 @@ from tests.lab.builders import build_root, builds, fixes, kpatch_host, small_ker
 from tests.lab.builders.session import KeptCache
 from tests.lab.children import Children
 from tests.lab.errors import LabError
+
+SUITE = Path(__file__).resolve().parents[2] / "lab" / "suite"
 
 
 def vmlinuz(path, line):
@@ -114,3 +118,28 @@ def test_directories_are_made_before_what_is_in_them(tmp_path):
         "mkdir /usr/lib/modules/7.2.12-small/kernel/fs",
         f"write {release}/kernel/fs/binfmt_misc.ko /usr/lib/modules/7.2.12-small/kernel/fs/binfmt_misc.ko",
     ]
+
+
+def report(node, when="call", **more):
+    plain = {"failed": False, "skipped": False, "longrepr": None, "user_properties": []}
+    return SimpleNamespace(nodeid=f"tests/lab/suite/{node}", when=when, **{**plain, **more})
+
+
+def test_each_builder_is_a_column_of_the_table_of_its_tests(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(SUITE)
+    page = tmp_path / "page.rst"
+    page.write_text("Results\n\n")
+    recorder = importlib.import_module("builder_cases").BuilderRecorder(
+        page, SUITE.parents[2], [builds.KPATCH_BUILD, builds.KLP_BUILD])
+    test = "test_real_builders.py::test_rolled_back_to_the_version_before"
+    skipped = ("", 1, "Skipped: not about this kernel: klp-build runs with --kernel 7.2")
+    for each in (
+        report(f"{test}[kpatch-build]"), report(f"{test}[kpatch-build]", "teardown"),
+        report(f"{test}[klp-build]", "setup", skipped=True, longrepr=skipped), report(f"{test}[klp-build]", "teardown"),
+        report("test_load.py::test_a_patch"), report("test_load.py::test_a_patch", "teardown"),
+    ):
+        recorder.pytest_runtest_logreport(each)
+    cells = [line.partition("- ")[2] for line in page.read_text().splitlines() if "- " in line]
+    assert cells == [
+        "Test file", "Case", "kpatch-build", "klp-build", "real_builders", "rolled back to the version before",
+        "passed", "not run"]
