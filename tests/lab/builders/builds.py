@@ -24,8 +24,8 @@ KPATCH_BUILD, KLP_BUILD = "kpatch-build", "klp-build"
 class RealPatch:
     """A patch that both builders make: of DIFFS/NAME.patch, of one diff for each, DIFFS/BUILDER/NAME.patch, or of FIX.
 
-    `target` is what kpatch-build makes: a directory of vmlinux, or a module. The file is livepatch-NAME.ko, as both
-    builders call it themselves.
+    `target` is what kpatch-build makes: a directory of vmlinux, or an object of a module. The file is
+    livepatch-NAME.ko, as both builders call it themselves.
     """
 
     name: str
@@ -40,10 +40,10 @@ class RealPatch:
 PATCHES = (
     RealPatch("cmdline-v1"),
     RealPatch("cmdline-v2"),
-    RealPatch("binfmt-misc", target="fs/binfmt_misc.ko"),
+    RealPatch("binfmt-misc", target="fs/binfmt_misc.o"),
     RealPatch("readers"),
     RealPatch("meminfo", replaces=False),
-    RealPatch(FIX.cve, target="fs/nfsd/nfsd.ko"),
+    RealPatch(FIX.cve, target="fs/nfsd/nfs4state.o"),
 )
 
 
@@ -121,8 +121,7 @@ class KpatchBuild(Builder):
         ]
 
     def run(self, root: BuildRoot, patch: RealPatch) -> None:
-        # Module.symvers is short, so modpost does not know every symbol that the target imports.
-        root.run(*self.command(patch), CACHEDIR=f"{WORK}/cache", KBUILD_MODPOST_WARN="1")
+        root.run(*self.command(patch), CACHEDIR=f"{WORK}/cache")
 
 
 class KlpBuild(Builder):

@@ -36,9 +36,11 @@ TARBALL = f"{DEBIAN}/pool/main/k/kpatch/kpatch_{VERSION}.orig.tar.gz"
 TARBALL_SHA256 = "94a87a24570d3e202c3732726169af07af3754caa6eff73a179f362cead57028"
 TOOL = f"{WORK}/kpatch-{VERSION}/kpatch-build/kpatch-build"
 
-# What the patches change. An export that none of these files names is none that a patch imports: kpatch-build makes
-# it a symbol for the livepatch core to resolve.
-PATCHED_SOURCES = ("fs/proc/*.c", "fs/binfmt_misc.c", "fs/nfsd/*.[ch]")
+# The modules that patches are for: kpatch-build wants them built.
+MODULES = ("fs/binfmt_misc", "fs/nfsd/nfsd")
+# What the patches change in vmlinux. An export that none of these files names is none that a patch imports:
+# kpatch-build makes it a symbol for the livepatch core to resolve.
+PATCHED_SOURCES = "fs/proc/*.c"
 # The imports of kpatch's own part of a patch (kmod/patch/livepatch-patch-hook.c), and what the compiler calls.
 HOOK_IMPORTS = (
     "module_layout", "klp_enable_patch", "kfree", "__kmalloc", "kmalloc_trace", "kmalloc_caches", "_printk", "strcmp",
@@ -121,19 +123,27 @@ def _configure(root: BuildRoot, release: str) -> None:
     # .kernelvariables sets the release, so that a patch's vermagic is the stock kernel's.
     for name in (".config", "Module.symvers", ".kernelvariables"):
         shutil.copyfile(headers / name, root.path(SOURCE) / name)
-    root.run("make", "-j2", "modules_prepare", cwd=SOURCE)
-    _shorten_symvers(root)
+    # Without vmlinux.o, modpost knows no export.
+    modules = [f"{module}.ko" for module in MODULES]
+    root.run("make", "-j2", "modules_prepare", *modules, cwd=SOURCE, KBUILD_MODPOST_WARN="1")
+    shorten_symvers(root.path(SOURCE) / "Module.symvers", _possible_imports(root))
 
 
-def _shorten_symvers(root: BuildRoot) -> None:
-    """Leave in Module.symvers only what the sources name.
+def _possible_imports(root: BuildRoot) -> set[str]:
+    names = set(HOOK_IMPORTS)
+    for path in root.path(SOURCE).glob(PATCHED_SOURCES):
+        names.update(re.findall(r"\w+", path.read_text()))
+    output = root.path(f"{WORK}/imports")
+    root.run("nm", "--undefined-only", *(f"{module}.o" for module in MODULES), cwd=SOURCE, log=output)
+    names.update(output.read_text().split())
+    output.unlink()
+    return names
+
+
+def shorten_symvers(listing: Path, names: set[str]) -> None:
+    """Leave in a Module.symvers only these names.
 
     kpatch-build reads it line by line, with one grep for each of its 25,000 lines.
     """
-    names = set(HOOK_IMPORTS)
-    for pattern in PATCHED_SOURCES:
-        for path in root.path(SOURCE).glob(pattern):
-            names.update(re.findall(r"\w+", path.read_text()))
-    listing = root.path(SOURCE) / "Module.symvers"
     lines = listing.read_text().splitlines(keepends=True)
     listing.write_text("".join(line for line in lines if line.split("\t")[1] in names))
