@@ -51,6 +51,7 @@ CI_MINUTES, LEAST_KERNEL_MINUTES = 39, 8
 BEGAN = time.monotonic()
 # The table of every test on every kernel, to which the session `kernels` adds what it sees.
 CASES = CHECKOUT / "docs" / "docsite" / "rst" / "guide_kernels_results.rst"
+BUILDER_CASES = CASES.with_name("guide_builders_results.rst")
 FUZZ_INPUTS, SHORT_FUZZ_SECONDS = 200_000, 15
 
 nox.needs_version = ">=2025.5"
@@ -293,7 +294,8 @@ def kernels(session: nox.Session) -> None:
     failed = []
     for name in os.environ.get("KERNELS", "").split() or KERNELS:
         try:
-            _kernel(session, 480, "--exhaustive", "--kernel", name, "--cases", str(CASES), report=name)
+            pages = ("--cases", str(CASES), "--builder-cases", str(BUILDER_CASES))
+            _kernel(session, 480, "--exhaustive", "--kernel", name, *pages, report=name)
         except nox.command.CommandFailed:
             failed.append(name)
     session.log(f"The outcome of each test is in {CASES}")

@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from . import runs
+from .builders.session import LABS
 from .cache import default_cache_directory
 from .errors import LabError
 from .kernels import KERNELS, find_kernel
@@ -72,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("ssh", _ssh, "open a session on a machine of an `up` that goes on, or run a command on it")
     command.add_argument("name", metavar="NAME", help="the machine, such as lab1")
     command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
+    command = add("builders", _builders, "build the patches of kpatch-build and klp-build, and print their paths")
+    command.add_argument("--builder", choices=LABS, action="append", help="only this one")
     add("clean", _clean, "remove everything that the lab has made")
     return parser
 
@@ -104,6 +107,14 @@ def _patches(options: argparse.Namespace) -> int:
     with Lab(options.kernel) as lab:
         for path in lab.patches.values():
             print(path)
+    return 0
+
+
+def _builders(options: argparse.Namespace) -> int:
+    for builder in options.builder or LABS:
+        with LABS[builder]() as lab:
+            for path in lab.patches.values():
+                print(path, flush=True)
     return 0
 
 

@@ -54,7 +54,7 @@ def command(
         backend = f"memory-backend-file,{backend},mem-path={_escaped(path)},share={'on' if writable else 'off'}"
     return [
         PROGRAM, "-accel", _accelerator(image.release), *HARDWARE, "-object", backend,
-        "-kernel", str(image.vmlinuz), "-initrd", str(image.initrd),
+        "-kernel", str(image.vmlinuz), *(["-initrd", str(image.initrd)] if image.initrd else []),
         "-append", f"{KERNEL_COMMAND_LINE} {kernel_words}".rstrip(),
         "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
         "-netdev", f"user,id={NETWORK},hostfwd=tcp:127.0.0.1:{port}-:22",

@@ -104,8 +104,9 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
     """
     elf = ModuleImage(data)
     modinfo = Modinfo(elf)
-    imports = read_imports(elf)
-    names = [entry["name"] for entry in imports]
+    imports, klp_symbols = read_imports(elf), read_klp_symbols(elf)
+    # A builder makes a symbol one or the other, by the list of exports that it was given.
+    names = sorted({entry["name"] for entry in (*imports, *klp_symbols)})
     return _legible({
         "schema": SCHEMA,
         "file": file,
@@ -121,7 +122,7 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
         "module_layout": read_module_layout(elf),
         "symtab": bool(elf.symbols),
         "removable": _is_removable(elf),
-        "klp_symbols": read_klp_symbols(elf),
+        "klp_symbols": klp_symbols,
         "klp_relocations": read_klp_relocations(elf),
         "signature": read_signature(data),
         "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _orc_header(elf)},

@@ -18,7 +18,7 @@ PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 NOT_ABOUT = "not about this kernel"
 
 TABLE = ".. list-table::"
-WIDTHS = "   :widths: 10 38 13 13 13 13"
+WIDTHS = "10 38"
 RELEASE = ("", "the kernel's release, as of the last run")
 PROPERTY = "kernel release"
 
@@ -63,7 +63,8 @@ class Cases:
 
     def text(self, suite: Path) -> str:
         """The page, in the order of the suite's files, without the cases whose tests are gone."""
-        lines = [f"{self._head}{TABLE}", "   :header-rows: 1", WIDTHS, ""]
+        widths = " ".join([WIDTHS, *["13"] * len(self._kernels)])
+        lines = [f"{self._head}{TABLE}", "   :header-rows: 1", f"   :widths: {widths}", ""]
         for row in (("Test file", "Case", *self._kernels), *map(self._row, self._order(suite))):
             lines += [f"   {'* -' if number == 0 else '  -'} {cell}".rstrip() for number, cell in enumerate(row)]
         return "\n".join(lines) + "\n"

@@ -29,8 +29,8 @@ Hub -1 (net):
 class ImageOf(Image):
     """An image without files."""
 
-    def __init__(self, release):
-        super().__init__(Path("/image"))
+    def __init__(self, release, has_initrd=True):
+        super().__init__(Path("/image"), has_initrd)
         self._of_release = release
 
     @property
@@ -44,6 +44,12 @@ def command(memory=None, incoming=False, disk="/run/lab1.qcow2", release="6.1.0-
 
 def value_of(words, option):
     return words[words.index(option) + 1]
+
+
+def test_a_kernel_that_has_its_drivers_built_in_gets_no_initramfs():
+    words = qemu.command(ImageOf("7.2", False), Path("/disk"), Path("/console"), 7, None, False)
+    assert "-initrd" not in words
+    assert value_of(command(), "-initrd") == "/image/initrd"
 
 
 def test_emulation_is_asked_for_by_name():
