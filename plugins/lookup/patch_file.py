@@ -121,8 +121,8 @@ _list:
       sample: {"debug": "bool"}
     format:
       description: >-
-        What made the patch, one of V(source), V(kpatch-build), V(klp-build) and V(kpatch-core) (for the old
-        C(kpatch.ko)), or V(none) for a module that is no live patch.
+        What made the patch, one of V(source), V(kpatch-build), V(klp-build), V(kpatch-core) (for C(kpatch.ko)) and
+        V(kgraft), or V(none) for a module that is no live patch.
       type: str
       sample: source
     opaque:

@@ -323,14 +323,14 @@ code:
   sample: transition-stalled
 errno:
   description: The error code from the kernel.
-  returned: when the kernel refused to load the patch
+  returned: when the kernel refused to load or to change the patch
   type: str
   sample: EINVAL
 attempts:
   description: >-
-    How often the load was tried. It is tried again while the kernel answers V(EBUSY) or V(EAGAIN) without another
-    cause in its log, at most six times, and for at most O(transition_timeout) or 30 seconds.
-  returned: when the kernel refused to load the patch
+    How often the load or the change was tried. It is tried again while the kernel answers V(EBUSY) or V(EAGAIN)
+    without another cause in its log, at most six times, and for at most O(transition_timeout) or 30 seconds.
+  returned: when the kernel refused to load or to change the patch
   type: int
   sample: 1
 kernel_log:

@@ -108,7 +108,8 @@ livepatch:
           sample: false
     interface:
       description: >-
-        The kernel's live-patching interface. V(livepatch), V(kpatch), V(kgraft) or V(none).
+        The host's live-patching interface, V(livepatch), V(kpatch) (C(kpatch.ko)) or V(kgraft). V(none) if it has none
+        that this collection supports.
       type: str
       sample: livepatch
     patches:
@@ -127,7 +128,7 @@ livepatch:
           type: str
           sample: accepted
         replace:
-          description: Whether it replaces all others; null before Linux 6.11.
+          description: Whether it replaces all others; null before Linux 6.11 and with C(kpatch.ko).
           type: bool
           sample: true
         stack_order:

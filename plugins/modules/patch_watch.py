@@ -166,7 +166,7 @@ functions:
       type: bool
       sample: true
     in_sysfs:
-      description: Whether the kernel lists it below C(/sys/kernel/livepatch).
+      description: Whether the kernel lists it in sysfs, for example below C(/sys/kernel/livepatch).
       type: bool
       sample: true
     object_loaded:

@@ -6,7 +6,6 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
-    is_livepatch,
     loaded_module,
     module_build_id,
     unload_obstacle,
@@ -47,7 +46,7 @@ def _name_taken(context):
 def _ordinary_module(context):
     name = context.description["name"]
     module = loaded_module(context.host, name)
-    if module and not is_livepatch(module):
+    if module and not module["livepatch"]:
         yield finding("name-not-a-livepatch", name, name=name)
 
 

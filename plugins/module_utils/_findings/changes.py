@@ -24,6 +24,9 @@ CHANGES = {
         "warning", False,
         "{name} is enabled already and not on trial, so the option trial has no effect. Set it to state absent first, "
         "or accept it."),
+    "interface-cannot": (
+        "blocker", False,
+        "{interface} cannot {what}. {instead}."),
     "earlier-file-missing": (
         "blocker", False,
         "This host keeps no file of {name} (build-id {build}), so it cannot be loaded again. Load it with patch "

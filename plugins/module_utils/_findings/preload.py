@@ -11,6 +11,9 @@ PRELOAD = {
         "blocker", False,
         "{file} is a kernel module but not a live patch: its modinfo has no livepatch=Y. Give a module built by "
         "kpatch-build, by klp-build or from livepatch source."),
+    "wrong-interface": (
+        "blocker", False,
+        "{file} is a patch for {wanted}, and this host has {interface}. {help}."),
     "wrong-architecture": (
         "blocker", False,
         "{file} is built for {arch} and this host is {machine}. Use a build for {machine}."),

@@ -14,8 +14,8 @@ VERIFICATION = {
         "No live patch is enabled on this host, so there is nothing to verify. Load one with patch."),
     "tasks-unreadable": (
         "blocker", False,
-        "The kernel does not show this user the patch state of every task (/proc/PID/patch_state). Run the task with "
-        "become: true."),
+        "The kernel does not show this user the patch state of every task (patch_state or kgr_in_progress below "
+        "/proc/PID). Run the task with become: true."),
     "not-loaded": ("blocker", False, "The patch {name} is not loaded. Load it with patch."),
     "not-enabled": (
         "blocker", False,
@@ -41,7 +41,7 @@ VERIFICATION = {
         "{name} and load {file} again."),
     "function-not-hooked": (
         "blocker", False,
-        "{object}:{function} is listed as patched by {name}, but ftrace does not redirect it (no I in "
+        "{object}:{function} is listed as patched by {name}, but ftrace does not redirect it (no {flag} in "
         "enabled_functions). Remove {name} and load it again."),
     "function-overridden": (
         "blocker", False,
@@ -72,6 +72,13 @@ VERIFICATION = {
         "warning", False,
         "The kernel does not show the functions redirected by ftrace, so only sysfs was compared. Mount tracefs, and "
         "see whether the kernel is locked down."),
+    "functions-not-listed": (
+        "blocker", False,
+        "The kernel lists no object and no function of {name}, so nothing could be verified. Update the kernel."),
+    "ftrace-not-used": (
+        "note", False,
+        "This kernel can redirect functions without ftrace, and ftrace does not show those of {name}. Only sysfs was "
+        "compared."),
     "tables-opaque": (
         "warning", False,
         "{file} builds its tables when it is loaded, so its functions are known to the kernel only. "

@@ -15,8 +15,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
-    interface_adapter,
     interface_name,
+    interface_or_none,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
@@ -55,11 +55,10 @@ def host_inventory(host):
     `leftovers`, `kept`, `other_tools`, `changing`, `journal` and `journal_unreadable` (see history), and from the
     ledger: `accepted`, `boot`, `quarantined`, `trial`, `drift` (findings).
     """
-    interface = interface_name(host)
     inventory = {
-        "kernel": running_kernel(host), "interface": interface, "kept": _kept(host),
+        "kernel": running_kernel(host), "interface": interface_name(host), "kept": _kept(host),
         "other_tools": other_tools(host),
-        **_in_the_kernel(host, interface),
+        **_in_the_kernel(host, interface_or_none(host)),
         **history(host),
     }
     return dict(inventory, **_remembered(host, inventory))
@@ -68,9 +67,9 @@ def host_inventory(host):
 def _in_the_kernel(host, interface):
     """`patches`, `transition` and `leftovers`."""
     found = {"patches": [], "transition": None, "leftovers": []}
-    if interface != "livepatch":
+    if interface is None:
         return found
-    patches = interface_adapter(host).patches()
+    patches = interface.patches()
     found["patches"] = [_with_identity(host, patch) for patch in patches]
     found["leftovers"] = disabled_modules(host, {patch["name"] for patch in patches})
     for patch in patches:

@@ -58,6 +58,13 @@ LOG_CAUSES = (
      "its own pre-patch callback for {object} refused. Ask its author for the reason"),
     (r"is not compatible with the already installed livepatches", "states-incompatible",
      "its states do not fit the patches that are enabled. Use a patch that replaces them"),
+    (r"kpatch: activeness safety check failed for (?P<symbol>\S+)", "function-in-use",
+     "a task is in {symbol}, and kpatch.ko changes a function only while no task is in it. Run again, or stop that "
+     "task (see kernel_log)"),
+    (r"kgr: can't patch, another patching not yet finalized", "transition-running",
+     "another kGraft patch is still in transition. Wait until it ends"),
+    (r"livepatch: module '(?P<module>[^']+)' not loaded", "dependency-not-loaded",
+     "this kernel patches loaded modules only, and {module} is not loaded. Run modprobe {module} first"),
     (r"failed to validate module \[[^\]]*\] BTF", "btf-mismatch",
      "its type information is of another kernel. " + REBUILD),
     (r"module has no symbols", "module-stripped",
@@ -117,7 +124,7 @@ def _refused(name, error):
 
 def _pattern(name):
     """What a line about one load has, among all lines of that time; a line without it can be about it too."""
-    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|kpatch:|kgr:|Lockdown:|Loading of ")
 
 
 def _logged_cause(records):

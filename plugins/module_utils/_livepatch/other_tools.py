@@ -33,7 +33,8 @@ def _kpatch_dnf(host):
 
 
 def _kpatch_module(host):
-    return host.is_dir("/sys/module/kpatch")
+    """Whether kpatch.ko is beside the kernel's own mechanism; without that, it is the mechanism of this host."""
+    return host.is_dir("/sys/module/kpatch") and host.is_dir("/sys/kernel/livepatch")
 
 
 def _canonical(host):

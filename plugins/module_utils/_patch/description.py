@@ -28,7 +28,14 @@ SHAPE = {
     "btf_base": bool,
 }
 USED_KEYS = frozenset(SHAPE)
+# The mechanism that a file without livepatch=Y is made for, by its format.
+LEGACY_MECHANISMS = {"kpatch-core": "kpatch", "kgraft": "kgraft"}
 SCHEMA = 3  # of a description; another number is from another version of the collection
+
+
+def mechanism(description):
+    """The mechanism that loads the file: `livepatch`, `kpatch`, `kgraft`; None if it is not a live patch."""
+    return "livepatch" if description["livepatch"] else LEGACY_MECHANISMS.get(description["format"])
 
 
 def state_conflict(patch, enabled):

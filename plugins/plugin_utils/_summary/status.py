@@ -123,7 +123,7 @@ def verdict_of(answer: t.Any) -> str:
     if not _is_well_formed(answer.get("livepatch")):
         return "unchecked"
     status = HostStatus(answer["livepatch"])
-    if status.interface != "livepatch":
+    if status.interface == "none":
         return "unsupported"
     least_settled = max((STATES.index(patch["state"]) for patch in status.patches if patch["state"] != "disabled"),
                         default=None)
@@ -240,7 +240,7 @@ def _compare(members: Mapping[str, HostStatus], choices: Mapping[str, Choice] | 
         return {"builds": None, "missing": [], "other_build": [], "unproven": [], "no_build": [], "undecided": []}
     kinds: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
     for host, status in members.items():
-        for build in choices[host].builds if status.interface == "livepatch" else ():
+        for build in choices[host].builds if status.interface != "none" else ():
             kind = status.coverage(build)
             kinds[kind].setdefault(build["name"], []).append(host)
             if kind == "other_build":

@@ -27,7 +27,7 @@ def test_a_module_as_the_kernel_shows_it(kernel):
     kernel.plain_module("fix", taint="OEK", refcnt=2)
     kernel.put("/sys/module/fix/holders/user", "")
     assert loaded_module(kernel, "fix") == {
-        "state": "live", "refcnt": 2, "taint": "OEK", "build_id": "bb" * 20, "holders": ["user"]}
+        "state": "live", "refcnt": 2, "taint": "OEK", "livepatch": True, "build_id": "bb" * 20, "holders": ["user"]}
 
 
 def test_code_that_is_built_in_is_no_module(kernel):
@@ -101,4 +101,4 @@ def test_a_file_that_goes_while_it_is_read_is_no_failure(kernel):
     for attribute in ("refcnt", "taint", "notes/.note.gnu.build-id"):
         os.unlink(kernel.path(f"/sys/module/fix/{attribute}"))
     assert loaded_module(kernel, "fix") == {
-        "state": "live", "refcnt": 0, "taint": "", "build_id": None, "holders": []}
+        "state": "live", "refcnt": 0, "taint": "", "livepatch": False, "build_id": None, "holders": []}

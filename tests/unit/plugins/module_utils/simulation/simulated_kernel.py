@@ -75,7 +75,7 @@ class SimulatedKernel(Host):
         for path, text in (
             ("/proc/sys/kernel/osrelease", "6.1.0-56-amd64"), ("/proc/sys/kernel/modules_disabled", "0"),
             ("/proc/self/status", "Name:\tpython3\nCapEff:\t000001ffffffffff\n"), ("/proc/modules", ""),
-            ("/proc/self/stat", STAT), (f"/proc/{PID}/stat", STAT),
+            ("/proc/self/stat", STAT), (f"/proc/{PID}/stat", STAT), ("/proc/self/patch_state", "-1"),
             ("/sys/kernel/tracing/enabled_functions", ""), ("/proc/1/task/1/patch_state", "-1"), ("/dev/kmsg", ""),
             ("/proc/1/task/1/stack", "[<0>] ep_poll+0x2a0/0x390\n"), (DYNDBG, DYNDBG_SITES),
             ("/usr/bin/python3", ""), ("/proc/cmdline", "quiet\n"),
@@ -154,7 +154,7 @@ class SimulatedKernel(Host):
         if path == DYNDBG:
             self._debug(text)
         elif not os.path.isfile(self.path(path)):
-            raise _error(errno.ENOENT)
+            raise error_of(errno.ENOENT)
         elif attribute == "enabled":
             self._write_enabled(name, text == "1")
         elif attribute == "force":
@@ -163,17 +163,17 @@ class SimulatedKernel(Host):
             super().write(path, text)
 
     def finit_module(self, descriptor, parameters):
-        patch = json.loads(os.read(descriptor, 1 << 20).decode("utf-8"))
+        patch = image_of(descriptor)
         name = patch["name"]
         self.loads.append((name, parameters))
         if os.path.exists(self.path(f"/sys/module/{name}")):
-            raise _error(errno.EEXIST)
+            raise error_of(errno.EEXIST)
         if self._moving:
-            raise _error(errno.EBUSY)
+            raise error_of(errno.EBUSY)
         if patch["refused"]:
             code, lines = patch["refused"]
             self.say(*lines)
-            raise _error(getattr(errno, code))
+            raise error_of(getattr(errno, code))
         self.plain_module(name, build_id=patch["build_id"], taint="OEK", refcnt=1)
         self._patches[name] = patch
         self._make_directory(patch)
@@ -182,11 +182,11 @@ class SimulatedKernel(Host):
 
     def delete_module(self, name):
         if self.removal_errno:
-            raise _error(self.removal_errno)
+            raise error_of(self.removal_errno)
         if not os.path.exists(self.path(f"/sys/module/{name}")):
-            raise _error(errno.ENOENT)
+            raise error_of(errno.ENOENT)
         if self.read(f"/sys/module/{name}/refcnt") != "0":
-            raise _error(errno.EAGAIN)
+            raise error_of(errno.EAGAIN)
         shutil.rmtree(self.path(f"/sys/module/{name}"))
         lines = self.read("/proc/modules").splitlines()
         self.put("/proc/modules", "".join(f"{line}\n" for line in lines if line.split()[0] != name))
@@ -229,7 +229,7 @@ class SimulatedKernel(Host):
         """Every patch and module is gone, as after a reboot."""
         for name in self.names("/sys/module"):
             shutil.rmtree(self.path(f"/sys/module/{name}"))
-        for name in self.names(LIVEPATCH):
+        for name in self.names(LIVEPATCH):  # none on a host with another interface
             shutil.rmtree(self.path(f"{LIVEPATCH}/{name}"))
         self.put("/proc/modules", "")
         self._patches, self._moving, self._events = {}, None, []
@@ -267,17 +267,17 @@ class SimulatedKernel(Host):
 
     def _write_enabled(self, name, wanted):
         if wanted == (self.read(f"{LIVEPATCH}/{name}/enabled") == "1"):
-            raise _error(errno.EINVAL)
+            raise error_of(errno.EINVAL)
         if self._moving is None and not wanted:
             self._start(name, patching=False)
         elif self._moving and self._moving[0] == name:
             self._start(name, patching=wanted)
         else:
-            raise _error(errno.EBUSY if self._moving else errno.EINVAL)
+            raise error_of(errno.EBUSY if self._moving else errno.EINVAL)
 
     def _write_force(self, name):
         if not self._moving or self._moving[0] != name:
-            raise _error(errno.EINVAL)
+            raise error_of(errno.EINVAL)
         self.say("livepatch: forcing remaining tasks to the patched state")
         patching = self._moving[1]
         replaced = self._replaced_by(name) if patching else [name]
@@ -357,5 +357,10 @@ class SimulatedKernel(Host):
                 self.say(f"livepatch: klp_try_switch_task: worker:{tid} is sleeping on function cmdline_proc_show")
 
 
-def _error(code):
+def image_of(descriptor):
+    """The SimulatedPatch's image behind a descriptor, as a dict."""
+    return json.loads(os.read(descriptor, 1 << 20).decode("utf-8"))
+
+
+def error_of(code):
     return OSError(code, os.strerror(code))

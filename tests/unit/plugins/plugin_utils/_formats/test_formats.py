@@ -78,6 +78,13 @@ def test_a_patch_tells_what_it_patches(build_module, source, flags, kind, replac
     assert found == {"format": kind, "opaque": False, "replace": replace, "objects": objects}
 
 
+@pytest.mark.parametrize("strip", STRIPPED)
+def test_a_patch_for_kgraft_is_known_and_its_tables_are_not(build_module, strip):
+    description = describe(build_module("kgraft", strip=strip))
+    assert [description[key] for key in ("format", "livepatch", "opaque", "replace", "objects")] == [
+        "kgraft", False, True, None, []]
+
+
 # Kernels with lock debugging and kobject debugging have larger structs.
 @pytest.mark.parametrize("strip", STRIPPED)
 @pytest.mark.parametrize("tail", [8, 56, 136])
