@@ -7,7 +7,7 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import tools_on
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import persistence_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
@@ -61,9 +61,14 @@ def _crash_dump(context):
 
 
 def _other_tools(context):
-    for tool in other_tools(context.host):
-        code = "other-tool-active" if tool["active"] else "other-tool-present"
-        yield finding(code, tool["name"], tool=tool["name"], effect=tool["effect"])
+    for tool, active in tools_on(context.host):
+        facts = {"tool": tool.name, "effect": tool.effect}
+        if not active:
+            yield finding("other-tool-present", tool.name, **facts)
+        elif tool.unload:
+            yield finding("other-mechanism-active", tool.name, unload=tool.unload, **facts)
+        else:
+            yield finding("other-tool-active", tool.name, **facts)
 
 
 CHECKS = (
@@ -72,5 +77,5 @@ CHECKS = (
     Check(("no-space",), "load", (), _space),
     Check(("little-memory",), "load", (), _memory),
     Check(("crash-dump-not-armed",), "load", (), _crash_dump),
-    Check(("other-tool-active", "other-tool-present"), "load", (), _other_tools),
+    Check(("other-mechanism-active", "other-tool-active", "other-tool-present"), "load", (), _other_tools),
 )

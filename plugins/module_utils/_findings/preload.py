@@ -246,6 +246,10 @@ PRELOAD = {
     "crash-dump-not-armed": (
         "note", False,
         "No crash kernel is loaded, so a crash would leave no dump. Set up kdump if you want one."),
+    "other-mechanism-active": (
+        "blocker", True,
+        "{tool} is active on this host: {effect}. Two mechanisms that change one function can crash the kernel. Remove "
+        "its patches with {unload} and keep it from loading them again, or name this code in ignore_findings."),
     "other-tool-active": (
         "warning", False, "{tool} is active on this host: {effect}. Make sure that only one tool patches its "
         "kernel."),
