@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_foreca
     CHANGED,
     NOT_OURS,
     service_faults,
+    service_notes,
     unit_argv,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
@@ -22,7 +23,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     STATE_DIRECTORY,
     STORE_DIRECTORY,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import is_current
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import (
+    is_current,
+    lasting_interpreter,
+)
 
 
 def boot_repairs(change):
@@ -55,6 +59,8 @@ def _service_faults(host):
             faults.append(finding("boot-program-damaged", PROGRAM, path=PROGRAM, why=CHANGED))
         if host.read_bytes(f"{UNITS}/{UNIT}") != unit_text(argv):
             faults.append(finding("boot-unit-changed", UNIT, path=f"{UNITS}/{UNIT}", why=CHANGED))
+        if lasting_interpreter(host, argv):
+            faults += service_notes(host)
     return faults
 
 

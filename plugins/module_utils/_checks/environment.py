@@ -7,6 +7,7 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import lasts, usable_interpreters
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import tools_on
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import persistence_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
@@ -28,6 +29,13 @@ def _writable(context):
 
 def _persistent(context):
     return persistence_findings(context.host)
+
+
+def _interpreter(context):
+    """A host without any usable Python refuses the load itself, with the reasons."""
+    usable, _reasons = usable_interpreters(context.host)
+    if usable and not lasts(usable[0]):
+        yield finding("interpreter-may-go", usable[0], path=usable[0])
 
 
 def _space(context):
@@ -74,6 +82,7 @@ def _other_tools(context):
 CHECKS = (
     Check(("read-only",), "change", (), _writable),
     Check(("state-not-persistent",), "always", (), _persistent),
+    Check(("interpreter-may-go",), "load", (), _interpreter),
     Check(("no-space",), "load", (), _space),
     Check(("little-memory",), "load", (), _memory),
     Check(("crash-dump-not-armed",), "load", (), _crash_dump),

@@ -95,6 +95,10 @@ DRIFT = {
         "warning", False,
         "No boot will load the accepted patches, because {path} cannot run the boot service's program: {why}. Install "
         "Python again, or set one of the patches to state accepted again to use another one."),
+    "boot-interpreter-may-go": (
+        "warning", False,
+        "The boot service runs {path}, and an update of the host can remove it. Then no boot loads the accepted "
+        "patches. Install the distribution's python3, then set one of the patches to state accepted again."),
     "boot-program-damaged": (
         "warning", False,
         "No boot will load the accepted patches, because the program {path} is damaged: {why}. Set one of the patches "

@@ -237,6 +237,10 @@ PRELOAD = {
         "warning", False,
         "This host keeps accepted patches in {path}, and {why}. Mount a disk at /var/lib before you rely on a boot or "
         "on the quarantine."),
+    "interpreter-may-go": (
+        "warning", False,
+        "This host has no Python under a name that its distribution keeps, so {path} ends trials and loads patches at "
+        "boot. An update of the host can remove it. Install the distribution's python3."),
     "no-space": (
         "blocker", False,
         "The file system of {path} has {free} free, and {file} needs {wanted}. Free some space."),

@@ -12,6 +12,7 @@ import re
 import stat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import lasts
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, UNITS, Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
@@ -52,6 +53,14 @@ def service_faults(host):
     if not found and not faults:
         faults = [] if _is_tested(host, argv) else list(_run_faults(host, argv))
     return found + faults
+
+
+def service_notes(host):
+    """The findings about a boot service that loads patches today, and may not after an update of the host."""
+    argv = unit_argv(host)
+    if argv and not lasts(argv[0]):
+        return [finding("boot-interpreter-may-go", argv[0], path=argv[0])]
+    return []
 
 
 def unit_argv(host):

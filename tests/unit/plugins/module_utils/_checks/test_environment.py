@@ -144,8 +144,8 @@ def test_a_tool_at_work_is_a_warning_and_one_that_is_only_installed_a_note(kerne
     assert [found["message"] for found in findings] == [
         "kpatch.service is installed on this host and not active. When it is active, at each boot it loads every "
         "patch below /var/lib/kpatch for the running kernel.",
-        "Canonical Livepatch is active on this host: it loads its vendor's patches automatically, at any time. Make sure that "
-        "only one tool patches its kernel."]
+        "Canonical Livepatch is active on this host: it loads its vendor's patches automatically, at any time. Make "
+        "sure that only one tool patches its kernel."]
 
 
 @pytest.mark.parametrize("name, command", [

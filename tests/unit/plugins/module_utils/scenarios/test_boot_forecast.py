@@ -215,6 +215,26 @@ def test_another_version_of_python_is_tested_and_then_known(accepted_host, apply
     assert not [argv for argv in accepted_host.commands if argv[-1] == "ready"]
 
 
+def test_a_python_that_an_update_can_remove_is_told_and_left_for_one_that_lasts(host, interface, apply, systemd):
+    python = "/usr/bin/python3.11"
+    os.rename(host.path("/usr/bin/python3"), host.path(python))
+    host.interpreter = lambda: python
+    findings = accept(apply, V1)["findings"] + apply(ONE, check_mode=True)["findings"]
+    assert [found["code"] for found in findings] == ["interpreter-may-go"]
+    assert forecast(host) == (["v1"], ["boot-interpreter-may-go"])  # it boots with it
+    assert apply(V1, state="accepted")["changed"] is False
+    os.symlink("python3.11", host.path("/usr/bin/python3"))
+    host.answer, works = lambda argv: (1, "SyntaxError: x") if argv[-1] == "ready" else works(argv), host.answer
+    assert apply(V1, state="accepted")["changed"] is False  # one that lasts and does not work is no help
+    host.answer = works
+    check = apply(V1, state="accepted", check_mode=True)
+    assert "boot-interpreter-may-go" in check["diff"]["before"]
+    assert apply(V1, state="accepted", fresh=True)["changed"] is True
+    assert forecast(host) == (["v1"], [])
+    assert apply(V1, state="accepted")["changed"] is False
+    assert boots(host, interface, systemd) == ["v1"]
+
+
 @pytest.mark.parametrize("output, told", [("SyntaxError: invalid syntax", True), ("ready", False)])
 def test_a_python_that_cannot_run_the_program_is_told(accepted_host, apply, output, told):
     upgrade(accepted_host)
