@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One change of one live patch."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -249,7 +250,7 @@ class PatchChange:
             "changed": state != self.previous,
             "transaction": None,
             "patch": self.result(state),
-            "findings": findings,
+            "findings": merge(findings, boot_obstacles(self.host) if self.request.state == "accepted" else []),
             "blockers": [],
             "diff": stack_diff(self.host, self.before, after),
         }

@@ -170,9 +170,11 @@ WHEN_CRASHED = {
 # The reason why no boot loads a patch, and the action; a full stop follows.
 WHY_NO_BOOT_SERVICE = {
     "no-systemd": "this host has no systemd. After each boot, set them to state accepted again",
+    "not-kept": "the unit is {path}, and {why}. After each boot, set them to state accepted again",
+    "state-lost": "this host keeps them in {path}, and {why}. Mount a disk at /var/lib",
+    "masked": "the unit kernel-livepatch.service is masked. Run systemctl unmask kernel-livepatch.service",
     "not-installed": (
-        "the unit kernel-livepatch.service is missing or masked. Unmask it, or set one of the patches to state "
-        "accepted again to install it"),
+        "the unit kernel-livepatch.service is missing. Set one of the patches to state accepted again to install it"),
     "not-enabled": (
         "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or set one of "
         "the patches to state accepted again, or leave it if this is intended"),

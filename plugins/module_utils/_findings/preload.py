@@ -301,5 +301,8 @@ NOT_PERSISTENT = {
     "tmpfs": "this file system is in memory (tmpfs), so a reboot loses it",
     "ramfs": "this file system is in memory (ramfs), so a reboot loses it",
     "rootfs": "this file system is in memory (rootfs), so a reboot loses it",
+    "zram": "this file system is on a disk in memory (zram), so a reboot loses it",
+    "ram": "this file system is on a disk in memory (ram), so a reboot loses it",
+    "volatile": "this is an overlay mounted with the option volatile, so a crash can lose it",
     "overlay": "this is an overlay, as of a live image or a container, so a reboot can lose it",
 }

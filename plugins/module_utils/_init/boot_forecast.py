@@ -14,7 +14,7 @@ import stat
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import lasts
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, UNITS, Systemd
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, Systemd, unit_path
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import directory_fault
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
@@ -28,7 +28,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import is_sealed
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
-UNIT_PATH = f"{UNITS}/{UNIT}"
 START = re.compile(rf"^ExecStart=-((?:\S+ )+{re.escape(PROGRAM)}) boot$", re.MULTILINE)
 MOST_HEAD = 16384  # bytes, for the first three lines of the program
 MOST_CHARACTERS = 200  # of the program's own message
@@ -65,22 +64,23 @@ def service_notes(host):
 
 def unit_argv(host):
     """The command line of the program in the unit; None if the unit is damaged."""
-    content = _content(host, UNIT_PATH)
+    content = _content(host, unit_path(host))
     start = START.search(content.decode("ascii", "replace")) if content and is_sealed(content) else None
     return start.group(1).split(" ") if start else None
 
 
 def _unit_faults(host):
-    content = _content(host, UNIT_PATH)
+    path = unit_path(host)
+    content = _content(host, path)
     if content is None or not is_sealed(content):
-        yield finding("boot-unit-changed", UNIT, path=UNIT_PATH, why=CHANGED)
+        yield finding("boot-unit-changed", UNIT, path=path, why=CHANGED)
         return
     try:
         other = Systemd(host).properties(UNIT, ["FragmentPath"]).get("FragmentPath")
     except (LivepatchError, OSError):
         return  # the next boot reads the files
-    if other and other != UNIT_PATH:
-        yield finding("boot-unit-overridden", UNIT, path=UNIT_PATH, other=other)
+    if other and other != path:
+        yield finding("boot-unit-overridden", UNIT, path=path, other=other)
 
 
 def _interpreter_faults(host, path):

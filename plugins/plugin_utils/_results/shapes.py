@@ -108,7 +108,8 @@ _LIVEPATCH = Keys({
         "parameters": MAYBE_PARAMETERS, "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "kept": FLAG}),
         5000, null=True),
     "boot": Keys({
-        "init": Text(32), "installed": FLAG, "enabled": FLAG, "switched_off": FLAG, "patches": NAMES}, null=True),
+        "init": Text(32), "installed": FLAG, "enabled": FLAG, "obstacle": Text(1000, cut=True, null=True),
+        "switched_off": FLAG, "patches": NAMES}, null=True),
     "quarantined": Items(Keys({
         "name": NAME, "sha256": MAYBE_DIGEST, "build_id": MAYBE_DIGEST, "why": Text(64, null=True),
         "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME}), 1000, null=True),
