@@ -77,6 +77,7 @@ options:
       - V(symbol-not-exported), nothing exports a needed symbol.
       - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
       - V(object-built-in), a part of the patch is for code that is built into this kernel, and has no effect.
+      - V(selinux-denies-load), the policy of SELinux denies this load, or a later one at boot or at a trial's end.
       - V(other-mechanism-active), Ksplice or KernelCare changes functions of this kernel with its own mechanism.
       - Other blockers cannot be ignored. The kernel would refuse such a patch, or it must never be loaded, like a build
         for another kernel release.

@@ -231,7 +231,8 @@ class PatchChange:
         state = self.interface.state(self.name)
         outcome = "in-transition" if state in ("enabling", "disabling") else "done"
         record_findings = self._end(transaction, outcome, state, runner, safeguards)
-        result = self.task_result(state, merge(findings, runner.findings) + record_findings, self.interface.patches())
+        findings = merge(findings, safeguards.findings + runner.findings) + record_findings
+        result = self.task_result(state, findings, self.interface.patches())
         result["patch"].update(replaces=runner.replaced, transition_seconds=runner.seconds)
         result.update(blockers=runner.blockers, transaction=safeguards.trial_transaction)
         return result

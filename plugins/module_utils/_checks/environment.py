@@ -8,6 +8,13 @@ import re
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import lasts, usable_interpreters
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import (
+    denied_service,
+    denied_task,
+    mode,
+    module_label,
+    restorecon,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import tools_on
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import persistence_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
@@ -36,6 +43,18 @@ def _interpreter(context):
     usable, _reasons = usable_interpreters(context.host)
     if usable and not lasts(usable[0]):
         yield finding("interpreter-may-go", usable[0], path=usable[0])
+
+
+def _selinux(context):
+    host = context.host
+    usable, _reasons = usable_interpreters(host)
+    denied = ((denied_task(host), "this task"),
+              (usable and denied_service(host, usable[0]), "the service that ends trials and loads patches at boot"))
+    for domain, who in denied:
+        if domain:
+            yield finding("selinux-denies-load", domain, domain=domain, who=who, label=module_label(host))
+    if mode(host) == "enforcing" and not restorecon(host):
+        yield finding("restorecon-missing", "restorecon")
 
 
 def _space(context):
@@ -83,6 +102,7 @@ CHECKS = (
     Check(("read-only",), "change", (), _writable),
     Check(("state-not-persistent",), "always", (), _persistent),
     Check(("interpreter-may-go",), "load", (), _interpreter),
+    Check(("selinux-denies-load", "restorecon-missing"), "load", (), _selinux),
     Check(("no-space",), "load", (), _space),
     Check(("little-memory",), "load", (), _memory),
     Check(("crash-dump-not-armed",), "load", (), _crash_dump),

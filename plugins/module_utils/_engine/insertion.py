@@ -12,6 +12,7 @@ import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import label_as_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import load_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -31,6 +32,7 @@ def insert_module(host, interface, name, image, parameters, timeout):
     """
     end = host.now() + min(timeout, LONGEST_RETRY)
     pause = FIRST_PAUSE
+    label_as_module(host, image)
     for attempt in range(1, MOST_ATTEMPTS + 1):
         started = host.now()
         failure = _attempt(host, name, image, parameters)

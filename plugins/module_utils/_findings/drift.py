@@ -99,6 +99,10 @@ DRIFT = {
         "warning", False,
         "The boot service runs {path}, and an update of the host can remove it. Then no boot loads the accepted "
         "patches. Install the distribution's python3, then set one of the patches to state accepted again."),
+    "boot-denied-by-selinux": (
+        "warning", False,
+        "No boot will load the accepted patches, because SELinux is enforcing and its policy does not let the boot "
+        "service ({domain}) load modules from files with the label {label}. Allow it in the policy."),
     "boot-program-damaged": (
         "warning", False,
         "No boot will load the accepted patches, because the program {path} is damaged: {why}. Set one of the patches "

@@ -237,6 +237,18 @@ PRELOAD = {
         "warning", False,
         "This host keeps accepted patches in {path}, and {why}. Mount a disk at /var/lib before you rely on a boot or "
         "on the quarantine."),
+    "selinux-denies-load": (
+        "blocker", True,
+        "SELinux is enforcing, and its policy does not let {domain} ({who}) load modules from files with the label "
+        "{label}. Allow it in the policy, or name this code in ignore_findings to let the kernel decide."),
+    "restorecon-missing": (
+        "warning", False,
+        "SELinux is enforcing, and this host has no restorecon, so the files of this collection keep the labels of "
+        "their directories. Install restorecon (policycoreutils)."),
+    "labels-not-restored": (
+        "warning", False,
+        "{program} could not set the SELinux labels of the files of this collection ({why}). SELinux is permissive. "
+        "Correct this before you make it enforcing."),
     "interpreter-may-go": (
         "warning", False,
         "This host has no Python under a name that its distribution keeps, so {path} ends trials and loads patches at "

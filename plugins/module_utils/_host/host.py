@@ -9,6 +9,7 @@ import pwd
 import re
 import sys
 import time
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import files, processes, syscalls
 
@@ -16,6 +17,7 @@ BLOCK = 1 << 16  # bytes
 OCTAL = re.compile(r"\\([0-7]{3})")  # a character in a mount point of mountinfo
 UPPER = "upperdir="  # an option of overlayfs
 IN_MEMORY = re.compile(r"/dev/(zram|ram)\d+\Z")
+LABEL = "security.selinux"  # an extended attribute; xattr(7)
 GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
 
 
@@ -148,6 +150,27 @@ class Host:
             os.write(descriptor, text.encode("utf-8"))
         finally:
             os.close(descriptor)
+
+    def ask(self, path, text):
+        """Write a question to a kernel file and read the answer, as in selinuxfs; raises OSError."""
+        descriptor = os.open(self.path(path), os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode("utf-8"))
+            return _text(os.read(descriptor, BLOCK)).rstrip("\0")
+        finally:
+            os.close(descriptor)
+
+    def label(self, file):
+        """The SELinux label of a real path or of a descriptor, as text; None without one."""
+        try:
+            return _text(os.getxattr(file, LABEL)).rstrip("\0")
+        except OSError:
+            return None
+
+    def set_label(self, file, label):
+        """Set the SELinux label of a real path or of a descriptor; does nothing if that is not possible."""
+        with suppress(OSError):
+            os.setxattr(file, LABEL, label.encode("utf-8") + b"\0")
 
     def release(self):
         """The running kernel's release, as `uname -r` prints it."""

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Forecasts whether the boot service can load patches at the next boot, from the same conditions as that boot.
 
-In this order: the unit, the directories, the journal, the Python in the unit, the program, and for a Python that the
-program was not tested with, a run of it.
+In this order: the unit, the directories, the journal, the Python in the unit, the program, the policy of SELinux, and
+for a Python that the program was not tested with, a run of it.
 """
 
 import os
@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreter
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, Systemd, unit_path
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import denied_service, module_label
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import directory_fault
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
@@ -33,7 +34,7 @@ MOST_HEAD = 16384  # bytes, for the first three lines of the program
 MOST_CHARACTERS = 200  # of the program's own message
 CHANGED = "it has other bytes than this collection wrote"
 # Codes of faults that accepting a patch again cannot repair.
-NOT_OURS = ("boot-unit-overridden",)
+NOT_OURS = ("boot-unit-overridden", "boot-denied-by-selinux")
 
 
 def service_faults(host):
@@ -48,7 +49,7 @@ def service_faults(host):
     argv = unit_argv(host)
     if argv is None:
         return found
-    faults = [*_interpreter_faults(host, argv[0]), *_program_faults(host)]
+    faults = [*_interpreter_faults(host, argv[0]), *_program_faults(host), *_policy_faults(host, argv[0])]
     if not found and not faults:
         faults = [] if _is_tested(host, argv) else list(_run_faults(host, argv))
     return found + faults
@@ -99,6 +100,12 @@ def _program_faults(host):
         yield finding("boot-program-damaged", PROGRAM, path=PROGRAM, why="it is missing or cannot be read")
     elif not is_sealed(content):
         yield finding("boot-program-damaged", PROGRAM, path=PROGRAM, why=CHANGED)
+
+
+def _policy_faults(host, interpreter):
+    domain = denied_service(host, interpreter)
+    if domain:
+        yield finding("boot-denied-by-selinux", domain, domain=domain, label=module_label(host))
 
 
 def _directory_faults(host):

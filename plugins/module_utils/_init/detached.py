@@ -60,6 +60,10 @@ class DetachedProcess:
     def install_boot_service(self, argv, enable=False):
         return False
 
+    @staticmethod
+    def own_paths():
+        return []
+
     def boot_service_status(self):
         return {"installed": False, "enabled": False, "obstacle": WHY_NO_BOOT_SERVICE["no-systemd"]}
 

@@ -177,6 +177,9 @@ class Systemd:
         enabled = installed and path == KEPT and os.path.islink(self.host.path(WANTED))
         return {"installed": installed, "enabled": enabled, "obstacle": self._obstacle(path)}
 
+    def own_paths(self):
+        return [unit_path(self.host), WANTED]
+
     def _obstacle(self, path):
         if is_masked(self.host):
             return WHY_NO_BOOT_SERVICE["masked"]
