@@ -19,7 +19,9 @@ options:
     type: path
   remote_src:
     description:
-      - Takes O(src) as a patch file on the host, for example from a vendor's package.
+      - Takes O(src) as a patch file on the host, for example from a vendor's package, or as a directory of patch files
+        there, at any depth and of at most 500 modules. From a directory, the host's own build is chosen, by O(name) if
+        there are several patches. A host without one does not fail.
       - The controller reads each such file once, even if many hosts have it.
     type: bool
     default: false

@@ -77,6 +77,8 @@ options:
       - V(symbol-not-exported), nothing exports a needed symbol.
       - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
       - V(object-built-in), a part of the patch is for code that is built into this kernel, and has no effect.
+      - V(selinux-denies-load), the policy of SELinux denies this load, or a later one at boot or at a trial's end.
+      - V(other-mechanism-active), Ksplice or KernelCare changes functions of this kernel with its own mechanism.
       - Other blockers cannot be ignored. The kernel would refuse such a patch, or it must never be loaded, like a build
         for another kernel release.
     type: list
@@ -122,6 +124,11 @@ EXAMPLES = r"""
 - name: Load a patch from a vendor's package on the host
   kernel.livepatch.patch:
     src: /usr/lib/kernel-livepatch/livepatch-cve-2026-1234.ko.xz
+    remote_src: true
+
+- name: Load the patch that the vendor's packages have for the running kernel
+  kernel.livepatch.patch:
+    src: /usr/lib/kpatch
     remote_src: true
 
 - name: Load a patch although an unused module could not be loaded meanwhile
@@ -316,6 +323,23 @@ blockers:
       type: list
       elements: str
       sample: [msleep, lab_hold, kthread, ret_from_fork]
+package:
+  description: The package of the host that owns the file; V(none) if no package manager of the host knows its owner.
+  returned: when O(remote_src) is true, and the task has not failed
+  type: dict
+  contains:
+    name:
+      description: The name of the package.
+      type: str
+      sample: kpatch-patch-5_14_0-570_12_1
+    version:
+      description: The version, as the package manager prints it.
+      type: str
+      sample: 1-2.el9_6
+    manager:
+      description: V(dpkg), V(rpm) or V(pacman).
+      type: str
+      sample: rpm
 code:
   description: The stable code of the failure.
   returned: on failure

@@ -505,6 +505,13 @@ livepatch:
           description: Whether the unit is started at boot.
           type: bool
           sample: true
+        obstacle:
+          description: >-
+            Why no boot of this host loads patches, whatever is accepted; V(none) if a boot can. The reasons are no
+            systemd, a masked unit, a unit in C(/run) because C(/etc) cannot be written, and a directory that a reboot
+            loses.
+          type: str
+          sample: this host has no systemd. After each boot, set them to state accepted again
         switched_off:
           description: Whether the running kernel was booted with C(kernel_livepatch=off).
           type: bool

@@ -120,6 +120,23 @@ findings:
       sample: >-
         vmlinux:cmdline_proc_show of first is overridden by second, a patch loaded later. Remove second if this is not
         intended.
+package:
+  description: The package of the host that owns the file; V(none) if no package manager of the host knows its owner.
+  returned: when O(remote_src) is true
+  type: dict
+  contains:
+    name:
+      description: The name of the package.
+      type: str
+      sample: kpatch-patch-5_14_0-570_12_1
+    version:
+      description: The version, as the package manager prints it.
+      type: str
+      sample: 1-2.el9_6
+    manager:
+      description: V(dpkg), V(rpm) or V(pacman).
+      type: str
+      sample: rpm
 code:
   description: The stable code of the failure.
   returned: on failure

@@ -11,7 +11,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy im
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import install_boot_service
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
+    install_boot_service,
+    own_paths,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_with,
@@ -64,7 +68,7 @@ def _accept(change, transaction, probe):
     ledger = transaction.ledger
     entry = next((one for one in ledger["loaded"] if same_build(one, change.description)), None) or entry_of(
         change.description, change.line, transaction.name)
-    watched = _install_boot_service(change.host, transaction, entry, probe)
+    watched, label_findings = _install_boot_service(change.host, transaction, entry, probe)
     stack = running_stack(change.host, change.interface.patches(), ledger)
     changes = {
         "accepted": accepted_with(ledger, stack, entry, change.description["replace"] is not False, transaction.now()),
@@ -75,11 +79,13 @@ def _accept(change, transaction, probe):
         close_trial(change.host, transaction, **changes)
     else:
         transaction.update_ledger(**changes)
-    return findings
+    return findings + label_findings
 
 
 def _install_boot_service(host, transaction, entry, probe):
     """Install, enable and start the boot service; it reads the ledger, so that must name this boot and this patch.
+
+    Returns whether it watches the end of this boot, and the findings about the labels of its files.
 
     With `probe`, test the program though it is as this version writes it. The trial process goes back without the lock
     some time after the trial's end, so the end moves for as long as this change may take.
@@ -91,7 +97,8 @@ def _install_boot_service(host, transaction, entry, probe):
     transaction.update_ledger(
         loaded=loaded if entry in loaded else [*without(loaded, entry["name"]), entry], trial=trial)
     try:
-        return install_boot_service(host, ensure_program(host, probe=probe), enable=True)
+        watched = install_boot_service(host, ensure_program(host, probe=probe), enable=True)
+        return watched, restore_labels(host, own_paths(host))
     except BaseException:
         transaction.update_ledger_best_effort(**earlier)
         raise

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One change of one live patch."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -230,7 +231,8 @@ class PatchChange:
         state = self.interface.state(self.name)
         outcome = "in-transition" if state in ("enabling", "disabling") else "done"
         record_findings = self._end(transaction, outcome, state, runner, safeguards)
-        result = self.task_result(state, merge(findings, runner.findings) + record_findings, self.interface.patches())
+        findings = merge(findings, safeguards.findings + runner.findings) + record_findings
+        result = self.task_result(state, findings, self.interface.patches())
         result["patch"].update(replaces=runner.replaced, transition_seconds=runner.seconds)
         result.update(blockers=runner.blockers, transaction=safeguards.trial_transaction)
         return result
@@ -249,7 +251,7 @@ class PatchChange:
             "changed": state != self.previous,
             "transaction": None,
             "patch": self.result(state),
-            "findings": findings,
+            "findings": merge(findings, boot_obstacles(self.host) if self.request.state == "accepted" else []),
             "blockers": [],
             "diff": stack_diff(self.host, self.before, after),
         }

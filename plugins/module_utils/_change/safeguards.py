@@ -10,15 +10,17 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system
     boot_service_status,
     disarm,
     install_boot_service,
+    own_paths,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import STOPPED, trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel, without
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
 class Safeguards:
-    """The safeguards of one change.
+    """The safeguards of one change; `findings` are those about them.
 
     `seconds` is the trial's length, 0 for none; `timeout` is the longest time for the transition, in seconds.
     `renewal`: nothing is loaded, and the running trial begins again with `seconds`, or ends with 0.
@@ -32,6 +34,7 @@ class Safeguards:
         self.seconds = seconds
         self.renewal = renewal
         self.trial_transaction = transaction.ledger["trial"]["transaction"] if renewal else transaction.name
+        self.findings = []
 
     def arm(self, entry, back_to):
         """Before a load: write the patch to the ledger, watch the end of this boot, and arm a trial.
@@ -55,6 +58,7 @@ class Safeguards:
         # Without an init system, the trial process records a clean shutdown.
         detached = bool(self.seconds) and boot_service_status(self.host)["init"] == "none"
         self.transaction.update_ledger(watched=install_boot_service(self.host, argv) or detached)
+        self.findings += restore_labels(self.host, own_paths(self.host))
         if self.seconds:
             self.transaction.update_ledger(trial={
                 "transaction": self.transaction.name, "name": entry["name"], "since": self.transaction.now(),

@@ -13,6 +13,7 @@ import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import label_as_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import load_error
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -44,6 +45,7 @@ def _while_busy(host, interface, name, timeout, request):
     """Repeat `request` until it gives None or a LivepatchError that does not pass; returns when the last one began."""
     end = host.now() + min(timeout, LONGEST_RETRY)
     pause = FIRST_PAUSE
+    label_as_module(host, image)
     for attempt in range(1, MOST_ATTEMPTS + 1):
         started = host.now()
         failure = request()

@@ -95,6 +95,14 @@ DRIFT = {
         "warning", False,
         "No boot will load the accepted patches, because {path} cannot run the boot service's program: {why}. Install "
         "Python again, or set one of the patches to state accepted again to use another one."),
+    "boot-interpreter-may-go": (
+        "warning", False,
+        "The boot service runs {path}, and an update of the host can remove it. Then no boot loads the accepted "
+        "patches. Install the distribution's python3, then set one of the patches to state accepted again."),
+    "boot-denied-by-selinux": (
+        "warning", False,
+        "No boot will load the accepted patches, because SELinux is enforcing and its policy does not let the boot "
+        "service ({domain}) load modules from files with the label {label}. Allow it in the policy."),
     "boot-program-damaged": (
         "warning", False,
         "No boot will load the accepted patches, because the program {path} is damaged: {why}. Set one of the patches "
@@ -166,9 +174,11 @@ WHEN_CRASHED = {
 # The reason why no boot loads a patch, and the action; a full stop follows.
 WHY_NO_BOOT_SERVICE = {
     "no-systemd": "this host has no systemd. After each boot, set them to state accepted again",
+    "not-kept": "the unit is {path}, and {why}. After each boot, set them to state accepted again",
+    "state-lost": "this host keeps them in {path}, and {why}. Mount a disk at /var/lib",
+    "masked": "the unit kernel-livepatch.service is masked. Run systemctl unmask kernel-livepatch.service",
     "not-installed": (
-        "the unit kernel-livepatch.service is missing or masked. Unmask it, or set one of the patches to state "
-        "accepted again to install it"),
+        "the unit kernel-livepatch.service is missing. Set one of the patches to state accepted again to install it"),
     "not-enabled": (
         "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or set one of "
         "the patches to state accepted again, or leave it if this is intended"),

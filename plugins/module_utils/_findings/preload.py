@@ -240,6 +240,22 @@ PRELOAD = {
         "warning", False,
         "This host keeps accepted patches in {path}, and {why}. Mount a disk at /var/lib before you rely on a boot or "
         "on the quarantine."),
+    "selinux-denies-load": (
+        "blocker", True,
+        "SELinux is enforcing, and its policy does not let {domain} ({who}) load modules from files with the label "
+        "{label}. Allow it in the policy, or name this code in ignore_findings to let the kernel decide."),
+    "restorecon-missing": (
+        "warning", False,
+        "SELinux is enforcing, and this host has no restorecon, so the files of this collection keep the labels of "
+        "their directories. Install restorecon (policycoreutils)."),
+    "labels-not-restored": (
+        "warning", False,
+        "{program} could not set the SELinux labels of the files of this collection ({why}). SELinux is permissive. "
+        "Correct this before you make it enforcing."),
+    "interpreter-may-go": (
+        "warning", False,
+        "This host has no Python under a name that its distribution keeps, so {path} ends trials and loads patches at "
+        "boot. An update of the host can remove it. Install the distribution's python3."),
     "no-space": (
         "blocker", False,
         "The file system of {path} has {free} free, and {file} needs {wanted}. Free some space."),
@@ -249,6 +265,10 @@ PRELOAD = {
     "crash-dump-not-armed": (
         "note", False,
         "No crash kernel is loaded, so a crash would leave no dump. Set up kdump if you want one."),
+    "other-mechanism-active": (
+        "blocker", True,
+        "{tool} is active on this host: {effect}. Two mechanisms that change one function can crash the kernel. Remove "
+        "its patches with {unload} and keep it from loading them again, or name this code in ignore_findings."),
     "other-tool-active": (
         "warning", False, "{tool} is active on this host: {effect}. Make sure that only one tool patches its "
         "kernel."),
@@ -296,5 +316,8 @@ NOT_PERSISTENT = {
     "tmpfs": "this file system is in memory (tmpfs), so a reboot loses it",
     "ramfs": "this file system is in memory (ramfs), so a reboot loses it",
     "rootfs": "this file system is in memory (rootfs), so a reboot loses it",
+    "zram": "this file system is on a disk in memory (zram), so a reboot loses it",
+    "ram": "this file system is on a disk in memory (ram), so a reboot loses it",
+    "volatile": "this is an overlay mounted with the option volatile, so a crash can lose it",
     "overlay": "this is an overlay, as of a live image or a container, so a reboot can lose it",
 }

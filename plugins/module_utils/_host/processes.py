@@ -12,7 +12,8 @@ import time
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 MOST_BYTES = 1 << 16  # of an output; endless output must not fill the memory
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+# The last is NixOS's; only root can change it.
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin", "LC_ALL": "C"}
 
 
 def run(argv, seconds):

@@ -26,6 +26,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_or_none,
     unsupported,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
+    located,
+    package_of,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
     no_build_note,
@@ -41,9 +45,9 @@ def apply_request(host, request, check_mode=False, controller=None):
     """Change one patch to `request.state`; `controller` is the controller's `user` and `node`, see actor.py.
 
     Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff` and `baseline` (see
-    baseline.py), and also `request` if the patch is enabled and the controller must return to accept it. Raises
-    ControllerRequest if the controller must first answer or send a file, and LivepatchError with `baseline` in its
-    details too.
+    baseline.py), for a file on the host `package` (see packages.py), and also `request` if the patch is enabled and the
+    controller must return to accept it. Raises ControllerRequest if the controller must first answer or send a file,
+    and LivepatchError with `baseline` in its details too.
     """
     before = baseline(host)
     try:
@@ -60,6 +64,12 @@ def _apply_request(host, request, check_mode, controller):
     check_ignorable(request.ignore_findings)
     line = parameter_line(request.params)
     store = Store(host)
+    request = request._replace(offer=located(host, request.offer, request.name))
+    result = _change_patch(host, request, check_mode, controller, store, line)
+    return dict(result, **package_of(host, request.offer))
+
+
+def _change_patch(host, request, check_mode, controller, store, line):
     description = select_build(host, store, request.offer, request.name) if request.offer else None
     enables = request.state in ("enabled", "accepted")
     if request.offer is None and enables:

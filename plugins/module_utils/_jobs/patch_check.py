@@ -16,6 +16,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verific
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
+    located,
+    package_of,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
     no_build_note,
@@ -29,16 +33,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def check_host(host, offer, name, report_only=False):
     """Check everything about enabling a patch on this host; changes nothing.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises ControllerRequest, and
-    LivepatchError with the first blocker's code unless `report_only`. A host without a build in the bundle is neither
-    compatible nor an error.
+    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`, and for a file on the host
+    `package` (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's code unless
+    `report_only`. A host without a build in the bundle is neither compatible nor an error.
     """
     name = name if name is None else module_name(name)
+    offer = located(host, offer, name)
     description = select_build(host, Store(host), offer, name)
     ledger = read_ledger_for_this_boot(host, best_effort=True)
     if description is None:
         patch = patch_result(host, name, state="no_build", previous_state="no_build")
-        return _result(host, False, patch, [no_build_note(host, offer, name)], empty_forecast(), ledger)
+        result = _result(host, False, patch, [no_build_note(host, offer, name)], empty_forecast(), ledger)
+        return dict(result, **package_of(host, offer))
     interface = interface_or_none(host)
     state = observed_state(host, interface, description["name"])
     context = CheckContext(host, interface, description, state, {}, Facts(host, description))
@@ -48,6 +54,7 @@ def check_host(host, offer, name, report_only=False):
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
     prediction, sleeper_findings = forecast(context)
     result = _result(host, not blockers, _patch(context, ledger), findings + sleeper_findings, prediction, ledger)
+    result.update(package_of(host, offer))
     if blockers and not report_only:
         raise error_from(blockers, **result)
     return result

@@ -7,7 +7,10 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import service_faults
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import (
+    service_faults,
+    service_notes,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import UNKNOWN, trial_process
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
@@ -110,7 +113,8 @@ def _remembered(host, inventory):
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
         "drift": _with_records(
-            [*drift(host_state), *newer.values(), *_about_trial(host, host_state)], records, ledger["accepted"]),
+            [*drift(host_state), *newer.values(), *_about_trial(host, host_state), *_boot_notes(host, host_state)],
+            records, ledger["accepted"]),
     }
 
 
@@ -146,6 +150,11 @@ def _with_records(findings, records, accepted):
 def _boot_faults(host):
     """The findings about a boot that cannot load patches, or whose records do not last until then."""
     return persistence_findings(host) + service_faults(host)
+
+
+def _boot_notes(host, host_state):
+    """The findings about a boot that will load patches, unless an update of the host takes something from it."""
+    return service_notes(host) if host_state.ledger["accepted"] and not host_state.boot_faults else []
 
 
 def _newer_descriptions(host, ledger):

@@ -12,6 +12,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import tasks_are_readable
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
+    located,
+    package_of,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
     no_build_note,
     select_build,
@@ -22,14 +26,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def verify_host(host, offer, name):
     """Verify the patch of an offer, the patch called `name`, or every enabled patch.
 
-    Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises ControllerRequest, and
-    LivepatchError with the first blocker's code if a patch is not verified. A host without a build in the bundle is
-    neither verified nor an error.
+    Returns a dict of `verified`, `patches` (names), `functions` and `findings`, for a file on the host also `package`
+    (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's code if a patch is not verified.
+    A host without a build in the bundle is neither verified nor an error.
     """
     interface = interface_adapter(host)
     if not tasks_are_readable(host):
         raise error_from([finding("tasks-unreadable", host.release())], verified=False)
-    subjects = _subjects(host, interface, offer, name if name is None else module_name(name))
+    name = name if name is None else module_name(name)
+    offer = located(host, offer, name)
+    subjects = _subjects(host, interface, offer, name)
     findings, functions = [], []
     for patch, description in subjects:
         found, evidence = verify_patch(host, interface, patch, description)
@@ -41,6 +47,7 @@ def verify_host(host, offer, name):
     result = {
         "changed": False, "verified": bool(subjects) and not blockers,
         "patches": [patch for patch, _description in subjects], "functions": functions, "findings": findings,
+        **package_of(host, offer),
     }
     if blockers:
         raise error_from(blockers, **result)

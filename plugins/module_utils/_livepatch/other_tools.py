@@ -7,19 +7,24 @@ import re
 from collections import namedtuple
 
 # installed: any one of these paths proves the tool. is_active(host): whether it will patch or has patched.
-# effect: the effect of an active tool, as a clause.
-Tool = namedtuple("Tool", "name installed is_active effect")
+# effect: the effect of an active tool, as a clause. unload: the command that removes the patches of a tool with a
+# mechanism of its own; None for a tool whose patches the kernel's interface shows.
+Tool = namedtuple("Tool", "name installed is_active effect unload")
+Tool.__new__.__defaults__ = (None,)  # of `unload`; Python 3.6 has no better way
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 
 
 def other_tools(host):
     """A dict of `name`, `active` and `effect` for each tool on the host; reads files and starts nothing."""
-    found = []
+    return [{"name": tool.name, "active": active, "effect": tool.effect} for tool, active in tools_on(host)]
+
+
+def tools_on(host):
+    """Each Tool on the host, and whether it is active."""
     for tool in TOOLS:
         active = tool.is_active(host)
         if active or any(host.exists(path) for path in tool.installed):
-            found.append({"name": tool.name, "active": active, "effect": tool.effect})
-    return found
+            yield tool, active
 
 
 def _kpatch_service(host):
@@ -83,9 +88,11 @@ TOOLS = (
     Tool("Canonical Livepatch", ("/snap/canonical-livepatch", "/var/snap/canonical-livepatch"), _canonical,
          "it loads its vendor's patches automatically, at any time"),
     Tool("KernelCare", ("/usr/bin/kcarectl",), _kernelcare,
-         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection"),
+         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection",
+         "kcarectl --unload"),
     Tool("Ksplice", ("/usr/sbin/uptrack-upgrade", "/usr/bin/ksplice", "/usr/sbin/ksplice"), _ksplice,
-         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection"),
+         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection",
+         "ksplice kernel remove --all or uptrack-remove --all"),
     Tool("SUSE live patching", ("/usr/sbin/klp", "/usr/bin/klp"), _suse,
          "the patch below /lib/modules for the running kernel is loaded at each boot and replaces every other patch"),
     Tool("SysCare", ("/usr/bin/syscare",), _syscare,

@@ -7,7 +7,7 @@ The offer is a dict of
     kind        `file` (one file on the controller), `bundle` (many) or `host` (a file on this host)
     builds      descriptions; one with `stub` true has only file, name, release, arch, sha256, size, build_id and the
                 keys of builds.py
-    path        of a host's file, or None
+    path        of a host's file, or None; a directory becomes the file in it, see remote_source.py
     delivered   the path of the delivered image, or None
 """
 
@@ -89,6 +89,9 @@ def _bundle_build(host, builds, name):
 
 
 def _host_build(host, store, offer):
+    """None if a directory on the host has no build; see remote_source.py."""
+    if offer["path"] is None:
+        return None
     sha256, _size = image_digest(host.path(offer["path"]))
     for build in offer["builds"]:
         if build["sha256"] == sha256:

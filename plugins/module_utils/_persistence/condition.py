@@ -57,8 +57,13 @@ def record_findings(host, journal_unreadable):
 
 def persistence_findings(host):
     """A finding if the state directory does not last until the next boot."""
-    why = NOT_PERSISTENT.get(host.file_system_type(STATE_DIRECTORY))
+    why = loss_at_reboot(host, STATE_DIRECTORY)
     return [finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)] if why else []
+
+
+def loss_at_reboot(host, path):
+    """Why a reboot can lose what is at a path, as a clause, or None."""
+    return NOT_PERSISTENT.get(host.file_system_type(path))
 
 
 def _faults(host):

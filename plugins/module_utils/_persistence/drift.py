@@ -169,16 +169,21 @@ def _about_boot(host_state):
                 wanted=host_state.other_kernel[entry["sha256"]])
     if host_state.ledger["accepted"]:
         yield from host_state.boot_faults
-    if host_state.ledger["accepted"] and not _boots(host_state):
-        if host_state.boot["init"] == "none":
-            why = "no-systemd"
-        else:
-            why = "not-enabled" if host_state.boot["installed"] else "not-installed"
-        yield finding("boot-service-missing", "boot", why=WHY_NO_BOOT_SERVICE[why])
+    # A host that loses its state at a reboot has a finding about all of it.
+    if host_state.ledger["accepted"] and not (
+            _boots(host_state) or "state-not-persistent" in {found["code"] for found in host_state.boot_faults}):
+        yield service_missing(host_state.boot)
+
+
+def service_missing(boot):
+    """The finding about a boot service, see boot_service_status, that loads nothing: missing, or with an obstacle."""
+    why = boot["obstacle"] or WHY_NO_BOOT_SERVICE["not-enabled" if boot["installed"] else "not-installed"]
+    return finding("boot-service-missing", "boot", why=why)
 
 
 def _boots(host_state):
-    return host_state.boot["installed"] and host_state.boot["enabled"]
+    boot = host_state.boot
+    return boot["installed"] and boot["enabled"] and not boot["obstacle"]
 
 
 def _accepted_here(host_state):

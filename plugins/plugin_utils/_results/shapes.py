@@ -108,7 +108,8 @@ _LIVEPATCH = Keys({
         "parameters": MAYBE_PARAMETERS, "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "kept": FLAG}),
         5000, null=True),
     "boot": Keys({
-        "init": Text(32), "installed": FLAG, "enabled": FLAG, "switched_off": FLAG, "patches": NAMES}, null=True),
+        "init": Text(32), "installed": FLAG, "enabled": FLAG, "obstacle": Text(1000, cut=True, null=True),
+        "switched_off": FLAG, "patches": NAMES}, null=True),
     "quarantined": Items(Keys({
         "name": NAME, "sha256": MAYBE_DIGEST, "build_id": MAYBE_DIGEST, "why": Text(64, null=True),
         "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME}), 1000, null=True),
@@ -123,23 +124,28 @@ _LIVEPATCH = Keys({
 class Shape:
     """The result of a module: the keys of a success, and those that only a failure has beside them.
 
-    `diff`: whether the module returns one. `asks`: whether it can request something from the controller.
+    `may`: keys that a success need not have. `diff`: whether the module returns one. `asks`: whether it can request
+    something from the controller.
     """
 
     success: Mapping[str, Kind]
     failure: Mapping[str, Kind] = dataclasses.field(default_factory=dict)
+    may: Mapping[str, Kind] = dataclasses.field(default_factory=dict)
     diff: bool = False
     asks: bool = False
 
 
 # Of a load that the kernel has refused.
 REFUSED: Mapping[str, Kind] = {"errno": Text(32), "attempts": WHOLE, "kernel_log": LOG}
+# Of a file on the host.
+PACKAGE: Mapping[str, Kind] = {"package": Keys({
+    "name": Text(256), "version": Text(256), "manager": Text(16, choices=("dpkg", "rpm", "pacman"))}, null=True)}
 
 SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
          "blockers": BLOCKERS},
-        {"holder": CHANGING, **REFUSED}, diff=True, asks=True),
+        {"holder": CHANGING, **REFUSED}, PACKAGE, diff=True, asks=True),
     "patch_check": Shape({
         "compatible": FLAG, "patch": PATCH, "arch": Text(64), "findings": FINDINGS,
         "forecast": Keys({
@@ -148,14 +154,15 @@ SHAPES = {
             "sleepers": Items(
                 Keys({**TASK, "function": SYMBOL, "stack": STACK, "seen": WHOLE}), 500, keep="first",
                 title="sleepers")}),
-        "trial": Keys({"name": NAME, "seconds_left": WHOLE}, null=True)}, asks=True),
+        "trial": Keys({"name": NAME, "seconds_left": WHOLE}, null=True)}, may=PACKAGE, asks=True),
     "patch_info": Shape({"livepatch": _LIVEPATCH}),
     "patch_rollback": Shape(
         {"removed": MOVES, "restored": MOVES, "target": NAMES, "transaction": MAYBE_TRANSACTION, "findings": FINDINGS,
          "blockers": BLOCKERS},
         {"holder": CHANGING, **REFUSED}, diff=True),
     "patch_verify": Shape(
-        {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS}, asks=True),
+        {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS}, may=PACKAGE,
+        asks=True),
     "patch_watch": Shape({
         "well": FLAG, "state": Text(16, choices=STATES[:-1]), "verified": MAYBE_FLAG, "functions": EVIDENCE,
         "blockers": BLOCKERS,

@@ -30,7 +30,7 @@ def test_a_command_has_a_clean_environment_and_tells_all_it_says(monkeypatch):
     monkeypatch.setenv("LD_PRELOAD_OF_SOMEBODY", "x")
     status, said = Host().run(python(SELF, "$HOME; echo *"), 30)
     assert status == 3
-    environment = "[('LC_ALL', 'C'), ('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')]"
+    environment = "[('LC_ALL', 'C'), ('PATH', '/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin')]"
     assert sorted(said.split("\n")) == sorted([f"{environment} / True '' ['$HOME; echo *']", "[0, 1, 2]"])
 
 

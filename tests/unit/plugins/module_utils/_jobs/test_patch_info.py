@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import NO_SYSTEMD
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -22,8 +23,7 @@ def test_a_kernel_without_patches(kernel):
     assert inventory == {
         "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
         "changing": None, "journal": [], "journal_unreadable": 0, "accepted": [], "quarantined": [], "trial": None,
-        "drift": [],
-        "boot": {"installed": False, "enabled": False, "switched_off": False, "init": "none", "patches": []}}
+        "drift": [], "boot": dict(NO_SYSTEMD, patches=[])}
 
 
 def test_a_patch_with_its_module(kernel, apply):

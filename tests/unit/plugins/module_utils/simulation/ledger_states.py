@@ -7,6 +7,7 @@ import os
 from io import BytesIO
 from types import SimpleNamespace
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_SERVICE
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
@@ -22,8 +23,10 @@ HERE = "6.1.0-56-amd64"
 THIS_BOOT = "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11"
 EARLIER_BOOT = "00000000-7a54-4c1c-8d55-7a8f3d0c9d11"
 WHO = {"controller_user": None, "controller_node": None, "user": "root", "address": None}
-SYSTEMD = {"installed": True, "enabled": True, "switched_off": False, "init": "systemd"}
-NO_SYSTEMD = {"installed": False, "enabled": False, "switched_off": False, "init": "none"}
+SYSTEMD = {"installed": True, "enabled": True, "obstacle": None, "switched_off": False, "init": "systemd"}
+NO_SYSTEMD = {
+    "installed": False, "enabled": False, "obstacle": WHY_NO_BOOT_SERVICE["no-systemd"], "switched_off": False,
+    "init": "none"}
 
 
 def simulated_init_system(kernel, monkeypatch):
