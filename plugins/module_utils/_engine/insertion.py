@@ -33,6 +33,7 @@ def insert_module(host, interface, name, image, parameters, timeout):
 
     Raises LivepatchError (see load_errors.py), with `attempts` in its details.
     """
+    label_as_module(host, image)
     return _while_busy(host, interface, name, timeout, lambda: _insertion(host, name, image, parameters))
 
 
@@ -45,7 +46,6 @@ def _while_busy(host, interface, name, timeout, request):
     """Repeat `request` until it gives None or a LivepatchError that does not pass; returns when the last one began."""
     end = host.now() + min(timeout, LONGEST_RETRY)
     pause = FIRST_PAUSE
-    label_as_module(host, image)
     for attempt in range(1, MOST_ATTEMPTS + 1):
         started = host.now()
         failure = request()
