@@ -62,6 +62,11 @@ LOG_CAUSES = (
      "its type information is of another kernel. " + REBUILD),
     (r"module has no symbols", "module-stripped",
      "it was stripped of its symbols. Rebuild it, and strip debug information only"),
+    (r"duplicate filename '/kernel/livepatch/[^/']+/(?P<object>[^/']+)/(?P<symbol>[^/']+)'", "duplicate-function",
+     "it replaces {object}:{symbol} twice. Correct the patch"),
+    # Newer kernels replace the errno, and EBUSY alone would mean that a later load can succeed (do_init_module).
+    (r"init suspiciously returned -EEXIST", "load-refused",
+     "its own init function refused with EEXIST, for which this kernel says EBUSY. Ask its author for the reason"),
 )
 
 # The usual meaning of an errno if no log text matches. The patch's own init function can return any of them.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from causes import FILES, HEALTHY, PROBE, STATES, UNREADABLE
+from causes import FILES, HEALTHY, PROBE, STATES, UNREADABLE, by_name
 from guest import Guest
 from playbook import task
 from verdicts import assert_finds, assert_kernel_says, codes
@@ -20,19 +20,17 @@ MORE = ("name-not-a-livepatch", "leftover-loaded", "functions-taken-over", "stat
 
 def named(causes):
     return pytest.mark.parametrize("cause", [
-        pytest.param(cause, id=cause.name, marks=pytest.mark.exhaustive if cause.code in MORE else ())
-        for cause in causes], indirect=True)
+        pytest.param(same, id=name, marks=pytest.mark.exhaustive if same[0].code in MORE else ())
+        for name, same in by_name(causes).items()], indirect=True)
 
 
 @pytest.fixture
 def cause(request, lab):
-    """A cause, where it is about the kernel under test."""
-    the_cause = request.param
-    if the_cause.kernels and lab.kernel.name not in the_cause.kernels:
-        pytest.skip(f"not about this kernel: it is about {', '.join(the_cause.kernels)}")
-    if the_cause.needs and not lab.image.configured_with(the_cause.needs):
-        pytest.skip(f"not about this kernel: it is built without {the_cause.needs}")
-    return the_cause
+    """A cause, where one of those that are the same case is about the kernel under test."""
+    reasons = [cause.not_about(lab.kernel.name, lab.image.configured_with) for cause in request.param]
+    if all(reasons):
+        pytest.skip(f"not about this kernel: {reasons[0]}")
+    return request.param[reasons.index("")]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +92,7 @@ def test_what_is_wrong_on_the_host_is_found(play, all_files, guest, patches, cau
         guest.run_with_files(cause.undone_by or "true")
 
 
-def test_everything_that_stands_in_the_way_is_told_at_once(play, all_files, guest, patches):
+def test_every_blocker_is_told_at_once(play, all_files, guest, patches):
     """One cause is in the file, and one on the host."""
     guest.run_with_files(PROBE + "post_handler=1")
     outcome = play("patch_check", src=patches["not_gpl"])

@@ -57,6 +57,10 @@ TOLD = [
      "states-incompatible", "its states do not fit"),
     ("EINVAL", "failed to validate module [fix] BTF: -22", "btf-mismatch", "type information is of another kernel"),
     ("ENOEXEC", "fix: module has no symbols (stripped?)", "module-stripped", "stripped of its symbols"),
+    ("EEXIST", "sysfs: cannot create duplicate filename '/kernel/livepatch/fix/vmlinux/show,1'", "duplicate-function",
+     "it replaces vmlinux:show,1 twice"),
+    ("EBUSY", "fix: init suspiciously returned -EEXIST: Overriding with -EBUSY", "load-refused",
+     "init function refused with EEXIST"),
 ]
 UNTOLD = [
     ("EPERM", "not-permitted"), ("EACCES", "denied-by-security-module"), ("EBUSY", "transition-running"),
