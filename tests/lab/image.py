@@ -42,13 +42,13 @@ DISK_SIZE = "2G"
 
 
 class Image:
-    """The files of one image; a kernel with the drivers that reach the disk needs no initramfs."""
+    """The files of one image."""
 
-    def __init__(self, directory: Path, has_initrd: bool = True) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.disk = directory / "disk.raw"
         self.vmlinuz = directory / "vmlinuz"
-        self.initrd = directory / "initrd" if has_initrd else None
+        self.initrd = directory / "initrd"
         self.config = directory / "config"
         self._release = directory / "release"
 

@@ -24,7 +24,7 @@ KPATCH_BUILD, KLP_BUILD = "kpatch-build", "klp-build"
 class RealPatch:
     """A patch that both builders make: of DIFFS/NAME.patch, of one diff for each, DIFFS/BUILDER/NAME.patch, or of FIX.
 
-    `target` is what kpatch-build makes: a directory of vmlinux, or an object of a module. The file is
+    `target` is what kpatch-build makes: a directory of vmlinux, or a module. The file is
     livepatch-NAME.ko, as both builders call it themselves.
     """
 
@@ -40,10 +40,10 @@ class RealPatch:
 PATCHES = (
     RealPatch("cmdline-v1"),
     RealPatch("cmdline-v2"),
-    RealPatch("binfmt-misc", target="fs/binfmt_misc.o"),
+    RealPatch("binfmt-misc", target="fs/binfmt_misc.ko"),
     RealPatch("readers"),
     RealPatch("meminfo", replaces=False),
-    RealPatch(FIX.cve, target="fs/nfsd/nfs4state.o"),
+    RealPatch(FIX.cve, target="fs/nfsd/nfsd.ko"),
 )
 
 

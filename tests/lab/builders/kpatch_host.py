@@ -36,8 +36,8 @@ TARBALL = f"{DEBIAN}/pool/main/k/kpatch/kpatch_{VERSION}.orig.tar.gz"
 TARBALL_SHA256 = "94a87a24570d3e202c3732726169af07af3754caa6eff73a179f362cead57028"
 TOOL = f"{WORK}/kpatch-{VERSION}/kpatch-build/kpatch-build"
 
-# The modules that patches are for: kpatch-build wants them built.
-MODULES = ("fs/binfmt_misc", "fs/nfsd/nfsd")
+# The modules that patches are for, below kernel/ of the stock kernel's modules.
+MODULES = ("fs/binfmt_misc.ko", "fs/nfsd/nfsd.ko")
 # What the patches change in vmlinux. An export that none of these files names is none that a patch imports:
 # kpatch-build makes it a symbol for the livepatch core to resolve.
 PATCHED_SOURCES = "fs/proc/*.c"
@@ -91,7 +91,7 @@ def _fill(root: BuildRoot, image: Image) -> None:
     _add_source(root, series, version)
     _add_vmlinux(root, image.release, version)
     _add_tool(root)
-    _configure(root, image.release)
+    _configure(root, image.release, version)
 
 
 def _add_source(root: BuildRoot, series: str, version: str) -> None:
@@ -118,25 +118,34 @@ def _add_tool(root: BuildRoot) -> None:
     root.run("make", "-C", f"{WORK}/kpatch-{VERSION}/kpatch-build")
 
 
-def _configure(root: BuildRoot, release: str) -> None:
+def _configure(root: BuildRoot, release: str, version: str) -> None:
     headers = root.path(f"/usr/src/linux-headers-{release}")
     # .kernelvariables sets the release, so that a patch's vermagic is the stock kernel's.
     for name in (".config", "Module.symvers", ".kernelvariables"):
         shutil.copyfile(headers / name, root.path(SOURCE) / name)
-    # Without vmlinux.o, modpost knows no export.
-    modules = [f"{module}.ko" for module in MODULES]
-    root.run("make", "-j2", "modules_prepare", *modules, cwd=SOURCE, KBUILD_MODPOST_WARN="1")
-    shorten_symvers(root.path(SOURCE) / "Module.symvers", _possible_imports(root))
+    root.run("make", "-j2", "modules_prepare", cwd=SOURCE)
+    shorten_symvers(root.path(SOURCE) / "Module.symvers", _possible_imports(root, release, version))
+    # There is no vmlinux.o that modpost would learn the kernel's exports from; kpatch-build takes what it does not know
+    # for missing.
+    script = root.path(SOURCE) / "scripts/Makefile.modpost"
+    script.write_text(script.read_text().replace("-o $@", "$(if $(KBUILD_EXTMOD),,-i Module.symvers) -o $@"))
 
 
-def _possible_imports(root: BuildRoot) -> set[str]:
+def _possible_imports(root: BuildRoot, release: str, version: str) -> set[str]:
+    """Return more than all names of exports that the patches can import."""
     names = set(HOOK_IMPORTS)
     for path in root.path(SOURCE).glob(PATCHED_SOURCES):
         names.update(re.findall(r"\w+", path.read_text()))
-    output = root.path(f"{WORK}/imports")
-    root.run("nm", "--undefined-only", *(f"{module}.o" for module in MODULES), cwd=SOURCE, log=output)
+    package, output = f"linux-image-{release}", root.path(f"{WORK}/imports")
+    root.run("apt-get", "download", f"{package}={version}")
+    archive, = root.path(WORK).glob(f"{package}_*.deb")
+    modules = [f"lib/modules/{release}/kernel/{module}" for module in MODULES]
+    root.run("sh", "-c", 'dpkg-deb --fsys-tarfile "$0" | tar x "$@"', archive.name, *(f"./{path}" for path in modules))
+    root.run("nm", "--undefined-only", *modules, log=output)
     names.update(output.read_text().split())
-    output.unlink()
+    for path in (archive, output):
+        path.unlink()
+    shutil.rmtree(root.path(f"{WORK}/lib"))
     return names
 
 

@@ -48,10 +48,18 @@ def cached_kernel(host: Path, cache: Cache, children: Children, progress: Progre
     return cache.entry("small-kernel", recipe_digest(host.name, MAKE), build)
 
 
+class SmallImage(Image):
+    """An image without an initramfs."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.initrd = None
+
+
 def cached_image(kernel: Path, base: Image, cache: Cache, children: Children, progress: Progress) -> Image:
     """Return the small kernel on a copy of another image's disk, with its modules."""
     def build(entry: Path) -> None:
-        image = Image(entry, has_initrd=False)
+        image = SmallImage(entry)
         release = Path(kernel, "release").read_text().strip()
         for name in ("vmlinuz", "config"):
             shutil.copyfile(kernel / name, entry / name)
@@ -65,7 +73,7 @@ def cached_image(kernel: Path, base: Image, cache: Cache, children: Children, pr
         progress(f"made the image of kernel {release}")
 
     key = recipe_digest(kernel.name, base.directory.name, Path(__file__))
-    return Image(cache.entry("small-image", key, build), has_initrd=False)
+    return SmallImage(cache.entry("small-image", key, build))
 
 
 def _copy_commands(tree: Path, target: str) -> list[str]:
