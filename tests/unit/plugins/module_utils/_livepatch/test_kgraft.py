@@ -124,7 +124,7 @@ def test_a_patch_that_replaces_all_and_the_rollback_to_the_replaced_one(kernel, 
 
 
 def test_while_it_is_replaced_a_patch_is_still_enabled(kernel, kgraft, apply):
-    apply(patch("v1", build_id="11" * 20, replace=True))
+    apply(patch("v1", build_id="11" * 20, replace=True, objects={"vmlinux": ["one"]}))
     kernel.hold(7)
     apply(patch("v2", build_id="22" * 20, replace=True), on_stall="wait")
     assert {one["name"]: one["state"] for one in kgraft.patches()} == {"v1": "enabled", "v2": "enabling"}
@@ -167,7 +167,7 @@ def test_a_patch_for_absent_modules_only_moves_like_any_other(kernel, kgraft, ap
 ])
 def test_older_tables(kernel, kgraft, apply, header, row, objects):
     apply(patch())
-    kernel.put(f"{kernel.directory('fix')}/state", f"{header}\n{row}\ncut_by_the_end_of_the_page  vml")
+    kernel.put(f"{kernel.directory('fix')}/state", f"{header}\n{row}\ncut_by_the_end_of_the_page  1")
     assert (kgraft.state("fix"), kgraft.patch("fix")["objects"]) == ("enabled", objects)
     if not objects:
         with pytest.raises(LivepatchError) as caught:

@@ -153,6 +153,13 @@ def test_a_file_for_a_legacy_mechanism_is_refused_by_livepatch(tmp_path, known, 
     assert not result["compatible"] and "not-a-livepatch" not in found
 
 
+def test_a_file_for_it_is_compared_with_this_kernel(kernel):
+    other = patch(vermagic="6.1.0-56-amd64 SMP mod_unload modversions ", objects={"vmlinux": ["no_such"]})
+    found = [one["code"] for one in check_host(kernel, other.offer(), None, report_only=True)["findings"]]
+    assert {"vermagic-mismatch", "symbol-missing"} <= set(found)
+    assert "wrong-interface" not in found
+
+
 def test_before_0_4_nothing_is_driven(kernel):
     os.makedirs(kernel.path(f"{KPATCH}/patches"))
     inventory = host_inventory(kernel)
