@@ -27,8 +27,8 @@ def verify_host(host, offer, name):
     """Verify the patch of an offer, the patch called `name`, or every enabled patch.
 
     Returns a dict of `verified`, `patches` (names), `functions` and `findings`, for a file on the host also `package`
-    (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's code if a patch is not verified.
-    A host without a build in the bundle is neither verified nor an error.
+    (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's code if a patch is not
+    verified. A host without a build in the bundle is neither verified nor an error.
     """
     interface = interface_adapter(host)
     if not tasks_are_readable(host):
