@@ -78,12 +78,24 @@ options:
       - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
       - V(object-built-in), a part of the patch is for code that is built into this kernel, and has no effect.
       - V(selinux-denies-load), the policy of SELinux denies this load, or a later one at boot or at a trial's end.
+      - V(other-tool-loads-at-boot), with O(state=accepted), another tool loads patches at boot too. See O(adopt).
       - V(other-mechanism-active), Ksplice or KernelCare changes functions of this kernel with its own mechanism.
       - Other blockers cannot be ignored. The kernel would refuse such a patch, or it must never be loaded, like a build
         for another kernel release.
     type: list
     elements: str
     default: []
+  adopt:
+    description:
+      - With O(state=accepted), takes the patch over from C(kpatch.service). This service would load it at each boot as
+        well. Its file below C(/var/lib/kpatch) gets a longer name, so that the service no longer sees it. The same is
+        done with files of patches that this patch has replaced.
+      - If a rollback ends the acceptance and the patch stays enabled, the file gets its name back.
+      - Without this option, such a patch is not accepted (V(other-tool-loads-at-boot)).
+      - A file that a package of SUSE loads from C(/lib/modules) is not taken over.
+    type: bool
+    default: false
+    version_added: 0.1.0
   params:
     description:
       - Sets parameters of the patch's module when it is loaded. Parameters of an enabled patch are not compared.
@@ -145,6 +157,13 @@ EXAMPLES = r"""
   kernel.livepatch.patch:
     src: patches/
     state: accepted
+
+- name: Accept a patch that kpatch.service loads at boot, and let only this collection load it
+  kernel.livepatch.patch:
+    src: /var/lib/kpatch/{{ ansible_facts.kernel }}
+    remote_src: true
+    state: accepted
+    adopt: true
 
 - name: Remove the patch
   kernel.livepatch.patch:
@@ -390,6 +409,7 @@ def main():
             trial={"type": "int", "default": 0},
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
+            adopt={"type": "bool", "default": False},
             **TRANSITION_OPTIONS,
             **CONTROLLER_OPTION,
         ),
@@ -411,6 +431,7 @@ def main():
         offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
+        adopt=options["adopt"],
     )
     run_job(module, lambda host: apply_request(
         host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"]))

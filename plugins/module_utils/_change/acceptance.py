@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accepts an enabled patch, so that each boot of this kernel loads it, and ends its trial."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import adopt, shared_boots
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import (
     repair_directories,
     with_repairs,
@@ -36,9 +37,7 @@ def accept(change, controller, faults=()):
 
     `faults`: what to repair for the next boot, see boot_repairs.
     """
-    blockers = list(permission(change.host))
-    if blockers:
-        raise error_from(blockers)
+    refuse_to_accept(change)
     repair_directories(change.host)
     with open_transaction(change.host, "accept", controller) as transaction:
         change.ledger = transaction.ledger
@@ -49,6 +48,7 @@ def accept(change, controller, faults=()):
             findings = _accept(change, transaction, bool(faults))
         except (LivepatchError, OSError) as failure:
             error = as_livepatch_error(failure)
+            change.ledger = transaction.ledger
             record_findings = change.end(transaction, "failed", error.code)
             error.details["findings"] = error.details.get("findings", []) + record_findings
             error.details.update(transaction=transaction.id, patch=change.result(change.interface.state(change.name)))
@@ -58,6 +58,14 @@ def accept(change, controller, faults=()):
         result = change.task_result("accepted", findings)
         return dict(
             result, changed=True, transaction=transaction.id, diff=with_repairs(result["diff"], faults))
+
+
+def refuse_to_accept(change):
+    """Raises LivepatchError with the first reason, before anything is changed, why an enabled patch is not accepted."""
+    found = list(permission(change.host)) + shared_boots(change)
+    blockers = blockers_in(found, change.request.ignore_findings)
+    if blockers:
+        raise error_from(blockers, findings=found, patch=change.result(change.previous))
 
 
 def _accept(change, transaction, probe):
@@ -79,7 +87,7 @@ def _accept(change, transaction, probe):
         close_trial(change.host, transaction, **changes)
     else:
         transaction.update_ledger(**changes)
-    return findings + label_findings
+    return findings + label_findings + adopt(change, transaction.name)
 
 
 def _install_boot_service(host, transaction, entry, probe):

@@ -6,6 +6,7 @@
 import os
 import stat
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import adoptable
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_SERVICE
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory
@@ -42,7 +43,8 @@ def boot_repairs(change):
 
     A masked unit stays so: an operator masks it on purpose.
     """
-    return _file_faults(change) + _service_faults(change.host)
+    return _file_faults(change) + _service_faults(change.host) + [
+        finding("boot-shared", load.name, tool=load.tool, name=load.name, path=load.path) for load in adoptable(change)]
 
 
 def _file_faults(change):

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One change of one live patch."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import shared_boots
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
@@ -124,7 +125,7 @@ class PatchChange:
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wanted == "enabled":
-            findings = evaluate(self._check_context()) + self._restore_obstacles()
+            findings = evaluate(self._check_context()) + self._restore_obstacles() + shared_boots(self)
         else:
             findings = list(permission(self.host, modules="remove" in self.steps()))
         blockers = blockers_in(findings, self.request.ignore_findings)

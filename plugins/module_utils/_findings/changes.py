@@ -50,6 +50,15 @@ CHANGES = {
         "warning", False,
         "The change has ended, but the journal has no record of its end: {why}. patch_info shows {transaction} as "
         "interrupted. Make the journal writable."),
+    "adopted": (
+        "note", False,
+        "{tool} no longer loads {name} at boot: its file has the name {path} now. A rollback gives it back."),
+    "given-back": (
+        "note", False,
+        "{tool} loads {name} at boot again ({path}), and this collection does not."),
+    "not-given-back": (
+        "warning", False,
+        "{tool} should load {name} at boot again, and {aside} cannot be renamed to {path} ({why}). Rename it."),
     "module-kept": (
         "warning", False,
         "The patch {name} has no effect any more, but its module stays loaded. {why}"),

@@ -99,6 +99,10 @@ DRIFT = {
         "warning", False,
         "The boot service runs {path}, and an update of the host can remove it. Then no boot loads the accepted "
         "patches. Install the distribution's python3, then set one of the patches to state accepted again."),
+    "boot-shared": (
+        "warning", False,
+        "{tool} loads {name} at each boot ({path}), and the boot service loads the accepted patches as well. Set a "
+        "patch to state accepted with adopt, or keep {tool} from loading it."),
     "boot-denied-by-selinux": (
         "warning", False,
         "No boot will load the accepted patches, because SELinux is enforcing and its policy does not let the boot "

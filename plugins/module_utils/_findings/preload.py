@@ -265,6 +265,10 @@ PRELOAD = {
     "crash-dump-not-armed": (
         "note", False,
         "No crash kernel is loaded, so a crash would leave no dump. Set up kdump if you want one."),
+    "other-tool-loads-at-boot": (
+        "blocker", True,
+        "{tool} loads {name} at each boot ({path}), and a boot would load the accepted patches as well. {action}, or "
+        "name this code in ignore_findings."),
     "other-mechanism-active": (
         "blocker", True,
         "{tool} is active on this host: {effect}. Two mechanisms that change one function can crash the kernel. Remove "

@@ -5,7 +5,7 @@
 
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept, refuse_to_accept
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_repairs, with_repairs
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import renew_trial
@@ -100,6 +100,7 @@ def _already_in_state(change, check_mode, controller):
     accepted = change.is_accepted()
     faults = boot_repairs(change) if change.request.state == "accepted" and accepted else []
     if change.request.state == "accepted" and (faults or not accepted):
+        refuse_to_accept(change)
         if check_mode:
             result = dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)
             return dict(result, diff=with_repairs(result["diff"], faults))

@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_loads import boot_loads
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
     interface_name,
     interface_or_none,
@@ -153,8 +154,12 @@ def _boot_faults(host):
 
 
 def _boot_notes(host, host_state):
-    """The findings about a boot that will load patches, unless an update of the host takes something from it."""
-    return service_notes(host) if host_state.ledger["accepted"] and not host_state.boot_faults else []
+    """The findings about a boot that loads patches today, and about other tools that load some at the same boot."""
+    if not host_state.ledger["accepted"]:
+        return []
+    shared = boot_loads(host) if accepted_for_running_kernel(host, host_state.ledger) else []
+    return ([] if host_state.boot_faults else service_notes(host)) + [
+        finding("boot-shared", load.name, tool=load.tool, name=load.name, path=load.path) for load in shared]
 
 
 def _newer_descriptions(host, ledger):

@@ -12,6 +12,8 @@ from collections import namedtuple
 Tool = namedtuple("Tool", "name installed is_active effect unload")
 Tool.__new__.__defaults__ = (None,)  # of `unload`; Python 3.6 has no better way
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
+KPATCH, SUSE = "/var/lib/kpatch/{release}", "/lib/modules/{release}/livepatch"  # what the two load at boot
+MODULE = re.compile(r"\.ko(\.(gz|xz|zst))?\Z")
 
 
 def other_tools(host):
@@ -27,9 +29,10 @@ def tools_on(host):
             yield tool, active
 
 
-def _kpatch_service(host):
+def loads_kpatch_service(host):
+    """Whether kpatch.service will load something at the next boot of the running kernel."""
     return (
-        _enabled(host, "kpatch.service") and _modules(host, "/var/lib/kpatch/{release}")
+        _enabled(host, "kpatch.service") and _modules(host, KPATCH)
         and "kpatch.enable=0" not in host.read_or("/proc/cmdline", "").split())
 
 
@@ -55,7 +58,7 @@ def _ksplice(host):
 
 
 def _suse(host):
-    return _modules(host, "/lib/modules/{release}/livepatch")
+    return _modules(host, SUSE)
 
 
 def _syscare(host):
@@ -70,8 +73,12 @@ def _enabled(host, unit):
 
 def _modules(host, directory):
     """Whether a directory has modules for the running kernel."""
-    names = host.names(directory.format(release=host.release()))
-    return any(re.search(r"\.ko(\.(gz|xz|zst))?\Z", name) for name in names)
+    return any(map(is_module_file, host.names(directory.format(release=host.release()))))
+
+
+def is_module_file(name):
+    """Whether a file is a kernel module by its name."""
+    return bool(MODULE.search(name))
 
 
 def _has_line(host, path, pattern):
@@ -79,7 +86,7 @@ def _has_line(host, path, pattern):
 
 
 TOOLS = (
-    Tool("kpatch.service", ("/usr/sbin/kpatch", "/usr/lib/systemd/system/kpatch.service"), _kpatch_service,
+    Tool("kpatch.service", ("/usr/sbin/kpatch", "/usr/lib/systemd/system/kpatch.service"), loads_kpatch_service,
          "at each boot it loads every patch below /var/lib/kpatch for the running kernel"),
     Tool("dnf kpatch plugin", ("/etc/dnf/plugins/kpatch.conf",), _kpatch_dnf,
          "updates by dnf install the distribution's kpatch-patch packages, which load their patches"),

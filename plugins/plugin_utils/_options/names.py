@@ -17,9 +17,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 
 # Every variable of the argument_specs of all roles; a test compares the two.
 VARIABLES = (
-    "approve", "approved", "cohort_by", "fail_on_drift", "failure_budget", "health_checks", "hosts", "ignore_findings",
-    "name", "on_breach", "on_stall", "params", "report_dir", "report_kind", "report_proofs", "report_results",
-    "rollback_to", "soak", "src", "state", "transition_timeout", "trial", "waves")
+    "adopt", "approve", "approved", "cohort_by", "fail_on_drift", "failure_budget", "health_checks", "hosts",
+    "ignore_findings", "name", "on_breach", "on_stall", "params", "report_dir", "report_kind", "report_proofs",
+    "report_results", "rollback_to", "soak", "src", "state", "transition_timeout", "trial", "waves")
 # What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
 ARTIFACTS = {"preflight": None, "report": "report_dir", "rollback": "rollback_to", "rollout": None, "status": None}
 # The input of later plays, which a rollout sets as a fact of localhost.

@@ -63,6 +63,7 @@ class Options:
     cohort_by: tuple[str, ...]
     health_checks: tuple[dict[str, t.Any], ...]
     ignore_findings: tuple[str, ...]
+    adopt: bool
     params: dict[str, t.Any]
     report_dir: str | None
 
@@ -79,7 +80,7 @@ class Options:
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
                 for check in self.health_checks],
-            "ignore_findings": list(self.ignore_findings), "params": dict(self.params),
+            "ignore_findings": list(self.ignore_findings), "adopt": self.adopt, "params": dict(self.params),
         }
 
 
@@ -112,6 +113,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),
         ignore_findings=_ignore_findings(values),
+        adopt=values.flag("adopt"),
         params=_params(values),
         report_dir=values.text("report_dir", DIRECTORY),
     )

@@ -18,7 +18,7 @@ RECORD = {
     "src": "patches/", "name": None, "state": "accepted", "soak": 300, "trial": None, "transition_timeout": 90,
     "on_stall": "reverse", "budget": {"asked": "0", "hosts": None}, "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
-    "ignore_findings": [], "params": {},
+    "ignore_findings": [], "adopt": False, "params": {},
 }
 
 
@@ -61,7 +61,7 @@ def test_a_source_is_needed(variables):
     ("approve", "all", ("all",)), ("approve", [2, "canary"], ("2", "canary")), ("approve", 3, ("3",)),
     ("approved", "1\ncanary, 1", ("1", "canary")), ("approved", '["10%", 2]', ("up to 10%", "2")),
     ("cohort_by", "ring,site", ("ring", "site")), ("cohort_by", ["ring", "ring"], ("ring",)),
-    ("ignore_findings", "quarantined", ("quarantined",)),
+    ("ignore_findings", "quarantined", ("quarantined",)), ("adopt", "yes", True),
     ("params", {"level": 2, "on": True}, {"level": 2, "on": True}), ("params", '{"names": ["a"]}', {"names": ["a"]}),
 ])
 def test_a_variable_comes_as_its_type_or_as_text(name, given, read):
@@ -164,7 +164,7 @@ def test_what_is_read_is_plain():
     read = options(
         src=Text("patches/"), soak=Number(5), waves=List([Text("canary"), Text("100%")]), state=Text("enabled"),
         health_checks=List([Dict(unit=Text("a.service"), timeout=Number(3))]), params=Dict({Text("x"): Text("y")}))
-    assert types_in(read.as_record(1)) == {dict, list, str, int, type(None)}
+    assert types_in(read.as_record(1)) == {dict, list, str, int, bool, type(None)}
     assert {type(read.src), type(read.soak), type(read.state)} == {str, int}
 
 
