@@ -112,8 +112,32 @@ def test_every_import_has_its_crc_where_the_kernel_has_versions(real):
     assert {each["crc"] is not None for each in description["imports"]} == {description["has_versions"]}
 
 
-def shape(data: bytes, prefixes: tuple[str, ...]) -> dict[str, tuple]:
-    """The sections of a builder's own, by name: type, flags, size of an entry or nothing."""
+# The builders' own sections, and the words of an entry in each.
+OWN = {
+    ".kpatch.funcs": 7, **{f".kpatch.callbacks.{name}": 2 for name in ALL_CALLBACKS},
+    ".init.klp_objects": 8, ".init.klp_funcs": 3,
+}
+
+
+def shape(path: Path) -> dict[str, tuple]:
+    """Of each of these sections: its type, its flags, and which words of its entries are pointers."""
+    image = ModuleImage(path.read_bytes())
     return {
-        section.name: (section.type, section.flags) for section in ModuleImage(data).sections
-        if section.name.startswith(prefixes)}
+        section.name: (section.type, section.flags, {
+            offset // image.word % OWN[section.name] for offset in image.pointers(section)})
+        for section in image.sections if section.name in OWN}
+
+
+@pytest.mark.parametrize(("builder", "fixture", "flags"), [
+    (KPATCH, "kpatch_build", ("-DREPLACE=true",)), (KLP, "klp_build", ())])
+def test_the_fixture_has_the_shape_of_the_real_files(build_module, builder, fixture, flags):
+    real: dict[str, tuple] = {}
+    for name in PATCHES:
+        for section, (kind, flags_of_it, pointers) in shape(built(builder, name)).items():
+            pointers |= real.get(section, (kind, flags_of_it, set()))[2]
+            real[section] = kind, flags_of_it, pointers
+    ours = shape(build_module(fixture, *flags))
+    assert ours.keys() == real.keys()
+    for section, (kind, flags_of_it, pointers) in ours.items():
+        assert (kind, flags_of_it) == real[section][:2], section
+        assert pointers <= real[section][2], section
