@@ -14,11 +14,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
 # %r12 and %rsp as base need a SIB byte; the stack (%rsp) holds no klp_patch.
 _STORE_REPLACE = re.compile(rb"(?:\xc6[\x40-\x43\x45-\x47]|\x41\xc6\x44\x24)\x18([\x00\x01])", re.DOTALL)
 
+TABLE_OF_ADDRESSES = ".toc"  # of ppc64le: pointers, for code to load
+
 
 def addressed_at_run_time(image: ModuleImage, own: set[Location]) -> set[Location]:
     """The places in the module's own sections that its code addresses, or that its data outside `own` points to.
 
-    Such data can be a module parameter, or on ppc64le the table of addresses (.toc) for code. `own` are the places of
+    Such data can be a module parameter, or the table of addresses for code. `own` are the places of
     the livepatch tables, which point to each other.
     """
     addressed: set[Location] = set()
@@ -33,6 +35,13 @@ def addressed_at_run_time(image: ModuleImage, own: set[Location]) -> set[Locatio
             for bias in image.machine.code_bias.get(relocation.type, (0,)):
                 addressed.add(Location(symbol.section, symbol.value + relocation.addend + bias))
     return addressed
+
+
+def is_pointed_to(image: ModuleImage, place: Location) -> bool:
+    """Whether data has a pointer to a place, apart from the addresses for code: code can then find it there."""
+    return any(
+        place in image.pointers(section).values()
+        for section in image.sections if section.is_data and section.name != TABLE_OF_ADDRESSES)
 
 
 def replace_stored_by_init(image: ModuleImage) -> bool | None:

@@ -21,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
     Relocation,
     Section,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import TABLE_OF_ADDRESSES
 
 _TAKES_PATCH = frozenset({"klp_enable_patch", "klp_register_patch"})
 _MOST_BETWEEN = 16  # bytes
@@ -79,15 +80,8 @@ def is_only_passed(image: ModuleImage, patch: Location) -> bool:
     The whole section counts, since a compiler can reach one variable from the address of another (section anchors).
     """
     code = _CODE.get(image.machine.arch)
-    if code is None or _is_pointed_to(image, patch):
-        return False
-    return all(_passes(image, code, patch, section) for section in image.sections if section.is_code)
-
-
-def _is_pointed_to(image: ModuleImage, patch: Location) -> bool:
-    """Whether data has a pointer to the patch, other than for code (.toc): a function could find it there."""
-    return any(patch in image.pointers(section).values()
-               for section in image.sections if section.is_data and section.name != ".toc")
+    return code is not None and all(
+        _passes(image, code, patch, section) for section in image.sections if section.is_code)
 
 
 def _passes(image: ModuleImage, code: _Code, patch: Location, section: Section) -> bool:
@@ -109,7 +103,7 @@ def _target(image: ModuleImage, code: _Code, relocation: Relocation) -> Location
         return None
     section = image.sections[relocation.symbol.section]
     place = Location(section.shndx, relocation.symbol.value + relocation.addend)
-    return image.pointers(section).get(place.offset) if section.name == ".toc" else place
+    return image.pointers(section).get(place.offset) if section.name == TABLE_OF_ADDRESSES else place
 
 
 def _is_passed(

@@ -17,7 +17,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.klp_tables import KlpTables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_patch import LivePatch, PatchedObject
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import addressed_at_run_time
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import (
+    addressed_at_run_time,
+    is_pointed_to,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.passed_addresses import is_only_passed
 
 FORMAT = "source"
@@ -89,7 +92,8 @@ def _replace(image: ModuleImage, location: Location, addressed: set[Location]) -
         return None if any(symbol.name == "klp_register_patch" for symbol in image.symbols) else True
     if image.number(section, replace.offset, 1):
         return True
-    return False if image.machine.addresses_members or is_only_passed(image, location) else None
+    stays = image.machine.addresses_members or is_only_passed(image, location)
+    return False if stays and not is_pointed_to(image, location) else None
 
 
 def _without_variable(image: ModuleImage, tables: KlpTables) -> LivePatch:

@@ -186,6 +186,23 @@ def test_on_other_machines_replace_is_not_claimed_where_code_can_set_it(build_mo
     assert description["replace"] is None
 
 
+# What the init function does directly before it enables the patch.
+ALWAYS = [("patch.replace = true", ()), ("take(&patch)", ()), ("pointer->replace = true", ("-DPOINTER",))]
+
+
+@pytest.mark.parametrize(("statement", "flags"), ALWAYS)
+def test_on_other_machines_the_address_is_followed_up_to_the_call(build_module, machine, statement, flags):
+    flags = ("-DALWAYS", f"-DSET={statement}", *flags)
+    assert describe(build_module("source_run_time", *flags, compiler=machine[0]))["replace"] is None
+    plain = describe(build_module("source_run_time", "-DALWAYS", "-DSET=", compiler=machine[0]))
+    assert plain["replace"] is False
+
+
+def test_a_pointer_to_the_patch_can_set_replace(build_module):
+    description = describe(build_module("source_run_time", "-DALWAYS", "-DSET=pointer->replace = true", "-DPOINTER"))
+    assert description["replace"] is None
+
+
 @pytest.mark.parametrize(("flags", "replace"), [((), False), (("-DPARAMETER",), None)])
 def test_a_module_parameter_can_set_replace(build_module, flags, replace):
     assert describe(build_module("source_simple", *flags))["replace"] is replace
