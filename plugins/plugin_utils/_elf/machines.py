@@ -29,14 +29,14 @@ class Machine:
 _X86_BIAS = (4, 5, 6, 8)
 # R_X86_64_64; R_X86_64_PC32 and R_X86_64_PLT32
 _X86_64 = Machine("x86_64", 1, {2: _X86_BIAS, 4: _X86_BIAS}, addresses_members=True)
-_S390X = Machine("s390x", 22, {19: (-2,)})  # R_390_64; R_390_PC32DBL
+_S390X = Machine("s390x", 22, {19: (-2,), 26: (-2,)})  # R_390_64; R_390_PC32DBL, R_390_GOTENT
 
 # (e_machine as pyelftools names it, bits, byte order)
 MACHINES: dict[tuple[str, int, str], Machine] = {
     ("EM_X86_64", 64, "little"): _X86_64,
     ("EM_AARCH64", 64, "little"): Machine("aarch64", 257),  # R_AARCH64_ABS64
     ("EM_AARCH64", 64, "big"): Machine("aarch64_be", 257),
-    ("EM_PPC64", 64, "little"): Machine("ppc64le", 38, addresses_members=True),  # R_PPC64_ADDR64
+    ("EM_PPC64", 64, "little"): Machine("ppc64le", 38),  # R_PPC64_ADDR64
     ("EM_PPC64", 64, "big"): Machine("ppc64", 38),
     ("EM_S390", 64, "big"): _S390X,
     ("EM_LOONGARCH", 64, "little"): Machine("loongarch64", 2),  # R_LARCH_64

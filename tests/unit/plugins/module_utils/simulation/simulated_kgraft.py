@@ -71,6 +71,12 @@ class SimulatedKgraft(SimulatedKernel):
         self._patches.pop(name, None)
         self._states.pop(name, None)
 
+    def forget_all(self):
+        for name in list(self._patches):
+            shutil.rmtree(self.path(self.directory(name)))
+        super().forget_all()
+        self._states, self._applied = {}, []
+
     def write(self, path, text):
         if not path.startswith(KGRAFT):
             return super().write(path, text)
