@@ -135,11 +135,21 @@ class Shape:
 # Of a load that the kernel has refused.
 REFUSED: Mapping[str, Kind] = {"errno": Text(32), "attempts": WHOLE, "kernel_log": LOG}
 
+BUILD = Keys({
+    "name": NAME, "release": MAYBE_RELEASE, "arch": Text(64), "kernel_build_id": MAYBE_DIGEST, "tool": Text(32),
+    "tool_version": Text(128, cut=True), "compiler": Text(256, cut=True, null=True), "source": Text(128),
+    "inputs": Text(128), "replace": FLAG, "signed": FLAG, "sha256": MAYBE_DIGEST, "size": MAYBE_WHOLE})
+
 SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
          "blockers": BLOCKERS},
         {"holder": CHANGING, **REFUSED}, diff=True, asks=True),
+    "patch_build": Shape(
+        {"state": Text(16, choices=("built", "unchanged", "planned", "running")), "job": Text(128),
+         "path": Text(4096), "file": Text(4096, null=True), "build": BUILD,
+         "progress": Keys({"step": Text(200, cut=True), "compiled": WHOLE, "seconds": WHOLE}), "findings": FINDINGS},
+        {"log": Items(Text(1000, cut=True), 100, keep="first", title="log"), "log_path": Text(4096)}, diff=True),
     "patch_check": Shape({
         "compatible": FLAG, "patch": PATCH, "arch": Text(64), "findings": FINDINGS,
         "forecast": Keys({
