@@ -62,7 +62,7 @@ options:
       vmlinux:
         description:
           - The uncompressed kernel with debug information. Defaults to C(vmlinux) in the source tree, or to that of the
-            release.
+            release, but not for C(klp-build).
           - If it has a build-id, the built patch is for this kernel build only.
         type: str
       targets:
@@ -227,7 +227,7 @@ job:
   returned: always
   type: str
   sample: livepatch_fix-0123456789abcdef
-path:
+remote_file:
   description: The patch file in the directory of the job on the build host.
   returned: always
   type: str
@@ -279,7 +279,7 @@ build:
       type: str
       sample: 0123456789abcdef522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde6
     replace:
-      description: The option O(replace).
+      description: Whether the patch replaces every other live patch, by its file or else by the option O(replace).
       type: bool
       sample: true
     signed:

@@ -25,7 +25,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.tools i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding_of
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable, truncate
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import (
+    join_limited,
+    number_of,
+    printable,
+    truncate,
+)
 
 NAME = re.compile(r"[A-Za-z0-9_]+\Z")
 SERIES_OF_IBT = "CONFIG_X86_KERNEL_IBT"
@@ -35,6 +40,11 @@ LISTNEWCONFIG_SECONDS = 600  # the first time, it builds scripts/kconfig
 MIB = 1 << 20
 PEM = b"-----BEGIN "
 PKCS11 = "pkcs11:"
+REMEDIES = {
+    "kpatch-build": "Install it, or set kernel: kpatch_build to its path",
+    "klp-build": "Give a source tree of Linux 6.19 or later",
+    "kbuild": "Install make",
+}
 
 
 def build_finding(code, subject, **facts):
@@ -48,7 +58,7 @@ def check_name(context):
     if not NAME.match(name):
         why = "it has other characters than letters, digits and underscores"
     elif len(name) > longest:
-        why = f"it has {len(name)} characters, and {context.tool} truncates it"
+        why = f"it has {number_of(len(name), 'character')}, and {context.tool} truncates it"
     if why:
         yield build_finding("name-unusable", name, name=printable(name), why=why, longest=longest)
 
@@ -75,6 +85,13 @@ def check_kernel_files(context):
     facts = mismatch(context.root, context.request["kernel"], context.kernel, context.tool)
     if facts:
         yield build_finding("kernel-source-mismatch", context.kernel.release or "kernel", **facts)
+
+
+def check_owner(context):
+    """Whoever can write into the source tree decides what this task runs."""
+    source = context.kernel.source
+    if source and os.stat(context.root.place(source)).st_mode & 0o002:
+        yield build_finding("source-tree-shared", source, source=source)
 
 
 def check_config(context):
@@ -115,8 +132,8 @@ def check_tool(context):
     program, places = find_tool(
         context.root, context.tool, context.kernel, context.request["kernel"]["kpatch_build"])
     if program is None:
-        hint = ", or set kernel: kpatch_build to its path" if context.tool == "kpatch-build" else ""
-        yield build_finding("tool-missing", context.tool, tool=context.tool, places=places, option=hint)
+        yield build_finding(
+            "tool-missing", context.tool, tool=context.tool, places=places, remedy=REMEDIES[context.tool])
         return
     missing = missing_programs(context.root, context.tool, program)
     if missing:
@@ -241,6 +258,7 @@ CHECKS = (
     Check("sources", check_sources, ()),
     Check("kernel", check_kernel, ()),
     Check("kernel-files", check_kernel_files, ("kernel",)),
+    Check("owner", check_owner, ("kernel",)),
     Check("config", check_config, ("kernel",)),
     Check("debug", check_debug_information, ("kernel",)),
     Check("compiler", check_compiler, ("kernel",)),
@@ -248,7 +266,7 @@ CHECKS = (
     Check("fit", check_fit, ("sources", "kernel", "tool")),
     Check("signing", check_signing, ("kernel",)),
     Check("space", check_space, ("kernel",)),
-    Check("tree", check_tree, ("kernel", "kernel-files", "config", "tool", "compiler")),
+    Check("tree", check_tree, ("kernel", "kernel-files", "config", "tool", "compiler", "owner")),
 )
 
 

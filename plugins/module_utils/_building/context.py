@@ -70,9 +70,9 @@ class BuildContext:
 
     def leaving_path(self):
         """The first of these paths that leads out of the source tree by a symbolic link, or None."""
-        tree = os.path.realpath(self.root.path(self.kernel.source))
+        tree = os.path.realpath(self.root.place(self.kernel.source))
         for path in self.paths:
-            real = os.path.realpath(self.root.path(f"{self.kernel.source}/{path}"))
+            real = os.path.realpath(self.root.place(f"{self.kernel.source}/{path}"))
             if not real.startswith(tree + "/"):
                 return path
         return None

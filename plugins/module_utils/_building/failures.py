@@ -32,13 +32,13 @@ CAUSES = tuple(Cause(re.compile(pattern), code, message) for pattern, code, mess
     (r"(?:file failed to apply|did not apply)", "source-misfit",
      "The source patch does not apply to the source tree ({detail}). Give a version of it for this kernel."),
     (r"(no functional changes found|no changed objects found|no changes detected)", "build-without-change",
-     "The tool found no changed function: {detail}. Check that the configuration compiles the changed code, and that "
-     "kernel: targets has it."),
+     "The tool found no changed function: {detail}. Check whether the configuration and kernel: targets compile the "
+     "changed code."),
     (r"Undefined symbols: (.*)$", "build-symbol-missing",
      "The patch uses symbols that the kernel does not have: {detail}. Add them to the source patch."),
     (r"(referencing altered exported kernel symbols.*)$", "build-change-unsupported",
      "The patch changes an interface of the kernel: {detail}. Keep exported functions and their structures."),
-    (r"^(?:ERROR: |error: )(.*(?:unsupported|unreconcilable|not selected for inclusion|cannot |can't find|"
+    (r"(?:^|: )(?:ERROR|error): (.*(?:unsupported|unreconcilable|not selected for inclusion|cannot |can't find|"
      r"invalid ancestor|two parent matches).*)$",
      "build-change-unsupported",
      "The tool cannot make a live patch of this change: {detail}. Change functions only, and use callbacks or shadow "

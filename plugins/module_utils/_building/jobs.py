@@ -66,6 +66,17 @@ class Jobs:
             raise _no_such_job(name)
         return Job(os.path.join(self.directory, name))
 
+    def originals(self):
+        """The place of the saved copy by the path of each file that builds in source trees have changed until now."""
+        found = {}
+        for name in sorted(os.listdir(self.directory)) if os.path.isdir(self.directory) else ():
+            job = Job(os.path.join(self.directory, name))
+            saved = job.saved_files() if JOB.match(name) else None
+            for entry in saved["files"] if saved else ():
+                place = job.path("originals", entry["copy"] or "absent")
+                found[os.path.join(saved["tree"], entry["name"])] = place
+        return found
+
     @contextmanager
     def starting(self):
         """Hold the lock of the work directory: one job is started at a time."""
@@ -108,6 +119,10 @@ class Job:
         if result:
             return "reported" if os.path.exists(self.path("reported")) else "failed"
         return "running" if running else "killed"
+
+    def saved_files(self):
+        """The list of files that the builder changes in its source tree, or None."""
+        return self._read(MANIFEST, {"tree": TEXT, "files": [{"name": TEXT, "copy": OPTIONAL_TEXT}]})
 
     def is_running(self):
         """Whether the worker lives: it holds the lock of the job."""

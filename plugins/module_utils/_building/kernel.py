@@ -29,7 +29,9 @@ def find_kernel(root, given, tool):
     build = source or (release and root.first(_places(BUILDS, release), root.is_directory))
     config = given["config"] or root.first([
         source and f"{source}/.config", *_places(CONFIGS, release), build and f"{build}/.config"])
-    vmlinux = given["vmlinux"] or root.first([source and f"{source}/vmlinux", *_places(VMLINUXES, release)])
+    vmlinux = given["vmlinux"]
+    if not vmlinux and tool != "klp-build":  # which leaves a vmlinux of its own in the tree
+        vmlinux = root.first([source and f"{source}/vmlinux", *_places(VMLINUXES, release)])
     text = config and root.read(config)
     facts = vmlinux and read_vmlinux(root.path(vmlinux), vmlinux)
     version = _makefile_version(root, source) if source else None

@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import option
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import digest_of, write_sources
@@ -66,9 +67,11 @@ def write_job(context, job):
     tree, saved, cache = None, [], job.path("cache")
     if tool == "kpatch-build" and not kernel.source:
         # The tool downloads the source into its cache, once for each release.
-        cache = tree = private_directory(f"{root.path(request['build_dir'])}/cache-{kernel.release}")
+        cache = tree = private_directory(f"{root.place(request['build_dir'])}/cache-{kernel.release}")
     elif tool != "kbuild":
-        tree, saved = root.path(kernel.source), sorted({*TOOLS[tool].changes, *context.paths})
+        # By its real path: one tree has one lock and one set of saved files.
+        tree = os.path.realpath(root.place(kernel.source))
+        saved = sorted({*TOOLS[tool].changes, *context.paths})
     inside_cache = root.inside(cache)
     log = root.inside(job.path("log"))
     counted = [{"file": log, "pattern": TOOLS[tool].counted}]

@@ -21,10 +21,15 @@ UNABLE = 126  # exit status of a program that cannot be started, as of a shell
 
 
 class Root:
-    """A root by its path on the build host."""
+    """A root by its path on the build host.
+
+    `originals` has the places of saved copies, by the path on the build host of a file that a running or killed build
+    has changed: such a file counts as it was.
+    """
 
     def __init__(self, directory="/"):
         self.directory = os.path.normpath(directory)
+        self.originals = {}
 
     def fault(self):
         """Why this root cannot be used, in words, or None."""
@@ -48,10 +53,15 @@ class Root:
         return None
 
     def path(self, path):
-        """The path on the build host of a path in this root; symbolic links are resolved inside of the root.
+        """The path on the build host to read a path in this root; raises OSError for too many links."""
+        place = self.place(path)
+        if self.originals:
+            directory, name = os.path.split(place)
+            return self.originals.get(os.path.join(os.path.realpath(directory), name), place)
+        return place
 
-        Raises OSError for too many links.
-        """
+    def place(self, path):
+        """The same without regard to saved copies. Symbolic links are resolved inside of the root."""
         if self.directory == "/":
             return path
         done, left, links = "/", _parts(path), 0

@@ -25,7 +25,7 @@ def read_vmlinux(path, name):
     try:
         with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _read(content, name)
-    except (OSError, ValueError, struct.error, IndexError, ElfError):
+    except (OSError, ValueError, OverflowError, struct.error, IndexError, ElfError):
         return None
 
 

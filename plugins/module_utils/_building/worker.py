@@ -10,6 +10,7 @@ result, and writes result.json last. A job without result.json and without a liv
 
 import ctypes
 import fcntl
+import filecmp
 import hashlib
 import json
 import os
@@ -28,6 +29,7 @@ PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 LOOK_SECONDS = 1
 MOST_BYTES = 1 << 20  # of a log, read at once
 SIGN_SECONDS = 60
+LARGE = 16 << 20  # bytes
 RESULT, PROGRESS, MANIFEST = "result.json", "progress.json", "originals.json"
 
 
@@ -212,7 +214,7 @@ class Tree:
             entry = {"name": name, "copy": None}
             if os.path.isfile(path) and not os.path.islink(path):
                 entry = {"name": name, "copy": str(number), "mode": stat.S_IMODE(os.stat(path).st_mode)}
-                shutil.copyfile(path, self.job.path("originals", str(number)))
+                _copy(path, self.job.path("originals", str(number)))
             files.append(entry)
         self.job.write(MANIFEST, {"tree": self.directory, "files": files})
 
@@ -242,20 +244,31 @@ def restore_tree(job):
             if os.path.isfile(path) and not os.path.islink(path):
                 os.unlink(path)
             continue
-        with open(os.path.join(job, "originals", entry["copy"]), "rb") as stream:
-            content = stream.read()
-        if _content(path) != content:
-            write_whole(path, content)
-            os.chmod(path, entry["mode"])
+        copy = os.path.join(job, "originals", entry["copy"])
+        if not (os.path.isfile(path) and filecmp.cmp(path, copy, shallow=False)):
+            _replace(path, copy, entry["mode"])
     os.unlink(manifest)
 
 
-def _content(path):
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except OSError:
-        return None
+def _copy(path, copy):
+    """Copy a file. A large one, vmlinux, is linked if that is possible: linkers write a new file."""
+    if os.path.exists(copy):
+        os.unlink(copy)
+    if os.path.getsize(path) > LARGE:
+        try:
+            os.link(path, copy)
+            return
+        except OSError:  # another file system
+            pass
+    shutil.copyfile(path, copy)
+
+
+def _replace(path, copy, mode):
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
+    os.close(descriptor)
+    shutil.copyfile(copy, temporary)
+    os.chmod(temporary, mode)
+    os.rename(temporary, path)
 
 
 def write_whole(path, content):

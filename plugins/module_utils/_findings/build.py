@@ -21,12 +21,16 @@ BUILD = {
         "blocker", False,
         "The kernel is not the requested one: {one} is {found}, and {other} is {wanted}. Give the source, the "
         "configuration and the vmlinux of one kernel."),
+    "source-tree-shared": (
+        "blocker", False,
+        "Every user of the build host can write into {source}, and could run programs as the user of this task. Remove "
+        "this permission (chmod o-w)."),
     "tool-missing": (
         "blocker", False,
-        "The build host has no {tool} (looked for {places}). Install it{option}."),
+        "The build host has no {tool} (looked for {places}). {remedy}."),
     "programs-missing": (
         "blocker", False,
-        "{tool} needs programs without a package on the build host: {programs}. Install them below {root}."),
+        "{tool} needs programs, and {root} lacks these: {programs}. Install them there."),
     "no-livepatch-config": (
         "blocker", False,
         "{config} has no CONFIG_LIVEPATCH=y, so this kernel loads no live patches. Give another kernel."),

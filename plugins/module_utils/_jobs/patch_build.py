@@ -35,10 +35,11 @@ PATHS = ("source", "config", "vmlinux", "root", "kpatch_build")
 def build_patch(host, request, check_mode):
     """One step of a build. `request` is a dict of the module's options.
 
-    Returns `changed`, `state` (`unchanged`, `planned`, `running` or `built`), `job`, `path` (the patch file in the
-    job's directory), `file` (None), `build`, `progress` and `findings`. Raises LivepatchError with the first blocker's
-    code, or with the cause of a failed build; then `log` and `log_path` are in the details.
+    Returns `changed`, `state` (`unchanged`, `planned`, `running` or `built`), `job`, `remote_file` (the patch file in
+    the job's directory), `file` (None), `build`, `progress` and `findings`. Raises LivepatchError with the first
+    blocker's code, or with the cause of a failed build; then `log` and `log_path` are in the details.
     """
+    _check_paths(request)
     root = Root(request["kernel"]["root"])
     fault = root.fault()
     if fault:
@@ -50,9 +51,11 @@ def build_patch(host, request, check_mode):
 
 def _start(host, root, request, check_mode):
     sources, is_module = _sources(request)
+    jobs = Jobs(root.place(request["build_dir"]))
+    root.originals = jobs.originals()
     context = BuildContext(root, _with_defaults(request, sources, is_module), sources, is_module)
     build = describe_build(context, host.machine())
-    job = Jobs(root.path(request["build_dir"])).job(_job_name(build))
+    job = jobs.job(_job_name(build))
     if build["inputs"] in request["via_controller"]["known"]:
         return _result("unchanged", host, job, build, [])
     # A failed job is told once, also to a task that did not start it. Then, as a killed one, it is built again.
@@ -64,7 +67,6 @@ def _start(host, root, request, check_mode):
         raise error_from(blockers, **_result("planned", host, job, build, findings))
     if check_mode:
         return dict(_result("planned", host, job, build, findings), changed=True)
-    jobs = Jobs(job.directory.rpartition("/")[0])
     with jobs.starting():
         jobs.sweep(host.wall_clock())
         # Another controller can have started it meanwhile.
@@ -76,7 +78,7 @@ def _start(host, root, request, check_mode):
 
 def _look(host, root, request):
     """How a started job goes."""
-    job = existing_jobs(root.path(request["build_dir"])).job(request["via_controller"]["job"])
+    job = existing_jobs(root.place(request["build_dir"])).job(request["via_controller"]["job"])
     return _attach(host, job, job.build())
 
 
@@ -95,7 +97,7 @@ def _attach(host, job, build):
 def _result(state, host, job, build, findings):
     ended = job.result() if state == "built" else None
     return {
-        "changed": False, "state": state, "job": job.name, "path": job.output(), "file": None,
+        "changed": False, "state": state, "job": job.name, "remote_file": job.output(), "file": None,
         "build": dict(build, sha256=ended["sha256"] if ended else None, size=ended["size"] if ended else None),
         "progress": job.progress(host.wall_clock()), "findings": findings}
 
@@ -127,7 +129,6 @@ def _with_defaults(request, sources, is_module):
         raise LivepatchError("bad-option", "sign_key and sign_cert belong together. Set both, or none.")
     if not (request["kernel"]["release"] or request["kernel"]["source"]):
         raise LivepatchError("bad-option", "kernel names no kernel. Set its release, or its source.")
-    _check_paths(request)
     jobs = request["jobs"] or os.cpu_count() or 1
     return dict(request, name=name.replace("-", "_"), jobs=jobs)
 

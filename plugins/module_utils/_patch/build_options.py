@@ -14,7 +14,7 @@ KERNEL_OPTIONS = {
     "kpatch_build": {"type": "str"},
 }
 TOOLS = ("auto", "kpatch-build", "klp-build", "kbuild")
-WORK_DIRECTORY = "/var/lib/kernel-livepatch-build"
+BUILD_DIRECTORY = "/var/lib/kernel-livepatch-build"
 # What one patch is made of, for any number of kernels.
 PATCH_OPTIONS = {
     "src": {"type": "list", "elements": "str", "required": True},
@@ -29,7 +29,7 @@ PATCH_OPTIONS = {
     "cves": {"type": "list", "elements": "str", "default": []},
     "summary": {"type": "str"},
     "bundle": {"type": "str", "required": True},
-    "build_dir": {"type": "str", "default": WORK_DIRECTORY},
+    "build_dir": {"type": "str", "default": BUILD_DIRECTORY},
     "space": {"type": "int"},
 }
 BUILD_OPTIONS = dict(PATCH_OPTIONS, kernel={"type": "dict", "required": True, "options": KERNEL_OPTIONS})

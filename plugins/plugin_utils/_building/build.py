@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache imp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import FILE_NAME
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.writer import BundleWriter
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_duration, number_of
 
 # The name of a directory in the bundle comes from the build host, which is not trusted.
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}")
@@ -129,13 +129,15 @@ class KernelBuild:
 
     def _enter(self, answer: Result) -> Result:
         build = answer["build"]
-        content = self.host.fetch(answer["path"])
+        content = self.host.fetch(answer["remote_file"])
         if hashlib.sha256(content).hexdigest() != build["sha256"]:
-            raise TaskError("changed", f"{answer['path']} on the build host changed while it was read. Run again.")
-        description = self.cache.describe_bytes(content, PurePosixPath(answer["path"]).name)
+            raise TaskError(
+                "changed", f"{answer['remote_file']} on the build host changed while it was read. Run again.")
+        description = self.cache.describe_bytes(content, PurePosixPath(answer["remote_file"]).name)
         check_built(description, build, self.arguments)
         path, before, after = self.bundle.put(content, description, self._entry(build, self.now()))
-        answer = dict(answer, build=dict(build, release=description["release"]))
+        facts = {key: description[key] for key in ("release", "replace") if description[key] is not None}
+        answer = dict(answer, build={**build, **facts})
         return dict(self._finish(answer, path, before, after), changed=True)
 
     def _finish(self, answer: Result, path: Path, before: str, after: str) -> Result:
@@ -175,14 +177,6 @@ def check_built(
             f"is not the patch that was to be built ({', '.join(found)}). See the log of the build, and correct the "
             "source")
         raise PatchFileError("built-file-unfit", problem, description["file"])
-
-
-def format_duration(seconds: int) -> str:
-    """Seconds in words: 40 s, 4 min, 2 h 5 min."""
-    if seconds < 60:
-        return f"{seconds} s"
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _diff(before: str, after: str) -> dict[str, str]:

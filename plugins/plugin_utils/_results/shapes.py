@@ -147,7 +147,7 @@ SHAPES = {
         {"holder": CHANGING, **REFUSED}, diff=True, asks=True),
     "patch_build": Shape(
         {"state": Text(16, choices=("built", "unchanged", "planned", "running")), "job": Text(128),
-         "path": Text(4096), "file": Text(4096, null=True), "build": BUILD,
+         "remote_file": Text(4096), "file": Text(4096, null=True), "build": BUILD,
          "progress": Keys({"step": Text(200, cut=True), "compiled": WHOLE, "seconds": WHOLE}), "findings": FINDINGS},
         {"log": Items(Text(1000, cut=True), 100, keep="first", title="log"), "log_path": Text(4096)}, diff=True),
     "patch_check": Shape({

@@ -25,6 +25,14 @@ def number_of(count: int, word: str) -> str:
     return text.number_of(count, word)
 
 
+def format_duration(seconds: int) -> str:
+    """Seconds in words: 40 s, 4 min, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def format_lines(lines: Sequence[str]) -> Iterator[str]:
     """Mark lines for the output of the run, to tell them from the lines of tasks."""
     return (f"==> {printable(line)}" for line in lines)

@@ -131,7 +131,7 @@ modules:
 \t@echo "  CC [M]  $(M)/fix.o"
 \t@while test -e {simulation}/hold; do sleep 0.05; done
 \t@if test -e {simulation}/fails; then cat {simulation}/fails; exit 1; fi
-\t@cp {simulation}/built.ko $(M)/$(notdir $(wildcard $(M)/*.name)).ko
+\t@cp {simulation}/built.ko $(basename $(wildcard $(M)/*.name)).ko
 """
 CONFIG = """\
 CONFIG_CC_VERSION_TEXT="{compiler}"
