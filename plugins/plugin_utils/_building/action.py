@@ -99,8 +99,9 @@ class BuildAction(HostAction):
         return self._read_remote_file(path, self._vars)
 
     def _with_arguments(self, spec: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The task's options by an argument spec; raises TaskError `bad-option`."""
-        _all, arguments = self.validate_argument_spec(spec)
+        """The task's options by an argument spec, without `via_controller`; raises TaskError `bad-option`."""
+        _all, arguments = self.validate_argument_spec({**spec, "via_controller": {"type": "raw"}})
+        arguments.pop("via_controller", None)
         for source in arguments.get("src") or []:
             if not source.strip():
                 raise TaskError("bad-option", "src is empty. Give source patches, or the directory of one module.")

@@ -75,7 +75,8 @@ def test_a_mapping_in_an_entry_is_merged():
 
 
 @pytest.mark.parametrize("text", [
-    "", "---\n", "---\n# only\n", "patches: {a: {summary: x}}\n", "patches:\n  a: {}\n", "patches:\n  a.ko: {sha256: '1'}",
+    "", "---\n", "---\n# only\n", "patches: {a: {summary: x}}\n", "patches:\n  a: {}\n",
+    "patches:\n  a.ko: {sha256: '1'}",
     "patches:\n  a:\n    summary: x", "patches:\n    a:\n        summary: 'x'\n    # far\n", '{"patches": {"a": {}}}',
     "patches:\n  a: &x\n    summary: x\n  b: *x\n", "patches:\n  'a.ko':\n    sha256: '1'\n"])
 def test_every_form_keeps_every_value(text):
