@@ -124,7 +124,7 @@ options:
     description:
       - The directory on the controller for the patch file. A relative path is below the directory that Ansible was
         started in. It is made if it is missing.
-      - The file is F(RELEASE/NAME.ko) in it. For a second build of the same release, F(RELEASE/ARCH-BUILDID/NAME.ko).
+      - The file is C(RELEASE/NAME.ko) in it. For a second build of the same release, C(RELEASE/ARCH-BUILDID/NAME.ko).
     type: str
     required: true
   build_dir:

@@ -96,6 +96,8 @@ def check_owner(context):
 
 def check_config(context):
     kernel, tool = context.kernel, context.tool
+    if kernel.config_text is None:
+        return
     if option(kernel, "CONFIG_LIVEPATCH") != "y":
         yield build_finding("no-livepatch-config", kernel.config, config=kernel.config)
     if tool == "klp-build" and option(kernel, "CONFIG_KLP_BUILD") != "y":
@@ -109,13 +111,13 @@ def check_config(context):
 
 def check_debug_information(context):
     kernel, tool = context.kernel, context.tool
-    if tool == "kbuild":
+    if tool != "kpatch-build":
         return
-    if tool == "kpatch-build" and not kernel.vmlinux.debug:
+    if kernel.vmlinux and not kernel.vmlinux.debug:
         remedy = "Install the kernel's debug package, or build the kernel with CONFIG_DEBUG_INFO"
         yield build_finding(
             "no-debug-info", kernel.vmlinux.path, file=kernel.vmlinux.path, tool=tool, remedy=remedy)
-    elif tool == "kpatch-build" and option(kernel, "CONFIG_DEBUG_INFO") != "y":
+    elif kernel.config_text is not None and option(kernel, "CONFIG_DEBUG_INFO") != "y":
         yield build_finding(
             "no-debug-info", kernel.config, file=kernel.config, tool=tool,
             remedy="Build the kernel with CONFIG_DEBUG_INFO=y")
@@ -259,10 +261,10 @@ CHECKS = (
     Check("kernel", check_kernel, ()),
     Check("kernel-files", check_kernel_files, ("kernel",)),
     Check("owner", check_owner, ("kernel",)),
-    Check("config", check_config, ("kernel",)),
-    Check("debug", check_debug_information, ("kernel",)),
-    Check("compiler", check_compiler, ("kernel",)),
-    Check("tool", check_tool, ("kernel",)),
+    Check("config", check_config, ()),
+    Check("debug", check_debug_information, ()),
+    Check("compiler", check_compiler, ()),
+    Check("tool", check_tool, ()),
     Check("fit", check_fit, ("sources", "kernel", "tool")),
     Check("signing", check_signing, ("kernel",)),
     Check("space", check_space, ("kernel",)),

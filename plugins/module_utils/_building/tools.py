@@ -35,7 +35,7 @@ TOOLS = {
 }
 KLP_BUILD = "scripts/livepatch/klp-build"
 PARTS_OF_KPATCH = ("create-diff-object", "../libexec/kpatch/create-diff-object")  # from the program's directory
-VERSION_OF_KPATCH = re.compile(r"^VERSION=([0-9][0-9.]*)$", re.MULTILINE)
+VERSION_OF_KPATCH = re.compile(r'^VERSION="?([0-9][0-9.]*)"?$', re.MULTILINE)
 SIGN_FILES = (
     "{source}/scripts/sign-file", "{build}/scripts/sign-file", "/lib/modules/{release}/build/scripts/sign-file",
     "/usr/src/linux-headers-{release}/scripts/sign-file", "/usr/src/kernels/{release}/scripts/sign-file",

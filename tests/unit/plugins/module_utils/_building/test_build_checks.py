@@ -141,6 +141,12 @@ def test_every_refusal_has_a_cause_here():
         code for code, (level, _ignorable, _message) in BUILD.items() if level == "blocker"}
 
 
+def test_a_missing_file_of_the_kernel_hides_no_other_blocker(build_host, refused):
+    build_host.configure("CONFIG_X86_KERNEL_IBT=y")
+    os.unlink(build_host.path("tree/vmlinux"))
+    assert {"kernel-missing", "ibt-unsupported"} <= set(refused(kernel={"kpatch_build": None}))
+
+
 def test_every_blocker_is_told_at_once(build_host, refused):
     build_host.configure("CONFIG_X86_KERNEL_IBT=y", CONFIG_CC_VERSION_TEXT='"gcc 1"')
     without_debug(build_host)

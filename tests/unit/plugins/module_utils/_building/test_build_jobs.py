@@ -250,6 +250,13 @@ def test_klp_build_gets_its_options(build_host, step, ended):
     assert re.match(r"\['-v', '-j2', '--no-replace', '-o', '.*/output/livepatch_fix.ko', '.*/0000-fix.patch'\]", call)
 
 
+@pytest.mark.parametrize("line, version", [
+    ('VERSION="0.9.10"', "0.9.10"), ("VERSION=0.9.4", "0.9.4"), ("#", "unknown")])
+def test_the_version_of_kpatch_build_is_in_the_script_beside_it(build_host, step, line, version):
+    build_host.put("kpatch/kpatch", f"#!/bin/bash\n{line}\n")
+    assert step(check_mode=True)["build"]["tool_version"] == version
+
+
 def test_kpatch_build_gets_its_options(build_host, step, ended):
     ended(step(replace=False, kernel={"targets": ["modules_prepare", "fs/proc/"]}))
     (call,) = build_host.calls()
