@@ -13,10 +13,10 @@ from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.messages import format_lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_user_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_lines
 
 
 class ActionModule(ControllerAction):

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.failures import CAUSES
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS as OF_HOSTS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import REFUSALS
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import ERRNO_CAUSES, LOG_CAUSES
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import FAILURES
@@ -25,6 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GUIDE = CHECKOUT / "docs" / "docsite" / "rst" / "guide_codes.rst"
+FINDINGS = {**OF_HOSTS, **BUILD}
 RAISED = ("LivepatchError", "CompressionError", "PatchFileError", "BundleError", "TaskError")
 
 
@@ -90,6 +93,7 @@ def test_the_guide_tells_every_findings_level_and_whether_it_can_be_ignored():
 def test_the_guide_has_every_code_and_no_other():
     returned = set(FINDINGS) | {code for _text, code, _why in LOG_CAUSES}
     returned |= {code for code, _why in [*ERRNO_CAUSES.values(), *REFUSALS.values()]}
+    returned |= {cause.code for cause in CAUSES}
     returned |= {"load-refused", "removal-refused", LEFT_OUT[1], *FAILURES}
     for file in CHECKOUT.glob("plugins/**/*.py"):
         returned |= codes_in_calls(file.read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
 from ansible_collections.kernel.livepatch.plugins.module_utils._util import text as host_text
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util import text as controller_text
@@ -67,8 +68,8 @@ def test_no_source_writes_a_plural_behind_a_count(path):
     assert disagreements(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("code", sorted(FINDINGS))
+@pytest.mark.parametrize("code", sorted({**FINDINGS, **BUILD}))
 def test_no_message_writes_a_plural_behind_a_count(code):
-    message = FINDINGS[code][2]
+    message = {**FINDINGS, **BUILD}[code][2]
     counted = re.compile(r"\{(?:" + "|".join(COUNTS) + r")\}" + PLURAL.pattern)
     assert not counted.search(message)

@@ -11,16 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.failures import CAUSES
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import MESSAGES as IMAGE_MESSAGES
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import (
     WHY_NO_BOOT_SERVICE,
     WHY_NOT_LOADED,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import FINDINGS as OF_HOSTS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import REFUSALS
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import HELP
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.load_errors import ERRNO_CAUSES, LOG_CAUSES
 
+FINDINGS = {**OF_HOSTS, **BUILD}
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODULE_UTILS = CHECKOUT / "plugins" / "module_utils"
 MOST_IN_100 = 1.5
@@ -69,7 +72,7 @@ ERRORS = sorted(
 # Clauses within a message, after which it has its full stop.
 CLAUSES = sorted({
     *WHY_NOT_LOADED.values(), *WHY_NO_BOOT_SERVICE.values(), *HELP.values(), *(why for _text, _code, why in LOG_CAUSES),
-    *(why for _code, why in [*ERRNO_CAUSES.values(), *REFUSALS.values()])})
+    *(why for _code, why in [*ERRNO_CAUSES.values(), *REFUSALS.values()]), *(cause.message for cause in CAUSES)})
 MESSAGES = [*(message for _level, _ignorable, message in FINDINGS.values()), *IMAGE_MESSAGES.values()]
 ALL = [*MESSAGES, *(text for _file, text in ERRORS), *CLAUSES]
 

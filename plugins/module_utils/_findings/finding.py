@@ -16,7 +16,12 @@ FINDINGS = {**PRELOAD, **VERIFICATION, **CHANGES, **DRIFT, **WATCH}
 
 def finding(code, subject, **facts):
     """One finding: a dict of `code`, `level`, `subject`, `message`; raises KeyError for an unknown code or fact."""
-    level, _ignorable, message = FINDINGS[code]
+    return finding_of(FINDINGS, code, subject, facts)
+
+
+def finding_of(table, code, subject, facts):
+    """The same for a code of one table."""
+    level, _ignorable, message = table[code]
     return {"code": code, "level": level, "subject": subject, "message": message.format(**facts)}
 
 

@@ -16,12 +16,12 @@ MOST_BYTES = 1 << 16  # of an output; endless output must not fill the memory
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin", "LC_ALL": "C"}
 
 
-def run(argv, seconds):
-    """See Host.run."""
+def run(argv, seconds, **place):
+    """See Host.run. `place` has other arguments of Popen: `cwd`, `env`, `preexec_fn`."""
     end = time.monotonic() + seconds
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=ENVIRONMENT,
-        start_new_session=True)
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        **dict({"cwd": "/", "env": ENVIRONMENT}, **place))
     try:
         output = _output(process.stdout.fileno(), end)
         process.wait(max(0, end - time.monotonic()))
@@ -52,11 +52,11 @@ def _output(descriptor, end):
     raise subprocess.TimeoutExpired([], 0)
 
 
-def spawn(argv):
-    """See Host.spawn."""
+def spawn(argv, keep=()):
+    """See Host.spawn; the process also has the open descriptors in `keep`."""
     return subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-        env=ENVIRONMENT, start_new_session=True).pid
+        env=ENVIRONMENT, start_new_session=True, pass_fds=keep).pid
 
 
 def process_identity(host, process):

@@ -17,6 +17,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError
 
 FILE_NAME = "bundle.yml"
+# The keys of `provenance`, which patch_build writes: what the file was made of.
+PROVENANCE = ("inputs", "source", "tool", "tool_version", "compiler", "kernel_build_id", "built")
 _MAX_SIZE = 1024 * 1024
 _FILE_SUFFIX = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 
@@ -28,8 +30,12 @@ class _Key(t.NamedTuple):
     expected: str
     of_one_file: bool = False
     is_list: bool = False
+    of_mapping: tuple[str, ...] = ()
 
     def accepts(self, value: object) -> bool:
+        if self.of_mapping:
+            return isinstance(value, dict) and set(value) <= set(self.of_mapping) and all(
+                _Key(self.pattern, "").accepts(text) for text in value.values())
         values = value if self.is_list and isinstance(value, list) else [value]
         if self.is_list != isinstance(value, list):
             return False
@@ -47,7 +53,13 @@ _KEYS = {
         f"hex digits in quotes, two for each byte and at most {LONGEST} bytes", of_one_file=True),
     "sha256": _Key(
         re.compile(r"[0-9a-f]{64}", re.IGNORECASE | re.ASCII), "64 hex digits in quotes", of_one_file=True),
+    "version": _Key(re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~!_-]{0,63}", re.ASCII), "a version in quotes, such as '1.2'"),
+    "provenance": _Key(
+        re.compile(r".{1,200}"), f"a mapping with some of {', '.join(PROVENANCE)}, each a text", of_one_file=True,
+        of_mapping=PROVENANCE),
 }
+# For the controller alone: a host gets a description with the digest.
+_NOT_FOR_HOSTS = ("sha256", "provenance", "version")
 
 
 class Metadata:
@@ -67,7 +79,8 @@ class Metadata:
         metadata: dict[str, t.Any] = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
         for key in keys:
             metadata.update(self._entries[key])
-        metadata.pop("sha256", None)
+        for key in _NOT_FOR_HOSTS:
+            metadata.pop(key, None)
         if metadata["kernel_build_id"]:
             metadata["kernel_build_id"] = metadata["kernel_build_id"].lower()
         return metadata
@@ -76,6 +89,16 @@ class Metadata:
         """The required digest of a file, as `sha256sum` prints it."""
         digest = self._entries.get(file.as_posix(), {}).get("sha256")
         return digest and digest.lower()
+
+    def entry(self, file: PurePath) -> dict[str, t.Any]:
+        """The entry of a file as it is written, or an empty dict."""
+        return dict(self._entries.get(file.as_posix(), {}))
+
+    def files_by_inputs(self) -> dict[str, PurePosixPath]:
+        """The files that patch_build has made, by the digest of what each was made of."""
+        return {
+            entry["provenance"]["inputs"]: PurePosixPath(file) for file, entry in self._entries.items()
+            if entry.get("provenance", {}).get("inputs")}
 
     def check_all_used(self) -> None:
         """Raise BundleError bundle-yml-unmatched for an entry without a file or a patch in the bundle."""

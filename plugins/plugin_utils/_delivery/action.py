@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import typing as t
 from collections.abc import Mapping
@@ -14,17 +13,16 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache, is_digest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import LARGEST_FILE, HostAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import (
     merge_results,
     reset_connection,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import malformed, requests_new_connection
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import requests_new_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
     PatchFileError,
     TaskError,
@@ -117,16 +115,7 @@ class PatchAction(HostAction):
         known = self._cache.find_description(sha256)
         if known:
             return dict(known, file=os.path.basename(path))
-        self._largest_output = LARGEST_FILE
-        answer = self._execute_checked(
-            module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars)
-        del self._largest_output
-        if answer.get("failed"):
-            raise TaskError("unreadable", f"{path} on the host cannot be read: {answer.get('msg')}.")
-        try:
-            content = base64.b64decode(answer["content"])
-        except (KeyError, TypeError, ValueError):
-            raise malformed("content is not base64") from None
+        content = self._read_remote_file(path, task_vars)
         try:
             description = self._cache.describe_bytes(content, os.path.basename(path))
         except PatchFileError as error:
@@ -137,13 +126,7 @@ class PatchAction(HostAction):
 
     def _send(self, sha256: str) -> str:
         """Put the uncompressed image into the task's temporary directory on the host; returns its path there."""
-        image = self._cache.image_path(sha256)
-        directory = self._make_tmp_path()
-        target = self._connection._shell.join_path(directory, f"{sha256}.ko")
-        Display().v(f"sending {image.stat().st_size} bytes", host=self._play_context.remote_addr)
-        self._transfer_file(str(image), target)
-        self._fixup_perms2((directory, target), execute=False)
-        return target
+        return self._send_file(self._cache.image_path(sha256), f"{sha256}.ko")
 
 
 def _untrusted_host(why: str) -> TaskError:

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import base64
 import typing as t
+from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import (
@@ -39,7 +42,7 @@ class HostAction(ActionBase):
     _largest_output = LARGEST_OUTPUT
 
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
-        if self._task.async_val:
+        if self._task.async_val and not self._supports_async:
             return {"failed": True, "code": "bad-option", "msg": (
                 f"The task has async, and {self._module()} cannot run in the background, because async_status does not "
                 "check the result of a host. Remove async and poll from the task.")}
@@ -75,6 +78,28 @@ class HostAction(ActionBase):
             return self._execute_module(**options)
         except RecursionError:
             raise malformed("it is nested too deeply") from None
+
+    def _read_remote_file(self, path: str, task_vars: dict) -> bytes:
+        """The content of a file on the host, which is not trusted. Raises TaskError unreadable, malformed-result."""
+        self._largest_output = LARGEST_FILE
+        answer = self._execute_checked(
+            module_name="ansible.legacy.slurp", module_args={"src": path}, task_vars=task_vars)
+        del self._largest_output
+        if answer.get("failed"):
+            raise TaskError("unreadable", f"{path} on the host cannot be read: {answer.get('msg')}.")
+        try:
+            return base64.b64decode(answer["content"])
+        except (KeyError, TypeError, ValueError):
+            raise malformed("content is not base64") from None
+
+    def _send_file(self, source: Path, name: str) -> str:
+        """Put a file into the task's temporary directory on the host; returns its path there."""
+        directory = self._make_tmp_path()
+        target = self._connection._shell.join_path(directory, name)
+        Display().v(f"sending {source.stat().st_size} bytes", host=self._play_context.remote_addr)
+        self._transfer_file(str(source), target)
+        self._fixup_perms2((directory, target), execute=False)
+        return target
 
     def _low_level_execute_command(self, *more: t.Any, **named: t.Any) -> dict:
         """Run a command; its output has no control characters, because ActionBase shows parts of it in warnings."""

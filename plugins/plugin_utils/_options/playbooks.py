@@ -20,6 +20,7 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import task_bounds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.builds import BUILD_NAMES, build_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -161,4 +162,5 @@ PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]
     "preflight": (preflight_options, ("cohort_by",)),
     "rollback": (rollback_options, ("report_dir",)),
     "report": (report_options, ()),
+    "build": (lambda values, _hosts: build_options(values), BUILD_NAMES),
 }

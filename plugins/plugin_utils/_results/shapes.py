@@ -141,11 +141,21 @@ REFUSED: Mapping[str, Kind] = {"errno": Text(32), "attempts": WHOLE, "kernel_log
 PACKAGE: Mapping[str, Kind] = {"package": Keys({
     "name": Text(256), "version": Text(256), "manager": Text(16, choices=("dpkg", "rpm", "pacman"))}, null=True)}
 
+BUILD = Keys({
+    "name": NAME, "release": MAYBE_RELEASE, "arch": Text(64), "kernel_build_id": MAYBE_DIGEST, "tool": Text(32),
+    "tool_version": Text(128, cut=True), "compiler": Text(256, cut=True, null=True), "source": Text(128),
+    "inputs": Text(128), "replace": FLAG, "signed": FLAG, "sha256": MAYBE_DIGEST, "size": MAYBE_WHOLE})
+
 SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
          "blockers": BLOCKERS},
         {"holder": CHANGING, **REFUSED}, PACKAGE, diff=True, asks=True),
+    "patch_build": Shape(
+        {"state": Text(16, choices=("built", "unchanged", "planned", "running")), "job": Text(128),
+         "remote_file": Text(4096), "file": Text(4096, null=True), "build": BUILD,
+         "progress": Keys({"step": Text(200, cut=True), "compiled": WHOLE, "seconds": WHOLE}), "findings": FINDINGS},
+        {"log": Items(Text(1000, cut=True), 100, keep="first", title="log"), "log_path": Text(4096)}, diff=True),
     "patch_check": Shape({
         "compatible": FLAG, "patch": PATCH, "arch": Text(64), "findings": FINDINGS,
         "forecast": Keys({

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import NOT_ANSWERING
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
@@ -255,8 +253,3 @@ def _state_text(host: Record) -> str:
     if host["state"] == "unknown":
         return "in an unknown state. Check it with the playbook kernel.livepatch.status"
     return WORDS[host["state"]]
-
-
-def format_lines(lines: Sequence[str]) -> t.Iterator[str]:
-    """Mark lines for the output of the run, to tell them from the lines of tasks."""
-    return (f"==> {printable(line)}" for line in lines)

@@ -96,11 +96,19 @@ class Values:
             raise bad_option(name, f"is {format_value(value)}", right)
         return number
 
-    def flag(self, name: str) -> bool:
-        """A boolean, in any of Ansible's words for one; False by default."""
+    def count(self, name: str, default: int | None, least: int, most: int) -> int | None:
+        """A number of things, or the default."""
+        value = self.get(name)
+        number = parse_whole(value)
+        if value is not None and (number is None or not least <= number <= most):
+            raise bad_option(name, f"is {format_value(value)}", f"give a whole number from {least} to {most}")
+        return default if number is None else number
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A boolean, in any of Ansible's words for one."""
         value = self.get(name)
         try:
-            return False if value is None else boolean(value)
+            return default if value is None else boolean(value)
         except TypeError:
             raise bad_option(name, f"is {format_value(value)}", "give true or false") from None
 

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util import text
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable
 
 MOST_NAMES = 3
 
@@ -23,6 +23,19 @@ def join_hosts(hosts: Sequence[str]) -> str:
 def number_of(count: int, word: str) -> str:
     """A count in words, as on a host: "1 task", "2 tasks"."""
     return text.number_of(count, word)
+
+
+def format_duration(seconds: int) -> str:
+    """Seconds in words: 40 s, 4 min, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def format_lines(lines: Sequence[str]) -> Iterator[str]:
+    """Mark lines for the output of the run, to tell them from the lines of tasks."""
+    return (f"==> {printable(line)}" for line in lines)
 
 
 def count_line(counts: Mapping[str, int], words: Mapping[str, str], nothing: str) -> str:

@@ -20,6 +20,7 @@ VARIABLE = re.compile(r"(?<![\w.])livepatch_[a-z_]+\b(?!\()")
 
 # The section of each playbook: the guide, and the beginning of the heading.
 SECTIONS = {
+    "build": ("guide_build.rst", "Variables"),
     "preflight": ("guide_preflight.rst", "Variables"),
     "rollback": ("guide_fleet.rst", "Variables of the playbook ``rollback``"),
     "rollout": ("guide_rollout.rst", "Variables"),
@@ -27,6 +28,7 @@ SECTIONS = {
 }
 # The role and its entry point with the same variables as the playbook.
 ENTRY_POINTS = {
+    "build": ("build", "main"),
     "preflight": ("preflight", "main"),
     "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"),

@@ -20,13 +20,13 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_t
 
 # Where the variables of each playbook are listed: role and entry point.
 ENTRY_POINTS = {
-    "apply": ("apply", "main"), "preflight": ("preflight", "main"), "rollback": ("rollback", "main"),
+    "apply": ("apply", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"), "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
 WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
-ARTIFACTS = {"livepatch_status", "livepatch_rollback", "livepatch_rollout"}
+ARTIFACTS = {"livepatch_build", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
 
 
 def spec(role, entry):
@@ -118,7 +118,8 @@ def test_a_health_check_has_the_timeout_that_is_listed():
 
 # The guide that tells of each playbook.
 GUIDES = {
-    "apply": "rollout", "preflight": "preflight", "rollback": "fleet", "rollout": "rollout", "status": "fleet"}
+    "apply": "rollout", "build": "build", "preflight": "preflight", "rollback": "fleet", "rollout": "rollout",
+    "status": "fleet"}
 
 
 @pytest.mark.parametrize("playbook", GUIDES)

@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks import wr
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_tasks import COLLECTION, PLAYBOOKS, ROLES
 
 VERBS = {
-    "Accept", "Check", "Clear", "Close", "Collect", "Continue", "Fail", "Include", "Live", "Load", "Patch", "Plan",
+    "Accept", "Build", "Check", "Clear", "Close", "Collect", "Continue", "Fail", "Include", "Live", "Load", "Patch", "Plan",
     "Publish", "Query", "Record", "Report", "Roll", "Run", "Show", "Start", "Stop", "Summarize", "Validate", "Verify",
     "Watch", "Write"}
 FORBIDDEN = re.compile(

@@ -10,7 +10,7 @@ import importlib
 
 import yaml
 
-MODULES = ("patch", "patch_check", "patch_info", "patch_rollback", "patch_verify", "patch_watch")
+MODULES = ("patch", "patch_build", "patch_check", "patch_info", "patch_rollback", "patch_verify", "patch_watch")
 DIFF = {"before_header": "live patches of 6.1.0-56-amd64", "after_header": "live patches of 6.1.0-56-amd64",
         "before": "no live patch\n", "after": "fix: enabled\n"}
 
@@ -38,7 +38,7 @@ def sample(entry):
 def honest(module, **other):
     """A success of a module, with other values for some keys."""
     keys = {key: sample(entry) for key, entry in documented(module).items() if not is_of_failure_only(entry)}
-    diff = {"diff": DIFF} if module in ("patch", "patch_rollback") else {}
+    diff = {"diff": DIFF} if module in ("patch", "patch_build", "patch_rollback") else {}
     return {"changed": False, **keys, **diff, **other}
 
 

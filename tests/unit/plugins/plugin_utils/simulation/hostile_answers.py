@@ -17,6 +17,7 @@ from ansible.vars.clean import remove_internal_keys
 
 from ansible_collections.kernel.livepatch.plugins.action import (
     patch,
+    patch_build,
     patch_check,
     patch_info,
     patch_rollback,
@@ -29,8 +30,11 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simula
     honest,
 )
 
-ACTIONS = {"patch": patch, "patch_check": patch_check, "patch_info": patch_info, "patch_rollback": patch_rollback,
-           "patch_verify": patch_verify, "patch_watch": patch_watch}
+ACTIONS = {"patch": patch, "patch_build": patch_build, "patch_check": patch_check, "patch_info": patch_info,
+           "patch_rollback": patch_rollback, "patch_verify": patch_verify, "patch_watch": patch_watch}
+# The options of a module that needs some. Nothing can be written into this bundle.
+OPTIONS = {"patch_build": {
+    "src": ["/fix.patch"], "remote_src": True, "bundle": "/proc/no-such/bundle", "kernel": {"release": "6.1.0"}}}
 FORCE = {"livepatch_on_stall": "force", "livepatch_failure_budget": "100%", "livepatch_report_dir": "/tmp/x"}
 # Keys that Ansible acts on, each with values that it expects and does not expect.
 KEYS_OF_ANSIBLE = {
@@ -133,7 +137,8 @@ def of_large(module):
 
 def action_of(module, stdout, options=None):
     """The real action of a module, on a host that prints this; the connection is simulated."""
-    task = mock.Mock(action=f"kernel.livepatch.{module}", args=options or {}, async_val=0, check_mode=False, diff=False)
+    options = options or OPTIONS.get(module, {})
+    task = mock.Mock(action=f"kernel.livepatch.{module}", args=options, async_val=0, check_mode=False, diff=False)
     connection = mock.Mock()
     action = ACTIONS[module].ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
     action.stdout = stdout  # another one can follow: mocks are slow to make

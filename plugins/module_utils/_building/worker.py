@@ -1,0 +1,299 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program of one build job: `PYTHON -I -B worker.py JOB`. It outlives the connection of the task that starts it.
+
+It is copied into the job's directory and runs there alone, so it imports the standard library only. See jobs.py for the
+files of a job. It runs the builder in the root of the job, counts compiled objects, restores the source tree, signs the
+result, and writes result.json last. A job without result.json and without a living worker was killed.
+"""
+
+import ctypes
+import fcntl
+import filecmp
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+CLONE_NEWNS = 0x20000  # include/uapi/linux/sched.h
+MS_BIND, MS_REC, MS_SLAVE = 0x1000, 0x4000, 0x80000  # include/uapi/linux/mount.h
+PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+LOOK_SECONDS = 1
+MOST_BYTES = 1 << 20  # of a log, read at once
+SIGN_SECONDS = 60
+LARGE = 16 << 20  # bytes
+RESULT, PROGRESS, MANIFEST = "result.json", "progress.json", "originals.json"
+
+
+def enter(root, directory, dies_with_parent=False):
+    """Move this process into `root`, with the host's /dev and /proc there, and to a directory; raises OSError.
+
+    Only this process and its children see the mounts, so nothing has to be unmounted later.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if dies_with_parent:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if root != "/":
+        _call(libc.unshare, CLONE_NEWNS)
+        _call(libc.mount, b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_SLAVE), None)
+        for place in ("dev", "proc"):
+            target = os.fsencode(os.path.join(root, place))
+            _call(libc.mount, os.fsencode("/" + place), target, None, ctypes.c_ulong(MS_BIND | MS_REC), None)
+        os.chroot(root)
+    os.chdir(directory)
+
+
+def _call(function, *arguments):
+    if function(*arguments):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+class Job:
+    """One job by its directory, a path outside of the job's root."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.spec = self.read("spec.json")
+        self.progress = {"step": "starting", "compiled": 0, "began": time.time()}
+        self.counts = [_Count(self.outside(entry["file"]), entry["pattern"]) for entry in self.spec["counted"]]
+
+    def path(self, *names):
+        return os.path.join(self.directory, *names)
+
+    def read(self, name):
+        with open(self.path(name)) as stream:
+            return json.load(stream)
+
+    def write(self, name, value):
+        write_whole(self.path(name), json.dumps(value, sort_keys=True).encode("utf-8"))
+
+    def outside(self, path):
+        """A path of the job's root as a path of this process. Only for paths in the job's directory."""
+        return path if self.spec["root"] == "/" else self.spec["root"] + path
+
+    def run(self):
+        """Run the job to its end; returns the dict for result.json."""
+        lock = self._lock_tree()
+        try:
+            tree = Tree(self.spec["tree"], self) if self.spec["tree"] else None
+            if tree:
+                tree.restore_after_killed_jobs()
+                tree.save()
+            try:
+                status = self._build(lock)
+            finally:
+                if tree:
+                    tree.restore()
+        finally:
+            if lock is not None:
+                os.close(lock)
+        if status:
+            return {"state": "failed", "what": "builder", "status": status}
+        return self._finish()
+
+    def _lock_tree(self):
+        """Hold the source tree: builders change it. The lock also lives in the builder, which can outlive a worker."""
+        if not self.spec["tree"]:
+            return None
+        self.show("waiting for another build in the same source tree")
+        descriptor = os.open(self.spec["tree"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return descriptor
+
+    def _build(self, lock):
+        """Run the builder; returns its exit status."""
+        self.show("starting the builder")
+        root, directory = self.spec["root"], self.spec["directory"]
+        with open(self.path("log"), "ab") as log:
+            builder = subprocess.Popen(
+                self.spec["argv"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env=self.spec["environment"], start_new_session=True, pass_fds=() if lock is None else (lock,),
+                preexec_fn=lambda: enter(root, directory, dies_with_parent=True))  # noqa: PLW1509 - it has no threads
+            while True:
+                try:
+                    status = builder.wait(LOOK_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    self.count()
+        self.count()
+        return status
+
+    def _finish(self):
+        output = self.outside(self.spec["output"])
+        if self.spec["found_below"]:
+            found = [os.path.join(place, os.path.basename(output))
+                     for place, _directories, names in os.walk(self.outside(self.spec["found_below"]))
+                     if os.path.basename(output) in names]
+            if found:
+                shutil.copyfile(sorted(found)[0], output)
+        if not os.path.isfile(output) or os.path.islink(output):
+            return {"state": "failed", "what": "output", "status": 0}
+        if self.spec["sign"]:
+            self.show("signing")
+            root = self.spec["root"]
+            with open(self.path("log"), "ab") as log:
+                status = subprocess.Popen(
+                    self.spec["sign"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    env=self.spec["environment"],
+                    preexec_fn=lambda: enter(root, "/", dies_with_parent=True),  # noqa: PLW1509 - it has no threads
+                ).wait(SIGN_SECONDS)
+            if status:
+                return {"state": "failed", "what": "signature", "status": status}
+        with open(output, "rb") as stream:
+            content = stream.read()
+        return {"state": "done", "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+
+    def count(self):
+        """Read what the logs have more by now, and record the progress."""
+        for count in self.counts:
+            count.read()
+        steps = [count.step for count in self.counts if count.step]
+        self.show(steps[0] if steps else "building", sum(count.compiled for count in self.counts))
+
+    def show(self, step, compiled=None):
+        progress = dict(self.progress, step=step)
+        if compiled is not None:
+            progress["compiled"] = compiled
+        if progress != self.progress or not os.path.exists(self.path(PROGRESS)):
+            self.progress = progress
+            self.write(PROGRESS, progress)
+
+
+class _Count:
+    """Compiled objects in a growing log, and the builder's last line about a step."""
+
+    STEP = re.compile(
+        r"^(?:\x1b\[[0-9;]*m)?((?:Testing|Reading|Building|Extracting|Using|Downloading|Unpacking|Validating|Copying"
+        r"|Fixing|Generating|Diffing)\b[^\x1b\n]{0,100})", re.MULTILINE)
+
+    def __init__(self, path, pattern):
+        self.path = path
+        self.pattern = re.compile(pattern, re.MULTILINE)
+        self.offset = 0
+        self.compiled = 0
+        self.step = None
+
+    def read(self):
+        try:
+            with open(self.path, "rb") as stream:
+                stream.seek(self.offset)
+                content = stream.read(MOST_BYTES)
+        except OSError:  # not written yet, or removed by the builder
+            return
+        whole = content[:content.rfind(b"\n") + 1]
+        self.offset += len(whole) or (len(content) if len(content) == MOST_BYTES else 0)
+        text = whole.decode("utf-8", "replace")
+        self.compiled += len(self.pattern.findall(text))
+        steps = self.STEP.findall(text)
+        if steps:
+            self.step = "".join(letter for letter in steps[-1] if letter.isprintable())
+
+
+class Tree:
+    """The source tree of a job. Builders patch it and restore it, unless they are killed; then this class does it."""
+
+    def __init__(self, directory, job):
+        self.directory = directory
+        self.job = job
+
+    def save(self):
+        """Copy each file that the builder changes into the job's directory, and list them in originals.json."""
+        os.makedirs(self.job.path("originals"), 0o700, exist_ok=True)
+        files = []
+        for number, name in enumerate(self.job.spec["saved"]):
+            path = os.path.join(self.directory, name)
+            entry = {"name": name, "copy": None}
+            if os.path.isfile(path) and not os.path.islink(path):
+                entry = {"name": name, "copy": str(number), "mode": stat.S_IMODE(os.stat(path).st_mode)}
+                _copy(path, self.job.path("originals", str(number)))
+            files.append(entry)
+        self.job.write(MANIFEST, {"tree": self.directory, "files": files})
+
+    def restore(self):
+        restore_tree(self.job.directory)
+
+    def restore_after_killed_jobs(self):
+        """Restore what other jobs have left in this tree; the lock proves that none of them runs."""
+        jobs = os.path.dirname(self.job.directory)
+        for name in sorted(os.listdir(jobs)):
+            manifest = os.path.join(jobs, name, MANIFEST)
+            if os.path.isfile(manifest) and not os.path.islink(manifest):
+                with open(manifest) as stream:
+                    tree = json.load(stream)["tree"]
+                if tree == self.directory:
+                    restore_tree(os.path.join(jobs, name))
+
+
+def restore_tree(job):
+    """Restore each file in originals.json of a job directory that differs, then remove the list."""
+    manifest = os.path.join(job, MANIFEST)
+    with open(manifest) as stream:
+        saved = json.load(stream)
+    for entry in saved["files"]:
+        path = os.path.join(saved["tree"], entry["name"])
+        if entry["copy"] is None:
+            if os.path.isfile(path) and not os.path.islink(path):
+                os.unlink(path)
+            continue
+        copy = os.path.join(job, "originals", entry["copy"])
+        if not (os.path.isfile(path) and filecmp.cmp(path, copy, shallow=False)):
+            _replace(path, copy, entry["mode"])
+    os.unlink(manifest)
+
+
+def _copy(path, copy):
+    """Copy a file. A large one, vmlinux, is linked if that is possible: linkers write a new file."""
+    if os.path.exists(copy):
+        os.unlink(copy)
+    if os.path.getsize(path) > LARGE:
+        try:
+            os.link(path, copy)
+            return
+        except OSError:  # another file system
+            pass
+    shutil.copyfile(path, copy)
+
+
+def _replace(path, copy, mode):
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
+    os.close(descriptor)
+    shutil.copyfile(copy, temporary)
+    os.chmod(temporary, mode)
+    os.rename(temporary, path)
+
+
+def write_whole(path, content):
+    """Replace a file by one with this content (0600)."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def main(directory):
+    os.umask(0o022)  # builders make files for others in source trees; the job's directory is private anyway
+    job = Job(directory)
+    try:
+        result = job.run()
+    except Exception as error:  # whatever goes wrong is the result: the job has no terminal
+        result = {"state": "failed", "what": "worker", "status": 0, "why": f"{type(error).__name__}: {error}"}
+    job.write(RESULT, dict(result, ended=time.time(), seconds=time.time() - job.progress["began"]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

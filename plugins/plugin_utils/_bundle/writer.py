@@ -1,0 +1,197 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Puts built patch files into a bundle: the file first, then its entry in bundle.yml, one controller at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import tempfile
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import SUFFIXES, read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import FILE_NAME, read_metadata
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.yaml_edit import set_entry
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError, check_path
+
+LOCK = ".bundle.lock"
+LOCK_SECONDS = 120  # a holder writes two files
+LOCK_PAUSE = 0.1
+BUILD_ID_IN_NAME = 12  # hex digits
+
+
+class BundleWriter:
+    """A bundle that files are put into. It may not exist yet."""
+
+    def __init__(self, path: Path, cache: ParseCache) -> None:
+        self.path = path
+        self._cache = cache
+
+    def check(self) -> None:
+        """Refuse a bundle that cannot be used, before anything is built for it.
+
+        Raises BundleError and PatchFileError: those of read_bundle, and bundle-unwritable.
+        """
+        check_path(self.path)
+        if self.path.is_dir():
+            self._builds()
+            if not os.access(self.path, os.W_OK | os.X_OK):
+                raise self._unwritable("Permission denied")
+        elif self.path.exists() or self.path.is_symlink():
+            raise BundleError("bundle-unreadable", "is not a directory. Give another", os.fspath(self.path))
+
+    def known_inputs(self) -> dict[str, PurePosixPath]:
+        """The files in the bundle that a build has made, by the digest of its inputs; not those changed since."""
+        if not self.path.is_dir():
+            return {}
+        metadata = read_metadata(self.path)
+        return {
+            inputs: file for inputs, file in metadata.files_by_inputs().items()
+            if (self.path / file).is_file() and metadata.expected_digest(file) == _digest(self.path / file)}
+
+    def put(self, content: bytes, description: dict[str, t.Any], entry: dict[str, t.Any]) -> tuple[Path, str, str]:
+        """Write a file and its entry; returns its path, and bundle.yml before and after.
+
+        `description` is the file's. Raises BundleError: bundle-busy, bundle-unwritable, bundle-duplicate.
+        """
+        with self._locked():
+            file = self._place(description, entry)
+            self._refuse_duplicate(file, description, entry)
+            target = self.path / file
+            with self._writing():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _replace(target, content)
+            before, after = self._set(file, {**entry, "sha256": hashlib.sha256(content).hexdigest()})
+        return target, before, after
+
+    def update(self, file: PurePosixPath, entry: dict[str, t.Any], write: bool = True) -> tuple[str, str]:
+        """Set keys of a file's entry; returns bundle.yml before and after. Without `write`, nothing is changed."""
+        if not write:
+            before = self._text()
+            return before, set_entry(before, file.as_posix(), entry)
+        with self._locked():
+            return self._set(file, entry)
+
+    def place(self, release: str, name: str) -> PurePosixPath:
+        """Where the file of a build goes, if no other build of the release is there."""
+        return PurePosixPath(release, f"{name}.ko")
+
+    def _set(self, file: PurePosixPath, entry: dict[str, t.Any]) -> tuple[str, str]:
+        before = self._text()
+        after = set_entry(before, file.as_posix(), entry)
+        if after != before:
+            with self._writing():
+                _replace(self.path / FILE_NAME, after.encode("utf-8"))
+        return before, after
+
+    def _text(self) -> str:
+        try:
+            return (self.path / FILE_NAME).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def _builds(self) -> list[dict[str, t.Any]]:
+        has_files = any(
+            name.endswith(SUFFIXES) for _place, _directories, names in os.walk(self.path) for name in names)
+        if not has_files:
+            read_metadata(self.path)
+            return []
+        return read_bundle(self.path, self._cache).builds
+
+    def _place(self, description: dict[str, t.Any], entry: dict[str, t.Any]) -> PurePosixPath:
+        """The file's place; another one for a second build of its release."""
+        first = self.place(description["release"], description["name"])
+        if not (self.path / first).exists():
+            return first
+        kernel_build = entry.get("kernel_build_id")
+        other = read_metadata(self.path).entry(first).get("kernel_build_id")
+        same_kernel = not (kernel_build and other) or kernel_build == other.lower()
+        if same_kernel and self._cache.describe(self.path / first)["arch"] == description["arch"]:
+            return first
+        folder = "-".join(filter(None, [description["arch"], (kernel_build or "")[:BUILD_ID_IN_NAME]]))
+        return PurePosixPath(description["release"], folder, first.name)
+
+    def _refuse_duplicate(self, file: PurePosixPath, description: dict[str, t.Any], entry: dict[str, t.Any]) -> None:
+        """Refuse a second file for one build: the bundle would be unusable."""
+        metadata = read_metadata(self.path)
+        for path in sorted(self.path.rglob("*")):
+            other = path.relative_to(self.path)
+            if not path.name.endswith(SUFFIXES) or not path.is_file() or other == Path(file):
+                continue
+            found = self._cache.describe(path)
+            if all(found[key] == description[key] for key in ("release", "arch", "name")):
+                written = metadata.of(other, found["name"]) or {}
+                if (written.get("kernel_build_id") or "") == (entry.get("kernel_build_id") or ""):
+                    problem = (
+                        f"is another file for {found['name']} and {found['release']} ({found['arch']}). Remove it, and "
+                        "its entry in bundle.yml, or build into another bundle")
+                    raise BundleError("bundle-duplicate", problem, os.fspath(path))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the bundle's lock, on a file of its own: bundle.yml is replaced by each change."""
+        with self._writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            if not _acquire(descriptor, time.monotonic, time.sleep):
+                problem = f"is in use by another build for longer than {LOCK_SECONDS} s. Run the task again"
+                raise BundleError("bundle-busy", problem, os.fspath(self.path))
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+
+    def _unwritable(self, why: str) -> BundleError:
+        problem = f"cannot be written ({why}). Check its permissions and the free space"
+        return BundleError("bundle-unwritable", problem, os.fspath(self.path))
+
+
+def _acquire(descriptor: int, now: Callable[[], float], sleep: Callable[[float], None]) -> bool:
+    end = now() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+        if now() >= end:
+            return False
+        sleep(LOCK_PAUSE)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Replace a file at once, with the usual permissions; no reader sees a part of it, and none takes the new file."""
+    umask = os.umask(0)
+    os.umask(umask)
+    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

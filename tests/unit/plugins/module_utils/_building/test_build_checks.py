@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each refusal of a build from its cause, on a simulated build host; nothing is built and nothing is changed."""
+
+import os
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.checks import CHECKS
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
+    CMDLINE,
+    DATA,
+    FIX,
+)
+
+
+def without_debug(host):
+    host.vmlinux("-g0", name="tree/vmlinux")
+
+
+def other_release(host):
+    host.vmlinux(name="tree/vmlinux", release="6.1.0-55-amd64")
+
+
+def other_version(host):
+    host.put("tree/Makefile", host.read("tree/Makefile").replace("PATCHLEVEL = 1", "PATCHLEVEL = 12"))
+
+
+def other_stable_version(host):
+    host.put("tree/Makefile", host.read("tree/Makefile").replace("SUBLEVEL = 192", "SUBLEVEL = 150"))
+
+
+def configure(*lines, **changed):
+    return lambda host: host.configure(*lines, **changed)
+
+
+def without_program(name):
+    return lambda host: os.unlink(host.path("bin", name))
+
+
+def patch(text):
+    return lambda host: {"src": [host.put("fix2.patch", text)]}
+
+
+def two_patches(first, second):
+    return lambda host: {"src": [host.put("one.patch", first), host.put("two.patch", second)], "name": "fix"}
+
+
+def leads_out(host):
+    os.rename(host.path("tree/fs/proc"), host.path("outside"))
+    os.symlink(host.path("outside"), host.path("tree/fs/proc"))
+
+
+def signed(**options):
+    return lambda host: {"sign_key": host.put("key.pem", "-----BEGIN PRIVATE KEY-----"),
+                         "sign_cert": host.put("cert.pem", "-----BEGIN CERTIFICATE-----"), **options}
+
+
+def klp_build(cause):
+    def change(host):
+        host.use_klp_build()
+        return cause(host)
+    return change
+
+
+OTHER = FIX.replace("cmdline.c", "other.c")
+SECOND = FIX.replace("seq_putc(m, '\\n')", 'seq_puts(m, " patched\\n")').replace('+\tseq_puts(m, " patched\\n");',
+                                                                             '+\tseq_puts(m, " twice\\n");')
+# cause: changes the host, and may return options. code: of the finding. words: in its message.
+CASES = [
+    (without_debug, "no-debug-info", "tree/vmlinux has no debug information, and kpatch-build needs it"),
+    (configure(CONFIG_DEBUG_INFO="n"), "no-debug-info", "CONFIG_DEBUG_INFO=y"),
+    (configure(CONFIG_LIVEPATCH="n"), "no-livepatch-config", "no CONFIG_LIVEPATCH=y"),
+    (configure("CONFIG_X86_KERNEL_IBT=y"), "ibt-unsupported", "Build the patch with klp-build"),
+    (configure("CONFIG_DEBUG_INFO_SPLIT=y"), "config-unsupported", "CONFIG_DEBUG_INFO_SPLIT"),
+    (configure("CONFIG_GCC_PLUGIN_RANDSTRUCT=y"), "config-unsupported", "CONFIG_GCC_PLUGIN_RANDSTRUCT"),
+    (configure(CONFIG_CC_VERSION_TEXT='"gcc-4.8 (Other 4.8.5) 4.8.5"'), "compiler-mismatch",
+     "built by gcc-4.8 (Other 4.8.5) 4.8.5, and the compiler on the build host is gcc ("),
+    (lambda host: {"kernel": {"release": "6.1.0-55-amd64"}}, "kernel-source-mismatch",
+     "the release in vmlinux is 6.1.0-56-amd64, and kernel: release is 6.1.0-55-amd64"),
+    (other_version, "kernel-source-mismatch", "tree is 6.12.192, and the release is 6.1.0-56-amd64"),
+    (other_stable_version, "kernel-source-mismatch", "tree is 6.1.150, and the release is 6.1.0-56-amd64"),
+    (lambda host: os.unlink(host.path("tree/vmlinux")), "kernel-missing", "has no vmlinux on the build host"),
+    (lambda host: os.unlink(host.path("tree/.config")), "kernel-missing", "has no configuration on the build host"),
+    (lambda host: {"kernel": {"source": host.path("elsewhere")}}, "kernel-missing", "has no source tree"),
+    (lambda host: {"kernel": {"source": None, "release": "1.2.3"}, "tool": "kbuild"}, "kernel-missing",
+     "has no build directory on the build host (looked for /lib/modules/RELEASE/build)"),
+    (lambda host: {"kernel": {"kpatch_build": host.path("no-such")}}, "tool-missing",
+     "set kernel: kpatch_build to its path"),
+    (lambda host: {"tool": "klp-build"}, "no-klp-build-config", "no CONFIG_KLP_BUILD=y"),
+    (lambda host: os.chmod(host.tree, 0o777), "source-tree-shared", "chmod o-w"),
+    (without_program("gawk"), "programs-missing", "needs programs, and / lacks these: gawk"),
+    (lambda host: os.unlink(host.path("tools/create-diff-object")), "programs-missing", "create-diff-object"),
+    (patch(FIX.replace("fs/proc/cmdline.c", "lib/string.c")), "source-unsupported", "a patch to lib/string.c"),
+    (patch(FIX.replace("fs/proc/cmdline.c", "arch/x86/entry/vdso/vma.c")), "source-unsupported", "the vDSO"),
+    (patch(FIX.replace("fs/proc/cmdline.c", "arch/x86/kernel/head_64.S")), "source-unsupported", "assembly"),
+    (patch(DATA), "source-data-only", "only changes data (fs/proc/cmdline.c)"),
+    (patch(FIX.replace("saved_command_line", "other_line")), "source-misfit", "Hunk #1 FAILED at 9"),
+    (patch(OTHER), "source-misfit", "can't find file to patch"),
+    (patch(SECOND), "source-misfit", "does not apply"),
+    (patch("no patch"), "source-unreadable", "it changes no file"),
+    (patch(FIX.replace("b/fs/proc/cmdline.c", "b/../../etc/passwd")), "source-path-unsafe", "b/../../etc/passwd"),
+    (leads_out, "source-path-unsafe", "a symbolic link leads out of the source tree"),
+    (lambda host: {"space": 1 << 40}, "build-space-low", "needs 1099511627776 MiB there"),
+    (lambda host: {"name": "fix.1"}, "name-unusable", "other characters than letters"),
+    (lambda host: {"name": "a" * 49}, "name-unusable", "at most 48 characters"),
+    (lambda host: {"kernel": {"root": "relative"}}, "bad-option", "absolute"),
+    (lambda host: {"kernel": {"root": host.path("no-such")}}, "root-unusable", "cannot be used"),
+    (lambda host: {"kernel": {"source": None}}, "bad-option", "names no kernel"),
+    (lambda host: {"build_dir": "jobs"}, "bad-option", "not an absolute path"),
+    (lambda host: {"sign_key": "/key"}, "bad-option", "sign_key and sign_cert belong together"),
+    (lambda host: {"src": [host.put("a.patch", FIX), host.put("b.patch", FIX)]}, "bad-option", "name is missing"),
+    (lambda host: {"src": [host.path("missing.patch")]}, "unreadable", "No such file"),
+    (signed(), "sign-program-missing", "tree/scripts/sign-file"),
+    (lambda host: (host.program("tree/scripts/sign-file", ""), signed(sign_key=host.path("no-key"))(host))[1],
+     "sign-key-unusable", "No such file"),
+    (lambda host: (host.program("tree/scripts/sign-file", ""), signed(sign_key=host.put("text", "x"))(host))[1],
+     "sign-key-unusable", "neither a PEM nor a DER file"),
+    (klp_build(lambda host: host.put("listnewconfig", "CONFIG_NEW=y\n")), "config-outdated", "CONFIG_NEW=y"),
+    (klp_build(lambda host: host.program("tree/tools/objtool/objtool", "#!/bin/sh\necho klp: not implemented")),
+     "objtool-without-klp", "libxxhash-dev"),
+    (klp_build(configure("CONFIG_LD_DEAD_CODE_DATA_ELIMINATION=y")), "config-unsupported", "klp-build does not"),
+    (klp_build(without_program("recountdiff")), "programs-missing", "recountdiff"),
+]
+
+
+@pytest.mark.parametrize(
+    "cause, code, words", CASES, ids=[f"{code}: {words[:40]}" for _cause, code, words in CASES])
+def test_a_build_is_refused_before_it_begins(build_host, refused, cause, code, words):
+    options = cause(build_host)
+    found = refused(**(options if isinstance(options, dict) else {}))
+    assert code in found and words in found[code]
+    assert build_host.calls() == [] and not os.path.exists(build_host.build_dir)
+    assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
+
+
+def test_every_refusal_has_a_cause_here():
+    assert {code for _cause, code, _words in CASES} >= {
+        code for code, (level, _ignorable, _message) in BUILD.items() if level == "blocker"}
+
+
+def test_a_missing_file_of_the_kernel_hides_no_other_blocker(build_host, refused):
+    build_host.configure("CONFIG_X86_KERNEL_IBT=y")
+    os.unlink(build_host.path("tree/vmlinux"))
+    assert {"kernel-missing", "ibt-unsupported"} <= set(refused(kernel={"kpatch_build": None}))
+
+
+def test_every_blocker_is_told_at_once(build_host, refused):
+    build_host.configure("CONFIG_X86_KERNEL_IBT=y", CONFIG_CC_VERSION_TEXT='"gcc 1"')
+    without_debug(build_host)
+    assert set(refused(name="a" * 60)) == {"name-unusable", "ibt-unsupported", "no-debug-info", "compiler-mismatch"}
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"tool": "kpatch-build", "kernel": {"release": "6.1.0-56-amd64"}},
+    {"kernel": {"targets": ["fs/proc/"]}, "replace": False}])
+def test_a_good_build_is_planned(build_host, step, options):
+    result = step(check_mode=True, **options)
+    assert (result["state"], result["changed"], result["findings"]) == ("planned", True, [])
+    assert (result["build"]["release"], result["build"]["tool"]) == ("6.1.0-56-amd64", "kpatch-build")
+    assert build_host.calls() == [] and not os.path.exists(build_host.build_dir)
+
+
+def test_patches_that_build_on_each_other_fit(build_host, step):
+    result = step(check_mode=True, **two_patches(FIX, SECOND)(build_host))
+    assert (result["state"], result["findings"]) == ("planned", [])
+
+
+def test_fuzz_is_a_warning(build_host, step):
+    fuzzy = FIX.replace(" {\n", " {  \n", 1).replace("static int cmdline_proc_show", "static int cmdline_proc_other")
+    result = step(check_mode=True, src=[build_host.put("fuzzy.patch", fuzzy)])
+    assert [(entry["code"], entry["level"]) for entry in result["findings"]] == [("source-with-fuzz", "warning")]
+
+
+def test_a_change_of_data_beside_code_is_no_change_of_data_only(build_host, step):
+    both = DATA + FIX.split("\n", 2)[2]
+    assert step(check_mode=True, src=[build_host.put("both.patch", both)])["state"] == "planned"
+
+
+def test_the_tree_with_klp_build_is_built_with_it(build_host, step):
+    build_host.use_klp_build()
+    result = step(check_mode=True)
+    assert (result["build"]["tool"], result["build"]["tool_version"], result["build"]["release"]) == (
+        "klp-build", "6.1.192", "6.1.192")
+
+
+def test_a_check_names_checks_that_run_before_it():
+    names = [check.name for check in CHECKS]
+    assert all(names.index(earlier) < names.index(check.name) for check in CHECKS for earlier in check.after)

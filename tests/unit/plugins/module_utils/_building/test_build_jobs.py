@@ -1,0 +1,402 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build jobs by real worker processes, with simulated builders: progress, ends, kills, hostile directories."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import stat
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.jobs import KEPT_SECONDS, Jobs
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
+    CMDLINE,
+    FIX,
+)
+
+OTHER_FIX = FIX.replace("patched", "other")
+
+
+def job_of(host, result):
+    return Jobs(host.build_dir).job(result["job"])
+
+
+def worker_of(host, result):
+    """The number of the process that runs a job."""
+    wanted = os.fsencode(job_of(host, result).path("worker.py"))
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                if wanted in stream.read().split(b"\0"):
+                    return int(pid)
+        except OSError:
+            continue
+    return None
+
+
+def test_a_build_runs_without_its_caller(build_host, step, ended):
+    started = step()
+    assert (started["state"], started["changed"], started["build"]["sha256"]) == ("running", True, None)
+    result = ended(started)
+    assert (result["state"], result["changed"], result["job"]) == ("built", True, started["job"])
+    with open(result["remote_file"]) as stream:
+        assert stream.read() == "a kernel module"
+    assert result["build"]["sha256"] == hashlib.sha256(b"a kernel module").hexdigest()
+    assert (result["build"]["size"], result["progress"]["compiled"]) == (15, 4)
+    assert build_host.read("patched") != CMDLINE + "\n"
+    assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
+
+
+def test_only_the_owner_can_see_a_job(build_host, step, ended):
+    result = ended(step())
+    for path in (build_host.build_dir, os.path.dirname(os.path.dirname(result["remote_file"]))):
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
+    job = job_of(build_host, result)
+    for name in ("build.json", "spec.json", "worker.py", "lock", "result.json", "progress.json"):
+        assert stat.S_IMODE(os.stat(job.path(name)).st_mode) == 0o600
+
+
+def test_the_same_task_finds_a_running_and_a_finished_build(build_host, step, ended, until):
+    build_host.hold()
+    started = step()
+    until(build_host.calls)
+    again = step()
+    assert (again["state"], again["job"], len(build_host.calls())) == ("running", started["job"], 1)
+    build_host.let_go()
+    ended(started)
+    assert step()["state"] == "built"
+    assert len(build_host.calls()) == 1
+
+
+def test_what_the_bundle_has_is_not_built(build_host, step, ended):
+    inputs = step(check_mode=True)["build"]["inputs"]
+    result = step(known=[inputs])
+    assert (result["state"], result["changed"]) == ("unchanged", False)
+    assert build_host.calls() == [] and not os.path.exists(build_host.build_dir)
+
+
+@pytest.mark.parametrize("change", [
+    lambda host: {"src": [host.put("other.patch", OTHER_FIX)]}, lambda host: {"name": "other"},
+    lambda host: {"replace": False}, lambda host: {"kernel": {"targets": ["fs/"]}},
+    lambda host: host.configure("CONFIG_OTHER=y"), lambda host: host.vmlinux("-g", "-DX", name="tree/vmlinux") and None,
+    lambda host: host.put("tools/kpatch-build", host.read("tools/kpatch-build") + "#") and None,
+    lambda host: host.put("tree/fs/proc/cmdline.c", CMDLINE + "\n") and None])
+def test_other_inputs_are_another_build(build_host, step, change):
+    before = step(check_mode=True, name="livepatch_fix")["build"]
+    options = {"name": "livepatch_fix", **(change(build_host) or {})}
+    after = step(check_mode=True, **options)["build"]
+    # A vmlinux from the same source is the same.
+    assert (after["inputs"] != before["inputs"]) or after["kernel_build_id"] == before["kernel_build_id"]
+    assert after["inputs"] != before["inputs"] or "-DX" in str(change.__code__.co_consts)
+
+
+def test_what_does_not_change_the_file_is_the_same_build(build_host, step):
+    before = step(check_mode=True, name="livepatch_fix")["build"]["inputs"]
+    assert step(check_mode=True, name="livepatch-fix", jobs=7, cves=["CVE-2026-1234"], summary="x", version="2",
+                bundle="elsewhere", space=2)["build"]["inputs"] == before
+
+
+def test_progress_tells_the_step_and_the_objects(build_host, step, until):
+    build_host.hold()
+    started = step()
+    seen = until(lambda: (lambda one: one if one["compiled"] else None)(
+        step("look", job=started["job"])["progress"]))
+    assert (seen["step"], seen["compiled"]) == ("Building original source", 3)
+    build_host.let_go()
+
+
+def failed(step, ended, **options):
+    with pytest.raises(LivepatchError) as caught:
+        ended(step(**options))
+    return caught.value
+
+
+@pytest.mark.parametrize("output, code, words", [
+    ("fs/proc/cmdline.c:12:3: error: 'x' undeclared", "build-compile-error", "'x' undeclared"),
+    ("ERROR: cmdline.o: 1 unsupported section change(s)", "build-change-unsupported", "1 unsupported section change"),
+    ("/k/create-diff-object: ERROR: x.o: kpatch_verify_patchability: 1: 1 unsupported section change(s)",
+     "build-change-unsupported", "unsupported section"),
+    ("ERROR: no functional changes found. Check /x/build.log for more details.", "build-without-change",
+     "no functional changes found"),
+    ("ERROR: Undefined symbols: not_there . Check", "build-symbol-missing", "not_there"),
+    ("cc1: fatal error: x.o: No space left on device", "build-space-low", "No space left on device"),
+    ("gcc: fatal error: Killed signal terminated program cc1", "build-memory-low", "smaller number of jobs"),
+    ("scripts/x.sh: line 3: bison: command not found", "programs-missing", "the program bison"),
+    ("ERROR: kernel option 'CONFIG_X86_KERNEL_IBT' not supported.", "config-unsupported", "CONFIG_X86_KERNEL_IBT"),
+    ("something else", "build-failed", "exit status 1"),
+])
+def test_a_failed_build_tells_the_cause_and_the_lines(build_host, step, ended, output, code, words):
+    build_host.put("fails", output)
+    error = failed(step, ended)
+    assert error.code == code and words in error.message
+    assert output in error.details["log"]
+    assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
+
+
+def test_a_failed_build_is_told_once_and_then_built_again(build_host, step, ended, until):
+    build_host.put("fails", "broken")
+    started = step()
+    until(lambda: job_of(build_host, started).state() == "failed")
+    with pytest.raises(LivepatchError) as caught:  # another controller, which did not see the failure
+        step()
+    assert caught.value.code == "build-failed"
+    os.unlink(build_host.path("fails"))
+    assert ended(step())["state"] == "built"
+    assert len(build_host.calls()) == 2
+
+
+def test_a_killed_builder_leaves_the_tree_as_it_was(build_host, step, ended):
+    build_host.put("dies", "")
+    error = failed(step, ended)
+    assert (error.code, "exit status -9" in error.message) == ("build-failed", True)
+    assert "patched" in build_host.read("patched")
+    assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
+
+
+def test_a_killed_worker_is_seen_and_the_next_build_restores_the_tree(build_host, step, ended, until):
+    build_host.hold()
+    started = step()
+    until(build_host.calls)
+    os.kill(worker_of(build_host, started), signal.SIGKILL)
+    with pytest.raises(LivepatchError) as caught:
+        ended(started)
+    assert caught.value.code == "build-killed"
+    build_host.let_go()
+    # As if the builder had been killed while the tree was patched.
+    build_host.put("tree/fs/proc/cmdline.c", CMDLINE.replace("return 0", "return 1"))
+    os.chmod(build_host.path("tree/fs/proc/cmdline.c"), 0o640)
+    result = ended(step(src=[build_host.put("other.patch", OTHER_FIX)], name="other"))
+    assert result["state"] == "built"
+    assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
+    assert not os.path.exists(job_of(build_host, started).path("originals.json"))
+
+
+@pytest.mark.parametrize("name", ["livepatch_fix", "other"])
+def test_a_tree_that_is_patched_meanwhile_counts_as_it_was(build_host, step, ended, until, name):
+    before = step(check_mode=True, name=name)["build"]["inputs"]
+    build_host.hold()
+    started = step()
+    until(lambda: os.path.exists(job_of(build_host, started).path("originals.json")))
+    build_host.put("tree/fs/proc/cmdline.c", "patched")
+    build_host.put("tree/.config", "changed")
+    os.unlink(build_host.path("tree/vmlinux"))
+    meanwhile = step(check_mode=True, name=name)
+    assert meanwhile["build"]["inputs"] == before
+    assert meanwhile["state"] == ("running" if name == "livepatch_fix" else "planned")
+    build_host.put("tree/fs/proc/cmdline.c", CMDLINE)
+    build_host.let_go()
+    ended(started)
+    assert step(check_mode=True, name=name)["build"]["inputs"] == before
+
+
+def test_a_killed_build_is_built_again_by_the_same_task(build_host, step, ended, until):
+    build_host.hold()
+    started = step()
+    until(build_host.calls)
+    os.kill(worker_of(build_host, started), signal.SIGKILL)
+    until(lambda: not job_of(build_host, started).is_running())
+    build_host.let_go()
+    again = step()
+    assert again["state"] == "running"
+    assert ended(again)["state"] == "built"
+
+
+def test_two_builds_in_one_tree_wait_for_each_other(build_host, step, ended, until):
+    build_host.hold()
+    first = step()
+    until(build_host.calls)
+    second = step(src=[build_host.put("other.patch", OTHER_FIX)], name="other")
+    assert second["job"] != first["job"]
+    until(lambda: step("look", job=second["job"])["progress"]["step"].startswith("waiting for another build"))
+    assert len(build_host.calls()) == 1
+    build_host.let_go()
+    assert [ended(one)["state"] for one in (first, second)] == ["built", "built"]
+    assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
+
+
+def test_module_source_is_built_with_kbuild(build_host, step, ended):
+    source = build_host.path("module")
+    build_host.put("module/Kbuild", "obj-m := fix.o\n")
+    build_host.put("module/fix.name", "")
+    build_host.put("module/sub/fix.c", "int x;\n")
+    build_host.put("module/.git/config", "secret")
+    build_host.put("module/old.ko", "old")
+    build_host.put("tree/include/config/kernel.release", "6.1.0-56-amd64\n")
+    result = ended(step(src=[source], name="fix", kernel={"release": "6.1.0-56-amd64"}))
+    assert (result["build"]["tool"], result["build"]["release"]) == ("kbuild", "6.1.0-56-amd64")
+    with open(result["remote_file"]) as stream:
+        assert stream.read() == "a kernel module"
+    sources = job_of(build_host, result).path("sources")
+    assert sorted(os.listdir(sources)) == ["Kbuild", "fix.ko", "fix.name", "sub"]
+
+
+def test_another_release_of_headers_is_refused(build_host, refused):
+    build_host.put("module/Kbuild", "")
+    build_host.put("tree/include/generated/utsrelease.h", '#define UTS_RELEASE "6.1.0-55-amd64"\n')
+    assert "6.1.0-55-amd64" in refused(src=[build_host.path("module")], name="fix", kernel={
+        "release": "6.1.0-56-amd64"})["kernel-source-mismatch"]
+
+
+def test_klp_build_gets_its_options(build_host, step, ended):
+    build_host.use_klp_build()
+    result = ended(step(replace=False))
+    assert result["progress"]["compiled"] == 1
+    (call,) = build_host.calls()
+    assert re.match(r"\['-v', '-j2', '--no-replace', '-o', '.*/output/livepatch_fix.ko', '.*/0000-fix.patch'\]", call)
+
+
+@pytest.mark.parametrize("line, version", [
+    ('VERSION="0.9.10"', "0.9.10"), ("VERSION=0.9.4", "0.9.4"), ("#", "unknown")])
+def test_the_version_of_kpatch_build_is_in_the_script_beside_it(build_host, step, line, version):
+    build_host.put("kpatch/kpatch", f"#!/bin/bash\n{line}\n")
+    assert step(check_mode=True)["build"]["tool_version"] == version
+
+
+def test_kpatch_build_gets_its_options(build_host, step, ended):
+    ended(step(replace=False, kernel={"targets": ["modules_prepare", "fs/proc/"]}))
+    (call,) = build_host.calls()
+    for words in (
+            "'-R'", "'-t', 'modules_prepare', '-t', 'fs/proc/'", "'-n', 'livepatch_fix'", "tree/vmlinux", "'-j2'"):
+        assert words in call
+
+
+SIGN_FILE = """\
+#!/bin/sh
+test -e {simulation}/no-signature && exit 3
+printf '%s %s %s' "$1" "$2" "$3" >>"$4"
+"""
+
+
+def signing(host):
+    host.program("tree/scripts/sign-file", SIGN_FILE.replace("{simulation}", host.directory))
+    return {"sign_key": host.put("key.pem", "-----BEGIN PRIVATE KEY-----"),
+            "sign_cert": host.put("cert.pem", "-----BEGIN CERTIFICATE-----")}
+
+
+def test_a_patch_is_signed_by_the_program_of_the_kernel(build_host, step, ended):
+    options = signing(build_host)
+    result = ended(step(**options))
+    with open(result["remote_file"], "rb") as stream:
+        content = stream.read()
+    assert content == b"a kernel module" + f"sha256 {options['sign_key']} {options['sign_cert']}".encode()
+    assert result["build"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert result["build"]["signed"] is True
+
+
+def test_a_signature_that_fails_is_no_patch(build_host, step, ended):
+    build_host.put("no-signature", "")
+    assert failed(step, ended, **signing(build_host)).code == "signature-failed"
+
+
+def test_the_private_key_is_in_no_file_of_a_job(build_host, step, ended):
+    result = ended(step(**signing(build_host)))
+    for place, _directories, names in os.walk(os.path.dirname(os.path.dirname(result["remote_file"]))):
+        for name in names:
+            with open(os.path.join(place, name), "rb") as stream:
+                assert b"PRIVATE KEY" not in stream.read()
+
+
+def test_a_builder_without_a_file_has_failed(build_host, step, ended):
+    build_host.put("tools/kpatch-build", "#!/bin/sh\nexit 0\n")
+    assert "it made no patch file" in failed(step, ended).message
+
+
+def test_a_program_that_does_not_start_is_told(build_host, step, ended):
+    build_host.put("tools/kpatch-build", "no program")
+    error = failed(step, ended)
+    assert error.code == "build-failed" and "could not run" in error.message
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path: os.chmod(path, 0o755), lambda path: (os.rename(path, f"{path}.x"), os.symlink(f"{path}.x", path))])
+def test_a_directory_for_jobs_that_others_control_is_refused(build_host, step, damage):
+    os.mkdir(build_host.build_dir, 0o700)
+    damage(build_host.build_dir)
+    with pytest.raises(LivepatchError) as caught:
+        step()
+    assert caught.value.code == "directory-not-private"
+    assert build_host.calls() == []
+
+
+def test_a_link_in_place_of_a_job_is_refused(build_host, step):
+    name = step(check_mode=True)["job"]
+    os.mkdir(build_host.build_dir, 0o700)
+    os.mkdir(build_host.path("elsewhere"))
+    build_host.put("elsewhere/precious", "x")
+    os.symlink(build_host.path("elsewhere"), os.path.join(build_host.build_dir, name))
+    with pytest.raises(LivepatchError) as caught:
+        step()
+    assert caught.value.code == "directory-not-private"
+    assert build_host.read("elsewhere/precious") == "x"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "../../etc", "fix", "fix-0123456789abcdeg", "fix-0123456789abcdef/..", None])
+def test_a_name_that_is_no_job_is_refused(build_host, step, ended, name):
+    ended(step())
+    with pytest.raises(LivepatchError) as caught:
+        step("look", job=name)
+    assert caught.value.code == "no-such-job"
+
+
+def test_a_damaged_record_is_no_job(build_host, step, ended):
+    result = ended(step())
+    job = job_of(build_host, result)
+    for content in ("", "[]", "{}", "\0", json.dumps({"name": 1})):
+        with open(job.path("build.json"), "w") as stream:
+            stream.write(content)
+        with pytest.raises(LivepatchError) as caught:
+            step("look", job=result["job"])
+        assert caught.value.code == "no-such-job"
+
+
+def test_a_patch_file_that_is_gone_is_built_again(build_host, step, ended):
+    result = ended(step())
+    os.unlink(result["remote_file"])
+    assert ended(step())["state"] == "built"
+    assert len(build_host.calls()) == 2
+
+
+def test_old_jobs_are_removed_but_those_that_left_a_tree_changed(build_host, step, ended):
+    old, changed = ended(step(name="old")), ended(step(name="changed"))
+    for result in (old, changed):
+        job = job_of(build_host, result)
+        if result is changed:
+            with open(job.path("originals.json"), "w") as stream:
+                json.dump({"tree": "/elsewhere", "files": []}, stream)
+        before = os.stat(job.directory).st_mtime - KEPT_SECONDS - 10
+        os.utime(job.directory, (before, before))
+    new = ended(step(name="new"))
+    kept = set(os.listdir(build_host.build_dir))
+    assert kept == {".lock", changed["job"], new["job"]}
+
+
+def test_a_finished_build_keeps_its_log_and_no_caches(build_host, step, ended):
+    job = job_of(build_host, ended(step()))
+    assert os.path.exists(job.path("log")) and not os.path.exists(job.path("cache"))
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, ""])
+def test_sources_with_other_bytes_than_were_sent_are_refused(build_host, sha256):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import read_sent
+
+    with pytest.raises(LivepatchError) as caught:
+        read_sent(build_host.put("sent.json", "{}"), sha256)
+    assert caught.value.code == "source-changed"
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../x", "x y", ".", "a//b", ""])
+def test_a_sent_file_with_a_name_that_leads_out_is_refused(build_host, name):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import read_sent
+
+    path = build_host.put("sent.json", json.dumps({"module": True, "files": [{"name": name, "content": ""}]}))
+    with open(path, "rb") as stream:
+        digest = hashlib.sha256(stream.read()).hexdigest()
+    with pytest.raises(LivepatchError) as caught:
+        read_sent(path, digest)
+    assert caught.value.code == "unreadable"

@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and entries that are put into a bundle, by one controller and by two."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import threading
+from pathlib import PurePosixPath
+
+import pytest
+import yaml
+
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import writer
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.writer import BundleWriter
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError
+
+RELEASE = "6.1.0-56-amd64"
+A, B = "aa" * 20, "bb" * 20
+
+
+@pytest.fixture
+def cache(tmp_path):
+    (tmp_path / "cache").mkdir()
+    return ParseCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def bundle(tmp_path, cache):
+    return BundleWriter(tmp_path / "patches", cache)
+
+
+@pytest.fixture
+def fix(build_module):
+    return build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=1").read_bytes()
+
+
+def put(bundle, content, **entry):
+    entry = {"provenance": {"inputs": "in" + hashlib.sha256(content).hexdigest()}, **entry}
+    return bundle.put(content, bundle._cache.describe_bytes(content, "fix.ko"), entry)
+
+
+def test_a_bundle_is_made_with_its_first_file(bundle, fix, cache):
+    path, before, after = put(bundle, fix, cves=["CVE-2026-1111"], kernel_build_id=A)
+    assert path == bundle.path / RELEASE / "livepatch_fix.ko" and path.read_bytes() == fix
+    assert (before, after) == ("", (bundle.path / "bundle.yml").read_text())
+    (build,) = read_bundle(bundle.path, cache).builds
+    assert build["metadata"] == {
+        "cves": ["CVE-2026-1111"], "summary": None, "advisory": None, "kernel_build_id": A}
+    assert yaml.safe_load(after)["patches"][f"{RELEASE}/livepatch_fix.ko"]["sha256"] == hashlib.sha256(fix).hexdigest()
+
+
+def test_the_permissions_are_the_usual_ones(bundle, fix):
+    before = os.umask(0o027)
+    try:
+        path = put(bundle, fix)[0]
+    finally:
+        os.umask(before)
+    assert [file.stat().st_mode & 0o777 for file in (path, bundle.path / "bundle.yml")] == [0o640, 0o640]
+    assert not [name for name in os.listdir(path.parent) if name.startswith(".new")]
+
+
+def test_known_inputs_are_those_of_unchanged_files(bundle, fix):
+    path = put(bundle, fix)[0]
+    inputs = "in" + hashlib.sha256(fix).hexdigest()
+    assert bundle.known_inputs() == {inputs: PurePosixPath(RELEASE, "livepatch_fix.ko")}
+    path.write_bytes(fix + b"\0")
+    assert bundle.known_inputs() == {}
+    path.unlink()
+    assert bundle.known_inputs() == {}
+
+
+def test_a_newer_build_replaces_the_file_and_its_entry(bundle, fix, build_module, cache):
+    put(bundle, fix, kernel_build_id=A, summary="Old")
+    newer = build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes()
+    path, before, after = put(bundle, newer, kernel_build_id=A)
+    assert path.read_bytes() == newer and before != after
+    (build,) = read_bundle(bundle.path, cache).builds
+    assert build["metadata"]["summary"] == "Old"
+
+
+def test_another_kernel_of_the_same_release_gets_its_own_place(bundle, fix, build_module, cache):
+    put(bundle, fix, kernel_build_id=A)
+    other = build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes()
+    path = put(bundle, other, kernel_build_id=B)[0]
+    assert path == bundle.path / RELEASE / f"x86_64-{B[:12]}" / "livepatch_fix.ko"
+    assert put(bundle, other, kernel_build_id=B)[0] == path
+    assert sorted(build["metadata"]["kernel_build_id"] for build in read_bundle(bundle.path, cache).builds) == [A, B]
+
+
+def test_a_second_file_for_one_build_is_refused(bundle, fix, build_module):
+    bundle.path.mkdir()
+    (bundle.path / "elsewhere.ko").write_bytes(
+        build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes())
+    with pytest.raises(BundleError) as caught:
+        put(bundle, fix)
+    assert caught.value.code == "bundle-duplicate" and "elsewhere.ko" in caught.value.message
+    assert not (bundle.path / RELEASE).exists() and not (bundle.path / "bundle.yml").exists()
+
+
+@pytest.mark.parametrize("damage, code", [
+    (lambda path: path.write_text("x"), "bundle-unreadable"),
+    (lambda path: (path.mkdir(), (path / "bundle.yml").write_text("patches: [")), "bundle-yml-invalid"),
+    (lambda path: (path.mkdir(), (path / "bundle.yml").write_text("patches: {a: {other: 1}}")),
+     "bundle-yml-unknown-key"),
+    (lambda path: (path.mkdir(), (path / "x.ko").write_text("x")), "not-elf"),
+    (lambda path: path.symlink_to("nowhere"), "bundle-unreadable")])
+def test_a_bundle_that_cannot_be_used_is_refused_before_a_build(bundle, damage, code):
+    damage(bundle.path)
+    with pytest.raises(Exception) as caught:
+        bundle.check()
+    assert caught.value.code == code
+
+
+def test_a_bundle_that_is_not_there_or_empty_can_be_used(bundle):
+    bundle.check()
+    bundle.path.mkdir()
+    bundle.check()
+    assert bundle.known_inputs() == {}
+
+
+def test_what_cannot_be_written_is_told(bundle, fix, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(writer.os, "fsync", full)
+    with pytest.raises(BundleError) as caught:
+        put(bundle, fix)
+    assert caught.value.code == "bundle-unwritable" and "No space left on device" in caught.value.message
+    assert [path.name for path in bundle.path.rglob("*") if path.is_file()] == [".bundle.lock"]
+
+
+def test_a_bundle_that_another_controller_holds_is_waited_for_and_then_refused(bundle, fix, monkeypatch):
+    bundle.path.mkdir()
+    descriptor = os.open(bundle.path / ".bundle.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    clock = [0.0]
+    monkeypatch.setattr(writer.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(writer.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    with pytest.raises(BundleError) as caught:
+        put(bundle, fix)
+    assert (caught.value.code, clock[0] >= writer.LOCK_SECONDS) == ("bundle-busy", True)
+    os.close(descriptor)
+    assert put(bundle, fix)[0].exists()
+
+
+def test_two_controllers_lose_no_entry(tmp_path, build_module, cache):
+    builds = [build_module("kpatch_build", f'-DNAME="fix_{number}"').read_bytes() for number in range(8)]
+
+    def one(content):
+        put(BundleWriter(tmp_path / "patches", cache), content)
+    threads = [threading.Thread(target=one, args=(content,)) for content in builds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [build["name"] for build in read_bundle(tmp_path / "patches", cache).builds] == [
+        f"fix_{number}" for number in range(8)]
+    entries = yaml.safe_load((tmp_path / "patches" / "bundle.yml").read_text())["patches"]
+    assert sorted(entries) == [f"{RELEASE}/fix_{number}.ko" for number in range(8)]
+
+
+def test_a_prediction_changes_nothing(bundle):
+    before, after = bundle.update(PurePosixPath("6.1/fix.ko"), {"summary": "x"}, write=False)
+    assert (before, "summary" in after, bundle.path.exists()) == ("", True, False)
