@@ -88,8 +88,7 @@ class StepRunner:
         try:
             return self.enable()
         except LivepatchError as error:
-            error.message += f" {self._unload()}"
-            raise
+            raise LivepatchError(error.code, f"{error.message} {self._unload()}", **error.details) from error
 
     def enable(self):
         return self._change(True)

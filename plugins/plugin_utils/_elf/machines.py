@@ -29,7 +29,7 @@ class Machine:
 _X86_BIAS = (4, 5, 6, 8)
 # R_X86_64_64; R_X86_64_PC32 and R_X86_64_PLT32
 _X86_64 = Machine("x86_64", 1, {2: _X86_BIAS, 4: _X86_BIAS}, addresses_members=True)
-_S390X = Machine("s390x", 22, {19: (-2,), 26: (-2,)})  # R_390_64; R_390_PC32DBL, R_390_GOTENT
+_S390X = Machine("s390x", 22, {19: (-2,)})  # R_390_64; R_390_PC32DBL
 
 # (e_machine as pyelftools names it, bits, byte order)
 MACHINES: dict[tuple[str, int, str], Machine] = {
