@@ -154,10 +154,18 @@ def check_tree(context):
         yield build_finding("objtool-without-klp", source, source=source)
     status, output = context.root.run(["make", "-s", "listnewconfig"], LISTNEWCONFIG_SECONDS, source)
     new = [line.strip() for line in output.split("\n") if line.startswith("CONFIG_")]
-    if new or status:
-        shown = join_limited([truncate(line, 80) for line in new], 3) or truncate(output.rpartition("\n")[2], 200)
-        yield build_finding(
-            "config-outdated", source, config=context.kernel.config, source=source, options=shown or "unknown")
+    if new:
+        shown = join_limited([truncate(line, 80) for line in new], 3)
+        yield build_finding("config-outdated", source, config=context.kernel.config, source=source, options=shown)
+    elif status:
+        yield build_finding("config-check-failed", source, source=source, why=_why(output))
+
+
+def _why(output):
+    """The first line of a failed program's output that tells an error, or its last line."""
+    lines = [line.strip() for line in output.split("\n") if line.strip()]
+    errors = [line for line in lines if re.search(r"\berror\b|\bfatal\b|not found|no such file", line, re.IGNORECASE)]
+    return truncate((errors or lines or ["no reason given"])[0].rstrip("."), 300)
 
 
 def check_sources(context):

@@ -20,7 +20,7 @@ CAUSES = tuple(Cause(re.compile(pattern), code, message) for pattern, code, mess
      "build-memory-low",
      "The build host ran out of memory ({detail}). Give a smaller number of jobs, or more memory."),
     (r"^(\S+\.[chS]:\d+:(?:\d+:)? (?:fatal )?error: .*)$", "build-compile-error",
-     "The patched source does not compile: {detail}. Correct the source patch for this kernel."),
+     "The source does not compile: {detail}. Correct it for this kernel."),
     (r"(gcc/kernel version mismatch|clang/kernel version mismatch)", "compiler-mismatch",
      "The tool refuses the compiler on the build host: {detail}. Install the kernel's compiler."),
     (r"kernel option '(\w+)' not supported", "config-unsupported",

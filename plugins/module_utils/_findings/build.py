@@ -50,6 +50,9 @@ BUILD = {
         "blocker", False,
         "{config} lacks options of this source tree: {options}. Run make olddefconfig in {source}, and build the "
         "kernel with the result."),
+    "config-check-failed": (
+        "blocker", False,
+        "make listnewconfig fails in {source}: {why}. Run it there, and correct the cause."),
     "no-debug-info": (
         "blocker", False,
         "{file} has no debug information, and {tool} needs it. {remedy}."),

@@ -43,7 +43,8 @@ def build_patch(host, request, check_mode):
     root = Root(request["kernel"]["root"])
     fault = root.fault()
     if fault:
-        raise error_from([build_finding("root-unusable", root.directory, root=root.directory, why=fault)])
+        found = [build_finding("root-unusable", root.directory, root=root.directory, why=fault)]
+        raise error_from(found, findings=found)
     if request["via_controller"]["step"] == "look":
         return _look(host, root, request)
     return _start(host, root, request, check_mode)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -73,11 +74,8 @@ def test_a_patch_is_built_once(build, tmp_path, host):
 def test_a_kernel_that_is_refused_fails_the_run_and_no_other_kernel(build, tmp_path, host):
     other = host.path("other")
     shutil.copytree(host.tree, other)
-    with open(f"{other}/.config", "a") as stream:
-        stream.write("CONFIG_CC_VERSION_TEXT=\"gcc 1\"\n")
-    text = open(f"{other}/.config").read().replace("CONFIG_LIVEPATCH=y\n", "")
-    with open(f"{other}/.config", "w") as stream:
-        stream.write(text)
+    configuration = Path(other, ".config")
+    configuration.write_text(configuration.read_text().replace("CONFIG_LIVEPATCH=y\n", ""))
     run = build(livepatch_kernels=[{"source": other, "release": RELEASE}, {"source": host.tree, "release": RELEASE}])
     assert run.code == 2, run.output
     assert f"{RELEASE}: refused: no-livepatch-config: {other}/.config has no CONFIG_LIVEPATCH=y" in run.lines[0]
@@ -97,7 +95,7 @@ def test_a_build_that_fails_tells_why(build, host):
     host.put("fails", "fix.c:3:1: error: unknown type name 'x'")
     run = build()
     assert run.code == 2, run.output
-    assert run.lines[0].startswith(f"{RELEASE}: failed: build-compile-error: The patched source does not compile: fix.c:3:1")
+    assert run.lines[0].startswith(f"{RELEASE}: failed: build-compile-error: The source does not compile: fix.c:3:1")
     assert "Traceback" not in run.output
 
 

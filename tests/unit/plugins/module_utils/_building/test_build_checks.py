@@ -119,6 +119,9 @@ CASES = [
     (lambda host: (host.program("tree/scripts/sign-file", ""), signed(sign_key=host.put("text", "x"))(host))[1],
      "sign-key-unusable", "neither a PEM nor a DER file"),
     (klp_build(lambda host: host.put("listnewconfig", "CONFIG_NEW=y\n")), "config-outdated", "CONFIG_NEW=y"),
+    (klp_build(lambda host: host.put("tree/Makefile", host.read("tree/Makefile").replace(
+        "listnewconfig:", "listnewconfig:\n\t@no-such-program"))),
+     "config-check-failed", "no-such-program"),
     (klp_build(lambda host: host.program("tree/tools/objtool/objtool", "#!/bin/sh\necho klp: not implemented")),
      "objtool-without-klp", "libxxhash-dev"),
     (klp_build(configure("CONFIG_LD_DEAD_CODE_DATA_ELIMINATION=y")), "config-unsupported", "klp-build does not"),

@@ -56,7 +56,8 @@ def test_values_of_a_survey_are_read(options, values):
 @pytest.mark.parametrize("options, words", [
     ({"kernels": ""}, "livepatch_kernels is not set"), ({"kernels": []}, "livepatch_kernels is not set"),
     ({"kernels": 6}, "livepatch_kernels is 6"), ({"kernels": [6]}, "has 6 in it"),
-    ({"kernels": [{"relase": "6.1"}]}, "relase"), ({"kernels": "[6"}, "no JSON"), ({"src": ""}, "livepatch_src is not set"),
+    ({"kernels": [{"relase": "6.1"}]}, "relase"), ({"kernels": "[6"}, "no JSON"),
+    ({"src": ""}, "livepatch_src is not set"),
     ({"jobs": 0}, "from 1 to 1024"), ({"jobs": "many"}, "whole number"), ({"build_parallel": 65}, "from 1 to 64"),
     ({"tool": "gcc"}, "kpatch-build, klp-build or kbuild"), ({"replace": "maybe"}, "true or false"),
     ({"bundle": 3}, "give a directory".capitalize())])

@@ -11,8 +11,9 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simula
 
 ARGUMENTS = {
     "src": ["fix.patch"], "remote_src": False, "name": "livepatch_fix", "version": None, "tool": "auto",
-    "replace": True, "jobs": None, "sign_key": None, "sign_cert": None, "cves": [], "summary": None, "bundle": "patches", "space": None,
-    "build_dir": "/var/lib/x", "kernel": {"release": "6.1.0-56-amd64", "source": None}}
+    "replace": True, "jobs": None, "sign_key": None, "sign_cert": None, "cves": [], "summary": None,
+    "bundle": "patches", "space": None, "build_dir": "/var/lib/x",
+    "kernel": {"release": "6.1.0-56-amd64", "source": None}}
 
 
 class ScriptedBuildHost:
@@ -45,5 +46,5 @@ def answer(state, content=None, step="building", compiled=0, **build):
         facts.update(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
     facts.update(build)
     return dict(
-        honest("patch_build"), failed=False, changed=state != "unchanged", state=state, file=None, build=facts, findings=[],
-        progress={"step": step, "compiled": compiled, "seconds": 240})
+        honest("patch_build"), failed=False, changed=state != "unchanged", state=state, file=None, build=facts,
+        findings=[], progress={"step": step, "compiled": compiled, "seconds": 240})
