@@ -47,7 +47,7 @@ def _kernel_build(context):
         yield finding("kernel-build-unknown", described["name"], **facts)
     elif running != wanted:
         yield finding(
-            "kernel-build-mismatch", described["name"], release=described["release"], running=running, **facts)
+            "wrong-kernel-build", described["name"], release=described["release"], running=running, **facts)
 
 
 def _passed_over(context):
@@ -110,7 +110,7 @@ CHECKS = (
     Check(("not-a-livepatch",), "always", (), _is_livepatch),
     Check(("wrong-architecture",), "always", (), _architecture),
     Check(("no-vermagic", "wrong-release"), "always", (), _release),
-    Check(("kernel-build-mismatch", "kernel-build-unknown"), "always", (), _kernel_build),
+    Check(("wrong-kernel-build", "kernel-build-unknown"), "always", (), _kernel_build),
     Check(("older-versions-passed-over",), "always", (), _passed_over),
     Check(("license-not-gpl",), "load", (), _license),
     Check(("module-stripped",), "load", (), _stripped),

@@ -21,7 +21,7 @@ PRELOAD = {
         "blocker", False,
         "{file} is built for kernel {release} and this host runs {running}. Use a build for {running}: "
         "a kernel can load the wrong one and crash."),
-    "kernel-build-mismatch": (
+    "wrong-kernel-build": (
         "blocker", False,
         "{file} is built for the kernel with the build-id {wanted}, and this host runs another build of {release}, "
         "{running}. Use a build for this one, or correct kernel_build_id in bundle.yml."),

@@ -114,7 +114,7 @@ def test_builds_of_one_release_are_told_apart_by_the_build_id_of_the_kernel(play
     assert play("patch", src=tmp_path).result["changed"] is False
     guest.clean()
     refused = play("patch", src=tmp_path / "cmdline_v1.ko")
-    assert (refused.code, refused.result["code"]) == (2, "kernel-build-mismatch")
+    assert (refused.code, refused.result["code"]) == (2, "wrong-kernel-build")
     entries["cmdline_v1_rebuilt.ko"] = "11" * 20
     say()
     assert play("patch", src=tmp_path).result["patch"]["state"] == "no_build"

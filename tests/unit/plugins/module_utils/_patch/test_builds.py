@@ -99,7 +99,7 @@ def test_a_stub_says_the_kernel_build_and_the_kept_description_does_not_overrule
     assert apply(offer=bundle(builds=[stub]))["patch"]["state"] == "enabled"
 
 
-@pytest.mark.parametrize("shown, code", [(THERE, "kernel-build-mismatch"), (None, "kernel-build-unknown")])
+@pytest.mark.parametrize("shown, code", [(THERE, "wrong-kernel-build"), (None, "kernel-build-unknown")])
 def test_a_single_file_for_another_kernel_build_is_a_blocker(kernel, apply, runs, shown, code):
     runs(shown)
     result = check_host(kernel, OURS.offer(), None, report_only=True)
@@ -120,7 +120,7 @@ def test_a_kept_file_is_tied_to_its_kernel_build_too(kernel, apply, runs):
     runs(THERE)
     with pytest.raises(LivepatchError) as caught:
         apply(OURS)
-    assert (caught.value.code, len(kernel.loads)) == ("kernel-build-mismatch", 1)
+    assert (caught.value.code, len(kernel.loads)) == ("wrong-kernel-build", 1)
 
 
 @pytest.mark.parametrize("metadata", [["x"], "text", 1, {"kernel_build_id": 5}, {"kernel_build_id": ["0a"]}])
