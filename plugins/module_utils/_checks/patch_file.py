@@ -9,7 +9,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import why_impossible
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build
 
 # license_is_gpl_compatible() in include/linux/license.h; the licence is compared as it is written.
 GPL_COMPATIBLE = frozenset((

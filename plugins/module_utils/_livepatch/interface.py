@@ -4,6 +4,7 @@
 """Finds the live-patching mechanism of the running kernel, and its adapter."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import SysfsInterface
 
 # In the order of preference: the path that shows the mechanism, its reported name, its adapter.
@@ -28,6 +29,12 @@ def interface_or_none(host):
         if host.is_dir(path):
             return adapter and adapter(host)
     return None
+
+
+def live_patch_names(host, interface):
+    """The names of every live patch in the kernel, also of disabled ones; `interface` can be None."""
+    shown = [patch["name"] for patch in interface.patches()] if interface else []
+    return shown + [module["name"] for module in disabled_modules(host, shown)]
 
 
 def interface_adapter(host):

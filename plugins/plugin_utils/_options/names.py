@@ -19,7 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 VARIABLES = (
     "approve", "approved", "cohort_by", "fail_on_drift", "failure_budget", "health_checks", "hosts", "ignore_findings",
     "name", "on_breach", "on_stall", "params", "report_dir", "report_kind", "report_proofs", "report_results",
-    "rollback_to", "soak", "src", "state", "transition_timeout", "trial", "waves")
+    "rollback_to", "soak", "src", "state", "transition_timeout", "trial", "version", "waves")
 # What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
 ARTIFACTS = {"preflight": None, "report": "report_dir", "rollback": "rollback_to", "rollout": None, "status": None}
 # The input of later plays, which a rollout sets as a fact of localhost.

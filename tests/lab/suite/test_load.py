@@ -188,10 +188,13 @@ def test_a_patch_for_a_loaded_module(play, guest, patches):
 
 
 def test_a_patch_for_a_module_that_comes_later(play, guest, patches):
-    outcome = play("patch", src=patches["target_fix"])
+    refused = play("patch", src=patches["target_fix"])
+    assert (refused.code, refused.result["code"]) == (2, "ineffective")
+    outcome = play("patch", src=patches["target_fix"], ignore_findings=["ineffective"])
     assert outcome.code == 0, outcome.output
     assert {found["code"] for found in outcome.result["findings"] if found["level"] != "note"} == {
-        "no-object-loaded", "object-unknown"}
+        "ineffective", "object-unknown"}
+    assert play("patch_verify", name="target_fix").result["code"] == "ineffective"
     assert "object-absent" in [found["code"] for found in outcome.result["findings"]]
     assert outcome.result["patch"]["objects"][0]["patched"] is False
     guest.load(patches["lab_target"])
