@@ -65,9 +65,9 @@ def _apply_request(host, request, check_mode, controller):
     description = None
     if request.offer:
         description = select_build(host, store, request.offer, request.name, request.version)
-    if description is None and request.name is not None:
-        request = request._replace(name=_name_on_host(host, request.name))
     enables = request.state in ("enabled", "accepted")
+    if description is None and request.name is not None and not (request.offer and enables):
+        request = request._replace(name=_name_on_host(host, request.name))
     if request.offer is None and enables:
         description = _kept_build(host, store, request.name)
     elif description is None and (enables or request.name is None):

@@ -90,6 +90,16 @@ def test_a_pattern_that_fits_nothing_is_absent_already(apply):
     assert (result["changed"], result["patch"]["name"], result["patch"]["state"]) == (False, "kpatch_*", "absent")
 
 
+def test_a_host_without_a_build_needs_no_one_name(apply):
+    apply(HERE)
+    apply(OTHER)
+    offer = {"kind": "bundle", "path": None, "delivered": None, "builds": [OLD_KERNEL.description]}
+    result = apply(offer=offer, name="kpatch-*")
+    assert (result["patch"]["state"], result["patch"]["name"]) == ("no_build", "kpatch_*")
+    assert failure(apply, offer=offer, name="kpatch-*", state="absent").code == "name-ambiguous"
+    assert apply(offer=offer, name="kpatch-*-fix", state="absent")["patch"]["name"] == HERE.name
+
+
 def test_a_pattern_ends_the_acceptance_of_a_patch_that_is_not_loaded(kernel, apply):
     kernel.put(BOOT_ID, "boot-1\n")
     accept(apply, HERE)
