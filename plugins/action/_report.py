@@ -46,9 +46,9 @@ class ActionModule(ControllerAction):
         if arguments["kind"] == "rollback":
             shown = {"to": options["to"]} if options.get("to") else {}
             return rollback_record(results, arguments["proofs"], self._task.check_mode, shown, time.time())
-        src, name, cohort_by = (options.get(key) or None for key in ("src", "name", "cohort_by"))
-        builds = read_builds(Path(os.path.expanduser(src)), name) if src else None
+        src, name, version, cohort_by = (options.get(key) or None for key in ("src", "name", "version", "cohort_by"))
+        builds = read_builds(Path(os.path.expanduser(src)), name, version) if src else None
         shown = {
-            "src": src, "name": name, "cohort_by": cohort_names(cohort_by),
+            "src": src, "name": name, "version": version, "cohort_by": cohort_names(cohort_by),
             "fail_on_drift": fails_on_drift(options.get("fail_on_drift") or False)}
         return status_record(results, hostvars, cohort_by, builds, shown, time.time())

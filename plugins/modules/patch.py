@@ -70,12 +70,15 @@ options:
       - V(unknown-parameter), the module lacks a given parameter and the kernel would ignore it.
       - V(replaces-foreign-patch), fixes of a patch from another tool would be lost.
       - V(signature-key-unknown), the kernel lacks the key of the signature.
+      - V(older-version), a later version of the patch is enabled or accepted on the host.
       - V(orc-mismatch), the data for unwinding stacks has another format than the kernel's.
       - V(vermagic-mismatch), the patch was built with another configuration. This and the next two are
         found with files on the host's disk. The kernel checks them again.
       - V(symbol-version-mismatch), the patch was built against other versions of the kernel's symbols.
       - V(symbol-not-exported), nothing exports a needed symbol.
       - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
+      - V(ineffective), no module that the patch is for is loaded, so none of its functions would be in effect. Such a
+        patch is not accepted either, unless this names the code again.
       - V(object-built-in), a part of the patch is for code that is built into this kernel, and has no effect.
       - V(selinux-denies-load), the policy of SELinux denies this load, or a later one at boot or at a trial's end.
       - V(other-tool-loads-at-boot), with O(state=accepted), another tool loads patches at boot too. See O(adopt).
@@ -393,8 +396,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     CONTROLLER_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
-    offer,
     run_job,
+    source,
     transition_seconds,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
@@ -427,8 +430,9 @@ def main():
             msg=f"trial is {options['trial']}. Give 0 for none, or up to {LONGEST_TRIAL} seconds with state "
                 "enabled or accepted.",
             code="bad-option")
+    offered, name, version = source(module)
     request = PatchRequest(
-        offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
+        offer=offered, name=name, version=version, state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
         adopt=options["adopt"],

@@ -286,8 +286,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
     SOURCE_OPTIONS,
-    offer,
     run_job,
+    source,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
@@ -302,7 +302,7 @@ def main():
     if not options["src"]:
         module.fail_json(msg="src is missing. Name a patch file or a bundle.", code="bad-option")
 
-    run_job(module, lambda host: check_host(host, offer(module), options["name"], options["report_only"]))
+    run_job(module, lambda host: check_host(host, *source(module), report_only=options["report_only"]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ description:
   - Returns the running kernel, its live-patching interface, and the patches in stack order with their objects and
     functions. Also returns a transition in progress with the tasks that hold it, modules of removed patches, other
     live-patch tools, the run that is changing the host, and the last changes from its journal.
+  - Returns the CVEs that the enabled patches close, and the kernel with the same fixes, if a C(bundle.yml) named them.
   - Returns the state kept beyond a reboot. This is the accepted, quarantined and trial patches, and the patches for
     the next boot. RV(livepatch.drift) has every difference between this state and the kernel.
   - Reads only, with one exception. During a transition, as root, it enables dynamic debug for 2.5 seconds at most to
@@ -131,6 +132,12 @@ livepatch:
           description: Whether it replaces all others; null before Linux 6.11 and with C(kpatch.ko).
           type: bool
           sample: true
+        replace_set:
+          description: >-
+            The number of its replace set; null for a kernel without them. A patch replaces the one of its set only.
+            Replace sets are proposed for Linux, and no kernel seen so far has them.
+          type: int
+          sample: 1
         stack_order:
           description: >-
             Its position in the kernel's stack, from 1; null before Linux 6.14. The list is then in order of loading.
@@ -174,6 +181,87 @@ livepatch:
           description: The kernel's reference count of the module.
           type: int
           sample: 1
+        version:
+          description: The version of the patch, from C(bundle.yml), its file or its module, or null.
+          type: str
+          sample: "1.10"
+        metadata:
+          description: >-
+            The entry of the patch in C(bundle.yml) as the host keeps it; null without an entry, or without root.
+          type: dict
+          contains:
+            cves:
+              description: The CVEs fixed by the patch.
+              type: list
+              elements: str
+              sample: [CVE-2026-12345]
+            summary:
+              description: The purpose of the patch, or null.
+              type: str
+              sample: Out-of-bounds write in the netfilter core
+            advisory:
+              description: A link to read more, or null.
+              type: str
+              sample: https://security.example.com/2026/17
+            kernel_build_id:
+              description: The build-id of the only kernel for the file, or null.
+              type: str
+              sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+            version:
+              description: The version in C(bundle.yml), or null.
+              type: str
+              sample: "1.10"
+            not_covered:
+              description: The CVEs that no live patch closes.
+              type: list
+              elements: dict
+              contains:
+                cve:
+                  description: The number of the CVE.
+                  type: str
+                  sample: CVE-2026-23457
+                reason:
+                  description: Why no live patch closes it.
+                  type: str
+                  sample: the fix changes data that is in use
+            expires:
+              description: The last day of the patch, or null.
+              type: str
+              sample: "2027-01-31"
+            effective_kernel:
+              description: The release of the kernel with the same fixes, or null.
+              type: str
+              sample: 6.1.0-60-amd64
+    coverage:
+      description: What the enabled patches cover, as their entries in C(bundle.yml) say; null without root.
+      type: dict
+      contains:
+        cves:
+          description: The CVEs that the running kernel is free of.
+          type: list
+          elements: str
+          sample: [CVE-2026-12345]
+        not_covered:
+          description: The CVEs that no live patch closes.
+          type: list
+          elements: dict
+          contains:
+            cve:
+              description: The number of the CVE.
+              type: str
+              sample: CVE-2026-23457
+            reason:
+              description: Why no live patch closes it.
+              type: str
+              sample: the fix changes data that is in use
+        effective_kernel:
+          description: The release of the kernel with the same fixes as the running one, or null.
+          type: str
+          sample: 6.1.0-60-amd64
+        expires:
+          description: The first day that one of the patches expires on, or null.
+          type: str
+          sample: "2027-01-31"
     transition:
       description: The transition in progress, or null.
       type: dict
@@ -238,6 +326,10 @@ livepatch:
           description: Its size in bytes.
           type: int
           sample: 34816
+        version:
+          description: The version of the patch, from C(bundle.yml) or the file, or null.
+          type: str
+          sample: "1.10"
     other_tools:
       description: Other live-patch tools on the host.
       type: list

@@ -27,7 +27,7 @@ attributes:
     support: none
 options:
   name:
-    description: The name of the patch to check.
+    description: The name of the patch to check, or a pattern that fits one patch of the host.
     type: str
     required: true
   baseline:

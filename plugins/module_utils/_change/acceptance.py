@@ -11,13 +11,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repa
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
     install_boot_service,
     own_paths,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import has_replace_sets
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_with,
     entry_of,
@@ -70,7 +70,7 @@ def refuse_to_accept(change):
 
 def _accept(change, transaction, probe):
     findings, _functions = verify_patch(change.host, change.interface, change.name, change.description)
-    blockers = blockers_in(findings, TOLERATED)
+    blockers = blockers_in(findings, change.tolerated)
     if blockers:
         raise error_from(blockers, findings=findings)
     ledger = transaction.ledger
@@ -79,7 +79,7 @@ def _accept(change, transaction, probe):
     watched, label_findings = _install_boot_service(change.host, transaction, entry, probe)
     stack = running_stack(change.host, change.interface.patches(), ledger)
     changes = {
-        "accepted": accepted_with(ledger, stack, entry, change.description["replace"] is not False, transaction.now()),
+        "accepted": accepted_with(ledger, stack, entry, lambda one: _replaces(change, one), transaction.now()),
         "quarantined": [one for one in ledger["quarantined"] if not same_build(one, entry)],
         "watched": watched,
     }
@@ -88,6 +88,16 @@ def _accept(change, transaction, probe):
     else:
         transaction.update_ledger(**changes)
     return findings + label_findings + adopt(change, transaction.name)
+
+
+def _replaces(change, entry):
+    """Whether the enabled patch of a change replaces the one of an accepted entry that does not run."""
+    patches = change.interface.patches()
+    if not has_replace_sets(patches):
+        return change.description["replace"] is not False
+    own = next((patch["replace_set"] for patch in patches if patch["name"] == change.name), None)
+    kept = change.store.description(entry["sha256"])
+    return kept is not None and own is not None and kept.get("replace_set") == own
 
 
 def _install_boot_service(host, transaction, entry, probe):

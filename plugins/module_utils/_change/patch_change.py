@@ -64,6 +64,7 @@ class PatchChange:
         self.name = description["name"] if description else request.name
         self.line = line
         self.wanted = KERNEL_STATES.get(request.state, request.state)
+        self.tolerated = (*TOLERATED, *request.ignore_findings)  # of the comparison with the kernel
         self.facts = None
         self.ledger = read_ledger_for_this_boot(host, best_effort=self.wanted != "enabled")
         self.before = None
@@ -165,7 +166,7 @@ class PatchChange:
         findings = []
         if self.wanted == "enabled":
             findings = evaluate(self._check_context())
-            blockers = blockers_in(findings, TOLERATED)
+            blockers = blockers_in(findings, self.tolerated)
             if blockers:
                 raise error_from(blockers, findings=findings, patch=self.result(self.previous))
         return self.task_result(self.previous, findings)
@@ -284,10 +285,11 @@ class PatchChange:
         """Findings that forbid a trial, because the host could not load a replaced patch again at its end."""
         forced = self.request.on_stall == "force"
         goes_on = forced and bool(self.steps()) and self.on_trial()
-        if not self._trial_seconds() or self.description["replace"] is False or not (
-                "load" in self.steps() or goes_on):
+        if not self._trial_seconds() or not ("load" in self.steps() or goes_on):
             return []
-        stack = [layer for layer in running_stack(self.host, self.before, self.ledger) if layer["name"] != self.name]
+        replaced, unknown = self._check_context().replacement
+        stack = [layer for layer in running_stack(self.host, self.before, self.ledger)
+                 if layer["name"] in replaced + unknown]
         reasons = [(layer["name"], FORCED if forced else self._restore_obstacle(layer)) for layer in stack]
         return [finding("trial-without-rollback", name, file=self.description["file"], other=name, why=why)
                 for name, why in reasons if why]
@@ -303,11 +305,17 @@ class PatchChange:
         sha256 = self.description["sha256"]
         return self.store.has(sha256) and self.store.fault(sha256) is None
 
+    def has_new_metadata(self):
+        """Whether the bundle says something else today of a kept file; a file without an entry says nothing."""
+        offer = self.request.offer
+        says = bool(offer) and (offer["kind"] == "bundle" or "metadata" in self.description)
+        return says and self.store.has_other_metadata(self.description)
+
     def ensure_image(self):
         """Put the image into the store; raises ControllerRequest if the controller must send it."""
         offer = self.request.offer
         if self.has_image():
-            if offer and offer["kind"] == "bundle":
+            if self.has_new_metadata():
                 self.store.update(self.description)
             return
         if offer is None:
@@ -334,9 +342,15 @@ class PatchChange:
         runner.run(self.previous, self.wanted)
         if self.wanted == "enabled" and self.interface.state(self.name) == "enabled":
             try:
-                runner.verify(self.description)
+                runner.verify(self.description, self.tolerated)
+                self._keep_replace_set()
             except LivepatchError as error:
                 raise LivepatchError(error.code, f"{error.message} {self._restore_earlier(runner, stack)}") from error
+
+    def _keep_replace_set(self):
+        patch = self.interface.patch(self.name)
+        if patch and patch["replace_set"] is not None:
+            self.store.keep_replace_set(self.description["sha256"], patch["replace_set"])
 
     def _restore_earlier(self, runner, stack):
         """Remove a patch that differs from its file, and restore `stack`; returns the outcome as sentences."""

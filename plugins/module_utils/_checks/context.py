@@ -8,8 +8,9 @@ from collections import namedtuple
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_module, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import mechanism
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import replacement
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
@@ -63,6 +64,11 @@ class CheckContext:
         """The enabled patches other than this one, oldest first."""
         name = self.description["name"]
         return [patch for patch in self.patches if patch["name"] != name and patch["state"] == "enabled"]
+
+    @cached_property
+    def replacement(self):
+        """The Replacement among the other enabled patches; see replacement.py."""
+        return replacement(self.description, self.other_patches())
 
     @cached_property
     def kept_descriptions(self):

@@ -9,8 +9,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import why_impossible
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import mechanism
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build
 
 # license_is_gpl_compatible() in include/linux/license.h; the licence is compared as it is written.
 GPL_COMPATIBLE = frozenset((
@@ -60,7 +60,7 @@ def _kernel_build(context):
         yield finding("kernel-build-unknown", described["name"], **facts)
     elif running != wanted:
         yield finding(
-            "kernel-build-mismatch", described["name"], release=described["release"], running=running, **facts)
+            "wrong-kernel-build", described["name"], release=described["release"], running=running, **facts)
 
 
 def _passed_over(context):
@@ -123,7 +123,7 @@ CHECKS = (
     Check(("not-a-livepatch", "wrong-interface"), "always", (), _is_livepatch),
     Check(("wrong-architecture",), "always", (), _architecture),
     Check(("no-vermagic", "wrong-release"), "always", (), _release),
-    Check(("kernel-build-mismatch", "kernel-build-unknown"), "always", (), _kernel_build),
+    Check(("wrong-kernel-build", "kernel-build-unknown"), "always", (), _kernel_build),
     Check(("older-versions-passed-over",), "always", (), _passed_over),
     Check(("license-not-gpl",), "load", (), _license),
     Check(("module-stripped",), "load", (), _stripped),

@@ -7,6 +7,8 @@ finit_module(2) gives EBUSY while another patch is in transition (klp_enable_pat
 while a module of that name is being loaded or unloaded (kernel/module/main.c). It gives EAGAIN while another process
 changes a BPF program at one of the functions (kernel/bpf/trampoline.c, bpf_tramp_ftrace_ops_func). kpatch.ko and
 kernels without transitions give EBUSY while a task is in one of the functions.
+
+Each load goes through here: of a task, of a rollback, of a trial's end and of a boot.
 """
 
 import os
@@ -20,7 +22,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
 MOST_ATTEMPTS = 6
-LONGEST_RETRY = 30  # seconds, at most the timeout of a transition
+# Seconds, at most the timeout of a transition. A task waits for a transition that it sees before it arms a trial, so
+# only one that begins in between is waited for here, and the trial's end leaves time for one timeout.
+LONGEST_RETRY = 30
 FIRST_PAUSE = 0.25  # seconds; doubled after each attempt
 # The causes that end without the operator, each as errno and code; a cause found in the kernel log does not.
 PASSING = frozenset((

@@ -123,11 +123,11 @@ class StepRunner:
         """Wait until no task runs the patch's code."""
         return self._wait_for_state("disabled")
 
-    def verify(self, description):
-        """Compare the enabled patch with its file; raises LivepatchError with the first difference."""
+    def verify(self, description, tolerated=TOLERATED):
+        """Compare the enabled patch with its file; raises LivepatchError with the first difference not tolerated."""
         findings, _functions = verify_patch(self.host, self.interface, self.name, description, tasks=False)
         self.findings.extend(findings)
-        blockers = blockers_in(findings, TOLERATED)
+        blockers = blockers_in(findings, tolerated)
         if blockers:
             raise error_from(blockers)
 

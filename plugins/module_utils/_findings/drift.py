@@ -43,6 +43,10 @@ DRIFT = {
         "warning", False,
         "{name} is enabled, and it was not loaded by this collection. See other_tools in patch_info. To keep the "
         "patch, set it to state accepted with its file as src. To remove it, set it to state absent."),
+    "patch-expired": (
+        "warning", False,
+        "{name} was meant for use until {expires}, so a reboot is due. Install a kernel with the same fixes and reboot "
+        "this host into it."),
     # patches that are not enabled
     "other-build-than-accepted": (
         "warning", False,

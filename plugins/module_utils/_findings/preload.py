@@ -24,7 +24,7 @@ PRELOAD = {
         "blocker", False,
         "{file} is built for kernel {release} and this host runs {running}. Use a build for {running}: "
         "a kernel can load the wrong one and crash."),
-    "kernel-build-mismatch": (
+    "wrong-kernel-build": (
         "blocker", False,
         "{file} is built for the kernel with the build-id {wanted}, and this host runs another build of {release}, "
         "{running}. Use a build for this one, or correct kernel_build_id in bundle.yml."),
@@ -61,7 +61,7 @@ PRELOAD = {
     "older-versions-passed-over": (
         "note", False,
         "{file} is the newest version in the bundle for this kernel, and these older ones were passed over: {others}. "
-        "To load one of them, choose it with name."),
+        "To load one of them, choose it with name or version."),
     "license-not-gpl": (
         "blocker", False,
         "{file} has {license}, and the kernel allows live patches under the GPL only. Ask its author for a GPL build."),
@@ -144,6 +144,10 @@ PRELOAD = {
         "warning", False,
         "{file} would replace {other} and does not contain {functions} of it. Make sure that {file} is the later "
         "version."),
+    "older-version": (
+        "blocker", True,
+        "{file} holds {version}, and the later {other} is {state} on this host. Load a version that is not older. To "
+        "load this one all the same, name this code in ignore_findings."),
     "replace-unknown": (
         "warning", False,
         "Only the load shows whether {file} replaces the enabled {others}, and how much of it stays. Ask its "

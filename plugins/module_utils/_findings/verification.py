@@ -6,6 +6,8 @@
 # A patch may be accepted despite these: with stacking, a later patch may override a function.
 # An object that is built in was ignored before the load, or blocked it.
 TOLERATED = ("function-overridden", "object-never-loaded")
+# A boot loads patches before the modules that they patch, and a rollback restores what was there before.
+TOLERATED_IN_RESTORE = (*TOLERATED, "ineffective")
 
 # code: (level, may be ignored, message). A finding must not be ignored if the change cannot work despite it.
 VERIFICATION = {
@@ -53,10 +55,11 @@ VERIFICATION = {
     "object-absent": (
         "note", False,
         "The module {object} is not loaded, so {name} changes nothing in it until it is."),
-    "no-object-loaded": (
-        "warning", False,
-        "{name} patches only modules that are not loaded ({objects}), so it changes nothing at the moment. Make sure "
-        "that it is meant for this host."),
+    "ineffective": (
+        "blocker", True,
+        "{name} patches only modules that are not loaded ({objects}), so none of its functions is in effect. Make sure "
+        "that it is meant for this host, and load such a module. To load the patch for a module that comes later, name "
+        "this code in ignore_findings."),
     "object-never-patched": (
         "blocker", False,
         "{name} patches an object called {object}, and no module can have this name: {why}. Correct the patch, because "

@@ -17,6 +17,10 @@ WATCH = {
         "warning", False,
         "This host keeps no file of {name}, because it was not loaded by this collection, so only the kernel's list "
         "of functions is checked. Set it to state accepted with its file as src: this compares and keeps the file."),
+    "no-object-loaded": (
+        "warning", False,
+        "{name} patches only modules that are not loaded now ({objects}), so none of its functions is in effect. Load "
+        "such a module before you accept the patch."),
     "new-taint": (
         "blocker", False,
         "The kernel has the new taint {letter} ({meaning}) since the baseline was taken, and {name} does not set it. "

@@ -19,13 +19,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.module_pa
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
     module_build_id,
-    module_name,
     remove_module,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
     interface_or_none,
+    live_patch_names,
     unsupported,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import module_name, resolve_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
     located,
     package_of,
@@ -36,6 +37,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
     select_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
@@ -64,14 +66,18 @@ def _apply_request(host, request, check_mode, controller):
     check_ignorable(request.ignore_findings)
     line = parameter_line(request.params)
     store = Store(host)
-    request = request._replace(offer=located(host, request.offer, request.name))
+    request = request._replace(offer=located(host, request.offer, request.name, request.version))
     result = _change_patch(host, request, check_mode, controller, store, line)
     return dict(result, **package_of(host, request.offer))
 
 
 def _change_patch(host, request, check_mode, controller, store, line):
-    description = select_build(host, store, request.offer, request.name) if request.offer else None
+    description = None
+    if request.offer:
+        description = select_build(host, store, request.offer, request.name, request.version)
     enables = request.state in ("enabled", "accepted")
+    if description is None and request.name is not None and not (request.offer and enables):
+        request = request._replace(name=_name_on_host(host, request.name))
     if request.offer is None and enables:
         description = _kept_build(host, store, request.name)
     elif description is None and (enables or request.name is None):
@@ -109,7 +115,16 @@ def _already_in_state(change, check_mode, controller):
         return dict(change.unchanged(), request=_new_connection(change))
     if change.renews_trial():
         return renew_trial(change, controller, check_mode)
-    return change.finish_unchanged()
+    result = change.finish_unchanged()
+    return _with_new_metadata(change, result, controller, check_mode) if change.has_new_metadata() else result
+
+
+def _with_new_metadata(change, result, controller, check_mode):
+    """Keep what the bundle says today of an enabled patch."""
+    if not check_mode:
+        with open_transaction(change.host, "patch", controller):
+            change.store.update(change.description)
+    return dict(result, changed=True)
 
 
 def _already_inactive(change, controller, check_mode):
@@ -142,10 +157,20 @@ def _kept_build(host, store, name):
     return description
 
 
+def _name_on_host(host, wanted):
+    """The name of the one patch that fits a pattern: one in the kernel, or else an accepted one.
+
+    Returns `wanted` if none fits; raises LivepatchError `name-ambiguous`.
+    """
+    loaded = live_patch_names(host, interface_or_none(host))
+    accepted = [entry["name"] for entry in read_ledger_for_this_boot(host, best_effort=True)["accepted"]]
+    return resolve_name(resolve_name(wanted, loaded), accepted)
+
+
 def _no_build(host, request):
     return {
         "changed": False, "transaction": None, "blockers": [],
-        "findings": [no_build_note(host, request.offer, request.name)],
+        "findings": [no_build_note(host, request.offer, request.name, request.version)],
         "patch": patch_result(host, request.name, state="no_build", previous_state="no_build"),
     }
 

@@ -13,9 +13,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     finding,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import module_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
     located,
     package_of,
@@ -30,7 +30,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 
-def check_host(host, offer, name, report_only=False):
+def check_host(host, offer, name, version=None, report_only=False):
     """Check everything about enabling a patch on this host; changes nothing.
 
     Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`, and for a file on the host
@@ -38,13 +38,13 @@ def check_host(host, offer, name, report_only=False):
     `report_only`. A host without a build in the bundle is neither compatible nor an error.
     """
     name = name if name is None else module_name(name)
-    offer = located(host, offer, name)
-    description = select_build(host, Store(host), offer, name)
+    offer = located(host, offer, name, version)
+    description = select_build(host, Store(host), offer, name, version)
     ledger = read_ledger_for_this_boot(host, best_effort=True)
     if description is None:
         patch = patch_result(host, name, state="no_build", previous_state="no_build")
-        result = _result(host, False, patch, [no_build_note(host, offer, name)], empty_forecast(), ledger)
-        return dict(result, **package_of(host, offer))
+        note = no_build_note(host, offer, name, version)
+        return dict(_result(host, False, patch, [note], empty_forecast(), ledger), **package_of(host, offer))
     interface = interface_or_none(host)
     state = observed_state(host, interface, description["name"])
     context = CheckContext(host, interface, description, state, {}, Facts(host, description))

@@ -20,15 +20,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
     module_build_id,
-    module_name,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import (
     blockers_sentence,
     describe_blockers,
     tasks_are_readable,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_or_none
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
+    interface_or_none,
+    live_patch_names,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import module_name, resolve_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     effective_state,
     seconds_left,
@@ -36,8 +39,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
-MOST_BLOCKERS = 50
+MOST_BLOCKERS, MOST_NAMES = 50, 5
 # Livepatch, out-of-tree, unsigned: any patch may set these taints, also one replaced since.
 OF_PATCHES = "KOE"
 IN_TRANSITION = ("enabling", "disabling")
@@ -49,9 +53,9 @@ def watch_host(host, name, earlier, checks, fetch, report_only=False):
     `earlier` is the result of baseline.baseline() before the change, or parts of it; without it nothing is compared.
     `checks` is the option health_checks, `fetch` that of url.py. Returns a dict of `well`, `state`, `verified`,
     `functions`, `blockers`, `health`, `boot_id`, `taints`, `kernel_log`, `trial` and `findings`. Raises LivepatchError
-    `bad-option`, `bad-name`, `name-not-a-livepatch`, and the first blocker's unless `report_only`.
+    `bad-option`, `bad-name`, `name-ambiguous`, `name-not-a-livepatch`, and the first blocker's unless `report_only`.
     """
-    name = module_name(name)
+    name = resolve_name(module_name(name), live_patch_names(host, interface_or_none(host)))
     checks = health_checks(checks)
     health = check_health(host, checks, fetch)  # first: they may cause kernel warnings
     earlier = {key: value for key, value in (earlier or {}).items() if value is not None}
@@ -102,11 +106,19 @@ def _compared(host, interface, name):
     """Whether an enabled patch matches its file (None without a kept file and blockers), functions, findings."""
     kept = Store(host).of_build(name, module_build_id(host, name))
     findings, functions = verify_patch(host, interface, name, kept)
-    if kept is None:  # a patch loaded by hand is no fault of the host
-        others = [found for found in findings if found["code"] != "file-unknown"]
-        findings = [finding("file-not-kept", name, name=name), *others]
-    well = not blockers_in(findings)
-    return None if well and kept is None else well, functions, findings
+    verified = not blockers_in(findings, ("file-unknown",))
+    findings = [_of_watch(interface, name, found) for found in findings]
+    return None if verified and kept is None else verified, functions, findings
+
+
+def _of_watch(interface, name, found):
+    """A finding of the comparison as a finding about the host: some of these are no fault of it."""
+    if found["code"] == "file-unknown":  # the patch was loaded by hand
+        return finding("file-not-kept", name, name=name)
+    if found["code"] == "ineffective":  # its modules were unloaded, or come later
+        objects = [entry["name"] for entry in (interface.patch(name) or {"objects": []})["objects"]]
+        return finding("no-object-loaded", name, name=name, objects=join_limited(objects, MOST_NAMES))
+    return found
 
 
 def _rebooted(earlier, name, boot_id):

@@ -23,18 +23,6 @@ REFUSALS = {
 
 LONGEST_NAME = 55  # MODULE_NAME_LEN of a 64-bit kernel without the end (include/linux/moduleparam.h)
 ODD = re.compile(r"[^A-Za-z0-9_]")
-NAME = re.compile(r"(?!\.{1,2}\Z)[^/\s]+\Z")
-
-
-def module_name(text):
-    """A module's name in the kernel's spelling, with underscores instead of dashes.
-
-    Raises LivepatchError `bad-name` for an impossible name.
-    """
-    if not NAME.match(text):
-        raise LivepatchError(
-            "bad-name", f"name is {text!r}, and no module can have this name. Give the name of the patch's module.")
-    return text.replace("-", "_")
 
 
 def why_impossible(name):

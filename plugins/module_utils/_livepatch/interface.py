@@ -5,6 +5,7 @@
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.legacy_patches import KGRAFT, KPATCH
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kgraft import KgraftInterface
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kpatch import KpatchInterface
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import BASE, SysfsInterface
@@ -35,6 +36,12 @@ def interface_or_none(host):
         if host.is_dir(path):
             return adapter and adapter(host)
     return None
+
+
+def live_patch_names(host, interface):
+    """The names of every live patch in the kernel, also of disabled ones; `interface` can be None."""
+    shown = [patch["name"] for patch in interface.patches()] if interface else []
+    return shown + [module["name"] for module in disabled_modules(host, shown)]
 
 
 def interface_adapter(host):

@@ -40,19 +40,22 @@ class SysfsInterface(Adapter):
     def patch(self, name):
         """One patch, or None without its directory.
 
-        Shape: `name`, `state`, `replace` (None before Linux 6.11), `stack_order` (None before 6.14), `objects`: a list
-        of `name`, `patched`, `functions`: a list of `name` and `sympos`.
+        Shape: `name`, `state`, `replace` (None before Linux 6.11), `replace_set` (None on a kernel without replace
+        sets, see replacement.py), `stack_order` (None before 6.14), `objects`: a list of `name`, `patched`,
+        `functions`: a list of `name` and `sympos`.
         """
         base = f"{BASE}/{name}"
         state = self._shown_state(name)
         if state is None:
             return None
         replace = self.host.read_or(f"{base}/replace")
+        replace_set = self.host.read_or(f"{base}/replace_set")
         order = self.host.read_or(f"{base}/stack_order")
         return {
             "name": name,
             "state": state,
             "replace": None if replace is None else replace == "1",
+            "replace_set": None if replace_set is None else int(replace_set),
             "stack_order": None if order is None else int(order),
             "objects": [self._object(base, entry, state) for entry in self.host.names(base)
                         if self.host.is_dir(f"{base}/{entry}") and entry != "power"],

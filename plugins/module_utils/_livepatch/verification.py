@@ -125,7 +125,7 @@ def _object_findings(host, patch):
             yield _unpatched(host, entry["name"], facts)
     absent = [entry["name"] for entry in patch["objects"] if not _is_present(host, entry["name"])]
     if absent and len(absent) == len(patch["objects"]):
-        yield finding("no-object-loaded", patch["name"], name=patch["name"], objects=join_limited(absent, MOST_NAMES))
+        yield finding("ineffective", patch["name"], name=patch["name"], objects=join_limited(absent, MOST_NAMES))
 
 
 def _unpatched(host, entry, facts):

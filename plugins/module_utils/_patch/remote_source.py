@@ -11,33 +11,33 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file i
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile, read_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.packages import owning_package
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import is_wanted, label_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 MOST_FILES = 500  # each is read and uncompressed: the kernel's own 4000 would take minutes
 
-LivePatchFile = namedtuple("LivePatchFile", "path name release")
+LivePatchFile = namedtuple("LivePatchFile", "path name release version")
 
 
-def located(host, offer, name):
+def located(host, offer, name, version=None):
     """An offer with the path of this host's own build in the place of a directory on the host.
 
     Without such a build, `path` is None, and `builds` has the name, the release and the architecture of the others. Any
-    other offer stays as it is. Raises LivepatchError `name-needed`, `name-not-in-bundle`, `several-builds`,
-    `too-many-files`, and as `open_image` does for a file that cannot be read, if no other one fits.
+    other offer stays as it is. Raises LivepatchError `name-needed`, `name-not-in-bundle`, `version-not-in-bundle`,
+    `several-builds`, `too-many-files`, and as `open_image` does for a file that cannot be read, if no other one fits.
     """
     if not offer or offer["kind"] != "host" or not host.is_dir(offer["path"]):
         return offer
     source = offer["path"]
     found, failure = _live_patches(host, source)
-    fitting = [file for file in found if file.release == host.release() and name in (None, file.name)]
+    wanted = [file for file in found if is_wanted(file._asdict(), name, version)]
+    fitting = [file for file in wanted if file.release == host.release()]
     if not fitting:
         if failure:
             raise failure
-        if name and found and name not in {file.name for file in found}:
-            raise LivepatchError(
-                "name-not-in-bundle",
-                f"{source} on the host holds no patch called {name}. Correct name. It holds: {_names(found)}.")
+        if found and not wanted:
+            raise _not_held(source, found, name, version)
         builds = [{"name": file.name, "release": file.release, "arch": host.machine()} for file in found]
         return dict(offer, path=None, builds=builds)
     if len({file.name for file in fitting}) > 1:
@@ -46,6 +46,19 @@ def located(host, offer, name):
             f"{source} on the host holds several patches for kernel {host.release()} ({_names(fitting)}). Choose one "
             "with name, in a playbook with livepatch_name.")
     return dict(offer, path=_only_build(host, fitting))
+
+
+def _not_held(source, found, name, version):
+    named = [file for file in found if is_wanted(file._asdict(), name)]
+    if not named:
+        return LivepatchError(
+            "name-not-in-bundle",
+            f"{source} on the host holds no patch called {name}. Correct name. It holds: {_names(found)}.")
+    known = ", ".join(sorted({label_of(file._asdict()) for file in named}))
+    return LivepatchError(
+        "version-not-in-bundle",
+        f"{source} on the host holds no version {version} of {name or 'its patches'}. Correct version. It holds: "
+        f"{known}.")
 
 
 def package_of(host, offer):
@@ -78,7 +91,7 @@ def _live_patches(host, source):
         if fields.get("livepatch") == "Y":
             name = fields.get("name") or os.path.basename(path).partition(".ko")[0]
             release = fields.get("vermagic", "").partition(" ")[0]
-            found.append(LivePatchFile(path, name.replace("-", "_"), release))
+            found.append(LivePatchFile(path, name.replace("-", "_"), release, fields.get("version")))
     return found, failure
 
 

@@ -199,7 +199,7 @@ def without(entries, name):
 
 
 def accepted_with(ledger, stack, entry, replaces, now):
-    """The ledger's `accepted` with one more entry; entries that do not run stay, unless the new patch `replaces` them.
+    """The ledger's `accepted` with one more entry; entries that do not run stay, unless `replaces(entry)`.
 
     Entries that run are in the order of the stack.
     """
@@ -209,7 +209,7 @@ def accepted_with(ledger, stack, entry, replaces, now):
     known.append(dict(entry, since=now))
     running = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
     running = [one for one in running if one]
-    return elsewhere + in_order(known, [] if replaces else [one for one in known if one not in running], running)
+    return elsewhere + in_order(known, [one for one in known if one not in running and not replaces(one)], running)
 
 
 def in_order(known, idle, running):

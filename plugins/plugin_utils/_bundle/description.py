@@ -126,7 +126,7 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
         "klp_relocations": read_klp_relocations(elf),
         "signature": read_signature(data),
         "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _orc_header(elf)},
-        "btf": elf.section(".BTF") is not None,
+        "btf": _has_types(elf),
         "btf_base": elf.section(".BTF.base") is not None,
     })
 
@@ -222,6 +222,15 @@ def _orc_header(elf: ModuleImage) -> str | None:
     if len(formats) > _MAX_ORC_FORMATS:
         raise _damaged(".orc_header")
     return b"".join(formats).hex()
+
+
+def _has_types(elf: ModuleImage) -> bool:
+    """Whether the kernel would look at type information: it ignores an empty .BTF as it ignores a missing one.
+
+    Source: btf_module_notify() in kernel/bpf/btf.c. klp-build removes the section.
+    """
+    section = elf.section(".BTF")
+    return section is not None and section.size > 0
 
 
 def _damaged(section: str) -> PatchFileError:

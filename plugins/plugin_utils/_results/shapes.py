@@ -86,19 +86,31 @@ _KERNEL = Keys({
     "taints": Items(Keys({"letter": Text(8), "meaning": Text(200, cut=True)}), 128),
     "lockdown": Text(64, cut=True, null=True), "signatures": Keys({"enforced": MAYBE_FLAG}),
     "modules_disabled": MAYBE_FLAG})
+_CVE, _DAY, MAYBE_VERSION = Text(64), Text(16, null=True), Text(128, null=True)
+_CVES = Items(_CVE, 5000, keep="first", title="cves")
+_NOT_COVERED = Items(
+    Keys({"cve": _CVE, "reason": Text(1000, cut=True)}), 5000, keep="first", title="not_covered")
+_METADATA = Keys({
+    "cves": _CVES, "not_covered": _NOT_COVERED, "summary": Text(4000, cut=True, null=True),
+    "advisory": Text(2000, cut=True, null=True), "version": MAYBE_VERSION, "expires": _DAY,
+    "effective_kernel": MAYBE_RELEASE, "kernel_build_id": MAYBE_DIGEST}, null=True)
 _LIVEPATCH = Keys({
     "kernel": _KERNEL,
     "interface": Text(16, choices=("livepatch", "kpatch", "kgraft", "none")),
     "patches": Items(Keys({
-        "name": NAME, "state": Text(16, choices=STATES_IN_KERNEL), "replace": MAYBE_FLAG, "stack_order": MAYBE_WHOLE,
-        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE}),
+        "name": NAME, "state": Text(16, choices=STATES_IN_KERNEL), "replace": MAYBE_FLAG, "replace_set": MAYBE_WHOLE,
+        "stack_order": MAYBE_WHOLE,
+        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE,
+        "version": MAYBE_VERSION, "metadata": _METADATA}),
         MOST_PATCHES),
+    "coverage": Keys({
+        "cves": _CVES, "not_covered": _NOT_COVERED, "effective_kernel": MAYBE_RELEASE, "expires": _DAY}, null=True),
     "transition": Keys({
         "name": NAME, "state": Text(16, choices=("enabling", "disabling")), "blockers": BLOCKERS}, null=True),
     "leftovers": Items(Keys({"name": NAME, "build_id": MAYBE_DIGEST, "refcnt": MAYBE_WHOLE}), MOST_PATCHES),
     "kept": Items(Keys({
         "name": NAME, "release": RELEASE, "arch": Text(64), "sha256": MAYBE_DIGEST, "build_id": MAYBE_DIGEST,
-        "size": MAYBE_WHOLE}), 5000),
+        "size": MAYBE_WHOLE, "version": MAYBE_VERSION}), 5000),
     "other_tools": Items(Keys({"name": Text(128, cut=True), "active": FLAG, "effect": Text(1000, cut=True)}), 100),
     "changing": CHANGING,
     "journal": _JOURNAL,

@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbook
     NAME,
     ON_STALL,
     SOURCE,
+    VERSION,
     read_transition_timeout,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.budget import Budget, parse_budget
@@ -50,6 +51,7 @@ class Options:
 
     src: str
     name: str | None
+    version: str | None
     state: str
     soak: int
     trial: int | None
@@ -70,7 +72,8 @@ class Options:
     def as_record(self, covered: int | None = None) -> dict[str, t.Any]:
         """The `options` of the record; the budget in hosts is None before the plan."""
         return {
-            "src": self.src, "name": self.name, "state": self.state, "soak": self.soak, "trial": self.trial,
+            "src": self.src, "name": self.name, "version": self.version, "state": self.state, "soak": self.soak,
+            "trial": self.trial,
             "transition_timeout": self.transition_timeout, "on_stall": self.on_stall,
             "budget": {
                 "asked": self.failure_budget.asked,
@@ -102,6 +105,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
     return Options(
         src=src,
         name=values.text("name", NAME),
+        version=values.text("version", VERSION),
         state=values.choice("state", STATES),
         soak=values.number("soak", SOAK, 0, LONGEST_SOAK),
         trial=values.optional_number("trial", 1, LONGEST_TRIAL),

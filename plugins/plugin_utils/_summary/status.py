@@ -37,6 +37,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     text_from,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import (
+    cohort_coverage,
+    coverage_lines,
+    read_coverage,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, Values
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
@@ -156,6 +161,7 @@ class HostStatus:
         self.transition: Mapping[str, t.Any] | None = info.get("transition")
         self.changing: Mapping[str, t.Any] | None = info.get("changing")
         self.drift: Sequence[Finding] | None = info.get("drift")
+        self.cves = read_coverage(info)
         self.patches = [self._patch(patch) for patch in info["patches"]]
         self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in info.get("quarantined") or []]
 
@@ -217,6 +223,7 @@ def _cohorts(
                 {"host": host, "interface": seen[host].interface} for host in hosts if verdicts[host] == "unsupported"],
             "untold": [host for host, status in members.items() if status.drift is None],
             "drift": by_code({host: status.drift or [] for host, status in members.items()}),
+            **cohort_coverage({host: status.cves for host, status in members.items()}),
             **_compare(members, choices),
         })
     return cohorts
@@ -286,6 +293,7 @@ def _facts(verdict: str, status: HostStatus | None, choice: Choice | None) -> di
             kernel=printable(status.kernel[0]), arch=printable(status.kernel[1]),
             patches=[{"name": patch["name"], "state": patch["state"]} for patch in status.patches],
             quarantined=[patch["name"] for patch in status.quarantined],
+            effective_kernel=status.cves["effective_kernel"],
             drift=None if status.drift is None else list(dict.fromkeys(
                 truncate(one["code"], LONGEST_CODE) for one in worst_of(status.drift, MOST_CODES))))
     if choice:
@@ -320,6 +328,7 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     if cohort["unpatched"]:
         lines.append(f"  no live patch on {join_hosts(cohort['unpatched'])}")
     lines.extend(_comparison_lines(cohort))
+    lines.extend(coverage_lines(cohort))
     if cohort["unsupported"]:
         hosts = [f"{one['host']} (interface {one['interface']})" for one in cohort["unsupported"]]
         lines.append(f"  cannot be live patched by this collection: {join_hosts(hosts)}")

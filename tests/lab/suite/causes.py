@@ -108,13 +108,15 @@ UNREADABLE = [
     Cause("not_elf", "not-elf", "blocker", ENOEXEC),
 ]
 
+# Patches of modules that are not loaded: the kernel takes them, and none of their functions is in effect.
+WITHOUT_EFFECT = ("holder_fix", "target_fix", "target_misfit")
 # Patches that the kernel takes, each with the warnings that it gets on a kernel without patches and lab modules.
 HEALTHY = {
     "cmdline_cumulative_1": set(),
     "cmdline_v1": set(),
     "cmdline_v1_rebuilt": set(),
     "cmdline_v2": set(),
-    "holder_fix": {"no-object-loaded", "object-unknown"},
+    "holder_fix": {"object-unknown"},
     "klp_symbol": set(),
     "no_orc": {"orc-missing"},
     "panic_soon": set(),
@@ -125,8 +127,8 @@ HEALTHY = {
     "states_v1": set(),
     "states_v2": set(),
     "tables_at_run_time": {"tables-opaque"},
-    "target_fix": {"no-object-loaded", "object-unknown"},
-    "target_misfit": {"no-object-loaded", "object-unknown"},
+    "target_fix": {"object-unknown"},
+    "target_misfit": {"object-unknown"},
     "warn_soon": set(),
     "with_params": set(),
 }

@@ -255,3 +255,40 @@ def test_odd_texts_are_shown_without_what_controls_a_terminal(odd):
     lines = SUMMARIZE({"a": odd})["lines"]
     assert all(line.isprintable() for line in lines)
     assert lines[-1].startswith("1 host: 1 ")
+
+
+COVERAGE = {
+    "cves": ["CVE-2026-1111", "CVE-2026-2222"], "effective_kernel": "6.1.0-60-amd64", "expires": None,
+    "not_covered": [{"cve": "CVE-2026-3333", "reason": "it changes data"}]}
+
+
+def test_what_the_patches_cover_is_told_by_hosts_with_the_same_coverage():
+    summary = SUMMARIZE({
+        "a": answer(patch(), coverage=COVERAGE), "b": answer(patch(), coverage=COVERAGE), "c": answer(patch()),
+        "d": answer(patch(), coverage=dict(COVERAGE, cves=["CVE-2026-1111"], not_covered=[], effective_kernel=None))})
+    cohort = summary["cohorts"][0]
+    assert cohort["cves"] == [
+        {"cves": ["CVE-2026-1111"], "hosts": ["d"]},
+        {"cves": ["CVE-2026-1111", "CVE-2026-2222"], "hosts": ["a", "b"]}]
+    assert cohort["not_covered"] == [{"cve": "CVE-2026-3333", "reason": "it changes data", "hosts": ["a", "b"]}]
+    assert cohort["effective_kernels"] == [{"kernel": "6.1.0-60-amd64", "hosts": ["a", "b"]}]
+    assert summary["lines"][2:-1] == [
+        "  effective kernel 6.1.0-60-amd64 on a, b",
+        "  free of CVE-2026-1111 on d", "  free of CVE-2026-1111, CVE-2026-2222 on a, b",
+        "  no live patch closes CVE-2026-3333 on a, b: it changes data"]
+    assert [summary["artifact"]["hosts"][host]["effective_kernel"] for host in "acd"] == ["6.1.0-60-amd64", None, None]
+
+
+@pytest.mark.parametrize("told", [
+    None, 5, [], {}, {"cves": 5, "not_covered": 5, "effective_kernel": 5},
+    {"cves": [5], "not_covered": [5, {"cve": 1}]},
+    {"cves": None, "not_covered": [{"cve": "a"}], "effective_kernel": ""}])
+def test_no_coverage_of_a_host_breaks_it(told):
+    cohort = SUMMARIZE({"a": answer(patch(), coverage=told)})["cohorts"][0]
+    assert (cohort["cves"], cohort["not_covered"], cohort["effective_kernels"]) == ([], [], [])
+
+
+def test_a_coverage_without_control_characters_reaches_the_terminal():
+    told = {
+        "cves": ["a\x1bb"], "not_covered": [{"cve": "c\x1bd", "reason": "e\x1bf"}], "effective_kernel": "g\x1bh"}
+    assert all(line.isprintable() for line in SUMMARIZE({"a": answer(patch(), coverage=told)})["lines"])

@@ -125,8 +125,8 @@ def test_check_mode_reaches_the_job(kernel, run, delivered):
 def test_what_the_other_modules_return(kernel, run, delivered):
     run("patch", src="fix.ko", offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
-        "accepted", "boot", "changing", "drift", "interface", "journal", "journal_unreadable", "kept", "kernel",
-        "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
+        "accepted", "boot", "changing", "coverage", "drift", "interface", "journal", "journal_unreadable", "kept",
+        "kernel", "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])

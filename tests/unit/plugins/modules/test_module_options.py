@@ -29,6 +29,8 @@ FIX = SimulatedPatch()
     ("patch", {"name": "fix", "state": "absent", "force": True}, "Unsupported parameters"),
     ("patch", {"name": "fix", "state": "absent", "trial": 60}, "trial is 60. Give 0 for none"),
     ("patch", {"src": "fix.ko", "trial": -1}, "trial is -1. Give 0 for none, or up to 2592000 seconds"),
+    ("patch", {"name": "fix", "state": "absent", "version": "1.0"}, "version is set without src"),
+    ("patch_verify", {"version": "1.0"}, "version is set without src"),
     ("patch_rollback", {}, "The journal has no earlier change of this kernel's live patches to roll back"),
     ("patch_rollback", {"to": "earlier"}, "The journal has no change called earlier of this kernel"),
     ("patch_check", {}, "src is missing. Name a patch file or a bundle."),

@@ -22,7 +22,8 @@ NOTHING = {"replaces": [], "rollback": {"possible": None, "to": [], "reasons": [
 @pytest.fixture
 def judge(kernel):
     """judge(patch): what the module `patch_check` does, without the file."""
-    return lambda patch=FIX, report_only=True, name=None: check_host(kernel, patch.offer(), name, report_only)
+    return lambda patch=FIX, report_only=True, name=None: check_host(
+        kernel, patch.offer(), name, report_only=report_only)
 
 
 def blockers(result):

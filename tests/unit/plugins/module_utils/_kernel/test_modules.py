@@ -11,7 +11,6 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
-    module_name,
     remove_module,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -88,12 +87,6 @@ def test_a_refused_removal_is_told(kernel, name, code):
     assert error.code == code
     assert error.message.startswith(
         f"The kernel refuses to unload the module fix with {name} ({getattr(errno, name)}): ")
-
-
-@pytest.mark.parametrize("text, name", [
-    ("fix", "fix"), ("livepatch-cve-2026-1234", "livepatch_cve_2026_1234"), ("a_b.c", "a_b.c")])
-def test_a_name_as_the_kernel_spells_it(text, name):
-    assert module_name(text) == name
 
 
 def test_a_file_that_goes_while_it_is_read_is_no_failure(kernel):

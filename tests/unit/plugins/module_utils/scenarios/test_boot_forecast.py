@@ -180,7 +180,7 @@ def test_a_patch_that_is_tied_to_another_build_of_the_kernel_is_not_forecast(
     if restarts:
         reboot(host)
         systemd.stop_all()
-        assert failure(boot, host).code in ("kernel-build-mismatch", "kernel-build-unknown")
+        assert failure(boot, host).code in ("wrong-kernel-build", "kernel-build-unknown")
         assert stack(host, interface) == ["one"]
     assert forecast(host) == (["one"], ["accepted-for-other-kernel-build"])
 

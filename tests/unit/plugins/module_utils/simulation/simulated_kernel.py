@@ -49,7 +49,7 @@ class SimulatedKernel(Host):
     `now()` starts at 0. `forbidden` are paths that this process may not read, `removal_errno` is what delete_module
     fails with. `commands` are those that were run and `spawned` those that were started, as lists of words; `answer`
     gives the status and the output of one. What ends trials is at once on its guard. What is not in `owners`, as a
-    user and a mode, is root's alone.
+    user and a mode, is root's alone. With `replace_sets` it is a kernel as proposed: see _replaced_by.
     """
 
     def __init__(self, directory):
@@ -58,6 +58,7 @@ class SimulatedKernel(Host):
         self.loads = []
         self.forbidden = ()
         self.removal_errno = None
+        self.replace_sets = False
         self.commands = []
         self.spawned = []
         self.answer = lambda argv: (0, "ready" if argv[-1] == "ready" else "")
@@ -170,6 +171,8 @@ class SimulatedKernel(Host):
             raise error_of(errno.EEXIST)
         if self._moving:
             raise error_of(errno.EBUSY)
+        if self.replace_sets and self._conflicts(patch):
+            raise error_of(errno.EINVAL)
         if patch["refused"]:
             code, lines = patch["refused"]
             self.say(*lines)
@@ -252,6 +255,8 @@ class SimulatedKernel(Host):
         base = f"{LIVEPATCH}/{patch['name']}"
         for attribute, content in (("enabled", "0\n"), ("transition", "0\n"), ("force", "")):
             self.put(f"{base}/{attribute}", content)
+        if self.replace_sets:
+            self.put(f"{base}/replace_set", f"{patch['replace_set']}\n")
         for entry, functions in patch["objects"].items():
             present = entry == "vmlinux" or self.exists(f"/sys/module/{entry}")
             self.put(f"{base}/{entry}/patched", "1\n" if present else "0\n")
@@ -317,7 +322,19 @@ class SimulatedKernel(Host):
         self._show_hooks()
 
     def _replaced_by(self, name):
-        return [one for one in self._patches if one != name] if self._patches[name]["replace"] else []
+        """With replace sets as proposed for Linux: the patches of the same set, whatever their `replace`."""
+        others = [one for one in self._patches if one != name]
+        if self.replace_sets:
+            return [one for one in others if self._patches[one]["replace_set"] == self._patches[name]["replace_set"]]
+        return others if self._patches[name]["replace"] else []
+
+    def _conflicts(self, patch):
+        """Whether a patch of another set has a function in common with this one."""
+        functions = {(entry, tuple(function)) for entry, found in patch["objects"].items() for function in found}
+        return any(
+            functions.intersection((entry, tuple(function)) for entry, found in other["objects"].items()
+                                   for function in found)
+            for other in self._patches.values() if other["replace_set"] != patch["replace_set"])
 
     def _free_later(self, name):
         """The directory goes first, the kernel's reference after it, unless a forced transition keeps it for ever."""

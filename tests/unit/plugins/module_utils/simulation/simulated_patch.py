@@ -15,11 +15,13 @@ class SimulatedPatch:
 
     `objects` is {object: functions}, a function being its name or (name, sympos). `refused` is None, or the errno's
     name and the lines that the kernel logs when it refuses the load. `defect` is what the kernel does not do although
-    the file claims it: `unlisted` (no directory of the functions), `unhooked` (no ftrace), or None.
+    the file claims it: `unlisted` (no directory of the functions), `unhooked` (no ftrace), or None. `replace_set` is
+    what a kernel with replace sets finds in it; the description does not tell it.
     """
 
     def __init__(
-            self, name="fix", build_id=BUILD_ID, objects=None, replace=False, refused=None, defect=None, **described):
+            self, name="fix", build_id=BUILD_ID, objects=None, replace=False, refused=None, defect=None,
+            replace_set=0, **described):
         objects = {"vmlinux": [FUNCTION]} if objects is None else objects
         functions = {
             entry: [(item, 0) if isinstance(item, str) else item for item in items] for entry, items in objects.items()}
@@ -27,7 +29,7 @@ class SimulatedPatch:
         self.build_id = build_id
         self.image = json.dumps({
             "name": name, "build_id": build_id, "objects": functions, "replace": replace, "refused": refused,
-            "defect": defect}, sort_keys=True).encode("utf-8")
+            "defect": defect, "replace_set": replace_set}, sort_keys=True).encode("utf-8")
         self.sha256 = hashlib.sha256(self.image).hexdigest()
         self.description = dict({
             "schema": 3, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,

@@ -74,6 +74,16 @@ def test_identity(build_module):
     assert {key: description[key] for key in expected} == expected
 
 
+@pytest.mark.parametrize(("content", "btf"), [(b"types", True), (b"", False)])
+def test_an_empty_section_of_types_is_none_to_the_kernel(build_module, tmp_path, content, btf):
+    (tmp_path / "types").write_bytes(content)
+    module = tmp_path / "fix.ko"
+    subprocess.run(
+        ["objcopy", "--add-section", f".BTF={tmp_path / 'types'}", build_module("plain"), module], check=True)
+    assert b".BTF\0" in module.read_bytes()
+    assert describe(module)["btf"] is btf
+
+
 def test_a_parameter_with_functions_of_its_own_is_known_without_a_type(build_module):
     known = describe(build_module("plain"))["parameters"]
     assert describe(build_module("plain", "-DPARAMETER"))["parameters"] == {**known, "level": ""}

@@ -15,8 +15,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 
 EMPTY = [None, "", "  ", "\n", []]
 RECORD = {
-    "src": "patches/", "name": None, "state": "accepted", "soak": 300, "trial": None, "transition_timeout": 90,
-    "on_stall": "reverse", "budget": {"asked": "0", "hosts": None}, "on_breach": "rollback_wave",
+    "src": "patches/", "name": None, "version": None, "state": "accepted", "soak": 300, "trial": None,
+    "transition_timeout": 90, "on_stall": "reverse", "budget": {"asked": "0", "hosts": None},
+    "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
     "ignore_findings": [], "adopt": False, "params": {},
 }
@@ -54,7 +55,7 @@ def test_a_source_is_needed(variables):
 
 
 @pytest.mark.parametrize(("name", "given", "read"), [
-    ("src", " /srv/fix.ko\n", "/srv/fix.ko"), ("name", "livepatch_fix", "livepatch_fix"),
+    ("src", " /srv/fix.ko\n", "/srv/fix.ko"), ("name", "livepatch_fix", "livepatch_fix"), ("version", " 1.10", "1.10"),
     ("state", "enabled ", "enabled"), ("on_stall", "wait", "wait"), ("on_breach", "hold", "hold"),
     ("soak", 0, 0), ("soak", "600", 600), ("soak", 60.0, 60), ("soak", " 86400 ", 86400), ("trial", "2592000", 2592000),
     ("transition_timeout", 1, 1), ("report_dir", "reports", "reports"),
