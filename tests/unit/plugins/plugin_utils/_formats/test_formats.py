@@ -186,8 +186,14 @@ def test_on_other_machines_replace_is_not_claimed_where_code_can_set_it(build_mo
     assert description["replace"] is None
 
 
+# It loads the addresses of the patch and of the function, one after the other, before it sets replace.
+INDIRECT = (
+    'struct klp_patch *one = &patch; __asm__ volatile("" : "+r"(one)); '
+    'int (*enable)(struct klp_patch *) = klp_enable_patch; __asm__ volatile("" : "+r"(enable)); '
+    "one->replace = true; return enable(one)")
 # What the init function does directly before it enables the patch.
-ALWAYS = [("patch.replace = true", ()), ("take(&patch)", ()), ("pointer->replace = true", ("-DPOINTER",))]
+ALWAYS = [
+    ("patch.replace = true", ()), ("take(&patch)", ()), ("pointer->replace = true", ("-DPOINTER",)), (INDIRECT, ())]
 
 
 @pytest.mark.parametrize(("statement", "flags"), ALWAYS)
