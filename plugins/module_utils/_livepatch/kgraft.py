@@ -75,7 +75,7 @@ class KgraftInterface(Adapter):
                 functions.setdefault(row["Object"], []).append(row)
         return {
             "name": name, "state": self._state(name, rows, self._in_transition(tables)),
-            "replace": None if replace is None else replace == "1", "stack_order": None,
+            "replace": None if replace is None else replace == "1", "replace_set": None, "stack_order": None,
             "objects": [_object(entry, functions[entry]) for entry in sorted(functions)],
         }
 

@@ -32,7 +32,8 @@ class KpatchInterface(Adapter):
             return None
         base = f"{KPATCH}/{name}"
         return {
-            "name": name, "state": "enabled" if enabled == "1" else "disabled", "replace": None, "stack_order": None,
+            "name": name, "state": "enabled" if enabled == "1" else "disabled",
+            "replace": None, "replace_set": None, "stack_order": None,
             "objects": [{"name": entry, "patched": enabled == "1" and self.is_present(entry),
                          "functions": self.functions_below(f"{base}/{entry}")}
                         for entry in self.host.names(base) if self.host.is_dir(f"{base}/{entry}") and entry != "power"],

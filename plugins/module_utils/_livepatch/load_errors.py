@@ -54,8 +54,6 @@ LOG_CAUSES = (
     (r"failed to register ftrace handler for function '(?P<symbol>[^']+)'", "ftrace-busy",
      "another user of ftrace, such as a kprobe or a BPF program, holds {symbol}, or kernel.ftrace_enabled is 0. Stop "
      "that user, or set kernel.ftrace_enabled to 1"),
-    (r"cannot create duplicate filename '/kernel/livepatch/[^/']+/(?P<path>[^']+)'", "duplicate-function",
-     "it patches {path} twice. Correct the patch"),
     (r"pre-patch callback failed for object '(?P<object>[^']+)'", "callback-refused",
      "its own pre-patch callback for {object} refused. Ask its author for the reason"),
     (r"is not compatible with the already installed livepatches", "states-incompatible",

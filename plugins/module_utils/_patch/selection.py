@@ -39,7 +39,8 @@ def select_build(host, store, offer, name, version=None):
         build = _bundle_build(host, offer["builds"], name, version)
     else:
         build = _host_build(host, store, offer) if offer["kind"] == "host" else offer["builds"][0]
-        _check_wanted(build, name, version)
+        if build:
+            _check_wanted(build, name, version)
     if build and build.get("stub"):
         build = _in_full(store, build)
     return build and _with_replace_set(store, build)

@@ -51,8 +51,6 @@ TOLD = [
      "ftrace cannot redirect inlined"),
     ("EBUSY", "livepatch: failed to register ftrace handler for function 'probed' (-16)", "ftrace-busy",
      "holds probed, or kernel.ftrace_enabled is 0"),
-    ("EEXIST", "sysfs: cannot create duplicate filename '/kernel/livepatch/fix/vmlinux/one,1'", "duplicate-function",
-     "it patches vmlinux/one,1 twice"),
     ("ENODEV", "livepatch: pre-patch callback failed for object 'vmlinux'", "callback-refused",
      "pre-patch callback for vmlinux refused"),
     ("EINVAL", "livepatch: Livepatch patch (fix) is not compatible with the already installed livepatches.",

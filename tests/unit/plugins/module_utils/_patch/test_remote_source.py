@@ -115,7 +115,7 @@ def test_the_chosen_file_is_read_by_the_controller_and_loaded_and_its_package_na
     fix = SimulatedPatch()
     path = f"{SOURCE}/{HERE}/fix.ko"
     kernel.put(path, fix.image)
-    chosen = remote_source.LivePatchFile(path, "fix", HERE)
+    chosen = remote_source.LivePatchFile(path, "fix", HERE, None)
     monkeypatch.setattr(remote_source, "_live_patches", lambda _host, _source: ([chosen], None))
     with pytest.raises(ControllerRequest) as caught:
         apply(offer=offer())
