@@ -22,6 +22,7 @@ from .qmp import Monitor
 
 SSH_TIMEOUT = 300.0
 INCOMING_TIMEOUT = 120.0
+GREETING_TIMEOUT, LONGEST_GREETING_TIMEOUT = 2.0, 60.0
 
 
 class Machine:
@@ -111,17 +112,16 @@ class Machine:
             raise LabError("push-failed", f"Could not copy {local} to {remote} on {self.name}: {result.stderr.strip()}")
 
     def answers(self) -> bool:
-        """Whether sshd answers now; QEMU takes the connection whatever listens, so only sshd's greeting counts."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.ssh_port), timeout=2) as connection:
-                return connection.recv(4) == b"SSH-"
-        except OSError:
-            return False
+        """Whether sshd answers now."""
+        return self._is_greeted(GREETING_TIMEOUT) is True
 
     def wait_for_ssh(self, timeout: float = SSH_TIMEOUT) -> None:
         """Return when sshd answers; raises LabError `machine-ended` or `machine-silent`."""
-        patience = self.patience(timeout)
-        while not self.answers():
+        patience, greeting_timeout = self.patience(timeout), GREETING_TIMEOUT
+        while not (greeted := self._is_greeted(greeting_timeout)):
+            if greeted is None:
+                # sshd starts a process for each connection, so asking again and again keeps a slow machine from it.
+                greeting_timeout = min(2 * greeting_timeout, LONGEST_GREETING_TIMEOUT)
             if self._process is None or self._process.poll() is not None:
                 raise LabError("machine-ended", f"{self.name} ended before sshd answered; {end_of(self.qemu_log)}")
             if patience.is_over():
@@ -194,6 +194,16 @@ class Machine:
             self._children.wait(self._process)
             self._process = None
         self._monitor.close()
+
+    def _is_greeted(self, timeout: float) -> bool | None:
+        """Whether sshd sends its greeting, since QEMU takes the connection whatever listens; None if nothing comes."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.ssh_port), timeout=timeout) as connection:
+                return connection.recv(4) == b"SSH-"
+        except TimeoutError:
+            return None
+        except OSError:
+            return False
 
     def _run_to_its_end(self, words: list[str], patience: Patience) -> subprocess.CompletedProcess[str]:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -24,9 +24,9 @@ HARDWARE = (
 # What QEMU's monitor calls the end of the network that is outside the machine.
 NETWORK = "net"
 
-# panic=1: a machine that crashes starts again after a second, as a server would.
-# Where many machines share a processor, what starts them takes longer than systemd waits for it.
+# On a busy host, the services of a machine start later than systemd's limits allow.
 PATIENCE = "systemd.default_timeout_start_sec=1200 systemd.service_watchdogs=0"
+# panic=1: a machine that crashes starts again after a second, as a server would.
 KERNEL_COMMAND_LINE = f"console=ttyS0 root=/dev/vda rw net.ifnames=0 panic=1 {PATIENCE} quiet"
 
 

@@ -42,10 +42,14 @@ def all_files(machines, patches):
 
 
 @pytest.fixture(scope="module")
-def checked(all_files, playbooks, patches):
-    """The result of patch_check for every file, on a kernel without patches, out of one playbook."""
+def checked(request, all_files, playbooks, patches):
+    """The result of patch_check for each file of the tests to run, on a kernel without patches, out of one playbook."""
     all_files.clean()
-    files = [file for file in (*HEALTHY, *(cause.file for cause in FILES)) if file in patches]
+    asked = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    wanted = {"cmdline_v1", *(params["file"] for params in asked if "file" in params)}
+    wanted |= {params["cause"][0].file for params in asked if "cause" in params}
+    known = dict.fromkeys((*HEALTHY, *(cause.file for cause in FILES)))
+    files = [file for file in known if file in wanted and file in patches]
     tasks = [task(file, "patch_check", src=patches[file], report_only=True) for file in files]
     outcome = playbooks.run(tasks, all_files.name)
     assert outcome.code == 0, outcome.output

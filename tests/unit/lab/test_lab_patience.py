@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -102,6 +104,44 @@ def test_what_a_command_says_while_the_machine_still_has_time_is_kept_in_full(tm
     monkeypatch.setattr(machine, "patience", lambda seconds: SimpleNamespace(seconds=seconds, is_over=is_over))
     done = machine.ssh("true", check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, "first\nthird\n", "second\n")
+    machine.destroy()
+
+
+def test_a_slow_sshd_is_given_more_time_and_not_asked_more_often(tmp_path, monkeypatch):
+    machine = Machine("lab1", Image(tmp_path), Keys(tmp_path), tmp_path, Children())
+    machine._process = SimpleNamespace(poll=lambda: None, pid=os.getpid())
+    # Nothing in time, refused while it starts, and at last its greeting.
+    answers, asked = iter([None, None, False, None, True]), []
+
+    def is_greeted(timeout):
+        asked.append(timeout)
+        return next(answers)
+    monkeypatch.setattr(machine, "_is_greeted", is_greeted)
+    machine.wait_for_ssh()
+    assert asked == [2.0, 4.0, 8.0, 8.0, 16.0]
+    machine._process = None
+    machine.destroy()
+
+
+@pytest.mark.parametrize(("says", "greeted"), [
+    (b"SSH-2.0-OpenSSH", True), (b"HTTP", False), (b"", False), (None, None)])
+def test_only_the_greeting_of_sshd_counts(tmp_path, says, greeted):
+    machine = Machine("lab1", Image(tmp_path), Keys(tmp_path), tmp_path, Children())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        machine.ssh_port = server.getsockname()[1]
+
+        def serve():
+            connection, _address = server.accept()
+            with connection:
+                if says is None:
+                    connection.recv(1)  # until the other end gives up
+                else:
+                    connection.sendall(says)
+        with ThreadPoolExecutor() as pool:
+            serving = pool.submit(serve)
+            assert machine._is_greeted(0.2 if says is None else 60) is greeted
+            serving.result()
+    assert machine._is_greeted(60) is False
     machine.destroy()
 
 
