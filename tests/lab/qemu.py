@@ -16,10 +16,11 @@ MEMORY_MIB = 512
 
 HARDWARE = (
     "-nodefaults", "-no-user-config", "-display", "none",
-    "-machine", "pc,usb=off,vmport=off,smbus=off,memory-backend=memory",
     "-cpu", "qemu64,+rdrand,+smep,+smap", "-smp", "2", "-m", f"{MEMORY_MIB}M",
     "-rtc", "base=utc,clock=host", "-device", "virtio-rng-pci",
 )
+
+MACHINE = "pc,usb=off,vmport=off,smbus=off,memory-backend=memory"
 
 # What QEMU's monitor calls the end of the network that is outside the machine.
 NETWORK = "net"
@@ -53,7 +54,7 @@ def command(
         path, writable = memory
         backend = f"memory-backend-file,{backend},mem-path={_escaped(path)},share={'on' if writable else 'off'}"
     return [
-        PROGRAM, "-accel", _accelerator(image.release), *HARDWARE, "-object", backend,
+        PROGRAM, "-accel", _accelerator(image.release), "-machine", _machine(image), *HARDWARE, "-object", backend,
         "-kernel", str(image.vmlinuz), *(["-initrd", str(image.initrd)] if image.initrd else []),
         "-append", f"{KERNEL_COMMAND_LINE} {kernel_words}".rstrip(),
         "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
@@ -88,6 +89,11 @@ def _accelerator(release: str) -> str:
     """
     major, minor = (int(part) for part in re.findall(r"\d+", release)[:2])
     return f"tcg,thread={'multi' if (major, minor) <= (6, 1) else 'single'},tb-size=256"
+
+
+def _machine(image: Image) -> str:
+    """Without ACPI for a kernel that cannot read its tables, which finds no timer there."""
+    return MACHINE if image.configured_with("CONFIG_ACPI") else f"{MACHINE},acpi=off"
 
 
 def _escaped(path: Path) -> str:

@@ -22,8 +22,6 @@ _MAX_IMPORTS = 50_000
 _MAX_NAMES = 16 * 1024 * 1024  # in bytes, of all together
 # Of __versions, __version_ext_crcs and __version_ext_names.
 _MOST_BYTES = (_MAX_IMPORTS * VERSION_ENTRY, _MAX_IMPORTS * 4, _MAX_NAMES)
-# What klp-build leaves of a symbol that the livepatch core resolves (clone_reloc_klp() in tools/objtool/klp-diff.c).
-_TOMBSTONE = ".klp.tombstone."
 # Symbols that the module loader defines or ignores (simplify_symbols() in kernel/module/main.c).
 _OF_THE_LOADER = frozenset({"", ".TOC.", "_GLOBAL_OFFSET_TABLE_"})
 
@@ -37,9 +35,7 @@ def read_imports(image: ModuleImage) -> list[dict[str, t.Any]]:
     undefined = {
         symbol.name: symbol.binding == STB_WEAK
         for symbol in image.symbols
-        if symbol.section == SHN_UNDEF
-        and symbol.name not in _OF_THE_LOADER
-        and not symbol.name.startswith(_TOMBSTONE)
+        if symbol.section == SHN_UNDEF and symbol.name not in _OF_THE_LOADER
     }
     if len(undefined) > _MAX_IMPORTS:
         raise too_complex()
