@@ -20,7 +20,8 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_t
 
 # Where the variables of each playbook are listed: role and entry point.
 ENTRY_POINTS = {
-    "apply": ("apply", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"), "rollback": ("rollback", "main"),
+    "apply": ("apply", "main"), "build": ("build", "main"),
+    "preflight": ("preflight", "main"), "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
 WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved"}
