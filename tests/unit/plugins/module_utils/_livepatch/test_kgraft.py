@@ -50,7 +50,7 @@ def test_a_patch_is_loaded_verified_disabled_and_removed(kernel, kgraft, apply):
     result = apply(patch(objects={"vmlinux": ["one", ("two", 2)], "target": ["three"]}))
     assert (result["patch"]["state"], result["patch"]["transition_seconds"] > 0) == ("enabled", True)
     assert kgraft.patch("fix") == {
-        "name": "fix", "state": "enabled", "replace": False, "stack_order": None, "objects": [
+        "name": "fix", "state": "enabled", "replace": False, "replace_set": None, "stack_order": None, "objects": [
             {"name": "target", "patched": False, "functions": [{"name": "three", "sympos": 1}]},
             {"name": "vmlinux", "patched": True, "functions": [
                 {"name": "one", "sympos": 1}, {"name": "two", "sympos": 2}]}]}
