@@ -153,7 +153,7 @@ SHAPES = {
          "blockers": BLOCKERS},
         {"holder": CHANGING, **REFUSED}, diff=True, asks=True),
     "patch_check": Shape({
-        "compatible": FLAG, "patch": PATCH, "arch": Text(64), "findings": FINDINGS,
+        "compatible": FLAG, "patch": PATCH, "arch": Text(64), "kernel_build_id": MAYBE_DIGEST, "findings": FINDINGS,
         "forecast": Keys({
             "replaces": NAMES,
             "rollback": Keys({"possible": MAYBE_FLAG, "to": NAMES, "reasons": FINDINGS}),
