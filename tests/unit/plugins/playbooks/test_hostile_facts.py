@@ -145,7 +145,8 @@ WRONG = {
     "on_stall": ("panic", ("apply", "rollback", "rollout"), "is 'panic'. Give reverse, wait or force."),
     "rollback_to": ("orignal", ("rollback",), "is 'orignal'. Give previous, original or the name of a transaction"),
     "report_dir": (7, ("apply", "rollback", "rollout", "status"), "is 7. Give a directory on the controller."),
-    "name": (["a"], ("apply", "preflight", "rollout", "status"), "is ['a']. Give the name of a patch in the bundle."),
+    "name": (["a"], ("apply", "preflight", "rollout", "status"), "is ['a']. Give the name of a patch in the bundle"),
+    "version": (1.1, ("apply", "preflight", "rollout", "status"), "is 1.1. Give the version as a text, in YAML"),
     "fail_on_drift": ("maybe", ("status",), "is 'maybe'. Give true or false.")}
 
 
