@@ -135,6 +135,11 @@ arch:
   returned: when the build for the host could be chosen
   type: str
   sample: x86_64
+kernel_build_id:
+  description: The build-id of the running kernel, or V(none) if it does not show one.
+  returned: when the build for the host could be chosen
+  type: str
+  sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
 findings:
   description: The findings of the checks, in the order of the checks.
   returned: when the build for the host could be chosen

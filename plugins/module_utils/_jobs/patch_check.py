@@ -7,6 +7,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import empty_forecast, forecast
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
@@ -33,9 +34,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def check_host(host, offer, name, version=None, report_only=False):
     """Check everything about enabling a patch on this host; changes nothing.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`, and for a file on the host
-    `package` (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's code unless
-    `report_only`. A host without a build in the bundle is neither compatible nor an error.
+    Returns a dict of `compatible`, `patch`, `arch`, `kernel_build_id`, `findings`, `forecast` and `trial`, and for a
+    file on the host `package` (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's
+    code unless `report_only`. A host without a build in the bundle is neither compatible nor an error.
     """
     name = name if name is None else module_name(name)
     offer = located(host, offer, name, version)
@@ -63,7 +64,8 @@ def check_host(host, offer, name, version=None, report_only=False):
 def _result(host, compatible, patch, findings, prediction, ledger):
     trial = ledger["trial"]
     return {
-        "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(), "findings": findings,
+        "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(),
+        "kernel_build_id": kernel_build_id(host), "findings": findings,
         "forecast": prediction, "trial": trial and {"name": trial["name"], "seconds_left": seconds_left(host, trial)},
     }
 

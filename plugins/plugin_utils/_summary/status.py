@@ -208,7 +208,9 @@ def _cohorts(
         hostvars: Mapping[str, t.Any], choices: Mapping[str, Choice] | None) -> list[dict[str, t.Any]]:
     """Each cohort of the hosts with a result: its patches, their hosts, and the drift."""
     cohorts = []
-    for cohort, hosts in cohorts_of({host: status.kernel for host, status in seen.items()}, names, hostvars):
+    kernels, kernel_builds = ({host: getattr(status, key) for host, status in seen.items()}
+                              for key in ("kernel", "kernel_build"))
+    for cohort, hosts in cohorts_of(kernels, names, hostvars, kernel_builds):
         members = {host: seen[host] for host in hosts}
         cohorts.append({
             **cohort_dict(cohort), "hosts": hosts,
@@ -353,8 +355,6 @@ def _comparison_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     lines.extend(
         f"  enabled by name, but a build-id is missing, so the build is unknown: {one['name']} on "
         f"{join_hosts(one['hosts'])}" for one in cohort["unproven"])
-    if cohort["no_build"] and cohort["no_build"] != cohort["hosts"]:
-        lines.append(f"  no build for this build of the kernel: {join_hosts(cohort['no_build'])}")
     if cohort["undecided"]:
         lines.append(
             "  the build depends on the build-id of the kernel, and it is unknown on "

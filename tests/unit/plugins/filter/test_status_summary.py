@@ -188,7 +188,7 @@ def test_a_host_is_compared_with_the_build_for_its_build_of_the_kernel():
     assert {name: (one["covered"], one["coverage"]) for name, one in hosts.items()} == {
         "a": (True, "covered"), "b": (True, "other_build"), "c": (False, None), "d": (None, None)}
     assert summary["no_build"] == ["c"]
-    assert "  no build for this build of the kernel: c" in summary["lines"]
+    assert f"{KERNEL} x86_64, build 0c: 1 host: 1 accepted; no build for this kernel" in summary["lines"]
     assert "  the build depends on the build-id of the kernel, and it is unknown on d" in summary["lines"]
     builds = [{**build, "sha256": str(number) * 64, "file": "fix.ko", "objects": []}
               for number, build in enumerate(builds)]
@@ -292,3 +292,11 @@ def test_a_coverage_without_control_characters_reaches_the_terminal():
     told = {
         "cves": ["a\x1bb"], "not_covered": [{"cve": "c\x1bd", "reason": "e\x1bf"}], "effective_kernel": "g\x1bh"}
     assert all(line.isprintable() for line in SUMMARIZE({"a": answer(patch(), coverage=told)})["lines"])
+
+
+def test_hosts_with_other_builds_of_one_release_are_another_cohort():
+    told = {host: answer() for host in "ab"}
+    for host, build in (("a", "0a" * 20), ("b", "0b" * 20)):
+        told[host]["livepatch"]["kernel"]["build_id"] = build
+    assert [cohort["title"] for cohort in SUMMARIZE(told)["cohorts"]] == [
+        f"{KERNEL} x86_64, build 0a0a0a0a0a0a", f"{KERNEL} x86_64, build 0b0b0b0b0b0b"]

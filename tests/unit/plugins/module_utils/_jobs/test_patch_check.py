@@ -57,7 +57,8 @@ def test_a_blocker_fails_with_everything_in_the_result(judge):
     assert error.code == "not-a-livepatch"
     assert error.message.endswith("(1 more in findings.)")
     assert blockers(error.details) == ["not-a-livepatch", "wrong-release"]
-    assert sorted(error.details) == ["arch", "changed", "compatible", "findings", "forecast", "patch", "trial"]
+    assert sorted(error.details) == [
+        "arch", "changed", "compatible", "findings", "forecast", "kernel_build_id", "patch", "trial"]
     assert (error.details["compatible"], error.details["changed"]) == (False, False)
 
 
