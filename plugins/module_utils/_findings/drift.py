@@ -4,6 +4,11 @@
 """The findings of patch_info about drift: the meaning of each code, and the action against it."""
 
 
+# Of a patch that this host has reverted; see trial_end.py of _unattended.
+WATCH_FAILED = (
+    "The watch of {name} failed at {time}, so this host reverted before the end of the trial. To try {name} again, set "
+    "it to state enabled with trial. To forget this, set it to state absent. {why}")
+
 # code: (level, may be ignored, message). There is no change to ignore them for.
 DRIFT = {
     # enabled patches
@@ -35,6 +40,7 @@ DRIFT = {
         "warning", False,
         "At {time}, this host reverted without its records. Repair them, then set each patch to the state that you "
         "want. {message}"),
+    "watch-failed": ("warning", False, WATCH_FAILED),
     "enabled-not-accepted": (
         "note", False,
         "{name} is enabled and not accepted, so the next boot does not load it. Set it to state accepted to keep "

@@ -6,7 +6,7 @@
 from collections import namedtuple
 
 # offer: see selection.py, None without src. timeout: seconds. params: a dict. trial: seconds, 0 for none. fresh:
-# whether the controller has made a new connection since the patch was enabled.
-PatchRequest = namedtuple("PatchRequest", "offer name state timeout on_stall ignore_findings params trial fresh")
+# whether the controller has made a new connection since the patch was enabled. watch: the option, None without it.
+PatchRequest = namedtuple("PatchRequest", "offer name state timeout on_stall ignore_findings params trial fresh watch")
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
 DEFAULT_TRIAL_SECONDS = 300  # of the trial before `accepted` if the task gives none
