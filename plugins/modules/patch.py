@@ -379,7 +379,7 @@ watch:
         message:
           description: The problem and the remedy.
           type: str
-          sample: The kernel log has lost 2 records since the baseline was taken, so warnings among them are not seen.
+          sample: The kernel log has lost 2 records since the baseline was taken.
 holder:
   description: >-
     The other run that is changing the host, as in RV(kernel.livepatch.patch_info#module:livepatch.changing); V(none)

@@ -313,9 +313,15 @@ livepatch:
           type: str
           sample: done
         code:
-          description: The code of its failure, or null.
+          description: The code of its failure, or of the reason why the host itself has made it, or null.
           type: str
           sample: transition-stalled
+        why:
+          description: Why the host itself has made it before the end of a trial, or null.
+          type: str
+          sample: >-
+            The watch of livepatch_cve_2026_1234 failed, so this host reverts. The health check database failed. Its
+            message: It ended with status 2.
         began:
           description: The time of its begin, in UTC.
           type: str
@@ -644,7 +650,7 @@ livepatch:
                 message:
                   description: The problem and the remedy.
                   type: str
-                  sample: The kernel log has lost 2 records since the baseline was taken, so warnings among them are not seen.
+                  sample: The kernel log has lost 2 records since the baseline was taken.
     failed_watch:
       description: >-
         The last patch that the host has reverted before the end of its trial, because its watch failed, until a patch
@@ -733,7 +739,7 @@ livepatch:
             message:
               description: The problem and the remedy.
               type: str
-              sample: The kernel log has lost 2 records since the baseline was taken, so warnings among them are not seen.
+              sample: The kernel log has lost 2 records since the baseline was taken.
     drift:
       description: >-
         The differences between the recorded state and the kernel, and the records that cannot be used. Empty without

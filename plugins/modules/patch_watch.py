@@ -337,7 +337,7 @@ watch:
         message:
           description: The problem and the remedy.
           type: str
-          sample: The kernel log has lost 2 records since the baseline was taken, so warnings among them are not seen.
+          sample: The kernel log has lost 2 records since the baseline was taken.
 findings:
   description: The failed checks, and notes.
   returned: when the host was checked

@@ -9,7 +9,6 @@ The trial process uses it too. Only a watch with an address needs the library's 
 import base64
 import signal
 from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit
 
 AGENT = "kernel.livepatch"
 HANDLERS = ("HTTPHandler", "HTTPSHandler", "HTTPDefaultErrorHandler", "HTTPRedirectHandler", "HTTPErrorProcessor",
@@ -21,9 +20,10 @@ class DeadlineExceeded(Exception):
 
 
 def prepare():
-    """Import what `fetch` needs, so that it reads no file later; returns urllib.request."""
+    """Import what `fetch` needs, so that it reads no file later; returns urllib."""
+    import urllib.parse
     import urllib.request
-    return urllib.request
+    return urllib
 
 
 def fetch(url, seconds):
@@ -48,17 +48,17 @@ def fetch(url, seconds):
 
 def _opener(library):
     """An opener for http and https, without the library's handlers of proxies, files and ftp."""
-    opener = library.OpenerDirector()
+    opener = library.request.OpenerDirector()
     for name in HANDLERS:
-        if hasattr(library, name):  # a Python without ssl has no HTTPSHandler
-            opener.add_handler(getattr(library, name)())
+        if hasattr(library.request, name):  # a Python without ssl has no HTTPSHandler
+            opener.add_handler(getattr(library.request, name)())
     return opener
 
 
 def _request(library, url):
     """The request for an address, with its user and password as a header of the first server alone."""
-    parts = urlsplit(url)
-    request = library.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl())
+    parts, unquote = library.parse.urlsplit(url), library.parse.unquote
+    request = library.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl())
     request.add_header("User-Agent", AGENT)
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()

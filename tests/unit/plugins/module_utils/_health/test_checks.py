@@ -124,11 +124,11 @@ def test_a_host_without_systemd(kernel):
 # Addresses
 
 SLOW_BYTES = 600
+LOGINS = {}  # what the server was last sent as a login, by path
 
 
 class Server(BaseHTTPRequestHandler):
     sent = 0
-    logins = {}
 
     def do_GET(self):
         if self.path == "/slow":  # a byte now and then, so that no socket times out
@@ -143,7 +143,7 @@ class Server(BaseHTTPRequestHandler):
             self.wfile.write(b"\x00\xff\n")
             return
         status = {"/well": 200, "/moved": 302, "/elsewhere": 302, "/busy": 503}.get(self.path, 404)
-        Server.logins[self.path] = self.headers.get("Authorization")
+        LOGINS[self.path] = self.headers.get("Authorization")
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "/well" if self.path == "/moved" else "file:///etc/passwd")
@@ -181,8 +181,8 @@ def test_an_address(address, path, ok, message):
 def test_a_login_is_sent_to_the_first_server_alone(address):
     with_login = address.replace("http://", "http://alice:p%40ss@")
     assert really(url=f"{with_login}/moved")[0] is True
-    assert Server.logins["/moved"] == "Basic " + base64.b64encode(b"alice:p@ss").decode()
-    assert Server.logins["/well"] is None
+    assert LOGINS["/moved"] == "Basic " + base64.b64encode(b"alice:p@ss").decode()
+    assert LOGINS["/well"] is None
 
 
 def test_no_proxy_is_asked(address, monkeypatch):

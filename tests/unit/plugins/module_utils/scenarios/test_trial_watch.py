@@ -157,8 +157,8 @@ def test_a_health_check_that_is_not_even_killed_runs_once_and_fails(host, interf
 
 def test_a_health_check_that_hangs_does_not_keep_the_trial_from_ending_in_time(host, interface, trial):
     answers(host, 0, Hang)
-    watch = {"interval": 300, "health_checks": [{"command": "check", "timeout": 300}, {"command": "other", "timeout": 300}]}
-    trial(watch=watch)
+    trial(watch={"interval": 300, "health_checks": [
+        {"command": "check", "timeout": 300}, {"command": "other", "timeout": 300}]})
     assert (stack(host, interface), failed(host)) == (["v1"], None)
     assert TRIAL <= seconds(host) < TRIAL + 15
 
