@@ -68,8 +68,10 @@ CHANGING = Keys({"transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "pid": M
 MOVES = Items(Keys({"name": NAME, "transition_seconds": MAYBE_NUMBER}), MOST_PATCHES)
 BASELINE = Keys({
     "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "uptime": MAYBE_NUMBER, "kernel_log": MAYBE_WHOLE})
-VERDICT = {
-    "looks": WHOLE, "first": MAYBE_TIME, "last": MAYBE_TIME, "findings": FINDINGS,
+VERDICT: Mapping[str, Kind] = {
+    "looks": WHOLE, "first": MAYBE_TIME, "last": MAYBE_TIME,
+    "findings": Items(
+        Keys({**FINDING.must, "level": Text(16, choices=LEVELS[:2])}), 1000, keep="worst", title="watch.findings"),
     "health": Items(Keys({
         "name": Text(500, cut=True), "kind": Text(16, choices=CHECKS), "ok": WHOLE, "failed": WHOLE, "in_a_row": WHOLE,
         "message": Text(1000, cut=True, null=True)}), 100)}
@@ -80,8 +82,8 @@ _LAYERS = Items(Keys({
     "accepted": MAYBE_FLAG}), MOST_PATCHES, null=True)
 _JOURNAL = Items(Keys({
     "transaction": MAYBE_TRANSACTION, "action": Text(32, null=True), "outcome": Text(32, null=True), "code": MAYBE_CODE,
-    "why": Text(2000, cut=True, null=True), "began": MAYBE_TIME, "ended": MAYBE_TIME, "seconds": MAYBE_NUMBER, "boot_id": MAYBE_BOOT, "kernel": MAYBE_RELEASE,
-    "who": WHO,
+    "why": Text(2000, cut=True, null=True), "began": MAYBE_TIME, "ended": MAYBE_TIME, "seconds": MAYBE_NUMBER,
+    "boot_id": MAYBE_BOOT, "kernel": MAYBE_RELEASE, "who": WHO,
     "patches": Items(Keys({
         "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "previous_state": Text(32, null=True),
         "wanted_state": Text(32, null=True), "state": Text(32, null=True), "transition_seconds": MAYBE_NUMBER}),
