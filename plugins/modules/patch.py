@@ -526,7 +526,7 @@ def main():
             msg=f"trial is {options['trial']}. Give 0 for none, or up to {LONGEST_TRIAL} seconds with state "
                 "enabled or accepted.",
             code="bad-option")
-    if options["watch"] and not (options["trial"] or options["state"] == "accepted"):
+    if options["watch"] is not None and not (options["trial"] or options["state"] == "accepted"):
         module.fail_json(
             msg="watch has no effect without a trial. Give trial too, or leave out watch.", code="bad-option")
     request = PatchRequest(
