@@ -10,7 +10,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, merge
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import Since, kernel_warnings
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.taints import new_taints
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import ALIVE, STOPPED, trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import Systemd
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
+    ALIVE,
+    HUNG,
+    MISSING,
+    STOPPED,
+    trial_process,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import failed_watch_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import (
     failure_of,
@@ -73,7 +80,10 @@ def _refuse_failed(trial, record):
 def _is_decided(host, trial):
     """Whether waiting changes nothing: everything was seen and is well, something has failed, or no process looks."""
     record = read_watch(host, trial)
-    if trial_process(host, trial["transaction"])[0] != ALIVE or (record and blockers_in(record["findings"])):
+    process = trial_process(host, trial["transaction"])[0]
+    # systemd starts a killed process again, and the process writes a damaged registration again.
+    is_gone = process in (STOPPED, HUNG) or (process == MISSING and not Systemd.runs(host))
+    if is_gone or (record and blockers_in(record["findings"])):
         return True
     return not _why_unseen(host, trial, record) and not _failing(record)
 

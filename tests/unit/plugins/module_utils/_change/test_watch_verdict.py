@@ -21,6 +21,13 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     failure,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_child import Hang
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_guard import (
+    SimulatedGuard,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import PID
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
+    SimulatedSystemd,
+)
 
 WARNING = "WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2"
 CHECKED = {"health_checks": [{"command": "check", "name": "web", "timeout": 5}]}
@@ -102,6 +109,18 @@ def test_a_patch_whose_process_is_stopped_or_killed_is_not_accepted(host, apply,
     code, message = refusal(host, apply)
     assert (code, words in message) == ("watch-not-run", True)
     assert host.now() == began  # there is nothing to wait for
+
+
+def test_a_process_that_systemd_starts_again_is_waited_for(host, apply):
+    SimulatedSystemd(host)
+    apply(V1, trial=6000)
+    host.sleep(20)
+    alive, stat = host.read(f"/proc/{PID}/stat"), f"/proc/{PID}/stat"
+    host.put(stat, "")
+    again = host.now() + 6
+    host.at(again, lambda: host.put(stat, alive) or SimulatedGuard(host, PID).begin())
+    keep(apply)
+    assert (accepted(host), host.now() >= again) == (["v1"], True)
 
 
 def test_a_patch_whose_process_hangs_is_not_accepted(host, apply):
