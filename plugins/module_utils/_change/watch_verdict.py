@@ -52,8 +52,9 @@ def watch_verdict(host, trial, patience=True):
     poll_until(host, lambda: _is_decided(host, trial), seconds if patience else 0)
     record = _with_last_look(host, trial, read_watch(host, trial))
     _refuse_failed(trial, record)
-    if _why_unseen(host, trial, record):
-        raise _not_run(host, trial, record)
+    why = _why_unseen(host, trial, record)
+    if why:
+        raise _not_run(host, trial, record, why)
     failing = _failing(record)
     if failing:
         raise LivepatchError(
@@ -117,7 +118,7 @@ def _with_last_look(host, trial, record):
     return dict(record, findings=merge(record["findings"], blockers_in(found)))
 
 
-def _not_run(host, trial, record):
+def _not_run(host, trial, record, why):
     process, pid = trial_process(host, trial["transaction"])
     if process == STOPPED:
         action = f"Continue it with kill -CONT {pid}, then run again"
@@ -127,5 +128,5 @@ def _not_run(host, trial, record):
         action = "Renew the trial with state enabled and trial, or remove the patch"
     return LivepatchError(
         "watch-not-run",
-        f"{trial['name']} is not accepted, because {_why_unseen(host, trial, record)}. {action}.",
+        f"{trial['name']} is not accepted, because {why}. {action}.",
         watch=verdict_of(record))

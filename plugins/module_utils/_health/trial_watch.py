@@ -46,6 +46,7 @@ class TrialWatch:
         self._host = host
         self._watched = None
         self._trial = None
+        self._build_id = None
         self._ending = []
 
     def follow(self, trial, build_id=None):
@@ -53,10 +54,14 @@ class TrialWatch:
         if trial and self.is_of(trial):
             return
         self.stop()
-        self._trial = trial
-        if trial and trial["watch"]:
+        self._trial, self._build_id = trial, build_id
+        self._begin()
+
+    def _begin(self):
+        """Begin the watch of the trial; `wait` tries again what fails."""
+        if self._trial and self._trial["watch"] and not self._watched:
             try:
-                self._watched = _Watched(self._host, trial, build_id)
+                self._watched = _Watched(self._host, self._trial, self._build_id)
             except Exception as error:
                 _say(error)
 
@@ -69,6 +74,7 @@ class TrialWatch:
         end = self._host.now() + seconds
         self._ending = [child for child in self._ending if not child.reap()]
         had_failed = bool(self.failures)
+        self._begin()
         while self._watched and not self.failures and self._host.now() < end:
             self._step(end)
         if had_failed or not self.failures:

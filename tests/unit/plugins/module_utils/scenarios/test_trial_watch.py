@@ -231,6 +231,17 @@ def test_a_watch_that_cannot_begin_ends_nothing(host, apply, monkeypatch):
     assert TRIAL <= seconds(host) < TRIAL + 15
 
 
+def test_a_watch_that_cannot_begin_is_tried_again(host, interface, apply, monkeypatch):
+    apply(V2, trial=TRIAL)
+    host.began = host.now()
+    with monkeypatch.context() as patched:
+        patched.setattr(trial_watch, "FollowedLog", lambda *_argv: damages.throw(OSError(errno.EMFILE, "Too many")))
+        host.at(host.now() + 25, patched.undo)
+        host.at(host.now() + 26, lambda: host.say(WARNING, priority=4))
+        end_trial(host)
+    assert_reverted(host, interface, ("kernel-warning", "WARN"), before=45)
+
+
 def test_a_clock_that_is_set_changes_nothing(host, trial, monkeypatch):
     answers(host, 0)
     real = host.wall_clock
