@@ -95,7 +95,7 @@ class _TrialEnd:
                 return message
             self._remember()  # another change may have renewed it
             message = self._go_back_without_records(failure) or message
-            self._sleep(pause)
+            self._sleep(pause, self.host.sleep)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _read_ledger(self):
@@ -118,7 +118,7 @@ class _TrialEnd:
             if left <= 0:
                 self._remember()
                 return True
-            self._sleep(min(left, POLL_SECONDS))
+            self._sleep(min(left, POLL_SECONDS), self.watch.wait)
 
     def _end_of_trial(self):
         """When the known trial is over, on the clock of Host.now()."""
@@ -128,12 +128,12 @@ class _TrialEnd:
     def _remember(self):
         self.last_resort.remember(self.ledger["trial"], self.failed_at)
 
-    def _sleep(self, seconds):
-        """Watch the host for so many seconds, with signs of life; no longer than until the watch fails."""
+    def _sleep(self, seconds, wait):
+        """Let `wait` pass so many seconds, with signs of life; no longer than until the watch fails."""
         while seconds > 0:
             self._remember()
             show_sign_of_life(self.host, self.ledger["trial"])
-            self.watch.wait(min(seconds, POLL_SECONDS))
+            wait(min(seconds, POLL_SECONDS))
             if self.watch.failures and self.failed_at is None:
                 self.failed_at = self.host.now()
                 return

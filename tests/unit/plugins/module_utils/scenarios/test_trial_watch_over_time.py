@@ -19,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils._persistence.test_lock import Holder
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation import damages
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
+    ONE,
     V2,
     accepted,
     failure,
@@ -101,6 +102,16 @@ def test_a_damaged_record_is_begun_anew_and_forgets_no_warning(host, interface, 
     host.began = host.now()
     end_trial(host)
     assert_reverted(host, interface, ("kernel-warning", "WARN"), before=10)
+
+
+def test_a_trial_that_is_over_is_watched_no_more(host, interface, apply):
+    """The patch does not run any more because the trial has ended, though its transition is held."""
+    apply(ONE, trial=60)
+    host.hold(7, directions=("disabling",))
+    host.at(host.now() + 400, lambda: host.let_go(7))
+    end_trial(host)
+    assert (stack(host, interface), failed(host), read_ledger(host)["trial"]) == (["v1"], None, None)
+    assert [text for path, text in host.writes if path == "/dev/kmsg"] == []
 
 
 # A process that is started again
