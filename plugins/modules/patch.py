@@ -62,6 +62,64 @@ options:
         stays enabled.
     type: int
     default: 0
+  watch:
+    description:
+      - What the host itself looks at as long as the patch is on trial. It looks without a controller, and reverts at
+        once when it finds a fault. RV(watch) and M(kernel.livepatch.patch_info) say what failed.
+      - Without this option, a host still watches a patch on trial, but without health checks. The patch must stay
+        enabled and in effect, and the kernel must have no new warning in its log and no new taint. Both count from the
+        begin of the task that loads the patch.
+      - A patch on trial is only accepted if its watch has run and has found no fault. O(state=accepted) waits for the
+        first look, and for the first result of each health check.
+      - A task that starts a trial again also starts its watch again, with this option of the new task.
+    type: dict
+    suboptions:
+      health_checks:
+        description:
+          - Checks to run on the host at each interval, one beside the other. Each has exactly one of V(command), V(url)
+            and V(unit), at most 50 in all.
+          - A check that does not end within its timeout is killed with its child processes, and has failed.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          command:
+            description: >-
+              Runs a program with its arguments, as in O(kernel.livepatch.patch_watch#module:health_checks). Succeeds
+              if it ends with status 0.
+            type: raw
+          url:
+            description: >-
+              Requests an address (C(http://) or C(https://)) from the host, without a proxy. Succeeds if the response,
+              after redirects, has a status from 200 to 299.
+            type: str
+          unit:
+            description: Checks a unit of systemd. Succeeds if the unit is active, and not while it waits for a restart.
+            type: str
+          tasks:
+            description: Refused in this module, because a file of tasks runs on the controller.
+            type: str
+          name:
+            description: The name of the check in the result.
+            type: str
+          timeout:
+            description: The longest time for the check in seconds, at most 300.
+            type: int
+            default: 10
+      interval:
+        description: The seconds between two looks, 1 to 300.
+        type: int
+        default: 10
+      failures:
+        description: >-
+          How often in a row a health check has to fail before the host reverts, 1 to 100. Any other fault counts at
+          once.
+        type: int
+        default: 2
+      kernel_warnings:
+        description: Whether a new warning in the kernel's log and a new taint are faults.
+        type: bool
+        default: true
   ignore_findings:
     description:
       - Loads the patch although there are blockers with these codes. They stay in RV(findings).
@@ -155,6 +213,15 @@ EXAMPLES = r"""
   kernel.livepatch.patch:
     src: patches/
     trial: 600
+
+- name: Load a patch on trial, and revert as soon as the web server fails twice in a row
+  kernel.livepatch.patch:
+    src: patches/
+    trial: 600
+    watch:
+      health_checks:
+        - unit: nginx.service
+        - url: http://localhost/health
 
 - name: Accept the patch and load it at each boot
   kernel.livepatch.patch:
@@ -273,6 +340,75 @@ baseline:
       description: The number of the last record of the kernel log.
       type: int
       sample: 1204
+watch:
+  description: >-
+    What the host has seen of the patch during its trial. V(none) unless O(state=accepted) has accepted a patch on
+    trial, or was refused because of its watch.
+  returned: success, or when RV(code) is V(watch-failed), V(watch-not-run) or V(watch-undecided)
+  type: dict
+  contains:
+    looks:
+      description: How often the patch, the kernel's log and its taints were looked at.
+      type: int
+      sample: 30
+    first:
+      description: The time of the first look, in UTC; V(none) without a look.
+      type: str
+      sample: "2026-11-21T09:16:54Z"
+    last:
+      description: The time of the last look, in UTC; V(none) without a look.
+      type: str
+      sample: "2026-11-21T09:21:44Z"
+    health:
+      description: The health checks, in the order of O(watch.health_checks).
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The name of the check.
+          type: str
+          sample: database
+        kind:
+          description: V(command), V(url) or V(unit).
+          type: str
+          sample: command
+        ok:
+          description: How often it succeeded.
+          type: int
+          sample: 29
+        failed:
+          description: How often it failed.
+          type: int
+          sample: 1
+        in_a_row:
+          description: How often it failed since it last succeeded.
+          type: int
+          sample: 0
+        message:
+          description: Its last message, at most 300 characters; V(none) before its first result.
+          type: str
+          sample: It ended with status 0.
+    findings:
+      description: What failed, and what could not be seen. A blocker ends the trial.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: The stable code of the finding.
+          type: str
+          sample: kernel-log-incomplete
+        level:
+          description: V(blocker) or V(warning).
+          type: str
+          sample: warning
+        subject:
+          description: The object of the finding.
+          type: str
+          sample: /dev/kmsg
+        message:
+          description: The problem and the remedy.
+          type: str
+          sample: The kernel log has lost 2 records since the baseline was taken.
 holder:
   description: >-
     The other run that is changing the host, as in RV(kernel.livepatch.patch_info#module:livepatch.changing); V(none)
@@ -394,6 +530,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
+    HEALTH_CHECKS_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
     run_job,
@@ -413,6 +550,12 @@ def main():
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
             adopt={"type": "bool", "default": False},
+            watch={"type": "dict", "options": {
+                "health_checks": HEALTH_CHECKS_OPTION,
+                "interval": {"type": "int", "default": 10},
+                "failures": {"type": "int", "default": 2},
+                "kernel_warnings": {"type": "bool", "default": True},
+            }},
             **TRANSITION_OPTIONS,
             **CONTROLLER_OPTION,
         ),
@@ -430,12 +573,16 @@ def main():
             msg=f"trial is {options['trial']}. Give 0 for none, or up to {LONGEST_TRIAL} seconds with state "
                 "enabled or accepted.",
             code="bad-option")
+    if options["watch"] is not None and not (options["trial"] or options["state"] == "accepted"):
+        module.fail_json(
+            msg="watch has no effect without a trial. Give trial too, or leave out watch.", code="bad-option")
     offered, name, version = source(module)
     request = PatchRequest(
         offer=offered, name=name, version=version, state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
         adopt=options["adopt"],
+        watch=options["watch"],
     )
     run_job(module, lambda host: apply_request(
         host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"]))

@@ -406,9 +406,15 @@ livepatch:
           type: str
           sample: done
         code:
-          description: The code of its failure, or null.
+          description: The code of its failure, or of the reason why the host itself has made it, or null.
           type: str
           sample: transition-stalled
+        why:
+          description: Why the host itself has made it before the end of a trial, or null.
+          type: str
+          sample: >-
+            The watch of livepatch_cve_2026_1234 failed, so this host reverts. The health check database failed. Its
+            message: It ended with status 2.
         began:
           description: The time of its begin, in UTC.
           type: str
@@ -679,6 +685,161 @@ livepatch:
           type: list
           elements: str
           sample: [livepatch_cve_2026_1000]
+        watch:
+          description: What the host itself has seen of the patch so far; null before its first look.
+          type: dict
+          contains:
+            looks:
+              description: How often the patch, the kernel's log and its taints were looked at.
+              type: int
+              sample: 30
+            first:
+              description: The time of the first look, in UTC; V(none) without a look.
+              type: str
+              sample: "2026-11-21T09:16:54Z"
+            last:
+              description: The time of the last look, in UTC; V(none) without a look.
+              type: str
+              sample: "2026-11-21T09:21:44Z"
+            health:
+              description: The health checks, in the order of O(kernel.livepatch.patch#module:watch.health_checks).
+              type: list
+              elements: dict
+              contains:
+                name:
+                  description: The name of the check.
+                  type: str
+                  sample: database
+                kind:
+                  description: V(command), V(url) or V(unit).
+                  type: str
+                  sample: command
+                ok:
+                  description: How often it succeeded.
+                  type: int
+                  sample: 29
+                failed:
+                  description: How often it failed.
+                  type: int
+                  sample: 1
+                in_a_row:
+                  description: How often it failed since it last succeeded.
+                  type: int
+                  sample: 0
+                message:
+                  description: Its last message, at most 300 characters; V(none) before its first result.
+                  type: str
+                  sample: It ended with status 0.
+            findings:
+              description: What failed, and what could not be seen. A blocker ends the trial.
+              type: list
+              elements: dict
+              contains:
+                code:
+                  description: The stable code of the finding.
+                  type: str
+                  sample: kernel-log-incomplete
+                level:
+                  description: V(blocker) or V(warning).
+                  type: str
+                  sample: warning
+                subject:
+                  description: The object of the finding.
+                  type: str
+                  sample: /dev/kmsg
+                message:
+                  description: The problem and the remedy.
+                  type: str
+                  sample: The kernel log has lost 2 records since the baseline was taken.
+    failed_watch:
+      description: >-
+        The last patch that the host has reverted before the end of its trial, because its watch failed, until a patch
+        is loaded or this one is set to V(absent) or V(disabled); null if there is none, and as for
+        RV(livepatch.accepted).
+      type: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        build_id:
+          description: The file's build-id, or null.
+          type: str
+          sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        sha256:
+          description: The digest of its uncompressed file.
+          type: str
+          sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+        transaction:
+          description: The change that started the trial.
+          type: str
+          sample: 20261121T091653.123456Z-9f3c2a1b
+        time:
+          description: The time of the failure, in UTC.
+          type: str
+          sample: "2026-11-21T09:18:31Z"
+        looks:
+          description: How often the patch, the kernel's log and its taints were looked at.
+          type: int
+          sample: 30
+        first:
+          description: The time of the first look, in UTC; V(none) without a look.
+          type: str
+          sample: "2026-11-21T09:16:54Z"
+        last:
+          description: The time of the last look, in UTC; V(none) without a look.
+          type: str
+          sample: "2026-11-21T09:21:44Z"
+        health:
+          description: The health checks, in the order of O(kernel.livepatch.patch#module:watch.health_checks).
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The name of the check.
+              type: str
+              sample: database
+            kind:
+              description: V(command), V(url) or V(unit).
+              type: str
+              sample: command
+            ok:
+              description: How often it succeeded.
+              type: int
+              sample: 29
+            failed:
+              description: How often it failed.
+              type: int
+              sample: 1
+            in_a_row:
+              description: How often it failed since it last succeeded.
+              type: int
+              sample: 0
+            message:
+              description: Its last message, at most 300 characters; V(none) before its first result.
+              type: str
+              sample: It ended with status 0.
+        findings:
+          description: What failed, and what could not be seen. A blocker ends the trial.
+          type: list
+          elements: dict
+          contains:
+            code:
+              description: The stable code of the finding.
+              type: str
+              sample: kernel-log-incomplete
+            level:
+              description: V(blocker) or V(warning).
+              type: str
+              sample: warning
+            subject:
+              description: The object of the finding.
+              type: str
+              sample: /dev/kmsg
+            message:
+              description: The problem and the remedy.
+              type: str
+              sample: The kernel log has lost 2 records since the baseline was taken.
     drift:
       description: >-
         The differences between the recorded state and the kernel, and the records that cannot be used. Empty without

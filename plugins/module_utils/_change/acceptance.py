@@ -8,6 +8,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repa
     repair_directories,
     with_repairs,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
+    refuse_failed_watch,
+    watch_verdict,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
@@ -26,6 +30,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     without,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import HOLD_SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
@@ -35,9 +40,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 def accept(change, controller, faults=()):
     """Verify an enabled patch once more, keep it for the next boots, and end its trial; raises LivepatchError.
 
+    A patch on trial must have been watched, see watch_verdict.py; the result has the verdict as `watch`.
     `faults`: what to repair for the next boot, see boot_repairs.
     """
     refuse_to_accept(change)
+    _await_watch(change)
     repair_directories(change.host)
     with open_transaction(change.host, "accept", controller) as transaction:
         change.ledger = transaction.ledger
@@ -45,6 +52,9 @@ def accept(change, controller, faults=()):
         before = change.interface.patches()
         transaction.begin([dict(change.journal_plan(), previous_state="enabled", wanted_state="accepted")], before)
         try:
+            refuse_failed_watch(transaction.ledger, change.build())
+            trial = trial_of(transaction.ledger, change.name)
+            verdict = trial and watch_verdict(change.host, trial, patience=False)
             findings = _accept(change, transaction, bool(faults))
         except (LivepatchError, OSError) as failure:
             error = as_livepatch_error(failure)
@@ -57,7 +67,17 @@ def accept(change, controller, faults=()):
         findings += change.end(transaction, "done")
         result = change.task_result("accepted", findings)
         return dict(
-            result, changed=True, transaction=transaction.id, diff=with_repairs(result["diff"], faults))
+            result, changed=True, transaction=transaction.id, watch=verdict,
+            diff=with_repairs(result["diff"], faults))
+
+
+def _await_watch(change):
+    """Wait for the verdict without the lock, because a watch that fails needs it; raises LivepatchError."""
+    ledger = read_ledger_for_this_boot(change.host)
+    refuse_failed_watch(ledger, change.build())
+    trial = trial_of(ledger, change.name)
+    if trial:
+        watch_verdict(change.host, trial)
 
 
 def refuse_to_accept(change):

@@ -6,6 +6,7 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import shared_boots
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
@@ -53,9 +54,12 @@ FORCED = "on_stall: force may keep its module in memory until the next reboot"
 
 
 class PatchChange:
-    """One run of the job, after the build is known; `request` is a PatchRequest, `line` its parameters."""
+    """One run of the job, after the build is known; `request` is a PatchRequest, `line` its parameters.
 
-    def __init__(self, host, interface, store, request, description, line):
+    `watch` is what a trial's process looks at: the ledger's `watch` and `baseline`.
+    """
+
+    def __init__(self, host, interface, store, request, description, line, watch):
         self.host = host
         self.interface = interface
         self.store = store
@@ -63,6 +67,7 @@ class PatchChange:
         self.description = description
         self.name = description["name"] if description else request.name
         self.line = line
+        self.watch = watch
         self.wanted = KERNEL_STATES.get(request.state, request.state)
         self.tolerated = (*TOLERATED, *request.ignore_findings)  # of the comparison with the kernel
         self.facts = None
@@ -90,7 +95,12 @@ class PatchChange:
         return steps(self.previous, self.wanted)
 
     def refuse_expired_trial(self):
-        """Raises LivepatchError `trial-over` if the controller returned to accept the patch and it is not enabled."""
+        """Raises LivepatchError `trial-over` if the controller returned to accept the patch and it is not enabled.
+
+        A build that this host has reverted because its watch failed is not accepted either (`watch-failed`).
+        """
+        if self.request.state == "accepted":
+            refuse_failed_watch(self.ledger, self.build())
         if self.request.fresh:
             raise LivepatchError(
                 "trial-over",
@@ -99,14 +109,19 @@ class PatchChange:
 
     def is_accepted(self):
         """Whether the next boot of this kernel loads this build, or without a file, the build that is loaded."""
-        build = {"name": self.name, "build_id": self.build_id(),
-                 "sha256": self.description["sha256"] if self.description else ""}
         if self.on_trial():
             return False
-        return contains_build(accepted_for_running_kernel(self.host, self.ledger), build)
+        return contains_build(accepted_for_running_kernel(self.host, self.ledger), self.build())
+
+    def build(self):
+        """The name, the build-id and the digest, as far as they are known."""
+        return {"name": self.name, "build_id": self.build_id(),
+                "sha256": self.description["sha256"] if self.description else ""}
 
     def is_scheduled(self):
-        """Whether a boot of any kernel, or a trial's end, would load a patch of this name."""
+        """Whether a boot of any kernel, or a trial's end, would load a patch of this name, or its watch has failed."""
+        if self.ledger["failed_watch"] and self.ledger["failed_watch"]["name"] == self.name:
+            return True
         back_to = self.ledger["trial"]["back_to"] if self.ledger["trial"] else []
         return any(entry["name"] == self.name for entry in self.ledger["accepted"] + back_to)
 
@@ -121,7 +136,7 @@ class PatchChange:
     def safeguards(self, transaction):
         """The Safeguards of this change."""
         return Safeguards(
-            self.host, transaction, self.request.timeout, self._trial_seconds(), renewal=self.renews_trial())
+            self.host, transaction, self.request.timeout, self._trial_seconds(), self.watch, self.renews_trial())
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
@@ -252,6 +267,7 @@ class PatchChange:
         return {
             "changed": state != self.previous,
             "transaction": None,
+            "watch": None,
             "patch": self.result(state),
             "findings": merge(findings, boot_obstacles(self.host) if self.request.state == "accepted" else []),
             "blockers": [],

@@ -4,6 +4,11 @@
 """The findings of patch_info about drift: the meaning of each code, and the action against it."""
 
 
+# Of a patch that this host has reverted; see trial_end.py of _unattended.
+WATCH_FAILED = (
+    "The watch of {name} failed at {time}, so this host reverted before the end of the trial. To try {name} again, "
+    "set it to state enabled with trial. To forget this, set it to state absent. {why}")
+
 # code: (level, may be ignored, message). There is no change to ignore them for.
 DRIFT = {
     # enabled patches
@@ -13,16 +18,16 @@ DRIFT = {
         "Set {name} to state accepted to keep it."),
     "trial-process-missing": (
         "warning", False,
-        "{name} is on trial, and no process on this host is left to end the trial. Set it to state accepted, or "
-        "remove it with patch_rollback."),
+        "{name} is on trial, and no process on this host is left to watch it and to end the trial. Renew the trial "
+        "with state enabled and trial, or remove it with patch_rollback."),
     "trial-process-stopped": (
         "warning", False,
         "The process that ends the trial of {name} is stopped, so the host does not revert. Continue it with kill "
         "-CONT {pid}."),
     "trial-process-hung": (
         "warning", False,
-        "The process that ends the trial of {name} (pid {pid}) gives no sign of life, so the host may not revert. Set "
-        "{name} to state accepted, or remove it with patch_rollback and to: original."),
+        "The process that ends the trial of {name} (pid {pid}) gives no sign of life, so the host may not revert. "
+        "Remove {name} with patch_rollback and to: original."),
     "trial-overdue": (
         "warning", False,
         "The trial of {name} ended {seconds} s ago, and {name} is still {state}. Remove it with patch_rollback and to: "
@@ -35,6 +40,7 @@ DRIFT = {
         "warning", False,
         "At {time}, this host reverted without its records. Repair them, then set each patch to the state that you "
         "want. {message}"),
+    "watch-failed": ("warning", False, WATCH_FAILED),
     "enabled-not-accepted": (
         "note", False,
         "{name} is enabled and not accepted, so the next boot does not load it. Set it to state accepted to keep "

@@ -4,6 +4,9 @@
 """Problems of a host after it was patched: the meaning of each code, and the action against it."""
 
 
+# Of a host whose watch failed; see _unattended/trial_end.py.
+REVERTS = "The watch of {name} failed, so this host reverts. {why}"
+
 # code: (level, may be ignored, message). There is no change to ignore them for.
 WATCH = {
     "host-rebooted": (
@@ -13,6 +16,10 @@ WATCH = {
     "patch-not-running": (
         "blocker", False,
         "{name} is {state} and should be enabled. Find the change that removed it in the journal of patch_info."),
+    "build-changed": (
+        "blocker", False,
+        "The loaded {name} is another build than the one on trial: build-id {loaded} is not {wanted}. Find the change "
+        "that loaded it in the kernel log."),
     "file-not-kept": (
         "warning", False,
         "This host keeps no file of {name}, because it was not loaded by this collection, so only the kernel's list "

@@ -33,6 +33,7 @@ class Host:
 
     def __init__(self, root="/"):
         self.root = root
+        self._is_child = False
 
     def path(self, path):
         """The real path of an absolute path of the host."""
@@ -212,7 +213,7 @@ class Host:
         `argv` begins with a path, or with a name in the system's own directories; there is no shell. Raises OSError if
         it cannot be started. Kills it after `seconds`, and raises LivepatchError `command-timed-out`.
         """
-        return processes.run(argv, seconds)
+        return processes.run(argv, seconds, own_session=not self._is_child)
 
     def spawn(self, argv):
         """Start an independent process that outlives this one and its login; returns its number.
@@ -220,6 +221,20 @@ class Host:
         Raises OSError if it cannot be started.
         """
         return processes.spawn(argv)
+
+    def start_child(self, function):
+        """Run a function in a child process, see processes.Child; its value must be JSON. Raises OSError.
+
+        Commands that it runs stay in its process group.
+        """
+        def call():
+            self._is_child = True  # of the child's copy of this object
+            return function()
+        return processes.Child(call)
+
+    def wait_readable(self, sources, seconds):
+        """Sleep, at most until one of the files or children in `sources` can be read."""
+        processes.wait_readable(sources, seconds)
 
     def finit_module(self, descriptor, parameters):
         """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""

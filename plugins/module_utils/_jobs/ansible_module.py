@@ -24,6 +24,11 @@ CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, 
     "operator": {"type": "dict"},
     "fresh": {"type": "bool", "default": False},
 }}}
+# _health/options.py checks that each has exactly one kind, because its error has a code of this collection.
+HEALTH_CHECKS_OPTION = {"type": "list", "elements": "dict", "default": [], "options": {
+    "command": {"type": "raw"}, "url": {"type": "str"}, "unit": {"type": "str"}, "tasks": {"type": "str"},
+    "name": {"type": "str"}, "timeout": {"type": "int", "default": 10},
+}}
 TRANSITION_OPTIONS = {
     "transition_timeout": {"type": "int", "default": 90},
     "on_stall": {"type": "str", "choices": ["reverse", "wait", "force"], "default": "reverse"},

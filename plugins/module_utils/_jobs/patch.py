@@ -9,12 +9,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptanc
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_repairs, with_repairs
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import renew_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     check_ignorable,
     error_from,
     finding,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.baseline import baseline
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.watch_options import watch_options
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.module_parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
@@ -46,46 +48,47 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 def apply_request(host, request, check_mode=False, controller=None):
     """Change one patch to `request.state`; `controller` is the controller's `user` and `node`, see actor.py.
 
-    Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff` and `baseline` (see
-    baseline.py), for a file on the host `package` (see packages.py), and also `request` if the patch is enabled and the
-    controller must return to accept it. Raises ControllerRequest if the controller must first answer or send a file,
-    and LivepatchError with `baseline` in its details too.
+    Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff`, `watch` (the verdict on an
+    accepted trial, see watch_record.py) and `baseline` (see baseline.py), for a file on the host `package` (see
+    packages.py), and also `request` if the patch is enabled and the controller must return to accept it. Raises
+    ControllerRequest if the controller must first answer or send a file, and LivepatchError with `baseline` in its
+    details too.
     """
     before = baseline(host)
     try:
-        return dict(_apply_request(host, request, check_mode, controller), baseline=before)
+        watch = {"watch": watch_options(request.watch), "baseline": before}
+        return dict(_apply_request(host, request, watch, check_mode, controller), baseline=before)
     except (LivepatchError, OSError) as failure:
         error = as_livepatch_error(failure)
         error.details["baseline"] = before
         raise error from failure
 
 
-def _apply_request(host, request, check_mode, controller):
+def _apply_request(host, request, watch, check_mode, controller):
     if request.name is not None:
         request = request._replace(name=module_name(request.name))
     check_ignorable(request.ignore_findings)
-    line = parameter_line(request.params)
-    store = Store(host)
     request = request._replace(offer=located(host, request.offer, request.name, request.version))
-    result = _change_patch(host, request, check_mode, controller, store, line)
+    result = _change_patch(host, request, watch, check_mode, controller)
     return dict(result, **package_of(host, request.offer))
 
 
-def _change_patch(host, request, check_mode, controller, store, line):
-    description = None
+def _change_patch(host, request, watch, check_mode, controller):
+    line = parameter_line(request.params)
+    store, description = Store(host), None
     if request.offer:
         description = select_build(host, store, request.offer, request.name, request.version)
     enables = request.state in ("enabled", "accepted")
     if description is None and request.name is not None and not (request.offer and enables):
         request = request._replace(name=_name_on_host(host, request.name))
     if request.offer is None and enables:
-        description = _kept_build(host, store, request.name)
+        description = _kept_build(host, store, request)
     elif description is None and (enables or request.name is None):
         return _no_build(host, request)  # a removal by name needs no build
     interface = interface_or_none(host)
     if interface is None and not enables:
         raise error_from([unsupported(host)])
-    change = PatchChange(host, interface, store, request, description, line)
+    change = PatchChange(host, interface, store, request, description, line, watch)
     if not change.steps():
         return _already_in_state(change, check_mode, controller)
     change.refuse_expired_trial()
@@ -149,10 +152,17 @@ def _new_connection(change):
     return {"fresh": change.name}
 
 
-def _kept_build(host, store, name):
-    """The description of the build loaded under a name; raises LivepatchError `file-unknown` without a kept file."""
-    description = store.of_build(name, module_build_id(host, name))
+def _kept_build(host, store, request):
+    """The description of the build loaded under a name.
+
+    Raises LivepatchError `file-unknown` without a kept file, and `watch-failed` if this host has reverted it.
+    """
+    name, build_id = request.name, module_build_id(host, request.name)
+    description = store.of_build(name, build_id)
     if description is None:
+        if request.state == "accepted":
+            refuse_failed_watch(
+                read_ledger_for_this_boot(host), {"name": name, "build_id": build_id, "sha256": None})
         raise error_from([finding("file-unknown", name, name=name)])
     return description
 
@@ -169,7 +179,7 @@ def _name_on_host(host, wanted):
 
 def _no_build(host, request):
     return {
-        "changed": False, "transaction": None, "blockers": [],
+        "changed": False, "transaction": None, "blockers": [], "watch": None,
         "findings": [no_build_note(host, request.offer, request.name, request.version)],
         "patch": patch_result(host, request.name, state="no_build", previous_state="no_build"),
     }

@@ -51,11 +51,17 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.trial_drift import trial_drift
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER, newer_message
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import (
+    VERDICT,
+    read_watch,
+    verdict_of,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "drift": None}
+NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "failed_watch": None, "drift": None}
 ACCEPTED = ("name", "sha256", "build_id", "release", "parameters", "transaction", "since")
+FAILED_WATCH = ("name", "build_id", "sha256", "transaction", "time", *VERDICT)
 QUARANTINED = ("name", "sha256", "build_id", "why", "transaction", "since")
 
 
@@ -65,7 +71,7 @@ def host_inventory(host):
     Shape: `kernel`, `interface`, `patches` (oldest first), `coverage` (see metadata.py; None if this user may not read
     the store), `transition` (None, or `name`, `state` and `blockers`), `leftovers`, `kept`, `other_tools`, `changing`,
     `journal` and `journal_unreadable` (see history), and from the ledger: `accepted`, `boot`, `quarantined`, `trial`,
-    `drift` (findings).
+    `failed_watch`, `drift` (findings).
     """
     descriptions = Store(host).descriptions()
     inventory = {
@@ -125,6 +131,7 @@ def _remembered(host, inventory):
         "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
+        "failed_watch": ledger["failed_watch"] and {key: ledger["failed_watch"][key] for key in FAILED_WATCH},
         "drift": _with_records(
             [*drift(host_state), *_expired(host, host_state.patches), *newer.values(), *_about_trial(host, host_state),
              *_boot_notes(host, host_state)],
@@ -215,7 +222,7 @@ def _on_trial(host, trial):
     return {
         "transaction": trial["transaction"], "name": trial["name"], "since": trial["since"],
         "seconds": trial["seconds"], "seconds_left": seconds_left(host, trial),
-        "back_to": names_of(trial["back_to"]),
+        "back_to": names_of(trial["back_to"]), "watch": verdict_of(read_watch(host, trial)),
     }
 
 

@@ -28,6 +28,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     STORE_DIRECTORY,
     TRIAL_ENDED,
     TRIAL_PROCESS,
+    WATCH,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import DIGEST
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer
@@ -83,7 +84,7 @@ def _faults(host):
 def _fault_of_file(host, path):
     try:
         content = read_own(host, path)
-        if path in (TRIAL_PROCESS, TRIAL_ENDED):
+        if path in (TRIAL_PROCESS, WATCH, TRIAL_ENDED):
             parse_json(content)
     except (OSError, ValueError) as error:
         return _reason(host, error)

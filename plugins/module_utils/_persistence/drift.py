@@ -19,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import failure_of
 
 # release, boot_id: of the running kernel. patches: the interface's, each with `build_id`. ledger: for this boot.
 # boot: see boot_service_status in init_system.py. kept: the digests of the store. trial_process_alive: False if
@@ -32,7 +33,8 @@ HostState = namedtuple(
 
 def drift(host_state):
     """The findings about drift, none without drift. During a change, patches that are not enabled are not judged."""
-    found = [*_about_enabled(host_state), *_about_quarantined(host_state), *_about_boot(host_state)]
+    found = [*_about_enabled(host_state), *_about_failed_watch(host_state), *_about_quarantined(host_state),
+             *_about_boot(host_state)]
     if not host_state.changing:
         found += [*_about_accepted(host_state), *_about_gone(host_state)]
     return found
@@ -133,6 +135,12 @@ def _about_gone(host_state):
             yield finding(
                 "gone-after-reboot" if earlier_boot else "removed-by-hand", layer["name"], name=layer["name"],
                 transaction=change["transaction"])
+
+
+def _about_failed_watch(host_state):
+    failed = host_state.ledger["failed_watch"]
+    if failed:
+        yield finding("watch-failed", failed["name"], name=failed["name"], time=failed["time"], why=failure_of(failed))
 
 
 def _about_quarantined(host_state):

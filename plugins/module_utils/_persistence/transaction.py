@@ -62,13 +62,15 @@ def open_transaction(host, action, controller=None, best_effort_records=False, w
 class Transaction:
     """The records of one change; `id` is None until `begin`, and the change begins there.
 
-    `name` is the future `id`. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
+    `name` is the future `id`. `reason` is a code and a sentence for the record of the end of a change that nobody has
+    requested, or None. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
     """
 
     def __init__(self, host, action, name, who, best_effort_records, known_ledger, why_unlocked=None,
                  reads_ledger=True):
         self.id = None
         self.name = name
+        self.reason = None
         self._host = host
         self._action = action
         self._who = who
@@ -148,8 +150,9 @@ class Transaction:
         if self.id is None:
             self._prune_store()
             return self._findings
+        why = self.reason or (None, None)
         record = {
-            "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code,
+            "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code or why[0], "why": why[1],
             "seconds": round(self._host.now() - self._started, 3), "patches": patches,
             "replaces": list(replaces), "after": running_stack(self._host, after, self.ledger),
         }
@@ -164,8 +167,10 @@ class Transaction:
     def next(self):
         """A new Transaction under the same lock."""
         name = transaction_name(self._host.wall_clock())
-        return Transaction(
+        following = Transaction(
             self._host, self._action, name, self._who, self._best_effort_records, self.ledger, self._why_unlocked)
+        following.reason = self.reason
+        return following
 
     def _forget_trial_ended(self):
         """Remove the note of a trial's end without records, once a later change is in the journal."""

@@ -28,6 +28,7 @@ LONGEST_NAME = 128  # of a patch or a module; the kernel's MODULE_NAME_LEN is 56
 MOST_PATCHES = 200
 STATES = ("accepted", "enabled", "disabled", "absent", "enabling", "disabling", "no_build")
 STATES_IN_KERNEL = ("accepted", "enabled", "disabled", "enabling", "disabling")
+CHECKS = ("command", "url", "unit")
 REASONS = ("running", "unreliable-stack", "asleep-in-function", "unknown")
 
 WHOLE, MAYBE_WHOLE = Number(whole=True), Number(whole=True, null=True)
@@ -67,14 +68,22 @@ CHANGING = Keys({"transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "pid": M
 MOVES = Items(Keys({"name": NAME, "transition_seconds": MAYBE_NUMBER}), MOST_PATCHES)
 BASELINE = Keys({
     "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "uptime": MAYBE_NUMBER, "kernel_log": MAYBE_WHOLE})
+VERDICT: Mapping[str, Kind] = {
+    "looks": WHOLE, "first": MAYBE_TIME, "last": MAYBE_TIME,
+    "findings": Items(
+        Keys({**FINDING.must, "level": Text(16, choices=LEVELS[:2])}), 1000, keep="worst", title="watch.findings"),
+    "health": Items(Keys({
+        "name": Text(500, cut=True), "kind": Text(16, choices=CHECKS), "ok": WHOLE, "failed": WHOLE, "in_a_row": WHOLE,
+        "message": Text(1000, cut=True, null=True)}), 100)}
+WATCH = Keys(VERDICT, null=True)
 
 _LAYERS = Items(Keys({
     "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "parameters": MAYBE_PARAMETERS,
     "accepted": MAYBE_FLAG}), MOST_PATCHES, null=True)
 _JOURNAL = Items(Keys({
     "transaction": MAYBE_TRANSACTION, "action": Text(32, null=True), "outcome": Text(32, null=True), "code": MAYBE_CODE,
-    "began": MAYBE_TIME, "ended": MAYBE_TIME, "seconds": MAYBE_NUMBER, "boot_id": MAYBE_BOOT, "kernel": MAYBE_RELEASE,
-    "who": WHO,
+    "why": Text(2000, cut=True, null=True), "began": MAYBE_TIME, "ended": MAYBE_TIME, "seconds": MAYBE_NUMBER,
+    "boot_id": MAYBE_BOOT, "kernel": MAYBE_RELEASE, "who": WHO,
     "patches": Items(Keys({
         "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "previous_state": Text(32, null=True),
         "wanted_state": Text(32, null=True), "state": Text(32, null=True), "transition_seconds": MAYBE_NUMBER}),
@@ -127,7 +136,10 @@ _LIVEPATCH = Keys({
         "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME}), 1000, null=True),
     "trial": Keys({
         "transaction": MAYBE_TRANSACTION, "name": NAME, "since": MAYBE_TIME, "seconds": MAYBE_WHOLE,
-        "seconds_left": WHOLE, "back_to": NAMES}, null=True),
+        "seconds_left": WHOLE, "back_to": NAMES, "watch": WATCH}, null=True),
+    "failed_watch": Keys({
+        "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "transaction": MAYBE_TRANSACTION,
+        "time": MAYBE_TIME, **VERDICT}, null=True),
     "drift": Items(
         Keys({**FINDING.must, "level": Text(16, choices=LEVELS[1:])}), 1000, keep="worst", title="drift", null=True)})
 
@@ -161,7 +173,7 @@ BUILD = Keys({
 SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
-         "blockers": BLOCKERS},
+         "blockers": BLOCKERS, "watch": WATCH},
         {"holder": CHANGING, **REFUSED}, PACKAGE, diff=True, asks=True),
     "patch_build": Shape(
         {"state": Text(16, choices=("built", "unchanged", "planned", "running")), "job": Text(128),
@@ -189,8 +201,8 @@ SHAPES = {
         "well": FLAG, "state": Text(16, choices=STATES[:-1]), "verified": MAYBE_FLAG, "functions": EVIDENCE,
         "blockers": BLOCKERS,
         "health": Items(Keys({
-            "name": Text(500, cut=True), "kind": Text(16, choices=("command", "url", "unit")), "ok": FLAG,
+            "name": Text(500, cut=True), "kind": Text(16, choices=CHECKS), "ok": FLAG,
             "message": Text(1000, cut=True), "seconds": MAYBE_NUMBER}), 1000),
         "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "kernel_log": LOG,
-        "trial": Keys({"seconds_left": WHOLE}, null=True), "findings": FINDINGS}),
+        "trial": Keys({"seconds_left": WHOLE}, null=True), "watch": WATCH, "findings": FINDINGS}),
 }

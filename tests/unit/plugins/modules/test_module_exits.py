@@ -29,7 +29,8 @@ def delivered(tmp_path):
 def test_a_result(kernel, run, delivered):
     code, result = run("patch", src="fix.ko", offer=delivered)
     assert code == 0
-    assert sorted(result) == ["baseline", "blockers", "changed", "diff", "findings", "patch", "transaction"]
+    assert sorted(result) == [
+        "baseline", "blockers", "changed", "diff", "findings", "patch", "transaction", "watch"]
     assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
     assert run("patch", src="fix.ko", offer=delivered)[1]["changed"] is False
 
@@ -126,7 +127,8 @@ def test_check_mode_reaches_the_job(kernel, run, delivered):
 def test_what_the_other_modules_return(kernel, run, delivered):
     run("patch", src="fix.ko", offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
-        "accepted", "boot", "changing", "coverage", "drift", "interface", "journal", "journal_unreadable", "kept",
+        "accepted", "boot", "changing", "coverage", "drift", "failed_watch", "interface", "journal",
+        "journal_unreadable", "kept",
         "kernel", "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]

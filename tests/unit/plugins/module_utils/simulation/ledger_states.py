@@ -83,7 +83,7 @@ def store_ledger(kernel, boot_id=THIS_BOOT, **known):
 
 def on_trial(patch, back_to=()):
     return {"transaction": "trial", "name": patch.name, "since": "2026-11-21T09:10:00Z", "seconds": 300, "ends": 120.6,
-            "back_to": [layer(one, accepted=True) for one in back_to]}
+            "back_to": [layer(one, accepted=True) for one in back_to], "watch": None, "baseline": None}
 
 
 def quarantined(patch, since="2026-11-21T09:05:00Z", why="crashed-on-trial"):
@@ -101,8 +101,8 @@ def change(kernel, name, action="patch", boot_id=THIS_BOOT, patches=(), before=(
              "wanted_state": "enabled"} for patch in patches]})
     if outcome:
         append_record(kernel, "end", {
-            "transaction": name, "time": "2026-11-21T09:00:01Z", "outcome": outcome, "code": code, "seconds": 1.0,
-            "replaces": list(replaces), "after": list(after), "patches": []})
+            "transaction": name, "time": "2026-11-21T09:00:01Z", "outcome": outcome, "code": code, "why": None,
+            "seconds": 1.0, "replaces": list(replaces), "after": list(after), "patches": []})
 
 
 def drift_codes(kernel):

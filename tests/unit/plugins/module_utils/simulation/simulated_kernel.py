@@ -17,6 +17,13 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import register_trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_child import (
+    SimulatedChild,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_guard import (
+    SimulatedGuard,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     simulated_module,
 )
@@ -48,8 +55,10 @@ class SimulatedKernel(Host):
 
     `now()` starts at 0. `forbidden` are paths that this process may not read, `removal_errno` is what delete_module
     fails with. `commands` are those that were run and `spawned` those that were started, as lists of words; `answer`
-    gives the status and the output of one. What ends trials is at once on its guard. What is not in `owners`, as a
-    user and a mode, is root's alone. With `replace_sets` it is a kernel as proposed: see _replaced_by.
+    gives the status and the output of one. What ends trials is at once on its guard, and looks at the host unless
+    `guard_looks` is false; it ends no trial. What is not in `owners`, as a user and a mode, is root's alone. `children`
+    are those that were started; a command that raises Hang does not end by itself. With `replace_sets` it is a kernel
+    as proposed: see _replaced_by.
     """
 
     def __init__(self, directory):
@@ -64,6 +73,8 @@ class SimulatedKernel(Host):
         self.answer = lambda argv: (0, "ready" if argv[-1] == "ready" else "")
         self.owners = {}
         self.writes = []
+        self.children = []
+        self.guard_looks = True
         self._events = []
         self._said = 0
         self._holders = {}
@@ -138,6 +149,20 @@ class SimulatedKernel(Host):
         self._guard(pid)
         return pid
 
+    def start_child(self, function):
+        self.children.append(SimulatedChild(function))
+        return self.children[-1]
+
+    def wait_readable(self, sources, seconds):
+        """Sleep from event to event, until the log among the sources has more to read."""
+        end = self.clock + seconds
+        log = next((source.fileno() for source in sources if isinstance(source, KernelLog)), None)
+        while self.clock < end:
+            if log is not None and os.fstat(log).st_size > os.lseek(log, 0, os.SEEK_CUR):
+                return
+            until = min([end, *(seconds for seconds, _event in self._events[:1])])
+            self.sleep(max(until - self.clock, 1e-6))
+
     def read_bytes(self, path):
         if path.startswith(tuple(self.forbidden)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
@@ -154,6 +179,8 @@ class SimulatedKernel(Host):
         name = folder.rpartition("/")[2]
         if path == DYNDBG:
             self._debug(text)
+        elif path == "/dev/kmsg":
+            self.say(text.rstrip("\n").partition(">")[2], priority=8 + int(text[1]))
         elif not os.path.isfile(self.path(path)):
             raise error_of(errno.ENOENT)
         elif attribute == "enabled":
@@ -269,6 +296,8 @@ class SimulatedKernel(Host):
         self.put("/proc/self/stat", self.read(f"/proc/{pid}/stat"))
         register_trial_process(self)
         self.put("/proc/self/stat", STAT)
+        if self.guard_looks:
+            SimulatedGuard(self, pid).begin()
 
     def _write_enabled(self, name, wanted):
         if wanted == (self.read(f"{LIVEPATCH}/{name}/enabled") == "1"):
