@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import NO_SYSTEMD
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -26,7 +27,7 @@ def test_a_kernel_without_patches(kernel):
     assert inventory == {
         "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
         "changing": None, "journal": [], "journal_unreadable": 0, "accepted": [], "quarantined": [], "trial": None,
-        "drift": [], "coverage": NO_COVERAGE, "boot": dict(NO_SYSTEMD, patches=[])}
+        "failed_watch": None, "drift": [], "coverage": NO_COVERAGE, "boot": dict(NO_SYSTEMD, patches=[])}
 
 
 def test_a_patch_with_its_module(kernel, apply):
@@ -106,14 +107,16 @@ def test_the_life_of_a_patch_on_a_host_without_systemd(kernel, apply):
         shutil.rmtree(kernel.path(f"/proc/{5000 + number}"))
     assert patches_and_drift() == (
         [("later", "enabled")], ["on-trial", "trial-process-missing", "boot-service-missing"])
+    assert failure(apply, later, state="accepted", fresh=True).code == "watch-not-run"
+    apply(later, trial=300)  # starts the process again
     apply(later, state="accepted", fresh=True)
     assert patches_and_drift() == ([("later", "accepted")], ["boot-service-missing"])
     apply(name="later", state="absent")
     assert patches_and_drift() == ([], [])
     assert [(entry["action"], [(layer["name"], layer["accepted"]) for layer in entry["after"]])
             for entry in host_inventory(kernel)["journal"]] == [
-        ("patch", []), ("accept", [("later", True)]), ("patch", [("later", False)]), ("accept", [("fix", True)]),
-        ("patch", [("fix", False)])]
+        ("patch", []), ("accept", [("later", True)]), ("patch", [("later", False)]), ("patch", [("later", False)]),
+        ("accept", [("fix", True)]), ("patch", [("fix", False)])]
 
 
 @pytest.mark.parametrize("directory", ["kpatch", "kgraft", "none"])

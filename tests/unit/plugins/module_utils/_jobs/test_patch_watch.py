@@ -50,11 +50,13 @@ def test_a_host_that_is_well(host, apply, watch):
     result = watch(earlier=known, checks=[{"command": "true"}])
     functions = result.pop("functions")
     health, = result.pop("health")
+    verdict = result.pop("watch")
     assert result == {
         "changed": False, "well": True, "state": "enabled", "verified": True, "blockers": [], "boot_id": "boot-1",
         "taints": 1 << 12 | 1 << 13 | 1 << 15, "kernel_log": [], "trial": {"seconds_left": 50}, "findings": []}
     assert [(one["name"], one["ftrace"]) for one in functions] == [("cmdline_proc_show", True)]
     assert (health["name"], health["ok"]) == ("true", True)
+    assert (verdict["looks"], verdict["health"], verdict["findings"]) == (1, [], [])
 
 
 def test_a_patch_that_is_accepted(host, apply, watch):
@@ -210,7 +212,7 @@ def test_the_first_blocker_decides_and_everything_is_told_with_it(host, apply):
     assert error.message.endswith("(1 more in findings.)")
     assert sorted(error.details) == [
         "blockers", "boot_id", "changed", "findings", "functions", "health", "kernel_log", "state", "taints", "trial",
-        "verified", "well"]
+        "verified", "watch", "well"]
 
 
 def test_nothing_is_done_where_an_option_makes_no_sense(host):
