@@ -156,7 +156,6 @@ options:
       - A file that a package of SUSE loads from C(/lib/modules) is not taken over.
     type: bool
     default: false
-    version_added: 0.1.0
   params:
     description:
       - Sets parameters of the patch's module when it is loaded. Parameters of an enabled patch are not compared.

@@ -252,8 +252,12 @@ def unit_path(host):
 
 
 def is_masked(host):
-    """Whether an operator has put a link in the place of the unit, as `systemctl mask` does."""
-    return any(os.path.islink(host.path(f"{directory}/{UNIT}")) for directory in (UNITS, RUNNING))
+    """Whether an operator has put a link in the place of the unit, as `systemctl mask` does, also with --runtime.
+
+    A file in /etc comes before one in /run (systemd.unit(5)).
+    """
+    return os.path.islink(host.path(KEPT)) or (
+        not _is_file(host, KEPT) and os.path.islink(host.path(f"{RUNNING}/{UNIT}")))
 
 
 def _is_file(host, path):

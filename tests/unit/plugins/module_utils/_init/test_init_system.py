@@ -242,6 +242,14 @@ def test_a_unit_that_is_masked_for_this_boot_is_left_alone(kernel, systemd):
     assert kernel.commands == []
 
 
+def test_a_mask_in_run_has_no_effect_on_a_unit_in_etc(kernel, systemd):
+    install_boot_service(kernel, PROGRAM)
+    os.symlink("/dev/null", kernel.path(LOST_UNIT_FILE))
+    assert install_boot_service(kernel, PROGRAM)
+    status = boot_service_status(kernel)
+    assert (status["enabled"], status["obstacle"]) == (True, None)
+
+
 def test_a_unit_whose_condition_does_not_hold_watches_nothing(kernel, systemd):
     os.unlink(kernel.path("/var/lib/kernel-livepatch/ledger.json"))
     assert not install_boot_service(kernel, PROGRAM)
