@@ -8,32 +8,22 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbooks import PLAYBOOKS, read_options
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Reads the options of a playbook on the controller, once, before the playbook asks any host."""
 
-    TRANSFERS_FILES = False
-    BYPASS_HOST_LOOP = True
-    _supports_check_mode = True
-    _supports_async = False
+    SPEC: t.ClassVar[dict[str, t.Any]] = {"argument_spec": {
+        "playbook": {"type": "str", "required": True, "choices": list(PLAYBOOKS)},
+        "variables": {"type": "dict", "default": {}},
+    }}
 
-    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
-        result = super().run(tmp, task_vars)
-        _all, arguments = self.validate_argument_spec({
-            "playbook": {"type": "str", "required": True, "choices": list(PLAYBOOKS)},
-            "variables": {"type": "dict", "default": {}},
-        })
-        try:
-            options = read_options(arguments["playbook"], arguments["variables"], task_vars or {}, self._resolve)
-            result.update(changed=False, **options)
-        except (PatchFileError, TaskError) as error:
-            result.update(failed=True, msg=error.message, code=error.code)
-        return result
+    def work(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        options = read_options(arguments["playbook"], arguments["variables"], variables, self._resolve)
+        return {"changed": False, **options}
 
     def _resolve(self, value: t.Any) -> t.Any:
         try:

@@ -10,42 +10,35 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record, status_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import fails_on_drift
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Writes the files of a report on the controller, once for all hosts."""
 
-    TRANSFERS_FILES = False
-    BYPASS_HOST_LOOP = True
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
-        result = super().run(tmp, task_vars)
-        _all, arguments = self.validate_argument_spec({
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "argument_spec": {
             "dir": {"type": "str", "required": True},
             "record": {"type": "dict"},
             "kind": {"type": "str", "choices": ["status", "rollback"]},
             "results": {"type": "dict", "default": {}},
             "proofs": {"type": "dict", "default": {}},
             "options": {"type": "dict", "default": {}},
-        }, mutually_exclusive=[["record", "kind"]], required_one_of=[["record", "kind"]])
-        try:
-            record = arguments["record"]
-            if arguments["kind"]:
-                record = self._record(arguments, (task_vars or {}).get("hostvars"))
-            result.update(changed=True, **write_report(record, arguments["dir"]))
-        except (PatchFileError, TaskError) as error:
-            result.update(failed=True, msg=error.message, code=error.code)
-        return result
+        },
+        "mutually_exclusive": [["record", "kind"]],
+        "required_one_of": [["record", "kind"]],
+    }
+
+    def work(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        record = arguments["record"]
+        if arguments["kind"]:
+            record = self._record(arguments, variables.get("hostvars"))
+        return {"changed": True, **write_report(record, arguments["dir"])}
 
     def _record(self, arguments: dict, hostvars: t.Any) -> dict[str, t.Any]:
         """Return the record of a status or a rollback; raises PatchFileError and TaskError for `src` and `name`."""
@@ -53,9 +46,9 @@ class ActionModule(ActionBase):
         if arguments["kind"] == "rollback":
             shown = {"to": options["to"]} if options.get("to") else {}
             return rollback_record(results, arguments["proofs"], self._task.check_mode, shown, time.time())
-        src, name, cohort_by = (options.get(key) or None for key in ("src", "name", "cohort_by"))
-        builds = read_builds(Path(os.path.expanduser(src)), name) if src else None
+        src, name, version, cohort_by = (options.get(key) or None for key in ("src", "name", "version", "cohort_by"))
+        builds = read_builds(Path(os.path.expanduser(src)), name, version) if src else None
         shown = {
-            "src": src, "name": name, "cohort_by": cohort_names(cohort_by),
+            "src": src, "name": name, "version": version, "cohort_by": cohort_names(cohort_by),
             "fail_on_drift": fails_on_drift(options.get("fail_on_drift") or False)}
         return status_record(results, hostvars, cohort_by, builds, shown, time.time())

@@ -5,47 +5,38 @@
 from __future__ import annotations
 
 import time
+import typing as t
 from pathlib import Path
 
 from ansible import constants, context
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_user_tasks
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_lines
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Takes one step of a rollout on the controller, for all hosts at once."""
 
-    TRANSFERS_FILES = False
-    BYPASS_HOST_LOOP = True
-    _supports_check_mode = True
-    _supports_async = False
+    SPEC: t.ClassVar[dict[str, t.Any]] = {"argument_spec": {
+        "step": {"type": "str", "required": True, "choices": list(STEPS)},
+        "look": {"type": "int", "default": 0},
+        "alone": {"type": "bool", "default": False},
+        "variables": {"type": "dict", "default": {}},
+    }}
 
-    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
-        result = super().run(tmp, task_vars)
-        _all, arguments = self.validate_argument_spec({
-            "step": {"type": "str", "required": True, "choices": list(STEPS)},
-            "look": {"type": "int", "default": 0},
-            "alone": {"type": "bool", "default": False},
-            "variables": {"type": "dict", "default": {}},
-        })
+    def work(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         call = Call(
-            variables=task_vars or {}, given=arguments["variables"], look=arguments["look"],
+            variables=variables, given=arguments["variables"], look=arguments["look"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
             find=lambda source: find_source(self, source), say=self._say,
             check_tasks=lambda path: check_user_tasks(path, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")))
-        try:
-            result.update(STEPS[arguments["step"]](call))
-        except (PatchFileError, TaskError) as error:
-            result.update(failed=True, msg=error.message, code=error.code)
-        return result
+        return STEPS[arguments["step"]](call)
 
     def _say(self, *lines: str) -> None:
         for line in format_lines(lines):

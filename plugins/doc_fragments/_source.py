@@ -19,14 +19,24 @@ options:
     type: path
   remote_src:
     description:
-      - Takes O(src) as a patch file on the host, for example from a vendor's package.
+      - Takes O(src) as a patch file on the host, for example from a vendor's package, or as a directory of patch files
+        there, at any depth and of at most 500 modules. From a directory, the host's own build is chosen, by O(name) if
+        there are several patches. A host without one does not fail.
       - The controller reads each such file once, even if many hosts have it.
     type: bool
     default: false
   name:
     description:
-      - The name of the patch, equal to the name of its kernel module.
+      - The name of the patch, equal to the name of its kernel module. Dashes and underscores are equal.
+      - A pattern such as V(kpatch_*_fix) fits names that hold the kernel release. C(*) means any characters, C(?) means
+        one, and C([0-9]) one of these. Without O(src), a task that changes a patch refuses a pattern that fits
+        several patches of the host.
       - Needed to choose a patch if a bundle holds several for one kernel, and they are not versions of one patch.
+    type: str
+  version:
+    description:
+      - The version of the patch, from C(bundle.yml) or the file. Put it in quotes, since YAML reads V(1.10) as V(1.1).
+      - The default is the newest version in the bundle for the host's kernel.
     type: str
 """
 

@@ -14,7 +14,8 @@ author:
 description:
   - Summarizes the results of M(kernel.livepatch.patch_check) of many hosts by cohort. Lists the compatible hosts, the
     blockers of the others, and the hosts without a result.
-  - A cohort is the hosts that are alike in kernel release, architecture, and the values of O(cohort_by).
+  - A cohort is the hosts that are alike in kernel release, architecture, build of the kernel, and the values of
+    O(cohort_by).
   - The role P(kernel.livepatch.preflight#role) uses it. No result of a host makes it fail.
 positional: hostvars, cohort_by
 options:
@@ -89,6 +90,10 @@ _value:
           description: The architecture, as C(uname -m) tells it.
           type: str
           sample: x86_64
+        build:
+          description: >-
+            The build-id of the kernel if hosts run several builds of this release, and V(none) otherwise.
+          type: str
         values:
           description: The value of each name in O(cohort_by), V(none) where a host has none.
           type: dict

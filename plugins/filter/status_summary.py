@@ -14,9 +14,10 @@ author:
 description:
   - Summarizes the results of M(kernel.livepatch.patch_info) of many hosts by cohort. Lists the patches with their
     states and hosts, the drift, running changes, and the hosts without a result.
-  - A cohort is the hosts that are alike in kernel release, architecture, and the values of O(cohort_by).
+  - A cohort is the hosts that are alike in kernel release, architecture, build of the kernel, and the values of
+    O(cohort_by).
   - The playbook C(kernel.livepatch.status) uses it. No result of a host makes it fail.
-positional: hostvars, cohort_by, src, name, fail_on_drift
+positional: hostvars, cohort_by, src, name, fail_on_drift, version
 options:
   _input:
     description:
@@ -40,12 +41,15 @@ options:
       - The filter fails when it cannot be read.
     type: path
   name:
-    description: Which patch of O(src) to compare with; all of them without it.
+    description: Which patch of O(src) to compare with, by its name or a pattern; all of them without it.
     type: str
   fail_on_drift:
     description: Whether a host with drift, or with unknown drift, is a problem.
     type: bool
     default: false
+  version:
+    description: Which version of the patches in O(src) to compare with; the newest for each kernel without it.
+    type: str
 seealso:
   - module: kernel.livepatch.patch_info
 """
@@ -98,6 +102,10 @@ _value:
           description: The architecture, as C(uname -m) tells it.
           type: str
           sample: x86_64
+        build:
+          description: >-
+            The build-id of the kernel if hosts run several builds of this release, and V(none) otherwise.
+          type: str
         values:
           description: The value of each name in O(cohort_by), V(none) where a host has none.
           type: dict
@@ -184,6 +192,19 @@ _value:
               description: Where it was found.
               type: list
               elements: str
+        cves:
+          description: The CVEs that hosts are free of by their enabled patches, each list with C(cves) and C(hosts).
+          type: list
+          elements: dict
+        not_covered:
+          description: The CVEs that no live patch closes, each with C(cve), C(reason) and C(hosts).
+          type: list
+          elements: dict
+        effective_kernels:
+          description: >-
+            The kernels with the same fixes as hosts have by their enabled patches, each with C(kernel) and C(hosts).
+          type: list
+          elements: dict
         builds:
           description: >-
             The names of the patches that O(src) has for this kernel, empty for a cohort without a build; V(none)
@@ -278,8 +299,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status i
 def status_summary(
         answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None = None,
         cohort_by: str | Sequence[str] | None = None, src: str | None = None, name: str | None = None,
-        fail_on_drift: bool | str = False) -> dict[str, t.Any]:
-    return summarize_status(answers, hostvars, cohort_by, builds_for_filter(src, name), fails_on_drift(fail_on_drift))
+        fail_on_drift: bool | str = False, version: str | None = None) -> dict[str, t.Any]:
+    builds = builds_for_filter(src, name, version)
+    return summarize_status(answers, hostvars, cohort_by, builds, fails_on_drift(fail_on_drift))
 
 
 class FilterModule:

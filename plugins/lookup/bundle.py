@@ -68,6 +68,26 @@ _list:
         advisory:
           description: A link to read more, or V(none).
           type: str
+        version:
+          description: The version of the patch in C(bundle.yml), or V(none).
+          type: str
+        not_covered:
+          description: The CVEs that no live patch closes.
+          type: list
+          elements: dict
+          contains:
+            cve:
+              description: The number of the CVE.
+              type: str
+            reason:
+              description: Why no live patch closes it.
+              type: str
+        expires:
+          description: The last day of the patch, such as C(2027-01-31), or V(none).
+          type: str
+        effective_kernel:
+          description: The release of the kernel with the same fixes, or V(none).
+          type: str
         kernel_build_id:
           description: >-
             The build-id of the only kernel that the file is for, in lower case, or V(none) for every kernel of its

@@ -121,8 +121,8 @@ _list:
       sample: {"debug": "bool"}
     format:
       description: >-
-        What made the patch, one of V(source), V(kpatch-build), V(klp-build) and V(kpatch-core) (for the old
-        C(kpatch.ko)), or V(none) for a module that is no live patch.
+        What made the patch, one of V(source), V(kpatch-build), V(klp-build), V(kpatch-core) (for C(kpatch.ko)) and
+        V(kgraft), or V(none) for a module that is no live patch.
       type: str
       sample: source
     opaque:
@@ -229,6 +229,12 @@ _list:
       sample: {"unwind": true, "header": null}
     btf:
       description: Whether the module has BTF type information.
+      type: bool
+      sample: false
+    btf_base:
+      description:
+        - Whether it also has the kernel's types that it refers to (C(.BTF.base)), as out-of-tree modules have since
+          Linux 6.11. The kernel finds these types by name, so the module need not be built against exactly this kernel.
       type: bool
       sample: false
 """

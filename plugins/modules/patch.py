@@ -62,6 +62,64 @@ options:
         stays enabled.
     type: int
     default: 0
+  watch:
+    description:
+      - What the host itself looks at as long as the patch is on trial. It looks without a controller, and reverts at
+        once when it finds a fault. RV(watch) and M(kernel.livepatch.patch_info) say what failed.
+      - Without this option, a host still watches a patch on trial, but without health checks. The patch must stay
+        enabled and in effect, and the kernel must have no new warning in its log and no new taint. Both count from the
+        begin of the task that loads the patch.
+      - A patch on trial is only accepted if its watch has run and has found no fault. O(state=accepted) waits for the
+        first look, and for the first result of each health check.
+      - A task that starts a trial again also starts its watch again, with this option of the new task.
+    type: dict
+    suboptions:
+      health_checks:
+        description:
+          - Checks to run on the host at each interval, one beside the other. Each has exactly one of V(command), V(url)
+            and V(unit), at most 50 in all.
+          - A check that does not end within its timeout is killed with its child processes, and has failed.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          command:
+            description: >-
+              Runs a program with its arguments, as in O(kernel.livepatch.patch_watch#module:health_checks). Succeeds
+              if it ends with status 0.
+            type: raw
+          url:
+            description: >-
+              Requests an address (C(http://) or C(https://)) from the host, without a proxy. Succeeds if the response,
+              after redirects, has a status from 200 to 299.
+            type: str
+          unit:
+            description: Checks a unit of systemd. Succeeds if the unit is active, and not while it waits for a restart.
+            type: str
+          tasks:
+            description: Refused in this module, because a file of tasks runs on the controller.
+            type: str
+          name:
+            description: The name of the check in the result.
+            type: str
+          timeout:
+            description: The longest time for the check in seconds, at most 300.
+            type: int
+            default: 10
+      interval:
+        description: The seconds between two looks, 1 to 300.
+        type: int
+        default: 10
+      failures:
+        description: >-
+          How often in a row a health check has to fail before the host reverts, 1 to 100. Any other fault counts at
+          once.
+        type: int
+        default: 2
+      kernel_warnings:
+        description: Whether a new warning in the kernel's log and a new taint are faults.
+        type: bool
+        default: true
   ignore_findings:
     description:
       - Loads the patch although there are blockers with these codes. They stay in RV(findings).
@@ -70,18 +128,35 @@ options:
       - V(unknown-parameter), the module lacks a given parameter and the kernel would ignore it.
       - V(replaces-foreign-patch), fixes of a patch from another tool would be lost.
       - V(signature-key-unknown), the kernel lacks the key of the signature.
+      - V(older-version), a later version of the patch is enabled or accepted on the host.
       - V(orc-mismatch), the data for unwinding stacks has another format than the kernel's.
       - V(vermagic-mismatch), the patch was built with another configuration. This and the next two are
         found with files on the host's disk. The kernel checks them again.
       - V(symbol-version-mismatch), the patch was built against other versions of the kernel's symbols.
       - V(symbol-not-exported), nothing exports a needed symbol.
       - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
+      - V(ineffective), no module that the patch is for is loaded, so none of its functions would be in effect. Such a
+        patch is not accepted either, unless this names the code again.
       - V(object-built-in), a part of the patch is for code that is built into this kernel, and has no effect.
+      - V(selinux-denies-load), the policy of SELinux denies this load, or a later one at boot or at a trial's end.
+      - V(other-tool-loads-at-boot), with O(state=accepted), another tool loads patches at boot too. See O(adopt).
+      - V(other-mechanism-active), Ksplice or KernelCare changes functions of this kernel with its own mechanism.
       - Other blockers cannot be ignored. The kernel would refuse such a patch, or it must never be loaded, like a build
         for another kernel release.
     type: list
     elements: str
     default: []
+  adopt:
+    description:
+      - With O(state=accepted), takes the patch over from C(kpatch.service). This service would load it at each boot as
+        well. Its file below C(/var/lib/kpatch) gets a longer name, so that the service no longer sees it. The same is
+        done with files of patches that this patch has replaced.
+      - If a rollback ends the acceptance and the patch stays enabled, the file gets its name back.
+      - Without this option, such a patch is not accepted (V(other-tool-loads-at-boot)).
+      - A file that a package of SUSE loads from C(/lib/modules) is not taken over.
+    type: bool
+    default: false
+    version_added: 0.1.0
   params:
     description:
       - Sets parameters of the patch's module when it is loaded. Parameters of an enabled patch are not compared.
@@ -124,6 +199,11 @@ EXAMPLES = r"""
     src: /usr/lib/kernel-livepatch/livepatch-cve-2026-1234.ko.xz
     remote_src: true
 
+- name: Load the patch that the vendor's packages have for the running kernel
+  kernel.livepatch.patch:
+    src: /usr/lib/kpatch
+    remote_src: true
+
 - name: Load a patch although an unused module could not be loaded meanwhile
   kernel.livepatch.patch:
     src: patches/
@@ -134,10 +214,26 @@ EXAMPLES = r"""
     src: patches/
     trial: 600
 
+- name: Load a patch on trial, and revert as soon as the web server fails twice in a row
+  kernel.livepatch.patch:
+    src: patches/
+    trial: 600
+    watch:
+      health_checks:
+        - unit: nginx.service
+        - url: http://localhost/health
+
 - name: Accept the patch and load it at each boot
   kernel.livepatch.patch:
     src: patches/
     state: accepted
+
+- name: Accept a patch that kpatch.service loads at boot, and let only this collection load it
+  kernel.livepatch.patch:
+    src: /var/lib/kpatch/{{ ansible_facts.kernel }}
+    remote_src: true
+    state: accepted
+    adopt: true
 
 - name: Remove the patch
   kernel.livepatch.patch:
@@ -244,6 +340,75 @@ baseline:
       description: The number of the last record of the kernel log.
       type: int
       sample: 1204
+watch:
+  description: >-
+    What the host has seen of the patch during its trial. V(none) unless O(state=accepted) has accepted a patch on
+    trial, or was refused because of its watch.
+  returned: success, or when RV(code) is V(watch-failed), V(watch-not-run) or V(watch-undecided)
+  type: dict
+  contains:
+    looks:
+      description: How often the patch, the kernel's log and its taints were looked at.
+      type: int
+      sample: 30
+    first:
+      description: The time of the first look, in UTC; V(none) without a look.
+      type: str
+      sample: "2026-11-21T09:16:54Z"
+    last:
+      description: The time of the last look, in UTC; V(none) without a look.
+      type: str
+      sample: "2026-11-21T09:21:44Z"
+    health:
+      description: The health checks, in the order of O(watch.health_checks).
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The name of the check.
+          type: str
+          sample: database
+        kind:
+          description: V(command), V(url) or V(unit).
+          type: str
+          sample: command
+        ok:
+          description: How often it succeeded.
+          type: int
+          sample: 29
+        failed:
+          description: How often it failed.
+          type: int
+          sample: 1
+        in_a_row:
+          description: How often it failed since it last succeeded.
+          type: int
+          sample: 0
+        message:
+          description: Its last message, at most 300 characters; V(none) before its first result.
+          type: str
+          sample: It ended with status 0.
+    findings:
+      description: What failed, and what could not be seen. A blocker ends the trial.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: The stable code of the finding.
+          type: str
+          sample: kernel-log-incomplete
+        level:
+          description: V(blocker) or V(warning).
+          type: str
+          sample: warning
+        subject:
+          description: The object of the finding.
+          type: str
+          sample: /dev/kmsg
+        message:
+          description: The problem and the remedy.
+          type: str
+          sample: The kernel log has lost 2 records since the baseline was taken.
 holder:
   description: >-
     The other run that is changing the host, as in RV(kernel.livepatch.patch_info#module:livepatch.changing); V(none)
@@ -316,6 +481,23 @@ blockers:
       type: list
       elements: str
       sample: [msleep, lab_hold, kthread, ret_from_fork]
+package:
+  description: The package of the host that owns the file; V(none) if no package manager of the host knows its owner.
+  returned: when O(remote_src) is true, and the task has not failed
+  type: dict
+  contains:
+    name:
+      description: The name of the package.
+      type: str
+      sample: kpatch-patch-5_14_0-570_12_1
+    version:
+      description: The version, as the package manager prints it.
+      type: str
+      sample: 1-2.el9_6
+    manager:
+      description: V(dpkg), V(rpm) or V(pacman).
+      type: str
+      sample: rpm
 code:
   description: The stable code of the failure.
   returned: on failure
@@ -323,14 +505,14 @@ code:
   sample: transition-stalled
 errno:
   description: The error code from the kernel.
-  returned: when the kernel refused to load the patch
+  returned: when the kernel refused to load or to change the patch
   type: str
   sample: EINVAL
 attempts:
   description: >-
-    How often the load was tried. It is tried again while the kernel answers V(EBUSY) or V(EAGAIN) without another
-    cause in its log, at most six times, and for at most O(transition_timeout) or 30 seconds.
-  returned: when the kernel refused to load the patch
+    How often the load or the change was tried. It is tried again while the kernel answers V(EBUSY) or V(EAGAIN)
+    without another cause in its log, at most six times, and for at most O(transition_timeout) or 30 seconds.
+  returned: when the kernel refused to load or to change the patch
   type: int
   sample: 1
 kernel_log:
@@ -348,10 +530,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
+    HEALTH_CHECKS_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
-    offer,
     run_job,
+    source,
     transition_seconds,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
@@ -366,6 +549,13 @@ def main():
             trial={"type": "int", "default": 0},
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
+            adopt={"type": "bool", "default": False},
+            watch={"type": "dict", "options": {
+                "health_checks": HEALTH_CHECKS_OPTION,
+                "interval": {"type": "int", "default": 10},
+                "failures": {"type": "int", "default": 2},
+                "kernel_warnings": {"type": "bool", "default": True},
+            }},
             **TRANSITION_OPTIONS,
             **CONTROLLER_OPTION,
         ),
@@ -383,10 +573,16 @@ def main():
             msg=f"trial is {options['trial']}. Give 0 for none, or up to {LONGEST_TRIAL} seconds with state "
                 "enabled or accepted.",
             code="bad-option")
+    if options["watch"] is not None and not (options["trial"] or options["state"] == "accepted"):
+        module.fail_json(
+            msg="watch has no effect without a trial. Give trial too, or leave out watch.", code="bad-option")
+    offered, name, version = source(module)
     request = PatchRequest(
-        offer=offer(module), name=options["name"], state=options["state"], timeout=transition_seconds(module),
+        offer=offered, name=name, version=version, state=options["state"], timeout=transition_seconds(module),
         on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
+        adopt=options["adopt"],
+        watch=options["watch"],
     )
     run_job(module, lambda host: apply_request(
         host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"]))

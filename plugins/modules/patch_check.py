@@ -135,6 +135,11 @@ arch:
   returned: when the build for the host could be chosen
   type: str
   sample: x86_64
+kernel_build_id:
+  description: The build-id of the running kernel, or V(none) if it does not show one.
+  returned: when the build for the host could be chosen
+  type: str
+  sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
 findings:
   description: The findings of the checks, in the order of the checks.
   returned: when the build for the host could be chosen
@@ -257,6 +262,23 @@ trial:
       description: Seconds until the host reverts automatically.
       type: int
       sample: 541
+package:
+  description: The package of the host that owns the file; V(none) if no package manager of the host knows its owner.
+  returned: when O(remote_src) is true
+  type: dict
+  contains:
+    name:
+      description: The name of the package.
+      type: str
+      sample: kpatch-patch-5_14_0-570_12_1
+    version:
+      description: The version, as the package manager prints it.
+      type: str
+      sample: 1-2.el9_6
+    manager:
+      description: V(dpkg), V(rpm) or V(pacman).
+      type: str
+      sample: rpm
 code:
   description: The stable code of the first blocker, or of the failure.
   returned: on failure
@@ -269,8 +291,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
     SOURCE_OPTIONS,
-    offer,
     run_job,
+    source,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
@@ -285,7 +307,7 @@ def main():
     if not options["src"]:
         module.fail_json(msg="src is missing. Name a patch file or a bundle.", code="bad-option")
 
-    run_job(module, lambda host: check_host(host, offer(module), options["name"], options["report_only"]))
+    run_job(module, lambda host: check_host(host, *source(module), report_only=options["report_only"]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ description:
   - Returns the running kernel, its live-patching interface, and the patches in stack order with their objects and
     functions. Also returns a transition in progress with the tasks that hold it, modules of removed patches, other
     live-patch tools, the run that is changing the host, and the last changes from its journal.
+  - Returns the CVEs that the enabled patches close, and the kernel with the same fixes, if a C(bundle.yml) named them.
   - Returns the state kept beyond a reboot. This is the accepted, quarantined and trial patches, and the patches for
     the next boot. RV(livepatch.drift) has every difference between this state and the kernel.
   - Reads only, with one exception. During a transition, as root, it enables dynamic debug for 2.5 seconds at most to
@@ -108,7 +109,8 @@ livepatch:
           sample: false
     interface:
       description: >-
-        The kernel's live-patching interface. V(livepatch), V(kpatch), V(kgraft) or V(none).
+        The host's live-patching interface, V(livepatch), V(kpatch) (C(kpatch.ko)) or V(kgraft). V(none) if it has none
+        that this collection supports.
       type: str
       sample: livepatch
     patches:
@@ -127,9 +129,15 @@ livepatch:
           type: str
           sample: accepted
         replace:
-          description: Whether it replaces all others; null before Linux 6.11.
+          description: Whether it replaces all others; null before Linux 6.11 and with C(kpatch.ko).
           type: bool
           sample: true
+        replace_set:
+          description: >-
+            The number of its replace set; null for a kernel without them. A patch replaces the one of its set only.
+            Replace sets are proposed for Linux, and no kernel seen so far has them.
+          type: int
+          sample: 1
         stack_order:
           description: >-
             Its position in the kernel's stack, from 1; null before Linux 6.14. The list is then in order of loading.
@@ -173,6 +181,87 @@ livepatch:
           description: The kernel's reference count of the module.
           type: int
           sample: 1
+        version:
+          description: The version of the patch, from C(bundle.yml), its file or its module, or null.
+          type: str
+          sample: "1.10"
+        metadata:
+          description: >-
+            The entry of the patch in C(bundle.yml) as the host keeps it; null without an entry, or without root.
+          type: dict
+          contains:
+            cves:
+              description: The CVEs fixed by the patch.
+              type: list
+              elements: str
+              sample: [CVE-2026-12345]
+            summary:
+              description: The purpose of the patch, or null.
+              type: str
+              sample: Out-of-bounds write in the netfilter core
+            advisory:
+              description: A link to read more, or null.
+              type: str
+              sample: https://security.example.com/2026/17
+            kernel_build_id:
+              description: The build-id of the only kernel for the file, or null.
+              type: str
+              sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+            version:
+              description: The version in C(bundle.yml), or null.
+              type: str
+              sample: "1.10"
+            not_covered:
+              description: The CVEs that no live patch closes.
+              type: list
+              elements: dict
+              contains:
+                cve:
+                  description: The number of the CVE.
+                  type: str
+                  sample: CVE-2026-23457
+                reason:
+                  description: Why no live patch closes it.
+                  type: str
+                  sample: the fix changes data that is in use
+            expires:
+              description: The last day of the patch, or null.
+              type: str
+              sample: "2027-01-31"
+            effective_kernel:
+              description: The release of the kernel with the same fixes, or null.
+              type: str
+              sample: 6.1.0-60-amd64
+    coverage:
+      description: What the enabled patches cover, as their entries in C(bundle.yml) say; null without root.
+      type: dict
+      contains:
+        cves:
+          description: The CVEs that the running kernel is free of.
+          type: list
+          elements: str
+          sample: [CVE-2026-12345]
+        not_covered:
+          description: The CVEs that no live patch closes.
+          type: list
+          elements: dict
+          contains:
+            cve:
+              description: The number of the CVE.
+              type: str
+              sample: CVE-2026-23457
+            reason:
+              description: Why no live patch closes it.
+              type: str
+              sample: the fix changes data that is in use
+        effective_kernel:
+          description: The release of the kernel with the same fixes as the running one, or null.
+          type: str
+          sample: 6.1.0-60-amd64
+        expires:
+          description: The first day that one of the patches expires on, or null.
+          type: str
+          sample: "2027-01-31"
     transition:
       description: The transition in progress, or null.
       type: dict
@@ -237,6 +326,10 @@ livepatch:
           description: Its size in bytes.
           type: int
           sample: 34816
+        version:
+          description: The version of the patch, from C(bundle.yml) or the file, or null.
+          type: str
+          sample: "1.10"
     other_tools:
       description: Other live-patch tools on the host.
       type: list
@@ -313,9 +406,15 @@ livepatch:
           type: str
           sample: done
         code:
-          description: The code of its failure, or null.
+          description: The code of its failure, or of the reason why the host itself has made it, or null.
           type: str
           sample: transition-stalled
+        why:
+          description: Why the host itself has made it before the end of a trial, or null.
+          type: str
+          sample: >-
+            The watch of livepatch_cve_2026_1234 failed, so this host reverts. The health check database failed. Its
+            message: It ended with status 2.
         began:
           description: The time of its begin, in UTC.
           type: str
@@ -504,6 +603,13 @@ livepatch:
           description: Whether the unit is started at boot.
           type: bool
           sample: true
+        obstacle:
+          description: >-
+            Why no boot of this host loads patches, whatever is accepted; V(none) if a boot can. The reasons are no
+            systemd, a masked unit, a unit in C(/run) because C(/etc) cannot be written, and a directory that a reboot
+            loses.
+          type: str
+          sample: this host has no systemd. After each boot, set them to state accepted again
         switched_off:
           description: Whether the running kernel was booted with C(kernel_livepatch=off).
           type: bool
@@ -579,6 +685,161 @@ livepatch:
           type: list
           elements: str
           sample: [livepatch_cve_2026_1000]
+        watch:
+          description: What the host itself has seen of the patch so far; null before its first look.
+          type: dict
+          contains:
+            looks:
+              description: How often the patch, the kernel's log and its taints were looked at.
+              type: int
+              sample: 30
+            first:
+              description: The time of the first look, in UTC; V(none) without a look.
+              type: str
+              sample: "2026-11-21T09:16:54Z"
+            last:
+              description: The time of the last look, in UTC; V(none) without a look.
+              type: str
+              sample: "2026-11-21T09:21:44Z"
+            health:
+              description: The health checks, in the order of O(kernel.livepatch.patch#module:watch.health_checks).
+              type: list
+              elements: dict
+              contains:
+                name:
+                  description: The name of the check.
+                  type: str
+                  sample: database
+                kind:
+                  description: V(command), V(url) or V(unit).
+                  type: str
+                  sample: command
+                ok:
+                  description: How often it succeeded.
+                  type: int
+                  sample: 29
+                failed:
+                  description: How often it failed.
+                  type: int
+                  sample: 1
+                in_a_row:
+                  description: How often it failed since it last succeeded.
+                  type: int
+                  sample: 0
+                message:
+                  description: Its last message, at most 300 characters; V(none) before its first result.
+                  type: str
+                  sample: It ended with status 0.
+            findings:
+              description: What failed, and what could not be seen. A blocker ends the trial.
+              type: list
+              elements: dict
+              contains:
+                code:
+                  description: The stable code of the finding.
+                  type: str
+                  sample: kernel-log-incomplete
+                level:
+                  description: V(blocker) or V(warning).
+                  type: str
+                  sample: warning
+                subject:
+                  description: The object of the finding.
+                  type: str
+                  sample: /dev/kmsg
+                message:
+                  description: The problem and the remedy.
+                  type: str
+                  sample: The kernel log has lost 2 records since the baseline was taken.
+    failed_watch:
+      description: >-
+        The last patch that the host has reverted before the end of its trial, because its watch failed, until a patch
+        is loaded or this one is set to V(absent) or V(disabled); null if there is none, and as for
+        RV(livepatch.accepted).
+      type: dict
+      contains:
+        name:
+          description: The patch's name.
+          type: str
+          sample: livepatch_cve_2026_1234
+        build_id:
+          description: The file's build-id, or null.
+          type: str
+          sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        sha256:
+          description: The digest of its uncompressed file.
+          type: str
+          sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+        transaction:
+          description: The change that started the trial.
+          type: str
+          sample: 20261121T091653.123456Z-9f3c2a1b
+        time:
+          description: The time of the failure, in UTC.
+          type: str
+          sample: "2026-11-21T09:18:31Z"
+        looks:
+          description: How often the patch, the kernel's log and its taints were looked at.
+          type: int
+          sample: 30
+        first:
+          description: The time of the first look, in UTC; V(none) without a look.
+          type: str
+          sample: "2026-11-21T09:16:54Z"
+        last:
+          description: The time of the last look, in UTC; V(none) without a look.
+          type: str
+          sample: "2026-11-21T09:21:44Z"
+        health:
+          description: The health checks, in the order of O(kernel.livepatch.patch#module:watch.health_checks).
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The name of the check.
+              type: str
+              sample: database
+            kind:
+              description: V(command), V(url) or V(unit).
+              type: str
+              sample: command
+            ok:
+              description: How often it succeeded.
+              type: int
+              sample: 29
+            failed:
+              description: How often it failed.
+              type: int
+              sample: 1
+            in_a_row:
+              description: How often it failed since it last succeeded.
+              type: int
+              sample: 0
+            message:
+              description: Its last message, at most 300 characters; V(none) before its first result.
+              type: str
+              sample: It ended with status 0.
+        findings:
+          description: What failed, and what could not be seen. A blocker ends the trial.
+          type: list
+          elements: dict
+          contains:
+            code:
+              description: The stable code of the finding.
+              type: str
+              sample: kernel-log-incomplete
+            level:
+              description: V(blocker) or V(warning).
+              type: str
+              sample: warning
+            subject:
+              description: The object of the finding.
+              type: str
+              sample: /dev/kmsg
+            message:
+              description: The problem and the remedy.
+              type: str
+              sample: The kernel log has lost 2 records since the baseline was taken.
     drift:
       description: >-
         The differences between the recorded state and the kernel, and the records that cannot be used. Empty without

@@ -158,12 +158,12 @@ code:
   sample: transition-stalled
 errno:
   description: The error code from the kernel.
-  returned: when the kernel refused to load a patch again
+  returned: when the kernel refused to load a patch again or to change one
   type: str
   sample: EINVAL
 attempts:
-  description: How often the load was tried, as in RV(kernel.livepatch.patch#module:attempts).
-  returned: when the kernel refused to load a patch again
+  description: How often the load or change was tried, as in RV(kernel.livepatch.patch#module:attempts).
+  returned: when the kernel refused to load a patch again or to change one
   type: int
   sample: 1
 kernel_log:

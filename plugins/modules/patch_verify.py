@@ -81,7 +81,7 @@ functions:
       type: bool
       sample: true
     in_sysfs:
-      description: Whether the kernel lists it below C(/sys/kernel/livepatch).
+      description: Whether the kernel lists it in sysfs, for example below C(/sys/kernel/livepatch).
       type: bool
       sample: true
     object_loaded:
@@ -120,6 +120,23 @@ findings:
       sample: >-
         vmlinux:cmdline_proc_show of first is overridden by second, a patch loaded later. Remove second if this is not
         intended.
+package:
+  description: The package of the host that owns the file; V(none) if no package manager of the host knows its owner.
+  returned: when O(remote_src) is true
+  type: dict
+  contains:
+    name:
+      description: The name of the package.
+      type: str
+      sample: kpatch-patch-5_14_0-570_12_1
+    version:
+      description: The version, as the package manager prints it.
+      type: str
+      sample: 1-2.el9_6
+    manager:
+      description: V(dpkg), V(rpm) or V(pacman).
+      type: str
+      sample: rpm
 code:
   description: The stable code of the failure.
   returned: on failure
@@ -132,15 +149,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
     SOURCE_OPTIONS,
-    offer,
     run_job,
+    source,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
 
 
 def main():
     module = AnsibleModule(argument_spec=dict(SOURCE_OPTIONS, **CONTROLLER_OPTION), supports_check_mode=True)
-    run_job(module, lambda host: verify_host(host, offer(module), module.params["name"]))
+    run_job(module, lambda host: verify_host(host, *source(module)))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ attributes:
     support: none
 options:
   name:
-    description: The name of the patch to check.
+    description: The name of the patch to check, or a pattern that fits one patch of the host.
     type: str
     required: true
   baseline:
@@ -88,6 +88,7 @@ notes:
   - A transition in progress is not a failure. See RV(state), and RV(blockers) for the tasks that hold it.
   - Taints of every live patch (livepatch, out-of-tree, unsigned) and of the module of O(name) are not failures. A
     new taint of another module is.
+  - During a trial the host watches itself, see O(kernel.livepatch.patch#module:watch). RV(watch) has what it has seen.
   - Only lines written by the kernel itself count as warnings. They begin like an oops, a WARN, a BUG, a lockup, a hung
     task, an RCU stall, a finding of KASAN or UBSAN, a broken reference count or list, and the like.
 seealso:
@@ -166,7 +167,7 @@ functions:
       type: bool
       sample: true
     in_sysfs:
-      description: Whether the kernel lists it below C(/sys/kernel/livepatch).
+      description: Whether the kernel lists it in sysfs, for example below C(/sys/kernel/livepatch).
       type: bool
       sample: true
     object_loaded:
@@ -268,6 +269,75 @@ trial:
       description: Seconds until the host reverts automatically.
       type: int
       sample: 541
+watch:
+  description: >-
+    What the host itself has seen of the patch during its trial, or during its last one if this failed; V(none) without
+    a look. Its blockers are in RV(findings) too.
+  returned: when the host was checked
+  type: dict
+  contains:
+    looks:
+      description: How often the patch, the kernel's log and its taints were looked at.
+      type: int
+      sample: 30
+    first:
+      description: The time of the first look, in UTC; V(none) without a look.
+      type: str
+      sample: "2026-11-21T09:16:54Z"
+    last:
+      description: The time of the last look, in UTC; V(none) without a look.
+      type: str
+      sample: "2026-11-21T09:21:44Z"
+    health:
+      description: The health checks, in the order of O(kernel.livepatch.patch#module:watch.health_checks).
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The name of the check.
+          type: str
+          sample: database
+        kind:
+          description: V(command), V(url) or V(unit).
+          type: str
+          sample: command
+        ok:
+          description: How often it succeeded.
+          type: int
+          sample: 29
+        failed:
+          description: How often it failed.
+          type: int
+          sample: 1
+        in_a_row:
+          description: How often it failed since it last succeeded.
+          type: int
+          sample: 0
+        message:
+          description: Its last message, at most 300 characters; V(none) before its first result.
+          type: str
+          sample: It ended with status 0.
+    findings:
+      description: What failed, and what could not be seen. A blocker ends the trial.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: The stable code of the finding.
+          type: str
+          sample: kernel-log-incomplete
+        level:
+          description: V(blocker) or V(warning).
+          type: str
+          sample: warning
+        subject:
+          description: The object of the finding.
+          type: str
+          sample: /dev/kmsg
+        message:
+          description: The problem and the remedy.
+          type: str
+          sample: The kernel log has lost 2 records since the baseline was taken.
 findings:
   description: The failed checks, and notes.
   returned: when the host was checked
@@ -300,7 +370,10 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.url import fetch
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+    HEALTH_CHECKS_OPTION,
+    run_job,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
 
 
@@ -312,11 +385,7 @@ def main():
                 "boot_id": {"type": "str"}, "taints": {"type": "int"}, "uptime": {"type": "float"},
                 "kernel_log": {"type": "int"},
             }},
-            # _health/options.py checks that each has exactly one kind, because its error has a code of this collection.
-            "health_checks": {"type": "list", "elements": "dict", "default": [], "options": {
-                "command": {"type": "raw"}, "url": {"type": "str"}, "unit": {"type": "str"}, "tasks": {"type": "str"},
-                "name": {"type": "str"}, "timeout": {"type": "int", "default": 10},
-            }},
+            "health_checks": HEALTH_CHECKS_OPTION,
             "report_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True)

@@ -30,6 +30,7 @@ CHECKS = {
     "sanity": (*LINT, *SANITY),
     "kernel": ("kernel",),
     "kernel-all": ("kernel-all",),
+    "kernels": ("kernels",),
 }
 OTHERS = {"demo": ("demo",), "docs": ("docs",)}
 

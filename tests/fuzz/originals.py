@@ -23,7 +23,7 @@ from tests.fuzz.elf_fields import find_fields
 from tests.fuzz.mutations import SHN_LIVEPATCH, Original
 
 _NAMES = (
-    *("extended_versions", "klp_build", "kpatch_build", "livepatch_symbols", "plain", "source_allocated"),
+    *("extended_versions", "kgraft", "klp_build", "kpatch_build", "livepatch_symbols", "plain", "source_allocated"),
     *("source_callbacks", "source_literals", "source_several", "source_simple", "source_statics"),
 )
 # Small enough to be read; damage makes them worse.

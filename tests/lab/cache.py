@@ -80,6 +80,6 @@ class Cache:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._progress(f"waiting for another run that makes the {kind}")
+                self._progress(f"waiting until the {kind} is made")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -14,9 +14,10 @@ import subprocess
 import sys
 
 from . import runs
+from .builders.session import LABS
 from .cache import default_cache_directory
 from .errors import LabError
-from .kernels import KERNELS
+from .kernels import KERNELS, find_kernel
 from .requirements import REQUIREMENTS
 from .session import RUNS, Lab
 from .tether import die_with_parent, tethered
@@ -67,9 +68,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--kernel", choices=KERNELS, default="6.1", help="default: %(default)s")
         if verb is _run:
             command.add_argument("command", nargs="+", metavar="COMMAND", help="the command, after --")
+    command = add("prepare", _prepare, "make image, toolchain, saved state and patches of every kernel, or of some")
+    command.add_argument("kernels", nargs="*", metavar="KERNEL", help="such as 6.1")
     command = add("ssh", _ssh, "open a session on a machine of an `up` that goes on, or run a command on it")
     command.add_argument("name", metavar="NAME", help="the machine, such as lab1")
     command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
+    command = add("builders", _builders, "build the patches of kpatch-build and klp-build, and print their paths")
+    command.add_argument("--builder", choices=LABS, action="append", help="only this one")
     add("clean", _clean, "remove everything that the lab has made")
     return parser
 
@@ -83,7 +88,7 @@ def _count(text: str) -> int:
 
 def _kernels(options: argparse.Namespace) -> int:
     for kernel in KERNELS.values():
-        print(f"{kernel.name}\t{kernel.suite}\t{kernel.image_package}")
+        print(f"{kernel.name}\t{kernel.suite}\tlinux-image-{kernel.packages}")
     return 0
 
 
@@ -102,6 +107,21 @@ def _patches(options: argparse.Namespace) -> int:
     with Lab(options.kernel) as lab:
         for path in lab.patches.values():
             print(path)
+    return 0
+
+
+def _builders(options: argparse.Namespace) -> int:
+    for builder in options.builder or LABS:
+        with LABS[builder]() as lab:
+            for path in lab.patches.values():
+                print(path, flush=True)
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    for kernel in [find_kernel(name) for name in options.kernels] or KERNELS.values():
+        with Lab(kernel.name) as lab:
+            print(f"{kernel.name}\t{lab.image.release}\t{len(lab.patches)} patches", flush=True)
     return 0
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 from .elf import Module
+from .image import Image
 
 E_MACHINE_OFFSET = 18
 EM_AARCH64 = 183
@@ -113,13 +116,30 @@ def _with_other_version(module: bytes, symbol: str) -> bytes:
     raise ValueError(f"the module has no version of {symbol}")
 
 
-# name: the module that the file is derived from, and how
-DERIVED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
-    **{
-        function.__name__: ("cmdline_v1", function)
-        for function in (
-            wrong_release, other_vermagic, no_vermagic, not_gpl, larger_struct_module, other_symbol_version,
-            other_module_layout, unknown_import, taken_name, other_arch, truncated, not_elf)
-    },
-    missing_klp_symbol.__name__: ("klp_symbol", missing_klp_symbol),
+class Derived(NamedTuple):
+    """How a file is derived, from which module, and the option that a kernel is built with where that can be done."""
+
+    derive: Callable[[bytes], bytes]
+    origin: str = "cmdline_v1"
+    needs: str = ""
+
+
+DERIVED = {
+    file.derive.__name__: file
+    for file in (
+        *map(Derived, (
+            wrong_release, other_vermagic, no_vermagic, not_gpl, larger_struct_module, unknown_import, taken_name,
+            other_arch, truncated, not_elf)),
+        # Without it, a module has no section __versions.
+        Derived(other_symbol_version, needs="CONFIG_MODVERSIONS"),
+        Derived(other_module_layout, needs="CONFIG_MODVERSIONS"),
+        Derived(missing_klp_symbol, origin="klp_symbol"),
+    )
 }
+
+
+def make_derived(modules: Path, image: Image) -> None:
+    """Add the files to the directory of modules."""
+    for name, file in DERIVED.items():
+        if not file.needs or image.configured_with(file.needs):
+            Path(modules, f"{name}.ko").write_bytes(file.derive(Path(modules, f"{file.origin}.ko").read_bytes()))

@@ -14,6 +14,7 @@ from .children import Children
 from .errors import LabError
 from .kernels import Kernel
 from .keys import Keys
+from .packages import Packages, cached_packages
 from .progress import Progress
 
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
@@ -48,6 +49,7 @@ class Image:
         self.disk = directory / "disk.raw"
         self.vmlinuz = directory / "vmlinuz"
         self.initrd = directory / "initrd"
+        self.config = directory / "config"
         self._release = directory / "release"
 
     @property
@@ -55,22 +57,27 @@ class Image:
         """What `uname -r` says on a machine of this image."""
         return self._release.read_text()
 
+    def configured_with(self, option: str) -> bool:
+        """Whether the kernel is built with an option, such as CONFIG_MODVERSIONS."""
+        return f"{option}=y" in self.config.read_text().splitlines()
+
 
 def cached_image(kernel: Kernel, keys: Keys, cache: Cache, children: Children, progress: Progress) -> Image:
     """Return the kernel's image, made when it is missing."""
     def build(directory: Path) -> None:
         progress(f"making the image of kernel {kernel.name} ({kernel.suite})")
-        _build(directory, kernel, keys, children)
+        _build(directory, kernel, packages, keys, children)
         progress(f"made the image of kernel {Image(directory).release}")
 
+    packages = cached_packages(kernel, cache, children, progress)
     sources = (Path(__file__), Path(chroot.__file__), Path(initramfs.__file__), GUEST_FILES)
-    key = recipe_digest(kernel, keys.user_public, keys.host_public, *sources)
+    key = recipe_digest(kernel, packages, keys.user_public, keys.host_public, *sources)
     return Image(cache.entry(f"image-{kernel.name}", key, build))
 
 
-def _build(directory: Path, kernel: Kernel, keys: Keys, children: Children) -> None:
+def _build(directory: Path, kernel: Kernel, packages: Packages, keys: Keys, children: Children) -> None:
     root, log = directory / "root", directory / "build.log"
-    chroot.make_chroot(kernel, (kernel.image_package, *PACKAGES), LEFT_OUT, root, children, log)
+    chroot.make_chroot(kernel, (packages.image, *PACKAGES), LEFT_OUT, root, children, log)
     _copy_guest_files(root)
     _set_up_logins(root, keys, children, log)
     _set_up_start(root, children, log)
@@ -78,6 +85,7 @@ def _build(directory: Path, kernel: Kernel, keys: Keys, children: Children) -> N
     image = Image(directory)
     initramfs.make_initramfs(root, release, image.initrd, children, log)
     shutil.copy(root / "boot" / f"vmlinuz-{release}", image.vmlinuz)
+    shutil.copy(_config_file(root, release), image.config)
     Path(directory, "release").write_text(release)
     # A journal, since machines are reset and nobody checks their disks; no work left to do for a running machine.
     options = ["-q", "-t", "ext4", "-J", "size=8", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"]
@@ -118,6 +126,12 @@ def _set_up_start(root: Path, children: Children, log: Path) -> None:
         children.run(["chroot", str(root), "systemctl", "--quiet", verb, *units], log)
     # An empty file would make systemd treat each boot as the first.
     Path(root, "etc/machine-id").write_text("0" * 31 + "1\n")
+
+
+def _config_file(root: Path, release: str) -> Path:
+    """Return where the kernel's package has its configuration: newer ones keep it beside the modules."""
+    beside = root / "usr/lib/modules" / release / "config"
+    return beside if beside.exists() else root / "boot" / f"config-{release}"
 
 
 def _only_kernel(root: Path) -> str:

@@ -13,6 +13,9 @@ from .children import Children
 # What the disk and the network need. Dependencies are looked up, but ext4's on crc32c is not written down anywhere.
 MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "crc32c_generic", "ext4")
 
+# Not every kernel has it, and one without it has no need for it.
+NOT_EVERYWHERE = "crc32c_generic"
+
 INIT_HEAD = """\
 #!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
@@ -58,7 +61,7 @@ def modules_in_load_order(directory: Path, wanted: tuple[str, ...]) -> list[Path
     by_name = {_module_name(path): path for path in needs}
     ordered: list[str] = []
     for name in wanted:
-        if name in built_in:
+        if name in built_in or (name == NOT_EVERYWHERE and name not in by_name):
             continue
         path = by_name[name]
         # modules.dep lists all dependencies, the ones to load first at the end.

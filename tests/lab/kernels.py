@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernels that the lab knows: one more kernel is one more entry in KERNELS."""
+"""The kernels that the lab knows, oldest first: one more kernel is one more entry in KERNELS."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
 
 @dataclass(frozen=True)
 class Kernel:
-    """A stock Debian kernel: the suite it is taken from and the packages that hold it, its headers and its compiler."""
+    """A stock Debian kernel: the suite that it runs on, and what ends the names of its packages.
+
+    Of packages with a `*` in the name, the newest is taken (packages.py). `archive` is the suite that has them,
+    where it is another one.
+    """
 
     name: str
     suite: str
     mirrors: tuple[str, ...]
-    image_package: str
-    headers_package: str
+    packages: str = "amd64"
+    archive: str = ""
 
     @property
     def group(self) -> str:
@@ -33,6 +37,14 @@ KERNELS = {
     kernel.name: kernel
     for kernel in (
         Kernel(
+            name="5.10",
+            suite="bullseye",
+            mirrors=(
+                f"deb {DEBIAN} bullseye main",
+                f"deb {DEBIAN_SECURITY} bullseye-security main",
+            ),
+        ),
+        Kernel(
             name="6.1",
             suite="bookworm",
             mirrors=(
@@ -40,18 +52,6 @@ KERNELS = {
                 f"deb {DEBIAN} bookworm-updates main",
                 f"deb {DEBIAN_SECURITY} bookworm-security main",
             ),
-            image_package="linux-image-amd64",
-            headers_package="linux-headers-amd64",
-        ),
-        Kernel(
-            name="5.10",
-            suite="bullseye",
-            mirrors=(
-                f"deb {DEBIAN} bullseye main",
-                f"deb {DEBIAN_SECURITY} bullseye-security main",
-            ),
-            image_package="linux-image-amd64",
-            headers_package="linux-headers-amd64",
         ),
         Kernel(
             name="6.12",
@@ -61,8 +61,19 @@ KERNELS = {
                 f"deb {DEBIAN} trixie-updates main",
                 f"deb {DEBIAN_SECURITY} trixie-security main",
             ),
-            image_package="linux-image-amd64",
-            headers_package="linux-headers-amd64",
+        ),
+        Kernel(
+            name="7.2",
+            suite="trixie",
+            mirrors=(
+                f"deb {DEBIAN} trixie main",
+                f"deb {DEBIAN} trixie-updates main",
+                f"deb {DEBIAN_SECURITY} trixie-security main",
+                f"deb {DEBIAN} trixie-backports main",
+            ),
+            # linux-image-amd64 is there too, and moves on to the next kernel.
+            packages="7.2.*+deb13-amd64",
+            archive="trixie-backports",
         ),
     )
 }

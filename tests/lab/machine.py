@@ -17,10 +17,12 @@ from .children import Children, end_of
 from .errors import LabError
 from .image import Image
 from .keys import Keys
+from .patience import STEP, Patience
 from .qmp import Monitor
 
 SSH_TIMEOUT = 300.0
 INCOMING_TIMEOUT = 120.0
+GREETING_TIMEOUT, LONGEST_GREETING_TIMEOUT = 2.0, 60.0
 
 
 class Machine:
@@ -78,22 +80,11 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the machine, a list as its words and a text by the login shell.
 
-        Returns its status and both outputs as text; with `check`, raises LabError `ssh-failed` unless the status is 0.
-        Without `shared`, it has a connection of its own.
+        Returns its status and both outputs as text. Raises LabError `ssh-timeout` after so many seconds of the machine,
+        and with `check`, `ssh-failed` unless the status is 0. Without `shared`, it has a connection of its own.
         """
         words = [*self.ssh_command(user, shared), "--", command if isinstance(command, str) else shlex.join(command)]
-        try:
-            result = subprocess.run(
-                words,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise LabError("ssh-timeout", f"{self.name} did not finish `{words[-1]}` in {timeout:.0f} s.") from None
+        result = self._run_to_its_end(words, self.patience(timeout))
         if check and result.returncode != 0:
             raise LabError(
                 "ssh-failed",
@@ -121,23 +112,27 @@ class Machine:
             raise LabError("push-failed", f"Could not copy {local} to {remote} on {self.name}: {result.stderr.strip()}")
 
     def answers(self) -> bool:
-        """Whether sshd answers now; QEMU takes the connection whatever listens, so only sshd's greeting counts."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.ssh_port), timeout=2) as connection:
-                return connection.recv(4) == b"SSH-"
-        except OSError:
-            return False
+        """Whether sshd answers now."""
+        return self._is_greeted(GREETING_TIMEOUT) is True
 
     def wait_for_ssh(self, timeout: float = SSH_TIMEOUT) -> None:
         """Return when sshd answers; raises LabError `machine-ended` or `machine-silent`."""
-        deadline = time.monotonic() + timeout
-        while not self.answers():
+        patience, greeting_timeout = self.patience(timeout), GREETING_TIMEOUT
+        while not (greeted := self._is_greeted(greeting_timeout)):
+            if greeted is None:
+                # sshd starts a process for each connection, so asking again and again keeps a slow machine from it.
+                greeting_timeout = min(2 * greeting_timeout, LONGEST_GREETING_TIMEOUT)
             if self._process is None or self._process.poll() is not None:
                 raise LabError("machine-ended", f"{self.name} ended before sshd answered; {end_of(self.qemu_log)}")
-            if time.monotonic() > deadline:
+            if patience.is_over():
                 problem = f"sshd of {self.name} did not answer in {timeout:.0f} s"
                 raise LabError("machine-silent", f"{problem}; {end_of(self.console_log)}")
             time.sleep(0.05)
+
+    def patience(self, seconds: float) -> Patience:
+        """Return a limit for the machine, which a busy host does not use up."""
+        # Without a process there is nothing to be patient with.
+        return Patience(seconds, self._process.pid if self._process is not None else 0)
 
     def set_identity(self) -> None:
         """Give the machine its own host name and id, and the host's time, which a resumed machine has lost."""
@@ -200,6 +195,29 @@ class Machine:
             self._process = None
         self._monitor.close()
 
+    def _is_greeted(self, timeout: float) -> bool | None:
+        """Whether sshd sends its greeting, since QEMU takes the connection whatever listens; None if nothing comes."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.ssh_port), timeout=timeout) as connection:
+                return connection.recv(4) == b"SSH-"
+        except TimeoutError:
+            return None
+        except OSError:
+            return False
+
+    def _run_to_its_end(self, words: list[str], patience: Patience) -> subprocess.CompletedProcess[str]:
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(words, **pipes, text=True, errors="replace") as child:
+            while True:
+                try:
+                    output, errors = child.communicate(timeout=STEP)
+                    return subprocess.CompletedProcess(words, child.returncode, output, errors)
+                except subprocess.TimeoutExpired:
+                    if patience.is_over():
+                        child.kill()
+                        late = f"{self.name} did not finish `{words[-1]}` in its {patience.seconds:.0f} s"
+                        raise LabError("ssh-timeout", f"{late}.") from None
+
     def _start(
         self, memory: tuple[Path, bool] | None, incoming: bool, kernel_words: str = "", kernel: Image | None = None
     ) -> None:
@@ -225,4 +243,4 @@ class Machine:
                 raise LabError("migration-failed", f"QEMU could not move {self.name}'s state; {end_of(self.qemu_log)}")
             return answer.get("status") == "completed"
 
-        self._monitor.wait_until(finished, what, INCOMING_TIMEOUT)
+        self._monitor.wait_until(finished, what, self.patience(INCOMING_TIMEOUT))

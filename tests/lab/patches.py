@@ -14,9 +14,13 @@ from .children import Children
 from .errors import LabError
 from .image import Image
 from .kernels import Kernel
+from .packages import cached_packages
 from .progress import Progress
 
 SOURCES = Path(__file__).resolve().parent / "patches"
+
+# Beside the headers and their compiler, which calls `as` by that name.
+TOOLS = ("make", "binutils")
 
 # The module that is built a second time.
 REBUILT = "cmdline_v1"
@@ -29,11 +33,11 @@ def cached_toolchain(kernel: Kernel, cache: Cache, children: Children, progress:
     """Return a directory whose `root` is a chroot with the kernel's headers and compiler, made when it is missing."""
     def build(directory: Path) -> None:
         progress(f"making the toolchain of kernel {kernel.name} ({kernel.suite})")
-        packages = (kernel.headers_package, "make")
-        chroot.make_chroot(kernel, packages, (), directory / "root", children, directory / "mmdebstrap.log")
+        chroot.make_chroot(kernel, installed, (), directory / "root", children, directory / "mmdebstrap.log")
         progress(f"made the toolchain of kernel {kernel.name}")
 
-    return cache.entry(f"toolchain-{kernel.name}", recipe_digest(kernel, Path(chroot.__file__)), build)
+    installed = (cached_packages(kernel, cache, children, progress).headers, *TOOLS)
+    return cache.entry(f"toolchain-{kernel.name}", recipe_digest(kernel, installed, Path(chroot.__file__)), build)
 
 
 def cached_patches(
@@ -56,9 +60,8 @@ def cached_patches(
         rebuilt.rmdir()
         path = modules / f"{WITH_KLP_SYMBOLS}.ko"
         path.write_bytes(klp_symbols.with_klp_symbols(path.read_bytes()))
-        retooled.make_retooled(modules, image.release, toolchain, children, log)
-        for name, (origin, derive) in derived.DERIVED.items():
-            Path(modules, f"{name}.ko").write_bytes(derive(Path(modules, f"{origin}.ko").read_bytes()))
+        retooled.make_retooled(modules, image, toolchain, children, log)
+        derived.make_derived(modules, image)
 
     sources = (SOURCES, *(Path(module.__file__) for module in (derived, elf, klp_symbols, retooled)), Path(__file__))
     directory = cache.entry(f"patches-{image.release}", recipe_digest(image.release, toolchain.name, *sources), build)
@@ -74,7 +77,7 @@ def _make_modules(
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(SOURCES, work)
     command = ["make", "-C", f"/lib/modules/{release}/build", f"M=/{work.name}", "-j2", *variables]
-    children.run([*chroot.NAMESPACE, "chroot", str(toolchain / "root"), *command], log)
+    children.run(chroot.command_in(toolchain / "root", *command), log)
     target.mkdir()
     for module in work.glob("*.ko"):
         shutil.move(module, target / module.name)

@@ -16,16 +16,21 @@ MEMORY_MIB = 512
 
 HARDWARE = (
     "-nodefaults", "-no-user-config", "-display", "none",
-    "-machine", "pc,usb=off,vmport=off,smbus=off,memory-backend=memory",
     "-cpu", "qemu64,+rdrand,+smep,+smap", "-smp", "2", "-m", f"{MEMORY_MIB}M",
     "-rtc", "base=utc,clock=host", "-device", "virtio-rng-pci",
 )
 
+MACHINE = "pc,usb=off,vmport=off,smbus=off,memory-backend=memory"
+
 # What QEMU's monitor calls the end of the network that is outside the machine.
 NETWORK = "net"
 
+# On a busy host, the services of a machine start later than systemd's limits allow.
+PATIENCE = "systemd.default_timeout_start_sec=1200 systemd.service_watchdogs=0"
+# A processor that gets no time looks stalled to its kernel. Such a warning would end every trial.
+QUIET = "rcupdate.rcu_cpu_stall_suppress=1 nowatchdog sysctl.kernel.hung_task_timeout_secs=0"
 # panic=1: a machine that crashes starts again after a second, as a server would.
-KERNEL_COMMAND_LINE = "console=ttyS0 root=/dev/vda rw net.ifnames=0 panic=1 quiet"
+KERNEL_COMMAND_LINE = f"console=ttyS0 root=/dev/vda rw net.ifnames=0 panic=1 {PATIENCE} {QUIET} quiet"
 
 
 def version() -> str:
@@ -51,8 +56,8 @@ def command(
         path, writable = memory
         backend = f"memory-backend-file,{backend},mem-path={_escaped(path)},share={'on' if writable else 'off'}"
     return [
-        PROGRAM, "-accel", _accelerator(image.release), *HARDWARE, "-object", backend,
-        "-kernel", str(image.vmlinuz), "-initrd", str(image.initrd),
+        PROGRAM, "-accel", _accelerator(image.release), "-machine", _machine(image), *HARDWARE, "-object", backend,
+        "-kernel", str(image.vmlinuz), *(["-initrd", str(image.initrd)] if image.initrd else []),
         "-append", f"{KERNEL_COMMAND_LINE} {kernel_words}".rstrip(),
         "-drive", f"file={_escaped(disk)},format=qcow2,if=virtio,cache=unsafe,discard=unmap",
         "-netdev", f"user,id={NETWORK},hostfwd=tcp:127.0.0.1:{port}-:22",
@@ -86,6 +91,11 @@ def _accelerator(release: str) -> str:
     """
     major, minor = (int(part) for part in re.findall(r"\d+", release)[:2])
     return f"tcg,thread={'multi' if (major, minor) <= (6, 1) else 'single'},tb-size=256"
+
+
+def _machine(image: Image) -> str:
+    """Without ACPI for a kernel that cannot read its tables, which finds no timer there."""
+    return MACHINE if image.configured_with("CONFIG_ACPI") else f"{MACHINE},acpi=off"
 
 
 def _escaped(path: Path) -> str:

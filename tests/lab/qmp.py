@@ -14,8 +14,10 @@ from typing import Any
 
 from .children import end_of
 from .errors import LabError
+from .patience import Patience
 
-REPLY_TIMEOUT = 60.0
+# QEMU answers at once where the host is not busy, so that this is for one that hangs.
+REPLY_TIMEOUT = 600.0
 
 
 class Monitor:
@@ -58,12 +60,11 @@ class Monitor:
         while name not in self._events:
             self._receive()
 
-    def wait_until(self, condition: Callable[[], bool], what: str, timeout: float) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, patience: Patience) -> None:
         """Ask until the condition holds; raises LabError `qemu-timeout`."""
-        deadline = time.monotonic() + timeout
         while not condition():
-            if time.monotonic() > deadline:
-                raise LabError("qemu-timeout", f"QEMU did not finish in {timeout:.0f} s: {what}.")
+            if patience.is_over():
+                raise LabError("qemu-timeout", f"QEMU did not finish in {patience.seconds:.0f} s: {what}.")
             time.sleep(0.02)
 
     def close(self) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from . import chroot
 from .children import Children
+from .image import Image
 
 ORIGIN = "cmdline_v1"
 SIGNER = "A key that no kernel knows"
 UNWINDING = (".orc_unwind", ".orc_unwind_ip", ".rela.orc_unwind_ip")
 
 # name: the command, which changes the file that is its last word
-COMMANDS = {
+COMMANDS: dict[str, tuple[str, ...]] = {
     "stripped": ("strip", "--strip-all"),
     # Renamed, since symbols of it are left, which the tool does not part with; the kernel looks for the name.
     "no_versions": ("objcopy", "--rename-section=__versions=.unversioned"),
@@ -26,7 +27,11 @@ COMMANDS = {
 }
 
 
-def make_retooled(modules: Path, release: str, toolchain: Path, children: Children, log: Path) -> None:
+# name: the option that a kernel is built with where the file can be made
+NEEDS = {"no_versions": "CONFIG_MODVERSIONS"}
+
+
+def make_retooled(modules: Path, image: Image, toolchain: Path, children: Children, log: Path) -> None:
     """Add the files to the directory of modules."""
     root = toolchain / "root"
     work = root / f"{modules.parent.name}-retooled"
@@ -36,8 +41,10 @@ def make_retooled(modules: Path, release: str, toolchain: Path, children: Childr
     key = ["-subj", f"/CN={SIGNER}", "-keyout", str(work / "key"), "-out", str(work / "certificate")]
     children.run([*request, *key], log)
     for name, command in COMMANDS.items():
+        if name in NEEDS and not image.configured_with(NEEDS[name]):
+            continue
         shutil.copy(modules / f"{ORIGIN}.ko", work / f"{name}.ko")
-        words = [word.format(release=release, work=work.name) for word in command]
-        children.run([*chroot.NAMESPACE, "chroot", str(root), *words, f"/{work.name}/{name}.ko"], log)
+        words = [word.format(release=image.release, work=work.name) for word in command]
+        children.run(chroot.command_in(root, *words, f"/{work.name}/{name}.ko"), log)
         shutil.move(work / f"{name}.ko", modules / f"{name}.ko")
     shutil.rmtree(work)

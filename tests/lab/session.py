@@ -26,6 +26,8 @@ from .saved import SavedState, cached_state
 
 RUNS = "runs"
 START_TIMEOUT = 300.0
+# A machine that goes on from a saved state answers in seconds, or never.
+RESUME_TIMEOUT = 60.0
 
 
 class Lab:
@@ -123,7 +125,8 @@ class Lab:
             return []
         self._progress(f"starting {', '.join(names)} from the saved state")
         try:
-            return self._start(names, lambda machine: machine.resume(saved.memory, saved.state, saved.disk))
+            return self._start(
+                names, lambda machine: machine.resume(saved.memory, saved.state, saved.disk), RESUME_TIMEOUT)
         except LabError as error:
             self._progress(f"the saved state cannot be used and is thrown away: {error}")
             self._cache.discard(saved.directory)
@@ -132,15 +135,15 @@ class Lab:
 
     def _boot(self, names: list[str], kernel_words: str) -> list[Machine]:
         self._progress(f"booting {', '.join(names)}")
-        return self._start(names, lambda machine: machine.boot(kernel_words=kernel_words))
+        return self._start(names, lambda machine: machine.boot(kernel_words=kernel_words), START_TIMEOUT)
 
-    def _start(self, names: list[str], start: Callable[[Machine], None]) -> list[Machine]:
+    def _start(self, names: list[str], start: Callable[[Machine], None], timeout: float) -> list[Machine]:
         machines = [Machine(name, self.image, self._keys, self.run.directory, self._children) for name in names]
         try:
             for machine in machines:
                 start(machine)
             with ThreadPoolExecutor(max_workers=len(machines)) as pool:
-                list(pool.map(_wait_until_usable, machines))
+                list(pool.map(lambda machine: _wait_until_usable(machine, timeout), machines))
         except BaseException:
             for machine in machines:
                 machine.destroy()
@@ -148,6 +151,6 @@ class Lab:
         return machines
 
 
-def _wait_until_usable(machine: Machine) -> None:
-    machine.wait_for_ssh(START_TIMEOUT)
+def _wait_until_usable(machine: Machine, timeout: float) -> None:
+    machine.wait_for_ssh(timeout)
     machine.set_identity()

@@ -204,7 +204,8 @@ def documented_options(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", PUBLIC["module"])
 def test_what_the_controller_fills_in_comes_last(name):
-    options = documented_options(name)
+    """Only `watch`, whose name is fixed, is later in the alphabet."""
+    options = [option for option in documented_options(name) if option != "watch"]
     assert [option for option in options if option.startswith("_")] == []
     assert "via_controller" not in options[:-1]
     assert ("via_controller" in options) == (name not in ("patch_info", "patch_watch"))

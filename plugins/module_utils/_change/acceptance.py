@@ -3,16 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accepts an enabled patch, so that each boot of this kernel loads it, and ends its trial."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import adopt, shared_boots
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import (
     repair_directories,
     with_repairs,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
+    refuse_failed_watch,
+    watch_verdict,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import install_boot_service
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
+    install_boot_service,
+    own_paths,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import has_replace_sets
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_with,
     entry_of,
@@ -21,6 +30,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     without,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import HOLD_SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
@@ -30,11 +40,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 def accept(change, controller, faults=()):
     """Verify an enabled patch once more, keep it for the next boots, and end its trial; raises LivepatchError.
 
+    A patch on trial must have been watched, see watch_verdict.py; the result has the verdict as `watch`.
     `faults`: what to repair for the next boot, see boot_repairs.
     """
-    blockers = list(permission(change.host))
-    if blockers:
-        raise error_from(blockers)
+    refuse_to_accept(change)
+    _await_watch(change)
     repair_directories(change.host)
     with open_transaction(change.host, "accept", controller) as transaction:
         change.ledger = transaction.ledger
@@ -42,9 +52,13 @@ def accept(change, controller, faults=()):
         before = change.interface.patches()
         transaction.begin([dict(change.journal_plan(), previous_state="enabled", wanted_state="accepted")], before)
         try:
+            refuse_failed_watch(transaction.ledger, change.build())
+            trial = trial_of(transaction.ledger, change.name)
+            verdict = trial and watch_verdict(change.host, trial, patience=False)
             findings = _accept(change, transaction, bool(faults))
         except (LivepatchError, OSError) as failure:
             error = as_livepatch_error(failure)
+            change.ledger = transaction.ledger
             record_findings = change.end(transaction, "failed", error.code)
             error.details["findings"] = error.details.get("findings", []) + record_findings
             error.details.update(transaction=transaction.id, patch=change.result(change.interface.state(change.name)))
@@ -53,21 +67,39 @@ def accept(change, controller, faults=()):
         findings += change.end(transaction, "done")
         result = change.task_result("accepted", findings)
         return dict(
-            result, changed=True, transaction=transaction.id, diff=with_repairs(result["diff"], faults))
+            result, changed=True, transaction=transaction.id, watch=verdict,
+            diff=with_repairs(result["diff"], faults))
+
+
+def _await_watch(change):
+    """Wait for the verdict without the lock, because a watch that fails needs it; raises LivepatchError."""
+    ledger = read_ledger_for_this_boot(change.host)
+    refuse_failed_watch(ledger, change.build())
+    trial = trial_of(ledger, change.name)
+    if trial:
+        watch_verdict(change.host, trial)
+
+
+def refuse_to_accept(change):
+    """Raises LivepatchError with the first reason, before anything is changed, why an enabled patch is not accepted."""
+    found = list(permission(change.host)) + shared_boots(change)
+    blockers = blockers_in(found, change.request.ignore_findings)
+    if blockers:
+        raise error_from(blockers, findings=found, patch=change.result(change.previous))
 
 
 def _accept(change, transaction, probe):
     findings, _functions = verify_patch(change.host, change.interface, change.name, change.description)
-    blockers = blockers_in(findings, TOLERATED)
+    blockers = blockers_in(findings, change.tolerated)
     if blockers:
         raise error_from(blockers, findings=findings)
     ledger = transaction.ledger
     entry = next((one for one in ledger["loaded"] if same_build(one, change.description)), None) or entry_of(
         change.description, change.line, transaction.name)
-    watched = _install_boot_service(change.host, transaction, entry, probe)
+    watched, label_findings = _install_boot_service(change.host, transaction, entry, probe)
     stack = running_stack(change.host, change.interface.patches(), ledger)
     changes = {
-        "accepted": accepted_with(ledger, stack, entry, change.description["replace"] is not False, transaction.now()),
+        "accepted": accepted_with(ledger, stack, entry, lambda one: _replaces(change, one), transaction.now()),
         "quarantined": [one for one in ledger["quarantined"] if not same_build(one, entry)],
         "watched": watched,
     }
@@ -75,11 +107,23 @@ def _accept(change, transaction, probe):
         close_trial(change.host, transaction, **changes)
     else:
         transaction.update_ledger(**changes)
-    return findings
+    return findings + label_findings + adopt(change, transaction.name)
+
+
+def _replaces(change, entry):
+    """Whether the enabled patch of a change replaces the one of an accepted entry that does not run."""
+    patches = change.interface.patches()
+    if not has_replace_sets(patches):
+        return change.description["replace"] is not False
+    own = next((patch["replace_set"] for patch in patches if patch["name"] == change.name), None)
+    kept = change.store.description(entry["sha256"])
+    return kept is not None and own is not None and kept.get("replace_set") == own
 
 
 def _install_boot_service(host, transaction, entry, probe):
     """Install, enable and start the boot service; it reads the ledger, so that must name this boot and this patch.
+
+    Returns whether it watches the end of this boot, and the findings about the labels of its files.
 
     With `probe`, test the program though it is as this version writes it. The trial process goes back without the lock
     some time after the trial's end, so the end moves for as long as this change may take.
@@ -91,7 +135,8 @@ def _install_boot_service(host, transaction, entry, probe):
     transaction.update_ledger(
         loaded=loaded if entry in loaded else [*without(loaded, entry["name"]), entry], trial=trial)
     try:
-        return install_boot_service(host, ensure_program(host, probe=probe), enable=True)
+        watched = install_boot_service(host, ensure_program(host, probe=probe), enable=True)
+        return watched, restore_labels(host, own_paths(host))
     except BaseException:
         transaction.update_ledger_best_effort(**earlier)
         raise

@@ -6,6 +6,7 @@
 import os
 import stat
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import adoptable
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_SERVICE
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory
@@ -13,16 +14,28 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_foreca
     CHANGED,
     NOT_OURS,
     service_faults,
+    service_notes,
     unit_argv,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, UNITS, unit_text
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import (
+    KEPT,
+    UNIT,
+    is_masked,
+    unit_path,
+    unit_text,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import persistence_findings
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import service_missing
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     PROGRAM,
     STATE_DIRECTORY,
     STORE_DIRECTORY,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import is_current
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import (
+    is_current,
+    lasting_interpreter,
+)
 
 
 def boot_repairs(change):
@@ -30,7 +43,8 @@ def boot_repairs(change):
 
     A masked unit stays so: an operator masks it on purpose.
     """
-    return _file_faults(change) + _service_faults(change.host)
+    return _file_faults(change) + _service_faults(change.host) + [
+        finding("boot-shared", load.name, tool=load.tool, name=load.name, path=load.path) for load in adoptable(change)]
 
 
 def _file_faults(change):
@@ -43,9 +57,9 @@ def _file_faults(change):
 
 def _service_faults(host):
     status = boot_service_status(host)
-    if status["init"] == "none" or os.path.islink(host.path(f"{UNITS}/{UNIT}")):
+    if status["init"] == "none" or is_masked(host):
         return []
-    if not (status["installed"] and status["enabled"]):
+    if not status["installed"] or (unit_path(host) == KEPT and not status["enabled"]):
         why = WHY_NO_BOOT_SERVICE["not-enabled" if status["installed"] else "not-installed"]
         return [finding("boot-service-missing", UNIT, why=why)]
     faults = [fault for fault in service_faults(host) if fault["code"] not in NOT_OURS]
@@ -53,9 +67,18 @@ def _service_faults(host):
     if argv and not faults:
         if not is_current(host, argv):
             faults.append(finding("boot-program-damaged", PROGRAM, path=PROGRAM, why=CHANGED))
-        if host.read_bytes(f"{UNITS}/{UNIT}") != unit_text(argv):
-            faults.append(finding("boot-unit-changed", UNIT, path=f"{UNITS}/{UNIT}", why=CHANGED))
+        path = unit_path(host)
+        if host.read_bytes(path) != unit_text(argv):
+            faults.append(finding("boot-unit-changed", UNIT, path=path, why=CHANGED))
+        if lasting_interpreter(host, argv):
+            faults += service_notes(host)
     return faults
+
+
+def boot_obstacles(host):
+    """The finding about a host of which no boot loads an accepted patch; no repair of this collection helps."""
+    status = boot_service_status(host)
+    return persistence_findings(host) or ([service_missing(status)] if status["obstacle"] else [])
 
 
 def repair_directories(host):

@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One change of one live patch."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import shared_boots
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
@@ -51,9 +54,12 @@ FORCED = "on_stall: force may keep its module in memory until the next reboot"
 
 
 class PatchChange:
-    """One run of the job, after the build is known; `request` is a PatchRequest, `line` its parameters."""
+    """One run of the job, after the build is known; `request` is a PatchRequest, `line` its parameters.
 
-    def __init__(self, host, interface, store, request, description, line):
+    `watch` is what a trial's process looks at: the ledger's `watch` and `baseline`.
+    """
+
+    def __init__(self, host, interface, store, request, description, line, watch):
         self.host = host
         self.interface = interface
         self.store = store
@@ -61,7 +67,9 @@ class PatchChange:
         self.description = description
         self.name = description["name"] if description else request.name
         self.line = line
+        self.watch = watch
         self.wanted = KERNEL_STATES.get(request.state, request.state)
+        self.tolerated = (*TOLERATED, *request.ignore_findings)  # of the comparison with the kernel
         self.facts = None
         self.ledger = read_ledger_for_this_boot(host, best_effort=self.wanted != "enabled")
         self.before = None
@@ -87,7 +95,12 @@ class PatchChange:
         return steps(self.previous, self.wanted)
 
     def refuse_expired_trial(self):
-        """Raises LivepatchError `trial-over` if the controller returned to accept the patch and it is not enabled."""
+        """Raises LivepatchError `trial-over` if the controller returned to accept the patch and it is not enabled.
+
+        A build that this host has reverted because its watch failed is not accepted either (`watch-failed`).
+        """
+        if self.request.state == "accepted":
+            refuse_failed_watch(self.ledger, self.build())
         if self.request.fresh:
             raise LivepatchError(
                 "trial-over",
@@ -96,14 +109,19 @@ class PatchChange:
 
     def is_accepted(self):
         """Whether the next boot of this kernel loads this build, or without a file, the build that is loaded."""
-        build = {"name": self.name, "build_id": self.build_id(),
-                 "sha256": self.description["sha256"] if self.description else ""}
         if self.on_trial():
             return False
-        return contains_build(accepted_for_running_kernel(self.host, self.ledger), build)
+        return contains_build(accepted_for_running_kernel(self.host, self.ledger), self.build())
+
+    def build(self):
+        """The name, the build-id and the digest, as far as they are known."""
+        return {"name": self.name, "build_id": self.build_id(),
+                "sha256": self.description["sha256"] if self.description else ""}
 
     def is_scheduled(self):
-        """Whether a boot of any kernel, or a trial's end, would load a patch of this name."""
+        """Whether a boot of any kernel, or a trial's end, would load a patch of this name, or its watch has failed."""
+        if self.ledger["failed_watch"] and self.ledger["failed_watch"]["name"] == self.name:
+            return True
         back_to = self.ledger["trial"]["back_to"] if self.ledger["trial"] else []
         return any(entry["name"] == self.name for entry in self.ledger["accepted"] + back_to)
 
@@ -118,12 +136,12 @@ class PatchChange:
     def safeguards(self, transaction):
         """The Safeguards of this change."""
         return Safeguards(
-            self.host, transaction, self.request.timeout, self._trial_seconds(), renewal=self.renews_trial())
+            self.host, transaction, self.request.timeout, self._trial_seconds(), self.watch, self.renews_trial())
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wanted == "enabled":
-            findings = evaluate(self._check_context()) + self._restore_obstacles()
+            findings = evaluate(self._check_context()) + self._restore_obstacles() + shared_boots(self)
         else:
             findings = list(permission(self.host, modules="remove" in self.steps()))
         blockers = blockers_in(findings, self.request.ignore_findings)
@@ -163,7 +181,7 @@ class PatchChange:
         findings = []
         if self.wanted == "enabled":
             findings = evaluate(self._check_context())
-            blockers = blockers_in(findings, TOLERATED)
+            blockers = blockers_in(findings, self.tolerated)
             if blockers:
                 raise error_from(blockers, findings=findings, patch=self.result(self.previous))
         return self.task_result(self.previous, findings)
@@ -230,7 +248,8 @@ class PatchChange:
         state = self.interface.state(self.name)
         outcome = "in-transition" if state in ("enabling", "disabling") else "done"
         record_findings = self._end(transaction, outcome, state, runner, safeguards)
-        result = self.task_result(state, merge(findings, runner.findings) + record_findings, self.interface.patches())
+        findings = merge(findings, safeguards.findings + runner.findings) + record_findings
+        result = self.task_result(state, findings, self.interface.patches())
         result["patch"].update(replaces=runner.replaced, transition_seconds=runner.seconds)
         result.update(blockers=runner.blockers, transaction=safeguards.trial_transaction)
         return result
@@ -248,8 +267,9 @@ class PatchChange:
         return {
             "changed": state != self.previous,
             "transaction": None,
+            "watch": None,
             "patch": self.result(state),
-            "findings": findings,
+            "findings": merge(findings, boot_obstacles(self.host) if self.request.state == "accepted" else []),
             "blockers": [],
             "diff": stack_diff(self.host, self.before, after),
         }
@@ -281,10 +301,11 @@ class PatchChange:
         """Findings that forbid a trial, because the host could not load a replaced patch again at its end."""
         forced = self.request.on_stall == "force"
         goes_on = forced and bool(self.steps()) and self.on_trial()
-        if not self._trial_seconds() or self.description["replace"] is False or not (
-                "load" in self.steps() or goes_on):
+        if not self._trial_seconds() or not ("load" in self.steps() or goes_on):
             return []
-        stack = [layer for layer in running_stack(self.host, self.before, self.ledger) if layer["name"] != self.name]
+        replaced, unknown = self._check_context().replacement
+        stack = [layer for layer in running_stack(self.host, self.before, self.ledger)
+                 if layer["name"] in replaced + unknown]
         reasons = [(layer["name"], FORCED if forced else self._restore_obstacle(layer)) for layer in stack]
         return [finding("trial-without-rollback", name, file=self.description["file"], other=name, why=why)
                 for name, why in reasons if why]
@@ -300,11 +321,17 @@ class PatchChange:
         sha256 = self.description["sha256"]
         return self.store.has(sha256) and self.store.fault(sha256) is None
 
+    def has_new_metadata(self):
+        """Whether the bundle says something else today of a kept file; a file without an entry says nothing."""
+        offer = self.request.offer
+        says = bool(offer) and (offer["kind"] == "bundle" or "metadata" in self.description)
+        return says and self.store.has_other_metadata(self.description)
+
     def ensure_image(self):
         """Put the image into the store; raises ControllerRequest if the controller must send it."""
         offer = self.request.offer
         if self.has_image():
-            if offer and offer["kind"] == "bundle":
+            if self.has_new_metadata():
                 self.store.update(self.description)
             return
         if offer is None:
@@ -331,9 +358,15 @@ class PatchChange:
         runner.run(self.previous, self.wanted)
         if self.wanted == "enabled" and self.interface.state(self.name) == "enabled":
             try:
-                runner.verify(self.description)
+                runner.verify(self.description, self.tolerated)
+                self._keep_replace_set()
             except LivepatchError as error:
                 raise LivepatchError(error.code, f"{error.message} {self._restore_earlier(runner, stack)}") from error
+
+    def _keep_replace_set(self):
+        patch = self.interface.patch(self.name)
+        if patch and patch["replace_set"] is not None:
+            self.store.keep_replace_set(self.description["sha256"], patch["replace_set"])
 
     def _restore_earlier(self, runner, stack):
         """Remove a patch that differs from its file, and restore `stack`; returns the outcome as sentences."""

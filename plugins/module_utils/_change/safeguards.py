@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The records and the trial process that a host gets before a load, so that it can revert without the controller."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
     arm,
@@ -10,28 +11,34 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system
     boot_service_status,
     disarm,
     install_boot_service,
+    own_paths,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import STOPPED, trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel, without
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import forget_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
 class Safeguards:
-    """The safeguards of one change.
+    """The safeguards of one change; `findings` are those about them.
 
     `seconds` is the trial's length, 0 for none; `timeout` is the longest time for the transition, in seconds.
+    `watch` are the ledger's `watch` and `baseline` of a new trial.
     `renewal`: nothing is loaded, and the running trial begins again with `seconds`, or ends with 0.
     `trial_transaction` is the change that began the trial; rolling back to its start undoes the trial.
     """
 
-    def __init__(self, host, transaction, timeout, seconds=0, renewal=False):
+    def __init__(self, host, transaction, timeout, seconds=0, watch=None, renewal=False):
         self.host = host
         self.transaction = transaction
         self.timeout = timeout
         self.seconds = seconds
+        self.watch = watch
         self.renewal = renewal
         self.trial_transaction = transaction.ledger["trial"]["transaction"] if renewal else transaction.name
+        self.findings = []
 
     def arm(self, entry, back_to):
         """Before a load: write the patch to the ledger, watch the end of this boot, and arm a trial.
@@ -50,15 +57,18 @@ class Safeguards:
     def _arm(self, entry, back_to):
         ledger = self.transaction.ledger
         loaded = without(ledger["loaded"], entry["name"])
-        self.transaction.update_ledger(loaded=[*loaded, entry])  # first: programs started below read it
+        # First: programs started below read it.
+        self.transaction.update_ledger(loaded=[*loaded, entry], failed_watch=None)
         argv = ensure_program(self.host, probe=bool(self.seconds))
         # Without an init system, the trial process records a clean shutdown.
         detached = bool(self.seconds) and boot_service_status(self.host)["init"] == "none"
         self.transaction.update_ledger(watched=install_boot_service(self.host, argv) or detached)
+        self.findings += restore_labels(self.host, own_paths(self.host))
         if self.seconds:
             self.transaction.update_ledger(trial={
                 "transaction": self.transaction.name, "name": entry["name"], "since": self.transaction.now(),
-                "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to})
+                "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to, **self.watch})
+            forget_watch(self.host)
             arm(self.host, self.transaction.name, [*argv, "end-trial"])
         elif ledger["trial"] and ledger["trial"]["name"] == entry["name"]:  # of an earlier load
             close_trial(self.host, self.transaction)
@@ -77,8 +87,10 @@ class Safeguards:
                 "trial-not-armed",
                 f"The process to end the trial is stopped, so the trial is not renewed. Continue it with kill "
                 f"-CONT {pid}, then run again.")
+        refuse_failed_trial(self.host, earlier)
         self.transaction.update_ledger(trial=dict(
-            earlier, since=self.transaction.now(), seconds=self.seconds, ends=self._end() + self.timeout))
+            earlier, since=self.transaction.now(), seconds=self.seconds, ends=self._end() + self.timeout,
+            watch=self.watch["watch"], baseline=earlier["baseline"] or self.watch["baseline"]))
         try:
             if not armed(self.host, self.trial_transaction):
                 arm(self.host, self.trial_transaction, [*ensure_program(self.host, probe=True), "end-trial"])

@@ -6,13 +6,11 @@
 from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
-    is_livepatch,
-    loaded_module,
-    module_build_id,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_module, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import steps
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import mechanism
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import replacement
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 
@@ -47,11 +45,18 @@ class CheckContext:
         """Whether enabling the patch loads its module."""
         return "load" in steps(self.state, "enabled")
 
+    def suits_interface(self):
+        """Whether the kernel's mechanism is the one that the file is made for.
+
+        Without any mechanism, the other checks still judge a file for the kernel's own.
+        """
+        return mechanism(self.description) == (self.interface.name if self.interface else "livepatch")
+
     def fits(self):
         """Whether the file is a live patch for the running kernel."""
         described, wanted = self.description, required_kernel_build(self.description)
         return (
-            described["livepatch"] and described["arch"] == self.host.machine()
+            mechanism(described) is not None and self.suits_interface() and described["arch"] == self.host.machine()
             and described["release"] == self.host.release()
             and (wanted is None or wanted == kernel_build_id(self.host)))
 
@@ -59,6 +64,11 @@ class CheckContext:
         """The enabled patches other than this one, oldest first."""
         name = self.description["name"]
         return [patch for patch in self.patches if patch["name"] != name and patch["state"] == "enabled"]
+
+    @cached_property
+    def replacement(self):
+        """The Replacement among the other enabled patches; see replacement.py."""
+        return replacement(self.description, self.other_patches())
 
     @cached_property
     def kept_descriptions(self):
@@ -71,6 +81,6 @@ class CheckContext:
 def observed_state(host, interface, name):
     """The state of a name; `absent` without an interface, or for an ordinary module: the checks report both."""
     module = loaded_module(host, name)
-    if interface is None or (module and not is_livepatch(module)):
+    if interface is None or (module and not module["livepatch"]):
         return "absent"
     return interface.state(name)

@@ -7,7 +7,15 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import lasts, usable_interpreters
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import (
+    denied_service,
+    denied_task,
+    mode,
+    module_label,
+    restorecon,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import tools_on
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import persistence_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
@@ -28,6 +36,25 @@ def _writable(context):
 
 def _persistent(context):
     return persistence_findings(context.host)
+
+
+def _interpreter(context):
+    """A host without any usable Python refuses the load itself, with the reasons."""
+    usable, _reasons = usable_interpreters(context.host)
+    if usable and not lasts(usable[0]):
+        yield finding("interpreter-may-go", usable[0], path=usable[0])
+
+
+def _selinux(context):
+    host = context.host
+    usable, _reasons = usable_interpreters(host)
+    denied = ((denied_task(host), "this task"),
+              (usable and denied_service(host, usable[0]), "the service that ends trials and loads patches at boot"))
+    for domain, who in denied:
+        if domain:
+            yield finding("selinux-denies-load", domain, domain=domain, who=who, label=module_label(host))
+    if mode(host) == "enforcing" and not restorecon(host):
+        yield finding("restorecon-missing", "restorecon")
 
 
 def _space(context):
@@ -61,16 +88,23 @@ def _crash_dump(context):
 
 
 def _other_tools(context):
-    for tool in other_tools(context.host):
-        code = "other-tool-active" if tool["active"] else "other-tool-present"
-        yield finding(code, tool["name"], tool=tool["name"], effect=tool["effect"])
+    for tool, active in tools_on(context.host):
+        facts = {"tool": tool.name, "effect": tool.effect}
+        if not active:
+            yield finding("other-tool-present", tool.name, **facts)
+        elif tool.unload:
+            yield finding("other-mechanism-active", tool.name, unload=tool.unload, **facts)
+        else:
+            yield finding("other-tool-active", tool.name, **facts)
 
 
 CHECKS = (
     Check(("read-only",), "change", (), _writable),
     Check(("state-not-persistent",), "always", (), _persistent),
+    Check(("interpreter-may-go",), "load", (), _interpreter),
+    Check(("selinux-denies-load", "restorecon-missing"), "load", (), _selinux),
     Check(("no-space",), "load", (), _space),
     Check(("little-memory",), "load", (), _memory),
     Check(("crash-dump-not-armed",), "load", (), _crash_dump),
-    Check(("other-tool-active", "other-tool-present"), "load", (), _other_tools),
+    Check(("other-mechanism-active", "other-tool-active", "other-tool-present"), "load", (), _other_tools),
 )

@@ -149,11 +149,12 @@ class Facts:
 
     @cached_property
     def strict_types(self):
-        """Whether the kernel refuses a module with unfit type information; False for a file without any.
+        """Whether the kernel refuses a module whose type information is not of exactly this kernel; False without any.
 
-        Source: btf_module_notify() in kernel/bpf/btf.c.
+        Source: btf_module_notify() in kernel/bpf/btf.c. With .BTF.base, btf_parse_module() finds the kernel's types by
+        name (btf_relocate); only the build of a kernel that does so writes that section.
         """
-        if not self.description["btf"]:
+        if not self.description["btf"] or self.description["btf_base"]:
             return False
         options = kernel_config(self.host, "CONFIG_DEBUG_INFO_BTF_MODULES", "CONFIG_MODULE_ALLOW_BTF_MISMATCH")
         return None if options is None else options == {"CONFIG_DEBUG_INFO_BTF_MODULES": "y"}

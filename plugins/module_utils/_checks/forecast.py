@@ -8,6 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import unload_obstacle
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import sleepers
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import has_replace_sets
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 SAMPLES = 3
@@ -17,10 +18,8 @@ ATTACHING = frozenset(("klp_shadow_alloc", "klp_shadow_get_or_alloc"))
 
 
 def replaced_patches(context):
-    """The names of the enabled patches that would be replaced, oldest first; none unless the file says `replace`."""
-    if not (context.changes() and context.description["replace"]):
-        return []
-    return [patch["name"] for patch in context.other_patches()]
+    """The names of the enabled patches that would be replaced, oldest first; none unless that is known."""
+    return context.replacement.replaced if context.changes() else []
 
 
 def empty_forecast():
@@ -107,11 +106,13 @@ def _restore_obstacles(context, other):
     obstacle = unload_obstacle(context.host, other)
     if obstacle:
         yield finding("rollback-pinned", other, why=obstacle, **facts)
-    conflict = state_conflict(kept, described)
-    if kept["replace"] is False:
+    by_sets = has_replace_sets(context.patches)  # it is of the same set, and replaces the new one in turn
+    is_stacked = kept["replace"] is False and not by_sets
+    conflict = state_conflict(kept, described, replaces=by_sets or kept["replace"])
+    if is_stacked:
         yield finding("rollback-gap", other, **facts)
     elif conflict:
         yield finding("rollback-states", other, why=conflict, **facts)
     callbacks = sorted({callback for entry in described["objects"] for callback in entry["callbacks"]})
-    if kept["replace"] is not False and callbacks:
+    if callbacks and not is_stacked:
         yield finding("rollback-callbacks", other, callbacks=", ".join(callbacks), **facts)

@@ -6,13 +6,17 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
-    is_livepatch,
     loaded_module,
     module_build_id,
     unload_obstacle,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import is_older, label_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys, state_conflict
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import quarantine_entry
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_for_running_kernel,
+    quarantine_entry,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
@@ -47,7 +51,7 @@ def _name_taken(context):
 def _ordinary_module(context):
     name = context.description["name"]
     module = loaded_module(context.host, name)
-    if module and not is_livepatch(module):
+    if module and not module["livepatch"]:
         yield finding("name-not-a-livepatch", name, name=name)
 
 
@@ -92,39 +96,70 @@ def _states(context):
             if described["states"]:
                 yield finding("states-unknown", other, why="this host keeps no file of the enabled one", **facts)
         else:
-            conflict = state_conflict(described, kept)
+            conflict = state_conflict(described, kept, replaces=other in context.replacement.replaced)
             if conflict:
                 yield finding("states-incompatible", other, why=conflict, **facts)
 
 
 def _taken_over(context):
     description = context.description
-    if description["replace"] is not False or description["opaque"]:
+    if description["opaque"]:
         return
     claimed, shared = function_keys(description["objects"]), context.facts.kernel_symbols.shared
+    replaced, unknown = context.replacement
     others = [patch["name"] for patch in context.other_patches()
-              if shared(claimed, function_keys(patch["objects"]))]
+              if patch["name"] not in replaced + unknown and shared(claimed, function_keys(patch["objects"]))]
     if others:
         yield finding("functions-taken-over", description["name"], file=description["file"], others=", ".join(others))
 
 
 def _replaced(context):
     """Find functions of the replaced patches that the new patch does not have: they would be unpatched."""
-    described, others = context.description, context.other_patches()
-    if not others or described["replace"] is False:
-        return
-    if described["replace"] is None or described["opaque"]:
-        names = ", ".join(patch["name"] for patch in others)
-        yield finding("replace-unknown", described["name"], file=described["file"], others=names)
+    described, (replaced, unknown) = context.description, context.replacement
+    doubtful = replaced + unknown if described["opaque"] else unknown
+    if doubtful:
+        yield finding("replace-unknown", described["name"], file=described["file"], others=", ".join(doubtful))
         return
     claimed = function_keys(described["objects"])
-    for patch in others:
+    for patch in (one for one in context.other_patches() if one["name"] in replaced):
         theirs = function_keys(patch["objects"])
         dropped = sorted(theirs - context.facts.kernel_symbols.shared(theirs, claimed))
         if dropped:
             code = "functions-dropped" if context.kept_descriptions[patch["name"]] else "replaces-foreign-patch"
             functions = join_limited([f"{entry}:{function}" for entry, function, _sympos in dropped], MOST_NAMES)
             yield finding(code, patch["name"], file=described["file"], other=patch["name"], functions=functions)
+
+
+def _older(context):
+    """Find a later version of the same patch, enabled or accepted on this host.
+
+    The names alone decide only where the file would come over the later patch: numbers in names can mean anything.
+    """
+    described = context.description
+    accepted = accepted_for_running_kernel(context.host, context.facts.ledger) if context.facts.ledger else []
+    later = {}
+    for entry in accepted:
+        other = Store(context.host).description(entry["sha256"]) or entry
+        if is_older(described, other, by_names=described["replace"] is not False):
+            later[label_of(other)] = "accepted"
+    covered = _covered(context)
+    for name, kept in context.kept_descriptions.items():
+        other = kept or {"name": name, "version": context.host.read_or(f"/sys/module/{name}/version")}
+        if is_older(described, other, by_names=name in covered):
+            later[label_of(other)] = "enabled"
+    for other in sorted(later):
+        yield finding("older-version", described["name"], file=described["file"], version=label_of(described),
+                      other=other, state=later[other])
+
+
+def _covered(context):
+    """The names of the enabled patches that the file replaces, may replace, or shares functions with."""
+    replaced, unknown = context.replacement
+    if context.description["opaque"]:
+        return replaced + unknown  # its objects are guesses
+    claimed, shared = function_keys(context.description["objects"]), context.facts.kernel_symbols.shared
+    return replaced + unknown + [
+        patch["name"] for patch in context.other_patches() if shared(claimed, function_keys(patch["objects"]))]
 
 
 def _quarantined(context):
@@ -155,4 +190,5 @@ CHECKS = (
     Check(("states-incompatible", "states-unknown"), "fit", (), _states),
     Check(("functions-taken-over",), "fit", (), _taken_over),
     Check(("replaces-foreign-patch", "functions-dropped", "replace-unknown"), "fit", (), _replaced),
+    Check(("older-version",), "fit", (), _older),
 )

@@ -9,16 +9,29 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import why_impossible
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import mechanism
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build
 
 # license_is_gpl_compatible() in include/linux/license.h; the licence is compared as it is written.
 GPL_COMPATIBLE = frozenset((
     "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"))
+LABELS = {"livepatch": "livepatch", "kpatch": "kpatch.ko", "kgraft": "kGraft"}
+HELP = {
+    "livepatch": "Build it for this mechanism, or boot a kernel with CONFIG_LIVEPATCH=y",
+    "kpatch": "On a kernel with CONFIG_LIVEPATCH=y, build it again with kpatch-build. On others, load kpatch.ko first "
+              "(modprobe kpatch)",
+    "kgraft": "Build it for the mechanism of this kernel",
+}
 
 
 def _is_livepatch(context):
-    if not context.description["livepatch"]:
-        yield finding("not-a-livepatch", context.description["name"], file=context.description["file"])
+    described, wanted = context.description, mechanism(context.description)
+    if wanted is None:
+        yield finding("not-a-livepatch", described["name"], file=described["file"])
+    elif not context.suits_interface():
+        yield finding(
+            "wrong-interface", described["name"], file=described["file"], wanted=LABELS[wanted], help=HELP[wanted],
+            interface=context.interface.label if context.interface else "no live-patching mechanism")
 
 
 def _architecture(context):
@@ -47,7 +60,7 @@ def _kernel_build(context):
         yield finding("kernel-build-unknown", described["name"], **facts)
     elif running != wanted:
         yield finding(
-            "kernel-build-mismatch", described["name"], release=described["release"], running=running, **facts)
+            "wrong-kernel-build", described["name"], release=described["release"], running=running, **facts)
 
 
 def _passed_over(context):
@@ -107,10 +120,10 @@ def _names(context):
 
 
 CHECKS = (
-    Check(("not-a-livepatch",), "always", (), _is_livepatch),
+    Check(("not-a-livepatch", "wrong-interface"), "always", (), _is_livepatch),
     Check(("wrong-architecture",), "always", (), _architecture),
     Check(("no-vermagic", "wrong-release"), "always", (), _release),
-    Check(("kernel-build-mismatch", "kernel-build-unknown"), "always", (), _kernel_build),
+    Check(("wrong-kernel-build", "kernel-build-unknown"), "always", (), _kernel_build),
     Check(("older-versions-passed-over",), "always", (), _passed_over),
     Check(("license-not-gpl",), "load", (), _license),
     Check(("module-stripped",), "load", (), _stripped),

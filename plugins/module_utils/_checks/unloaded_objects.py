@@ -32,8 +32,10 @@ def _absent(context):
     absent, patch = absent_objects(context), context.description["name"]
     for name in absent:
         yield finding("object-absent", name, object=name, name=patch)
+    if context.description["opaque"]:
+        return  # its objects are guesses
     if absent and not any(entry["name"] in context.facts.present for entry in context.description["objects"]):
-        yield finding("no-object-loaded", patch, name=patch, objects=join_limited(absent, MOST_REASONS))
+        yield finding("ineffective", patch, name=patch, objects=join_limited(absent, MOST_REASONS))
 
 
 def _foreign(context):
@@ -108,7 +110,7 @@ def _unknown(context, name, why):
 
 
 CHECKS = (
-    Check(("object-absent", "no-object-loaded"), "fit", (), _absent),
+    Check(("object-absent", "ineffective"), "fit", (), _absent),
     Check(("object-out-of-tree",), "fit", (), _foreign),
     Check(("object-would-be-refused", "object-built-in", "object-unknown"), "fit", ("in_tree",), _fits),
 )

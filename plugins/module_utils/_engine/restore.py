@@ -13,13 +13,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     error_from,
     finding,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED_IN_RESTORE
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import has_replace_sets, replacement
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import contains_build, empty_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import (
     in_common,
     names_of,
     running_stack,
+    same_builds,
     same_stack,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
@@ -114,9 +117,9 @@ class StackRestore:
         if not self._finish_transition():
             return False
         removals, loads = self._plan(self._stack(self.interface.patches()))
-        direct = bool(loads) and self._can_replace_directly(removals, loads)
-        for layer in () if direct else removals:
-            if not self._remove(layer["name"]):
+        direct = self._directly_replaced(removals, loads)
+        for name in [name for name in names_of(removals) if name not in direct]:
+            if not self._remove(name):
                 return False
         for layer in loads:
             if not self._load(layer):
@@ -140,20 +143,37 @@ class StackRestore:
             raise error_from(blockers)
 
     def _plan(self, stack):
-        """The layers to remove, newest first, and the layers to load, oldest first."""
+        """The layers to remove, newest first, and the layers to load, oldest first.
+
+        With replace sets no two patches have a function in common, so their order does not matter.
+        """
+        if has_replace_sets(self.interface.patches()):
+            return ([layer for layer in reversed(stack) if not contains_build(self.target, layer)],
+                    [layer for layer in self.target if not contains_build(stack, layer)])
         same = in_common(stack, self.target)
         return stack[same:][::-1], self.target[same:]
 
     def _stack(self, patches):
         return running_stack(self.host, patches, empty_ledger())
 
-    def _can_replace_directly(self, removals, loads):
-        """Whether the first layer to load can replace every layer to remove, without a gap between them."""
-        first = self._description_of(loads[0])
-        if not first["replace"] or set(names_of(removals)) & set(names_of(loads)):
-            return False
-        kept = [self._store.description(layer["sha256"]) for layer in removals if layer["sha256"]]
-        return not any(state_conflict(first, description) for description in kept if description)
+    def _directly_replaced(self, removals, loads, moving=()):
+        """The names of layers to remove, and of patches in transition, that layers to load replace without a gap."""
+        names = [*moving, *names_of(removals)]
+        patches = [patch for patch in self.interface.patches() if patch["name"] in names]
+        if has_replace_sets(patches):
+            return [name for layer in loads for name in self._replaced_by(layer, patches, removals)
+                    if name not in names_of(loads)]
+        if not loads or set(names) & set(names_of(loads)):
+            return []
+        return names if set(self._replaced_by(loads[0], patches, removals)) == set(names) else []
+
+    def _replaced_by(self, layer, patches, removals):
+        """The names of the patches that one layer replaces; none if the kernel would refuse it beside them."""
+        description = self._description_of(layer)
+        replaced = replacement(description, patches).replaced
+        kept = [self._store.description(one["sha256"]) for one in removals if one["sha256"] and one["name"] in replaced]
+        conflict = any(state_conflict(description, one, replaces=True) for one in kept if one)
+        return [] if conflict else replaced
 
     def _finish_transition(self):
         """End a running transition, because the kernel allows one at a time; returns False if it did not end."""
@@ -161,7 +181,8 @@ class StackRestore:
         if name is None:
             return True
         removals, loads = self._plan(self._stack(self.interface.patches()))
-        ends_over = self.interface.state(name) == "disabling" and loads and self._can_replace_directly(removals, loads)
+        ends_over = self.interface.state(name) == "disabling" and loads and name in self._directly_replaced(
+            removals, loads, [name])
         if name in names_of(self.target) or ends_over:
             return self._run_steps(self._runner(name), "enabled", self.restored)
         return self._remove(name)
@@ -190,7 +211,7 @@ class StackRestore:
 
     def _verify(self, runner, layer):
         try:
-            runner.verify(self._description_of(layer))
+            runner.verify(self._description_of(layer), TOLERATED_IN_RESTORE)
         except LivepatchError as error:
             removed = self._remove(layer["name"])
             became = "was removed again" if removed else f"is {self.interface.state(layer['name'])}"
@@ -223,8 +244,9 @@ class StackRestore:
 
     def _verify_stack(self):
         """Raises LivepatchError if the kernel runs another stack than the target."""
-        stack = self._stack(self.interface.patches())
-        if not same_stack(stack, self.target):
+        patches = self.interface.patches()
+        stack = self._stack(patches)
+        if not (same_builds if has_replace_sets(patches) else same_stack)(stack, self.target):
             raise LivepatchError(
                 "stack-differs",
                 f"After the rollback, the kernel has {_names_text(stack)} enabled instead of "

@@ -5,7 +5,7 @@
 
 import os
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.insertion import insert_module
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.insertion import insert_module, set_enabled
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
@@ -22,6 +22,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+SIGNAL_SECONDS = 15  # SIGNALS_TIMEOUT in kernel/livepatch/transition.c
 
 
 class StepRunner:
@@ -79,12 +81,27 @@ class StepRunner:
             self.host, self.interface, self.name, self._image, self._parameters, self.timeout)
         return True
 
+    def enable_registered(self):
+        """Enable the patch where the kernel has only registered it; if that fails, unload it."""
+        if not self.interface.is_registered(self.name):
+            return True
+        try:
+            return self.enable()
+        except LivepatchError as error:
+            raise LivepatchError(error.code, f"{error.message} {self._unload()}", **error.details) from error
+
     def enable(self):
-        self.interface.set_enabled(self.name, True)
-        return True
+        return self._change(True)
 
     def disable(self):
-        self.interface.set_enabled(self.name, False)
+        return self._change(False)
+
+    def _change(self, enabled):
+        """Ask the kernel for a direction; where it cannot reverse a transition, after the end of the running one."""
+        ends_first = not self.interface.reverses and self.interface.state(self.name) in ("enabling", "disabling")
+        if ends_first and not self._wait_for_state("disabled" if enabled else "enabled"):
+            return False
+        set_enabled(self.host, self.interface, self.name, enabled, self.timeout)
         return True
 
     def remove(self):
@@ -106,11 +123,11 @@ class StepRunner:
         """Wait until no task runs the patch's code."""
         return self._wait_for_state("disabled")
 
-    def verify(self, description):
-        """Compare the enabled patch with its file; raises LivepatchError with the first difference."""
+    def verify(self, description, tolerated=TOLERATED):
+        """Compare the enabled patch with its file; raises LivepatchError with the first difference not tolerated."""
         findings, _functions = verify_patch(self.host, self.interface, self.name, description, tasks=False)
         self.findings.extend(findings)
-        blockers = blockers_in(findings, TOLERATED)
+        blockers = blockers_in(findings, tolerated)
         if blockers:
             raise error_from(blockers)
 
@@ -119,10 +136,27 @@ class StepRunner:
         return [patch["name"] for patch in self.interface.patches() if patch["state"] == "enabled"]
 
     def _wait_for_state(self, wanted):
-        if poll_until(self.host, lambda: self._is(wanted), self.timeout) or self._resolve_stall(wanted):
+        if self._ends_in(wanted) or self._resolve_stall(wanted):
             self.seconds = round(self.host.now() - self._started, 3)
             return True
         return False
+
+    def _ends_in(self, wanted):
+        """Whether the transition ends in `wanted` before the timeout.
+
+        A kernel with a file for it is asked to wake the tasks, as often as later kernels do it by themselves.
+        """
+        due = [self.host.now() + min(SIGNAL_SECONDS, self.timeout / 2)]
+
+        def has_ended():
+            if self._is(wanted):
+                return True
+            if self.host.now() >= due[0]:
+                self.interface.send_signals(self.name)
+                due[0] += SIGNAL_SECONDS
+            return False
+
+        return poll_until(self.host, has_ended, self.timeout)
 
     def _is(self, wanted):
         """Whether the transition has ended in `wanted`; raises LivepatchError if it ended in the opposite state."""
@@ -154,7 +188,7 @@ class StepRunner:
         if self._finished_meanwhile(wanted, lambda: self.interface.force(self.name)):
             return True
         self.findings.append(finding("transition-forced", self.name, name=self.name, seconds=self.timeout))
-        if not poll_until(self.host, lambda: self._is(wanted), self.timeout):
+        if not self._ends_in(wanted):
             raise LivepatchError(
                 "force-stalled",
                 f"The transition of {self.name} was forced and did not end within {self.timeout} s more. "
@@ -163,10 +197,16 @@ class StepRunner:
 
     def _reverse(self, wanted):
         """Reverse the transition and raise LivepatchError with the result; True only if it had already ended."""
+        if not self.interface.reverses:
+            raise LivepatchError(
+                "reverse-unsupported",
+                f"The transition of {self.name} did not end within {self.timeout} s and continues, because "
+                f"{self.interface.label} cannot reverse it. It is held by {blockers_sentence(self.blockers)}. "
+                f"{advice(self.blockers)}", blockers=self.blockers)
         original_state = "disabled" if wanted == "enabled" else "enabled"
         if self._finished_meanwhile(wanted, lambda: self.interface.set_enabled(self.name, original_state == "enabled")):
             return True
-        if not poll_until(self.host, lambda: self._is(original_state), self.timeout):
+        if not self._ends_in(original_state):
             raise self._reverse_stalled()
         raise LivepatchError(
             "transition-stalled",
@@ -197,6 +237,10 @@ class StepRunner:
         """The state of the patch after its transition was reversed, as a sentence; unloads a disabled patch."""
         if original_state == "enabled":
             return "The patch is enabled as before."
+        return self._unload()
+
+    def _unload(self):
+        """Unload the disabled patch; returns the result as a sentence."""
         try:
             remove_module(self.host, self.name)
         except LivepatchError as error:

@@ -24,6 +24,9 @@ CHANGES = {
         "warning", False,
         "{name} is enabled already and not on trial, so the option trial has no effect. Set it to state absent first, "
         "or accept it."),
+    "interface-cannot": (
+        "blocker", False,
+        "{interface} cannot {what}. {instead}."),
     "earlier-file-missing": (
         "blocker", False,
         "This host keeps no file of {name} (build-id {build}), so it cannot be loaded again. Load it with patch "
@@ -47,6 +50,15 @@ CHANGES = {
         "warning", False,
         "The change has ended, but the journal has no record of its end: {why}. patch_info shows {transaction} as "
         "interrupted. Make the journal writable."),
+    "adopted": (
+        "note", False,
+        "{tool} no longer loads {name} at boot: its file has the name {path} now. A rollback gives it back."),
+    "given-back": (
+        "note", False,
+        "{tool} loads {name} at boot again ({path}), and this collection does not."),
+    "not-given-back": (
+        "warning", False,
+        "{tool} should load {name} at boot again, and {aside} cannot be renamed to {path} ({why}). Rename it."),
     "module-kept": (
         "warning", False,
         "The patch {name} has no effect any more, but its module stays loaded. {why}"),

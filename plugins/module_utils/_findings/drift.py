@@ -4,6 +4,11 @@
 """The findings of patch_info about drift: the meaning of each code, and the action against it."""
 
 
+# Of a patch that this host has reverted; see trial_end.py of _unattended.
+WATCH_FAILED = (
+    "The watch of {name} failed at {time}, so this host reverted before the end of the trial. To try {name} again, "
+    "set it to state enabled with trial. To forget this, set it to state absent. {why}")
+
 # code: (level, may be ignored, message). There is no change to ignore them for.
 DRIFT = {
     # enabled patches
@@ -13,16 +18,16 @@ DRIFT = {
         "Set {name} to state accepted to keep it."),
     "trial-process-missing": (
         "warning", False,
-        "{name} is on trial, and no process on this host is left to end the trial. Set it to state accepted, or "
-        "remove it with patch_rollback."),
+        "{name} is on trial, and no process on this host is left to watch it and to end the trial. Renew the trial "
+        "with state enabled and trial, or remove it with patch_rollback."),
     "trial-process-stopped": (
         "warning", False,
         "The process that ends the trial of {name} is stopped, so the host does not revert. Continue it with kill "
         "-CONT {pid}."),
     "trial-process-hung": (
         "warning", False,
-        "The process that ends the trial of {name} (pid {pid}) gives no sign of life, so the host may not revert. Set "
-        "{name} to state accepted, or remove it with patch_rollback and to: original."),
+        "The process that ends the trial of {name} (pid {pid}) gives no sign of life, so the host may not revert. "
+        "Remove {name} with patch_rollback and to: original."),
     "trial-overdue": (
         "warning", False,
         "The trial of {name} ended {seconds} s ago, and {name} is still {state}. Remove it with patch_rollback and to: "
@@ -35,6 +40,7 @@ DRIFT = {
         "warning", False,
         "At {time}, this host reverted without its records. Repair them, then set each patch to the state that you "
         "want. {message}"),
+    "watch-failed": ("warning", False, WATCH_FAILED),
     "enabled-not-accepted": (
         "note", False,
         "{name} is enabled and not accepted, so the next boot does not load it. Set it to state accepted to keep "
@@ -43,6 +49,10 @@ DRIFT = {
         "warning", False,
         "{name} is enabled, and it was not loaded by this collection. See other_tools in patch_info. To keep the "
         "patch, set it to state accepted with its file as src. To remove it, set it to state absent."),
+    "patch-expired": (
+        "warning", False,
+        "{name} was meant for use until {expires}, so a reboot is due. Install a kernel with the same fixes and reboot "
+        "this host into it."),
     # patches that are not enabled
     "other-build-than-accepted": (
         "warning", False,
@@ -95,6 +105,18 @@ DRIFT = {
         "warning", False,
         "No boot will load the accepted patches, because {path} cannot run the boot service's program: {why}. Install "
         "Python again, or set one of the patches to state accepted again to use another one."),
+    "boot-interpreter-may-go": (
+        "warning", False,
+        "The boot service runs {path}, and an update of the host can remove it. Then no boot loads the accepted "
+        "patches. Install the distribution's python3, then set one of the patches to state accepted again."),
+    "boot-shared": (
+        "warning", False,
+        "{tool} loads {name} at each boot ({path}), and the boot service loads the accepted patches as well. Set a "
+        "patch to state accepted with adopt, or keep {tool} from loading it."),
+    "boot-denied-by-selinux": (
+        "warning", False,
+        "No boot will load the accepted patches, because SELinux is enforcing and its policy does not let the boot "
+        "service ({domain}) load modules from files with the label {label}. Allow it in the policy."),
     "boot-program-damaged": (
         "warning", False,
         "No boot will load the accepted patches, because the program {path} is damaged: {why}. Set one of the patches "
@@ -166,9 +188,11 @@ WHEN_CRASHED = {
 # The reason why no boot loads a patch, and the action; a full stop follows.
 WHY_NO_BOOT_SERVICE = {
     "no-systemd": "this host has no systemd. After each boot, set them to state accepted again",
+    "not-kept": "the unit is {path}, and {why}. After each boot, set them to state accepted again",
+    "state-lost": "this host keeps them in {path}, and {why}. Mount a disk at /var/lib",
+    "masked": "the unit kernel-livepatch.service is masked. Run systemctl unmask kernel-livepatch.service",
     "not-installed": (
-        "the unit kernel-livepatch.service is missing or masked. Unmask it, or set one of the patches to state "
-        "accepted again to install it"),
+        "the unit kernel-livepatch.service is missing. Set one of the patches to state accepted again to install it"),
     "not-enabled": (
         "the unit kernel-livepatch.service is disabled. Run systemctl enable kernel-livepatch.service, or set one of "
         "the patches to state accepted again, or leave it if this is intended"),

@@ -11,6 +11,9 @@ PRELOAD = {
         "blocker", False,
         "{file} is a kernel module but not a live patch: its modinfo has no livepatch=Y. Give a module built by "
         "kpatch-build, by klp-build or from livepatch source."),
+    "wrong-interface": (
+        "blocker", False,
+        "{file} is a patch for {wanted}, and this host has {interface}. {help}."),
     "wrong-architecture": (
         "blocker", False,
         "{file} is built for {arch} and this host is {machine}. Use a build for {machine}."),
@@ -21,7 +24,7 @@ PRELOAD = {
         "blocker", False,
         "{file} is built for kernel {release} and this host runs {running}. Use a build for {running}: "
         "a kernel can load the wrong one and crash."),
-    "kernel-build-mismatch": (
+    "wrong-kernel-build": (
         "blocker", False,
         "{file} is built for the kernel with the build-id {wanted}, and this host runs another build of {release}, "
         "{running}. Use a build for this one, or correct kernel_build_id in bundle.yml."),
@@ -58,7 +61,7 @@ PRELOAD = {
     "older-versions-passed-over": (
         "note", False,
         "{file} is the newest version in the bundle for this kernel, and these older ones were passed over: {others}. "
-        "To load one of them, choose it with name."),
+        "To load one of them, choose it with name or version."),
     "license-not-gpl": (
         "blocker", False,
         "{file} has {license}, and the kernel allows live patches under the GPL only. Ask its author for a GPL build."),
@@ -141,6 +144,10 @@ PRELOAD = {
         "warning", False,
         "{file} would replace {other} and does not contain {functions} of it. Make sure that {file} is the later "
         "version."),
+    "older-version": (
+        "blocker", True,
+        "{file} holds {version}, and the later {other} is {state} on this host. Load a version that is not older. To "
+        "load this one all the same, name this code in ignore_findings."),
     "replace-unknown": (
         "warning", False,
         "Only the load shows whether {file} replaces the enabled {others}, and how much of it stays. Ask its "
@@ -237,6 +244,22 @@ PRELOAD = {
         "warning", False,
         "This host keeps accepted patches in {path}, and {why}. Mount a disk at /var/lib before you rely on a boot or "
         "on the quarantine."),
+    "selinux-denies-load": (
+        "blocker", True,
+        "SELinux is enforcing, and its policy does not let {domain} ({who}) load modules from files with the label "
+        "{label}. Allow it in the policy, or name this code in ignore_findings to let the kernel decide."),
+    "restorecon-missing": (
+        "warning", False,
+        "SELinux is enforcing, and this host has no restorecon, so the files of this collection keep the labels of "
+        "their directories. Install restorecon (policycoreutils)."),
+    "labels-not-restored": (
+        "warning", False,
+        "{program} could not set the SELinux labels of the files of this collection ({why}). SELinux is permissive. "
+        "Correct this before you make it enforcing."),
+    "interpreter-may-go": (
+        "warning", False,
+        "This host has no Python under a name that its distribution keeps, so {path} ends trials and loads patches at "
+        "boot. An update of the host can remove it. Install the distribution's python3."),
     "no-space": (
         "blocker", False,
         "The file system of {path} has {free} free, and {file} needs {wanted}. Free some space."),
@@ -246,6 +269,14 @@ PRELOAD = {
     "crash-dump-not-armed": (
         "note", False,
         "No crash kernel is loaded, so a crash would leave no dump. Set up kdump if you want one."),
+    "other-tool-loads-at-boot": (
+        "blocker", True,
+        "{tool} loads {name} at each boot ({path}), and a boot would load the accepted patches as well. {action}, or "
+        "name this code in ignore_findings."),
+    "other-mechanism-active": (
+        "blocker", True,
+        "{tool} is active on this host: {effect}. Two mechanisms that change one function can crash the kernel. Remove "
+        "its patches with {unload} and keep it from loading them again, or name this code in ignore_findings."),
     "other-tool-active": (
         "warning", False, "{tool} is active on this host: {effect}. Make sure that only one tool patches its "
         "kernel."),
@@ -293,5 +324,8 @@ NOT_PERSISTENT = {
     "tmpfs": "this file system is in memory (tmpfs), so a reboot loses it",
     "ramfs": "this file system is in memory (ramfs), so a reboot loses it",
     "rootfs": "this file system is in memory (rootfs), so a reboot loses it",
+    "zram": "this file system is on a disk in memory (zram), so a reboot loses it",
+    "ram": "this file system is on a disk in memory (ram), so a reboot loses it",
+    "volatile": "this is an overlay mounted with the option volatile, so a crash can lose it",
     "overlay": "this is an overlay, as of a live image or a container, so a reboot can lose it",
 }

@@ -6,6 +6,8 @@
 # A patch may be accepted despite these: with stacking, a later patch may override a function.
 # An object that is built in was ignored before the load, or blocked it.
 TOLERATED = ("function-overridden", "object-never-loaded")
+# A boot loads patches before the modules that they patch, and a rollback restores what was there before.
+TOLERATED_IN_RESTORE = (*TOLERATED, "ineffective")
 
 # code: (level, may be ignored, message). A finding must not be ignored if the change cannot work despite it.
 VERIFICATION = {
@@ -14,8 +16,8 @@ VERIFICATION = {
         "No live patch is enabled on this host, so there is nothing to verify. Load one with patch."),
     "tasks-unreadable": (
         "blocker", False,
-        "The kernel does not show this user the patch state of every task (/proc/PID/patch_state). Run the task with "
-        "become: true."),
+        "The kernel does not show this user the patch state of every task (patch_state or kgr_in_progress below "
+        "/proc/PID). Run the task with become: true."),
     "not-loaded": ("blocker", False, "The patch {name} is not loaded. Load it with patch."),
     "not-enabled": (
         "blocker", False,
@@ -41,7 +43,7 @@ VERIFICATION = {
         "{name} and load {file} again."),
     "function-not-hooked": (
         "blocker", False,
-        "{object}:{function} is listed as patched by {name}, but ftrace does not redirect it (no I in "
+        "{object}:{function} is listed as patched by {name}, but ftrace does not redirect it (no {flag} in "
         "enabled_functions). Remove {name} and load it again."),
     "function-overridden": (
         "blocker", False,
@@ -53,10 +55,11 @@ VERIFICATION = {
     "object-absent": (
         "note", False,
         "The module {object} is not loaded, so {name} changes nothing in it until it is."),
-    "no-object-loaded": (
-        "warning", False,
-        "{name} patches only modules that are not loaded ({objects}), so it changes nothing at the moment. Make sure "
-        "that it is meant for this host."),
+    "ineffective": (
+        "blocker", True,
+        "{name} patches only modules that are not loaded ({objects}), so none of its functions is in effect. Make sure "
+        "that it is meant for this host, and load such a module. To load the patch for a module that comes later, name "
+        "this code in ignore_findings."),
     "object-never-patched": (
         "blocker", False,
         "{name} patches an object called {object}, and no module can have this name: {why}. Correct the patch, because "
@@ -72,6 +75,13 @@ VERIFICATION = {
         "warning", False,
         "The kernel does not show the functions redirected by ftrace, so only sysfs was compared. Mount tracefs, and "
         "see whether the kernel is locked down."),
+    "functions-not-listed": (
+        "blocker", False,
+        "The kernel lists no object and no function of {name}, so nothing could be verified. Update the kernel."),
+    "ftrace-not-used": (
+        "note", False,
+        "This kernel can redirect functions without ftrace, and ftrace does not show those of {name}. Only sysfs was "
+        "compared."),
     "tables-opaque": (
         "warning", False,
         "{file} builds its tables when it is loaded, so its functions are known to the kernel only. "

@@ -4,6 +4,9 @@
 """Problems of a host after it was patched: the meaning of each code, and the action against it."""
 
 
+# Of a host whose watch failed; see _unattended/trial_end.py.
+REVERTS = "The watch of {name} failed, so this host reverts. {why}"
+
 # code: (level, may be ignored, message). There is no change to ignore them for.
 WATCH = {
     "host-rebooted": (
@@ -13,10 +16,18 @@ WATCH = {
     "patch-not-running": (
         "blocker", False,
         "{name} is {state} and should be enabled. Find the change that removed it in the journal of patch_info."),
+    "build-changed": (
+        "blocker", False,
+        "The loaded {name} is another build than the one on trial: build-id {loaded} is not {wanted}. Find the change "
+        "that loaded it in the kernel log."),
     "file-not-kept": (
         "warning", False,
         "This host keeps no file of {name}, because it was not loaded by this collection, so only the kernel's list "
         "of functions is checked. Set it to state accepted with its file as src: this compares and keeps the file."),
+    "no-object-loaded": (
+        "warning", False,
+        "{name} patches only modules that are not loaded now ({objects}), so none of its functions is in effect. Load "
+        "such a module before you accept the patch."),
     "new-taint": (
         "blocker", False,
         "The kernel has the new taint {letter} ({meaning}) since the baseline was taken, and {name} does not set it. "

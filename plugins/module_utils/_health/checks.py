@@ -9,28 +9,35 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 LONGEST_MESSAGE = 300  # characters
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result")
 TIMEOUT_TYPES = ("DeadlineExceeded", "timeout", "TimeoutError")  # of url.py, and of sockets (theirs was renamed)
+TIMED_OUT = "It did not end within {timeout} s and was stopped."
 HEALTHY_STATES = tuple(state for state in UP if state != "activating")
 
 
 def check_health(host, checks, fetch):
     """A list of `name`, `kind`, `ok`, `message` and `seconds`, one for each check; `fetch` is that of url.py."""
-    return [_run_check(host, check, fetch) for check in checks]
+    return [run_check(host, check, fetch) for check in checks]
 
 
-def _run_check(host, check, fetch):
+def run_check(host, check, fetch):
+    """The result of one check, see check_health; never raises."""
     began = host.now()
     try:
         ok, message = RUNNERS[check["kind"]](host, check["what"], check["timeout"], fetch)
     except Exception as failure:  # any error of a library about an answer: the check has failed
         ok, message = False, _failure_message(failure, check["timeout"])
+    return result_of(check, ok, message, host.now() - began)
+
+
+def result_of(check, ok, message, seconds):
+    """One entry of check_health."""
     return {"name": check["name"], "kind": check["kind"], "ok": ok, "message": truncate(message, LONGEST_MESSAGE),
-            "seconds": round(host.now() - began, 3)}
+            "seconds": round(seconds, 3)}
 
 
 def _failure_message(failure, timeout):
     cause = getattr(failure, "reason", None) or failure  # urllib's URLError has the original error
     if getattr(failure, "code", None) == "command-timed-out" or type(cause).__name__ in TIMEOUT_TYPES:
-        return f"It did not end within {timeout} s and was stopped."
+        return TIMED_OUT.format(timeout=timeout)
     return f"{getattr(cause, 'strerror', None) or str(cause) or type(cause).__name__}."
 
 
@@ -43,15 +50,15 @@ def _run_command(host, argv, seconds, _fetch):
     return status == 0, f"It {end}" + (f": {last}" if last else ".")
 
 
-def _check_url(_host, url, seconds, fetch):
-    status, reason = fetch(url, seconds)
+def _check_url(_host, what, seconds, fetch):
+    status, reason = fetch(what[0], seconds)
     return 200 <= status < 300, f"The server answers {status} {reason}".strip() + "."
 
 
-def _check_unit(host, unit, seconds, _fetch):
+def _check_unit(host, what, seconds, _fetch):
     if not Systemd.runs(host):
         return False, "This host has no systemd, so a unit cannot be checked. Use a command or a url instead."
-    properties = Systemd(host).properties(unit, PROPERTIES, seconds)
+    properties = Systemd(host).properties(what[0], PROPERTIES, seconds)
     states = {key: properties.get(key) or "unknown" for key in PROPERTIES}
     if states["LoadState"] not in ("loaded", "unknown"):
         return False, f"The unit is {states['LoadState']}."

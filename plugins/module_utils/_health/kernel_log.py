@@ -7,12 +7,13 @@ import re
 from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import kernel_records
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog, kernel_records
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of, truncate
 
 MOST_LINES = 50  # of the log in a result
 LONGEST_LINE = 300  # characters
 LONGEST_IN_MESSAGE = 160
+MOST_AT_ONCE = 20000  # records; the next read goes on, and a kernel can log without end
 KERNEL = 0  # the facility of records that no process has written
 WARNING = 4  # the level of WARN() and of the default; a worse level has a smaller number
 
@@ -65,6 +66,47 @@ def kernel_warnings(host, since):
     return found, [truncate(record.text, LONGEST_LINE) for record in records[first:first + MOST_LINES]]
 
 
+class FollowedLog:
+    """The kernel's log from a Since on, read again and again with one open descriptor; counts its warnings.
+
+    `source` is the KernelLog, to wait for; `number` is that of the last record read.
+    """
+
+    def __init__(self, host, since):
+        self.source = KernelLog(host, whole=True)
+        self._since = since
+        self._lost = 0
+        self._counts = {}
+        self._first_lines = {}
+
+    @property
+    def number(self):
+        return self._since.number
+
+    def read(self):
+        """Read what is new, at most MOST_AT_ONCE records; returns whether there was any."""
+        before = self.number
+        for record in self.source.each_record(MOST_AT_ONCE):
+            if not _is_later(record, self._since):
+                continue
+            if self.number is not None:
+                self._lost += record.number - self.number - 1
+            self._since = self._since._replace(number=record.number)
+            kind = kind_of(record) if record.facility == KERNEL else None
+            if kind:
+                self._counts[kind] = self._counts.get(kind, 0) + 1
+                self._first_lines.setdefault(kind, truncate(record.text, LONGEST_IN_MESSAGE))
+        return self.number != before
+
+    def findings(self):
+        """A finding for each kind of warning so far, and those about a log that cannot be read to the end."""
+        if not self.source.is_open:
+            return [finding("kernel-log-unreadable", "/dev/kmsg")]
+        return _lost_records(self._lost) + [
+            finding("kernel-warning", kind, kind=kind, count=count, line=self._first_lines[kind])
+            for kind, count in self._counts.items()]
+
+
 def kind_of(record):
     """The kind of a Record's warning; None for an ordinary record."""
     if record.level > WARNING or ABOUT_PROCESSES.search(record.text):
@@ -80,5 +122,8 @@ def _incomplete(records, since):
     """A finding if the oldest expected records are gone."""
     if since.number is None or not records or records[0].number <= since.number + 1:
         return []
-    lost = records[0].number - since.number - 1
-    return [finding("kernel-log-incomplete", "/dev/kmsg", records=number_of(lost, "record"))]
+    return _lost_records(records[0].number - since.number - 1)
+
+
+def _lost_records(count):
+    return [finding("kernel-log-incomplete", "/dev/kmsg", records=number_of(count, "record"))] if count else []

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The health checks in an operator's options: kinds, names and limits, as data.
 
-A check is a dict of `name`, `kind` (a key of KINDS), `what` (a list of words, an address or a unit) and `timeout` in
-seconds; see `health_checks` of the module `patch_watch`.
+A check is a dict of `name`, `kind` (a key of KINDS), `what` (a list: the words of a command, or one address, or one
+unit) and `timeout` in seconds; see `health_checks` of the module `patch_watch`.
 """
 
 import re
@@ -42,7 +42,8 @@ def _parse_check(number, entry):
     if not 1 <= timeout <= LONGEST_TIMEOUT:
         raise wrong(f"has the timeout {timeout}. Give 1 to {LONGEST_TIMEOUT} seconds")
     name = entry.get("name") or _name(kind, what)
-    return {"name": truncate(name, LONGEST_NAME), "kind": kind, "what": what, "timeout": timeout}
+    return {"name": truncate(name, LONGEST_NAME), "kind": kind, "what": what if kind == "command" else [what],
+            "timeout": timeout}
 
 
 # Parse the object of a check from its option; None for an invalid value.

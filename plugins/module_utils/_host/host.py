@@ -9,12 +9,15 @@ import pwd
 import re
 import sys
 import time
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import files, processes, syscalls
 
 BLOCK = 1 << 16  # bytes
 OCTAL = re.compile(r"\\([0-7]{3})")  # a character in a mount point of mountinfo
 UPPER = "upperdir="  # an option of overlayfs
+IN_MEMORY = re.compile(r"/dev/(zram|ram)\d+\Z")
+LABEL = "security.selinux"  # an extended attribute; xattr(7)
 GONE = (errno.ENOENT, errno.ENODEV, errno.ESRCH, errno.ENOTDIR)
 
 
@@ -30,6 +33,7 @@ class Host:
 
     def __init__(self, root="/"):
         self.root = root
+        self._is_child = False
 
     def path(self, path):
         """The real path of an absolute path of the host."""
@@ -110,15 +114,21 @@ class Host:
     def file_system_type(self, path):
         """The type of the file system of a path, such as `ext4`; None if it is not known. Source: proc(5), mountinfo.
 
-        For an overlay, that of the directory for its changes, unless that is an overlay or not visible here.
+        `zram` or `ram` on a disk in memory. For an overlay, the type of the directory for its changes, unless that is
+        an overlay or not visible here; `volatile` for one that need not survive a crash (overlayfs.rst).
         """
-        kind, options = self._mount(path)
+        kind, source, options = self._mount(path)
+        if kind == "overlay" and "volatile" in options.split(","):
+            return "volatile"
         upper = next((word[len(UPPER):] for word in options.split(",") if word.startswith(UPPER)), None)
-        return self._mount(upper)[0] or kind if kind == "overlay" and upper else kind
+        if kind == "overlay" and upper:
+            kind, source = next((found[:2] for found in [self._mount(upper)] if found[0]), (kind, source))
+        disk = IN_MEMORY.match(source)
+        return disk.group(1) if disk else kind
 
     def _mount(self, path):
-        """The type and the options of the mounted file system of a path."""
-        where, found, longest = f"{self.resolved(path)}/", (None, ""), 0
+        """The type, the source and the options of the mounted file system of a path."""
+        where, found, longest = f"{self.resolved(path)}/", (None, "", ""), 0
         for line in self.read_or("/proc/self/mountinfo", "").splitlines():
             before, _separator, after = line.partition(" - ")
             fields, kinds = before.split(" "), after.split(" ")
@@ -126,7 +136,7 @@ class Host:
                 continue
             point = f"{OCTAL.sub(lambda code: chr(int(code.group(1), 8)), fields[4]).rstrip('/')}/"
             if where.startswith(point) and len(point) >= longest:  # a later mount covers an earlier one
-                found, longest = (kinds[0], kinds[2]), len(point)
+                found, longest = tuple(kinds[:3]), len(point)
         return found
 
     def _file_system(self, path):
@@ -141,6 +151,27 @@ class Host:
             os.write(descriptor, text.encode("utf-8"))
         finally:
             os.close(descriptor)
+
+    def ask(self, path, text):
+        """Write a question to a kernel file and read the answer, as in selinuxfs; raises OSError."""
+        descriptor = os.open(self.path(path), os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode("utf-8"))
+            return _text(os.read(descriptor, BLOCK)).rstrip("\0")
+        finally:
+            os.close(descriptor)
+
+    def label(self, file):
+        """The SELinux label of a real path or of a descriptor, as text; None without one."""
+        try:
+            return _text(os.getxattr(file, LABEL)).rstrip("\0")
+        except OSError:
+            return None
+
+    def set_label(self, file, label):
+        """Set the SELinux label of a real path or of a descriptor; does nothing if that is not possible."""
+        with suppress(OSError):
+            os.setxattr(file, LABEL, label.encode("utf-8") + b"\0")
 
     def release(self):
         """The running kernel's release, as `uname -r` prints it."""
@@ -182,7 +213,7 @@ class Host:
         `argv` begins with a path, or with a name in the system's own directories; there is no shell. Raises OSError if
         it cannot be started. Kills it after `seconds`, and raises LivepatchError `command-timed-out`.
         """
-        return processes.run(argv, seconds)
+        return processes.run(argv, seconds, own_session=not self._is_child)
 
     def spawn(self, argv):
         """Start an independent process that outlives this one and its login; returns its number.
@@ -190,6 +221,20 @@ class Host:
         Raises OSError if it cannot be started.
         """
         return processes.spawn(argv)
+
+    def start_child(self, function):
+        """Run a function in a child process, see processes.Child; its value must be JSON. Raises OSError.
+
+        Commands that it runs stay in its process group.
+        """
+        def call():
+            self._is_child = True  # of the child's copy of this object
+            return function()
+        return processes.Child(call)
+
+    def wait_readable(self, sources, seconds):
+        """Sleep, at most until one of the files or children in `sources` can be read."""
+        processes.wait_readable(sources, seconds)
 
     def finit_module(self, descriptor, parameters):
         """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""

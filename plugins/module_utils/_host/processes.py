@@ -3,24 +3,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starts other programs by their absolute path, without a shell, and with nothing from this process."""
 
+import json
 import os
 import select
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 MOST_BYTES = 1 << 16  # of an output; endless output must not fill the memory
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+# The last is NixOS's; only root can change it.
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin", "LC_ALL": "C"}
 
 
-def run(argv, seconds, **place):
-    """See Host.run. `place` has other arguments of Popen: `cwd`, `env`, `preexec_fn`."""
+def run(argv, seconds, own_session=True, **place):
+    """See Host.run. `place` has other arguments of Popen: `cwd`, `env`, `preexec_fn`.
+
+    Without `own_session`, the command stays in the group of this process, and they end together.
+    """
     end = time.monotonic() + seconds
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        **dict({"cwd": "/", "env": ENVIRONMENT}, **place))
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=own_session, **dict({"cwd": "/", "env": ENVIRONMENT}, **place))
     try:
         output = _output(process.stdout.fileno(), end)
         process.wait(max(0, end - time.monotonic()))
@@ -32,7 +38,7 @@ def run(argv, seconds, **place):
     finally:
         if process.returncode is None:
             # Also its children, because they could keep the pipe open. Its number is not reused before wait().
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid if own_session else 0, signal.SIGKILL)
             process.wait()
         process.stdout.close()
     return process.returncode, output.decode("utf-8", "replace").rstrip("\n")
@@ -56,6 +62,94 @@ def spawn(argv, keep=()):
     return subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
         env=ENVIRONMENT, start_new_session=True, pass_fds=keep).pid
+
+
+class Child:
+    """A function that runs in a child process, and its value; this process never waits for it.
+
+    `kill` ends it with everything that it has started, as long as that has not left its process group.
+    """
+
+    def __init__(self, function):
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        self._content = b""
+        self._ended = self._reaped = False
+        self.pid = os.fork()
+        if not self.pid:
+            _serve(function, writer)
+        os.close(writer)
+        with suppress(OSError):  # the child does it too: whoever comes first
+            os.setpgid(self.pid, self.pid)
+
+    def fileno(self):
+        """For select(2): readable when there is something to `poll`."""
+        return self._reader
+
+    def poll(self):
+        """Read what the child has written; returns whether it has ended."""
+        while not self._ended:
+            try:
+                content = os.read(self._reader, MOST_BYTES)
+            except BlockingIOError:
+                return False
+            self._content = (self._content + content)[-MOST_BYTES:]
+            self._ended = not content
+        self.reap()
+        return True
+
+    def value(self):
+        """What the function returned, once the child has ended; None if it was killed or failed."""
+        try:
+            return json.loads(self._content.decode("utf-8"))
+        except ValueError:
+            return None
+
+    def kill(self):
+        """End the child and close its pipe; see `reap`."""
+        if not self._reaped:
+            for kill, number in ((os.killpg, self.pid), (os.kill, self.pid)):
+                with suppress(OSError):  # the group is gone, or is not one yet
+                    kill(number, signal.SIGKILL)
+        self.close()
+        self.reap()
+
+    def close(self):
+        """Close the pipe."""
+        if self._reader is not None:
+            os.close(self._reader)
+            self._reader = None
+
+    def reap(self):
+        """Whether the child is gone. A killed one can stay for as long as the kernel does not answer it (state D)."""
+        if not self._reaped:
+            try:
+                self._reaped = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+            except ChildProcessError:
+                self._reaped = True
+        return self._reaped
+
+
+def _serve(function, writer):
+    """Run the function in the child, and never return."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+            signal.signal(number, signal.SIG_DFL)
+        with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
+            stream.write("0")  # a trial process is never the victim when memory runs out, and its children can be
+        content = json.dumps(function()).encode("utf-8")
+        while content:
+            content = content[os.write(writer, content):]
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def wait_readable(sources, seconds):
+    """See Host.wait_readable."""
+    select.select(sources, [], [], seconds)
 
 
 def process_identity(host, process):

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Forecasts whether the boot service can load patches at the next boot, from the same conditions as that boot.
 
-In this order: the unit, the directories, the journal, the Python in the unit, the program, and for a Python that the
-program was not tested with, a run of it.
+In this order: the unit, the directories, the journal, the Python in the unit, the program, the policy of SELinux, and
+for a Python that the program was not tested with, a run of it.
 """
 
 import os
@@ -12,9 +12,11 @@ import re
 import stat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import lasts
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, UNITS, Systemd
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, Systemd, unit_path
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import denied_service, module_label
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import directory_fault
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
@@ -27,13 +29,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import is_sealed
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
-UNIT_PATH = f"{UNITS}/{UNIT}"
 START = re.compile(rf"^ExecStart=-((?:\S+ )+{re.escape(PROGRAM)}) boot$", re.MULTILINE)
 MOST_HEAD = 16384  # bytes, for the first three lines of the program
 MOST_CHARACTERS = 200  # of the program's own message
 CHANGED = "it has other bytes than this collection wrote"
 # Codes of faults that accepting a patch again cannot repair.
-NOT_OURS = ("boot-unit-overridden",)
+NOT_OURS = ("boot-unit-overridden", "boot-denied-by-selinux")
 
 
 def service_faults(host):
@@ -48,30 +49,39 @@ def service_faults(host):
     argv = unit_argv(host)
     if argv is None:
         return found
-    faults = [*_interpreter_faults(host, argv[0]), *_program_faults(host)]
+    faults = [*_interpreter_faults(host, argv[0]), *_program_faults(host), *_policy_faults(host, argv[0])]
     if not found and not faults:
         faults = [] if _is_tested(host, argv) else list(_run_faults(host, argv))
     return found + faults
 
 
+def service_notes(host):
+    """The findings about a boot service that loads patches today, and may not after an update of the host."""
+    argv = unit_argv(host)
+    if argv and not lasts(argv[0]):
+        return [finding("boot-interpreter-may-go", argv[0], path=argv[0])]
+    return []
+
+
 def unit_argv(host):
     """The command line of the program in the unit; None if the unit is damaged."""
-    content = _content(host, UNIT_PATH)
+    content = _content(host, unit_path(host))
     start = START.search(content.decode("ascii", "replace")) if content and is_sealed(content) else None
     return start.group(1).split(" ") if start else None
 
 
 def _unit_faults(host):
-    content = _content(host, UNIT_PATH)
+    path = unit_path(host)
+    content = _content(host, path)
     if content is None or not is_sealed(content):
-        yield finding("boot-unit-changed", UNIT, path=UNIT_PATH, why=CHANGED)
+        yield finding("boot-unit-changed", UNIT, path=path, why=CHANGED)
         return
     try:
         other = Systemd(host).properties(UNIT, ["FragmentPath"]).get("FragmentPath")
     except (LivepatchError, OSError):
         return  # the next boot reads the files
-    if other and other != UNIT_PATH:
-        yield finding("boot-unit-overridden", UNIT, path=UNIT_PATH, other=other)
+    if other and other != path:
+        yield finding("boot-unit-overridden", UNIT, path=path, other=other)
 
 
 def _interpreter_faults(host, path):
@@ -90,6 +100,12 @@ def _program_faults(host):
         yield finding("boot-program-damaged", PROGRAM, path=PROGRAM, why="it is missing or cannot be read")
     elif not is_sealed(content):
         yield finding("boot-program-damaged", PROGRAM, path=PROGRAM, why=CHANGED)
+
+
+def _policy_faults(host, interpreter):
+    domain = denied_service(host, interpreter)
+    if domain:
+        yield finding("boot-denied-by-selinux", domain, domain=domain, label=module_label(host))
 
 
 def _directory_faults(host):

@@ -6,6 +6,7 @@
 import signal
 from contextlib import suppress
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_SERVICE
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
     START_SECONDS,
@@ -59,8 +60,12 @@ class DetachedProcess:
     def install_boot_service(self, argv, enable=False):
         return False
 
+    @staticmethod
+    def own_paths():
+        return []
+
     def boot_service_status(self):
-        return {"installed": False, "enabled": False}
+        return {"installed": False, "enabled": False, "obstacle": WHY_NO_BOOT_SERVICE["no-systemd"]}
 
 
 def run_until_done(host, job):

@@ -3,13 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Uses the host's init system to end trials and to load patches at boot.
 
-An adapter has `name`, `runs(host)`, `arm`, `disarm`, `armed`, `schedule_boot_confirmation`, `install_boot_service` and
-`boot_service_status`, as below.
+An adapter has `name`, `runs(host)`, `arm`, `disarm`, `armed`, `schedule_boot_confirmation`, `install_boot_service`,
+`boot_service_status` and `own_paths`, as below.
 """
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_SERVICE
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import DetachedProcess
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import switched_off
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import loss_at_reboot
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    PROGRAM,
+    STATE_DIRECTORY,
+)
 
 INIT_SYSTEMS = (Systemd, DetachedProcess)  # the first that runs; the last always does
 
@@ -50,11 +56,21 @@ def install_boot_service(host, argv, enable=False):
 def boot_service_status(host):
     """The state of the boot service; starts nothing.
 
-    Shape: `init` (`systemd` or `none`), `installed` and `enabled` of the boot service, and `switched_off`: whether
-    the command line of this boot disabled it.
+    Shape: `init` (`systemd` or `none`), `installed` and `enabled` of the boot service, `obstacle` (why no boot of this
+    host loads patches, whatever is accepted, as a clause with the action, or None), and `switched_off`: whether the
+    command line of this boot disabled it.
     """
     adapter = _adapter(host)
-    return dict(adapter.boot_service_status(), init=adapter.name, switched_off=switched_off(host))
+    status = adapter.boot_service_status()
+    why = loss_at_reboot(host, STATE_DIRECTORY)
+    lost = why and WHY_NO_BOOT_SERVICE["state-lost"].format(path=STATE_DIRECTORY, why=why)
+    return dict(
+        status, obstacle=status["obstacle"] or lost, init=adapter.name, switched_off=switched_off(host))
+
+
+def own_paths(host):
+    """The files of this collection that the init system reads or runs, and the directory for the state."""
+    return [STATE_DIRECTORY, PROGRAM, *_adapter(host).own_paths()]
 
 
 def _adapter(host):

@@ -13,6 +13,7 @@ import re
 import stat
 from contextlib import suppress
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_SERVICE
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     make_way,
     sync_directory,
@@ -23,6 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
     START_SECONDS,
     trial_process_alive,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import loss_at_reboot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -31,9 +33,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import
 RUNNING = "/run/systemd/system"  # a directory if systemd is the init system; sd_booted(3)
 UNITS = "/etc/systemd/system"
 UNIT = "kernel-livepatch.service"
+KEPT = f"{UNITS}/{UNIT}"
 WANTED = f"{UNITS}/multi-user.target.wants/{UNIT}"  # as created by `systemctl enable`
+NOT_WRITABLE = "{} cannot be written on this host, so a reboot loses the unit"
 CONFIRM_UNIT = "kernel-livepatch-confirm-boot"
-DIRECTORIES = ("/usr/bin", "/bin")  # of systemd's programs
+DIRECTORIES = ("/usr/bin", "/bin", "/run/current-system/sw/bin")  # of systemd's programs; the last on NixOS
+STORES = ("/nix/store/", "/gnu/store/")  # /etc of NixOS has links to its store, which is written with the whole system
 SECONDS = 60  # for systemd to answer
 # systemctl itself waits 180 s for a reload (DAEMON_RELOAD_TIMEOUT_SEC in src/systemctl/systemctl-daemon-reload.c).
 WORK_SECONDS = 300  # for systemd to read its units again, or to start one
@@ -133,7 +138,7 @@ class Systemd:
             raise _boot_service_error(_last_line(output))
 
     def install_boot_service(self, argv, enable=False):
-        if os.path.islink(self.host.path(f"{UNITS}/{UNIT}")):  # masked by an operator
+        if is_masked(self.host):
             return False
         try:
             self._reload(self._install(argv, enable))
@@ -167,9 +172,19 @@ class Systemd:
         return (unit.get("LoadState"), unit.get("NeedDaemonReload")) != ("loaded", "no")
 
     def boot_service_status(self):
-        unit = self.host.path(f"{UNITS}/{UNIT}")
-        installed = os.path.isfile(unit) and not os.path.islink(unit)
-        return {"installed": installed, "enabled": installed and os.path.islink(self.host.path(WANTED))}
+        path = unit_path(self.host)
+        installed = _is_file(self.host, path)
+        enabled = installed and path == KEPT and os.path.islink(self.host.path(WANTED))
+        return {"installed": installed, "enabled": enabled, "obstacle": self._obstacle(path)}
+
+    def own_paths(self):
+        return [unit_path(self.host), WANTED]
+
+    def _obstacle(self, path):
+        if is_masked(self.host):
+            return WHY_NO_BOOT_SERVICE["masked"]
+        why = NOT_WRITABLE.format(UNITS) if path != KEPT else loss_at_reboot(self.host, UNITS)
+        return why and WHY_NO_BOOT_SERVICE["not-kept"].format(path=path, why=why)
 
     def is_shutting_down(self):
         """Whether the host is shutting down; systemctl's exit status only says whether the system is healthy.
@@ -181,12 +196,14 @@ class Systemd:
         return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
     def _install(self, argv, enable):
-        """Write the service, and first enable a new one; returns whether the file had to be written."""
-        text = unit_text(argv)
-        path = f"{UNITS}/{UNIT}"
+        """Write the service, and first enable a new one; returns whether the file had to be written.
+
+        One in /run is not enabled: the next boot does not have it.
+        """
+        text, path = unit_text(argv), unit_path(self.host)
         make_way(self.host.path(path))
         installed = self.host.read_bytes_or(path)
-        if installed is None or enable:
+        if path == KEPT and (installed is None or enable):
             self._enable()
         if installed == text and stat.S_IMODE(self.host.status(path).st_mode) == MODE:
             return False
@@ -201,7 +218,7 @@ class Systemd:
         if os.path.isfile(link) and not os.path.islink(link):
             os.unlink(link)  # systemd ignores a file there
         if not os.path.lexists(link):
-            os.symlink(f"{UNITS}/{UNIT}", link)
+            os.symlink(KEPT, link)
             sync_directory(os.path.dirname(link))
 
     def _is_up(self, unit):
@@ -224,6 +241,23 @@ class Systemd:
         paths = [f"{directory}/{program}" for directory in DIRECTORIES]
         path = next((path for path in paths if self.host.exists(path)), paths[0])
         return self.host.run([path, *argv], seconds)
+
+
+def unit_path(host):
+    """The path of the unit: in /etc, or in /run if /etc cannot be written, as on NixOS and on some images."""
+    in_store = f"{host.resolved(UNITS)}/".startswith(STORES)
+    if not _is_file(host, KEPT) and (in_store or host.is_read_only(UNITS)):
+        return f"{RUNNING}/{UNIT}"
+    return KEPT
+
+
+def is_masked(host):
+    """Whether an operator has put a link in the place of the unit, as `systemctl mask` does."""
+    return any(os.path.islink(host.path(f"{directory}/{UNIT}")) for directory in (UNITS, RUNNING))
+
+
+def _is_file(host, path):
+    return os.path.isfile(host.path(path)) and not os.path.islink(host.path(path))
 
 
 def unit_text(argv):

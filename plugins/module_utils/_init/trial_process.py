@@ -19,7 +19,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity, process_state
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import SHAPE, read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    SHAPE,
+    complete_trial,
+    read_ledger,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import only_root_writes, read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY, TRIAL_PROCESS
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -83,4 +87,6 @@ def _registered(host):
         registered = parse_json(read_own(host, TRIAL_PROCESS))
     except (OSError, ValueError):
         return None
+    if isinstance(registered, dict) and "trial" in registered:
+        registered["trial"] = complete_trial(registered["trial"])
     return registered if matches(registered, REGISTERED) and registered["trial"] else None

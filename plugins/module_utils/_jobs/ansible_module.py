@@ -16,6 +16,7 @@ SOURCE_OPTIONS = {
     "src": {"type": "path"},
     "remote_src": {"type": "bool", "default": False},
     "name": {"type": "str"},
+    "version": {"type": "str"},
 }
 # Filled in by the action plugins: `offer` for _patch/selection.py, `operator` for _persistence/actor.py.
 CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, "options": {
@@ -23,6 +24,11 @@ CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, 
     "operator": {"type": "dict"},
     "fresh": {"type": "bool", "default": False},
 }}}
+# _health/options.py checks that each has exactly one kind, because its error has a code of this collection.
+HEALTH_CHECKS_OPTION = {"type": "list", "elements": "dict", "default": [], "options": {
+    "command": {"type": "raw"}, "url": {"type": "str"}, "unit": {"type": "str"}, "tasks": {"type": "str"},
+    "name": {"type": "str"}, "timeout": {"type": "int", "default": 10},
+}}
 TRANSITION_OPTIONS = {
     "transition_timeout": {"type": "int", "default": 90},
     "on_stall": {"type": "str", "choices": ["reverse", "wait", "force"], "default": "reverse"},
@@ -48,6 +54,20 @@ def transition_seconds(module):
     if seconds < 1:
         module.fail_json(msg=f"transition_timeout is {seconds}. Give one second or more.", code="bad-option")
     return seconds
+
+
+def source(module):
+    """The options that choose a build: the controller's offer, name and version.
+
+    Ends the module with an error for a version without a src.
+    """
+    options = module.params
+    if options["version"] and not options["src"]:
+        module.fail_json(
+            msg="version is set without src, and only a file tells its version. Set src too, or choose the patch by "
+                "its name.",
+            code="bad-option")
+    return offer(module), options["name"], options["version"] or None
 
 
 def offer(module):

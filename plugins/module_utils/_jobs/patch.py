@@ -5,26 +5,33 @@
 
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept, refuse_to_accept
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_repairs, with_repairs
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import renew_trial
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     check_ignorable,
     error_from,
     finding,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.baseline import baseline
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.watch_options import watch_options
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.module_parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
     module_build_id,
-    module_name,
     remove_module,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
     interface_or_none,
+    live_patch_names,
     unsupported,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import module_name, resolve_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
+    located,
+    package_of,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
@@ -32,6 +39,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
     select_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
@@ -40,36 +48,47 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 def apply_request(host, request, check_mode=False, controller=None):
     """Change one patch to `request.state`; `controller` is the controller's `user` and `node`, see actor.py.
 
-    Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff` and `baseline` (see
-    baseline.py), and also `request` if the patch is enabled and the controller must return to accept it. Raises
+    Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff`, `watch` (the verdict on an
+    accepted trial, see watch_record.py) and `baseline` (see baseline.py), for a file on the host `package` (see
+    packages.py), and also `request` if the patch is enabled and the controller must return to accept it. Raises
     ControllerRequest if the controller must first answer or send a file, and LivepatchError with `baseline` in its
     details too.
     """
     before = baseline(host)
     try:
-        return dict(_apply_request(host, request, check_mode, controller), baseline=before)
+        watch = {"watch": watch_options(request.watch), "baseline": before}
+        return dict(_apply_request(host, request, watch, check_mode, controller), baseline=before)
     except (LivepatchError, OSError) as failure:
         error = as_livepatch_error(failure)
         error.details["baseline"] = before
         raise error from failure
 
 
-def _apply_request(host, request, check_mode, controller):
+def _apply_request(host, request, watch, check_mode, controller):
     if request.name is not None:
         request = request._replace(name=module_name(request.name))
     check_ignorable(request.ignore_findings)
+    request = request._replace(offer=located(host, request.offer, request.name, request.version))
+    result = _change_patch(host, request, watch, check_mode, controller)
+    return dict(result, **package_of(host, request.offer))
+
+
+def _change_patch(host, request, watch, check_mode, controller):
     line = parameter_line(request.params)
-    store = Store(host)
-    description = select_build(host, store, request.offer, request.name) if request.offer else None
+    store, description = Store(host), None
+    if request.offer:
+        description = select_build(host, store, request.offer, request.name, request.version)
     enables = request.state in ("enabled", "accepted")
+    if description is None and request.name is not None and not (request.offer and enables):
+        request = request._replace(name=_name_on_host(host, request.name))
     if request.offer is None and enables:
-        description = _kept_build(host, store, request.name)
+        description = _kept_build(host, store, request)
     elif description is None and (enables or request.name is None):
         return _no_build(host, request)  # a removal by name needs no build
     interface = interface_or_none(host)
     if interface is None and not enables:
         raise error_from([unsupported(host)])
-    change = PatchChange(host, interface, store, request, description, line)
+    change = PatchChange(host, interface, store, request, description, line, watch)
     if not change.steps():
         return _already_in_state(change, check_mode, controller)
     change.refuse_expired_trial()
@@ -90,6 +109,7 @@ def _already_in_state(change, check_mode, controller):
     accepted = change.is_accepted()
     faults = boot_repairs(change) if change.request.state == "accepted" and accepted else []
     if change.request.state == "accepted" and (faults or not accepted):
+        refuse_to_accept(change)
         if check_mode:
             result = dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)
             return dict(result, diff=with_repairs(result["diff"], faults))
@@ -98,7 +118,16 @@ def _already_in_state(change, check_mode, controller):
         return dict(change.unchanged(), request=_new_connection(change))
     if change.renews_trial():
         return renew_trial(change, controller, check_mode)
-    return change.finish_unchanged()
+    result = change.finish_unchanged()
+    return _with_new_metadata(change, result, controller, check_mode) if change.has_new_metadata() else result
+
+
+def _with_new_metadata(change, result, controller, check_mode):
+    """Keep what the bundle says today of an enabled patch."""
+    if not check_mode:
+        with open_transaction(change.host, "patch", controller):
+            change.store.update(change.description)
+    return dict(result, changed=True)
 
 
 def _already_inactive(change, controller, check_mode):
@@ -123,18 +152,35 @@ def _new_connection(change):
     return {"fresh": change.name}
 
 
-def _kept_build(host, store, name):
-    """The description of the build loaded under a name; raises LivepatchError `file-unknown` without a kept file."""
-    description = store.of_build(name, module_build_id(host, name))
+def _kept_build(host, store, request):
+    """The description of the build loaded under a name.
+
+    Raises LivepatchError `file-unknown` without a kept file, and `watch-failed` if this host has reverted it.
+    """
+    name, build_id = request.name, module_build_id(host, request.name)
+    description = store.of_build(name, build_id)
     if description is None:
+        if request.state == "accepted":
+            refuse_failed_watch(
+                read_ledger_for_this_boot(host), {"name": name, "build_id": build_id, "sha256": None})
         raise error_from([finding("file-unknown", name, name=name)])
     return description
 
 
+def _name_on_host(host, wanted):
+    """The name of the one patch that fits a pattern: one in the kernel, or else an accepted one.
+
+    Returns `wanted` if none fits; raises LivepatchError `name-ambiguous`.
+    """
+    loaded = live_patch_names(host, interface_or_none(host))
+    accepted = [entry["name"] for entry in read_ledger_for_this_boot(host, best_effort=True)["accepted"]]
+    return resolve_name(resolve_name(wanted, loaded), accepted)
+
+
 def _no_build(host, request):
     return {
-        "changed": False, "transaction": None, "blockers": [],
-        "findings": [no_build_note(host, request.offer, request.name)],
+        "changed": False, "transaction": None, "blockers": [], "watch": None,
+        "findings": [no_build_note(host, request.offer, request.name, request.version)],
         "patch": patch_result(host, request.name, state="no_build", previous_state="no_build"),
     }
 

@@ -7,15 +7,20 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context i
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import empty_forecast, forecast
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
     finding,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_or_none
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
+    located,
+    package_of,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import patch_result
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
     no_build_note,
@@ -26,19 +31,21 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 
-def check_host(host, offer, name, report_only=False):
+def check_host(host, offer, name, version=None, report_only=False):
     """Check everything about enabling a patch on this host; changes nothing.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `findings`, `forecast` and `trial`. Raises ControllerRequest, and
-    LivepatchError with the first blocker's code unless `report_only`. A host without a build in the bundle is neither
-    compatible nor an error.
+    Returns a dict of `compatible`, `patch`, `arch`, `kernel_build_id`, `findings`, `forecast` and `trial`, and for a
+    file on the host `package` (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's
+    code unless `report_only`. A host without a build in the bundle is neither compatible nor an error.
     """
     name = name if name is None else module_name(name)
-    description = select_build(host, Store(host), offer, name)
+    offer = located(host, offer, name, version)
+    description = select_build(host, Store(host), offer, name, version)
     ledger = read_ledger_for_this_boot(host, best_effort=True)
     if description is None:
         patch = patch_result(host, name, state="no_build", previous_state="no_build")
-        return _result(host, False, patch, [no_build_note(host, offer, name)], empty_forecast(), ledger)
+        note = no_build_note(host, offer, name, version)
+        return dict(_result(host, False, patch, [note], empty_forecast(), ledger), **package_of(host, offer))
     interface = interface_or_none(host)
     state = observed_state(host, interface, description["name"])
     context = CheckContext(host, interface, description, state, {}, Facts(host, description))
@@ -48,6 +55,7 @@ def check_host(host, offer, name, report_only=False):
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
     prediction, sleeper_findings = forecast(context)
     result = _result(host, not blockers, _patch(context, ledger), findings + sleeper_findings, prediction, ledger)
+    result.update(package_of(host, offer))
     if blockers and not report_only:
         raise error_from(blockers, **result)
     return result
@@ -56,7 +64,8 @@ def check_host(host, offer, name, report_only=False):
 def _result(host, compatible, patch, findings, prediction, ledger):
     trial = ledger["trial"]
     return {
-        "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(), "findings": findings,
+        "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(),
+        "kernel_build_id": kernel_build_id(host), "findings": findings,
         "forecast": prediction, "trial": trial and {"name": trial["name"], "seconds_left": seconds_left(host, trial)},
     }
 

@@ -7,19 +7,29 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import service_faults
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import (
+    service_faults,
+    service_notes,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import UNKNOWN, trial_process
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import describe_blockers
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_loads import boot_loads
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import (
-    interface_adapter,
     interface_name,
+    interface_or_none,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import (
+    complete_metadata,
+    coverage,
+    required_kernel_build,
+    version_of,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import (
     persistence_findings,
     record_findings,
@@ -41,37 +51,48 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stac
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.trial_drift import trial_drift
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER, newer_message
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import (
+    VERDICT,
+    read_watch,
+    verdict_of,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
-NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "drift": None}
+NOT_KNOWN = {"accepted": None, "boot": None, "quarantined": None, "trial": None, "failed_watch": None, "drift": None}
 ACCEPTED = ("name", "sha256", "build_id", "release", "parameters", "transaction", "since")
+FAILED_WATCH = ("name", "build_id", "sha256", "transaction", "time", *VERDICT)
 QUARANTINED = ("name", "sha256", "build_id", "why", "transaction", "since")
 
 
 def host_inventory(host):
     """The inventory of live patches on this host; changes nothing.
 
-    Shape: `kernel`, `interface`, `patches` (oldest first), `transition` (None, or `name`, `state` and `blockers`),
-    `leftovers`, `kept`, `other_tools`, `changing`, `journal` and `journal_unreadable` (see history), and from the
-    ledger: `accepted`, `boot`, `quarantined`, `trial`, `drift` (findings).
+    Shape: `kernel`, `interface`, `patches` (oldest first), `coverage` (see metadata.py; None if this user may not read
+    the store), `transition` (None, or `name`, `state` and `blockers`), `leftovers`, `kept`, `other_tools`, `changing`,
+    `journal` and `journal_unreadable` (see history), and from the ledger: `accepted`, `boot`, `quarantined`, `trial`,
+    `failed_watch`, `drift` (findings).
     """
-    interface = interface_name(host)
+    descriptions = Store(host).descriptions()
     inventory = {
-        "kernel": running_kernel(host), "interface": interface, "kept": _kept(host),
+        "kernel": running_kernel(host), "interface": interface_name(host), "kept": _kept(descriptions),
         "other_tools": other_tools(host),
-        **_in_the_kernel(host, interface),
+        **_in_the_kernel(host, interface_or_none(host), descriptions),
         **history(host),
     }
+    in_effect = [patch["metadata"] for patch in inventory["patches"]
+                 if patch["state"] == "enabled" and any(entry["patched"] for entry in patch["objects"])]
+    inventory["coverage"] = coverage(in_effect) if Store(host).is_readable() else None
     return dict(inventory, **_remembered(host, inventory))
 
 
-def _in_the_kernel(host, interface):
+def _in_the_kernel(host, interface, descriptions):
     """`patches`, `transition` and `leftovers`."""
     found = {"patches": [], "transition": None, "leftovers": []}
-    if interface != "livepatch":
+    if interface is None:
         return found
-    patches = interface_adapter(host).patches()
-    found["patches"] = [_with_identity(host, patch) for patch in patches]
+    patches = interface.patches()
+    found["patches"] = [_with_identity(host, patch, descriptions) for patch in patches]
     found["leftovers"] = disabled_modules(host, {patch["name"] for patch in patches})
     for patch in patches:
         if patch["state"] in ("enabling", "disabling"):
@@ -110,8 +131,11 @@ def _remembered(host, inventory):
         "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
+        "failed_watch": ledger["failed_watch"] and {key: ledger["failed_watch"][key] for key in FAILED_WATCH},
         "drift": _with_records(
-            [*drift(host_state), *newer.values(), *_about_trial(host, host_state)], records, ledger["accepted"]),
+            [*drift(host_state), *_expired(host, host_state.patches), *newer.values(), *_about_trial(host, host_state),
+             *_boot_notes(host, host_state)],
+            records, ledger["accepted"]),
     }
 
 
@@ -147,6 +171,15 @@ def _with_records(findings, records, accepted):
 def _boot_faults(host):
     """The findings about a boot that cannot load patches, or whose records do not last until then."""
     return persistence_findings(host) + service_faults(host)
+
+
+def _boot_notes(host, host_state):
+    """The findings about a boot that loads patches today, and about other tools that load some at the same boot."""
+    if not host_state.ledger["accepted"]:
+        return []
+    shared = boot_loads(host) if accepted_for_running_kernel(host, host_state.ledger) else []
+    return ([] if host_state.boot_faults else service_notes(host)) + [
+        finding("boot-shared", load.name, tool=load.tool, name=load.name, path=load.path) for load in shared]
 
 
 def _newer_descriptions(host, ledger):
@@ -189,15 +222,30 @@ def _on_trial(host, trial):
     return {
         "transaction": trial["transaction"], "name": trial["name"], "since": trial["since"],
         "seconds": trial["seconds"], "seconds_left": seconds_left(host, trial),
-        "back_to": names_of(trial["back_to"]),
+        "back_to": names_of(trial["back_to"]), "watch": verdict_of(read_watch(host, trial)),
     }
 
 
-def _with_identity(host, patch):
+def _with_identity(host, patch, descriptions):
+    """The patch with what its module shows, and with what the host knows of its file."""
     module = loaded_module(host, patch["name"]) or {"build_id": None, "taint": "", "refcnt": None}
-    return dict(patch, build_id=module["build_id"], taint=module["taint"], refcnt=module["refcnt"])
+    build = {"name": patch["name"], "build_id": module["build_id"]}
+    kept = next((one for one in descriptions if build["build_id"] and compare_builds(one, build)), {
+        "version": host.read_or(f"/sys/module/{patch['name']}/version")})
+    return dict(
+        patch, build_id=module["build_id"], taint=module["taint"], refcnt=module["refcnt"], version=version_of(kept),
+        metadata=complete_metadata(kept))
 
 
-def _kept(host):
-    return [{key: description[key] for key in ("name", "release", "arch", "sha256", "build_id", "size")}
-            for description in Store(host).descriptions()]
+def _kept(descriptions):
+    return [dict({key: description[key] for key in ("name", "release", "arch", "sha256", "build_id", "size")},
+                 version=version_of(description)) for description in descriptions]
+
+
+def _expired(host, patches):
+    """A finding for each enabled patch that was meant to run until an earlier day."""
+    today = utc_timestamp(host.wall_clock())[:len("2026-11-21")]
+    for patch in patches:
+        expires = (patch["metadata"] or {}).get("expires")
+        if patch["state"] == "enabled" and expires and expires < today:
+            yield finding("patch-expired", patch["name"], name=patch["name"], expires=expires)

@@ -5,6 +5,10 @@
 
 import contextlib
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import (
+    give_back,
+    not_taken_over,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import restore_in_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
@@ -14,6 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
     disabled_modules,
     wait_until_released,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_loads import set_aside
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import stack_diff
@@ -76,13 +81,14 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
                 return dict(done, findings=held)
         done.update(_restore(host, interface, restore, transaction, undone), target=names_of(target))
         done["changed"] = done["changed"] or work
+        done["findings"] += give_back(host, undone)
     del done["finished"]
     return dict(done, diff=stack_diff(host, before, interface.patches()))
 
 
 def _restore(host, interface, restore, transaction, undone):
     trial = transaction.ledger["trial"]
-    changes = {"accepted": _accepted(host, restore, transaction, undone),
+    changes = {"accepted": not_taken_over(host, undone, _accepted(host, restore, transaction, undone)),
                "trial": dict(trial, back_to=restore.target) if trial else None}  # if it stays unfinished
     if restore.layers_to_load():
         # The program and the boot service read the ledger.
@@ -165,7 +171,8 @@ def _has_work(host, restore, ledger, undone):
     untouched = _untouched(host, restore, ledger, undone)
     gone = [entry for entry in accepted_for_running_kernel(host, ledger)
             if not contains_build(restore.target, entry) and entry not in untouched]
-    return bool(restore.patches_to_remove() or restore.layers_to_load() or gone or ledger["trial"])
+    taken_over = set_aside(host, undone or ())
+    return bool(restore.patches_to_remove() or restore.layers_to_load() or gone or taken_over or ledger["trial"])
 
 
 def _untouched(host, restore, ledger, undone):

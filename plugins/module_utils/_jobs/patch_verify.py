@@ -8,10 +8,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     error_from,
     finding,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id, module_name
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import tasks_are_readable
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import module_name, name_matches
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.remote_source import (
+    located,
+    package_of,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import (
     no_build_note,
     select_build,
@@ -19,40 +24,45 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
 
-def verify_host(host, offer, name):
-    """Verify the patch of an offer, the patch called `name`, or every enabled patch.
+def verify_host(host, offer, name, version=None):
+    """Verify the patch of an offer, the patches called `name`, or every enabled patch.
 
-    Returns a dict of `verified`, `patches` (names), `functions` and `findings`. Raises ControllerRequest, and
-    LivepatchError with the first blocker's code if a patch is not verified. A host without a build in the bundle is
-    neither verified nor an error.
+    Returns a dict of `verified`, `patches` (names), `functions` and `findings`, for a file on the host also `package`
+    (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's code if a patch is not
+    verified. A host without a build in the bundle is neither verified nor an error.
     """
     interface = interface_adapter(host)
     if not tasks_are_readable(host):
         raise error_from([finding("tasks-unreadable", host.release())], verified=False)
-    subjects = _subjects(host, interface, offer, name if name is None else module_name(name))
+    name = name if name is None else module_name(name)
+    offer = located(host, offer, name, version)
+    subjects = _subjects(host, interface, offer, name, version)
     findings, functions = [], []
     for patch, description in subjects:
         found, evidence = verify_patch(host, interface, patch, description)
         findings.extend(entry for entry in found if entry not in findings)
         functions.extend(evidence)
     if not subjects:
-        findings.append(no_build_note(host, offer, name) if offer else finding("nothing-enabled", host.release()))
+        findings.append(
+            no_build_note(host, offer, name, version) if offer else finding("nothing-enabled", host.release()))
     blockers = blockers_in(findings)
     result = {
         "changed": False, "verified": bool(subjects) and not blockers,
         "patches": [patch for patch, _description in subjects], "functions": functions, "findings": findings,
+        **package_of(host, offer),
     }
     if blockers:
         raise error_from(blockers, **result)
     return result
 
 
-def _subjects(host, interface, offer, name):
+def _subjects(host, interface, offer, name, version):
     """The patches to verify: a list of (name, description or None)."""
     store = Store(host)
     if offer:
-        description = select_build(host, store, offer, name)
+        description = select_build(host, store, offer, name, version)
         return [(description["name"], description)] if description else []
     # The kernel still shows a disabled patch for a moment before it is gone.
-    names = [name] if name else [patch["name"] for patch in interface.patches() if patch["state"] != "disabled"]
+    enabled = [patch["name"] for patch in interface.patches() if patch["state"] != "disabled"]
+    names = [one for one in enabled if name_matches(name, one)] or [name] * bool(name)
     return [(one, store.of_build(one, module_build_id(host, one))) for one in names]

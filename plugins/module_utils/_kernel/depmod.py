@@ -13,7 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
-DIRECTORIES = ("/lib/modules", "/usr/lib/modules")
+DIRECTORIES = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")  # the last of NixOS
 # A kernel's package or `make modules_install` puts only the kernel's own modules below this directory.
 IN_TREE = "kernel/"
 MOST_CANDIDATES = 4

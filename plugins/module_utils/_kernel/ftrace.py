@@ -15,7 +15,7 @@ def hooked_functions(host):
     """{(object, function): [flags, ...]} for every hooked function, or None if the kernel does not show them.
 
     Several functions of one object can have one name, hence the list. Flag I is a live patch or a kprobe with a
-    post_handler (IPMODIFY), D a BPF program or another direct caller.
+    post_handler (IPMODIFY), D a BPF program or another direct caller, R any user that reads the registers.
     """
     for base in TRACEFS:
         text = host.read_or(f"{base}/enabled_functions")
@@ -24,23 +24,23 @@ def hooked_functions(host):
     return None
 
 
-def live_patched(symbols, hooked, functions):
+def live_patched(symbols, hooked, functions, flag="I"):
     """{function: whether a live patch redirects it} of `functions`, each (object, name); None for unknown.
 
     `symbols` are KernelSymbols, `hooked` is the result of `hooked_functions`; of several symbols at one address, it
-    names only the first.
+    names only the first. `flag` is the flag of a live-patched function there.
     """
-    missing = {function for function in functions if not _is_live_patched(hooked, *function)}
+    missing = {function for function in functions if not _has_flag(hooked, flag, *function)}
     others = symbols.names(missing)
     patched = dict.fromkeys(functions, True)
     for entry, name in missing:
         names = others[entry, name]
-        patched[entry, name] = None if names is None else any(_is_live_patched(hooked, entry, one) for one in names)
+        patched[entry, name] = None if names is None else any(_has_flag(hooked, flag, entry, one) for one in names)
     return patched
 
 
-def _is_live_patched(hooked, entry, name):
-    return any("I" in flags for flags in hooked.get((entry, name), ()))
+def _has_flag(hooked, flag, entry, name):
+    return any(flag in flags for flags in hooked.get((entry, name), ()))
 
 
 def traceable_functions(host, functions):

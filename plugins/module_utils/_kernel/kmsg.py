@@ -37,8 +37,22 @@ class KernelLog:
         return self
 
     def __exit__(self, *failure):
+        self.close()
+
+    def close(self):
+        """Close the log; it then gives no records."""
         if self._descriptor is not None:
             os.close(self._descriptor)
+            self._descriptor = None
+
+    @property
+    def is_open(self):
+        """Whether the log can be read."""
+        return self._descriptor is not None
+
+    def fileno(self):
+        """For select(2): readable when there are records to read."""
+        return self._descriptor
 
     def read(self):
         """All lines so far, oldest first, without the record's prefix and continuation fields."""
@@ -49,11 +63,15 @@ class KernelLog:
         """The Records since the last read, oldest first; None if the log cannot be read."""
         if self._descriptor is None:
             return None
-        return [_record(match) for match in map(PREFIX.match, self._raw()) if match]
+        return list(self.each_record())
 
-    def _raw(self):
+    def each_record(self, most=MOST_RECORDS):
+        """The Records since the last read, oldest first, at most about `most`; one after another, for little memory."""
+        return (_record(match) for match in map(PREFIX.match, self._raw(most)) if match)
+
+    def _raw(self, most=MOST_RECORDS):
         """The records in the kernel's format, without continuation fields."""
-        for _number in range(MOST_RECORDS if self._descriptor is not None else 0):
+        for _number in range(most if self._descriptor is not None else 0):
             try:
                 record = os.read(self._descriptor, RECORD_BYTES)
             except OSError as error:

@@ -7,6 +7,7 @@ import errno
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.legacy_patches import is_legacy_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import errno_words, number_of
@@ -22,18 +23,6 @@ REFUSALS = {
 
 LONGEST_NAME = 55  # MODULE_NAME_LEN of a 64-bit kernel without the end (include/linux/moduleparam.h)
 ODD = re.compile(r"[^A-Za-z0-9_]")
-NAME = re.compile(r"(?!\.{1,2}\Z)[^/\s]+\Z")
-
-
-def module_name(text):
-    """A module's name in the kernel's spelling, with underscores instead of dashes.
-
-    Raises LivepatchError `bad-name` for an impossible name.
-    """
-    if not NAME.match(text):
-        raise LivepatchError(
-            "bad-name", f"name is {text!r}, and no module can have this name. Give the name of the patch's module.")
-    return text.replace("-", "_")
 
 
 def why_impossible(name):
@@ -63,16 +52,20 @@ def present_objects(host):
 def loaded_module(host, name):
     """The kernel's facts about a module, None if it is not loaded.
 
-    Shape: `state`, `refcnt`, `taint`, `build_id`, `holders`.
+    Shape: `state`, `refcnt`, `taint`, `livepatch` (whether it is a live patch), `build_id`, `holders`.
+
+    The kernel taints a live patch K (TAINT_LIVEPATCH in kernel/module/main.c).
     """
     base = f"/sys/module/{name}"
     state = host.read_or(f"{base}/initstate")
     if state is None:  # built-in code with parameters has a directory too
         return None
+    taint = host.read_or(f"{base}/taint", "")
     return {
         "state": state,
         "refcnt": int(host.read_or(f"{base}/refcnt") or 0),
-        "taint": host.read_or(f"{base}/taint", ""),
+        "taint": taint,
+        "livepatch": "K" in taint or is_legacy_patch(host, name),
         "build_id": module_build_id(host, name),
         "holders": host.names(f"{base}/holders"),
     }
@@ -101,11 +94,6 @@ def unload_obstacle(host, name):
     return None
 
 
-def is_livepatch(module):
-    """Whether a loaded module is a live patch: the kernel taints it K (kernel/module/main.c, TAINT_LIVEPATCH)."""
-    return "K" in module["taint"]
-
-
 def disabled_modules(host, shown):
     """The loaded modules of disabled or replaced live patches: all live patch modules except those named in `shown`.
 
@@ -114,7 +102,7 @@ def disabled_modules(host, shown):
     found = []
     for name in host.names("/sys/module"):
         module = None if name in shown else loaded_module(host, name)
-        if module and is_livepatch(module):
+        if module and module["livepatch"]:
             found.append({"name": name, "build_id": module["build_id"], "refcnt": module["refcnt"]})
     return found
 
@@ -127,7 +115,7 @@ def remove_module(host, name):
     module = loaded_module(host, name)
     if module is None:
         return False
-    if not is_livepatch(module):
+    if not module["livepatch"]:
         raise LivepatchError(
             "not-a-livepatch", f"The loaded module {name} is not a live patch, so it is not removed. Correct name.")
     wait_until_released(host, name)

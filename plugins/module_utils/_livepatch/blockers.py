@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tasks that hold a transition (fs/proc/base.c: patch_state; kernel/livepatch/transition.c)."""
+"""The tasks that hold a transition (fs/proc/base.c: patch_state, in kGraft's kernels kgr_in_progress)."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols, PrintedNames
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import describe_task, frames, tasks
@@ -9,7 +9,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.dynami
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
 IDLE = "-1"
+MIGRATED = "0"
 MOST_TASKS = 3  # in one message
+STATE, KGRAFT_STATE = "patch_state", "kgr_in_progress"
 
 
 def left_behind(host, target):
@@ -17,17 +19,28 @@ def left_behind(host, target):
 
     `target` is "1" for patching and "0" for unpatching.
     """
-    behind = []
-    for pid, tid in tasks(host):
-        state = host.read_or(f"/proc/{pid}/task/{tid}/patch_state")
-        if state is not None and state not in (IDLE, target):
-            behind.append((pid, tid))
-    return behind
+    return [(pid, tid) for pid, tid in tasks(host) if _is_behind(host, pid, tid, target)]
+
+
+def _is_behind(host, pid, tid, target):
+    state = host.read_or(f"/proc/{pid}/task/{tid}/{STATE}")
+    if state is not None:
+        return state not in (IDLE, target)
+    state = host.read_or(f"/proc/{pid}/task/{tid}/{KGRAFT_STATE}")
+    if state is None and pid == tid:  # older kernels have it of a process only
+        state = host.read_or(f"/proc/{pid}/{KGRAFT_STATE}")
+    return state not in (None, MIGRATED)
 
 
 def tasks_are_readable(host):
-    """Whether this process can read the transition state of other users' tasks; this requires root."""
-    return host.read_or("/proc/1/task/1/patch_state") is not None
+    """Whether this process can read the transition state of other users' tasks; this requires root.
+
+    True also for a kernel without such a state.
+    """
+    for name, of_another in ((STATE, f"/proc/1/task/1/{STATE}"), (KGRAFT_STATE, f"/proc/1/{KGRAFT_STATE}")):
+        if host.exists(f"/proc/self/{name}"):
+            return host.read_or(of_another) is not None
+    return True
 
 
 def describe_blockers(host, patch):

@@ -37,6 +37,8 @@ def blocking_reasons(host, tids):
 
 def _read_reasons(host, control, tids):
     before = host.read(control)
+    if SOURCE not in before:
+        return {}
     with KernelLog(host) as log:
         host.write(control, f"file {SOURCE} +p")
         try:

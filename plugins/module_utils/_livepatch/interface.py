@@ -4,13 +4,21 @@
 """Finds the live-patching mechanism of the running kernel, and its adapter."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import SysfsInterface
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.legacy_patches import KGRAFT, KPATCH
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kgraft import KgraftInterface
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kpatch import KpatchInterface
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import BASE, SysfsInterface
+
+NONE = "none"
+OLD_KPATCH = f"{KPATCH}/patches"  # before kpatch 0.4, without the objects
 
 # In the order of preference: the path that shows the mechanism, its reported name, its adapter.
 INTERFACES = (
-    ("/sys/kernel/livepatch", "livepatch", SysfsInterface),
-    ("/sys/kernel/kpatch", "kpatch", None),
-    ("/sys/kernel/kgraft", "kgraft", None),
+    (BASE, "livepatch", SysfsInterface),
+    (OLD_KPATCH, NONE, None),
+    (KPATCH, "kpatch", KpatchInterface),
+    (KGRAFT, "kgraft", KgraftInterface),
 )
 
 
@@ -19,7 +27,7 @@ def interface_name(host):
     for path, name, _adapter in INTERFACES:
         if host.is_dir(path):
             return name
-    return "none"
+    return NONE
 
 
 def interface_or_none(host):
@@ -28,6 +36,12 @@ def interface_or_none(host):
         if host.is_dir(path):
             return adapter and adapter(host)
     return None
+
+
+def live_patch_names(host, interface):
+    """The names of every live patch in the kernel, also of disabled ones; `interface` can be None."""
+    shown = [patch["name"] for patch in interface.patches()] if interface else []
+    return shown + [module["name"] for module in disabled_modules(host, shown)]
 
 
 def interface_adapter(host):
@@ -40,8 +54,7 @@ def interface_adapter(host):
 
 def unsupported(host):
     """The finding for a kernel without an adapter."""
-    name = interface_name(host)
-    why = "there is no /sys/kernel/livepatch"
-    if name != "none":
-        why = f"its only interface is {name}, and this collection only reports it"
+    why = f"there is no {BASE}"
+    if host.is_dir(OLD_KPATCH):
+        why = "its kpatch.ko is older than 0.4 and does not show what it patches"
     return finding("livepatch-unsupported", host.release(), running=host.release(), why=why)

@@ -58,10 +58,22 @@ LOG_CAUSES = (
      "its own pre-patch callback for {object} refused. Ask its author for the reason"),
     (r"is not compatible with the already installed livepatches", "states-incompatible",
      "its states do not fit the patches that are enabled. Use a patch that replaces them"),
+    (r"kpatch: activeness safety check failed for (?P<symbol>\S+)", "function-in-use",
+     "a task is in {symbol}, and kpatch.ko changes a function only while no task is in it. Run again, or stop that "
+     "task (see kernel_log)"),
+    (r"kgr: can't patch, another patching not yet finalized", "transition-running",
+     "another kGraft patch is still in transition. Wait until it ends"),
+    (r"livepatch: module '(?P<module>[^']+)' not loaded", "dependency-not-loaded",
+     "this kernel patches loaded modules only, and {module} is not loaded. Run modprobe {module} first"),
     (r"failed to validate module \[[^\]]*\] BTF", "btf-mismatch",
      "its type information is of another kernel. " + REBUILD),
     (r"module has no symbols", "module-stripped",
      "it was stripped of its symbols. Rebuild it, and strip debug information only"),
+    (r"duplicate filename '/kernel/livepatch/[^/']+/(?P<object>[^/']+)/(?P<symbol>[^/']+)'", "duplicate-function",
+     "it replaces {object}:{symbol} twice. Correct the patch"),
+    # Newer kernels replace the errno, and EBUSY alone would mean that a later load can succeed (do_init_module).
+    (r"init suspiciously returned -EEXIST", "load-refused",
+     "its own init function refused with EEXIST, for which this kernel says EBUSY. Ask its author for the reason"),
 )
 
 # The usual meaning of an errno if no log text matches. The patch's own init function can return any of them.
@@ -112,7 +124,7 @@ def _refused(name, error):
 
 def _pattern(name):
     """What a line about one load has, among all lines of that time; a line without it can be about it too."""
-    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|Lockdown:|Loading of ")
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|kpatch:|kgr:|Lockdown:|Loading of ")
 
 
 def _logged_cause(records):

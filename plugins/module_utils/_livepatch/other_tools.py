@@ -7,24 +7,32 @@ import re
 from collections import namedtuple
 
 # installed: any one of these paths proves the tool. is_active(host): whether it will patch or has patched.
-# effect: the effect of an active tool, as a clause.
-Tool = namedtuple("Tool", "name installed is_active effect")
+# effect: the effect of an active tool, as a clause. unload: the command that removes the patches of a tool with a
+# mechanism of its own; None for a tool whose patches the kernel's interface shows.
+Tool = namedtuple("Tool", "name installed is_active effect unload")
+Tool.__new__.__defaults__ = (None,)  # of `unload`; Python 3.6 has no better way
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
+KPATCH, SUSE = "/var/lib/kpatch/{release}", "/lib/modules/{release}/livepatch"  # what the two load at boot
+MODULE = re.compile(r"\.ko(\.(gz|xz|zst))?\Z")
 
 
 def other_tools(host):
     """A dict of `name`, `active` and `effect` for each tool on the host; reads files and starts nothing."""
-    found = []
+    return [{"name": tool.name, "active": active, "effect": tool.effect} for tool, active in tools_on(host)]
+
+
+def tools_on(host):
+    """Each Tool on the host, and whether it is active."""
     for tool in TOOLS:
         active = tool.is_active(host)
         if active or any(host.exists(path) for path in tool.installed):
-            found.append({"name": tool.name, "active": active, "effect": tool.effect})
-    return found
+            yield tool, active
 
 
-def _kpatch_service(host):
+def loads_kpatch_service(host):
+    """Whether kpatch.service will load something at the next boot of the running kernel."""
     return (
-        _enabled(host, "kpatch.service") and _modules(host, "/var/lib/kpatch/{release}")
+        _enabled(host, "kpatch.service") and _modules(host, KPATCH)
         and "kpatch.enable=0" not in host.read_or("/proc/cmdline", "").split())
 
 
@@ -33,7 +41,8 @@ def _kpatch_dnf(host):
 
 
 def _kpatch_module(host):
-    return host.is_dir("/sys/module/kpatch")
+    """Whether kpatch.ko is beside the kernel's own mechanism; without that, it is the mechanism of this host."""
+    return host.is_dir("/sys/module/kpatch") and host.is_dir("/sys/kernel/livepatch")
 
 
 def _canonical(host):
@@ -49,7 +58,7 @@ def _ksplice(host):
 
 
 def _suse(host):
-    return _modules(host, "/lib/modules/{release}/livepatch")
+    return _modules(host, SUSE)
 
 
 def _syscare(host):
@@ -64,8 +73,12 @@ def _enabled(host, unit):
 
 def _modules(host, directory):
     """Whether a directory has modules for the running kernel."""
-    names = host.names(directory.format(release=host.release()))
-    return any(re.search(r"\.ko(\.(gz|xz|zst))?\Z", name) for name in names)
+    return any(map(is_module_file, host.names(directory.format(release=host.release()))))
+
+
+def is_module_file(name):
+    """Whether a file is a kernel module by its name."""
+    return bool(MODULE.search(name))
 
 
 def _has_line(host, path, pattern):
@@ -73,7 +86,7 @@ def _has_line(host, path, pattern):
 
 
 TOOLS = (
-    Tool("kpatch.service", ("/usr/sbin/kpatch", "/usr/lib/systemd/system/kpatch.service"), _kpatch_service,
+    Tool("kpatch.service", ("/usr/sbin/kpatch", "/usr/lib/systemd/system/kpatch.service"), loads_kpatch_service,
          "at each boot it loads every patch below /var/lib/kpatch for the running kernel"),
     Tool("dnf kpatch plugin", ("/etc/dnf/plugins/kpatch.conf",), _kpatch_dnf,
          "updates by dnf install the distribution's kpatch-patch packages, which load their patches"),
@@ -82,9 +95,11 @@ TOOLS = (
     Tool("Canonical Livepatch", ("/snap/canonical-livepatch", "/var/snap/canonical-livepatch"), _canonical,
          "it loads its vendor's patches automatically, at any time"),
     Tool("KernelCare", ("/usr/bin/kcarectl",), _kernelcare,
-         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection"),
+         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection",
+         "kcarectl --unload"),
     Tool("Ksplice", ("/usr/sbin/uptrack-upgrade", "/usr/bin/ksplice", "/usr/sbin/ksplice"), _ksplice,
-         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection"),
+         "it patches functions with its own mechanism, unseen by the kernel's interface and by this collection",
+         "ksplice kernel remove --all or uptrack-remove --all"),
     Tool("SUSE live patching", ("/usr/sbin/klp", "/usr/bin/klp"), _suse,
          "the patch below /lib/modules for the running kernel is loaded at each boot and replaces every other patch"),
     Tool("SysCare", ("/usr/bin/syscare",), _syscare,

@@ -6,8 +6,8 @@
 
 # Each step is a method of StepRunner; during a transition `enable` and `disable` reverse it, `wait_*` wait for its end.
 STEPS = {
-    ("absent", "enabled"): ("load", "wait_enabled"),
-    ("disabled", "enabled"): ("remove", "load", "wait_enabled"),
+    ("absent", "enabled"): ("load", "enable_registered", "wait_enabled"),
+    ("disabled", "enabled"): ("remove", "load", "enable_registered", "wait_enabled"),
     ("enabling", "enabled"): ("wait_enabled",),
     ("disabling", "enabled"): ("enable", "wait_enabled"),
     ("enabled", "enabled"): (),

@@ -38,7 +38,11 @@ def verify_patch(host, interface, name, description, tasks=True):
     if hooked is None:
         findings.append(finding("ftrace-unreadable", "ftrace"))
     functions = _functions(host, interface, patch, description, hooked)
-    findings.extend(_function_findings(name, description, functions))
+    if interface.redirects_without_ftrace(name) and any(function["ftrace"] is None for function in functions):
+        findings.append(finding("ftrace-not-used", name, name=name))
+    if not functions and not patch["objects"]:
+        findings.append(finding("functions-not-listed", name, name=name))
+    findings.extend(_function_findings(name, description, functions, interface.ftrace_flag))
     findings.extend(_object_findings(host, patch))
     # During another patch's transition, patch_state is about that one.
     if tasks and not interface.patch_in_transition():
@@ -70,7 +74,9 @@ def _functions(host, interface, patch, description, hooked):
     newer = _newer_owners(symbols, interface, patch["name"], listed | claimed)
     present = present_objects(host)
     wanted = {(entry, function) for entry, function, _sympos in listed | claimed if entry in present}
-    patched = {} if hooked is None else live_patched(symbols, hooked, wanted)
+    patched = {} if hooked is None else live_patched(symbols, hooked, wanted, interface.ftrace_flag)
+    if interface.redirects_without_ftrace(patch["name"]):
+        patched = {function: shown or None for function, shown in patched.items()}
     functions = []
     for key in sorted(listed | claimed):
         entry, function, sympos = key
@@ -97,7 +103,7 @@ def _newer_owners(symbols, interface, name, functions):
     return owners
 
 
-def _function_findings(name, description, functions):
+def _function_findings(name, description, functions, flag):
     file = description["file"] if description else None
     for function in functions:
         where = {"name": name, "object": function["object"], "function": function["name"]}
@@ -109,7 +115,7 @@ def _function_findings(name, description, functions):
         elif function["overridden_by"]:
             yield finding("function-overridden", subject, other=function["overridden_by"], **where)
         elif function["object_loaded"] and function["ftrace"] is False:
-            yield finding("function-not-hooked", subject, **where)
+            yield finding("function-not-hooked", subject, flag=flag, **where)
 
 
 def _object_findings(host, patch):
@@ -119,7 +125,7 @@ def _object_findings(host, patch):
             yield _unpatched(host, entry["name"], facts)
     absent = [entry["name"] for entry in patch["objects"] if not _is_present(host, entry["name"])]
     if absent and len(absent) == len(patch["objects"]):
-        yield finding("no-object-loaded", patch["name"], name=patch["name"], objects=join_limited(absent, MOST_NAMES))
+        yield finding("ineffective", patch["name"], name=patch["name"], objects=join_limited(absent, MOST_NAMES))
 
 
 def _unpatched(host, entry, facts):

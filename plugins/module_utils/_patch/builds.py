@@ -9,31 +9,33 @@ A build is a description of a patch file, or its stub. `metadata.kernel_build_id
 
 from collections import namedtuple
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build, version_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import name_matches
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.version_order import compare_versions, split_name
+
 # builds: the build of each name that fits. undecided: builds for one kernel build, on a kernel that does not show its
 # own. passed_over: builds that fit, older than another of their series.
 Choice = namedtuple("Choice", "builds undecided passed_over")
 
 
-def required_kernel_build(build):
-    """The build-id of the one kernel that a build is for, as hex, or None for every kernel of its release."""
-    return (build.get("metadata") or {}).get("kernel_build_id")
+def is_wanted(build, name=None, version=None):
+    """Whether a build has a name, or one that fits a pattern, and a version, as a task gives them; None means any."""
+    if not name_matches(name, build["name"]):
+        return False
+    own = version_of(build)
+    return version is None or (own is not None and compare_versions(own, version) == 0)
 
 
-def has_metadata_in_shape(build):
-    """Whether `metadata` of a kept description can be read: a file on a disk can be damaged."""
-    metadata = build.get("metadata") or {}
-    return isinstance(metadata, dict) and isinstance(metadata.get("kernel_build_id") or "", str)
-
-
-def choose_builds(builds, release, arch, kernel_build, name=None):
+def choose_builds(builds, release, arch, kernel_build, name=None, version=None):
     """The Choice for a kernel: its release, its machine, and its build-id or None if it does not show one.
 
-    For one name, a build for exactly this kernel build is preferred to one for every kernel of the release.
+    For one name, a build for exactly this kernel build is preferred to one for every kernel of the release. Of several
+    versions the newest is taken, unless a version is given.
     """
     by_name = {}
     for build in builds:
-        if (build["release"], build["arch"]) == (release, arch) and name in (None, build["name"]):
-            by_name.setdefault(build["name"], []).append(build)
+        if (build["release"], build["arch"]) == (release, arch) and is_wanted(build, name, version):
+            by_name.setdefault((build["name"], version_of(build)), []).append(build)
     fitting, undecided = [], []
     for named in by_name.values():
         exact = [build for build in named if required_kernel_build(build) == (kernel_build or "unknown")]
@@ -53,6 +55,24 @@ def _is_passed_over(build, other, fitting):
         return False
     ranks = [each["series"]["rank"] for each in fitting if (each.get("series") or {}).get("stem") == one["stem"]]
     return newer["rank"] == max(ranks) and ranks.count(max(ranks)) == 1
+
+
+def label_of(build):
+    """A build by its name and its version, if it has one."""
+    return " ".join(filter(None, (build["name"], version_of(build))))
+
+
+def is_older(build, other, by_names=True):
+    """Whether a build is an older version of the same patch than `other`: with its name, or with the stem of it.
+
+    Versions decide if both have one. Otherwise, or if they are equal, the versions in the names do if `by_names`.
+    """
+    (stem, key), (other_stem, other_key) = split_name(build["name"]), split_name(other["name"])
+    if stem != other_stem:
+        return False
+    versions = (version_of(build), version_of(other))
+    order = compare_versions(*versions) if all(versions) else 0
+    return order < 0 if order or not by_names else key < other_key
 
 
 def compare_builds(one, other):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads descriptions of patch files, and compares their states (struct klp_state) like kernel/livepatch/state.c."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import has_metadata_in_shape
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import has_metadata_in_shape
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
     OPTIONAL_NUMBER,
@@ -25,22 +25,30 @@ SHAPE = {
     "klp_relocations": [{"object": TEXT, "section": TEXT, "count": NUMBER}],
     "license": OPTIONAL_TEXT, "vermagic": OPTIONAL_TEXT, "depends": [TEXT], "module_struct_size": NUMBER,
     "signature": (None, {}), "orc": {"unwind": bool, "header": OPTIONAL_TEXT}, "btf": bool,
+    "btf_base": bool,
 }
 USED_KEYS = frozenset(SHAPE)
-SCHEMA = 2  # of a description; another number is from another version of the collection
+# The mechanism that a file without livepatch=Y is made for, by its format.
+LEGACY_MECHANISMS = {"kpatch-core": "kpatch", "kgraft": "kgraft"}
+SCHEMA = 3  # of a description; another number is from another version of the collection
 
 
-def state_conflict(patch, enabled):
+def mechanism(description):
+    """The mechanism that loads the file: `livepatch`, `kpatch`, `kgraft`; None if it is not a live patch."""
+    return "livepatch" if description["livepatch"] else LEGACY_MECHANISMS.get(description["format"])
+
+
+def state_conflict(patch, enabled, replaces):
     """The reason for the kernel to refuse `patch` beside `enabled` (descriptions), in words, or None.
 
-    The patch must have each state of the enabled one in the same or a later version. A patch without `replace` may also
-    omit a state.
+    The patch must have each state of the enabled one in the same or a later version. A patch that does not replace the
+    enabled one may also omit a state.
     """
     versions = {state["id"]: state["version"] for state in reversed(patch["states"])}  # the kernel takes the first
     for state in enabled["states"]:
         number, version = state["id"], state["version"]
         if number not in versions:
-            if patch["replace"]:
+            if replaces:
                 return f"it lacks state {number}"
         elif versions[number] < version:
             return f"it has state {number} in version {versions[number]}, which is older than {version}"
@@ -62,7 +70,8 @@ def is_usable(description, sha256):
     """Whether a value is a description of exactly this file, by this version of the collection."""
     return (
         isinstance(description, dict) and description.get("schema") == SCHEMA and description.get("sha256") == sha256
-        and matches(description, SHAPE) and has_metadata_in_shape(description))
+        and matches(description, SHAPE) and has_metadata_in_shape(description)
+        and matches(description.get("replace_set"), OPTIONAL_NUMBER))
 
 
 def built_against(description):

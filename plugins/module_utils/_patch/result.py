@@ -4,6 +4,7 @@
 """The result of a task: `patch`, and the diff of the functions by patch."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import replacement
 
 
 def patch_result(host, name, **known):
@@ -39,11 +40,11 @@ def stack_diff(host, before, after):
 def forecast_stack(before, name, state, description):
     """The stack after a change that is not made, for check mode.
 
-    Replaced patches are only forecast if the file says `replace`.
+    Replaced patches are only forecast if the file tells them.
     """
     others = [patch for patch in before if patch["name"] != name]
     if state != "enabled":
         return others
-    if description["replace"]:
-        others = []
+    replaced = replacement(description, others).replaced
+    others = [patch for patch in others if patch["name"] not in replaced]
     return [*others, {"name": name, "state": "enabled", "objects": claimed_objects(description)}]

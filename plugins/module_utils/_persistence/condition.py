@@ -28,6 +28,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     STORE_DIRECTORY,
     TRIAL_ENDED,
     TRIAL_PROCESS,
+    WATCH,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import DIGEST
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer
@@ -57,8 +58,13 @@ def record_findings(host, journal_unreadable):
 
 def persistence_findings(host):
     """A finding if the state directory does not last until the next boot."""
-    why = NOT_PERSISTENT.get(host.file_system_type(STATE_DIRECTORY))
+    why = loss_at_reboot(host, STATE_DIRECTORY)
     return [finding("state-not-persistent", STATE_DIRECTORY, path=STATE_DIRECTORY, why=why)] if why else []
+
+
+def loss_at_reboot(host, path):
+    """Why a reboot can lose what is at a path, as a clause, or None."""
+    return NOT_PERSISTENT.get(host.file_system_type(path))
 
 
 def _faults(host):
@@ -78,7 +84,7 @@ def _faults(host):
 def _fault_of_file(host, path):
     try:
         content = read_own(host, path)
-        if path in (TRIAL_PROCESS, TRIAL_ENDED):
+        if path in (TRIAL_PROCESS, WATCH, TRIAL_ENDED):
             parse_json(content)
     except (OSError, ValueError) as error:
         return _reason(host, error)

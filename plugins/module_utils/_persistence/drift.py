@@ -19,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import failure_of
 
 # release, boot_id: of the running kernel. patches: the interface's, each with `build_id`. ledger: for this boot.
 # boot: see boot_service_status in init_system.py. kept: the digests of the store. trial_process_alive: False if
@@ -32,7 +33,8 @@ HostState = namedtuple(
 
 def drift(host_state):
     """The findings about drift, none without drift. During a change, patches that are not enabled are not judged."""
-    found = [*_about_enabled(host_state), *_about_quarantined(host_state), *_about_boot(host_state)]
+    found = [*_about_enabled(host_state), *_about_failed_watch(host_state), *_about_quarantined(host_state),
+             *_about_boot(host_state)]
     if not host_state.changing:
         found += [*_about_accepted(host_state), *_about_gone(host_state)]
     return found
@@ -135,6 +137,12 @@ def _about_gone(host_state):
                 transaction=change["transaction"])
 
 
+def _about_failed_watch(host_state):
+    failed = host_state.ledger["failed_watch"]
+    if failed:
+        yield finding("watch-failed", failed["name"], name=failed["name"], time=failed["time"], why=failure_of(failed))
+
+
 def _about_quarantined(host_state):
     """Quarantined patches, unless a patch was accepted for this kernel afterwards."""
     for entry in host_state.ledger["quarantined"]:
@@ -169,16 +177,21 @@ def _about_boot(host_state):
                 wanted=host_state.other_kernel[entry["sha256"]])
     if host_state.ledger["accepted"]:
         yield from host_state.boot_faults
-    if host_state.ledger["accepted"] and not _boots(host_state):
-        if host_state.boot["init"] == "none":
-            why = "no-systemd"
-        else:
-            why = "not-enabled" if host_state.boot["installed"] else "not-installed"
-        yield finding("boot-service-missing", "boot", why=WHY_NO_BOOT_SERVICE[why])
+    # A host that loses its state at a reboot has a finding about all of it.
+    if host_state.ledger["accepted"] and not (
+            _boots(host_state) or "state-not-persistent" in {found["code"] for found in host_state.boot_faults}):
+        yield service_missing(host_state.boot)
+
+
+def service_missing(boot):
+    """The finding about a boot service, see boot_service_status, that loads nothing: missing, or with an obstacle."""
+    why = boot["obstacle"] or WHY_NO_BOOT_SERVICE["not-enabled" if boot["installed"] else "not-installed"]
+    return finding("boot-service-missing", "boot", why=why)
 
 
 def _boots(host_state):
-    return host_state.boot["installed"] and host_state.boot["enabled"]
+    boot = host_state.boot
+    return boot["installed"] and boot["enabled"] and not boot["obstacle"]
 
 
 def _accepted_here(host_state):

@@ -59,6 +59,7 @@ def _entry(name, pair, lost):
         "action": begin["action"],
         "outcome": end["outcome"] or open_outcome,
         "code": end["code"],
+        "why": end["why"],
         "began": begin["time"],
         "ended": end["time"],
         "seconds": end["seconds"],

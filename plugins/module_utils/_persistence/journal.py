@@ -44,8 +44,8 @@ SHAPES = {
                      "wanted_state": TEXT}],
     },
     "end": {
-        "transaction": TEXT, "time": TEXT, "outcome": TEXT, "code": OPTIONAL_TEXT, "seconds": NUMBER,
-        "replaces": [TEXT], "after": STACK,
+        "transaction": TEXT, "time": TEXT, "outcome": TEXT, "code": OPTIONAL_TEXT, "why": OPTIONAL_TEXT,
+        "seconds": NUMBER, "replaces": [TEXT], "after": STACK,
         "patches": [{"name": TEXT, "state": TEXT, "transition_seconds": OPTIONAL_NUMBER}],
     },
 }
@@ -59,7 +59,12 @@ def _complete_stacks(record):
         for key, stack in stacks.items()})
 
 
-MIGRATIONS = ((1, _complete_stacks),)
+def _add_why(record):
+    """The end of a change of schema 1 had no `why` at first."""
+    return dict({"why": None}, **record) if record.get("event") == "end" else record
+
+
+MIGRATIONS = ((1, _complete_stacks), (1, _add_why))
 
 
 def append_record(host, event, record):

@@ -29,9 +29,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.vers
     in_current_form,
     refuse_newer,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import VERDICT
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
+    OPTIONAL_NUMBER,
     OPTIONAL_TEXT,
     TEXT,
     matches,
@@ -46,24 +48,33 @@ ENTRY = {
     "name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
 # One patch of a stack; sha256 is None if this host keeps no file of it.
 LAYER = {"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}
+# The option `watch` of the module `patch`, with the checks as in options.py of _health.
+WATCH = {
+    "interval": NUMBER, "failures": NUMBER, "kernel_warnings": bool,
+    "health_checks": [{"name": TEXT, "kind": TEXT, "what": [TEXT], "timeout": NUMBER}]}
+BASELINE = {
+    "boot_id": OPTIONAL_TEXT, "taints": NUMBER, "uptime": NUMBER, "kernel_log": OPTIONAL_NUMBER}
 
 # `boot_id`: the boot of the next four, None for none.
 # `watched`: whether this host will record a clean end of this boot.
 # `loaded`: patches loaded by this collection and not unloaded since, oldest first; written before the load.
-# `trial`: the patch on trial and the stack to restore, or None; `ends` is on the clock of Host.now().
+# `trial`: the patch on trial and the stack to restore, or None; `ends` is on the clock of Host.now(). `watch`: what its
+# process looks at, None for a trial of an older version, whose process does not look; `baseline`: see baseline.py.
 # `booted`: patches loaded at boot; `confirmed` once the host has run long enough with them.
 # `accepted`: patches to load at each boot of their release, oldest first.
 # `quarantined`: patches on trial, or just loaded at boot, when the host crashed; see quarantine.py.
+# `failed_watch`: the patch that this host has reverted because its watch failed, until a later load; or None.
 SHAPE = {
     "boot_id": OPTIONAL_TEXT,
     "watched": bool,
     "loaded": [ENTRY],
     "trial": (None, {"transaction": TEXT, "name": TEXT, "since": TEXT, "seconds": NUMBER, "ends": NUMBER,
-                     "back_to": [LAYER]}),
+                     "back_to": [LAYER], "watch": (None, WATCH), "baseline": (None, BASELINE)}),
     "booted": {"confirmed": bool, "patches": [ENTRY]},
     "accepted": [dict(ENTRY, since=TEXT)],
     "quarantined": [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "why": TEXT, "transaction": OPTIONAL_TEXT,
                      "since": TEXT}],
+    "failed_watch": (None, dict(VERDICT, name=TEXT, build_id=OPTIONAL_TEXT, sha256=TEXT, transaction=TEXT, time=TEXT)),
 }
 
 
@@ -76,13 +87,24 @@ def _rename_proven(ledger):
     return dict(ledger, booted=dict(others, confirmed=booted["proven"]))
 
 
-MIGRATIONS = ((1, _rename_proven),)
+def _add_watch(ledger):
+    """Schema 1 had neither `failed_watch` nor `watch` and `baseline` of a trial at first."""
+    trial = {"trial": complete_trial(ledger["trial"])} if "trial" in ledger else {}
+    return dict({"failed_watch": None}, **dict(ledger, **trial))
+
+
+def complete_trial(trial):
+    """A trial in the form of SHAPE, also one of an older version; anything else unchanged."""
+    return dict({"watch": None, "baseline": None}, **trial) if isinstance(trial, dict) else trial
+
+
+MIGRATIONS = ((1, _rename_proven), (1, _add_watch))
 
 
 def empty_ledger():
     """An empty ledger; see SHAPE."""
     return {"boot_id": None, "watched": False, "loaded": [], "trial": None,
-            "booted": {"confirmed": False, "patches": []}, "accepted": [], "quarantined": []}
+            "booted": {"confirmed": False, "patches": []}, "accepted": [], "quarantined": [], "failed_watch": None}
 
 
 def read_ledger(host):
@@ -123,8 +145,11 @@ def write_ledger(host, ledger):
     Raises LivepatchError `newer-version` for a ledger of a newer version: this version cannot keep all of it.
     """
     path = host.path(LEDGER)
-    content = _content_on_disk(host)
-    if not any(ledger[key] for key in ("loaded", "trial", "accepted", "quarantined")):
+    content = ledger_content(host)
+    if content is not None:
+        with contextlib.suppress(ValueError):
+            refuse_newer(parse_json(content), SCHEMA, LEDGER)
+    if not any(ledger[key] for key in ("loaded", "trial", "accepted", "quarantined", "failed_watch")):
         if os.path.lexists(path):
             os.unlink(path)
             sync_directory(os.path.dirname(path))
@@ -135,15 +160,12 @@ def write_ledger(host, ledger):
         write_private(path, lambda stream: stream.write(text))
 
 
-def _content_on_disk(host):
-    """The bytes of the ledger, None for an unreadable one; raises LivepatchError `newer-version`."""
+def ledger_content(host):
+    """The bytes of the ledger, None for an unreadable one."""
     try:
-        content = read_own(host, LEDGER)
+        return read_own(host, LEDGER)
     except OSError:
         return None
-    with contextlib.suppress(ValueError):
-        refuse_newer(parse_json(content), SCHEMA, LEDGER)
-    return content
 
 
 def keep_damaged_copy(host):
@@ -199,7 +221,7 @@ def without(entries, name):
 
 
 def accepted_with(ledger, stack, entry, replaces, now):
-    """The ledger's `accepted` with one more entry; entries that do not run stay, unless the new patch `replaces` them.
+    """The ledger's `accepted` with one more entry; entries that do not run stay, unless `replaces(entry)`.
 
     Entries that run are in the order of the stack.
     """
@@ -209,7 +231,7 @@ def accepted_with(ledger, stack, entry, replaces, now):
     known.append(dict(entry, since=now))
     running = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
     running = [one for one in running if one]
-    return elsewhere + in_order(known, [] if replaces else [one for one in known if one not in running], running)
+    return elsewhere + in_order(known, [one for one in known if one not in running and not replaces(one)], running)
 
 
 def in_order(known, idle, running):
@@ -224,10 +246,11 @@ def in_order(known, idle, running):
 
 def without_patch(ledger, name):
     """The changes of a ledger before a patch is removed, so that no boot and no trial's end loads it again."""
-    trial = ledger["trial"]
+    trial, failed = ledger["trial"], ledger["failed_watch"]
     return {
         "accepted": without(ledger["accepted"], name),
         "trial": dict(trial, back_to=without(trial["back_to"], name)) if trial else None,
+        "failed_watch": None if failed and failed["name"] == name else failed,
     }
 
 
@@ -242,6 +265,12 @@ def effective_state(host, ledger, name, state):
 def trial_of(ledger, name):
     """The trial of a patch, or None."""
     return ledger["trial"] if ledger["trial"] and ledger["trial"]["name"] == name else None
+
+
+def failed_watch_of(ledger, build):
+    """The ledger's `failed_watch` unless it is of another build, or None."""
+    failed = ledger["failed_watch"]
+    return failed if failed and compare_builds(failed, build) is not False else None
 
 
 def seconds_left(host, trial):

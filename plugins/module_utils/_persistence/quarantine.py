@@ -36,7 +36,7 @@ def ledger_for_this_boot(host, ledger, now):
     return {
         "boot_id": boot_id, "watched": False, "loaded": [], "trial": None,
         "booted": {"confirmed": False, "patches": []},
-        "accepted": accepted, "quarantined": earlier + quarantined}
+        "accepted": accepted, "quarantined": earlier + quarantined, "failed_watch": ledger["failed_watch"]}
 
 
 def read_ledger_for_this_boot(host, best_effort=False):

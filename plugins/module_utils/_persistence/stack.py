@@ -6,6 +6,7 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
+    contains_build,
     same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
@@ -42,6 +43,11 @@ def in_common(stack, other):
 def same_stack(stack, other):
     """Whether two stacks hold the same builds in the same order."""
     return len(stack) == len(other) == in_common(stack, other)
+
+
+def same_builds(stack, other):
+    """Whether two stacks hold the same builds in any order."""
+    return len(stack) == len(other) and all(contains_build(other, layer) for layer in stack)
 
 
 def names_of(stack):

@@ -22,8 +22,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sweep,
     write_private,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import metadata_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer, refuse_newer
@@ -58,11 +58,22 @@ class Store:
         write_private(self._path(sha256, "ko"), lambda target: _copy_exactly(stream, target, description))
         self._write_description(description)
 
-    def update(self, description):
-        """Keep what a bundle says today of the kernel of a kept file; raises LivepatchError `no-space`, and OSError."""
+    def has_other_metadata(self, description):
+        """Whether a bundle says something else today of a kept file than the host knows."""
         kept = self.description(description["sha256"])
-        if kept and required_kernel_build(kept) != required_kernel_build(description):
+        return kept is not None and metadata_digest(kept) != metadata_digest(description)
+
+    def update(self, description):
+        """Keep what a bundle says today of a kept file; raises LivepatchError `no-space`, and OSError."""
+        if self.has_other_metadata(description):
+            kept = self.description(description["sha256"])
             self._write_description(dict(kept, metadata=description.get("metadata")))
+
+    def keep_replace_set(self, sha256, number):
+        """Keep the replace set that the kernel shows for a loaded file; raises LivepatchError `no-space`, OSError."""
+        kept = self.description(sha256)
+        if kept is not None and kept.get("replace_set") != number:
+            self._write_description(dict(kept, replace_set=number))
 
     def _write_description(self, description):
         kept = {key: value for key, value in description.items() if key not in OF_ONE_OFFER}
@@ -124,6 +135,14 @@ class Store:
         if not DIGEST.match(sha256) or not os.path.lexists(self._path(sha256, "ko")):
             return False
         return is_newer(self._read(sha256), SCHEMA)
+
+    def is_readable(self):
+        """Whether this user may read what is kept."""
+        try:
+            os.listdir(self.directory)
+        except OSError as error:
+            return error.errno == errno.ENOENT
+        return True
 
     def descriptions(self):
         """The descriptions of all kept files."""

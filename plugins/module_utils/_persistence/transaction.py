@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.jour
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
     keep_damaged_copy,
+    ledger_content,
     read_ledger,
     write_ledger,
 )
@@ -61,13 +62,15 @@ def open_transaction(host, action, controller=None, best_effort_records=False, w
 class Transaction:
     """The records of one change; `id` is None until `begin`, and the change begins there.
 
-    `name` is the future `id`. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
+    `name` is the future `id`. `reason` is a code and a sentence for the record of the end of a change that nobody has
+    requested, or None. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
     """
 
     def __init__(self, host, action, name, who, best_effort_records, known_ledger, why_unlocked=None,
                  reads_ledger=True):
         self.id = None
         self.name = name
+        self.reason = None
         self._host = host
         self._action = action
         self._who = who
@@ -78,6 +81,7 @@ class Transaction:
         self._started = None
         self._ledger_is_known = True
         earlier = self._read() if reads_ledger else known_ledger
+        self._content = ledger_content(host)
         self.ledger = ledger_for_this_boot(host, earlier, self.now())
         # Not later: a clean shutdown writes there. Not without the lock: another change writes there.
         if earlier["boot_id"] != self.ledger["boot_id"] and not why_unlocked:
@@ -111,7 +115,7 @@ class Transaction:
         self.id = self.name
 
     def update_ledger(self, **changes):
-        """Change the ledger and write it to the disk; raises LivepatchError `no-space`, OSError.
+        """Change the ledger and write it to the disk; raises LivepatchError `no-space`, `lock-lost`, OSError.
 
         With best-effort records a failure is only a finding of `end`.
         """
@@ -119,16 +123,23 @@ class Transaction:
             self.update_ledger_best_effort(**changes)
             return
         ledger = dict(self.ledger, **changes)
-        write_ledger(self._host, ledger)
+        self._write(ledger)
         self.ledger = ledger
 
     def update_ledger_best_effort(self, **changes):
         """Like `update_ledger`, for a state already reached; a failure to write is only a finding of `end`."""
         self.ledger = dict(self.ledger, **changes)
         try:
-            write_ledger(self._host, self.ledger)
+            self._write(self.ledger)
         except (LivepatchError, OSError) as error:
             self._add_finding("ledger-not-written", error)
+
+    def _write(self, ledger):
+        """Write the ledger, unless a change without the lock did so while this process was stopped."""
+        if not self._why_unlocked and ledger_content(self._host) != self._content:
+            raise _lock_lost()
+        write_ledger(self._host, ledger)
+        self._content = ledger_content(self._host)
 
     def end(self, outcome, patches, after, code=None, replaces=()):
         """Write the end of a finished change; returns the findings about the records, none without a fault.
@@ -139,8 +150,9 @@ class Transaction:
         if self.id is None:
             self._prune_store()
             return self._findings
+        why = self.reason or (None, None)
         record = {
-            "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code,
+            "transaction": self.id, "time": self.now(), "outcome": outcome, "code": code or why[0], "why": why[1],
             "seconds": round(self._host.now() - self._started, 3), "patches": patches,
             "replaces": list(replaces), "after": running_stack(self._host, after, self.ledger),
         }
@@ -155,8 +167,10 @@ class Transaction:
     def next(self):
         """A new Transaction under the same lock."""
         name = transaction_name(self._host.wall_clock())
-        return Transaction(
+        following = Transaction(
             self._host, self._action, name, self._who, self._best_effort_records, self.ledger, self._why_unlocked)
+        following.reason = self.reason
+        return following
 
     def _forget_trial_ended(self):
         """Remove the note of a trial's end without records, once a later change is in the journal."""
@@ -198,6 +212,13 @@ def _journal_error(error):
         "journal-unwritable",
         f"The journal {JOURNAL} cannot be written ({reason(error)}), and no patch is loaded without a record of it. "
         "Make it writable and run again.")
+
+
+def _lock_lost():
+    return LivepatchError(
+        "lock-lost",
+        "Another change rolled this host back without the lock, because this change was stopped or took too long. This "
+        "change leaves the records as they are now. Read the journal of patch_info, then run again.")
 
 
 def transaction_name(seconds):

@@ -6,6 +6,7 @@
 import contextlib
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
     arm,
     armed,
@@ -13,11 +14,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import Systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import switched_off
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import record_clean_shutdown
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
+    contains_build,
     read_ledger,
     still_loaded,
 )
@@ -85,17 +88,23 @@ def _load(host, transaction):
     before = interface.patches()
     stack = running_stack(host, before, transaction.ledger)
     wanted = accepted_for_running_kernel(host, transaction.ledger)
-    missing = [entry for entry in wanted if entry["name"] not in {layer["name"] for layer in stack}]
+    running = {layer["name"] for layer in stack}
+    # Another tool can have loaded a patch earlier in this boot: the same build is loaded once, and another one stays.
+    others = [entry for entry in wanted if entry["name"] in running and not contains_build(stack, entry)]
+    missing = [entry for entry in wanted if entry["name"] not in running]
     if not missing:
+        _refuse_other_builds(host, others)
         return "All accepted live patches are loaded already."
     transaction.begin([
         {"name": entry["name"], "sha256": entry["sha256"], "build_id": entry["build_id"],
          "previous_state": interface.state(entry["name"]), "wanted_state": "accepted"} for entry in missing], before)
-    transaction.update_ledger(loaded=[_loaded_entry(entry) for entry in wanted if entry not in missing])
+    transaction.update_ledger(loaded=[_loaded_entry(entry) for entry in wanted if entry not in missing + others])
     restore = StackRestore(host, interface, missing, TRANSITION_SECONDS, "wait")
     code, outcome = None, "failed"
     try:
-        outcome = "done" if restore.load_all(lambda entry: _record_load(transaction, entry)) else "in-transition"
+        finished = restore.load_all(lambda entry: _record_load(transaction, entry))
+        _refuse_other_builds(host, others)
+        outcome = "done" if finished else "in-transition"
     except LivepatchError as error:
         code = error.code
         raise
@@ -109,6 +118,16 @@ def _load(host, transaction):
              "transition_seconds": seconds.get(entry["name"])} for entry in missing], interface.patches(), code=code)
 
     return f"Loaded the accepted live patches: {', '.join(seconds)}."
+
+
+def _refuse_other_builds(host, others):
+    """Raises LivepatchError `name-taken-by-other-build` for accepted entries that are loaded in another build."""
+    blockers = [finding(
+        "name-taken-by-other-build", entry["name"], name=entry["name"], state="enabled",
+        loaded=module_build_id(host, entry["name"]) or "none", file=f"the accepted {entry['name']}",
+        wanted=entry["build_id"] or "none") for entry in others]
+    if blockers:
+        raise error_from(blockers)
 
 
 def _record_load(transaction, entry):

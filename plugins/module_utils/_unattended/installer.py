@@ -14,6 +14,7 @@ import re
 import stat
 import sys
 import zipfile
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     make_way,
@@ -21,7 +22,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sync_directory,
     write_private,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.trust import resolve_trusted
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import (
+    interpreter_fault,
+    lasts,
+    usable_interpreters,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     PROGRAM,
@@ -34,13 +39,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import seal
 
 CANDIDATE = f"{PROGRAM}.new"
-# The distribution's own, in any version. NixOS and Guix set their names, the last two, before systemd starts.
-PYTHONS = (
-    "/usr/bin/python3", "/usr/libexec/platform-python", "/run/current-system/sw/bin/python3",
-    "/run/current-system/profile/bin/python3")
-PLAIN = re.compile(r"(/[A-Za-z0-9._+-]+)+\Z")  # a path without characters to quote
-# Writable by other users, not mounted at boot, or closed to services by SELinux.
-ELSEWHERE = ("/home/", "/root/", "/tmp/", "/var/tmp/", "/run/", "/dev/")
 
 PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
@@ -57,22 +55,44 @@ sys.exit(main(sys.argv[1:]))
 def ensure_program(host, probe=False):
     """Install the program if it is missing or differs; returns its command line, to append a command to.
 
-    Tests a new program on this host, with `probe` also an installed one. Raises LivepatchError
-    `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and OSError.
+    Takes the first Python that runs the program. Tests a new program on this host, with `probe` also an installed one.
+    Raises LivepatchError `interpreter-not-trusted`, `program-unusable`, `no-space`, `directory-not-private`, and
+    OSError.
     """
-    argv = program_argv(_interpreter(host))
+    failures = []
+    for interpreter in _interpreters(host):
+        argv = program_argv(interpreter)
+        try:
+            _ensure(host, argv, probe)
+            return argv
+        except LivepatchError as error:
+            if error.code != "program-unusable":
+                raise
+            failures.append(error)
+    raise failures[0]
+
+
+def _ensure(host, argv, probe):
     content = _content(host, argv)
     if not _has_bytes(host, content):
         _install(host, argv, content)
     elif probe:
         _probe(host, argv)
-    return argv
 
 
 def is_current(host, argv):
     """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
     """
-    return _fault(host, host.resolved(argv[0])) is None and _has_bytes(host, _content(host, argv))
+    return interpreter_fault(host, host.resolved(argv[0])) is None and _has_bytes(host, _content(host, argv))
+
+
+def lasting_interpreter(host, argv):
+    """For a command line with a Python that may not last: one that lasts and runs the installed program, or None."""
+    for path in [] if lasts(argv[0]) else filter(lasts, usable_interpreters(host)[0]):
+        with suppress(LivepatchError):
+            _probe(host, [path, *argv[1:]])
+            return path
+    return None
 
 
 def _content(host, argv):
@@ -118,32 +138,16 @@ def _probe(host, argv):
             "Repair this Python, or choose another with ansible_python_interpreter.")
 
 
-def _interpreter(host):
-    """A Python that only root can replace: preferably the running one, by the distribution's name if it has one."""
-    reasons = []
-    for choice in filter(None, [host.interpreter(), *PYTHONS]):
-        real = host.resolved(choice)
-        reason = _fault(host, real)
-        if reason is None:
-            # The distribution's name outlives the file that it links to today.
-            return next((name for name in PYTHONS if resolve_trusted(host, name)[0] == real), real)
-        if os.path.lexists(host.path(choice)):
-            reasons.append(f"{choice}: {reason}")
-    raise LivepatchError(
-        "interpreter-not-trusted",
-        f"No Python of this host can be replaced by root alone ({'; '.join(reasons) or 'none was found'}), and the "
-        "host runs no other without a controller. Install the distribution's python3, or set "
-        "ansible_python_interpreter to a Python in directories that only root can change.")
-
-
-def _fault(host, path):
-    """The reason not to run the Python of a path without symbolic links, in words, or None."""
-    if not PLAIN.match(path):
-        return f"{path} has characters that a unit would have to quote"
-    if path.startswith(ELSEWHERE):
-        return f"{path} is in a directory for users or temporary files"
-    real, reason = resolve_trusted(host, path)
-    return reason if real is None else None if real == path else f"{path} has just been changed"
+def _interpreters(host):
+    """The Pythons to try, the best first; raises LivepatchError `interpreter-not-trusted` if there is none."""
+    usable, reasons = usable_interpreters(host)
+    if not usable:
+        raise LivepatchError(
+            "interpreter-not-trusted",
+            f"No Python of this host can be replaced by root alone ({'; '.join(reasons) or 'none was found'}), and the "
+            "host runs no other without a controller. Install the distribution's python3, or set "
+            "ansible_python_interpreter to a Python in directories that only root can change.")
+    return usable
 
 
 def _sources():

@@ -13,7 +13,6 @@ answers.
 
 import json
 import os
-import sys
 import threading
 from contextlib import suppress
 
@@ -32,17 +31,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.tran
     Transaction,
     transaction_name,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.announcement import announce
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until, utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 MARGIN_SECONDS = 300  # after a trial's end, for a live change to end and for the first tries
 TRANSITION_SECONDS = 90
 WATCH_SECONDS = 15  # between two looks of the thread
 SILENT_SECONDS = 2 * MARGIN_SECONDS  # without a sign of life, the process hangs
 ANSWER_SECONDS = 30  # for the disk to give the ledger
-WARNING = 4  # a level of the kernel's log; syslog(2)
-MOST_CHARACTERS = 900  # of a line for the kernel's log, which refuses a longer one (LOG_LINE_MAX in printk.c)
 HANGS = "the process did not come back from the disk"
 
 
@@ -57,20 +54,24 @@ class LastResort:
         self.host = host
         self.interface = interface_adapter(host)
         self.trial = trial
+        self._failed_at = None
         self._files = RememberedFiles(host, trial["back_to"] if trial else [])
         self._signs = 0  # of life
         self._reader = None
         self._over = threading.Event()
 
-    def remember(self, trial):
-        """The trial as the ledger has it now, or None once it is over; also a sign of life."""
-        self.trial = trial
+    def remember(self, trial, failed_at=None):
+        """The trial as the ledger has it now, or None once it is over; also a sign of life.
+
+        `failed_at` is when its watch failed, which is its end.
+        """
+        self.trial, self._failed_at = trial, failed_at
         self._signs += 1
 
     def is_due(self):
         """Whether the trial's end and the margin are past, and its patch is enabled or becomes so."""
-        trial = self.trial
-        return bool(trial) and self.host.now() > trial["ends"] + MARGIN_SECONDS and self.interface.state(
+        trial, ends = self.trial, [] if self._failed_at is None else [self._failed_at]
+        return bool(trial) and self.host.now() > min([trial["ends"], *ends]) + MARGIN_SECONDS and self.interface.state(
             trial["name"]) in ("enabled", "enabling")
 
     def run(self, why):
@@ -160,9 +161,8 @@ class LastResort:
         return f"the patch is {self.interface.state(name)}"
 
     def _say(self, trial, message):
-        """To the kernel's log, to a file for patch_info, and to standard error (the journal of systemd)."""
-        with suppress(OSError):
-            self.host.write("/dev/kmsg", f"<{WARNING}>kernel-livepatch: {truncate(message, MOST_CHARACTERS)}\n")
+        """To the logs, and to a file for patch_info."""
+        announce(self.host, message)
         content = json.dumps({
             "transaction": trial["transaction"], "name": trial["name"], "message": message,
             "time": utc_timestamp(self.host.wall_clock())}).encode("utf-8")
@@ -170,8 +170,6 @@ class LastResort:
             os.makedirs(os.path.dirname(self.host.path(TRIAL_ENDED)), exist_ok=True)
             make_way(self.host.path(TRIAL_ENDED))
             write_private(self.host.path(TRIAL_ENDED), lambda stream: stream.write(content))
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"{message}\n")
 
     def _record(self, trial, before, why):
         """Write the two records of the journal if that is possible; the ledger belongs to the holder of the lock."""

@@ -11,7 +11,7 @@ import os
 import typing as t
 from pathlib import Path, PurePath
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build, version_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import (
     FILE_NAME,
@@ -21,8 +21,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.series import series_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError, check_path
 
-# Release, architecture, name, and the build-id of the kernel or "".
-Key = tuple[str, str, str, str]
+# Release, architecture, name, the build-id of the kernel or "", and the version or "".
+Key = tuple[str, str, str, str, str]
 SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 
 
@@ -30,8 +30,8 @@ SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 class Bundle:
     """The builds of a bundle: descriptions of its files, sorted by release, architecture, name and kernel build.
 
-    A description has `metadata` ({cves, summary, advisory, kernel_build_id}) if it is in bundle.yml, and `series`
-    ({stem, rank}) if the bundle has other versions of the patch.
+    A description has `metadata` (see module_utils/_patch/metadata.py) if it is in bundle.yml, and `series` ({stem,
+    rank}) if the bundle has other versions of the patch.
     """
 
     path: Path
@@ -65,8 +65,8 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
         elif builds[key]["sha256"] != build["sha256"]:
             kernel = f"{build['release']} ({build['arch']})"
             problem = (
-                f"and {file} are different builds of {build['name']} for {kernel}. Remove one, or set the "
-                f"kernel_build_id of each in {FILE_NAME}")
+                f"and {file} are different builds of {build['name']} for {kernel}. Remove one, or set the version or "
+                f"the kernel_build_id of each in {FILE_NAME}")
             raise BundleError("bundle-duplicate", problem, os.fspath(origins[key]))
     if not builds:
         problem = f"has no patch file ({', '.join(SUFFIXES)}) at any depth. Give a directory that has one"
@@ -88,15 +88,17 @@ def read_single(path: Path, cache: ParseCache) -> dict[str, t.Any]:
 
 
 def _with_series(builds: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    series = series_of(build["name"] for build in builds)
-    return [{**build, "series": series[build["name"]]} if build["name"] in series else build for build in builds]
+    return [
+        {**build, "series": series} if series else build
+        for build, series in zip(builds, series_of(builds), strict=True)]
 
 
 def _key(build: dict[str, t.Any], file: Path) -> Key:
     if build["release"] is None:
         problem = "does not say which kernel it is for (it has no vermagic). Build it again, or remove it"
         raise BundleError("bundle-no-release", problem, os.fspath(file))
-    return build["release"], build["arch"], build["name"], required_kernel_build(build) or ""
+    return (
+        build["release"], build["arch"], build["name"], required_kernel_build(build) or "", version_of(build) or "")
 
 
 def _check_digest(metadata: Metadata, relative: PurePath, file: Path, cache: ParseCache) -> None:

@@ -104,8 +104,9 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
     """
     elf = ModuleImage(data)
     modinfo = Modinfo(elf)
-    imports = read_imports(elf)
-    names = [entry["name"] for entry in imports]
+    imports, klp_symbols = read_imports(elf), read_klp_symbols(elf)
+    # A builder makes a symbol one or the other, by the list of exports that it was given.
+    names = sorted({entry["name"] for entry in (*imports, *klp_symbols)})
     return _legible({
         "schema": SCHEMA,
         "file": file,
@@ -121,11 +122,12 @@ def describe_image(data: bytes, file: str, compression: str) -> dict[str, t.Any]
         "module_layout": read_module_layout(elf),
         "symtab": bool(elf.symbols),
         "removable": _is_removable(elf),
-        "klp_symbols": read_klp_symbols(elf),
+        "klp_symbols": klp_symbols,
         "klp_relocations": read_klp_relocations(elf),
         "signature": read_signature(data),
         "orc": {"unwind": elf.section(".orc_unwind") is not None, "header": _orc_header(elf)},
-        "btf": elf.section(".BTF") is not None,
+        "btf": _has_types(elf),
+        "btf_base": elf.section(".BTF.base") is not None,
     })
 
 
@@ -220,6 +222,15 @@ def _orc_header(elf: ModuleImage) -> str | None:
     if len(formats) > _MAX_ORC_FORMATS:
         raise _damaged(".orc_header")
     return b"".join(formats).hex()
+
+
+def _has_types(elf: ModuleImage) -> bool:
+    """Whether the kernel would look at type information: it ignores an empty .BTF as it ignores a missing one.
+
+    Source: btf_module_notify() in kernel/bpf/btf.c. klp-build removes the section.
+    """
+    section = elf.section(".BTF")
+    return section is not None and section.size > 0
 
 
 def _damaged(section: str) -> PatchFileError:

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Reads bundle.yml: CVEs, summaries and digests of patches (docs/docsite/rst/guide_bundles.rst)."""
+"""Reads bundle.yml: what patch files do not hold, such as CVEs and versions (docs/docsite/rst/guide_bundles.rst)."""
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import typing as t
@@ -14,6 +15,8 @@ from pathlib import Path, PurePath, PurePosixPath
 import yaml
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import LONGEST
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import LONGEST_VERSION, SHAPE
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import is_pattern, name_matches
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError
 
 FILE_NAME = "bundle.yml"
@@ -24,46 +27,75 @@ _FILE_SUFFIX = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 
 
 class _Key(t.NamedTuple):
-    """One key of an entry: its pattern, the pattern in words, and whether it is about one file only."""
+    """One key of an entry: the pattern of its text, the value in words, and whether it is about one file only.
+
+    `kind`: a `text`, a `list` of texts, a `date`, or `reasons`, a text without a pattern for each text.
+    """
 
     pattern: re.Pattern[str]
     expected: str
     of_one_file: bool = False
-    is_list: bool = False
-    of_mapping: tuple[str, ...] = ()
+    kind: str = "text"
 
-    def accepts(self, value: object) -> bool:
-        if self.of_mapping:
-            return isinstance(value, dict) and set(value) <= set(self.of_mapping) and all(
-                _Key(self.pattern, "").accepts(text) for text in value.values())
-        values = value if self.is_list and isinstance(value, list) else [value]
-        if self.is_list != isinstance(value, list):
-            return False
-        return all(
-            isinstance(text, str) and self.pattern.fullmatch(text) and "".join(text.splitlines()).isprintable()
-            for text in values)
+    def read(self, value: object) -> t.Any:
+        """The value in the shape of module_utils/_patch/metadata.py; None for a wrong one."""
+        if self.kind == "date":
+            return _date(value)
+        if self.kind == "reasons":
+            fits = isinstance(value, dict) and all(self._fits(key) and _is_text(value[key]) for key in value)
+            return [{"cve": key, "reason": reason} for key, reason in t.cast("dict", value).items()] if fits else None
+        if self.kind == "provenance":
+            fits = isinstance(value, dict) and set(value) <= set(PROVENANCE) and all(map(self._fits, value.values()))
+            return value if fits else None
+        if self.kind == "list":
+            return value if isinstance(value, list) and all(map(self._fits, value)) else None
+        return value if self._fits(value) else None
+
+    def _fits(self, text: object) -> bool:
+        return _is_text(text) and self.pattern.fullmatch(text) is not None
 
 
+def _is_text(value: object) -> t.TypeGuard[str]:
+    return isinstance(value, str) and bool(value) and "".join(value.splitlines()).isprintable()
+
+
+def _date(value: object) -> str | None:
+    """A date of YAML, or its text, as text."""
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value.isoformat()
+    try:
+        return datetime.datetime.strptime(value, "%Y-%m-%d").date().isoformat() if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,12}")
 _KEYS = {
-    "cves": _Key(re.compile(r"CVE-[0-9]{4}-[0-9]{4,}"), "a list of CVE numbers such as CVE-2026-12345", is_list=True),
+    "cves": _Key(_CVE, "a list of CVE numbers such as CVE-2026-12345", kind="list"),
     "summary": _Key(re.compile(r".+", re.DOTALL), "text without control characters"),
     "advisory": _Key(re.compile(r"https?://\S+"), "a link that begins with https:// or http://"),
+    "version": _Key(
+        re.compile(rf"\S{{1,{LONGEST_VERSION}}}"),
+        f'text in quotes such as "1.10", at most {LONGEST_VERSION} characters'),
+    "not_covered": _Key(_CVE, "a mapping of CVE numbers such as CVE-2026-12345 to reasons", kind="reasons"),
+    "expires": _Key(re.compile(""), "a date such as 2027-01-31", kind="date"),
+    "effective_kernel": _Key(
+        re.compile(r"\S{1,128}"), "the release of a kernel in quotes, such as 6.1.0-60-amd64, at most 128 characters"),
     "kernel_build_id": _Key(
         re.compile(rf"([0-9a-f]{{2}}){{1,{LONGEST}}}", re.IGNORECASE | re.ASCII),
         f"hex digits in quotes, two for each byte and at most {LONGEST} bytes", of_one_file=True),
     "sha256": _Key(
         re.compile(r"[0-9a-f]{64}", re.IGNORECASE | re.ASCII), "64 hex digits in quotes", of_one_file=True),
-    "version": _Key(re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~!_-]{0,63}", re.ASCII), "a version in quotes, such as '1.2'"),
     "provenance": _Key(
         re.compile(r".{1,200}"), f"a mapping with some of {', '.join(PROVENANCE)}, each a text", of_one_file=True,
-        of_mapping=PROVENANCE),
+        kind="provenance"),
 }
 # For the controller alone: a host gets a description with the digest.
-_NOT_FOR_HOSTS = ("sha256", "provenance", "version")
+_NOT_FOR_HOSTS = ("sha256", "provenance")
 
 
 class Metadata:
-    """The entries of a bundle.yml, each about one file (its path) or about all builds of a patch (its name)."""
+    """The entries of a bundle.yml, each about one file (its path) or about the patches of a name or a pattern."""
 
     def __init__(self, path: Path, entries: dict[str, dict[str, t.Any]]) -> None:
         self._path = path
@@ -71,12 +103,17 @@ class Metadata:
         self._unused = set(entries)
 
     def of(self, file: PurePath, name: str) -> dict[str, t.Any] | None:
-        """The metadata of a file with this module name. The entry of the file overrides the entry of the name."""
-        keys = [key for key in (name, file.as_posix()) if key in self._entries]
+        """The metadata of a file with this module name.
+
+        The entry of the name overrides those of patterns, and the entry of the file overrides both.
+        """
+        names = [key for key in self._entries if not _is_file(key) and name_matches(key, name)]
+        keys = sorted(names, key=is_pattern, reverse=True)
+        keys += [key for key in (file.as_posix(),) if key in self._entries]
         self._unused.difference_update(keys)
         if not keys:
             return None
-        metadata: dict[str, t.Any] = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
+        metadata: dict[str, t.Any] = {key: [] if key in ("cves", "not_covered") else None for key in SHAPE}
         for key in keys:
             metadata.update(self._entries[key])
         for key in _NOT_FOR_HOSTS:
@@ -119,9 +156,8 @@ def read_metadata(directory: Path) -> Metadata:
         return Metadata(path, {})
     if not isinstance(document, dict) or set(document) != {"patches"} or not isinstance(document["patches"], dict):
         raise _invalid(path, "must have the key 'patches' and no other, with a mapping of file paths or patch names")
-    for entry, metadata in document["patches"].items():
-        _check_entry(path, entry, metadata)
-    return Metadata(path, document["patches"])
+    return Metadata(path, {
+        entry: _read_entry(path, entry, metadata) for entry, metadata in document["patches"].items()})
 
 
 def _load(path: Path) -> object:
@@ -147,18 +183,26 @@ def _invalid(path: Path, problem: str) -> BundleError:
     return BundleError("bundle-yml-invalid", problem, os.fspath(path))
 
 
-def _check_entry(path: Path, entry: object, metadata: object) -> None:
+def _is_file(entry: str) -> bool:
+    return "/" in entry or _FILE_SUFFIX.search(entry) is not None
+
+
+def _read_entry(path: Path, entry: object, metadata: object) -> dict[str, t.Any]:
     if not isinstance(entry, str) or not isinstance(metadata, dict):
         raise _invalid(path, f"has an entry {entry!r} that is not a mapping with some of: {', '.join(_KEYS)}")
-    is_file = "/" in entry or _FILE_SUFFIX.search(entry) is not None
     is_plain = PurePosixPath(entry).as_posix() == entry and ".." not in entry.split("/") and not entry.startswith("/")
-    if is_file and not is_plain:
+    if _is_file(entry) and not is_plain:
         raise _invalid(path, f"has an entry {entry!r} that is not a plain path below the bundle, such as 6.1/fix.ko")
-    for key, value in metadata.items():
-        if key not in _KEYS:
-            problem = f"has the unknown key {key!r} in the entry {entry!r}. Allowed are: {', '.join(_KEYS)}"
-            raise BundleError("bundle-yml-unknown-key", problem, os.fspath(path))
-        if _KEYS[key].of_one_file and not is_file:
-            raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files. Name one file instead")
-        if not _KEYS[key].accepts(value):
-            raise _invalid(path, f"has a wrong {key} in the entry {entry!r}: it must be {_KEYS[key].expected}")
+    return {key: _read_value(path, entry, key, value) for key, value in metadata.items()}
+
+
+def _read_value(path: Path, entry: str, key: t.Any, value: object) -> t.Any:
+    if key not in _KEYS:
+        problem = f"has the unknown key {key!r} in the entry {entry!r}. Allowed are: {', '.join(_KEYS)}"
+        raise BundleError("bundle-yml-unknown-key", problem, os.fspath(path))
+    if _KEYS[key].of_one_file and not _is_file(entry):
+        raise _invalid(path, f"has {key} in the entry {entry!r}, which can be several files. Name one file instead")
+    read = _KEYS[key].read(value)
+    if read is None:
+        raise _invalid(path, f"has a wrong {key} in the entry {entry!r}: it must be {_KEYS[key].expected}")
+    return read

@@ -10,13 +10,17 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import (
+    metadata_digest,
+    required_kernel_build,
+    version_of,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle, read_single
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import check_path
 
-# The keys for a host to select its build. It requests the others after that. If they are set, `series` is sent as well,
-# and of `metadata` the build-id of the kernel.
+# The keys for a host to select its build. It requests the others after that. If they are set, `series` and the version
+# are sent as well, and of `metadata` the build-id of the kernel and a digest.
 STUB_KEYS = ("file", "name", "release", "arch", "sha256", "size", "build_id")
 
 # A smaller offer is sent with all descriptions, to save a round trip.
@@ -74,7 +78,7 @@ class Offer:
 
 def _stub(build: dict) -> dict:
     stub: dict[str, t.Any] = dict({key: build[key] for key in STUB_KEYS}, stub=True)
-    if build.get("series"):
-        stub["series"] = build["series"]
+    more = {"series": build.get("series"), "version": version_of(build), "metadata_digest": metadata_digest(build)}
+    stub.update({key: value for key, value in more.items() if value})
     kernel_build = required_kernel_build(build)
     return dict(stub, metadata={"kernel_build_id": kernel_build}) if kernel_build else stub

@@ -36,7 +36,7 @@ MACHINES: dict[tuple[str, int, str], Machine] = {
     ("EM_X86_64", 64, "little"): _X86_64,
     ("EM_AARCH64", 64, "little"): Machine("aarch64", 257),  # R_AARCH64_ABS64
     ("EM_AARCH64", 64, "big"): Machine("aarch64_be", 257),
-    ("EM_PPC64", 64, "little"): Machine("ppc64le", 38, addresses_members=True),  # R_PPC64_ADDR64
+    ("EM_PPC64", 64, "little"): Machine("ppc64le", 38),  # R_PPC64_ADDR64
     ("EM_PPC64", 64, "big"): Machine("ppc64", 38),
     ("EM_S390", 64, "big"): _S390X,
     ("EM_LOONGARCH", 64, "little"): Machine("loongarch64", 2),  # R_LARCH_64

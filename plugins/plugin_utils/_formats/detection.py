@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.modinfo import Modinfo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import ModuleImage
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats import klp_build, kpatch_build, source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats import kgraft, klp_build, kpatch_build, source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_patch import (
     MAX_FUNCTIONS,
     MAX_OBJECTS,
@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_pat
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import too_complex
 
 # The two formats with their own sections come first; every other live patch was written from source.
-FORMATS = (kpatch_build.find, klp_build.find, source.find)
+FORMATS = (kpatch_build.find, klp_build.find, kgraft.find, source.find)
 
 
 def find_live_patch(image: ModuleImage, modinfo: Modinfo) -> LivePatch:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Reads from a module's code how it uses its livepatch tables."""
+"""Reads from a module's code, and from its pointers, what can change its livepatch tables at run time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
 # %r12 and %rsp as base need a SIB byte; the stack (%rsp) holds no klp_patch.
 _STORE_REPLACE = re.compile(rb"(?:\xc6[\x40-\x43\x45-\x47]|\x41\xc6\x44\x24)\x18([\x00\x01])", re.DOTALL)
 
+TABLE_OF_ADDRESSES = ".toc"  # of ppc64le: pointers, for code to load
 
-def addressed_by_code(image: ModuleImage) -> set[Location]:
-    """The places in the module's own sections that its code addresses by relocations."""
-    addressed = set()
+
+def addressed_at_run_time(image: ModuleImage, own: set[Location]) -> set[Location]:
+    """The places in the module's own sections that its code addresses, or that its data outside `own` points to.
+
+    Such data can be a module parameter, or the table of addresses for code. `own` are the places of
+    the livepatch tables, which point to each other.
+    """
+    addressed: set[Location] = set()
     for section in image.sections:
+        if section.is_data:
+            pointers = image.pointers(section).items()
+            addressed.update(target for offset, target in pointers if Location(section.shndx, offset) not in own)
         if not section.is_code:
             continue
         for relocation in image.relocations(section):
@@ -26,6 +35,13 @@ def addressed_by_code(image: ModuleImage) -> set[Location]:
             for bias in image.machine.code_bias.get(relocation.type, (0,)):
                 addressed.add(Location(symbol.section, symbol.value + relocation.addend + bias))
     return addressed
+
+
+def is_pointed_to(image: ModuleImage, place: Location) -> bool:
+    """Whether data has a pointer to a place, apart from the addresses for code: code can then find it there."""
+    return any(
+        place in image.pointers(section).values()
+        for section in image.sections if section.is_data and section.name != TABLE_OF_ADDRESSES)
 
 
 def replace_stored_by_init(image: ModuleImage) -> bool | None:

@@ -17,7 +17,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.klp_tables import KlpTables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_patch import LivePatch, PatchedObject
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import addressed_by_code
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import (
+    addressed_at_run_time,
+    is_pointed_to,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.passed_addresses import is_only_passed
 
 FORMAT = "source"
 THIS_MODULE = ".gnu.linkonce.this_module"
@@ -44,10 +48,11 @@ def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
     objs_member = Location(section.shndx, location.offset + image.word)
     states_location = image.pointers(section).get(location.offset + 2 * image.word)
     states = tables.states(states_location) if states_location else []
-    addressed = addressed_by_code(image)
+    own = {objs_member, *tables.members}
+    addressed = addressed_at_run_time(image, own)
     return LivePatch(
         FORMAT,
-        opaque=states is None or tables.ambiguous or not addressed.isdisjoint({objs_member, *tables.members}),
+        opaque=states is None or tables.ambiguous or not addressed.isdisjoint(own),
         replace=_replace(image, location, addressed),
         objects=objects,
         states=states or [],
@@ -87,7 +92,8 @@ def _replace(image: ModuleImage, location: Location, addressed: set[Location]) -
         return None if any(symbol.name == "klp_register_patch" for symbol in image.symbols) else True
     if image.number(section, replace.offset, 1):
         return True
-    return False if image.machine.addresses_members else None
+    stays = image.machine.addresses_members or is_only_passed(image, location)
+    return False if stays and not is_pointed_to(image, location) else None
 
 
 def _without_variable(image: ModuleImage, tables: KlpTables) -> LivePatch:

@@ -37,7 +37,8 @@ TARGETS = ("previous", "original")
 KINDS = ("status", "rollback")
 TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as in the module patch
 SOURCE = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
-NAME = "give the name of a patch in the bundle"
+NAME = "give the name of a patch in the bundle, or a pattern"
+VERSION = "give the version as a text, in YAML in quotes"
 DIRECTORY = "give a directory on the controller"
 _TRANSACTION = re.compile(r"[\w.:+-]{1,200}", re.ASCII)
 _MOST_TARGETS = 3  # in a report
@@ -90,20 +91,21 @@ class _PerHost:
 
 
 def status_options(values: Values, _hosts: _PerHost) -> Record:
-    src, name = values.text("src", SOURCE), values.text("name", NAME)
+    src, name, version = values.text("src", SOURCE), values.text("name", NAME), values.text("version", VERSION)
     options = {
-        "src": src, "name": name, "cohort_by": values.texts("cohort_by"),
+        "src": src, "name": name, "version": version, "cohort_by": values.texts("cohort_by"),
         "fail_on_drift": values.flag("fail_on_drift"), "report_dir": _report_dir(values), "timeouts": task_bounds()}
     if src:
-        read_builds(Path(os.path.expanduser(src)), name)
+        read_builds(Path(os.path.expanduser(src)), name, version)
     return options
 
 
 def preflight_options(values: Values, hosts: _PerHost) -> Record:
-    """Each host can have its own src and name; one without src fails alone."""
+    """Each host can have its own src, name and version; one without src fails alone."""
     if not any(hosts.read("src", lambda value: value.text("src", SOURCE))):
         raise TaskError("bad-option", f"No host has {PREFIX}src. {SOURCE[0].upper()}{SOURCE[1:]}.")
     hosts.read("name", lambda value: value.text("name", NAME))
+    hosts.read("version", lambda value: value.text("version", VERSION))
     return {"cohort_by": values.texts("cohort_by"), "timeouts": task_bounds()}
 
 
@@ -125,7 +127,8 @@ def report_options(values: Values, _hosts: _PerHost) -> Record:
         raise bad_option("report_kind", f"is {format_value(kind)}", f"give {' or '.join(KINDS)}")
     return {
         "report_dir": report_dir, "kind": kind,
-        "src": values.text("src", SOURCE), "name": values.text("name", NAME), "cohort_by": values.texts("cohort_by"),
+        "src": values.text("src", SOURCE), "name": values.text("name", NAME),
+        "version": values.text("version", VERSION), "cohort_by": values.texts("cohort_by"),
         "fail_on_drift": values.flag("fail_on_drift"), "to": values.text("rollback_to", _right_target())}
 
 
@@ -158,7 +161,7 @@ def _report_dir(values: Values) -> str | None:
 
 # Each with the options that all hosts share.
 PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]]] = {
-    "status": (status_options, ("src", "name", "cohort_by", "fail_on_drift", "report_dir")),
+    "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir")),
     "preflight": (preflight_options, ("cohort_by",)),
     "rollback": (rollback_options, ("report_dir",)),
     "report": (report_options, ()),

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 

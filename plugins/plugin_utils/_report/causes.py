@@ -112,6 +112,8 @@ def coverage(record: Record) -> list[Coverage]:
         kinds: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "later")}
         missing: dict[t.Any, list[str]] = {}
         for name, host in record["hosts"].items():
+            if _is_for_other_kernels(patch, patches, host):
+                continue
             kind = _coverage_of(patch, host)
             if kind == "missing" and any(_coverage_of(one, host) == "covered" for one in later):
                 kind = "later"
@@ -132,6 +134,18 @@ def _later_versions(patch: Record, patches: Sequence[Record]) -> list[Record]:
         return []
     series = [(one, one.get("series")) for one in patches]
     return [one for one, place in series if place and place["stem"] == own["stem"] and place["rank"] > own["rank"]]
+
+
+def _is_for_other_kernels(patch: Record, patches: Sequence[Record], host: Record) -> bool:
+    """Whether the host's kernel has no build of this patch, and one of another patch that closes a CVE of it.
+
+    Such are patches with names that hold the release.
+    """
+    def has_build(one: Record) -> bool:
+        return any(_is_for_kernel(build, host) for build in one.get("builds") or ())
+
+    cves = set(patch.get("cves") or ())
+    return not has_build(patch) and any(cves.intersection(one.get("cves") or ()) and has_build(one) for one in patches)
 
 
 def _coverage_of(patch: Record, host: Record) -> str:

@@ -119,6 +119,7 @@ OPTIONS: Mapping[str, str] = {
     "approve": "Waves to approve",
     "approved": "Approved in advance",
     "ignore_findings": "Findings ignored",
+    "adopt": "Take over from kpatch.service",
     "params": "Module parameters",
     "report_dir": "Reports",
     "to": "Roll back to",

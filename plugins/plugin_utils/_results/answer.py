@@ -50,8 +50,9 @@ _MSG: dict[str, Kind] = {"msg": Text(LONGEST_MESSAGE, cut=True, lines=True)}
 # By module: the shape of a success, and of a failure.
 _WHOLE = {
     module: (
-        Keys({**_CHANGED, **shape.success}, _DIFF if shape.diff else {}),
-        Keys(_MSG, {**_CHANGED, **shape.success, **shape.failure, **(_DIFF if shape.diff else {}), **_FAILED}))
+        Keys({**_CHANGED, **shape.success}, {**shape.may, **(_DIFF if shape.diff else {})}),
+        Keys(_MSG, {
+            **_CHANGED, **shape.success, **shape.may, **shape.failure, **(_DIFF if shape.diff else {}), **_FAILED}))
     for module, shape in SHAPES.items()}
 
 # The first level of what a host returns, before Ansible looks at it; `content` is of slurp.

@@ -12,26 +12,30 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
 
 LONGEST_VALUE = 200  # characters; facts are of hosts
+_SHOWN_OF_BUILD = 12  # characters, as git shows of a commit
 
 
 class Cohort(t.NamedTuple):
     """The common properties of a cohort; two hosts are in one cohort when their Cohorts are equal.
 
     `values`: (name, value) for each name of `livepatch_cohort_by`; the value is None for a host without it.
+    `build`: the build-id of the kernel if hosts run several builds of this release, and None otherwise.
     """
 
     kernel: str
     arch: str
     values: tuple[tuple[str, str | None], ...] = ()
+    build: str | None = None
 
     def __str__(self) -> str:
         extra = [f"without {name}" if value is None else f"{name} {value}" for name, value in self.values]
-        return ", ".join([f"{self.kernel} {self.arch}", *extra])
+        build = [f"build {self.build[:_SHOWN_OF_BUILD]}"] if self.build else []
+        return ", ".join([f"{self.kernel} {self.arch}", *build, *extra])
 
     @property
     def sort_key(self) -> tuple[str, ...]:
         """The key for sorting; a missing value comes first."""
-        return (self.kernel, self.arch, *(value or "" for _name, value in self.values))
+        return (self.kernel, self.arch, self.build or "", *(value or "" for _name, value in self.values))
 
 
 def cohort_names(wanted: str | Sequence[str] | None) -> list[str]:
@@ -41,10 +45,12 @@ def cohort_names(wanted: str | Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def cohort_of(kernel: str, arch: str, names: Sequence[str], variables: Mapping[str, t.Any]) -> Cohort:
+def cohort_of(
+        kernel: str, arch: str, names: Sequence[str], variables: Mapping[str, t.Any],
+        build: str | None = None) -> Cohort:
     """The cohort of a host that runs this kernel; `variables` are its variables, as in `hostvars`."""
     values = ((name, _value(name, variables)) for name in names)
-    return Cohort(kernel, arch, tuple((printable(name), value and printable(value)) for name, value in values))
+    return Cohort(kernel, arch, tuple((printable(name), value and printable(value)) for name, value in values), build)
 
 
 def _value(name: str, variables: Mapping[str, t.Any]) -> str | None:

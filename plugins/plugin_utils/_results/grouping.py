@@ -12,7 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort, cohort_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import LEVELS, level_rank, printable_lines
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import LONGEST_CODE, Failure, Finding
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    LONGEST_CODE,
+    Failure,
+    Finding,
+    is_name,
+)
 
 # One host must not make a summary too large, or hide what other hosts returned.
 MOST_CODES, MOST_OF_HOST, MOST_MESSAGES = 30, 5, 50
@@ -26,19 +31,35 @@ Key = t.TypeVar("Key", bound=t.Hashable)
 
 
 def cohorts_of(
-        kernels: Mapping[str, tuple[str, str]], names: Sequence[str],
-        hostvars: Mapping[str, t.Any]) -> list[tuple[Cohort, list[str]]]:
-    """Each cohort with its hosts, sorted. `kernels`: the release and the architecture of each host with a result."""
+        kernels: Mapping[str, tuple[str, str]], names: Sequence[str], hostvars: Mapping[str, t.Any],
+        builds: Mapping[str, str | None]) -> list[tuple[Cohort, list[str]]]:
+    """Each cohort with its hosts, sorted. `kernels`: the release and the architecture of each host with a result.
+
+    `builds`: the build-id of each host's kernel, None for a kernel that does not show one.
+    """
     members: dict[Cohort, list[str]] = {}
+    of_kernel: dict[tuple[str, str], set[str | None]] = {}
+    for host, kernel in kernels.items():
+        of_kernel.setdefault(kernel, set()).add(builds.get(host))
     for host, (release, arch) in kernels.items():
         variables = hostvars[host] if names and host in hostvars else {}
-        members.setdefault(cohort_of(printable(release), printable(arch), names, variables), []).append(host)
+        build = builds.get(host) if len(of_kernel[release, arch]) > 1 else None
+        cohort = cohort_of(printable(release), printable(arch), names, variables, build and printable(build))
+        members.setdefault(cohort, []).append(host)
     return sorted(members.items(), key=lambda entry: entry[0].sort_key)
+
+
+def kernel_build_of(answer: Mapping[str, t.Any]) -> str | None:
+    """The build-id of the kernel in a result of patch_check, if the host shows it."""
+    build = answer.get("kernel_build_id")
+    return build if is_name(build) and build else None
 
 
 def cohort_dict(cohort: Cohort) -> dict[str, t.Any]:
     """A cohort as a dict, for every summary."""
-    return {"kernel": cohort.kernel, "arch": cohort.arch, "values": dict(cohort.values), "title": str(cohort)}
+    return {
+        "kernel": cohort.kernel, "arch": cohort.arch, "build": cohort.build, "values": dict(cohort.values),
+        "title": str(cohort)}
 
 
 def by_code(findings: Mapping[str, Sequence[Finding]]) -> list[dict[str, t.Any]]:

@@ -28,6 +28,7 @@ LONGEST_NAME = 128  # of a patch or a module; the kernel's MODULE_NAME_LEN is 56
 MOST_PATCHES = 200
 STATES = ("accepted", "enabled", "disabled", "absent", "enabling", "disabling", "no_build")
 STATES_IN_KERNEL = ("accepted", "enabled", "disabled", "enabling", "disabling")
+CHECKS = ("command", "url", "unit")
 REASONS = ("running", "unreliable-stack", "asleep-in-function", "unknown")
 
 WHOLE, MAYBE_WHOLE = Number(whole=True), Number(whole=True, null=True)
@@ -67,14 +68,22 @@ CHANGING = Keys({"transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "pid": M
 MOVES = Items(Keys({"name": NAME, "transition_seconds": MAYBE_NUMBER}), MOST_PATCHES)
 BASELINE = Keys({
     "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "uptime": MAYBE_NUMBER, "kernel_log": MAYBE_WHOLE})
+VERDICT: Mapping[str, Kind] = {
+    "looks": WHOLE, "first": MAYBE_TIME, "last": MAYBE_TIME,
+    "findings": Items(
+        Keys({**FINDING.must, "level": Text(16, choices=LEVELS[:2])}), 1000, keep="worst", title="watch.findings"),
+    "health": Items(Keys({
+        "name": Text(500, cut=True), "kind": Text(16, choices=CHECKS), "ok": WHOLE, "failed": WHOLE, "in_a_row": WHOLE,
+        "message": Text(1000, cut=True, null=True)}), 100)}
+WATCH = Keys(VERDICT, null=True)
 
 _LAYERS = Items(Keys({
     "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "parameters": MAYBE_PARAMETERS,
     "accepted": MAYBE_FLAG}), MOST_PATCHES, null=True)
 _JOURNAL = Items(Keys({
     "transaction": MAYBE_TRANSACTION, "action": Text(32, null=True), "outcome": Text(32, null=True), "code": MAYBE_CODE,
-    "began": MAYBE_TIME, "ended": MAYBE_TIME, "seconds": MAYBE_NUMBER, "boot_id": MAYBE_BOOT, "kernel": MAYBE_RELEASE,
-    "who": WHO,
+    "why": Text(2000, cut=True, null=True), "began": MAYBE_TIME, "ended": MAYBE_TIME, "seconds": MAYBE_NUMBER,
+    "boot_id": MAYBE_BOOT, "kernel": MAYBE_RELEASE, "who": WHO,
     "patches": Items(Keys({
         "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "previous_state": Text(32, null=True),
         "wanted_state": Text(32, null=True), "state": Text(32, null=True), "transition_seconds": MAYBE_NUMBER}),
@@ -86,19 +95,31 @@ _KERNEL = Keys({
     "taints": Items(Keys({"letter": Text(8), "meaning": Text(200, cut=True)}), 128),
     "lockdown": Text(64, cut=True, null=True), "signatures": Keys({"enforced": MAYBE_FLAG}),
     "modules_disabled": MAYBE_FLAG})
+_CVE, _DAY, MAYBE_VERSION = Text(64), Text(16, null=True), Text(128, null=True)
+_CVES = Items(_CVE, 5000, keep="first", title="cves")
+_NOT_COVERED = Items(
+    Keys({"cve": _CVE, "reason": Text(1000, cut=True)}), 5000, keep="first", title="not_covered")
+_METADATA = Keys({
+    "cves": _CVES, "not_covered": _NOT_COVERED, "summary": Text(4000, cut=True, null=True),
+    "advisory": Text(2000, cut=True, null=True), "version": MAYBE_VERSION, "expires": _DAY,
+    "effective_kernel": MAYBE_RELEASE, "kernel_build_id": MAYBE_DIGEST}, null=True)
 _LIVEPATCH = Keys({
     "kernel": _KERNEL,
     "interface": Text(16, choices=("livepatch", "kpatch", "kgraft", "none")),
     "patches": Items(Keys({
-        "name": NAME, "state": Text(16, choices=STATES_IN_KERNEL), "replace": MAYBE_FLAG, "stack_order": MAYBE_WHOLE,
-        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE}),
+        "name": NAME, "state": Text(16, choices=STATES_IN_KERNEL), "replace": MAYBE_FLAG, "replace_set": MAYBE_WHOLE,
+        "stack_order": MAYBE_WHOLE,
+        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE,
+        "version": MAYBE_VERSION, "metadata": _METADATA}),
         MOST_PATCHES),
+    "coverage": Keys({
+        "cves": _CVES, "not_covered": _NOT_COVERED, "effective_kernel": MAYBE_RELEASE, "expires": _DAY}, null=True),
     "transition": Keys({
         "name": NAME, "state": Text(16, choices=("enabling", "disabling")), "blockers": BLOCKERS}, null=True),
     "leftovers": Items(Keys({"name": NAME, "build_id": MAYBE_DIGEST, "refcnt": MAYBE_WHOLE}), MOST_PATCHES),
     "kept": Items(Keys({
         "name": NAME, "release": RELEASE, "arch": Text(64), "sha256": MAYBE_DIGEST, "build_id": MAYBE_DIGEST,
-        "size": MAYBE_WHOLE}), 5000),
+        "size": MAYBE_WHOLE, "version": MAYBE_VERSION}), 5000),
     "other_tools": Items(Keys({"name": Text(128, cut=True), "active": FLAG, "effect": Text(1000, cut=True)}), 100),
     "changing": CHANGING,
     "journal": _JOURNAL,
@@ -108,13 +129,17 @@ _LIVEPATCH = Keys({
         "parameters": MAYBE_PARAMETERS, "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "kept": FLAG}),
         5000, null=True),
     "boot": Keys({
-        "init": Text(32), "installed": FLAG, "enabled": FLAG, "switched_off": FLAG, "patches": NAMES}, null=True),
+        "init": Text(32), "installed": FLAG, "enabled": FLAG, "obstacle": Text(1000, cut=True, null=True),
+        "switched_off": FLAG, "patches": NAMES}, null=True),
     "quarantined": Items(Keys({
         "name": NAME, "sha256": MAYBE_DIGEST, "build_id": MAYBE_DIGEST, "why": Text(64, null=True),
         "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME}), 1000, null=True),
     "trial": Keys({
         "transaction": MAYBE_TRANSACTION, "name": NAME, "since": MAYBE_TIME, "seconds": MAYBE_WHOLE,
-        "seconds_left": WHOLE, "back_to": NAMES}, null=True),
+        "seconds_left": WHOLE, "back_to": NAMES, "watch": WATCH}, null=True),
+    "failed_watch": Keys({
+        "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "transaction": MAYBE_TRANSACTION,
+        "time": MAYBE_TIME, **VERDICT}, null=True),
     "drift": Items(
         Keys({**FINDING.must, "level": Text(16, choices=LEVELS[1:])}), 1000, keep="worst", title="drift", null=True)})
 
@@ -123,17 +148,22 @@ _LIVEPATCH = Keys({
 class Shape:
     """The result of a module: the keys of a success, and those that only a failure has beside them.
 
-    `diff`: whether the module returns one. `asks`: whether it can request something from the controller.
+    `may`: keys that a success need not have. `diff`: whether the module returns one. `asks`: whether it can request
+    something from the controller.
     """
 
     success: Mapping[str, Kind]
     failure: Mapping[str, Kind] = dataclasses.field(default_factory=dict)
+    may: Mapping[str, Kind] = dataclasses.field(default_factory=dict)
     diff: bool = False
     asks: bool = False
 
 
 # Of a load that the kernel has refused.
 REFUSED: Mapping[str, Kind] = {"errno": Text(32), "attempts": WHOLE, "kernel_log": LOG}
+# Of a file on the host.
+PACKAGE: Mapping[str, Kind] = {"package": Keys({
+    "name": Text(256), "version": Text(256), "manager": Text(16, choices=("dpkg", "rpm", "pacman"))}, null=True)}
 
 BUILD = Keys({
     "name": NAME, "release": MAYBE_RELEASE, "arch": Text(64), "kernel_build_id": MAYBE_DIGEST, "tool": Text(32),
@@ -143,35 +173,36 @@ BUILD = Keys({
 SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
-         "blockers": BLOCKERS},
-        {"holder": CHANGING, **REFUSED}, diff=True, asks=True),
+         "blockers": BLOCKERS, "watch": WATCH},
+        {"holder": CHANGING, **REFUSED}, PACKAGE, diff=True, asks=True),
     "patch_build": Shape(
         {"state": Text(16, choices=("built", "unchanged", "planned", "running")), "job": Text(128),
          "remote_file": Text(4096), "file": Text(4096, null=True), "build": BUILD,
          "progress": Keys({"step": Text(200, cut=True), "compiled": WHOLE, "seconds": WHOLE}), "findings": FINDINGS},
         {"log": Items(Text(1000, cut=True), 100, keep="first", title="log"), "log_path": Text(4096)}, diff=True),
     "patch_check": Shape({
-        "compatible": FLAG, "patch": PATCH, "arch": Text(64), "findings": FINDINGS,
+        "compatible": FLAG, "patch": PATCH, "arch": Text(64), "kernel_build_id": MAYBE_DIGEST, "findings": FINDINGS,
         "forecast": Keys({
             "replaces": NAMES,
             "rollback": Keys({"possible": MAYBE_FLAG, "to": NAMES, "reasons": FINDINGS}),
             "sleepers": Items(
                 Keys({**TASK, "function": SYMBOL, "stack": STACK, "seen": WHOLE}), 500, keep="first",
                 title="sleepers")}),
-        "trial": Keys({"name": NAME, "seconds_left": WHOLE}, null=True)}, asks=True),
+        "trial": Keys({"name": NAME, "seconds_left": WHOLE}, null=True)}, may=PACKAGE, asks=True),
     "patch_info": Shape({"livepatch": _LIVEPATCH}),
     "patch_rollback": Shape(
         {"removed": MOVES, "restored": MOVES, "target": NAMES, "transaction": MAYBE_TRANSACTION, "findings": FINDINGS,
          "blockers": BLOCKERS},
         {"holder": CHANGING, **REFUSED}, diff=True),
     "patch_verify": Shape(
-        {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS}, asks=True),
+        {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS}, may=PACKAGE,
+        asks=True),
     "patch_watch": Shape({
         "well": FLAG, "state": Text(16, choices=STATES[:-1]), "verified": MAYBE_FLAG, "functions": EVIDENCE,
         "blockers": BLOCKERS,
         "health": Items(Keys({
-            "name": Text(500, cut=True), "kind": Text(16, choices=("command", "url", "unit")), "ok": FLAG,
+            "name": Text(500, cut=True), "kind": Text(16, choices=CHECKS), "ok": FLAG,
             "message": Text(1000, cut=True), "seconds": MAYBE_NUMBER}), 1000),
         "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "kernel_log": LOG,
-        "trial": Keys({"seconds_left": WHOLE}, null=True), "findings": FINDINGS}),
+        "trial": Keys({"seconds_left": WHOLE}, null=True), "watch": WATCH, "findings": FINDINGS}),
 }

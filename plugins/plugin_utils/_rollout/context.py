@@ -55,7 +55,8 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
     options = record["options"]
     of_tasks = {
         key: options[key] for key in (
-            "src", "name", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state")}
+            "src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state",
+            "adopt")}
     checks = record["checks"]
     user_tasks = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {

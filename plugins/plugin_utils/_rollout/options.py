@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbook
     NAME,
     ON_STALL,
     SOURCE,
+    VERSION,
     read_transition_timeout,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.budget import Budget, parse_budget
@@ -50,6 +51,7 @@ class Options:
 
     src: str
     name: str | None
+    version: str | None
     state: str
     soak: int
     trial: int | None
@@ -63,13 +65,15 @@ class Options:
     cohort_by: tuple[str, ...]
     health_checks: tuple[dict[str, t.Any], ...]
     ignore_findings: tuple[str, ...]
+    adopt: bool
     params: dict[str, t.Any]
     report_dir: str | None
 
     def as_record(self, covered: int | None = None) -> dict[str, t.Any]:
         """The `options` of the record; the budget in hosts is None before the plan."""
         return {
-            "src": self.src, "name": self.name, "state": self.state, "soak": self.soak, "trial": self.trial,
+            "src": self.src, "name": self.name, "version": self.version, "state": self.state, "soak": self.soak,
+            "trial": self.trial,
             "transition_timeout": self.transition_timeout, "on_stall": self.on_stall,
             "budget": {
                 "asked": self.failure_budget.asked,
@@ -79,7 +83,7 @@ class Options:
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
                 for check in self.health_checks],
-            "ignore_findings": list(self.ignore_findings), "params": dict(self.params),
+            "ignore_findings": list(self.ignore_findings), "adopt": self.adopt, "params": dict(self.params),
         }
 
 
@@ -101,6 +105,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
     return Options(
         src=src,
         name=values.text("name", NAME),
+        version=values.text("version", VERSION),
         state=values.choice("state", STATES),
         soak=values.number("soak", SOAK, 0, LONGEST_SOAK),
         trial=values.optional_number("trial", 1, LONGEST_TRIAL),
@@ -112,6 +117,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),
         ignore_findings=_ignore_findings(values),
+        adopt=values.flag("adopt"),
         params=_params(values),
         report_dir=values.text("report_dir", DIRECTORY),
     )

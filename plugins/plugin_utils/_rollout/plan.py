@@ -22,7 +22,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
     text_of,
     unreachable_failure,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import cohort_dict, cohorts_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
+    cohort_dict,
+    cohorts_of,
+    kernel_build_of,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_notes, plan_waves
@@ -41,7 +45,8 @@ def plan(
     """
     record["hosts"] = {name: _plan_host(answer, options) for name, answer in sorted(answers.items())}
     kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
-    cohorts = cohorts_of(kernels, options.cohort_by, hostvars)
+    builds = {name: kernel_build_of(answers[name]) for name in kernels}
+    cohorts = cohorts_of(kernels, options.cohort_by, hostvars, builds)
     record["cohorts"] = [dict(cohort_dict(cohort), hosts=hosts) for cohort, hosts in cohorts]
     places: dict[str, Cohort] = {}
     for cohort, hosts in cohorts:

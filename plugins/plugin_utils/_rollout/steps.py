@@ -87,7 +87,7 @@ def _check(call: Call) -> dict[str, t.Any]:
     options = rollout_options(values)
     hosts.check_same(NAMES)
     src = call.find(options.src)
-    size = max(build["size"] for build in read_builds(src, options.name))
+    size = max(build["size"] for build in read_builds(src, options.name, options.version))
     groups = call.variables["groups"]
     if not call.alone:
         _check_localhost(groups.get("all", ()))
@@ -101,7 +101,8 @@ def _check(call: Call) -> dict[str, t.Any]:
     read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size}
     write_options(read, call.directory)
     return {
-        "src": str(src), "name": options.name, "timeouts": rollout_bounds(options, size), "ansible_facts": play_facts()}
+        "src": str(src), "name": options.name, "version": options.version, "timeouts": rollout_bounds(options, size),
+        "ansible_facts": play_facts()}
 
 
 def _check_localhost(hosts: Iterable[str]) -> None:
@@ -118,8 +119,8 @@ def _plan(call: Call) -> dict[str, t.Any]:
     read = read_options(call.directory)
     options, src = rollout_options(read["values"]), Path(read["src"])
     record = new_record(
-        dict(options.as_record(), src=str(src)), patches_of(read_builds(src, options.name)), operator(),
-        call.check_mode, call.now())
+        dict(options.as_record(), src=str(src)), patches_of(read_builds(src, options.name, options.version)),
+        operator(), call.check_mode, call.now())
     record["alone"] = read["alone"]
     hosts = call.variables["ansible_play_batch" if record["alone"] else "ansible_play_hosts_all"]
     queried = set(call.variables["ansible_play_hosts"])

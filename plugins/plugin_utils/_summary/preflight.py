@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     by_verdict,
     cohort_dict,
     cohorts_of,
+    kernel_build_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     Finding,
@@ -126,7 +127,8 @@ def _cohorts(
             "findings": by_code({host: answers[host]["findings"] for host in hosts}),
             "rollback": by_code({host: _reasons(answers[host]) for host in hosts}),
         }
-        for cohort, hosts in cohorts_of(kernels, names, hostvars)]
+        for cohort, hosts in cohorts_of(
+            kernels, names, hostvars, {host: kernel_build_of(answers[host]) for host in kernels})]
 
 
 def summary_lines(summary: Mapping[str, t.Any]) -> list[str]:

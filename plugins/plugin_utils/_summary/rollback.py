@@ -40,9 +40,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 VERDICTS = ("rolled_back", "planned", "unchanged", "in_transition", "failed", "unreachable", "no_result")
 IN_REQUESTED_STATE = VERDICTS[:3]
 UNFINISHED = "transition-unfinished"
-# Codes of patch_verify that are no error here: nothing is enabled (compared with the target anyway), or a later patch
-# of the stack replaces a function.
-TOLERATED = ("nothing-enabled", "function-overridden")
+# Codes of patch_verify that are no error here: nothing is enabled (compared with the target anyway), a later patch of
+# the stack replaces a function, or the modules of an earlier patch are not loaded any more.
+TOLERATED = ("nothing-enabled", "function-overridden", "ineffective")
 MOST_NAMES = 10  # in one message
 NOT_VERIFIED = (None, "The live patches were not verified after the rollback. Run the playbook again.")
 WORDS = {

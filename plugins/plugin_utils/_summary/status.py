@@ -37,6 +37,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     text_from,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import (
+    cohort_coverage,
+    coverage_lines,
+    read_coverage,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, Values
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
@@ -123,7 +128,7 @@ def verdict_of(answer: t.Any) -> str:
     if not _is_well_formed(answer.get("livepatch")):
         return "unchecked"
     status = HostStatus(answer["livepatch"])
-    if status.interface != "livepatch":
+    if status.interface == "none":
         return "unsupported"
     least_settled = max((STATES.index(patch["state"]) for patch in status.patches if patch["state"] != "disabled"),
                         default=None)
@@ -156,6 +161,7 @@ class HostStatus:
         self.transition: Mapping[str, t.Any] | None = info.get("transition")
         self.changing: Mapping[str, t.Any] | None = info.get("changing")
         self.drift: Sequence[Finding] | None = info.get("drift")
+        self.cves = read_coverage(info)
         self.patches = [self._patch(patch) for patch in info["patches"]]
         self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in info.get("quarantined") or []]
 
@@ -202,7 +208,9 @@ def _cohorts(
         hostvars: Mapping[str, t.Any], choices: Mapping[str, Choice] | None) -> list[dict[str, t.Any]]:
     """Each cohort of the hosts with a result: its patches, their hosts, and the drift."""
     cohorts = []
-    for cohort, hosts in cohorts_of({host: status.kernel for host, status in seen.items()}, names, hostvars):
+    kernels, kernel_builds = ({host: getattr(status, key) for host, status in seen.items()}
+                              for key in ("kernel", "kernel_build"))
+    for cohort, hosts in cohorts_of(kernels, names, hostvars, kernel_builds):
         members = {host: seen[host] for host in hosts}
         cohorts.append({
             **cohort_dict(cohort), "hosts": hosts,
@@ -217,6 +225,7 @@ def _cohorts(
                 {"host": host, "interface": seen[host].interface} for host in hosts if verdicts[host] == "unsupported"],
             "untold": [host for host, status in members.items() if status.drift is None],
             "drift": by_code({host: status.drift or [] for host, status in members.items()}),
+            **cohort_coverage({host: status.cves for host, status in members.items()}),
             **_compare(members, choices),
         })
     return cohorts
@@ -240,7 +249,7 @@ def _compare(members: Mapping[str, HostStatus], choices: Mapping[str, Choice] | 
         return {"builds": None, "missing": [], "other_build": [], "unproven": [], "no_build": [], "undecided": []}
     kinds: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
     for host, status in members.items():
-        for build in choices[host].builds if status.interface == "livepatch" else ():
+        for build in choices[host].builds if status.interface != "none" else ():
             kind = status.coverage(build)
             kinds[kind].setdefault(build["name"], []).append(host)
             if kind == "other_build":
@@ -286,6 +295,7 @@ def _facts(verdict: str, status: HostStatus | None, choice: Choice | None) -> di
             kernel=printable(status.kernel[0]), arch=printable(status.kernel[1]),
             patches=[{"name": patch["name"], "state": patch["state"]} for patch in status.patches],
             quarantined=[patch["name"] for patch in status.quarantined],
+            effective_kernel=status.cves["effective_kernel"],
             drift=None if status.drift is None else list(dict.fromkeys(
                 truncate(one["code"], LONGEST_CODE) for one in worst_of(status.drift, MOST_CODES))))
     if choice:
@@ -320,6 +330,7 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     if cohort["unpatched"]:
         lines.append(f"  no live patch on {join_hosts(cohort['unpatched'])}")
     lines.extend(_comparison_lines(cohort))
+    lines.extend(coverage_lines(cohort))
     if cohort["unsupported"]:
         hosts = [f"{one['host']} (interface {one['interface']})" for one in cohort["unsupported"]]
         lines.append(f"  cannot be live patched by this collection: {join_hosts(hosts)}")
@@ -344,8 +355,6 @@ def _comparison_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     lines.extend(
         f"  enabled by name, but a build-id is missing, so the build is unknown: {one['name']} on "
         f"{join_hosts(one['hosts'])}" for one in cohort["unproven"])
-    if cohort["no_build"] and cohort["no_build"] != cohort["hosts"]:
-        lines.append(f"  no build for this build of the kernel: {join_hosts(cohort['no_build'])}")
     if cohort["undecided"]:
         lines.append(
             "  the build depends on the build-id of the kernel, and it is unknown on "

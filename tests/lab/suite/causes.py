@@ -25,7 +25,8 @@ EKEYREJECTED = "Key was rejected by service"
 class Cause(t.NamedTuple):
     """`file` is a patch of the lab; `made_by` are commands that make the cause on a guest and `undone_by` others.
 
-    `kernels` are those of the lab that it is about, all of them when there are none.
+    `kernels` are those of the lab that it is about, all of them when there are none, and `needs` is an option that
+    those are built with. `way` tells apart what else would have the same name.
     """
 
     file: str
@@ -37,28 +38,49 @@ class Cause(t.NamedTuple):
     undone_by: str = ""
     why: str = ""
     kernels: tuple[str, ...] = ()
+    needs: str = ""
+    way: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.code}-{self.file}"
+        return "-".join(filter(None, (self.code, self.file, self.way)))
+
+    def not_about(self, kernel: str, configured_with: t.Callable[[str], bool]) -> str:
+        """Why it is not about one of the lab's kernels; empty where it is."""
+        if self.kernels and kernel not in self.kernels:
+            return f"it is about {', '.join(self.kernels)}"
+        return f"it is built without {self.needs}" if self.needs and not configured_with(self.needs) else ""
+
+
+def by_name(causes: t.Iterable[Cause]) -> dict[str, list[Cause]]:
+    """The causes that are the same case, of which each kernel has one."""
+    cases: dict[str, list[Cause]] = {}
+    for cause in causes:
+        cases.setdefault(cause.name, []).append(cause)
+    return cases
 
 
 # The cause is in the file.
 FILES = [
-    Cause("wrong_release", "wrong-release", "blocker", LOADS, why="it passes over the release where the CRCs match"),
+    Cause("wrong_release", "wrong-release", "blocker", LOADS, why="it passes over the release where the CRCs match",
+          kernels=("5.10", "6.1", "6.12")),
+    Cause("wrong_release", "wrong-release", "blocker", ENOEXEC, "version magic '", kernels=("7.2",)),
     Cause("other_arch", "wrong-architecture", "blocker", ENOEXEC, kernels=("5.10",)),
     Cause("other_arch", "wrong-architecture", "blocker", ENOEXEC, "Invalid architecture in ELF header: 183",
-          kernels=("6.1", "6.12")),
+          kernels=("6.1", "6.12", "7.2")),
     Cause("lab_target", "not-a-livepatch", "blocker", LOADS, why="it is a good module"),
     Cause("no_vermagic", "no-vermagic", "blocker", LOADS, "bad vermagic: kernel tainted", why="forced loading"),
-    Cause("no_versions", "no-versions", "blocker", LOADS, why="forced loading, with the taint F"),
+    Cause("no_versions", "no-versions", "blocker", LOADS, why="forced loading, with the taint F",
+          needs="CONFIG_MODVERSIONS"),
     Cause("other_vermagic", "vermagic-mismatch", "blocker", ENOEXEC, "version magic '"),
     Cause("larger_struct_module", "struct-module-size", "blocker", LOADS, why="it does not compare",
           kernels=("5.10", "6.1")),
     Cause("larger_struct_module", "struct-module-size", "blocker", ENOEXEC, "section size must match",
-          kernels=("6.12",)),
-    Cause("other_symbol_version", "symbol-version-mismatch", "blocker", EINVAL, "about version of symbol seq_printf"),
-    Cause("other_module_layout", "symbol-version-mismatch", "blocker", ENOEXEC, "version of symbol module_layout"),
+          kernels=("6.12", "7.2")),
+    Cause("other_symbol_version", "symbol-version-mismatch", "blocker", EINVAL, "about version of symbol seq_printf",
+          needs="CONFIG_MODVERSIONS"),
+    Cause("other_module_layout", "symbol-version-mismatch", "blocker", ENOEXEC, "version of symbol module_layout",
+          needs="CONFIG_MODVERSIONS"),
     Cause("unknown_import", "symbol-not-exported", "blocker", ENOENT, "Unknown symbol seq_lab_no (err -2)"),
     Cause("needs_module", "dependency-not-loaded", "blocker", ENOENT, "Unknown symbol cordic_calc_iq (err -2)"),
     Cause("not_gpl", "license-not-gpl", "blocker", ENOENT, "Unknown symbol klp_enable_patch (err -2)"),
@@ -70,10 +92,14 @@ FILES = [
     Cause("notrace_function", "function-not-traceable", "blocker", EINVAL, "ftrace filter for function 'sched_clock'",
           kernels=("5.10",)),
     Cause("notrace_function", "function-not-traceable", "blocker", EINVAL, "find location for function 'sched_clock'",
-          kernels=("6.1", "6.12")),
+          kernels=("6.1", "6.12", "7.2")),
     Cause("object_with_dash", "object-name-impossible", "blocker", LOADS, why="it waits for a module that never comes"),
     Cause("object_with_suffix", "object-name-impossible", "blocker", LOADS, why="it waits for one that never comes"),
-    Cause("duplicate_function", "duplicate-function", "blocker", EEXIST, "cannot create duplicate filename"),
+    Cause("duplicate_function", "duplicate-function", "blocker", EEXIST, "cannot create duplicate filename",
+          kernels=("5.10", "6.1", "6.12")),
+    # Since then insmod is to read EEXIST as "loaded already", so that no module's own code may say it.
+    Cause("duplicate_function", "duplicate-function", "blocker", EBUSY, "cannot create duplicate filename",
+          kernels=("7.2",)),
 ]
 
 # Files that patch_check itself never sees, since the controller refuses them; the kernel does too.
@@ -82,13 +108,15 @@ UNREADABLE = [
     Cause("not_elf", "not-elf", "blocker", ENOEXEC),
 ]
 
+# Patches of modules that are not loaded: the kernel takes them, and none of their functions is in effect.
+WITHOUT_EFFECT = ("holder_fix", "target_fix", "target_misfit")
 # Patches that the kernel takes, each with the warnings that it gets on a kernel without patches and lab modules.
 HEALTHY = {
     "cmdline_cumulative_1": set(),
     "cmdline_v1": set(),
     "cmdline_v1_rebuilt": set(),
     "cmdline_v2": set(),
-    "holder_fix": {"no-object-loaded", "object-unknown"},
+    "holder_fix": {"object-unknown"},
     "klp_symbol": set(),
     "no_orc": {"orc-missing"},
     "panic_soon": set(),
@@ -99,8 +127,8 @@ HEALTHY = {
     "states_v1": set(),
     "states_v2": set(),
     "tables_at_run_time": {"tables-opaque"},
-    "target_fix": {"no-object-loaded", "object-unknown"},
-    "target_misfit": {"no-object-loaded", "object-unknown"},
+    "target_fix": {"object-unknown"},
+    "target_misfit": {"object-unknown"},
     "warn_soon": set(),
     "with_params": set(),
 }
@@ -147,11 +175,11 @@ STATES = [
     Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=5", undone_by=UNPROBE,
           kernels=("5.10", "6.1")),
     Cause("cmdline_v1", "function-probed", "warning", LOADS, made_by=PROBE + "offset=9", undone_by=UNPROBE,
-          kernels=("6.12",)),
+          kernels=("6.12", "7.2")),
     Cause("cmdline_v1", "ftrace-busy", "blocker", EBUSY, "failed to register ftrace handler for function",
-          made_by=ATTACH, undone_by=DETACH, kernels=("5.10",)),
+          made_by=ATTACH, undone_by=DETACH, kernels=("5.10",), way="by BPF"),
     Cause("cmdline_v1", "function-attached", "warning", LOADS, made_by=ATTACH, undone_by=DETACH,
-          kernels=("6.1", "6.12")),
+          kernels=("6.1", "6.12", "7.2")),
     Cause("cmdline_v1", "no-space", "blocker", LOADS, why="the tool has to keep the file, and the kernel has not",
           made_by=f"mkdir -p -m 700 {STORE} && mount -t tmpfs -o size=64k none {STORE}", undone_by=f"umount {STORE}"),
 ]

@@ -18,14 +18,19 @@ for checks in ("verdicts", "wholeness", "fleet_runs"):
     pytest.register_assert_rewrite(checks)
 
 import fleet_fixtures  # noqa: E402
+from builder_cases import BuilderRecorder  # noqa: E402
+from cases import PROPERTY, Recorder  # noqa: E402
 from guest import RELEASE, Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
 from results import Results, Row  # noqa: E402
 
 from tests.lab import Lab  # noqa: E402
+from tests.lab.builders.session import LABS  # noqa: E402
+from tests.lab.kernels import KERNELS, find_kernel  # noqa: E402
 
 RESULTS = pytest.StashKey[Results]()
 STARTED = pytest.StashKey[float]()
+RELEASED = pytest.StashKey[str]()
 # What a worker of pytest-xdist hands over at its end.
 HANDED_OVER = "results"
 
@@ -39,8 +44,11 @@ LONG_FILES = (
 def pytest_addoption(parser):
     parser.addoption("--kernel", default="6.1", help="which of the lab's kernels to test on")
     parser.addoption("--exhaustive", action="store_true", help="also the tests that go through every step of a change")
+    parser.addoption("--builders", action="store_true", help="build what kpatch-build and klp-build have not made yet")
     parser.addoption("--minutes", type=float, help="skip the tests whose turn comes later than this, and say so")
     parser.addoption("--results", type=Path, help="write what was seen into this file, as a table for a page")
+    parser.addoption("--cases", type=Path, help="write each outcome into the table of this page, by test and kernel")
+    parser.addoption("--builder-cases", type=Path, help="the same for the tests of real builders, by test and builder")
 
 
 def pytest_configure(config):
@@ -49,6 +57,13 @@ def pytest_configure(config):
     config.pluginmanager.register(fleet_fixtures)
     config.stash[RESULTS] = Results()
     config.stash[STARTED] = time.monotonic()
+    page = config.getoption("--cases")
+    if page and not hasattr(config, "workerinput"):
+        kernel = find_kernel(config.getoption("--kernel")).name
+        config.pluginmanager.register(Recorder(page.resolve(), config.rootpath, tuple(KERNELS), kernel))
+    page = config.getoption("--builder-cases")
+    if page and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(BuilderRecorder(page.resolve(), config.rootpath, tuple(LABS)))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -57,6 +72,11 @@ def pytest_runtest_setup(item):
     minutes = item.config.getoption("--minutes")
     if minutes is not None and time.monotonic() - item.config.stash[STARTED] > minutes * 60:
         pytest.skip(f"not run: the {minutes:g} minutes of this run are over")
+
+
+def pytest_runtest_teardown(item):
+    if RELEASED in item.config.stash:
+        item.user_properties.append((PROPERTY, item.config.stash[RELEASED]))
 
 
 def pytest_collection_modifyitems(config, items):
@@ -85,6 +105,7 @@ def pytest_testnodedown(node, error):
 @pytest.fixture(scope="session")
 def lab(request):
     with Lab(kernel=request.config.getoption("--kernel")) as the_lab:
+        request.config.stash[RELEASED] = the_lab.image.release
         yield the_lab
 
 

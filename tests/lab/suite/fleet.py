@@ -17,10 +17,9 @@ from pathlib import Path
 import yaml
 from guest import RELEASE, STORE, Guest
 
-OLD, NEW = "6.1", "6.12"
-KERNELS = (OLD, NEW)
-# The group of a kernel's machines in the inventory, and what they are called there, with a number.
-GROUPS = {OLD: "bookworm", NEW: "trixie"}
+# The groups of the machines in the inventory, by their kernels, and what they are called there, with a number.
+OLD, NEW = "older", "newer"
+GROUPS = (OLD, NEW)
 
 LONGEST = 600  # seconds that anything is waited for: eight emulated machines share two cores
 WAVES = "canary, 75%, 100%"
@@ -76,9 +75,9 @@ class Fleet:
     """The guests, by the names that the inventory has for them."""
 
     def __init__(self, members: Mapping[str, Mapping[str, Guest]], patches: Mapping[str, Mapping[str, Path]]) -> None:
-        """Both by kernel: its guests by name, and the files of its patches by name."""
+        """Both by group: its guests by name, and the files of its kernel's patches by name."""
         self._patches = patches
-        self._members = {kernel: list(guests) for kernel, guests in members.items()}
+        self._members = {group: list(guests) for group, guests in members.items()}
         self.guests = {name: guest for guests in members.values() for name, guest in guests.items()}
         self.each(lambda guest: guest.run(INSTALL))
         # For the table of results.
@@ -91,12 +90,12 @@ class Fleet:
     def names(self) -> list[str]:
         return list(self.guests)
 
-    def of(self, kernel: str) -> list[str]:
-        return self._members[kernel]
+    def of(self, group: str) -> list[str]:
+        return self._members[group]
 
-    def waves(self, kernels: Iterable[str] = KERNELS) -> list[list[str]]:
-        """Who is in which of WAVES where the patch is for these kernels: it goes by the digests of the names."""
-        members = [sorted(self._members[kernel], key=_digest) for kernel in kernels]
+    def waves(self, groups: Iterable[str] = GROUPS) -> list[list[str]]:
+        """Who is in which of WAVES where the patch is for the kernels of these groups, by the digests of the names."""
+        members = [sorted(self._members[group], key=_digest) for group in groups]
         canaries = [names[0] for names in members]
         others = sorted((name for names in members for name in names[1:]), key=_digest)
         second = (len(canaries) + len(others)) * 75 // 100 - len(canaries)
@@ -118,8 +117,7 @@ class Fleet:
 
     def wait(self, condition: str, names: Iterable[str]) -> None:
         """Wait until a shell condition holds on guests, which have more to do than to ask for it often."""
-        command = f"timeout {LONGEST} sh -c 'until {condition}; do sleep 1; done'"
-        self.each(lambda guest: guest.machine.ssh(command, timeout=LONGEST + 30), names)
+        self.each(lambda guest: guest.wait(condition, LONGEST, pause=1), names)
 
     def clean(self) -> None:
         """Bring every guest back to a network, and to a kernel without patches."""
@@ -128,11 +126,11 @@ class Fleet:
     def tell(self, names: Iterable[str] | None = None) -> dict[str, Told]:
         return self.each(_told, names)
 
-    def bundle(self, directory: Path, patch: str, kernels: Iterable[str] = KERNELS) -> Path:
-        """Make a bundle of one patch, with a build for each of these kernels and a CVE."""
-        for kernel in kernels:
-            (directory / kernel).mkdir(parents=True)
-            shutil.copyfile(self._patches[kernel][patch], directory / kernel / f"{patch}.ko")
+    def bundle(self, directory: Path, patch: str, groups: Iterable[str] = GROUPS) -> Path:
+        """Make a bundle of one patch, with a build for the kernel of each of these groups and a CVE."""
+        for group in groups:
+            (directory / group).mkdir(parents=True)
+            shutil.copyfile(self._patches[group][patch], directory / group / f"{patch}.ko")
         said = {"patches": {patch: {"cves": ["CVE-2026-12345"], "summary": "The lab's own"}}}
         (directory / "bundle.yml").write_text(yaml.safe_dump(said), encoding="utf-8")
         return directory
@@ -143,8 +141,8 @@ class Fleet:
 
     def hold(self, names: Iterable[str]) -> None:
         """Insert lab_holder on every guest, with a thread that stays inside lab_hold() on these ones."""
-        for kernel, members in self._members.items():
-            self.each(lambda guest, kernel=kernel: guest.hold(self._patches[kernel]["lab_holder"]), members)
+        for group, members in self._members.items():
+            self.each(lambda guest, group=group: guest.hold(self._patches[group]["lab_holder"]), members)
         self.run(RELEASE, set(self.names) - set(names))
 
     def cut_off_when_patched(self, patch: str, names: Iterable[str]) -> None:
@@ -164,7 +162,7 @@ class Fleet:
         self.each(lambda guest: _wait_until_back(guest, patch), names)
 
     def _file(self, patch: str, name: str) -> Path:
-        return next(self._patches[kernel][patch] for kernel, names in self._members.items() if name in names)
+        return next(self._patches[group][patch] for group, names in self._members.items() if name in names)
 
 
 def _digest(name: str) -> str:

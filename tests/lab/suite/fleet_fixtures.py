@@ -10,11 +10,15 @@ from contextlib import ExitStack
 
 import pytest
 import yaml
-from fleet import GROUPS, KERNELS, Fleet
+from fleet import GROUPS, Fleet
 from fleet_runs import Runs
 from guest import Guest
 
 from tests.lab import Lab
+from tests.lab.kernels import KERNELS
+
+# What the kernel under test is together with, the first of them that is another one.
+COMPANIONS = ("6.1", "6.12")
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +30,14 @@ def started_fleet(request, lab, tmp_path_factory):
     count = 4 if request.config.getoption("--exhaustive") else 2
     members, groups, patches = {}, {}, {}
     with ExitStack() as stack:
-        for kernel in KERNELS:
+        for group, kernel in zip(GROUPS, _kernels(lab.kernel.name), strict=True):
             its_lab = lab if kernel == lab.kernel.name else stack.enter_context(Lab(kernel=kernel))
-            names = {f"{GROUPS[kernel]}{number}": machine for number, machine in enumerate(its_lab.machines(count), 1)}
+            names = {f"{group}{number}": machine for number, machine in enumerate(its_lab.machines(count), 1)}
             for machine in names.values():
                 stack.callback(its_lab.end, machine)
-            members[kernel] = {name: Guest(machine) for name, machine in names.items()}
-            groups[GROUPS[kernel]] = {"hosts": _hosts(its_lab, names)}
-            patches[kernel] = its_lab.patches
+            members[group] = {name: Guest(machine) for name, machine in names.items()}
+            groups[group] = {"hosts": _hosts(its_lab, names)}
+            patches[group] = its_lab.patches
         inventory = tmp_path_factory.mktemp("fleet") / "fleet.yml"
         inventory.write_text(yaml.safe_dump({"all": {"children": groups}}), encoding="utf-8")
         yield Fleet(members, patches), inventory
@@ -58,7 +62,13 @@ def runs(started_fleet, fleet, tmp_path):
 @pytest.fixture
 def bundle(fleet, tmp_path):
     """Make a bundle of one patch for both kernels, or for some: bundle("cmdline_v1", [OLD])."""
-    return lambda patch, kernels=KERNELS: fleet.bundle(tmp_path / "bundles" / patch, patch, kernels)
+    return lambda patch, groups=GROUPS: fleet.bundle(tmp_path / "bundles" / patch, patch, groups)
+
+
+def _kernels(under_test):
+    """The kernel under test and another one of the lab's, the older one first."""
+    companion = next(name for name in COMPANIONS if name != under_test)
+    return sorted((under_test, companion), key=list(KERNELS).index)
 
 
 def _hosts(lab, machines):

@@ -9,7 +9,6 @@ import re
 import shlex
 import tarfile
 import tempfile
-import time
 import typing as t
 from pathlib import Path
 
@@ -27,6 +26,9 @@ RELEASE = f"echo 1 > {HOLDER}/release"
 HOLD = f"echo 0 > {HOLDER}/release"
 RELEASE_LATE = f"echo 1 > {HOLDER}/late_release"
 HOLD_LATE = f"echo 0 > {HOLDER}/late_release"
+
+# The status of timeout(1) when the time is over.
+TOO_LATE = 124
 
 # What the first load on a host installs.
 UNINSTALL = f"""
@@ -82,7 +84,7 @@ class Guest:
         return self.machine.ssh(command).stdout
 
     def clean(self) -> None:
-        self.run("timeout 120 sh -c " + shlex.quote(CLEAN))
+        self._run_within(120, CLEAN)
 
     def read(self, path: str) -> str:
         return self.run(f"cat {shlex.quote(path)}")
@@ -149,8 +151,8 @@ class Guest:
 
     def wait_for_new_boot(self, boot_id: str, seconds: int = 400) -> None:
         """Wait until sshd answers out of another boot than `boot_id`, whatever ends that one."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        patience = self.machine.patience(seconds)
+        while not patience.is_over():
             self.machine.wait_for_ssh(seconds)
             # Not in the shared connection, which belongs to what may still have to end that boot.
             answer = self.machine.ssh("cat /proc/sys/kernel/random/boot_id", check=False, timeout=60, shared=False)
@@ -185,7 +187,16 @@ class Guest:
         assert said or not done.stdout, done.stdout
         return Verdict(said.group(1) if said else "", done.stderr)
 
-    def wait(self, condition: str, seconds: int = 60) -> None:
+    def wait(self, condition: str, seconds: int = 60, pause: float = 0.1) -> None:
         """Wait until a shell condition holds on the guest."""
-        command = f"timeout {seconds} sh -c " + shlex.quote(f"until {condition}; do sleep 0.1; done")
-        self.machine.ssh(command, timeout=seconds + 60)
+        self._run_within(seconds, f"until {condition}; do sleep {pause}; done")
+
+    def _run_within(self, seconds: int, command: str) -> None:
+        """Run a command that can begin again, and again where a busy host did not give the guest all these seconds."""
+        patience = self.machine.patience(seconds)
+        words = f"timeout {seconds} sh -c {shlex.quote(command)}"
+        while True:
+            done = self.machine.ssh(words, check=False, timeout=seconds + 60)
+            if done.returncode == 0:
+                return
+            assert done.returncode == TOO_LATE and not patience.is_over(), f"{self.name}: {command}: {done}"

@@ -24,7 +24,8 @@ def test_from_absent_to_accepted_in_one_task(play, guest, patches, seen):
     assert [(entry["name"], entry["release"], entry["kept"]) for entry in livepatch["accepted"]] == [
         ("cmdline_v1", guest.release(), True)]
     assert livepatch["boot"] == {
-        "init": "systemd", "installed": True, "enabled": True, "switched_off": False, "patches": ["cmdline_v1"]}
+        "init": "systemd", "installed": True, "enabled": True, "obstacle": None, "switched_off": False,
+        "patches": ["cmdline_v1"]}
     assert (livepatch["trial"], codes(livepatch["drift"]), guest.guards()) == (None, set(), [])
     again = play("patch", src=patches["cmdline_v1"], state="accepted")
     assert (again.result["changed"], again.trips) == (False, ["ssh"])

@@ -40,7 +40,7 @@ def test_an_accepted_patch_is_loaded_before_sshd_starts(start, patches, seen):
 
 
 @pytest.mark.exhaustive
-def test_a_reboot_forgets_what_was_on_trial_and_blames_nobody(start, patches, seen):
+def test_a_reboot_ends_a_trial_and_quarantines_no_patch(start, patches, seen):
     guest, play = start()
     accept(play, patches["cmdline_cumulative_1"])
     assert play("patch", src=patches["cmdline_cumulative_2"], trial=600).code == 0
@@ -106,7 +106,7 @@ def test_a_confirmed_patch_survives_a_crash(start, patches, seen):
 
 
 @pytest.mark.exhaustive
-def test_a_power_cut_with_an_accepted_patch_blames_nobody(start, patches, seen):
+def test_a_power_cut_with_an_accepted_patch_quarantines_no_patch(start, patches, seen):
     """It was accepted in the boot that the crash ended, so it had run before, and nobody had loaded it at boot."""
     guest, play = start()
     accept(play, patches["cmdline_v1"])

@@ -49,7 +49,7 @@ def test_another_build_than_the_accepted_one(play, guest, patches, drift, seen):
 
 
 @pytest.mark.exhaustive
-def test_what_somebody_else_has_loaded(play, guest, patches, drift, seen):
+def test_a_patch_loaded_by_hand_is_drift(play, guest, patches, drift, seen):
     guest.load(patches["cmdline_v1"])
     guest.wait("test $(cat /sys/kernel/livepatch/cmdline_v1/transition) = 0")
     assert drift() == [("loaded-by-hand", "cmdline_v1")]
@@ -59,7 +59,7 @@ def test_what_somebody_else_has_loaded(play, guest, patches, drift, seen):
 
 
 @pytest.mark.exhaustive
-def test_what_somebody_else_has_taken_out(play, guest, patches, drift):
+def test_a_patch_unloaded_by_hand_is_drift(play, guest, patches, drift):
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     guest.run(OUT.format("cmdline_v1"))
     assert drift() == [("removed-by-hand", "cmdline_v1")]
@@ -91,7 +91,7 @@ def test_a_file_that_the_next_boot_needs_is_missed(play, guest, patches, drift):
 
 
 @pytest.mark.exhaustive
-def test_the_boot_part_is_put_back_unless_somebody_has_disabled_it(play, guest, patches, drift):
+def test_the_boot_service_is_installed_again_unless_an_operator_disabled_it(play, guest, patches, drift):
     accepted = {"src": patches["cmdline_v1"], "state": "accepted"}
     assert play("patch", **accepted).code == 0
     guest.run("systemctl --quiet disable kernel-livepatch.service")

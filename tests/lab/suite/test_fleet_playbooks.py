@@ -69,7 +69,7 @@ def test_status_tells_what_runs_where(fleet, parts, runs, bundle, seen):
          "each reported in its state, nothing changed; exit code 2 for the unreachable one", fleet.kernels)
 
 
-def test_rollback_brings_each_host_back_to_what_it_had(fleet, parts, runs, seen):
+def test_rollback_restores_the_patches_of_each_host(fleet, parts, runs, seen):
     before = fleet.tell(parts.reachable)
     planned = runs.playbook("rollback", "--check")
     assert planned.code == 2, planned.output

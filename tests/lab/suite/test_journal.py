@@ -28,7 +28,7 @@ def full(guest):
     guest.run(f"rm -rf /root/kept; ! mountpoint -q {STORE} || umount {STORE}")
 
 
-def test_a_change_is_in_the_journal_with_who_made_it_and_what_it_came_to(play, guest, patches):
+def test_a_change_is_in_the_journal_with_its_operator_and_its_outcome(play, guest, patches):
     assert play("patch", "--check", src=patches["cmdline_v1"]).result["transaction"] is None
     assert guest.run(f"test -e {JOURNAL} || echo none") == "none\n"
     first = play("patch", src=patches["cmdline_v1"]).result

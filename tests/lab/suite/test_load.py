@@ -114,7 +114,7 @@ def test_builds_of_one_release_are_told_apart_by_the_build_id_of_the_kernel(play
     assert play("patch", src=tmp_path).result["changed"] is False
     guest.clean()
     refused = play("patch", src=tmp_path / "cmdline_v1.ko")
-    assert (refused.code, refused.result["code"]) == (2, "kernel-build-mismatch")
+    assert (refused.code, refused.result["code"]) == (2, "wrong-kernel-build")
     entries["cmdline_v1_rebuilt.ko"] = "11" * 20
     say()
     assert play("patch", src=tmp_path).result["patch"]["state"] == "no_build"
@@ -188,10 +188,13 @@ def test_a_patch_for_a_loaded_module(play, guest, patches):
 
 
 def test_a_patch_for_a_module_that_comes_later(play, guest, patches):
-    outcome = play("patch", src=patches["target_fix"])
+    refused = play("patch", src=patches["target_fix"])
+    assert (refused.code, refused.result["code"]) == (2, "ineffective")
+    outcome = play("patch", src=patches["target_fix"], ignore_findings=["ineffective"])
     assert outcome.code == 0, outcome.output
     assert {found["code"] for found in outcome.result["findings"] if found["level"] != "note"} == {
-        "no-object-loaded", "object-unknown"}
+        "ineffective", "object-unknown"}
+    assert play("patch_verify", name="target_fix").result["code"] == "ineffective"
     assert "object-absent" in [found["code"] for found in outcome.result["findings"]]
     assert outcome.result["patch"]["objects"][0]["patched"] is False
     guest.load(patches["lab_target"])

@@ -80,7 +80,7 @@ def test_info_works_without_root(play, guest):
 
 
 @pytest.mark.exhaustive
-def test_rollback_takes_everything_out_newest_first(play, guest, patches):
+def test_rollback_unloads_every_patch_newest_first(play, guest, patches):
     before = guest.read("/proc/cmdline")
     assert play("patch", src=patches["cmdline_v1"]).code == 0
     guest.load(patches["with_params"])

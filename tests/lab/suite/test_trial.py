@@ -33,7 +33,7 @@ def begin(lab, guest, tmp_path):
 
 
 @pytest.mark.core
-def test_a_trial_ends_by_itself(play, guest, patches, seen):
+def test_a_trial_ends_automatically(play, guest, patches, seen):
     before = guest.read("/proc/cmdline")
     on = play("patch", src=patches["cmdline_v1"], trial=30)
     assert on.code == 0, on.output
@@ -52,7 +52,7 @@ def test_a_trial_ends_by_itself(play, guest, patches, seen):
     seen("a trial not accepted", "removed by the host at the end of the trial")
 
 
-def test_a_host_that_a_patch_cuts_off_comes_back_by_itself(play, guest, beside, patches, seen):
+def test_a_host_cut_off_by_a_patch_reverts_automatically(play, guest, beside, patches, seen):
     # Whether its connection survives until the host is back is up to the timing of TCP.
     cut_off = beside(guest, "patch", src=patches["drop_network"], trial=20, transition_timeout=20)
     while guest.machine.answers():
@@ -124,7 +124,7 @@ def test_a_controller_that_is_killed_mid_transition_is_not_needed(play, begin, h
 
 
 @pytest.mark.exhaustive
-def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, seen):
+def test_a_held_rollback_ends_once_its_task_is_released(play, held, patches, seen):
     held.run(RELEASE)
     assert play("patch", src=patches["holder_fix"], trial=10).code == 0
     held.run(HOLD)
@@ -138,7 +138,7 @@ def test_a_way_back_that_is_held_is_gone_when_it_can_be(play, held, patches, see
 
 
 @pytest.mark.exhaustive
-def test_a_killed_way_back_is_begun_again(play, held, patches, seen):
+def test_a_killed_rollback_begins_again(play, held, patches, seen):
     held.run(RELEASE)
     assert play("patch", src=patches["holder_fix"], trial=10).code == 0
     held.run(HOLD)
@@ -192,7 +192,7 @@ def test_a_trial_leaves_room_for_nothing_else(play, guest, patches):
 
 
 @pytest.mark.exhaustive
-def test_a_trial_that_is_taken_out_is_over(play, guest, patches):
+def test_a_trial_ends_when_its_patch_is_unloaded(play, guest, patches):
     assert play("patch", src=patches["cmdline_v1"], trial=300).code == 0
     assert play("patch", name="cmdline_v1", state="absent").code == 0
     livepatch = assert_whole(guest, play, "patch done", "patch done")

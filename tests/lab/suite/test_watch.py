@@ -94,7 +94,7 @@ def test_a_transition_that_goes_on(play, held, patches):
 @pytest.mark.exhaustive
 def test_a_kernel_that_warns_is_tainted_and_starts_anew(start, patches, seen):
     guest, play = start()
-    on = play("patch", src=patches["warn_soon"], trial=1200)
+    on = play("patch", src=patches["warn_soon"])
     options = {"name": "warn_soon", "baseline": on.result["baseline"]}
     assert play("patch_watch", **options).result["well"]
     guest.read("/proc/execdomains")

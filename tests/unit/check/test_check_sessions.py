@@ -149,6 +149,20 @@ def test_no_session_does_anything_while_environments_are_made(noxfile, tmp_path,
     assert session.started == []
 
 
+@pytest.mark.parametrize(("named", "expected"), [("", ["5.10", "6.1", "6.12", "7.2"]), ("7.2 5.10", ["7.2", "5.10"])])
+def test_each_kernel_has_a_run_and_a_report_of_its_own_also_after_one_that_failed(
+        noxfile, tmp_path, monkeypatch, named, expected):
+    monkeypatch.setenv("KERNELS", named)
+    session = Session("kernels", tmp_path, broken="5.10")
+    with pytest.raises(CommandFailed, match=r"^tests failed on 5\.10$"):
+        noxfile.sessions["kernels"](session)
+    assert [words[words.index("--kernel") + 1] for words in session.started] == expected
+    reported = [word for words in session.started for word in words if str(word).startswith("--junitxml=")]
+    assert len(set(reported)) == len(expected)
+    for words in session.started:
+        assert Path(words[words.index("--cases") + 1]).parent == CHECKOUT / "docs/docsite/rst"
+
+
 def test_a_linter_that_fails_does_not_keep_the_others_from_running(noxfile, tmp_path, run):
     session = Session("lint", tmp_path, broken="yamllint")
     with pytest.raises(CommandFailed, match=r"^yamllint failed$"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab import derived
+from tests.lab.image import Image
 
 HEADER = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x01\x00\x3e\x00" + bytes(44)
 
@@ -50,3 +51,19 @@ def test_a_replacement_has_to_be_found_once():
     with pytest.raises(ValueError, match="license"):
         derived.not_gpl(b"\0license=MIT\0")
     assert derived.not_gpl(b"\0license=GPL\0") == b"\0license=BSD\0"
+
+
+@pytest.mark.parametrize(("config", "made"), [
+    ("CONFIG_MODULES=y\nCONFIG_MODVERSIONS=y\n", {"not_elf", "other_symbol_version"}),
+    ("CONFIG_MODULES=y\n# CONFIG_MODVERSIONS is not set\n", {"not_elf"}),
+])
+def test_a_file_that_the_kernels_build_has_no_part_for_is_not_made(tmp_path, monkeypatch, config, made):
+    tmp_path.joinpath("config").write_text(config)
+    tmp_path.joinpath("cmdline_v1.ko").write_bytes(HEADER)
+    files = {
+        "not_elf": derived.DERIVED["not_elf"],
+        "other_symbol_version": derived.DERIVED["other_symbol_version"]._replace(derive=bytes),
+    }
+    monkeypatch.setattr(derived, "DERIVED", files)
+    derived.make_derived(tmp_path, Image(tmp_path))
+    assert {path.stem for path in tmp_path.glob("*.ko")} == {"cmdline_v1", *made}

@@ -49,3 +49,10 @@ def test_paths_are_in_the_modules_directory(directory):
 
 def test_built_in_module_needs_no_file(directory):
     assert names(directory, "crc32c_generic", "mbcache") == ["mbcache.ko"]
+
+
+def test_the_module_that_some_kernels_have_no_need_for_may_be_missing(directory):
+    directory.joinpath("modules.builtin").write_text("")
+    assert names(directory, "crc32c_generic", "mbcache") == ["mbcache.ko"]
+    with pytest.raises(KeyError, match="virtio_net"):
+        names(directory, "virtio_net")

@@ -31,11 +31,15 @@ class ImageOf(Image):
 
     def __init__(self, release):
         super().__init__(Path("/image"))
+        self.options = {}
         self._of_release = release
 
     @property
     def release(self):
         return self._of_release
+
+    def configured_with(self, option):
+        return self.options.get(option, True)
 
 
 def command(memory=None, incoming=False, disk="/run/lab1.qcow2", release="6.1.0-56-amd64", **more):
@@ -44,6 +48,22 @@ def command(memory=None, incoming=False, disk="/run/lab1.qcow2", release="6.1.0-
 
 def value_of(words, option):
     return words[words.index(option) + 1]
+
+
+def test_a_kernel_that_has_its_drivers_built_in_gets_no_initramfs():
+    image = ImageOf("7.2.12-small")
+    image.initrd = None
+    words = qemu.command(image, Path("/disk"), Path("/console"), 7, None, False)
+    assert "-initrd" not in words
+    assert value_of(command(), "-initrd") == "/image/initrd"
+
+
+def test_a_kernel_without_acpi_gets_a_machine_without_it():
+    image = ImageOf("7.2.12-small")
+    image.options["CONFIG_ACPI"] = False
+    words = qemu.command(image, Path("/disk"), Path("/console"), 7, None, False)
+    assert value_of(words, "-machine").endswith(",acpi=off")
+    assert "acpi" not in value_of(command(), "-machine")
 
 
 def test_emulation_is_asked_for_by_name():

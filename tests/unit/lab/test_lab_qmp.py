@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from tests.lab.errors import LabError
+from tests.lab.patience import Patience
 from tests.lab.qmp import Monitor
 
 GREETING = {"QMP": {"version": {}}}
@@ -103,7 +104,7 @@ def test_event_of_an_earlier_command_does_not_count(qemu):
 def test_condition_that_never_holds_is_given_up(qemu):
     monitor, _requests = qemu()
     with pytest.raises(LabError, match="the state is read") as caught:
-        monitor.wait_until(lambda: False, "the state is read", timeout=0.05)
+        monitor.wait_until(lambda: False, "the state is read", Patience(0, os.getpid()))
     assert caught.value.code == "qemu-timeout"
 
 

@@ -20,9 +20,10 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 class SimulatedMachine:
-    """Boots and never resumes."""
+    """Boots and never resumes: QEMU refuses the state, or with `hangs` the machine says nothing after it."""
 
     started: list[str] = []  # noqa: RUF012
+    hangs = False
 
     def __init__(self, name, *unused):
         self.name = name
@@ -31,10 +32,14 @@ class SimulatedMachine:
         self.started.append(" ".join([self.name, "booted", *kernel_words.split()]))
 
     def resume(self, *unused):
-        raise LabError("migration-failed", "the state is of another QEMU")
+        if not self.hangs:
+            raise LabError("migration-failed", "the state is of another QEMU")
+        self.started.append(f"{self.name} resumed")
 
     def wait_for_ssh(self, timeout):
-        pass
+        if self.started[-1].endswith("resumed"):
+            assert timeout < session.START_TIMEOUT
+            raise LabError("machine-silent", f"sshd of {self.name} did not answer")
 
     def set_identity(self):
         pass
@@ -68,6 +73,13 @@ def test_machines_boot_when_the_saved_state_cannot_be_used(prepared_lab, tmp_pat
     assert SimulatedMachine.started == ["lab1 destroyed", "lab2 destroyed", "lab1 booted", "lab2 booted"]
     assert "the state is of another QEMU" in capsys.readouterr().err
     assert not tmp_path.joinpath("saved-key").exists()
+
+
+def test_a_machine_that_hangs_after_the_saved_state_is_given_up_soon_and_booted(prepared_lab, monkeypatch, capsys):
+    monkeypatch.setattr(SimulatedMachine, "hangs", True)
+    prepared_lab.machines(1)
+    assert SimulatedMachine.started == ["lab1 resumed", "lab1 destroyed", "lab1 booted"]
+    assert "thrown away: sshd of lab1 did not answer" in capsys.readouterr().err
 
 
 def test_unusable_state_is_tried_once(prepared_lab, capsys):

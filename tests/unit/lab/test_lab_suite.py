@@ -13,8 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.kernels import KERNELS
+
 SUITE = Path(__file__).resolve().parents[2] / "lab" / "suite"
 OPTIONS = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+
+sys.path.insert(0, str(SUITE))
+
+from causes import ENOEXEC, FILES, LOADS, STATES, UNREADABLE, Cause, by_name  # noqa: E402
 
 # In place of the machines of the fixture `lab`.
 NO_LAB = """
@@ -70,3 +76,27 @@ def test_the_core_of_the_suite_is_small_and_has_nothing_that_takes_long():
     core = [found for found in marks if "core" in found]
     assert 15 <= len(core) <= 25
     assert not any("exhaustive" in found for found in core)
+
+
+def about(causes, kernel, options=()):
+    """The causes that are about a kernel with these options, by their name."""
+    return {name: [cause for cause in same if not cause.not_about(kernel, options.__contains__)]
+            for name, same in by_name(causes).items()}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_each_cause_has_at_most_one_verdict_of_a_kernel(kernel):
+    for causes in (FILES, STATES, UNREADABLE):
+        found = about(causes, kernel, {"CONFIG_MODVERSIONS"})
+        assert [name for name, same in found.items() if len(same) > 1] == []
+    assert {kernel for cause in (*FILES, *STATES) for kernel in cause.kernels} <= set(KERNELS)
+
+
+def test_a_cause_is_left_out_for_a_kernel_of_another_name_or_without_its_option():
+    old = Cause("fix", "code", "blocker", LOADS, kernels=("5.10",))
+    new = Cause("fix", "code", "blocker", ENOEXEC, kernels=("6.1",), needs="CONFIG_X")
+    assert about([old, new], "5.10") == {"code-fix": [old]}
+    assert about([old, new], "6.1", {"CONFIG_X"}) == {"code-fix": [new]}
+    assert about([old, new], "6.1") == {"code-fix": []}
+    assert new.not_about("6.1", lambda option: False) == "it is built without CONFIG_X"
+    assert new.not_about("5.10", lambda option: True) == "it is about 6.1"

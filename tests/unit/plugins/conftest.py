@@ -16,6 +16,10 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 # As the kernel's own build: these decide where gcc puts what.
 COMMON_FLAGS = ("-O2", "-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-common", "-w")
 X86_FLAGS = ("-mcmodel=kernel",)
+# KBUILD_CFLAGS_MODULE and the like in arch/*/Makefile; these decide how code addresses a variable.
+MACHINE_FLAGS = {
+    "gcc": X86_FLAGS, "aarch64-linux-gnu-gcc": ("-mgeneral-regs-only",),
+    "powerpc64le-linux-gnu-gcc": ("-mcmodel=large",), "s390x-linux-gnu-gcc": ("-fPIC",)}
 
 BuildModule = t.Callable[..., Path]
 
@@ -31,8 +35,7 @@ def build_module(tmp_path_factory: pytest.TempPathFactory) -> BuildModule:
     @functools.cache
     def build(source: str, *flags: str, strip: str | None = None, compiler: str = "gcc") -> Path:
         target = tmp_path_factory.mktemp(source) / f"{source}.ko"
-        machine_flags = X86_FLAGS if compiler == "gcc" else ()
-        command = [compiler, "-c", *COMMON_FLAGS, *machine_flags, *flags, "-o", str(target)]
+        command = [compiler, "-c", *COMMON_FLAGS, *MACHINE_FLAGS[compiler], *flags, "-o", str(target)]
         subprocess.run([*command, str(FIXTURES / f"{source}.c")], check=True)
         if strip:
             subprocess.run(["strip", strip, str(target)], check=True)

@@ -160,3 +160,9 @@ def test_where_no_module_ran_the_last_line_printed_says_why(printed):
 def test_what_is_printed_beside_a_failure_with_a_code_is_left_out():
     failure = {"failed": True, "code": "host-busy", "msg": "Another run goes on.", "module_stderr": "a warning\n"}
     assert SUMMARIZE({"a": failure})["problems"] == {"a": "host-busy: Another run goes on."}
+
+
+def test_hosts_with_other_builds_of_one_release_are_another_cohort():
+    told = {host: dict(answer(), kernel_build_id=build) for host, build in (("a", "0a" * 20), ("b", "0b" * 20))}
+    assert [cohort["title"] for cohort in SUMMARIZE(told)["cohorts"]] == [
+        f"{KERNEL} x86_64, build 0a0a0a0a0a0a", f"{KERNEL} x86_64, build 0b0b0b0b0b0b"]

@@ -40,7 +40,9 @@ def answer(*patches, kernel=KERNEL, **more):
     (answer(patch("enabled"), patch("disabling", "other"), trial=TRIAL), "in_transition"),
     (answer(patch("disabled")), "unpatched"),
     (answer(), "unpatched"),
-    (answer(interface="kpatch"), "unsupported"),
+    (answer(interface="none"), "unsupported"),
+    (answer(patch("enabled"), interface="kpatch"), "enabled"),
+    (answer(patch("enabling"), interface="kgraft"), "in_transition"),
     ({"failed": True, "msg": "bad"}, "unchecked"),
     ({"unreachable": True, "msg": "gone"}, "unreachable"),
     ({}, "no_result"),
@@ -186,7 +188,7 @@ def test_a_host_is_compared_with_the_build_for_its_build_of_the_kernel():
     assert {name: (one["covered"], one["coverage"]) for name, one in hosts.items()} == {
         "a": (True, "covered"), "b": (True, "other_build"), "c": (False, None), "d": (None, None)}
     assert summary["no_build"] == ["c"]
-    assert "  no build for this build of the kernel: c" in summary["lines"]
+    assert f"{KERNEL} x86_64, build 0c: 1 host: 1 accepted; no build for this kernel" in summary["lines"]
     assert "  the build depends on the build-id of the kernel, and it is unknown on d" in summary["lines"]
     builds = [{**build, "sha256": str(number) * 64, "file": "fix.ko", "objects": []}
               for number, build in enumerate(builds)]
@@ -253,3 +255,48 @@ def test_odd_texts_are_shown_without_what_controls_a_terminal(odd):
     lines = SUMMARIZE({"a": odd})["lines"]
     assert all(line.isprintable() for line in lines)
     assert lines[-1].startswith("1 host: 1 ")
+
+
+COVERAGE = {
+    "cves": ["CVE-2026-1111", "CVE-2026-2222"], "effective_kernel": "6.1.0-60-amd64", "expires": None,
+    "not_covered": [{"cve": "CVE-2026-3333", "reason": "it changes data"}]}
+
+
+def test_what_the_patches_cover_is_told_by_hosts_with_the_same_coverage():
+    summary = SUMMARIZE({
+        "a": answer(patch(), coverage=COVERAGE), "b": answer(patch(), coverage=COVERAGE), "c": answer(patch()),
+        "d": answer(patch(), coverage=dict(COVERAGE, cves=["CVE-2026-1111"], not_covered=[], effective_kernel=None))})
+    cohort = summary["cohorts"][0]
+    assert cohort["cves"] == [
+        {"cves": ["CVE-2026-1111"], "hosts": ["d"]},
+        {"cves": ["CVE-2026-1111", "CVE-2026-2222"], "hosts": ["a", "b"]}]
+    assert cohort["not_covered"] == [{"cve": "CVE-2026-3333", "reason": "it changes data", "hosts": ["a", "b"]}]
+    assert cohort["effective_kernels"] == [{"kernel": "6.1.0-60-amd64", "hosts": ["a", "b"]}]
+    assert summary["lines"][2:-1] == [
+        "  effective kernel 6.1.0-60-amd64 on a, b",
+        "  free of CVE-2026-1111 on d", "  free of CVE-2026-1111, CVE-2026-2222 on a, b",
+        "  no live patch closes CVE-2026-3333 on a, b: it changes data"]
+    assert [summary["artifact"]["hosts"][host]["effective_kernel"] for host in "acd"] == ["6.1.0-60-amd64", None, None]
+
+
+@pytest.mark.parametrize("told", [
+    None, 5, [], {}, {"cves": 5, "not_covered": 5, "effective_kernel": 5},
+    {"cves": [5], "not_covered": [5, {"cve": 1}]},
+    {"cves": None, "not_covered": [{"cve": "a"}], "effective_kernel": ""}])
+def test_no_coverage_of_a_host_breaks_it(told):
+    cohort = SUMMARIZE({"a": answer(patch(), coverage=told)})["cohorts"][0]
+    assert (cohort["cves"], cohort["not_covered"], cohort["effective_kernels"]) == ([], [], [])
+
+
+def test_a_coverage_without_control_characters_reaches_the_terminal():
+    told = {
+        "cves": ["a\x1bb"], "not_covered": [{"cve": "c\x1bd", "reason": "e\x1bf"}], "effective_kernel": "g\x1bh"}
+    assert all(line.isprintable() for line in SUMMARIZE({"a": answer(patch(), coverage=told)})["lines"])
+
+
+def test_hosts_with_other_builds_of_one_release_are_another_cohort():
+    told = {host: answer() for host in "ab"}
+    for host, build in (("a", "0a" * 20), ("b", "0b" * 20)):
+        told[host]["livepatch"]["kernel"]["build_id"] = build
+    assert [cohort["title"] for cohort in SUMMARIZE(told)["cohorts"]] == [
+        f"{KERNEL} x86_64, build 0a0a0a0a0a0a", f"{KERNEL} x86_64, build 0b0b0b0b0b0b"]

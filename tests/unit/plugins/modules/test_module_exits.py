@@ -29,7 +29,8 @@ def delivered(tmp_path):
 def test_a_result(kernel, run, delivered):
     code, result = run("patch", src="fix.ko", offer=delivered)
     assert code == 0
-    assert sorted(result) == ["baseline", "blockers", "changed", "diff", "findings", "patch", "transaction"]
+    assert sorted(result) == [
+        "baseline", "blockers", "changed", "diff", "findings", "patch", "transaction", "watch"]
     assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
     assert run("patch", src="fix.ko", offer=delivered)[1]["changed"] is False
 
@@ -109,7 +110,8 @@ def test_a_check_that_finds_a_blocker_returns_everything_with_the_error(kernel, 
     code, result = run("patch_check", check_mode=check_mode, src="fix.ko", offer=FIX.offer())
     assert (code, result["failed"], result["code"], result["compatible"]) == (1, True, "wrong-release", False)
     code, report = run("patch_check", check_mode=check_mode, src="fix.ko", offer=FIX.offer(), report_only=True)
-    assert (code, sorted(report)) == (0, ["arch", "changed", "compatible", "findings", "forecast", "patch", "trial"])
+    assert (code, sorted(report)) == (0, [
+        "arch", "changed", "compatible", "findings", "forecast", "kernel_build_id", "patch", "trial"])
     assert [report[key] == result[key] for key in report] == [True] * len(report)
     assert (report["changed"], kernel.loads, kernel.writes) == (False, [], [])
 
@@ -125,8 +127,9 @@ def test_check_mode_reaches_the_job(kernel, run, delivered):
 def test_what_the_other_modules_return(kernel, run, delivered):
     run("patch", src="fix.ko", offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
-        "accepted", "boot", "changing", "drift", "interface", "journal", "journal_unreadable", "kept", "kernel",
-        "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
+        "accepted", "boot", "changing", "coverage", "drift", "failed_watch", "interface", "journal",
+        "journal_unreadable", "kept",
+        "kernel", "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])

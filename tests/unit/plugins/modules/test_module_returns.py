@@ -7,15 +7,23 @@ to the last key."""
 import pytest
 import yaml
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import write_watch
 from ansible_collections.kernel.livepatch.plugins.modules import patch, patch_check, patch_info, patch_watch
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
 
 RETURN = yaml.safe_load(patch_check.RETURN)
+del RETURN["package"]  # only of a file on the host
 OLD = SimulatedPatch("old", build_id="22" * 20)
+# What a trial's process has seen.
+SEEN = {
+    "looks": 3, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:17:14Z",
+    "health": [{"name": "web", "kind": "command", "ok": 1, "failed": 2, "in_a_row": 2, "message": "It ended."}],
+    "findings": [finding("health-check-failed", "web", name="web", message="It ended.")]}
 EVERY_TASK_HAS = {"changed", "failed", "msg"}
 ALLOWED = {"str": (str,), "bool": (bool,), "int": (int,), "float": (float,), "dict": (dict,), "list": (list,)}
 
@@ -99,15 +107,21 @@ def test_a_journal_and_a_running_change_are_documented(lived_in, run):
 def test_what_the_ledger_tells_is_documented(kernel, run):
     build = {"name": "old", "build_id": OLD.build_id, "sha256": OLD.sha256}
     entry = dict(build, release=kernel.release(), parameters="", transaction="x", since="2026-11-21T09:16:53Z")
+    check = {"name": "web", "kind": "command", "what": ["x"], "timeout": 5}
+    trial = {
+        "transaction": "x", "name": "old", "since": "2026-11-21T09:16:53Z", "seconds": 300, "ends": 310.0,
+        "back_to": [dict(build, parameters="", accepted=True)], "baseline": None,
+        "watch": {"interval": 10, "failures": 2, "kernel_warnings": True, "health_checks": [check]}}
     kernel.put("/proc/sys/kernel/random/boot_id", "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11\n")
     write_ledger(kernel, dict(
         empty_ledger(), boot_id="2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11", accepted=[entry],
         quarantined=[dict(build, why="crashed-on-trial", transaction=None, since="2026-11-21T09:16:53Z")],
-        trial={"transaction": "x", "name": "old", "since": "2026-11-21T09:16:53Z", "seconds": 300, "ends": 310.0,
-               "back_to": [dict(build, parameters="", accepted=True)]}))
+        trial=trial, failed_watch=dict(
+            SEEN, **build, transaction="x", time="2026-11-21T09:16:53Z")))
+    write_watch(kernel, dict(SEEN, transaction="x", since=trial["since"], seen=5.0, kernel_log=3))
     livepatch = run("patch_info")[1]["livepatch"]
-    keys = ("accepted", "boot", "quarantined", "trial", "drift")
-    assert all(livepatch[key] for key in keys)
+    keys = ("accepted", "boot", "quarantined", "trial", "failed_watch", "drift")
+    assert all(livepatch[key] for key in keys) and livepatch["trial"]["watch"]["health"]
     assert undocumented_info(livepatch, keys) == []
 
 
@@ -129,3 +143,15 @@ def test_everything_that_is_told_of_a_watched_host_is_documented(lived_in, run, 
     for result in (held, free):
         told = {key: value for key, value in result.items() if key not in EVERY_TASK_HAS}
         assert list(undocumented(told, yaml.safe_load(patch_watch.RETURN), "")) == []
+
+
+def test_the_verdict_of_an_acceptance_is_documented(kernel, run, tmp_path):
+    fix = SimulatedPatch()
+    path = tmp_path / "fix.ko"
+    path.write_bytes(fix.image)
+    offer = fix.offer(str(path))
+    run("patch", src="fix.ko", offer=offer, state="accepted", watch={"health_checks": [{"command": "true"}]})
+    result = run("patch", src="fix.ko", state="accepted", via_controller={"offer": offer, "fresh": True})[1]
+    assert result["patch"]["state"] == "accepted" and result["watch"]["health"]
+    documented = yaml.safe_load(patch.RETURN)["watch"]["contains"]
+    assert list(undocumented(result["watch"], documented, "")) == []

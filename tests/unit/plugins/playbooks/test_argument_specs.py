@@ -20,8 +20,8 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_t
 
 # Where the variables of each playbook are listed: role and entry point.
 ENTRY_POINTS = {
-    "apply": ("apply", "main"), "build": ("build", "main"),
-    "preflight": ("preflight", "main"), "rollback": ("rollback", "main"),
+    "apply": ("apply", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"),
+    "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
 WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved"}
@@ -85,7 +85,7 @@ def test_the_defaults_of_a_rollout_are_those_that_are_listed():
         name.removeprefix(PREFIX) for name in given} - {"src", "hosts"}
     made = options.rollout_options({"livepatch_src": "x"})
     assert {name: getattr(made, name) for name in without} == {
-        "name": None, "trial": None, "health_checks": (), "report_dir": None}
+        "name": None, "version": None, "trial": None, "health_checks": (), "report_dir": None}
 
 
 def test_the_choices_of_a_rollout_are_those_that_are_listed():
@@ -131,9 +131,11 @@ def test_the_guide_to_a_playbook_names_each_of_its_variables(playbook):
 
 # Each of its own type, as a list or a number, and as a survey has it.
 GIVEN = {
-    "src": ["patches/"], "name": ["fix"], "hosts": ["web*,!web3", ["web1", "web2"]], "state": ["enabled"],
+    "src": ["patches/"], "name": ["fix", "kpatch_*"], "version": ["1.10"],
+    "hosts": ["web*,!web3", ["web1", "web2"]], "state": ["enabled"],
     "soak": [60, "60"], "trial": [900, "900"], "transition_timeout": [30, "30"], "on_stall": ["wait"],
     "health_checks": [[{"unit": "nginx.service"}]], "ignore_findings": [["quarantined"], "quarantined"],
+    "adopt": [True, "true"],
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
     "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],

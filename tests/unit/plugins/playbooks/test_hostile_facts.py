@@ -144,8 +144,10 @@ WRONG = {
     "transition_timeout": ("soon", ("apply", "rollback", "rollout"), "is 'soon'. Give a whole number of seconds from"),
     "on_stall": ("panic", ("apply", "rollback", "rollout"), "is 'panic'. Give reverse, wait or force."),
     "rollback_to": ("orignal", ("rollback",), "is 'orignal'. Give previous, original or the name of a transaction"),
-    "report_dir": (7, ("apply", "rollback", "rollout", "status"), "is 7. Give a directory on the controller."),
-    "name": (["a"], ("apply", "preflight", "rollout", "status"), "is ['a']. Give the name of a patch in the bundle."),
+    # No numbers: ansible-core before 2.19 makes texts of them, which are right.
+    "report_dir": (["reports"], ("apply", "rollback", "rollout", "status"), "is ['reports']. Give a directory on the"),
+    "name": (["a"], ("apply", "preflight", "rollout", "status"), "is ['a']. Give the name of a patch in the bundle"),
+    "version": (["1.1"], ("apply", "preflight", "rollout", "status"), "is ['1.1']. Give the version as a text, in"),
     "fail_on_drift": ("maybe", ("status",), "is 'maybe'. Give true or false.")}
 
 

@@ -112,16 +112,16 @@ def test_cohorts_are_split_by_variables_and_facts_named_as_a_text_or_a_list(pref
 
 
 def test_answers_of_a_survey_that_were_left_empty_mean_the_defaults(preflight):
-    empty = {"livepatch_hosts": "", "livepatch_name": "", "livepatch_cohort_by": ""}
+    empty = dict.fromkeys(("livepatch_hosts", "livepatch_name", "livepatch_version", "livepatch_cohort_by"), "")
     run = preflight({"good": GOOD}, "-v", variables=empty)
     assert run.code == 0
     assert '"called_with": {"report_only": true, "src": "patches"}' in run.output
 
 
 def test_the_options_reach_the_check(preflight):
-    run = preflight({"good": GOOD}, "-v", "--check", variables={"livepatch_name": "fix"})
+    run = preflight({"good": GOOD}, "-v", "--check", variables={"livepatch_name": "fix_*", "livepatch_version": "1.10"})
     assert run.code == 0
-    assert '"called_with": {"name": "fix", "report_only": true, "src": "patches"}' in run.output
+    assert '"called_with": {"name": "fix_*", "report_only": true, "src": "patches", "version": "1.10"}' in run.output
 
 
 def test_the_implicit_localhost_is_a_host_too(preflight):

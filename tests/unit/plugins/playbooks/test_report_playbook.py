@@ -141,7 +141,8 @@ def test_the_role_reports_a_status_out_of_results(play, reports, tmp_path, build
     assert run.code == 0, run.output
     record = json.loads(reports()[".json"])
     assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "no_result"}
-    assert record["options"] == {"src": "fix.ko", "name": None, "cohort_by": ["rack"], "fail_on_drift": True}
+    assert record["options"] == {
+        "src": "fix.ko", "name": None, "version": None, "cohort_by": ["rack"], "fail_on_drift": True}
     assert [patch["name"] for patch in record["patches"]] == ["fix"]
 
 

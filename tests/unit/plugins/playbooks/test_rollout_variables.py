@@ -45,7 +45,24 @@ def test_every_step_goes_by_the_values_as_the_first_one_has_read_them(rollout, a
 def test_what_is_not_given_is_not_given_to_the_hosts(rollout, arguments):
     run = rollout({"web1": {}}, livepatch_name="")
     assert run.code == 0, run.output
-    assert ["name" in arguments(step)["web1"] for step in ("check", "load")] == [False, False]
+    assert [{"name", "version"} & set(arguments(step)["web1"]) for step in ("check", "load")] == [set(), set()]
+
+
+def test_a_pattern_and_a_version_choose_the_patch_on_each_host(rollout, arguments, tmp_path):
+    (tmp_path / "bundle.yml").write_text("patches: {fix.ko: {version: '1.10'}}")
+    run = rollout({"web1": {}}, livepatch_name="f*", livepatch_version="1.10")
+    assert run.code == 0, run.output
+    assert [(arguments(step)["web1"]["name"], arguments(step)["web1"]["version"]) for step in ("check", "load")] == [
+        ("f*", "1.10")] * 2
+    # What was loaded is accepted, by its own name.
+    assert [arguments("keep")["web1"][key] for key in ("name", "version")] == ["fix", "1.10"]
+
+
+def test_a_version_that_the_bundle_lacks_ends_the_rollout_before_it_asks_a_host(rollout, tmp_path):
+    run = rollout(["web1"], livepatch_version="2.0")
+    assert run.code == 2, run.output
+    assert "has no version 2.0. Correct the version. It has: fix." in run.output
+    assert not (tmp_path / "calls.jsonl").exists()
 
 
 @pytest.mark.parametrize("flags", [(), ("--check",)])

@@ -122,7 +122,8 @@ def test_cohorts_are_split_by_variables(status):
 
 def test_answers_of_a_survey_that_were_left_empty_mean_the_defaults(status):
     empty = dict.fromkeys((
-        "livepatch_hosts", "livepatch_src", "livepatch_name", "livepatch_cohort_by", "livepatch_fail_on_drift"), "")
+        "livepatch_hosts", "livepatch_src", "livepatch_name", "livepatch_version", "livepatch_cohort_by",
+        "livepatch_fail_on_drift"), "")
     run = status({"kept": ALL["kept"]}, variables=empty)
     assert (run.code, run.lines[-1]) == (0, "1 host: 1 accepted")
 
@@ -148,6 +149,22 @@ def test_a_source_tells_who_has_no_build_and_who_does_not_run_it(status, build_m
     assert covered == {"kept": True, "idle": True, "bare": False}
     coverage = {host: facts["coverage"] for host, facts in run.stats["livepatch_status"]["hosts"].items()}
     assert coverage == {"kept": "unproven", "idle": "missing", "bare": None}
+
+
+def test_a_pattern_and_a_version_tell_what_to_compare_with(status, build_module, tmp_path):
+    (tmp_path / "patches").mkdir()
+    for name in ("fix_old", "fix_new"):
+        build = build_module("source_simple", f'-DNAME="{name}"')
+        (tmp_path / "patches" / f"{name}.ko").write_bytes(build.read_bytes())
+    (tmp_path / "patches" / "bundle.yml").write_text(
+        "patches: {fix_old: {version: '1.9'}, fix_new: {version: '1.10'}}")
+    variables = {"livepatch_src": "patches", "livepatch_name": "fix-*"}
+    run = status({"idle": answer()}, variables={**variables, "livepatch_version": "1.9"})
+    assert [line for line in run.lines if "there is a build" in line] == [
+        "  not enabled, although there is a build: fix_old on idle"]
+    run = status({"idle": answer()}, variables={**variables, "livepatch_version": "2.0"})
+    assert run.code == 2
+    assert "has no version 2.0. Correct the version. It has: fix_new 1.10, fix_old 1.9." in run.output
 
 
 def test_a_source_that_is_not_there_is_named(status):

@@ -61,6 +61,7 @@ def test_an_enabled_patch_is_told_in_full(apply):
     seconds = result["patch"].pop("transition_seconds")
     assert result["transaction"].startswith("20261121T091653.250000Z-")
     assert 0.5 <= seconds < 0.6
+    assert result.pop("watch") is None
     assert result == {
         "changed": True,
         "transaction": result["transaction"],

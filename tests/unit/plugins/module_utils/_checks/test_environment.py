@@ -6,7 +6,14 @@
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import TOOLS, other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
+    V1,
+    V2,
+    accept,
+    stack,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -129,13 +136,37 @@ def test_kpatch_service_is_at_work_only_where_it_would_load_something(kernel, fi
 
 
 def test_a_tool_at_work_is_a_warning_and_one_that_is_only_installed_a_note(kernel, apply):
-    put(kernel, SIGHTS["KernelCare"][1])
+    put(kernel, SIGHTS["Canonical Livepatch"][1])
     put(kernel, SIGHTS["kpatch.service"][0])
     findings = apply(SimulatedPatch())["findings"]
     assert [(found["code"], found["level"], found["subject"]) for found in findings] == [
-        ("other-tool-present", "note", "kpatch.service"), ("other-tool-active", "warning", "KernelCare")]
+        ("other-tool-present", "note", "kpatch.service"), ("other-tool-active", "warning", "Canonical Livepatch")]
     assert [found["message"] for found in findings] == [
         "kpatch.service is installed on this host and not active. When it is active, at each boot it loads every "
         "patch below /var/lib/kpatch for the running kernel.",
-        "KernelCare is active on this host: it patches functions with its own mechanism, unseen by the kernel's "
-        "interface and by this collection. Make sure that only one tool patches its kernel."]
+        "Canonical Livepatch is active on this host: it loads its vendor's patches automatically, at any time. Make "
+        "sure that only one tool patches its kernel."]
+
+
+@pytest.mark.parametrize("name, command", [
+    ("KernelCare", "kcarectl --unload"), ("Ksplice", "ksplice kernel remove --all or uptrack-remove --all")])
+def test_a_tool_with_a_mechanism_of_its_own_at_work_refuses_a_load(kernel, apply, name, command):
+    put(kernel, SIGHTS[name][0])
+    assert [found["code"] for found in apply(SimulatedPatch("fix"))["findings"]] == ["other-tool-present"]
+    put(kernel, SIGHTS[name][1])
+    with pytest.raises(LivepatchError, match=f"Remove its patches with {command} and keep") as caught:
+        apply(SimulatedPatch("second"))
+    assert caught.value.code == "other-mechanism-active"
+    assert [loaded[0] for loaded in kernel.loads] == ["fix"]
+    assert apply(SimulatedPatch("fix"))["changed"] is False  # it is loaded already
+    apply(SimulatedPatch("second"), ignore_findings=["other-mechanism-active"])
+    assert [loaded[0] for loaded in kernel.loads] == ["fix", "second"]
+
+
+def test_a_mechanism_at_work_stops_no_revert(kernel, apply, interface):
+    accept(apply, V1)
+    apply(V2, trial=60)
+    put(kernel, SIGHTS["KernelCare"][1])
+    kernel.sleep(100)
+    end_trial(kernel)
+    assert stack(kernel, interface) == ["v1"]

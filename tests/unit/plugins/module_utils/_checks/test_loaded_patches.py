@@ -9,6 +9,12 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.loaded_patches import CHECKS
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
+    BOOT_ID,
+    accept,
+    failure,
+    reboot,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -189,3 +195,55 @@ def test_without_another_patch_it_does_not_matter_what_would_be_replaced(find):
 def test_a_file_for_another_kernel_is_not_compared_with_the_patches_of_this_one(enabled, find):
     enabled(foreign=True, objects=BOTH)
     assert find(SimulatedPatch(replace=True, release="5.10.0")) == []
+
+
+OLDER = ("older-version", "blocker")
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_an_older_version_than_the_enabled_one_is_a_blocker_that_can_be_ignored(kernel, apply, find, replace):
+    new = SimulatedPatch("fix_2", build_id=OTHER_ID, replace=True)
+    old = SimulatedPatch("fix_1", replace=replace)
+    apply(new)
+    told = [entry for entry in find(old) if entry["code"] == "older-version"]
+    assert summary(told) == [OLDER]
+    assert told[0]["message"].startswith("fix_1.ko holds fix_1, and the later fix_2 is enabled on this host.")
+    assert OLDER not in summary(find(SimulatedPatch("fix_3", replace=True)))
+    assert OLDER not in summary(find(SimulatedPatch("other_1", replace=True)))
+    assert failure(apply, old).code == "older-version"
+    assert apply(old, ignore_findings=["older-version"])["patch"]["state"] == "enabled"
+
+
+def test_a_number_in_a_name_says_nothing_of_a_patch_beside_it(apply, find):
+    """Neither replaces the other, and they have no function in common: the numbers may be those of two fixes."""
+    apply(SimulatedPatch("fix_2", build_id=OTHER_ID))
+    beside = {"objects": {"vmlinux": ["one"]}}
+    assert OLDER not in summary(find(SimulatedPatch("fix_1", **beside)))
+    assert OLDER in summary(find(SimulatedPatch("fix_1", replace=True, **beside)))
+    assert OLDER in summary(find(SimulatedPatch("fix_1", replace=None, **beside)))
+
+
+def test_the_versions_of_the_bundle_and_of_the_file_decide(kernel, apply, find):
+    apply(SimulatedPatch("fix_1", build_id=OTHER_ID, version="1.0", metadata={"version": "1.10"}))
+    assert OLDER in summary(find(SimulatedPatch("fix_2", version="1.9")))
+    assert OLDER not in summary(find(SimulatedPatch("fix_2", version="1.9", metadata={"version": "1.11"})))
+
+
+def test_an_older_version_than_a_foreign_patch_is_found_by_what_the_kernel_shows(kernel, enabled, find):
+    enabled(foreign=True)
+    kernel.put("/sys/module/old/version", "2.0\n")
+    assert OLDER in summary(find(SimulatedPatch("old_1", version="1.0", objects={"vmlinux": ["one"]})))
+    assert OLDER not in summary(find(SimulatedPatch("old_1", version="2.1", objects={"vmlinux": ["one"]})))
+
+
+def test_an_older_version_than_an_accepted_one_is_a_blocker(kernel, apply, find):
+    """The accepted build is not enabled, and the older one has its name."""
+    kernel.put(BOOT_ID, "boot-1\n")
+    accept(apply, SimulatedPatch(build_id=OTHER_ID, version="1.10"))
+    reboot(kernel)
+    told = [entry for entry in find(SimulatedPatch(version="1.9")) if entry["code"] == "older-version"]
+    assert summary(told) == [OLDER]
+    assert "the later fix 1.10 is accepted on this host" in told[0]["message"]
+    assert OLDER not in summary(find(SimulatedPatch(version="1.11")))
+    apply(name="fix", state="absent")
+    assert OLDER not in summary(find(SimulatedPatch(version="1.9")))

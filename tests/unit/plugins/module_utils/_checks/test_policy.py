@@ -177,6 +177,7 @@ def test_type_information_is_told_where_the_kernel_is_strict_about_it(kernel, ap
     kernel.put(place, gzip.compress(content) if place.endswith(".gz") else content)
     assert codes(apply, btf=True) == expected
     assert codes(apply, btf=False) == []
+    assert codes(apply, btf=True, btf_base=True) == []
 
 
 def test_the_running_kernel_s_own_configuration_comes_before_a_file(kernel, apply):

@@ -17,9 +17,10 @@ NOTE = ("object-absent", "note", "The module target is not loaded, so fix change
 
 
 ABSENT = (
-    "no-object-loaded", "warning",
-    "fix patches only modules that are not loaded (target), so it changes nothing at the moment. Make sure that it is "
-    "meant for this host.")
+    "ineffective", "blocker",
+    "fix patches only modules that are not loaded (target), so none of its functions is in effect. Make sure that it "
+    "is meant for this host, and load such a module. To load the patch for a module that comes later, name this code "
+    "in ignore_findings.")
 OWN = ("intree=Y",)
 
 

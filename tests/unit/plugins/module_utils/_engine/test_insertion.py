@@ -9,10 +9,21 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.insertion import MOST_ATTEMPTS
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
+    BOOT_ID,
+    V1,
+    V2,
+    accept,
+    reboot,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
+
+DUPLICATE = "sysfs: cannot create duplicate filename '/kernel/livepatch/fix/vmlinux/one,1'"
 
 
 @pytest.fixture
@@ -50,7 +61,22 @@ def test_the_time_of_the_attempts_is_not_the_transition_s(kernel, apply, busy):
     assert apply(SimulatedPatch())["patch"]["transition_seconds"] < 1.0
 
 
+def test_a_rollback_and_a_boot_try_again_too(kernel, interface, apply, busy):
+    kernel.put(BOOT_ID, "boot-1\n")
+    accept(apply, V1)
+    apply(V2)
+    calls = busy("EBUSY", 2)
+    roll_back(kernel, "previous", 90, "reverse")
+    assert (interface.state("v1"), len(calls)) == ("enabled", 3)
+    reboot(kernel)
+    calls.clear()
+    boot(kernel)
+    assert (interface.state("v1"), len(calls)) == ("enabled", 3)
+
+
 @pytest.mark.parametrize("name, lines, code", [
+    ("EEXIST", [DUPLICATE], "duplicate-function"),
+    ("EBUSY", [DUPLICATE], "duplicate-function"),  # since 7.2, as every EEXIST of an init function
     ("EBUSY", ["livepatch: failed to register ftrace handler for function 'one' (-16)"], "ftrace-busy"),
     ("EBUSY", ["livepatch: pre-patch callback failed for object 'vmlinux'"], "callback-refused"),
     ("ENOMEM", [], "no-memory"), ("EEXIST", [], "name-loaded"), ("EINVAL", [], "load-refused"),

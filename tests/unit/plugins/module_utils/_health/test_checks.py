@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Health checks: programs that are really run, units of a simulated systemd, and addresses of a server in this test."""
 
+import base64
 import gc
 import os
 import socket
@@ -123,6 +124,7 @@ def test_a_host_without_systemd(kernel):
 # Addresses
 
 SLOW_BYTES = 600
+LOGINS = {}  # what the server was last sent as a login, by path
 
 
 class Server(BaseHTTPRequestHandler):
@@ -140,10 +142,11 @@ class Server(BaseHTTPRequestHandler):
         if self.path == "/nonsense":
             self.wfile.write(b"\x00\xff\n")
             return
-        status = {"/well": 200, "/moved": 302, "/busy": 503}.get(self.path, 404)
+        status = {"/well": 200, "/moved": 302, "/elsewhere": 302, "/busy": 503}.get(self.path, 404)
+        LOGINS[self.path] = self.headers.get("Authorization")
         self.send_response(status)
         if status == 302:
-            self.send_header("Location", "/well")
+            self.send_header("Location", "/well" if self.path == "/moved" else "file:///etc/passwd")
         self.end_headers()
 
     def log_message(self, *_words):
@@ -166,11 +169,20 @@ def address():
     ("/busy", False, "The server answers 503 Service Unavailable."),
     ("/nowhere", False, "The server answers 404 Not Found."),
     ("/nonsense", False, ""),
+    ("/elsewhere", False, "The server answers 302"),
+    ("/well#part", True, "The server answers 200 OK."),
 ])
 def test_an_address(address, path, ok, message):
     result = really(url=address + path)
     assert result[0] is ok
     assert result[1].startswith(message) and result[1]
+
+
+def test_a_login_is_sent_to_the_first_server_alone(address):
+    with_login = address.replace("http://", "http://alice:p%40ss@")
+    assert really(url=f"{with_login}/moved")[0] is True
+    assert LOGINS["/moved"] == "Basic " + base64.b64encode(b"alice:p@ss").decode()
+    assert LOGINS["/well"] is None
 
 
 def test_no_proxy_is_asked(address, monkeypatch):

@@ -30,7 +30,7 @@ def test_a_command_has_a_clean_environment_and_tells_all_it_says(monkeypatch):
     monkeypatch.setenv("LD_PRELOAD_OF_SOMEBODY", "x")
     status, said = Host().run(python(SELF, "$HOME; echo *"), 30)
     assert status == 3
-    environment = "[('LC_ALL', 'C'), ('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')]"
+    environment = "[('LC_ALL', 'C'), ('PATH', '/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin')]"
     assert sorted(said.split("\n")) == sorted([f"{environment} / True '' ['$HOME; echo *']", "[0, 1, 2]"])
 
 
@@ -75,3 +75,78 @@ def test_a_process_is_told_from_a_later_one_of_the_same_number(kernel):
     assert process_identity(kernel, 4711) == {"pid": 4711, "started": 12346}
     kernel.put("/proc/4711/stat", kernel.read("/proc/4711/stat").replace("3) S ", "3) Z "))
     assert process_identity(kernel, 4711) == process_identity(kernel, 4712) == {}
+
+
+# Children
+
+def ended(child):
+    return poll_until(Host(), child.poll, 60)
+
+
+def gone(child):
+    return poll_until(Host(), child.reap, 60)
+
+
+def test_a_child_gives_the_value_of_its_function_and_leaves_nothing():
+    before = len(os.listdir("/proc/self/fd"))
+    child = Host().start_child(lambda: {"pid": os.getpid(), "group": os.getpgid(0)})
+    assert ended(child)
+    assert child.value() == {"pid": child.pid, "group": child.pid}
+    child.close()
+    assert gone(child)
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("function", [lambda: 1 / 0, lambda: sys.exit(0), object, lambda: os._exit(3)])
+def test_a_child_that_fails_has_no_value_and_says_nothing(capfd, function):
+    child = Host().start_child(function)
+    assert ended(child) and child.value() is None
+    child.close()
+    assert gone(child)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_child_is_killed_with_the_commands_that_it_runs(tmp_path):
+    """The command's own child writes into the pipe if it lives on; the pipe ends when all of them are gone."""
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    host = Host()
+    child = host.start_child(lambda: host.run(
+        ["/bin/sh", "-c", f"exec >{pipe}; echo begun; (sleep 600; echo alive) & sleep 600"], 600))
+    os.set_blocking(reader, True)
+    while not os.read(reader, 100):  # nobody has opened it to write yet
+        pass
+    assert child.poll() is False
+    child.kill()
+    assert gone(child)
+    assert os.read(reader, 100) == b""
+    os.close(reader)
+    assert host.run(["/bin/sh", "-c", "exit 3"], 60) == (3, "")  # this process still gives commands their own session
+
+
+def test_a_child_whose_parent_does_not_kill_it_ends_by_itself_with_its_group(tmp_path):
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    host = Host()
+    child = host.start_child(lambda: host.run(["/bin/sh", "-c", f"exec >{pipe}; sleep 600 & sleep 600"], 3))
+    assert ended(child) and child.value() is None
+    child.close()
+    assert gone(child)
+    os.set_blocking(reader, True)
+    assert os.read(reader, 100) == b""  # whoever could write is gone
+    os.close(reader)
+
+
+def test_a_child_is_waited_for_no_longer_than_it_runs_nor_than_was_asked():
+    host = Host()
+    child = host.start_child(lambda: "done")
+    while not child.poll():
+        host.wait_readable([child], 60)
+    assert child.value() == "done"
+    child.close()
+    gone(child)
+    host.wait_readable([], 0.001)

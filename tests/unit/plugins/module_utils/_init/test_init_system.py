@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import PID
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
+    LOST_UNIT_FILE,
     UNIT,
     UNIT_FILE,
     WANTED,
@@ -129,13 +130,14 @@ def test_the_proof_is_a_timer_that_nobody_waits_for(kernel, systemd):
 
 def test_the_boot_part_is_installed_enabled_and_started_once(kernel, systemd):
     assert boot_service_status(kernel) == {
-        "init": "systemd", "installed": False, "enabled": False, "switched_off": False}
+        "init": "systemd", "installed": False, "enabled": False, "obstacle": None, "switched_off": False}
     assert install_boot_service(kernel, PROGRAM)
     assert systemd.asked() == ["daemon-reload", "show", "start", "show"]
     assert os.readlink(kernel.path(WANTED)) == UNIT_FILE
     assert stat.S_IMODE(os.stat(kernel.path(UNIT_FILE)).st_mode) == 0o644
     assert UNIT in systemd.units
-    assert boot_service_status(kernel) == {"init": "systemd", "installed": True, "enabled": True, "switched_off": False}
+    assert boot_service_status(kernel) == {
+        "init": "systemd", "installed": True, "enabled": True, "obstacle": None, "switched_off": False}
     kernel.commands.clear()
     assert install_boot_service(kernel, PROGRAM)
     assert set(systemd.asked()) == {"show"}
@@ -177,6 +179,67 @@ def test_a_masked_unit_is_left_alone(kernel, systemd):
     assert os.readlink(kernel.path(UNIT_FILE)) == "/dev/null"
     assert kernel.commands == []
     assert not boot_service_status(kernel)["installed"]
+
+
+def nix(kernel):
+    """/etc/systemd/system is a link into the store, as on NixOS, where systemd's programs are elsewhere too."""
+    os.makedirs(kernel.path("/nix/store/0c4-units"))
+    os.makedirs(kernel.path("/etc/systemd"))
+    os.symlink("../../nix/store/0c4-units", kernel.path("/etc/systemd/system"))
+    for program in ("systemctl", "systemd-run"):
+        os.unlink(kernel.path(f"/usr/bin/{program}"))
+        kernel.put(f"/run/current-system/sw/bin/{program}", "")
+
+
+def image(kernel):
+    """/etc is a part of a read-only image."""
+    kernel.is_read_only = lambda path: path.startswith("/etc/")
+
+
+@pytest.mark.parametrize("kind", [nix, image])
+def test_where_etc_cannot_be_written_the_unit_is_in_run(kernel, systemd, kind):
+    kind(kernel)
+    assert install_boot_service(kernel, PROGRAM)
+    assert kernel.read(LOST_UNIT_FILE).count(" ".join(PROGRAM)) == 2
+    assert UNIT in systemd.units
+    assert not kernel.exists(UNIT_FILE) and not os.path.lexists(kernel.path(WANTED))
+    status = boot_service_status(kernel)
+    assert (status["installed"], status["enabled"]) == (True, False)
+    assert status["obstacle"] == (
+        f"the unit is {LOST_UNIT_FILE}, and /etc/systemd/system cannot be written on this host, so a reboot loses the "
+        "unit. After each boot, set them to state accepted again")
+    kernel.commands.clear()
+    assert install_boot_service(kernel, PROGRAM, enable=True)
+    assert set(systemd.asked()) == {"show"}
+    arm(kernel, ID, END)
+    assert armed(kernel, ID)
+
+
+def test_a_unit_that_is_in_etc_already_stays_the_unit(kernel, systemd):
+    """As where an operator mounts /etc writable for a change."""
+    install_boot_service(kernel, PROGRAM)
+    image(kernel)
+    assert install_boot_service(kernel, PROGRAM)
+    status = boot_service_status(kernel)
+    assert (status["enabled"], status["obstacle"]) == (True, None)
+
+
+@pytest.mark.parametrize("path, why", [
+    ("/etc", "the unit is /etc/systemd/system/kernel-livepatch.service, and this file system is in memory (tmpfs)"),
+    ("/var", "this host keeps them in /var/lib/kernel-livepatch, and this file system is in memory (tmpfs)"),
+    ("/srv", None)])
+def test_what_a_reboot_loses_is_an_obstacle(kernel, systemd, path, why):
+    kernel.put("/proc/self/mountinfo", f"1 1 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:9 / {path} rw - tmpfs tmpfs rw\n")
+    assert install_boot_service(kernel, PROGRAM)
+    obstacle = boot_service_status(kernel)["obstacle"]
+    assert obstacle is None if why is None else obstacle.startswith(why)
+
+
+def test_a_unit_that_is_masked_for_this_boot_is_left_alone(kernel, systemd):
+    os.symlink("/dev/null", kernel.path(LOST_UNIT_FILE))
+    assert not install_boot_service(kernel, PROGRAM)
+    assert boot_service_status(kernel)["obstacle"].startswith("the unit kernel-livepatch.service is masked")
+    assert kernel.commands == []
 
 
 def test_a_unit_whose_condition_does_not_hold_watches_nothing(kernel, systemd):
@@ -283,7 +346,8 @@ def test_a_boot_part_that_cannot_be_written_is_told(kernel, systemd):
 def test_the_switch_is_a_word_of_the_kernels_command_line(kernel, line, expected):
     kernel.put("/proc/cmdline", f"{line}\n")
     assert boot_service_status(kernel) == {
-        "init": "none", "installed": False, "enabled": False, "switched_off": expected}
+        "init": "none", "installed": False, "enabled": False, "switched_off": expected,
+        "obstacle": "this host has no systemd. After each boot, set them to state accepted again"}
 
 
 def test_without_systemd_a_trial_has_a_process_of_its_own(host):

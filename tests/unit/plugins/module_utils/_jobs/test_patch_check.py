@@ -22,7 +22,8 @@ NOTHING = {"replaces": [], "rollback": {"possible": None, "to": [], "reasons": [
 @pytest.fixture
 def judge(kernel):
     """judge(patch): what the module `patch_check` does, without the file."""
-    return lambda patch=FIX, report_only=True, name=None: check_host(kernel, patch.offer(), name, report_only)
+    return lambda patch=FIX, report_only=True, name=None: check_host(
+        kernel, patch.offer(), name, report_only=report_only)
 
 
 def blockers(result):
@@ -56,7 +57,8 @@ def test_a_blocker_fails_with_everything_in_the_result(judge):
     assert error.code == "not-a-livepatch"
     assert error.message.endswith("(1 more in findings.)")
     assert blockers(error.details) == ["not-a-livepatch", "wrong-release"]
-    assert sorted(error.details) == ["arch", "changed", "compatible", "findings", "forecast", "patch", "trial"]
+    assert sorted(error.details) == [
+        "arch", "changed", "compatible", "findings", "forecast", "kernel_build_id", "patch", "trial"]
     assert (error.details["compatible"], error.details["changed"]) == (False, False)
 
 

@@ -9,11 +9,15 @@ import shutil
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import NO_SYSTEMD
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.modules.test_module_returns import undocumented_info
 
 FIX = SimulatedPatch()
+NO_COVERAGE = {"cves": [], "not_covered": [], "effective_kernel": None, "expires": None}
 
 
 def test_a_kernel_without_patches(kernel):
@@ -22,22 +26,21 @@ def test_a_kernel_without_patches(kernel):
     assert inventory == {
         "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
         "changing": None, "journal": [], "journal_unreadable": 0, "accepted": [], "quarantined": [], "trial": None,
-        "drift": [],
-        "boot": {"installed": False, "enabled": False, "switched_off": False, "init": "none", "patches": []}}
+        "drift": [], "coverage": NO_COVERAGE, "boot": dict(NO_SYSTEMD, patches=[])}
 
 
 def test_a_patch_with_its_module(kernel, apply):
     apply(FIX)
     inventory = host_inventory(kernel)
     assert inventory["patches"] == [{
-        "name": "fix", "state": "enabled", "replace": None, "stack_order": None, "build_id": "aa" * 20, "taint": "OEK",
-        "refcnt": 1,
+        "name": "fix", "state": "enabled", "replace": None, "replace_set": None, "stack_order": None,
+        "build_id": "aa" * 20, "taint": "OEK", "refcnt": 1, "version": None, "metadata": None,
         "objects": [{
             "name": "vmlinux", "patched": True, "functions": [{"name": "cmdline_proc_show", "sympos": 1}]}],
     }]
     assert inventory["kept"] == [{
         "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": FIX.sha256, "build_id": "aa" * 20,
-        "size": len(FIX.image)}]
+        "size": len(FIX.image), "version": None}]
     assert (inventory["transition"], inventory["leftovers"]) == (None, [])
 
 
@@ -119,3 +122,78 @@ def test_a_kernel_with_another_interface_or_none_is_no_failure(kernel, directory
     inventory = host_inventory(kernel)
     assert inventory["interface"] == directory
     assert inventory["patches"] == []
+
+
+OLD = SimulatedPatch("old", build_id="22" * 20, objects={"vmlinux": ["one"]}, version="0.9", metadata={
+    "cves": ["CVE-2026-1111", "CVE-2026-2222"], "not_covered": [
+        {"cve": "CVE-2026-3333", "reason": "later"}, {"cve": "CVE-2026-4444", "reason": "it changes data"}],
+    "expires": "2027-03-01", "effective_kernel": "6.1.0-57-amd64", "summary": None, "advisory": None,
+    "kernel_build_id": None, "version": None})
+NEW = SimulatedPatch("new", build_id="33" * 20, objects={"vmlinux": ["other"]}, metadata={
+    "cves": ["CVE-2026-3333"], "version": "1.0", "expires": "2027-02-01", "effective_kernel": "6.1.0-60-amd64"})
+
+
+def test_any_controller_learns_what_the_enabled_patches_cover(kernel, apply):
+    apply(OLD)
+    apply(NEW)
+    inventory = host_inventory(kernel)
+    assert inventory["coverage"] == {
+        "cves": ["CVE-2026-1111", "CVE-2026-2222", "CVE-2026-3333"],
+        "not_covered": [{"cve": "CVE-2026-4444", "reason": "it changes data"}],
+        "effective_kernel": "6.1.0-60-amd64", "expires": "2027-02-01"}
+    assert [patch["version"] for patch in inventory["patches"]] == ["0.9", "1.0"]
+    assert inventory["patches"][0]["metadata"] == OLD.description["metadata"]
+    assert inventory["patches"][1]["metadata"] == dict(
+        dict.fromkeys(OLD.description["metadata"]), **NEW.description["metadata"], not_covered=[])
+    assert [kept["version"] for kept in sorted(inventory["kept"], key=lambda one: one["name"])] == ["1.0", "0.9"]
+    assert undocumented_info(inventory, ("coverage", "patches", "kept")) == []
+    apply(name="new", state="absent")
+    assert host_inventory(kernel)["coverage"]["effective_kernel"] == "6.1.0-57-amd64"
+
+
+def test_a_patch_that_is_not_in_effect_covers_nothing(kernel, apply):
+    later = SimulatedPatch(objects={"target": ["three"]}, metadata={"cves": ["CVE-2026-1111"]})
+    apply(later, ignore_findings=["ineffective"])
+    assert host_inventory(kernel)["coverage"] == NO_COVERAGE
+    kernel.put("/sys/kernel/livepatch/fix/target/patched", "1\n")
+    assert host_inventory(kernel)["coverage"]["cves"] == ["CVE-2026-1111"]
+    apply(name="fix", state="disabled")
+    assert host_inventory(kernel)["coverage"] == NO_COVERAGE
+
+
+def test_a_user_who_may_not_read_the_store_is_told_no_coverage(kernel, apply, monkeypatch):
+    apply(OLD)
+    monkeypatch.setattr(Store, "is_readable", lambda store: False)
+    assert host_inventory(kernel)["coverage"] is None
+
+
+def test_a_patch_of_another_tool_has_the_version_of_its_module(kernel, apply):
+    apply(FIX)
+    shutil.rmtree(kernel.path("/var/lib/kernel-livepatch"))
+    kernel.put("/sys/module/fix/version", "3.1\n")
+    assert [(patch["version"], patch["metadata"]) for patch in host_inventory(kernel)["patches"]] == [("3.1", None)]
+
+
+@pytest.mark.parametrize("expires, codes", [
+    ("2026-11-21", []), ("2026-11-20", ["patch-expired"]), (None, []), ("2025-12-31", ["patch-expired"])])
+def test_a_patch_after_its_last_day_is_drift(kernel, apply, expires, codes):
+    """The simulated clock begins on 2026-11-21."""
+    apply(SimulatedPatch(metadata={"expires": expires}))
+    drift = [found for found in host_inventory(kernel)["drift"] if found["code"] == "patch-expired"]
+    assert [found["code"] for found in drift] == codes
+    assert all(found["level"] == "warning" and expires in found["message"] for found in drift)
+
+
+def test_what_the_bundle_says_later_reaches_the_host_also_for_an_enabled_patch(kernel, apply):
+    apply(FIX)
+    later = SimulatedPatch(metadata={"cves": ["CVE-2026-1111"]})
+    assert apply(later, check_mode=True)["changed"] is True
+    assert host_inventory(kernel)["coverage"] == NO_COVERAGE
+    assert apply(later)["changed"] is True
+    assert host_inventory(kernel)["coverage"]["cves"] == ["CVE-2026-1111"]
+    assert apply(later)["changed"] is False
+    assert apply(FIX)["changed"] is False  # a file without an entry says nothing
+    assert host_inventory(kernel)["coverage"]["cves"] == ["CVE-2026-1111"]
+    bundle = dict(FIX.offer(), kind="bundle")
+    assert apply(offer=bundle)["changed"] is True
+    assert host_inventory(kernel)["coverage"] == NO_COVERAGE

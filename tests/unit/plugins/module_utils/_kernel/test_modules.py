@@ -11,7 +11,6 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     loaded_module,
-    module_name,
     remove_module,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -27,7 +26,7 @@ def test_a_module_as_the_kernel_shows_it(kernel):
     kernel.plain_module("fix", taint="OEK", refcnt=2)
     kernel.put("/sys/module/fix/holders/user", "")
     assert loaded_module(kernel, "fix") == {
-        "state": "live", "refcnt": 2, "taint": "OEK", "build_id": "bb" * 20, "holders": ["user"]}
+        "state": "live", "refcnt": 2, "taint": "OEK", "livepatch": True, "build_id": "bb" * 20, "holders": ["user"]}
 
 
 def test_code_that_is_built_in_is_no_module(kernel):
@@ -90,15 +89,9 @@ def test_a_refused_removal_is_told(kernel, name, code):
         f"The kernel refuses to unload the module fix with {name} ({getattr(errno, name)}): ")
 
 
-@pytest.mark.parametrize("text, name", [
-    ("fix", "fix"), ("livepatch-cve-2026-1234", "livepatch_cve_2026_1234"), ("a_b.c", "a_b.c")])
-def test_a_name_as_the_kernel_spells_it(text, name):
-    assert module_name(text) == name
-
-
 def test_a_file_that_goes_while_it_is_read_is_no_failure(kernel):
     kernel.plain_module("fix", taint="K")
     for attribute in ("refcnt", "taint", "notes/.note.gnu.build-id"):
         os.unlink(kernel.path(f"/sys/module/fix/{attribute}"))
     assert loaded_module(kernel, "fix") == {
-        "state": "live", "refcnt": 0, "taint": "", "build_id": None, "holders": []}
+        "state": "live", "refcnt": 0, "taint": "", "livepatch": False, "build_id": None, "holders": []}

@@ -56,6 +56,12 @@ def test_the_flags_are_put_back_site_by_site(kernel):
     assert kernel.read(CONTROL).splitlines()[2:4] == SITES.splitlines()[2:4]
 
 
+def test_a_kernel_without_that_source_file_is_not_asked(kernel):
+    kernel.put(CONTROL, SITES.replace("kernel/livepatch/", "kernel/kgraft/"))
+    assert blocking_reasons(kernel, [7]) == {}
+    assert (kernel.writes, kernel.now()) == ([], 0)
+
+
 def test_it_waits_no_longer_than_it_takes_the_kernel_to_explain_every_task(kernel):
     for tid in (7, 8):
         kernel.at(0.3 * (tid - 6), lambda tid=tid: kernel.say(

@@ -55,8 +55,16 @@ TOLD = [
      "pre-patch callback for vmlinux refused"),
     ("EINVAL", "livepatch: Livepatch patch (fix) is not compatible with the already installed livepatches.",
      "states-incompatible", "its states do not fit"),
+    ("EBUSY", "kpatch: activeness safety check failed for held", "function-in-use", "a task is in held"),
+    ("EAGAIN", "kgr: can't patch, another patching not yet finalized", "transition-running",
+     "another kGraft patch is still in transition"),
+    ("ENOPKG", "livepatch: module 'target' not loaded", "dependency-not-loaded", "target is not loaded"),
     ("EINVAL", "failed to validate module [fix] BTF: -22", "btf-mismatch", "type information is of another kernel"),
     ("ENOEXEC", "fix: module has no symbols (stripped?)", "module-stripped", "stripped of its symbols"),
+    ("EEXIST", "sysfs: cannot create duplicate filename '/kernel/livepatch/fix/vmlinux/show,1'", "duplicate-function",
+     "it replaces vmlinux:show,1 twice"),
+    ("EBUSY", "fix: init suspiciously returned -EEXIST: Overriding with -EBUSY", "load-refused",
+     "init function refused with EEXIST"),
 ]
 UNTOLD = [
     ("EPERM", "not-permitted"), ("EACCES", "denied-by-security-module"), ("EBUSY", "transition-running"),

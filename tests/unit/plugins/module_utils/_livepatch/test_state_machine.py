@@ -9,8 +9,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps imp
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.state_machine import STEPS, state_after, steps
 
 PLAN = [
-    ("absent", "enabled", "load wait_enabled", "enabled"),
-    ("disabled", "enabled", "remove load wait_enabled", "enabled"),
+    ("absent", "enabled", "load enable_registered wait_enabled", "enabled"),
+    ("disabled", "enabled", "remove load enable_registered wait_enabled", "enabled"),
     ("enabling", "enabled", "wait_enabled", "enabled"),
     ("disabling", "enabled", "enable wait_enabled", "enabled"),
     ("enabled", "enabled", "", "enabled"),

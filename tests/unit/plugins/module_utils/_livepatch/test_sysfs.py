@@ -31,7 +31,7 @@ def test_two_files_make_a_state(kernel, interface, enabled, transition, state):
 
 def test_a_directory_that_goes_while_it_is_read(kernel, interface):
     show(kernel, "fix")
-    os.unlink(kernel.path(f"{BASE}/fix/transition"))
+    os.unlink(kernel.path(f"{BASE}/fix/enabled"))
     assert interface.patch("fix") is None
     assert interface.patches() == []
     assert interface.state("fix") == "absent"

@@ -9,7 +9,9 @@ import struct
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import choose_builds, compare_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import metadata_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -93,13 +95,19 @@ def test_a_stub_says_the_kernel_build_and_the_kept_description_does_not_overrule
     apply(OURS)
     apply(OURS, state="disabled")
     runs(THERE)
-    stub = dict({key: OURS.description[key] for key in STUB_KEYS}, stub=True, metadata={"kernel_build_id": HERE})
+    stub = dict(
+        {key: OURS.description[key] for key in STUB_KEYS}, stub=True, metadata={"kernel_build_id": HERE},
+        metadata_digest=metadata_digest(OURS.description))
     assert apply(offer=bundle(builds=[stub]))["patch"]["state"] == "no_build"
-    del stub["metadata"]
+    runs(HERE)
     assert apply(offer=bundle(builds=[stub]))["patch"]["state"] == "enabled"
+    del stub["metadata"], stub["metadata_digest"]  # the bundle says nothing of the kernel today
+    with pytest.raises(ControllerRequest) as caught:
+        apply(offer=bundle(builds=[stub]))
+    assert caught.value.request == {"description": OURS.sha256}
 
 
-@pytest.mark.parametrize("shown, code", [(THERE, "kernel-build-mismatch"), (None, "kernel-build-unknown")])
+@pytest.mark.parametrize("shown, code", [(THERE, "wrong-kernel-build"), (None, "kernel-build-unknown")])
 def test_a_single_file_for_another_kernel_build_is_a_blocker(kernel, apply, runs, shown, code):
     runs(shown)
     result = check_host(kernel, OURS.offer(), None, report_only=True)
@@ -120,7 +128,7 @@ def test_a_kept_file_is_tied_to_its_kernel_build_too(kernel, apply, runs):
     runs(THERE)
     with pytest.raises(LivepatchError) as caught:
         apply(OURS)
-    assert (caught.value.code, len(kernel.loads)) == ("kernel-build-mismatch", 1)
+    assert (caught.value.code, len(kernel.loads)) == ("wrong-kernel-build", 1)
 
 
 @pytest.mark.parametrize("metadata", [["x"], "text", 1, {"kernel_build_id": 5}, {"kernel_build_id": ["0a"]}])
@@ -182,6 +190,65 @@ def test_a_newer_version_for_another_kernel_build_passes_nothing_over():
     assert (choice.builds, choice.undecided, choice.passed_over) == ([old], [], [])
     assert choose_builds([old, new], "6.1.0-56-amd64", "x86_64", None).undecided == [new]
     assert choose_builds([old, new], "6.1.0-56-amd64", "x86_64", THERE).builds == [new]
+
+
+def versions(*numbers):
+    """Builds of one name in these versions, the earliest first."""
+    return [SimulatedPatch(
+        "fix", build_id=f"{rank:040x}", series={"stem": "fix", "rank": rank}, version=number)
+        for rank, number in enumerate(numbers)]
+
+
+def test_of_one_name_in_several_versions_the_newest_is_taken(kernel, apply):
+    old, middle, new = versions("1.0", "1.9", "1.10")
+    assert requested(apply, offer=bundle(middle, new, old)) == new.sha256
+    result = check_host(kernel, bundle(new, old, middle), "fix", report_only=True)
+    told = [found for found in result["findings"] if found["code"] == "older-versions-passed-over"]
+    assert "passed over: fix 1.0, fix 1.9." in told[0]["message"]
+
+
+def test_a_version_is_chosen(kernel, apply):
+    old, new = versions("1.0", "1.10")
+    for version in ("1.0", "1", "v1"):
+        assert requested(apply, offer=bundle(old, new), version=version) == old.sha256
+    result = check_host(kernel, bundle(old, new), None, "1.0", report_only=True)
+    assert "older-versions-passed-over" not in [found["code"] for found in result["findings"]]
+
+
+def test_a_version_that_the_bundle_lacks_is_told_with_those_it_has(kernel, apply):
+    offer = bundle(*versions("1.0", "1.10"), SimulatedPatch("other", version="3"))
+    for call in (lambda: apply(offer=offer, name="fix", version="3"), lambda: verify_host(kernel, offer, "fix", "3")):
+        with pytest.raises(LivepatchError) as caught:
+            call()
+        assert caught.value.code == "version-not-in-bundle"
+        assert caught.value.message == (
+            "The bundle holds no version 3 of fix. Correct version. It holds: fix 1.0, fix 1.10.")
+
+
+def test_a_version_of_another_kernel_only_is_no_build(apply):
+    old, new = versions("1.0", "2.0")
+    elsewhere = dict(new.description, release="6.1.0-57-amd64")
+    result = apply(offer=bundle(builds=[old.description, elsewhere]), version="2.0")
+    assert result["patch"]["state"] == "no_build"
+    assert result["findings"][0]["message"] == (
+        "The bundle has no build of any patch 2.0 for kernel 6.1.0-56-amd64 on x86_64. It has builds for: "
+        "6.1.0-57-amd64 on x86_64.")
+
+
+@pytest.mark.parametrize("described, words", [({"version": "1.0"}, "the version 1.0"), ({}, "no version")])
+def test_a_single_file_of_another_version_is_refused(apply, described, words):
+    with pytest.raises(LivepatchError) as caught:
+        apply(SimulatedPatch(**described), version="2.0")
+    assert caught.value.code == "version-differs"
+    assert f"fix.ko has {words}, not the version 2.0." in caught.value.message
+
+
+def test_a_stub_is_chosen_by_its_version(apply):
+    builds = [dict({key: one.description[key] for key in (*STUB_KEYS, "version", "series") if key in one.description},
+                   stub=True) for one in versions("1.0", "1.10")]
+    with pytest.raises(ControllerRequest) as caught:
+        apply(offer=bundle(builds=builds), version="1.0")
+    assert caught.value.request == {"description": builds[0]["sha256"]}
 
 
 @pytest.mark.parametrize("one, other, same", [

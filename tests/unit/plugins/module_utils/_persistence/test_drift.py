@@ -186,7 +186,7 @@ class TestAcceptedAndNotLoaded:
 
     @pytest.mark.parametrize("known, reason", [
         ({"enabled": False}, "the unit kernel-livepatch.service is disabled. Run systemctl enable"),
-        ({"enabled": False, "installed": False}, "the unit kernel-livepatch.service is missing or masked"),
+        ({"enabled": False, "installed": False}, "the unit kernel-livepatch.service is missing. Set one"),
         (NO_SYSTEMD, "this host has no systemd"),
     ])
     def test_by_what_loads_it_at_boot(self, kernel, init_system, known, reason):

@@ -12,7 +12,10 @@ import zipfile
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import (
+    ensure_program,
+    lasting_interpreter,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -23,6 +26,11 @@ def refusal(kernel, **options):
     with pytest.raises(LivepatchError) as raised:
         ensure_program(kernel, **options)
     return raised.value
+
+
+def without_the_distributions(kernel):
+    """The Python of the simulated distribution is not installed."""
+    os.unlink(kernel.path("/usr/bin/python3"))
 
 
 def at(kernel, path, target=None):
@@ -54,6 +62,7 @@ def test_a_program_that_is_there_is_tried_again_only_for_a_trial(kernel):
 
 def test_another_python_tries_the_program_again(kernel):
     ensure_program(kernel)
+    without_the_distributions(kernel)
     at(kernel, "/opt/python/bin/python3.12")
     assert ensure_program(kernel) == ["/opt/python/bin/python3.12", *WORDS[1:]]
     assert len(kernel.commands) == 2
@@ -73,6 +82,7 @@ def test_a_program_that_does_not_run_is_told_and_not_kept(kernel, status, output
 def test_a_program_that_does_not_run_takes_the_place_of_none_that_does(kernel):
     ensure_program(kernel)
     works = kernel.read_bytes(PROGRAM)
+    without_the_distributions(kernel)
     at(kernel, "/opt/python/bin/python3.12")
     kernel.answer = lambda argv: (1, "SyntaxError: no")
     assert refusal(kernel).code == "program-unusable"
@@ -88,31 +98,65 @@ def test_a_python_that_does_not_start_is_told(kernel):
     assert "No such file or directory: '/usr/bin/python3'" in refusal(kernel).message
 
 
-@pytest.mark.parametrize("path, expected", [
-    ("/usr/bin/python3.11", "/usr/bin/python3.11"), ("/opt/venv/bin/python", "/opt/venv/bin/python"),
-    ("/home/deploy/venv/bin/python", "/usr/bin/python3"), ("/root/venv/bin/python", "/usr/bin/python3"),
-    ("/tmp/python", "/usr/bin/python3"), ("/opt/my python/python", "/usr/bin/python3"),
-    ("/opt/50%/python", "/usr/bin/python3")])
-def test_a_python_that_others_could_have_put_there_is_not_taken(kernel, path, expected):
+@pytest.mark.parametrize("path", ["/usr/bin/python3.11", "/opt/venv/bin/python", "/usr/local/bin/python3"])
+def test_a_name_that_the_distribution_keeps_is_taken_rather_than_the_running_python(kernel, path):
     at(kernel, path)
-    assert ensure_program(kernel)[0] == expected
+    assert ensure_program(kernel)[0] == "/usr/bin/python3"
+    without_the_distributions(kernel)
+    assert ensure_program(kernel)[0] == path
+
+
+@pytest.mark.parametrize("path", [
+    "/home/deploy/venv/bin/python", "/root/venv/bin/python", "/tmp/python", "/opt/my python/python",
+    "/opt/50%/python"])
+def test_a_python_that_others_could_have_put_there_is_not_taken(kernel, path):
+    without_the_distributions(kernel)
+    at(kernel, path)
+    assert refusal(kernel).code == "interpreter-not-trusted"
 
 
 @pytest.mark.parametrize("path, owner", [
     ("/opt/venv/bin/python", (1000, 0o755)), ("/opt/venv/bin/python", (0, 0o775)), ("/opt/venv", (1000, 0o755)),
     ("/opt", (0, 0o1777))])
 def test_a_python_that_others_can_replace_is_not_taken(kernel, path, owner):
+    without_the_distributions(kernel)
     at(kernel, "/opt/venv/bin/python")
     assert ensure_program(kernel)[0] == "/opt/venv/bin/python"
     kernel.owners[path] = owner
-    assert ensure_program(kernel)[0] == "/usr/bin/python3"
+    assert refusal(kernel).code == "interpreter-not-trusted"
+
+
+def fails(kernel, *paths):
+    """These Pythons cannot run the program."""
+    kernel.answer = lambda argv: (1, "SyntaxError: x") if argv[0] in paths else (0, "ready")
+
+
+def test_a_python_that_cannot_run_the_program_is_followed_by_the_next(kernel):
+    """As on a distribution whose own Python is older than 3.6."""
+    at(kernel, "/opt/python/bin/python3.12")
+    fails(kernel, "/usr/bin/python3")
+    for _again in range(2):
+        assert ensure_program(kernel, probe=True)[0] == "/opt/python/bin/python3.12"
+    assert kernel.read_bytes(PROGRAM).startswith(b"#!/opt/python/bin/python3.12 ")
+    fails(kernel, "/usr/bin/python3", "/opt/python/bin/python3.12")
+    assert refusal(kernel, probe=True).message.startswith("/usr/bin/python3 cannot run")
+
+
+def test_of_a_python_that_may_not_last_there_is_a_better_one_if_it_runs_the_program(kernel):
+    at(kernel, "/opt/python/bin/python3.12")
+    fails(kernel, "/usr/bin/python3")
+    argv = ensure_program(kernel)
+    assert lasting_interpreter(kernel, argv) is None
+    fails(kernel)
+    assert lasting_interpreter(kernel, argv) == "/usr/bin/python3"
+    assert lasting_interpreter(kernel, WORDS) is None
 
 
 STORE = "/nix/store/0c4-python3-3.11.9/bin/python3.11"
 
 
 def test_a_python_in_a_store_of_root_and_a_group_is_taken(kernel):
-    os.unlink(kernel.path("/usr/bin/python3"))
+    without_the_distributions(kernel)
     at(kernel, STORE)
     kernel.owners["/nix/store"] = (0, 0o1775)
     assert ensure_program(kernel)[0] == STORE
@@ -130,7 +174,7 @@ def test_a_python_in_a_store_of_root_and_a_group_is_taken(kernel):
     (STORE, (30001, 0o555), f"{STORE} belongs to another user"), (STORE, (0, 0o1775), "can be written by other users"),
 ])
 def test_a_python_in_such_a_store_that_others_can_replace_is_not(kernel, path, owner, words):
-    os.unlink(kernel.path("/usr/bin/python3"))
+    without_the_distributions(kernel)
     at(kernel, STORE)
     kernel.owners["/nix/store"] = (0, 0o1775)
     kernel.owners[path] = owner
@@ -145,7 +189,7 @@ def test_a_python_in_such_a_store_that_others_can_replace_is_not(kernel, path, o
     ("/opt", (0, 0o1777), STORE), ("/opt", (0, 0o1775), "/usr/bin/python3")])
 def test_a_name_that_leads_through_a_link_of_others_is_not_kept(kernel, path, owner, expected):
     """The name is run at every boot, long after the file behind it was looked at."""
-    os.unlink(kernel.path("/usr/bin/python3"))
+    without_the_distributions(kernel)
     at(kernel, STORE)
     os.makedirs(kernel.path("/opt"))
     os.symlink(f"..{STORE}", kernel.path("/opt/current"))
@@ -161,6 +205,7 @@ def test_links_in_a_circle_are_no_python(kernel):
 
 
 def test_a_virtual_environment_stands_for_the_python_that_it_was_made_of(kernel):
+    without_the_distributions(kernel)
     kernel.put("/opt/python/bin/python3.12", "")
     at(kernel, "/home/deploy/venv/bin/python", "../../../../opt/python/bin/python3.12")
     assert ensure_program(kernel)[0] == "/opt/python/bin/python3.12"
@@ -173,9 +218,11 @@ def test_the_distributions_name_for_a_python_is_taken_rather_than_the_files(kern
     assert ensure_program(kernel)[0] == "/usr/bin/python3"
 
 
-def test_the_distributions_python_for_its_own_tools_will_do(kernel):
-    os.unlink(kernel.path("/usr/bin/python3"))
+def test_the_distributions_python_for_its_own_tools_comes_first(kernel):
+    """On RHEL 8, /usr/bin/python3 is what an operator chooses with alternatives, or is missing."""
     kernel.put("/usr/libexec/platform-python", "")
+    assert ensure_program(kernel)[0] == "/usr/libexec/platform-python"
+    without_the_distributions(kernel)
     kernel.interpreter = lambda: None
     assert ensure_program(kernel)[0] == "/usr/libexec/platform-python"
 

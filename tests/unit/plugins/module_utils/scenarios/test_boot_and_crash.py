@@ -83,7 +83,7 @@ def show_kernel_build(kernel, build_id):
 
 
 @pytest.mark.parametrize("shown, code, loads", [
-    ("0a" * 20, None, 2), ("0b" * 20, "kernel-build-mismatch", 1), (None, "kernel-build-unknown", 1)])
+    ("0a" * 20, None, 2), ("0b" * 20, "wrong-kernel-build", 1), (None, "kernel-build-unknown", 1)])
 def test_another_build_of_the_kernel_release_does_not_get_the_patch_at_its_boot(host, apply, shown, code, loads):
     tied = SimulatedPatch("tied", build_id="77" * 20, metadata={"kernel_build_id": "0a" * 20})
     show_kernel_build(host, "0a" * 20)

@@ -32,6 +32,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     SimulatedPatch,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
+    UNIT,
     UNIT_FILE,
     WANTED,
 )
@@ -179,7 +180,7 @@ def test_a_patch_that_is_tied_to_another_build_of_the_kernel_is_not_forecast(
     if restarts:
         reboot(host)
         systemd.stop_all()
-        assert failure(boot, host).code in ("kernel-build-mismatch", "kernel-build-unknown")
+        assert failure(boot, host).code in ("wrong-kernel-build", "kernel-build-unknown")
         assert stack(host, interface) == ["one"]
     assert forecast(host) == (["one"], ["accepted-for-other-kernel-build"])
 
@@ -213,6 +214,26 @@ def test_another_version_of_python_is_tested_and_then_known(accepted_host, apply
     accepted_host.commands.clear()
     assert forecast(accepted_host) == (["v1"], [])
     assert not [argv for argv in accepted_host.commands if argv[-1] == "ready"]
+
+
+def test_a_python_that_an_update_can_remove_is_told_and_left_for_one_that_lasts(host, interface, apply, systemd):
+    python = "/usr/bin/python3.11"
+    os.rename(host.path("/usr/bin/python3"), host.path(python))
+    host.interpreter = lambda: python
+    findings = accept(apply, V1)["findings"] + apply(ONE, check_mode=True)["findings"]
+    assert [found["code"] for found in findings] == ["interpreter-may-go"]
+    assert forecast(host) == (["v1"], ["boot-interpreter-may-go"])  # it boots with it
+    assert apply(V1, state="accepted")["changed"] is False
+    os.symlink("python3.11", host.path("/usr/bin/python3"))
+    host.answer, works = lambda argv: (1, "SyntaxError: x") if argv[-1] == "ready" else works(argv), host.answer
+    assert apply(V1, state="accepted")["changed"] is False  # one that lasts and does not work is no help
+    host.answer = works
+    check = apply(V1, state="accepted", check_mode=True)
+    assert "boot-interpreter-may-go" in check["diff"]["before"]
+    assert apply(V1, state="accepted", fresh=True)["changed"] is True
+    assert forecast(host) == (["v1"], [])
+    assert apply(V1, state="accepted")["changed"] is False
+    assert boots(host, interface, systemd) == ["v1"]
 
 
 @pytest.mark.parametrize("output, told", [("SyntaxError: invalid syntax", True), ("ready", False)])
@@ -316,6 +337,17 @@ MOUNTS = {
     "an overlay on a disk": (
         MOUNT.format("/", "overlay", "overlay", "rw,upperdir=/media/rw/upper")
         + MOUNT.format("/media/rw", "ext4", "/dev/sdb", "rw"), False),
+    "a disk in memory": (
+        MOUNT.format("/", "ext4", "/dev/sda1", "rw") + MOUNT.format("/var/lib", "ext4", "/dev/zram1", "rw"), True),
+    "an overlay on a disk in memory": (
+        MOUNT.format("/", "overlay", "overlay", "rw,upperdir=/media/rw/upper")
+        + MOUNT.format("/media/rw", "ext2", "/dev/ram0", "rw"), True),
+    "a directory in memory": (
+        MOUNT.format("/", "ext4", "/dev/sda1", "rw") + MOUNT.format(STATE_DIRECTORY, "tmpfs", "tmpfs", "rw"), True),
+    "memory that is not freed": (MOUNT.format("/", "ramfs", "ramfs", "rw"), True),
+    "an overlay that a crash loses": (
+        MOUNT.format("/", "overlay", "overlay", "rw,upperdir=/media/rw/upper,volatile")
+        + MOUNT.format("/media/rw", "ext4", "/dev/sdb", "rw"), True),
     "not known": ("nonsense\n1 2 3 - x\n", False),
 }
 
@@ -342,3 +374,21 @@ def test_without_accepted_patches_nothing_is_needed(host, apply, systemd):
     host.commands.clear()
     assert host_inventory(host)["drift"][0]["code"] == "enabled-not-accepted"
     assert not [argv for argv in host.commands if argv[-1] == "ready"]
+
+
+def test_a_host_that_loses_the_unit_has_trials_and_is_told_that_no_boot_is_covered(host, interface, apply, systemd):
+    host.is_read_only = lambda path: path.startswith("/etc/")
+    assert apply(ONE, trial=60)["findings"] == []
+    result = accept(apply, ONE)
+    assert [found["code"] for found in result["findings"]] == ["boot-service-missing"]
+    assert (result["patch"]["state"], result["changed"]) == ("accepted", True)
+    assert forecast(host) == ([], ["boot-service-missing"])
+    assert "cannot be written on this host" in host_inventory(host)["boot"]["obstacle"]
+    again = apply(ONE, state="accepted")
+    assert (again["changed"], [found["code"] for found in again["findings"]]) == (False, ["boot-service-missing"])
+    reboot(host)
+    systemd.stop_all()
+    assert forecast(host) == ([], ["boot-service-missing", "accepted-not-loaded"])
+    accept(apply, ONE)  # as the message says
+    assert stack(host, interface) == ["one"]
+    assert UNIT in systemd.units

@@ -33,6 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     TRIAL_ENDED,
     TRIAL_PROCESS,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import last_resort, trial_end
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.last_resort import (
     MARGIN_SECONDS,
@@ -149,6 +150,22 @@ def test_a_holder_that_cannot_end_is_not_waited_for(host, interface, apply, held
     result = BACK[back](host, apply)
     assert (codes(result["findings"]), stack(host, interface)) == (["lock-not-held"], [])
     assert seconds <= host.now() - begun < seconds + 10
+
+
+@pytest.mark.parametrize("back", sorted(BACK))
+@pytest.mark.parametrize("best_effort", [False, True])
+def test_a_stopped_holder_that_continues_later_leaves_the_records(host, apply, back, best_effort):
+    apply(V2, trial=60)
+    with open_transaction(host, "patch", best_effort_records=best_effort) as stopped:
+        host.put(f"/proc/{PID}/stat", STAT.replace(") S 1 0", ") T 1 0"))
+        assert codes(BACK[back](host, apply)["findings"]) == ["lock-not-held"]
+        after = read_ledger(host)
+        if best_effort:
+            stopped.update_ledger(loaded=[])
+            assert codes(stopped.end("done", [], [])) == ["ledger-not-written"]
+        else:
+            assert failure(stopped.update_ledger, loaded=[]).code == "lock-lost"
+    assert (after["trial"], read_ledger(host)) == (None, after)
 
 
 def test_a_stopped_holder_is_told_with_what_to_do(host, apply, held):

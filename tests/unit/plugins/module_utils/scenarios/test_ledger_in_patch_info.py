@@ -43,7 +43,8 @@ def remembered(kernel):
 def test_a_host_with_nothing_to_remember(kernel, init_system, known):
     init_system.boot.update(known)
     assert remembered(kernel) == {
-        "accepted": [], "boot": dict(known, patches=[]), "quarantined": [], "trial": None, "drift": []}
+        "accepted": [], "boot": dict(known, patches=[]), "quarantined": [], "trial": None, "failed_watch": None,
+        "drift": []}
 
 
 def test_an_accepted_patch_that_runs(kernel):
@@ -52,7 +53,7 @@ def test_an_accepted_patch_that_runs(kernel):
     store_ledger(kernel, accepted=[entry(FIX)], loaded=[entry(FIX, since=None)])
     assert remembered(kernel) == {
         "accepted": [dict(entry(FIX), kept=True)], "boot": dict(SYSTEMD, patches=["fix"]), "quarantined": [],
-        "trial": None, "drift": []}
+        "trial": None, "failed_watch": None, "drift": []}
     assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["accepted"]
 
 
@@ -64,7 +65,7 @@ def test_a_patch_on_trial(kernel, init_system):
     assert kernel.now() == 2
     assert host_inventory(kernel)["trial"] == {
         "transaction": "trial", "name": "later", "since": "2026-11-21T09:10:00Z", "seconds": 300, "seconds_left": 119,
-        "back_to": ["fix"]}
+        "back_to": ["fix"], "watch": None}
     assert drift_codes(kernel) == [("on-trial", "later")]  # that it has replaced what is accepted is as it should be
     assert "for 300 s. The host then reverts automatically to fix." in drift_messages(kernel)["on-trial"]
     assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["enabled"]

@@ -59,7 +59,8 @@ def unhook(monkeypatch, name):
     def verify_patch(host, interface, asked, *rest, **more):
         if asked != name:
             return real(host, interface, asked, *rest, **more)
-        return [finding("function-not-hooked", asked, name=asked, object="vmlinux", function="one")], []
+        return [finding("function-not-hooked", asked, name=asked, object="vmlinux", function="one",
+                        flag="I")], []
     monkeypatch.setattr(steps, "verify_patch", verify_patch)
 
 

@@ -136,6 +136,24 @@ def test_a_ledger_of_an_earlier_form_is_read_with_its_quarantine(host, apply, sy
     assert "proven" not in host.read(LEDGER)
 
 
+def test_a_trial_of_a_ledger_of_an_earlier_form_ends_and_is_not_watched(host, interface, apply, systemd):
+    apply(V1, trial=60)
+    record = json.loads(host.read(LEDGER))
+    del record["failed_watch"], record["trial"]["watch"], record["trial"]["baseline"]
+    host.put(LEDGER, json.dumps(record))
+    found = read_ledger(host)
+    assert (found["failed_watch"], found["trial"]["watch"], found["trial"]["baseline"]) == (None, None, None)
+    host.at(host.now() + 5, lambda: host.say("BUG: x", priority=3))
+    assert "ended without acceptance" in end_trial(host)
+    assert stack(host, interface) == []
+
+
+@pytest.mark.parametrize("trial", ["x", [], 3])
+def test_a_trial_of_an_earlier_form_that_is_damaged_is_damaged(host, trial):
+    host.put(LEDGER, json.dumps(dict(empty_ledger(), schema=1, trial=trial)))
+    assert failure(read_ledger, host).code == "ledger-damaged"
+
+
 @pytest.mark.parametrize("booted", [None, [], {}, {"proven": "yes", "patches": []}, {"proven": True}])
 def test_an_earlier_form_that_is_damaged_is_damaged(host, booted):
     host.put(LEDGER, json.dumps(dict(empty_ledger(), schema=1, booted=booted)))
@@ -171,6 +189,7 @@ def test_lines_of_an_earlier_form_are_read(host, interface, apply, systemd):
     for record in records:
         for layer in record.get("before", []) + record.get("after", []):
             del layer["parameters"], layer["accepted"]
+        record.pop("why", None)
     host.put(JOURNAL, "".join(f"{json.dumps(record)}\n" for record in records))
     assert history(host)["journal_unreadable"] == 0
     roll_back(host, "previous", 3, "reverse")

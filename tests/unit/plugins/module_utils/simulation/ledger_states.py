@@ -7,6 +7,7 @@ import os
 from io import BytesIO
 from types import SimpleNamespace
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WHY_NO_BOOT_SERVICE
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
@@ -22,8 +23,10 @@ HERE = "6.1.0-56-amd64"
 THIS_BOOT = "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11"
 EARLIER_BOOT = "00000000-7a54-4c1c-8d55-7a8f3d0c9d11"
 WHO = {"controller_user": None, "controller_node": None, "user": "root", "address": None}
-SYSTEMD = {"installed": True, "enabled": True, "switched_off": False, "init": "systemd"}
-NO_SYSTEMD = {"installed": False, "enabled": False, "switched_off": False, "init": "none"}
+SYSTEMD = {"installed": True, "enabled": True, "obstacle": None, "switched_off": False, "init": "systemd"}
+NO_SYSTEMD = {
+    "installed": False, "enabled": False, "obstacle": WHY_NO_BOOT_SERVICE["no-systemd"], "switched_off": False,
+    "init": "none"}
 
 
 def simulated_init_system(kernel, monkeypatch):
@@ -80,7 +83,7 @@ def store_ledger(kernel, boot_id=THIS_BOOT, **known):
 
 def on_trial(patch, back_to=()):
     return {"transaction": "trial", "name": patch.name, "since": "2026-11-21T09:10:00Z", "seconds": 300, "ends": 120.6,
-            "back_to": [layer(one, accepted=True) for one in back_to]}
+            "back_to": [layer(one, accepted=True) for one in back_to], "watch": None, "baseline": None}
 
 
 def quarantined(patch, since="2026-11-21T09:05:00Z", why="crashed-on-trial"):
@@ -98,8 +101,8 @@ def change(kernel, name, action="patch", boot_id=THIS_BOOT, patches=(), before=(
              "wanted_state": "enabled"} for patch in patches]})
     if outcome:
         append_record(kernel, "end", {
-            "transaction": name, "time": "2026-11-21T09:00:01Z", "outcome": outcome, "code": code, "seconds": 1.0,
-            "replaces": list(replaces), "after": list(after), "patches": []})
+            "transaction": name, "time": "2026-11-21T09:00:01Z", "outcome": outcome, "code": code, "why": None,
+            "seconds": 1.0, "replaces": list(replaces), "after": list(after), "patches": []})
 
 
 def drift_codes(kernel):

@@ -17,6 +17,13 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import register_trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kmsg import KernelLog
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_child import (
+    SimulatedChild,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_guard import (
+    SimulatedGuard,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     simulated_module,
 )
@@ -48,8 +55,10 @@ class SimulatedKernel(Host):
 
     `now()` starts at 0. `forbidden` are paths that this process may not read, `removal_errno` is what delete_module
     fails with. `commands` are those that were run and `spawned` those that were started, as lists of words; `answer`
-    gives the status and the output of one. What ends trials is at once on its guard. What is not in `owners`, as a
-    user and a mode, is root's alone.
+    gives the status and the output of one. What ends trials is at once on its guard, and looks at the host unless
+    `guard_looks` is false; it ends no trial. What is not in `owners`, as a user and a mode, is root's alone. `children`
+    are those that were started; a command that raises Hang does not end by itself. With `replace_sets` it is a kernel
+    as proposed: see _replaced_by.
     """
 
     def __init__(self, directory):
@@ -58,11 +67,14 @@ class SimulatedKernel(Host):
         self.loads = []
         self.forbidden = ()
         self.removal_errno = None
+        self.replace_sets = False
         self.commands = []
         self.spawned = []
         self.answer = lambda argv: (0, "ready" if argv[-1] == "ready" else "")
         self.owners = {}
         self.writes = []
+        self.children = []
+        self.guard_looks = True
         self._events = []
         self._said = 0
         self._holders = {}
@@ -75,7 +87,7 @@ class SimulatedKernel(Host):
         for path, text in (
             ("/proc/sys/kernel/osrelease", "6.1.0-56-amd64"), ("/proc/sys/kernel/modules_disabled", "0"),
             ("/proc/self/status", "Name:\tpython3\nCapEff:\t000001ffffffffff\n"), ("/proc/modules", ""),
-            ("/proc/self/stat", STAT), (f"/proc/{PID}/stat", STAT),
+            ("/proc/self/stat", STAT), (f"/proc/{PID}/stat", STAT), ("/proc/self/patch_state", "-1"),
             ("/sys/kernel/tracing/enabled_functions", ""), ("/proc/1/task/1/patch_state", "-1"), ("/dev/kmsg", ""),
             ("/proc/1/task/1/stack", "[<0>] ep_poll+0x2a0/0x390\n"), (DYNDBG, DYNDBG_SITES),
             ("/usr/bin/python3", ""), ("/proc/cmdline", "quiet\n"),
@@ -137,6 +149,20 @@ class SimulatedKernel(Host):
         self._guard(pid)
         return pid
 
+    def start_child(self, function):
+        self.children.append(SimulatedChild(function))
+        return self.children[-1]
+
+    def wait_readable(self, sources, seconds):
+        """Sleep from event to event, until the log among the sources has more to read."""
+        end = self.clock + seconds
+        log = next((source.fileno() for source in sources if isinstance(source, KernelLog)), None)
+        while self.clock < end:
+            if log is not None and os.fstat(log).st_size > os.lseek(log, 0, os.SEEK_CUR):
+                return
+            until = min([end, *(seconds for seconds, _event in self._events[:1])])
+            self.sleep(max(until - self.clock, 1e-6))
+
     def read_bytes(self, path):
         if path.startswith(tuple(self.forbidden)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
@@ -153,8 +179,10 @@ class SimulatedKernel(Host):
         name = folder.rpartition("/")[2]
         if path == DYNDBG:
             self._debug(text)
+        elif path == "/dev/kmsg":
+            self.say(text.rstrip("\n").partition(">")[2], priority=8 + int(text[1]))
         elif not os.path.isfile(self.path(path)):
-            raise _error(errno.ENOENT)
+            raise error_of(errno.ENOENT)
         elif attribute == "enabled":
             self._write_enabled(name, text == "1")
         elif attribute == "force":
@@ -163,17 +191,19 @@ class SimulatedKernel(Host):
             super().write(path, text)
 
     def finit_module(self, descriptor, parameters):
-        patch = json.loads(os.read(descriptor, 1 << 20).decode("utf-8"))
+        patch = image_of(descriptor)
         name = patch["name"]
         self.loads.append((name, parameters))
         if os.path.exists(self.path(f"/sys/module/{name}")):
-            raise _error(errno.EEXIST)
+            raise error_of(errno.EEXIST)
         if self._moving:
-            raise _error(errno.EBUSY)
+            raise error_of(errno.EBUSY)
+        if self.replace_sets and self._conflicts(patch):
+            raise error_of(errno.EINVAL)
         if patch["refused"]:
             code, lines = patch["refused"]
             self.say(*lines)
-            raise _error(getattr(errno, code))
+            raise error_of(getattr(errno, code))
         self.plain_module(name, build_id=patch["build_id"], taint="OEK", refcnt=1)
         self._patches[name] = patch
         self._make_directory(patch)
@@ -182,11 +212,11 @@ class SimulatedKernel(Host):
 
     def delete_module(self, name):
         if self.removal_errno:
-            raise _error(self.removal_errno)
+            raise error_of(self.removal_errno)
         if not os.path.exists(self.path(f"/sys/module/{name}")):
-            raise _error(errno.ENOENT)
+            raise error_of(errno.ENOENT)
         if self.read(f"/sys/module/{name}/refcnt") != "0":
-            raise _error(errno.EAGAIN)
+            raise error_of(errno.EAGAIN)
         shutil.rmtree(self.path(f"/sys/module/{name}"))
         lines = self.read("/proc/modules").splitlines()
         self.put("/proc/modules", "".join(f"{line}\n" for line in lines if line.split()[0] != name))
@@ -229,7 +259,7 @@ class SimulatedKernel(Host):
         """Every patch and module is gone, as after a reboot."""
         for name in self.names("/sys/module"):
             shutil.rmtree(self.path(f"/sys/module/{name}"))
-        for name in self.names(LIVEPATCH):
+        for name in self.names(LIVEPATCH):  # none on a host with another interface
             shutil.rmtree(self.path(f"{LIVEPATCH}/{name}"))
         self.put("/proc/modules", "")
         self._patches, self._moving, self._events = {}, None, []
@@ -252,6 +282,8 @@ class SimulatedKernel(Host):
         base = f"{LIVEPATCH}/{patch['name']}"
         for attribute, content in (("enabled", "0\n"), ("transition", "0\n"), ("force", "")):
             self.put(f"{base}/{attribute}", content)
+        if self.replace_sets:
+            self.put(f"{base}/replace_set", f"{patch['replace_set']}\n")
         for entry, functions in patch["objects"].items():
             present = entry == "vmlinux" or self.exists(f"/sys/module/{entry}")
             self.put(f"{base}/{entry}/patched", "1\n" if present else "0\n")
@@ -264,20 +296,22 @@ class SimulatedKernel(Host):
         self.put("/proc/self/stat", self.read(f"/proc/{pid}/stat"))
         register_trial_process(self)
         self.put("/proc/self/stat", STAT)
+        if self.guard_looks:
+            SimulatedGuard(self, pid).begin()
 
     def _write_enabled(self, name, wanted):
         if wanted == (self.read(f"{LIVEPATCH}/{name}/enabled") == "1"):
-            raise _error(errno.EINVAL)
+            raise error_of(errno.EINVAL)
         if self._moving is None and not wanted:
             self._start(name, patching=False)
         elif self._moving and self._moving[0] == name:
             self._start(name, patching=wanted)
         else:
-            raise _error(errno.EBUSY if self._moving else errno.EINVAL)
+            raise error_of(errno.EBUSY if self._moving else errno.EINVAL)
 
     def _write_force(self, name):
         if not self._moving or self._moving[0] != name:
-            raise _error(errno.EINVAL)
+            raise error_of(errno.EINVAL)
         self.say("livepatch: forcing remaining tasks to the patched state")
         patching = self._moving[1]
         replaced = self._replaced_by(name) if patching else [name]
@@ -317,7 +351,19 @@ class SimulatedKernel(Host):
         self._show_hooks()
 
     def _replaced_by(self, name):
-        return [one for one in self._patches if one != name] if self._patches[name]["replace"] else []
+        """With replace sets as proposed for Linux: the patches of the same set, whatever their `replace`."""
+        others = [one for one in self._patches if one != name]
+        if self.replace_sets:
+            return [one for one in others if self._patches[one]["replace_set"] == self._patches[name]["replace_set"]]
+        return others if self._patches[name]["replace"] else []
+
+    def _conflicts(self, patch):
+        """Whether a patch of another set has a function in common with this one."""
+        functions = {(entry, tuple(function)) for entry, found in patch["objects"].items() for function in found}
+        return any(
+            functions.intersection((entry, tuple(function)) for entry, found in other["objects"].items()
+                                   for function in found)
+            for other in self._patches.values() if other["replace_set"] != patch["replace_set"])
 
     def _free_later(self, name):
         """The directory goes first, the kernel's reference after it, unless a forced transition keeps it for ever."""
@@ -357,5 +403,10 @@ class SimulatedKernel(Host):
                 self.say(f"livepatch: klp_try_switch_task: worker:{tid} is sleeping on function cmdline_proc_show")
 
 
-def _error(code):
+def image_of(descriptor):
+    """The SimulatedPatch's image behind a descriptor, as a dict."""
+    return json.loads(os.read(descriptor, 1 << 20).decode("utf-8"))
+
+
+def error_of(code):
     return OSError(code, os.strerror(code))

@@ -15,11 +15,13 @@ class SimulatedPatch:
 
     `objects` is {object: functions}, a function being its name or (name, sympos). `refused` is None, or the errno's
     name and the lines that the kernel logs when it refuses the load. `defect` is what the kernel does not do although
-    the file claims it: `unlisted` (no directory of the functions), `unhooked` (no ftrace), or None.
+    the file claims it: `unlisted` (no directory of the functions), `unhooked` (no ftrace), or None. `replace_set` is
+    what a kernel with replace sets finds in it; the description does not tell it.
     """
 
     def __init__(
-            self, name="fix", build_id=BUILD_ID, objects=None, replace=False, refused=None, defect=None, **described):
+            self, name="fix", build_id=BUILD_ID, objects=None, replace=False, refused=None, defect=None,
+            replace_set=0, **described):
         objects = {"vmlinux": [FUNCTION]} if objects is None else objects
         functions = {
             entry: [(item, 0) if isinstance(item, str) else item for item in items] for entry, items in objects.items()}
@@ -27,10 +29,10 @@ class SimulatedPatch:
         self.build_id = build_id
         self.image = json.dumps({
             "name": name, "build_id": build_id, "objects": functions, "replace": replace, "refused": refused,
-            "defect": defect}, sort_keys=True).encode("utf-8")
+            "defect": defect, "replace_set": replace_set}, sort_keys=True).encode("utf-8")
         self.sha256 = hashlib.sha256(self.image).hexdigest()
         self.description = dict({
-            "schema": 2, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
+            "schema": 3, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
             "size": len(self.image), "release": "6.1.0-56-amd64", "arch": "x86_64", "livepatch": True, "opaque": False,
             "replace": replace, "parameters": {"count": "int", "text": "charp"},
             "objects": [{"name": entry, "callbacks": [],
@@ -40,6 +42,7 @@ class SimulatedPatch:
             "format": "source", "states": [], "shadow": [], "state_calls": [], "imports": [], "has_versions": True,
             "module_layout": 0x11111111, "symtab": True, "removable": True, "klp_symbols": [], "klp_relocations": [],
             "module_struct_size": 896, "signature": None, "orc": {"unwind": True, "header": None}, "btf": False,
+            "btf_base": False,
         }, **described)
 
     def offer(self, delivered=None):

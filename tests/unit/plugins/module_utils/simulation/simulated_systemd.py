@@ -10,6 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 UNIT = "kernel-livepatch.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+LOST_UNIT_FILE = f"/run/systemd/system/{UNIT}"  # the next boot does not have it
 WANTED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
 
 
@@ -55,7 +56,9 @@ class SimulatedSystemd:
                 for argv in self.kernel.commands if "systemctl" in argv[0] or "systemd-run" in argv[0]]
 
     def stop_all(self):
-        """Nothing runs any more, as after a reboot."""
+        """Nothing runs any more, and nothing is in /run, as after a reboot."""
+        if self.kernel.exists(LOST_UNIT_FILE):
+            os.unlink(self.kernel.path(LOST_UNIT_FILE))
         self.units.clear()
         self.timers.clear()
         self.loaded = self._on_disk()
@@ -75,13 +78,17 @@ class SimulatedSystemd:
             "ActiveState": "active" if running else "inactive", "MainPID": "77" if unit in self.units else "0",
             "LoadState": "loaded" if running or (ours and self.loaded is not None) else "not-found",
             "NeedDaemonReload": "yes" if ours and self.loaded != self._on_disk() else "no",
-            "FragmentPath": self.fragment or UNIT_FILE if ours and self._on_disk() is not None else "",
+            "FragmentPath": self.fragment or self._file() if ours and self._on_disk() is not None else "",
             "UnitFileState": "enabled" if ours and enabled else "disabled"}
         return 0, "".join(f"{key}={known[key]}\n" for key in argv[0].partition("=")[2].split(","))
 
+    def _file(self):
+        """The unit's file; what is in /etc comes first, whatever it is (systemd.unit(5))."""
+        return UNIT_FILE if os.path.lexists(self.kernel.path(UNIT_FILE)) else LOST_UNIT_FILE
+
     def _on_disk(self):
-        path = self.kernel.path(UNIT_FILE)
-        return self.kernel.read_bytes(UNIT_FILE) if os.path.isfile(path) and not os.path.islink(path) else None
+        path = self.kernel.path(self._file())
+        return self.kernel.read_bytes(self._file()) if os.path.isfile(path) and not os.path.islink(path) else None
 
     def _start(self, argv):
         if self.loaded is None:

@@ -19,9 +19,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle, read_single
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
-NOTHING = {"cves": [], "summary": None, "advisory": None, "kernel_build_id": None}
+NOTHING = {
+    "cves": [], "summary": None, "advisory": None, "kernel_build_id": None, "version": None, "not_covered": [],
+    "expires": None, "effective_kernel": None}
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_two_builds_for_one_build_of_one_kernel_are_refused(add, read, say):
     say({"a.ko": {"kernel_build_id": "0a0b"}, "b.ko": {"kernel_build_id": "0A0B"}})
     error = refused(read)
     assert error.code == "bundle-duplicate"
-    assert "Remove one, or set the kernel_build_id of each in bundle.yml." in error.message
+    assert "Remove one, or set the version or the kernel_build_id of each in bundle.yml." in error.message
 
 
 def test_one_file_can_be_for_two_builds_of_a_kernel(add, read, say):
@@ -201,6 +203,53 @@ def test_what_is_said_about_a_file_wins_over_what_is_said_about_its_name(add, re
     ]
 
 
+def test_an_entry_can_be_for_a_pattern_of_names(add, read, say):
+    add("a.ko", name="kpatch_6_1_55_fix")
+    add("b.ko", name="kpatch_6_1_56_fix")
+    add("c.ko", name="kpatch_6_1_56_net")
+    say({"kpatch_6_1_56_fix": {"summary": "name"}, "kpatch-*-fix": {"summary": "pattern", "cves": ["CVE-2026-1234"]},
+         "kpatch-6-1-56-net": {"summary": "dashes"}})
+    assert [(build["metadata"]["summary"], build["metadata"]["cves"]) for build in read()] == [
+        ("pattern", ["CVE-2026-1234"]), ("name", ["CVE-2026-1234"]), ("dashes", [])]
+
+
+def test_what_goes_to_the_host_with_the_file_is_read(add, read, bundle):
+    add("a.ko")
+    Path(bundle, "bundle.yml").write_text(
+        "patches: {fix: {version: '1.10', expires: 2027-01-31, effective_kernel: 6.1.0-60-amd64, "
+        "not_covered: {CVE-2026-1234: it changes data}}}")
+    metadata = read()[0]["metadata"]
+    assert metadata == {
+        **NOTHING, "version": "1.10", "expires": "2027-01-31", "effective_kernel": "6.1.0-60-amd64",
+        "not_covered": [{"cve": "CVE-2026-1234", "reason": "it changes data"}]}
+    json.dumps(metadata)
+    Path(bundle, "bundle.yml").write_text("patches: {fix: {expires: '2027-01-31'}}")
+    assert read()[0]["metadata"]["expires"] == "2027-01-31"
+
+
+def test_builds_of_one_name_are_told_apart_by_their_versions(add, read, say):
+    for version in ("1.9", "1.10"):
+        add(f"{version}.ko", build=version)
+    say({f"{version}.ko": {"version": version} for version in ("1.9", "1.10")})
+    assert [(build["file"], build["series"]["rank"]) for build in read()] == [("1.10.ko", 1), ("1.9.ko", 0)]
+
+
+def test_builds_are_read_by_a_pattern_and_a_version(add, read, say, bundle):
+    for number, version in enumerate(("1.9", "1.10")):
+        add(f"{number}.ko", build=version)
+    add("other.ko", name="other")
+    say({f"{number}.ko": {"version": version} for number, version in enumerate(("1.9", "1.10"))})
+    assert [build["file"] for build in read_builds(bundle, "f?x", "1.9")] == ["0.ko"]
+    assert len(read_builds(bundle, "f?x")) == 2
+    for name, version, code, words in (
+            ("g*", None, "no-such-patch", "one of: fix, other."),
+            (None, "2", "no-such-version", "fix 1.10, fix 1.9, ")):
+        with pytest.raises(TaskError) as caught:
+            read_builds(bundle, name, version)
+        assert caught.value.code == code
+        assert words in caught.value.message
+
+
 def test_the_expected_digest_is_that_of_the_file_on_disk(add, read, say):
     file = add("a.ko.gz", compress=gzip.compress)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -243,9 +292,21 @@ WRONG_YAML = [
     ("bundle-yml-invalid", "patches: !!python/object/apply:os.getpid []", "YAML"),
     ("bundle-yml-invalid", "[" * 5000, "YAML"),
     ("bundle-yml-invalid", "# " + "x" * (1 << 20), "larger"),
+    ("bundle-yml-invalid", "patches: {fix: {version: 1.10}}", "text in quotes"),
+    ("bundle-yml-invalid", "patches: {fix: {version: '1 0'}}", "text in quotes"),
+    ("bundle-yml-invalid", f"patches: {{fix: {{version: '{'1' * 101}'}}}}", "at most 100 characters"),
+    ("bundle-yml-invalid", "patches: {fix: {expires: 2027-02-30}}", "YAML"),
+    ("bundle-yml-invalid", "patches: {fix: {expires: '2027-02-30'}}", "a date such as 2027-01-31"),
+    ("bundle-yml-invalid", "patches: {fix: {expires: soon}}", "a date such as 2027-01-31"),
+    ("bundle-yml-invalid", "patches: {fix: {expires: 2027-01-31 10:00:00}}", "a date such as 2027-01-31"),
+    ("bundle-yml-invalid", "patches: {fix: {not_covered: [CVE-2026-1234]}}", "a mapping of CVE numbers"),
+    ("bundle-yml-invalid", "patches: {fix: {not_covered: {CVE-2026-1234: ''}}}", "a mapping of CVE numbers"),
+    ("bundle-yml-invalid", "patches: {fix: {not_covered: {bug: why}}}", "a mapping of CVE numbers"),
+    ("bundle-yml-invalid", "patches: {fix: {effective_kernel: 6}}", "the release of a kernel"),
     ("bundle-yml-unknown-key", "patches: {fix: {cve: []}}", "'cve' in the entry 'fix'. Allowed are: cves, summary,"),
     ("bundle-yml-unmatched", "patches: {fxi: {summary: s}}", "'fxi'"),
     ("bundle-yml-unmatched", "patches: {b.ko: {summary: s}}", "'b.ko'"),
+    ("bundle-yml-unmatched", "patches: {'kpatch-*': {summary: s}}", "'kpatch-*'"),
 ]
 
 

@@ -21,7 +21,7 @@ KEYS = {
     "schema", "file", "compression", "sha256", "size", "name", "arch", "release", "vermagic", "build_id", "srcversion",
     "version", "license", "depends", "livepatch", "parameters", "format", "opaque", "replace", "objects", "states",
     "shadow", "state_calls", "imports", "has_versions", "klp_symbols", "klp_relocations", "module_struct_size",
-    "signature", "orc", "btf", "module_layout", "symtab", "removable",
+    "signature", "orc", "btf", "btf_base", "module_layout", "symtab", "removable",
 }  # fmt: skip
 
 E_TYPE, E_MACHINE, E_SHOFF, E_SHENTSIZE, E_SHNUM = 16, 18, 40, 58, 60
@@ -46,7 +46,7 @@ def test_identity(build_module):
     module = build_module("source_several", '-DNAME="lp_fix"')
     description = describe(module)
     expected = {
-        "schema": 2,
+        "schema": 3,
         "file": "source_several.ko",
         "compression": "none",
         "sha256": hashlib.sha256(module.read_bytes()).hexdigest(),
@@ -66,11 +66,22 @@ def test_identity(build_module):
         "signature": None,
         "orc": {"unwind": False, "header": None},
         "btf": False,
+        "btf_base": False,
         "module_layout": 0x11111111,
         "symtab": True,
         "removable": False,
     }
     assert {key: description[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(("content", "btf"), [(b"types", True), (b"", False)])
+def test_an_empty_section_of_types_is_none_to_the_kernel(build_module, tmp_path, content, btf):
+    (tmp_path / "types").write_bytes(content)
+    module = tmp_path / "fix.ko"
+    subprocess.run(
+        ["objcopy", "--add-section", f".BTF={tmp_path / 'types'}", build_module("plain"), module], check=True)
+    assert b".BTF\0" in module.read_bytes()
+    assert describe(module)["btf"] is btf
 
 
 def test_a_parameter_with_functions_of_its_own_is_known_without_a_type(build_module):
@@ -85,6 +96,16 @@ def test_of_a_module_of_several_objects_the_unwinders_format_is_told_once(build_
     subprocess.run(
         ["objcopy", "--add-section", f".orc_header={tmp_path / 'header'}", build_module("plain"), module], check=True)
     assert describe(module)["orc"]["header"] == bytes(range(20)).hex()
+
+
+@pytest.mark.parametrize("sections", [(), (".BTF",), (".BTF", ".BTF.base")])
+def test_type_information_with_and_without_the_types_that_it_refers_to(build_module, tmp_path, sections):
+    content, module = tmp_path / "content", tmp_path / "typed.ko"
+    content.write_bytes(bytes(24))
+    options = [word for name in sections for word in ("--add-section", f"{name}={content}")]
+    subprocess.run(["objcopy", *options, build_module("plain"), module], check=True)
+    description = describe(module)
+    assert (description["btf"], description["btf_base"]) == (".BTF" in sections, ".BTF.base" in sections)
 
 
 def test_what_a_module_does_not_say_is_null(build_module):
@@ -161,7 +182,10 @@ def test_livepatch_symbols_and_relocations(build_module):
     assert description["klp_symbols"] == [
         {"object": "vmlinux", "name": "jiffies_lock", "sympos": 0},
         {"object": "nfsd", "name": "nfsd_cache", "sympos": 2},
+        {"object": "vmlinux", "name": "klp_shadow_alloc", "sympos": 0},
+        {"object": "vmlinux", "name": "klp_get_state", "sympos": 0},
     ]
+    assert (description["shadow"], description["state_calls"]) == (["klp_shadow_alloc"], ["klp_get_state"])
     assert description["klp_relocations"] == [
         {"object": "vmlinux", "section": ".text", "count": 2},
         {"object": "nfsd", "section": ".text.new_one", "count": 1},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Versions of one patch, recognised by their names."""
+"""Versions of one patch, recognised by their names, and ordered."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.series im
 
 def order(*names):
     """The names in one series, the oldest first; None unless they are one series with a clear order."""
-    series = series_of(names)
-    ranks = {name: one["rank"] for name, one in series.items()}
-    if set(series) != set(names) or len({one["stem"] for one in series.values()}) != 1:
+    series = series_of([{"name": name} for name in names])
+    if None in series or len({one["stem"] for one in series}) != 1:
         return None
+    ranks = {name: one["rank"] for name, one in zip(names, series, strict=True)}
     return sorted(names, key=ranks.get) if len(set(ranks.values())) == len(names) else None
 
 
@@ -50,4 +50,23 @@ def test_other_patches_have_none(names):
 
 
 def test_a_name_alone_is_in_no_series():
-    assert series_of(["kpatch_1", "other_2", "kpatch_1"]) == {}
+    assert series_of([{"name": name} for name in ("kpatch_1", "other_2", "kpatch_1")]) == [None] * 3
+
+
+@pytest.mark.parametrize(("builds", "ranks"), [
+    ((("fix", "1.9"), ("fix", "1.10"), ("fix", "1.10rc1")), [0, 2, 1]),
+    ((("fix_2", "1.0"), ("fix_1", "1.1")), [0, 1]),  # each has a version
+    ((("fix_2", "1.0"), ("fix_1", None)), [1, 0]),  # not each has one: the names come first
+    ((("fix_1", "1.0"), ("fix_2", "1.0")), [0, 1]),
+    ((("fix", None), ("fix", "1.0")), [0, 1]),
+    ((("fix", "1.0"), ("fix", "1")), [0, 0]),
+    ((("fix", "1.0-el8"), ("fix", "1.10"), ("fix", "1.9")), [0, 2, 1]),
+])
+def test_versions_order_builds_before_their_names_do(builds, ranks):
+    series = series_of([{"name": name, "version": version} for name, version in builds])
+    assert [one["rank"] for one in series] == ranks
+
+
+def test_the_version_of_the_bundle_counts():
+    builds = [{"name": "fix", "version": "1.0", "metadata": {"version": version}} for version in ("3", "2")]
+    assert [one["rank"] for one in series_of(builds)] == [1, 0]

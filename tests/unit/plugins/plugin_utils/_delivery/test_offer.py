@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import metadata_digest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 
@@ -33,11 +34,14 @@ def test_of_a_large_bundle_only_stubs_cross():
 
 def test_a_stub_has_what_a_host_needs_to_choose_among_builds_of_one_release():
     first = dict(build(1, "6.1", 20000), series={"stem": "kpatch", "rank": 1}, metadata={
-        "cves": ["CVE-2026-1234"], "summary": "s", "advisory": None, "kernel_build_id": "0a"})
-    second = dict(build(2, "6.1", 20000), metadata={"kernel_build_id": None})
+        "cves": ["CVE-2026-1234"], "summary": "s", "advisory": None, "kernel_build_id": "0a", "version": "1.1"})
+    second = dict(build(2, "6.1", 20000), version="1.0")
     offered = Offer("bundle", [first, second]).to_argument(None)["builds"]
-    assert offered[0] == dict(STUB, series={"stem": "kpatch", "rank": 1}, metadata={"kernel_build_id": "0a"})
-    assert not {"metadata", "series"} & set(offered[1])
+    assert offered[0] == dict(
+        STUB, series={"stem": "kpatch", "rank": 1}, metadata={"kernel_build_id": "0a"}, version="1.1",
+        metadata_digest=metadata_digest(first))
+    assert offered[1]["version"] == "1.0"
+    assert not {"metadata", "metadata_digest", "series"} & set(offered[1])
 
 
 def test_one_file_for_two_kernel_builds_is_offered_twice():

@@ -78,6 +78,13 @@ def test_a_patch_tells_what_it_patches(build_module, source, flags, kind, replac
     assert found == {"format": kind, "opaque": False, "replace": replace, "objects": objects}
 
 
+@pytest.mark.parametrize("strip", STRIPPED)
+def test_a_patch_for_kgraft_is_known_and_its_tables_are_not(build_module, strip):
+    description = describe(build_module("kgraft", strip=strip))
+    assert [description[key] for key in ("format", "livepatch", "opaque", "replace", "objects")] == [
+        "kgraft", False, True, None, []]
+
+
 # Kernels with lock debugging and kobject debugging have larger structs.
 @pytest.mark.parametrize("strip", STRIPPED)
 @pytest.mark.parametrize("tail", [8, 56, 136])
@@ -150,21 +157,67 @@ def test_states_and_calls_are_listed(build_module):
     assert description["state_calls"] == ["klp_get_state"]
 
 
-# (compiler, uname -m, what a literal `replace = false` means where code hides its stores)
-CROSS = [
-    ("aarch64-linux-gnu-gcc", "aarch64", None),
-    ("powerpc64le-linux-gnu-gcc", "ppc64le", False),
-    ("s390x-linux-gnu-gcc", "s390x", None),
-]
+CROSS = [  # compiler, uname -m
+    ("aarch64-linux-gnu-gcc", "aarch64"), ("powerpc64le-linux-gnu-gcc", "ppc64le"), ("s390x-linux-gnu-gcc", "s390x")]
 
 
-@pytest.mark.parametrize(("compiler", "arch", "replace"), CROSS)
-def test_other_machines(build_module, compiler, arch, replace):
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
+@pytest.fixture(params=CROSS, ids=[arch for _compiler, arch in CROSS])
+def machine(request):
+    """A cross compiler, and its machine as `uname -m` prints it."""
+    if shutil.which(request.param[0]) is None:
+        pytest.skip(f"{request.param[0]} is not installed")
+    return request.param
+
+
+def test_other_machines(build_module, machine):
+    compiler, arch = machine
     several = describe(build_module("source_several", compiler=compiler))
     assert (several["arch"], several["objects"], several["replace"]) == (arch, SEVERAL, True)
     assert several["states"] == [{"id": 5, "version": 2}, {"id": 9, "version": 0}]
-    assert describe(build_module("source_simple", compiler=compiler))["replace"] is replace
+    assert describe(build_module("source_simple", compiler=compiler))["replace"] is False
     assert describe(build_module("klp_build", compiler=compiler))["objects"] == KLP
     assert describe(build_module("kpatch_build", compiler=compiler))["objects"] == KPATCH
+
+
+@pytest.mark.parametrize("statement", [statement for statement, _opaque, _replace in RUN_TIME])
+def test_on_other_machines_replace_is_not_claimed_where_code_can_set_it(build_module, machine, statement):
+    """Code there stores to a member through the address of the variable, without a relocation of the member."""
+    description = describe(build_module("source_run_time", f"-DSET={statement}", compiler=machine[0]))
+    assert description["replace"] is None
+
+
+# It loads the addresses of the patch and of the function, one after the other, before it sets replace.
+INDIRECT = (
+    'struct klp_patch *one = &patch; __asm__ volatile("" : "+r"(one)); '
+    'int (*enable)(struct klp_patch *) = klp_enable_patch; __asm__ volatile("" : "+r"(enable)); '
+    "one->replace = true; return enable(one)")
+# What the init function does directly before it enables the patch.
+ALWAYS = [
+    ("patch.replace = true", ()), ("take(&patch)", ()), ("pointer->replace = true", ("-DPOINTER",)), (INDIRECT, ())]
+
+
+@pytest.mark.parametrize(("statement", "flags"), ALWAYS)
+def test_on_other_machines_the_address_is_followed_up_to_the_call(build_module, machine, statement, flags):
+    flags = ("-DALWAYS", f"-DSET={statement}", *flags)
+    assert describe(build_module("source_run_time", *flags, compiler=machine[0]))["replace"] is None
+
+
+@pytest.mark.parametrize(("flags", "known"), [
+    ((), "aarch64 ppc64le s390x"), (("-Dstatic=",), "aarch64 ppc64le s390x"), (("-DREADS",), "aarch64 s390x")])
+def test_on_other_machines_reading_another_variable_sets_nothing(build_module, machine, flags, known):
+    """ppc64le first loads the address of that variable, and it is in one section with the patch here.
+
+    s390x finds a variable that is not static through the table of the linker (R_390_GOTENT).
+    """
+    description = describe(build_module("source_run_time", "-DALWAYS", "-DSET=", *flags, compiler=machine[0]))
+    assert description["replace"] is (False if machine[1] in known else None)
+
+
+def test_a_pointer_to_the_patch_can_set_replace(build_module):
+    description = describe(build_module("source_run_time", "-DALWAYS", "-DSET=pointer->replace = true", "-DPOINTER"))
+    assert description["replace"] is None
+
+
+@pytest.mark.parametrize(("flags", "replace"), [((), False), (("-DPARAMETER",), None)])
+def test_a_module_parameter_can_set_replace(build_module, flags, replace):
+    assert describe(build_module("source_simple", *flags))["replace"] is replace

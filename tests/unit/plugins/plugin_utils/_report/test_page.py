@@ -15,6 +15,7 @@ import pytest
 from jinja2 import StrictUndefined
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import page as page_module
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import coverage
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page import render
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
 
@@ -164,6 +165,18 @@ def test_a_host_with_another_build_of_the_name_is_not_covered(changed, said):
     text = Page(render(made)).text
     assert "✓ covered 2" in text
     assert said in text
+
+
+def test_a_host_is_not_said_to_miss_a_patch_whose_name_holds_the_release_of_another_kernel():
+    made = examples.rollout(40)
+    patch, = made["patches"]
+    made["patches"] = [
+        dict(patch, name=f"{patch['name']}_{number}", builds=[build]) for number, build in enumerate(patch["builds"])]
+    for host in made["hosts"].values():
+        host["patch"] = f"{patch['name']}_{[one['release'] for one in patch['builds']].index(host['kernel'])}"
+    found = coverage(made)
+    assert sorted(host for one in found for host in one.covered) == sorted(made["hosts"])
+    assert [one.missing for one in found] == [[], []]
 
 
 def test_a_plan_says_what_is_not_covered_yet_without_an_alarm():

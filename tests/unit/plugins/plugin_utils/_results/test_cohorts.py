@@ -12,6 +12,11 @@ from ansible.errors import AnsibleUndefinedVariable
 from jinja2 import UndefinedError
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort, cohort_names, cohort_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
+    cohort_dict,
+    cohorts_of,
+    kernel_build_of,
+)
 
 KERNEL = ("6.1.0-56-amd64", "x86_64")
 
@@ -78,3 +83,20 @@ def test_a_title_says_what_the_hosts_have_in_common():
     assert str(Cohort(*KERNEL)) == "6.1.0-56-amd64 x86_64"
     cohort = Cohort(*KERNEL, (("ring", "early"), ("site", None)))
     assert str(cohort) == "6.1.0-56-amd64 x86_64, ring early, without site"
+
+
+def test_builds_of_a_kernel_split_its_cohort_where_there_are_several():
+    kernels = dict.fromkeys("abc", KERNEL) | {"d": ("6.12.9", "x86_64")}
+    same = cohorts_of(kernels, (), {}, {"a": "0a" * 20, "b": "0a" * 20, "c": "0a" * 20, "d": "0b" * 20})
+    assert [(str(cohort), hosts) for cohort, hosts in same] == [
+        ("6.1.0-56-amd64 x86_64", ["a", "b", "c"]), ("6.12.9 x86_64", ["d"])]
+    several = cohorts_of(kernels, (), {}, {"a": "0a" * 20, "b": "0b" * 20, "c": None})
+    assert [(str(cohort), hosts) for cohort, hosts in several] == [
+        ("6.1.0-56-amd64 x86_64", ["c"]), ("6.1.0-56-amd64 x86_64, build 0a0a0a0a0a0a", ["a"]),
+        ("6.1.0-56-amd64 x86_64, build 0b0b0b0b0b0b", ["b"]), ("6.12.9 x86_64", ["d"])]
+    assert [cohort_dict(cohort)["build"] for cohort, _hosts in several] == [None, "0a" * 20, "0b" * 20, None]
+
+
+@pytest.mark.parametrize("told", [None, "", 5, [], "a" * 10_000])
+def test_a_build_id_that_is_none_is_not_taken(told):
+    assert kernel_build_of({"kernel_build_id": told}) is None

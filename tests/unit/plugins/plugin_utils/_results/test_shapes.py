@@ -60,8 +60,8 @@ def choices_differ(kind, entry, where):
 def test_a_shape_is_what_is_documented(module):
     shape, entries = SHAPES[module], documented(module)
     of_failure = {key for key, entry in entries.items() if is_of_failure_only(entry)}
-    assert list(differences(
-        shape.success, {key: entry for key, entry in entries.items() if key not in of_failure}, "")) == []
+    others = {key: entry for key, entry in entries.items() if key not in of_failure}
+    assert list(differences({**shape.success, **shape.may}, others, "")) == []
     assert list(differences(
         shape.failure, {key: entries[key] for key in of_failure if key != "code"}, "failure: ")) == []
     assert "code" in entries or module == "patch_info"
@@ -93,7 +93,8 @@ def bounded(kind, where):
 @pytest.mark.parametrize("module", MODULES)
 def test_every_text_and_every_list_has_a_bound(module):
     shape = SHAPES[module]
-    assert [where for key, kind in [*shape.success.items(), *shape.failure.items()]
+    kinds = {**shape.success, **shape.may, **shape.failure}
+    assert [where for key, kind in kinds.items()
             for where in bounded(kind, key)] == []
 
 

@@ -15,10 +15,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 
 EMPTY = [None, "", "  ", "\n", []]
 RECORD = {
-    "src": "patches/", "name": None, "state": "accepted", "soak": 300, "trial": None, "transition_timeout": 90,
-    "on_stall": "reverse", "budget": {"asked": "0", "hosts": None}, "on_breach": "rollback_wave",
+    "src": "patches/", "name": None, "version": None, "state": "accepted", "soak": 300, "trial": None,
+    "transition_timeout": 90, "on_stall": "reverse", "budget": {"asked": "0", "hosts": None},
+    "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
-    "ignore_findings": [], "params": {},
+    "ignore_findings": [], "adopt": False, "params": {},
 }
 
 
@@ -54,14 +55,14 @@ def test_a_source_is_needed(variables):
 
 
 @pytest.mark.parametrize(("name", "given", "read"), [
-    ("src", " /srv/fix.ko\n", "/srv/fix.ko"), ("name", "livepatch_fix", "livepatch_fix"),
+    ("src", " /srv/fix.ko\n", "/srv/fix.ko"), ("name", "livepatch_fix", "livepatch_fix"), ("version", " 1.10", "1.10"),
     ("state", "enabled ", "enabled"), ("on_stall", "wait", "wait"), ("on_breach", "hold", "hold"),
     ("soak", 0, 0), ("soak", "600", 600), ("soak", 60.0, 60), ("soak", " 86400 ", 86400), ("trial", "2592000", 2592000),
     ("transition_timeout", 1, 1), ("report_dir", "reports", "reports"),
     ("approve", "all", ("all",)), ("approve", [2, "canary"], ("2", "canary")), ("approve", 3, ("3",)),
     ("approved", "1\ncanary, 1", ("1", "canary")), ("approved", '["10%", 2]', ("up to 10%", "2")),
     ("cohort_by", "ring,site", ("ring", "site")), ("cohort_by", ["ring", "ring"], ("ring",)),
-    ("ignore_findings", "quarantined", ("quarantined",)),
+    ("ignore_findings", "quarantined", ("quarantined",)), ("adopt", "yes", True),
     ("params", {"level": 2, "on": True}, {"level": 2, "on": True}), ("params", '{"names": ["a"]}', {"names": ["a"]}),
 ])
 def test_a_variable_comes_as_its_type_or_as_text(name, given, read):
@@ -164,7 +165,7 @@ def test_what_is_read_is_plain():
     read = options(
         src=Text("patches/"), soak=Number(5), waves=List([Text("canary"), Text("100%")]), state=Text("enabled"),
         health_checks=List([Dict(unit=Text("a.service"), timeout=Number(3))]), params=Dict({Text("x"): Text("y")}))
-    assert types_in(read.as_record(1)) == {dict, list, str, int, type(None)}
+    assert types_in(read.as_record(1)) == {dict, list, str, int, bool, type(None)}
     assert {type(read.src), type(read.soak), type(read.state)} == {str, int}
 
 

@@ -64,6 +64,13 @@ def test_a_clean_rollout(rollout):
     json.dumps(record)
 
 
+def test_each_build_of_a_kernel_has_its_canary(rollout):
+    builds = {name: "0a" * 20 if name == CANARY else "0b" * 20 for name in SIX}
+    record = rollout({name: {"check": checked(kernel_build_id=build)} for name, build in builds.items()}).run()
+    assert {builds[name] for name in record["waves"][0]["hosts"]} == {"0a" * 20, "0b" * 20}
+    assert len(record["waves"][0]["hosts"]) == 2
+
+
 @pytest.mark.parametrize(("step", "how"), [
     (step, how) for step in ("load", "look") for how in ANSWERS[step] if how not in ("ok", "waiting")])
 def test_a_canary_that_fails_is_the_last_that_is_patched(rollout, step, how):

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a host whether the patch on trial may be accepted: its watch must have run, and must have found nothing.
+
+The acceptance looks once more itself, at what can have come since the last look of the trial's process.
+"""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WATCH_FAILED
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, merge
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import Since, kernel_warnings
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.taints import new_taints
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import Systemd
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
+    ALIVE,
+    HUNG,
+    MISSING,
+    STOPPED,
+    trial_process,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import failed_watch_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import (
+    failure_of,
+    read_watch,
+    verdict_of,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+LATE_SECONDS = 30  # more than the interval since the last look, for a busy host
+
+
+def refuse_failed_watch(ledger, build):
+    """Raise LivepatchError `watch-failed` if this host has reverted the build; `build` has its digest and build-id."""
+    failed = failed_watch_of(ledger, build)
+    if failed:
+        raise LivepatchError("watch-failed", WATCH_FAILED.format(
+            name=failed["name"], time=failed["time"], why=failure_of(failed)), watch=verdict_of(failed))
+
+
+def watch_verdict(host, trial, patience=True):
+    """The verdict (see watch_record.py) on the trial of a ledger, None for a trial without a watch.
+
+    Waits for the first look, or for a health check that has just failed, with `patience`. Raises LivepatchError
+    `watch-failed`, `watch-not-run`, `watch-undecided`.
+    """
+    watch = trial["watch"]
+    if not watch:
+        return None
+    timeouts = [check["timeout"] for check in watch["health_checks"]]
+    seconds = LATE_SECONDS + max(timeouts, default=0) + (watch["interval"] if timeouts else 0)
+    poll_until(host, lambda: _is_decided(host, trial), seconds if patience else 0)
+    record = _with_last_look(host, trial, read_watch(host, trial))
+    _refuse_failed(trial, record)
+    why = _why_unseen(host, trial, record)
+    if why:
+        raise _not_run(host, trial, record, why)
+    failing = _failing(record)
+    if failing:
+        raise LivepatchError(
+            "watch-undecided",
+            f"The last result of the health check {failing['name']} was a failure, so {trial['name']} is not accepted. "
+            f"It is on trial until its time is over. Run again. The message of the check: {failing['message']}",
+            watch=verdict_of(record))
+    return verdict_of(record)
+
+
+def refuse_failed_trial(host, trial):
+    """Raise LivepatchError `watch-failed` if the watch of this trial has failed and the host is about to revert."""
+    _refuse_failed(trial, read_watch(host, trial))
+
+
+def _refuse_failed(trial, record):
+    if record and blockers_in(record["findings"]):
+        raise LivepatchError(
+            "watch-failed",
+            f"The watch of {trial['name']} failed, so its trial goes no further, and this host reverts. "
+            f"{failure_of(record)}", watch=verdict_of(record))
+
+
+def _is_decided(host, trial):
+    """Whether waiting changes nothing: everything was seen and is well, something has failed, or no process looks."""
+    record = read_watch(host, trial)
+    process = trial_process(host, trial["transaction"])[0]
+    # systemd starts a killed process again, and the process writes a damaged registration again.
+    is_gone = process in (STOPPED, HUNG) or (process == MISSING and not Systemd.runs(host))
+    if is_gone or (record and blockers_in(record["findings"])):
+        return True
+    return not _why_unseen(host, trial, record) and not _failing(record)
+
+
+def _why_unseen(host, trial, record):
+    """Why the watch has not seen this patch until now, as a clause, or None."""
+    state = trial_process(host, trial["transaction"])[0]
+    if state != ALIVE:
+        return f"the process that watches it is {state}"
+    if not record or record["seen"] is None:
+        return "nothing was looked at since the load"
+    if host.now() - record["seen"] > trial["watch"]["interval"] + LATE_SECONDS:
+        return f"the last look was at {record['last']}"
+    unseen = next((one["name"] for one in record["health"] if one["ok"] + one["failed"] == 0), None)
+    return unseen and f"the health check {unseen} has no result yet"
+
+
+def _failing(record):
+    return next((one for one in record["health"] if one["in_a_row"]), None)
+
+
+def _with_last_look(host, trial, record):
+    """The record with what the kernel has said since it was written."""
+    if not record or not trial["watch"]["kernel_warnings"]:
+        return record
+    baseline = trial["baseline"] or {"kernel_log": None, "uptime": 0, "taints": None}
+    number = baseline["kernel_log"] if record["kernel_log"] is None else record["kernel_log"]
+    found = kernel_warnings(host, Since(number, baseline["uptime"]))[0]
+    if baseline["taints"] is not None:
+        found += new_taints(host, trial["name"], baseline["taints"])
+    return dict(record, findings=merge(record["findings"], blockers_in(found)))
+
+
+def _not_run(host, trial, record, why):
+    process, pid = trial_process(host, trial["transaction"])
+    if process == STOPPED:
+        action = f"Continue it with kill -CONT {pid}, then run again"
+    elif process == ALIVE:
+        action = "Find out why with journalctl -t kernel-livepatch, then run again"
+    else:
+        action = "Renew the trial with state enabled and trial, or remove the patch"
+    return LivepatchError(
+        "watch-not-run",
+        f"{trial['name']} is not accepted, because {why}. {action}.",
+        watch=verdict_of(record))

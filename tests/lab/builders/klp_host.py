@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the kernel's own klp-build makes patches: the source of a small kernel, which klp-build builds itself.
+
+Debian's kernels have no CONFIG_KLP_BUILD, and klp-build has to build the kernel that it makes patches for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import chroot
+from ..cache import Cache, recipe_digest
+from ..children import Children
+from ..kernels import find_kernel
+from ..progress import Progress
+from . import build_root
+from .build_root import SOURCE, WORK, BuildRoot
+
+# The first kernel of the lab whose source has scripts/livepatch/klp-build.
+KERNEL = find_kernel("7.2")
+CONFIGURATION = Path(__file__).resolve().parent / "small_kernel.config"
+
+# libxxhash: objtool's klp needs it. patchutils: klp-build calls recountdiff.
+PACKAGES = (
+    "make", "gcc", "libc6-dev", "flex", "bison", "bc", "libelf-dev", "libssl-dev", "xz-utils", "kmod", "python3",
+    "cpio", "patch", "perl", "rsync", "gawk", "pkgconf", "libxxhash-dev", "patchutils", "binutils",
+    f"linux-source-{KERNEL.name}/{KERNEL.archive}",
+)
+
+
+def cached_host(cache: Cache, children: Children, progress: Progress) -> Path:
+    """Return the entry with the chroot, see BuildRoot; made when it is missing."""
+    def build(entry: Path) -> None:
+        progress(f"making the build root of klp-build for a small kernel {KERNEL.name}")
+        log = entry / "build.log"
+        chroot.make_chroot(KERNEL, PACKAGES, (), entry / "root", children, log)
+        root = BuildRoot(entry, children, log)
+        root.path(WORK).mkdir()
+        root.run("tar", "xf", f"/usr/src/linux-source-{KERNEL.name}.tar.xz")
+        root.path(f"{WORK}/linux-source-{KERNEL.name}").rename(root.path(SOURCE))
+        root.path(f"/usr/src/linux-source-{KERNEL.name}.tar.xz").unlink()
+        _configure(root)
+        progress(f"made the build root of klp-build for a small kernel {KERNEL.name}")
+
+    key = recipe_digest(KERNEL, CONFIGURATION, Path(__file__), Path(chroot.__file__), Path(build_root.__file__))
+    return cache.entry(f"klp-build-{KERNEL.name}", key, build)
+
+
+def _configure(root: BuildRoot) -> None:
+    root.run("make", "tinyconfig", cwd=SOURCE)
+    with open(root.path(SOURCE) / ".config", "a") as configuration:
+        configuration.write(CONFIGURATION.read_text())
+    root.run("make", "olddefconfig", cwd=SOURCE)

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that watches itself during a trial, on a real kernel and without a controller."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from guest import PROGRAM, RUN
+from wholeness import assert_whole, codes
+
+TRIAL = 1800  # far beyond every test: only the watch can end it
+WELL = "/root/well"
+WATCH = f"{RUN}/watch"
+CHECK = {"command": f"test -e {WELL}", "name": "well", "timeout": 60}
+
+
+@pytest.fixture
+def watched(guest):
+    """The guest, which is well as long as the file WELL is there."""
+    guest.run(f"touch {WELL}")
+    return guest
+
+
+def look(guest):
+    """What the trial's process has seen so far."""
+    return json.loads(guest.read(WATCH))
+
+
+def wait_for_looks(guest, looks):
+    """Wait until the process has looked as often as that, at most 9 times, or more often."""
+    guest.wait(f"grep -qsE '\"looks\": ([{looks}-9]|[1-9][0-9]+),' {WATCH}", 300)
+
+
+def load(play, patch, **options):
+    on = play("patch", src=patch, trial=TRIAL, **options)
+    assert on.code == 0, on.output
+    return on.result
+
+
+def assert_reverted(guest, play, name, code):
+    """The host is back by its watch, and tells why to everyone."""
+    guest.wait_until_back(name)
+    livepatch = assert_whole(guest, play, "trial done", "patch done")
+    end = livepatch["journal"][0]
+    assert (end["code"], livepatch["trial"]) == ("watch-failed", None)
+    failed = livepatch["failed_watch"]
+    assert code in [found["code"] for found in failed["findings"]]
+    assert "watch-failed" in codes(livepatch["drift"])
+    assert f"kernel-livepatch: The watch of {name} failed" in guest.run("dmesg")
+    return failed
+
+
+@pytest.mark.core
+def test_a_health_check_that_begins_to_fail_ends_the_trial(play, watched, patches, seen):
+    guest = watched
+    load(play, patches["cmdline_v1"], watch={"health_checks": [CHECK], "interval": 5})
+    wait_for_looks(guest, 3)
+    guest.run(f"rm {WELL}")
+    failed = assert_reverted(guest, play, "cmdline_v1", "health-check-failed")
+    assert (failed["health"][0]["in_a_row"], failed["health"][0]["failed"], guest.version()) == (2, 2, "")
+    assert failed["health"][0]["ok"] >= 2
+    again = play("patch", src=patches["cmdline_v1"], state="accepted")
+    assert (again.code, again.result["code"]) == (2, "watch-failed"), again.output
+    assert again.result["watch"]["health"] == failed["health"]
+    assert play("patch", name="cmdline_v1", state="absent").result["changed"] is True
+    assert play("patch_info").result["livepatch"]["failed_watch"] is None
+    seen("a health check that begins to fail during a trial", "reverted at the second failure, without a controller")
+
+
+@pytest.mark.exhaustive
+def test_a_kernel_warning_ends_the_trial_at_once(start, patches, seen):
+    guest, play = start()
+    load(play, patches["warn_soon"])
+    wait_for_looks(guest, 1)
+    guest.read("/proc/execdomains")
+    failed = assert_reverted(guest, play, "warn_soon", "kernel-warning")
+    # Ended by the log that woke the process, before the next look at the patch was due.
+    assert failed["looks"] <= 2
+    seen("a kernel warning caused by the patch during its trial", "reverted at once")
+
+
+@pytest.mark.exhaustive
+def test_a_health_check_that_hangs_has_failed_and_is_killed(play, watched, patches, seen):
+    guest = watched
+    hanging = {"command": ["sh", "-c", f"test -e {WELL} || sleep 7777"], "name": "hangs", "timeout": 3}
+    load(play, patches["cmdline_v1"], watch={"health_checks": [hanging], "interval": 5})
+    wait_for_looks(guest, 2)
+    guest.run(f"rm {WELL}")
+    failed = assert_reverted(guest, play, "cmdline_v1", "health-check-failed")
+    assert failed["health"][0]["message"] == "It did not end within 3 s and was stopped."
+    assert guest.run("pgrep -f 'sleep 777[7]' || true").strip() == ""
+    seen("a health check that hangs during a trial", "killed and counted as failed; the host reverts")
+
+
+@pytest.mark.exhaustive
+def test_a_killed_process_watches_on_with_its_counts(play, watched, patches, seen):
+    guest = watched
+    load(play, patches["cmdline_v1"], watch={"health_checks": [CHECK], "interval": 5})
+    wait_for_looks(guest, 3)
+    process = guest.run(f"pgrep -f {PROGRAM}").split()[0]
+    guest.run(f"kill -KILL {process}")
+    guest.wait(f"pgrep -f {PROGRAM} >/dev/null && test $(pgrep -f {PROGRAM} | head -1) != {process}", 300)
+    wait_for_looks(guest, 5)
+    assert look(guest)["health"][0]["ok"] >= 4
+    guest.run(f"rm {WELL}")
+    assert_reverted(guest, play, "cmdline_v1", "health-check-failed")
+    seen("the process of a trial is killed", "started again by systemd, and watches on with its counts")
+
+
+@pytest.mark.exhaustive
+def test_a_patch_whose_process_is_stopped_is_not_accepted(play, watched, patches, seen):
+    guest = watched
+    load(play, patches["cmdline_v1"])
+    wait_for_looks(guest, 1)
+    process = guest.run(f"pgrep -f {PROGRAM}").split()[0]
+    guest.run(f"kill -STOP {process}")
+    refused = play("patch", name="cmdline_v1", state="accepted")
+    assert (refused.code, refused.result["code"]) == (2, "watch-not-run"), refused.output
+    guest.run(f"kill -CONT {process}")
+    accepted = play("patch", name="cmdline_v1", state="accepted")
+    assert accepted.code == 0, accepted.output
+    assert accepted.result["watch"]["looks"] >= 1
+    seen("accepting a patch whose watching process is stopped", "refused; accepted once it is continued")
