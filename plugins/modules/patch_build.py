@@ -17,6 +17,7 @@ description:
     R(the guide, ansible_collections.kernel.livepatch.docsite.guide_build) for the list.
   - A build continues on the build host without a connection. The same task finds it again, running or finished.
   - Does not build again what the bundle has from the same inputs.
+  - The role P(kernel.livepatch.build#role) builds for several kernels at once.
   - In check mode, runs every check and starts no build. With C(klp-build), C(make listnewconfig) compiles helper
     programs in the source tree also then.
 requirements:
@@ -107,7 +108,7 @@ options:
   sign_key:
     description:
       - The private key to sign the patch with the kernel's program C(sign-file). A path on the build host below
-        O(kernel.root), or a URI that begins with V(pkcs11:).
+        O(kernel.root), or a URI that begins with V(pkcs11:), with C(pin-source) and not with C(pin-value).
     type: str
   sign_cert:
     description: The certificate for O(sign_key), a path in the same place.
@@ -177,8 +178,6 @@ attributes:
     support: full
 seealso:
   - module: kernel.livepatch.patch
-  - plugin: kernel.livepatch.build
-    plugin_type: role
 """
 
 EXAMPLES = r"""

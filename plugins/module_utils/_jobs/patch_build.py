@@ -128,6 +128,10 @@ def _with_defaults(request, sources, is_module):
         name = default_name(sources[0].name)
     if bool(request["sign_key"]) != bool(request["sign_cert"]):
         raise LivepatchError("bad-option", "sign_key and sign_cert belong together. Set both, or none.")
+    if "pin-value" in (request["sign_key"] or ""):
+        raise LivepatchError(
+            "bad-option", "sign_key has a pin-value, and everybody on the build host could read it in the list of "
+            "processes. Use pin-source and a file.")
     if not (request["kernel"]["release"] or request["kernel"]["source"]):
         raise LivepatchError("bad-option", "kernel names no kernel. Set its release, or its source.")
     jobs = request["jobs"] or os.cpu_count() or 1

@@ -24,7 +24,7 @@ PATCH_OPTIONS = {
     "tool": {"type": "str", "choices": list(TOOLS), "default": "auto"},
     "replace": {"type": "bool", "default": True},
     "jobs": {"type": "int"},
-    "sign_key": {"type": "str"},
+    "sign_key": {"type": "str", "no_log": False},  # a path
     "sign_cert": {"type": "str"},
     "cves": {"type": "list", "elements": "str", "default": []},
     "summary": {"type": "str"},

@@ -111,6 +111,7 @@ CASES = [
     (lambda host: {"kernel": {"source": None}}, "bad-option", "names no kernel"),
     (lambda host: {"build_dir": "jobs"}, "bad-option", "not an absolute path"),
     (lambda host: {"sign_key": "/key"}, "bad-option", "sign_key and sign_cert belong together"),
+    (lambda host: {"sign_key": "pkcs11:token=x?pin-value=1234", "sign_cert": "/cert"}, "bad-option", "pin-source"),
     (lambda host: {"src": [host.put("a.patch", FIX), host.put("b.patch", FIX)]}, "bad-option", "name is missing"),
     (lambda host: {"src": [host.path("missing.patch")]}, "unreadable", "No such file"),
     (signed(), "sign-program-missing", "tree/scripts/sign-file"),
