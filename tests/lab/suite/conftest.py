@@ -34,6 +34,9 @@ RELEASED = pytest.StashKey[str]()
 # What a worker of pytest-xdist hands over at its end.
 HANDED_OVER = "results"
 
+# The seconds of patch_info on a machine of a host that is not busy.
+QUIET_LOOK = 5
+
 # The files that take minutes, longest first, so that the last ones of two workers are short.
 LONG_FILES = (
     "test_rollout", "test_findings", "test_load", "test_boot", "test_stall", "test_journal", "test_trial",
@@ -137,6 +140,15 @@ def guest(machines):
 def play(playbooks, guest):
     """Run one task of this collection on the guest: play("patch", src=..., state=...)."""
     return one_task(playbooks, guest)
+
+
+@pytest.fixture
+def stretched(play):
+    """As many seconds as a busy host needs for what a quiet one does in some: stretched(30)."""
+    began = time.monotonic()
+    play("patch_info")
+    factor = max(1, (time.monotonic() - began) / QUIET_LOOK)
+    return lambda seconds: round(seconds * factor)
 
 
 @pytest.fixture

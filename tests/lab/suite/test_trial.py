@@ -33,19 +33,19 @@ def begin(lab, guest, tmp_path):
 
 
 @pytest.mark.core
-def test_a_trial_ends_automatically(play, guest, patches, seen):
-    before = guest.read("/proc/cmdline")
-    on = play("patch", src=patches["cmdline_v1"], trial=30)
+def test_a_trial_ends_automatically(play, guest, patches, stretched, seen):
+    before, seconds = guest.read("/proc/cmdline"), stretched(30)
+    on = play("patch", src=patches["cmdline_v1"], trial=seconds)
     assert on.code == 0, on.output
     assert on.result["patch"]["state"] == "enabled"
     livepatch = assert_whole(guest, play, "patch done")
     trial = livepatch["trial"]
     assert (trial["name"], trial["transaction"], trial["seconds"], trial["back_to"]) == (
-        "cmdline_v1", on.result["transaction"], 30, [])
-    assert 0 < trial["seconds_left"] <= 30
+        "cmdline_v1", on.result["transaction"], seconds, [])
+    assert 0 < trial["seconds_left"] <= seconds
     assert "on-trial" in codes(livepatch["drift"])
     assert len(guest.guards()) == 1
-    guest.wait_until_back("cmdline_v1")
+    guest.wait_until_back("cmdline_v1", 300 + seconds)
     assert guest.read("/proc/cmdline") == before
     livepatch = assert_whole(guest, play, "trial done", "patch done")
     assert (livepatch["trial"], livepatch["quarantined"], guest.guards()) == (None, [], [])
@@ -124,12 +124,13 @@ def test_a_controller_that_is_killed_mid_transition_is_not_needed(play, begin, h
 
 
 @pytest.mark.exhaustive
-def test_a_held_rollback_ends_once_its_task_is_released(play, held, patches, seen):
+def test_a_held_rollback_ends_once_its_task_is_released(play, held, patches, stretched, seen):
     held.run(RELEASE)
-    assert play("patch", src=patches["holder_fix"], trial=10).code == 0
+    seconds = stretched(10)
+    assert play("patch", src=patches["holder_fix"], trial=seconds).code == 0
     held.run(HOLD)
     held.wait_for_thread("fixed")
-    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0")
+    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0", 60 + seconds)
     assert play("patch_info").result["livepatch"]["transition"]["name"] == "holder_fix"
     held.run(RELEASE)
     held.wait_until_back("holder_fix")
@@ -138,12 +139,13 @@ def test_a_held_rollback_ends_once_its_task_is_released(play, held, patches, see
 
 
 @pytest.mark.exhaustive
-def test_a_killed_rollback_begins_again(play, held, patches, seen):
+def test_a_killed_rollback_begins_again(play, held, patches, stretched, seen):
     held.run(RELEASE)
-    assert play("patch", src=patches["holder_fix"], trial=10).code == 0
+    seconds = stretched(10)
+    assert play("patch", src=patches["holder_fix"], trial=seconds).code == 0
     held.run(HOLD)
     held.wait_for_thread("fixed")
-    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0")
+    held.wait("test $(cat /sys/kernel/livepatch/holder_fix/enabled) = 0", 60 + seconds)
     held.run(f"pkill -9 -f '{PROGRAM} end-trial'")
     held.run(RELEASE)
     held.wait_until_back("holder_fix")
@@ -155,16 +157,16 @@ def test_a_killed_rollback_begins_again(play, held, patches, seen):
 
 
 @pytest.mark.exhaustive
-def test_a_trial_needs_no_systemd(play, without_systemd, patches, seen):
-    guest = without_systemd
-    on = play("patch", src=patches["cmdline_v1"], trial=30)
+def test_a_trial_needs_no_systemd(play, without_systemd, patches, stretched, seen):
+    guest, seconds = without_systemd, stretched(30)
+    on = play("patch", src=patches["cmdline_v1"], trial=seconds)
     assert on.code == 0, on.output
     assert guest.run(f"pgrep -f '{PROGRAM} end-trial' | wc -l") == "1\n"
     livepatch = assert_whole(guest, play, "patch done")
     assert livepatch["boot"]["init"] == "none"
     assert "trial-process-missing" not in codes(livepatch["drift"])
     guest.machine.disconnect()
-    guest.wait_until_back("cmdline_v1")
+    guest.wait_until_back("cmdline_v1", 300 + seconds)
     assert_whole(guest, play, "trial done", "patch done")
     guest.wait(f"! pgrep -f {PROGRAM} >/dev/null")
     seen("a trial without systemd (simulated)", "removed by a process of its own at the end of the trial")
