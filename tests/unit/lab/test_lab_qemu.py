@@ -66,6 +66,14 @@ def test_a_kernel_without_acpi_gets_a_machine_without_it():
     assert "acpi" not in value_of(command(), "-machine")
 
 
+def test_a_kernel_that_does_not_know_qemu_is_told_not_to_test_its_timer():
+    image = ImageOf("7.2.12-small")
+    image.options["CONFIG_HYPERVISOR_GUEST"] = False
+    words = qemu.command(image, Path("/disk"), Path("/console"), 7, None, False, "module_blacklist=x")
+    assert value_of(words, "-append").endswith(" no_timer_check module_blacklist=x")
+    assert "no_timer_check" not in value_of(command(), "-append")
+
+
 def test_emulation_is_asked_for_by_name():
     assert value_of(command(), "-accel").startswith("tcg,")
 

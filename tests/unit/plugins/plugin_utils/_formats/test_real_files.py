@@ -134,8 +134,8 @@ def test_the_fixture_has_the_shape_of_the_real_files(build_module, builder, fixt
     real: dict[str, tuple] = {}
     for name in PATCHES:
         for section, (kind, flags_of_it, pointers) in shape(built(builder, name)).items():
-            earlier = real.get(section, (kind, flags_of_it, set()))[2]
-            real[section] = kind, flags_of_it, pointers | earlier
+            others = real.get(section, (kind, flags_of_it, set()))[2]
+            real[section] = kind, flags_of_it, pointers | others
     ours = shape(build_module(fixture, *flags))
     assert ours.keys() == real.keys()
     for section, (kind, flags_of_it, pointers) in ours.items():
