@@ -58,20 +58,17 @@ def test_a_kernel_that_has_its_drivers_built_in_gets_no_initramfs():
     assert value_of(command(), "-initrd") == "/image/initrd"
 
 
-def test_a_kernel_without_acpi_gets_a_machine_without_it():
+def test_a_kernel_without_acpi_has_one_processor_and_the_timer_of_every_pc():
     image = ImageOf("7.2.12-small")
     image.options["CONFIG_ACPI"] = False
-    words = qemu.command(image, Path("/disk"), Path("/console"), 7, None, False)
-    assert value_of(words, "-machine").endswith(",acpi=off")
-    assert "acpi" not in value_of(command(), "-machine")
-
-
-def test_a_kernel_that_does_not_know_qemu_is_told_not_to_test_its_timer():
-    image = ImageOf("7.2.12-small")
-    image.options["CONFIG_HYPERVISOR_GUEST"] = False
     words = qemu.command(image, Path("/disk"), Path("/console"), 7, None, False, "module_blacklist=x")
-    assert value_of(words, "-append").endswith(" no_timer_check module_blacklist=x")
-    assert "no_timer_check" not in value_of(command(), "-append")
+    assert (value_of(words, "-machine").endswith(",acpi=off"), value_of(words, "-smp")) == (True, "1")
+    assert value_of(words, "-append").endswith(" no_timer_check nolapic_timer module_blacklist=x")
+
+
+def test_other_kernels_have_two_processors_and_all_timers():
+    assert ("acpi" in value_of(command(), "-machine"), value_of(command(), "-smp")) == (False, "2")
+    assert "timer" not in value_of(command(), "-append").replace("default_timeout", "")
 
 
 def test_emulation_is_asked_for_by_name():
