@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -22,7 +23,7 @@ def test_a_kernel_without_patches(kernel):
     assert inventory == {
         "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
         "changing": None, "journal": [], "journal_unreadable": 0, "accepted": [], "quarantined": [], "trial": None,
-        "drift": [],
+        "failed_watch": None, "drift": [],
         "boot": {"installed": False, "enabled": False, "switched_off": False, "init": "none", "patches": []}}
 
 
@@ -103,13 +104,16 @@ def test_the_life_of_a_patch_on_a_host_without_systemd(kernel, apply):
         shutil.rmtree(kernel.path(f"/proc/{5000 + number}"))
     assert patches_and_drift() == (
         [("later", "enabled")], ["on-trial", "trial-process-missing", "boot-service-missing"])
+    assert failure(apply, later, state="accepted", fresh=True).code == "watch-not-run"
+    apply(later, trial=300)
     apply(later, state="accepted", fresh=True)
     assert patches_and_drift() == ([("later", "accepted")], ["boot-service-missing"])
     apply(name="later", state="absent")
     assert patches_and_drift() == ([], [])
     assert [(entry["action"], [(layer["name"], layer["accepted"]) for layer in entry["after"]])
             for entry in host_inventory(kernel)["journal"]] == [
-        ("patch", []), ("accept", [("later", True)]), ("patch", [("later", False)]), ("accept", [("fix", True)]),
+        ("patch", []), ("accept", [("later", True)]), ("patch", [("later", False)]),
+        ("patch", [("later", False)]), ("accept", [("fix", True)]),
         ("patch", [("fix", False)])]
 
 

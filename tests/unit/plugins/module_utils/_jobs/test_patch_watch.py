@@ -48,7 +48,8 @@ def test_a_host_that_is_well(host, apply, watch):
     taint(host, 12, 13, 15)
     host.sleep(9.5)
     result = watch(earlier=known, checks=[{"command": "true"}])
-    functions = result.pop("functions")
+    functions, seen = result.pop("functions"), result.pop("watch")
+    assert (seen["looks"], seen["findings"]) == (1, [])
     health, = result.pop("health")
     assert result == {
         "changed": False, "well": True, "state": "enabled", "verified": True, "blockers": [], "boot_id": "boot-1",
@@ -210,7 +211,7 @@ def test_the_first_blocker_decides_and_everything_is_told_with_it(host, apply):
     assert error.message.endswith("(1 more in findings.)")
     assert sorted(error.details) == [
         "blockers", "boot_id", "changed", "findings", "functions", "health", "kernel_log", "state", "taints", "trial",
-        "verified", "well"]
+        "verified", "watch", "well"]
 
 
 def test_nothing_is_done_where_an_option_makes_no_sense(host):

@@ -31,8 +31,8 @@ BEGIN = {
         "name": "fix", "sha256": None, "build_id": None, "previous_state": "absent", "wanted_state": "enabled"}],
 }
 END = {
-    "transaction": "1", "time": "2026-11-21T09:16:54Z", "outcome": "done", "code": None, "seconds": 1, "replaces": [],
-    "after": [], "patches": [{"name": "fix", "state": "enabled", "transition_seconds": 0.5}],
+    "transaction": "1", "time": "2026-11-21T09:16:54Z", "outcome": "done", "code": None, "why": None, "seconds": 1,
+    "replaces": [], "after": [], "patches": [{"name": "fix", "state": "enabled", "transition_seconds": 0.5}],
 }
 
 

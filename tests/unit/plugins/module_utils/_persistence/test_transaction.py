@@ -73,7 +73,7 @@ def test_a_change_is_told_in_full(kernel, apply):
     kernel.put("/proc/sys/kernel/random/boot_id", "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11\n")
     result = apply(FIX)
     assert history(kernel) == {"changing": None, "journal_unreadable": 0, "journal": [{
-        "transaction": result["transaction"], "action": "patch", "outcome": "done", "code": None,
+        "transaction": result["transaction"], "action": "patch", "outcome": "done", "code": None, "why": None,
         "began": "2026-11-21T09:16:53Z", "ended": "2026-11-21T09:16:53Z",
         "seconds": result["patch"]["transition_seconds"],
         "boot_id": "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11", "kernel": "6.1.0-56-amd64",
