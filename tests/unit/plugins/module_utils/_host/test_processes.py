@@ -115,7 +115,7 @@ def test_a_child_is_killed_with_the_commands_that_it_runs(tmp_path):
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     host = Host()
     child = host.start_child(lambda: host.run(
-        ["/bin/sh", "-c", f"exec >{pipe}; echo begun; (sleep 600; echo alive) & sleep 600"], 600))
+        ["/bin/sh", "-c", f"exec >{pipe}; echo begun; (sleep 60; echo alive) & sleep 60"], 600))
     os.set_blocking(reader, True)
     while not os.read(reader, 100):  # nobody has opened it to write yet
         pass
@@ -132,7 +132,7 @@ def test_a_child_whose_parent_does_not_kill_it_ends_by_itself_with_its_group(tmp
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     host = Host()
-    child = host.start_child(lambda: host.run(["/bin/sh", "-c", f"exec >{pipe}; sleep 600 & sleep 600"], 3))
+    child = host.start_child(lambda: host.run(["/bin/sh", "-c", f"exec >{pipe}; (sleep 60; echo alive) & sleep 60"], 3))
     assert ended(child) and child.value() is None
     child.close()
     assert gone(child)

@@ -48,7 +48,8 @@ def test_a_host_that_is_well(host, apply, watch):
     taint(host, 12, 13, 15)
     host.sleep(9.5)
     result = watch(earlier=known, checks=[{"command": "true"}])
-    functions = result.pop("functions")
+    functions, seen = result.pop("functions"), result.pop("watch")
+    assert (seen["looks"], seen["findings"]) == (1, [])
     health, = result.pop("health")
     verdict = result.pop("watch")
     assert result == {

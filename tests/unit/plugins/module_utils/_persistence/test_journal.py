@@ -170,7 +170,8 @@ def test_what_has_not_the_shape_of_a_record_is_damage(kernel, change):
     assert numbers(kernel) == ["2", None]
 
 
-@pytest.mark.parametrize("key", sorted(END))
+# `why` came later, and older records without it are read.
+@pytest.mark.parametrize("key", sorted(set(END) - {"why"}))
 def test_a_record_that_lacks_something_is_damage(kernel, key):
     append_record(kernel, "end", {name: value for name, value in END.items() if name != key})
     assert list(newest_records(kernel)) == [None]
