@@ -15,7 +15,7 @@ import textwrap
 RELEASE = "6.1.0-56-amd64"
 VERSION = "6.1.192"
 CMDLINE = """\
-// SPDX-License-Identifier: GPL-2.0
+// What the diffs are about, with numbers of lines as in a file of the kernel.
 #include <linux/fs.h>
 
 static const int limits[] = {
