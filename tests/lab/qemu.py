@@ -21,7 +21,7 @@ HARDWARE = (
 )
 
 MACHINE = "pc,usb=off,vmport=off,smbus=off,memory-backend=memory"
-# A kernel without ACPI knows no clock that others can be measured by. On a busy host it mistrusts the processors' timers
+# A kernel without ACPI knows no clock to measure others by. On a busy host it mistrusts the processors' timers
 # and then waits for ever; so it has one processor, and only the timer that every PC has.
 WITHOUT_ACPI = "no_timer_check nolapic_timer"
 
