@@ -191,7 +191,7 @@ def test_callbacks_and_shadow_variables(play, guest, patches, seen):
     guest.run("dmesg --clear")
     on = play("patch", src=patches["readers"])
     assert on.code == 0, on.output
-    first, second = (int(guest.version().removeprefix("readers")) for _ in range(2))
+    first, second = (int(guest.version().removeprefix("readers")) for _time in range(2))
     assert second > first > 0
     off = play("patch", name=READERS, state="absent")
     assert off.code == 0, off.output

@@ -66,8 +66,8 @@ def klp_build(cause):
 
 
 OTHER = FIX.replace("cmdline.c", "other.c")
-SECOND = FIX.replace("seq_putc(m, '\\n')", 'seq_puts(m, " patched\\n")').replace('+\tseq_puts(m, " patched\\n");',
-                                                                             '+\tseq_puts(m, " twice\\n");')
+SECOND = FIX.replace("seq_putc(m, '\\n')", 'seq_puts(m, " patched\\n")').replace(
+    '+\tseq_puts(m, " patched\\n");', '+\tseq_puts(m, " twice\\n");')
 # cause: changes the host, and may return options. code: of the finding. words: in its message.
 CASES = [
     (without_debug, "no-debug-info", "tree/vmlinux has no debug information, and kpatch-build needs it"),

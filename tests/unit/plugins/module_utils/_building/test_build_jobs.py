@@ -104,8 +104,12 @@ def test_what_does_not_change_the_file_is_the_same_build(build_host, step):
 def test_progress_tells_the_step_and_the_objects(build_host, step, until):
     build_host.hold()
     started = step()
-    seen = until(lambda: (lambda one: one if one["compiled"] else None)(
-        step("look", job=started["job"])["progress"]))
+
+    def compiled():
+        progress = step("look", job=started["job"])["progress"]
+        return progress if progress["compiled"] else None
+
+    seen = until(compiled)
     assert (seen["step"], seen["compiled"]) == ("Building original source", 3)
     build_host.let_go()
 

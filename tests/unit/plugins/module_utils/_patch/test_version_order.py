@@ -19,8 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.version_or
     ("1.0", "1.0-el8"), ("1.9-el8", "1.10"),
 ])
 def test_an_earlier_and_a_later_version(earlier, later):
-    assert compare_versions(earlier, later) == -1
-    assert compare_versions(later, earlier) == 1
+    assert [compare_versions(*pair) for pair in ((earlier, later), (later, earlier))] == [-1, 1]
 
 
 @pytest.mark.parametrize("one, other", [("1.0", "1"), ("V1.0", "1.0"), ("1.0-RC.1", "1.0rc1"), ("KLP-1", "klp_01")])

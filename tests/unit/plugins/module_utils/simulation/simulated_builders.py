@@ -155,7 +155,7 @@ class SimulatedBuildHost:
         self.bin = self.path("bin")
         os.makedirs(os.path.join(self.tree, "fs", "proc"))
         os.makedirs(self.bin)
-        compiler = subprocess.check_output(["gcc", "--version"]).decode().split("\n")[0]
+        compiler = subprocess.check_output(["gcc", "--version"]).decode().partition("\n")[0]
         self.put("tree/Makefile", MAKEFILE.format(simulation=self.directory))
         self.put("tree/.config", CONFIG.format(compiler=compiler.replace("gcc ", "gcc-x ", 1)))
         self.put("tree/fs/proc/cmdline.c", CMDLINE)
