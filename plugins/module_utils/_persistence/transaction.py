@@ -62,8 +62,8 @@ def open_transaction(host, action, controller=None, best_effort_records=False, w
 class Transaction:
     """The records of one change; `id` is None until `begin`, and the change begins there.
 
-    `name` is the future `id`. `reason` is a code and a sentence for the record of the end of a change that nobody has
-    requested, or None. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
+    `name` is the future `id`. `reason` is a code and a sentence for the end record of a change without a request, or
+    None. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
     """
 
     def __init__(self, host, action, name, who, best_effort_records, known_ledger, why_unlocked=None,

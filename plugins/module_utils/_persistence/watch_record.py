@@ -46,7 +46,7 @@ MOST_BYTES = 1 << 18  # of the file: twice what the most checks with the longest
 
 
 def empty_record(trial, checks):
-    """The record of a trial that nobody has looked at."""
+    """The record of a trial without any look."""
     return {
         "transaction": trial["transaction"], "since": trial["since"], "seen": None, "kernel_log": None,
         "looks": 0, "first": None, "last": None, "findings": [],

@@ -32,5 +32,5 @@ class ControllerAction(ActionBase):
         return result
 
     def work(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the result; raises PatchFileError and TaskError for a failure that the operator can mend."""
+        """Return the result; raises PatchFileError and TaskError for a failure that the operator can correct."""
         raise NotImplementedError

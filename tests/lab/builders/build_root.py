@@ -19,14 +19,14 @@ from ..children import Children
 from ..errors import LabError
 
 # Inside the root directory.
-SOURCE = "/work/linux"
-WORK = "/work"
+SOURCE = "/build/linux"
+WORK = "/build"
 
 
 class BuildRoot:
     """The chroot in the directory `root` of a cache entry, and the processes that run in it.
 
-    /work/linux is the kernel's source, configured. Who builds in it holds `lock`, since a builder changes the source.
+    /build/linux is the kernel's source, configured. Who builds in it holds `lock`, since a builder changes the source.
     """
 
     def __init__(self, entry: Path, children: Children, log: Path) -> None:

@@ -102,7 +102,7 @@ class Builder:
         raise NotImplementedError
 
     def run(self, root: BuildRoot, patch: RealPatch) -> None:
-        """Run the command, which takes the diff and puts its file in /work/output."""
+        """Run the command, which takes the diff and puts its file in /build/output."""
         raise NotImplementedError
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs on a guest: reads a file into memory that never comes, and so stays in the kernel's function that reads it.
 
-Nobody answers the page faults of the memory (userfaultfd(2)), so the function waits in its copy to the user, until this
-process is killed.
+No process answers the page faults of the memory (userfaultfd(2)), so the function waits in its copy to the user, until
+this process is killed.
 """
 
 from __future__ import annotations

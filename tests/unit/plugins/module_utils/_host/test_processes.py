@@ -117,7 +117,7 @@ def test_a_child_is_killed_with_the_commands_that_it_runs(tmp_path):
     child = host.start_child(lambda: host.run(
         ["/bin/sh", "-c", f"exec >{pipe}; echo begun; (sleep 60; echo alive) & sleep 60"], 600))
     os.set_blocking(reader, True)
-    while not os.read(reader, 100):  # nobody has opened it to write yet
+    while not os.read(reader, 100):  # the other end is not open yet
         pass
     assert child.poll() is False
     child.kill()
