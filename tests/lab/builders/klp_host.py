@@ -15,12 +15,11 @@ from ..cache import Cache, recipe_digest
 from ..children import Children
 from ..kernels import find_kernel
 from ..progress import Progress
-from . import build_root
-from .build_root import SOURCE, WORK, BuildRoot
+from . import build_root, small_source
+from .build_root import BuildRoot
 
 # The first kernel of the lab whose source has scripts/livepatch/klp-build.
 KERNEL = find_kernel("7.2")
-CONFIGURATION = Path(__file__).resolve().parent / "small_kernel.config"
 
 # libxxhash: objtool's klp needs it. patchutils: klp-build calls recountdiff.
 PACKAGES = (
@@ -37,19 +36,9 @@ def cached_host(cache: Cache, children: Children, progress: Progress) -> Path:
         log = entry / "build.log"
         chroot.make_chroot(KERNEL, PACKAGES, (), entry / "root", children, log)
         root = BuildRoot(entry, children, log)
-        root.path(WORK).mkdir()
-        root.run("tar", "xf", f"/usr/src/linux-source-{KERNEL.name}.tar.xz")
-        root.path(f"{WORK}/linux-source-{KERNEL.name}").rename(root.path(SOURCE))
-        root.path(f"/usr/src/linux-source-{KERNEL.name}.tar.xz").unlink()
-        _configure(root)
+        small_source.unpack(root, KERNEL)
         progress(f"made the build root of klp-build for a small kernel {KERNEL.name}")
 
-    key = recipe_digest(KERNEL, CONFIGURATION, Path(__file__), Path(chroot.__file__), Path(build_root.__file__))
+    sources = (Path(__file__), Path(chroot.__file__), Path(build_root.__file__), *small_source.SOURCES)
+    key = recipe_digest(KERNEL, *sources)
     return cache.entry(f"klp-build-{KERNEL.name}", key, build)
-
-
-def _configure(root: BuildRoot) -> None:
-    root.run("make", "tinyconfig", cwd=SOURCE)
-    with open(root.path(SOURCE) / ".config", "a") as configuration:
-        configuration.write(CONFIGURATION.read_text())
-    root.run("make", "olddefconfig", cwd=SOURCE)

@@ -46,6 +46,8 @@ HOOK_IMPORTS = (
     "module_layout", "klp_enable_patch", "kfree", "__kmalloc", "kmalloc_trace", "kmalloc_caches", "_printk", "strcmp",
     "memcpy", "memset", "__fentry__", "__x86_return_thunk", "__stack_chk_fail", "__list_add_valid",
     "__list_del_entry_valid",
+    # 5.10 calls these two what later kernels call _printk and kmalloc_trace.
+    "printk", "kmem_cache_alloc_trace",
 )
 
 
@@ -90,7 +92,7 @@ def _fill(root: BuildRoot, image: Image) -> None:
     root.let_apt_fetch()
     _add_source(root, series, version)
     _add_vmlinux(root, image.release, version)
-    _add_tool(root)
+    add_tool(root)
     _configure(root, image.release, version)
 
 
@@ -112,7 +114,8 @@ def _add_vmlinux(root: BuildRoot, release: str, version: str) -> None:
     archive.unlink()
 
 
-def _add_tool(root: BuildRoot) -> None:
+def add_tool(root: BuildRoot) -> None:
+    """Unpack kpatch-build and make its programs."""
     fetch(TARBALL, TARBALL_SHA256, root.path(f"{WORK}/kpatch.tar.gz"))
     root.run("tar", "xf", "kpatch.tar.gz")
     root.run("make", "-C", f"{WORK}/kpatch-{VERSION}/kpatch-build")

@@ -90,7 +90,7 @@ class KlpLab(RealLab):
         return KlpBuild(klp_host.cached_host(*self._tools), *self._tools)
 
     def _make_image(self, base: Image) -> Image:
-        kernel = small_kernel.cached_kernel(self.builder.host, *self._tools)
+        kernel = small_kernel.cached_kernel(self.builder.host, small_kernel.KLP_BUILD_FLAGS, *self._tools)
         return small_kernel.cached_image(kernel, base, self._cache, *self._tools[1:])
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small kernel that klp-build's patches are for, and machines of it: on trixie's root file system.
+"""A small kernel that patches are built for, and machines of it, on the root file system of the stock kernel.
 
 Its drivers are built in, so it needs no initramfs.
 """
@@ -22,19 +22,21 @@ from .build_root import SOURCE, WORK, BuildRoot
 KLP_BUILD_FLAGS = ("KLP_SYMIDS=1", "KCFLAGS=-ffunction-sections -fdata-sections")
 # By their paths in the source: what is kept.
 MADE = {"arch/x86/boot/bzImage": "vmlinuz", ".config": "config", "include/config/kernel.release": "release"}
-MAKE = ("make", "-j2", *KLP_BUILD_FLAGS)
 
 
-def cached_kernel(host: Path, cache: Cache, children: Children, progress: Progress) -> Path:
+def cached_kernel(
+    host: Path, flags: tuple[str, ...], cache: Cache, children: Children, progress: Progress
+) -> Path:
     """Return a directory with the kernel: vmlinuz, config, release, and modules/, to be laid over /lib/modules.
 
-    The build root must have built a patch before: klp-build begins with `make clean`.
+    `flags` are those that the kernel was built with before, so that make finds it made. With those of klp-build, the
+    build root must have built a patch: klp-build begins with `make clean`.
     """
     def build(entry: Path) -> None:
         progress("building the small kernel")
         root = BuildRoot(host, children, entry / "build.log")
         with root.locked():
-            root.run(*MAKE, "bzImage", "modules", cwd=SOURCE)
+            root.run("make", "-j2", *flags, "bzImage", "modules", cwd=SOURCE)
             staged = root.path(f"{WORK}/modules")
             shutil.rmtree(staged, ignore_errors=True)
             root.run("make", "modules_install", f"INSTALL_MOD_PATH={WORK}/modules", cwd=SOURCE)
@@ -45,7 +47,7 @@ def cached_kernel(host: Path, cache: Cache, children: Children, progress: Progre
                 link.unlink()
         progress("built the small kernel")
 
-    return cache.entry("small-kernel", recipe_digest(host.name, MAKE), build)
+    return cache.entry("small-kernel", recipe_digest(host.name, flags), build)
 
 
 class SmallImage(Image):
