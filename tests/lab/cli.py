@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from . import runs
+from .builders.four_kernels import FourKernelsLab
 from .builders.session import LABS
 from .cache import default_cache_directory
 from .errors import LabError
@@ -73,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("ssh", _ssh, "open a session on a machine of an `up` that goes on, or run a command on it")
     command.add_argument("name", metavar="NAME", help="the machine, such as lab1")
     command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
-    command = add("builders", _builders, "build the patches of kpatch-build and klp-build, and print their paths")
-    command.add_argument("--builder", choices=LABS, action="append", help="only this one")
+    command = add("builders", _builders, "make build roots for every kernel, build the patches of kpatch-build and klp-build, and print all paths")
+    command.add_argument("--builder", choices=LABS, action="append", help="only the patches of this one")
     add("clean", _clean, "remove everything that the lab has made")
     return parser
 
@@ -115,6 +116,10 @@ def _builders(options: argparse.Namespace) -> int:
         with LABS[builder]() as lab:
             for path in lab.patches.values():
                 print(path, flush=True)
+    if not options.builder:
+        with FourKernelsLab() as lab:
+            for target in lab.targets:
+                print(f"{target.image.release}\t{target.host}", flush=True)
     return 0
 
 

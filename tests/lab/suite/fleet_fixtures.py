@@ -36,7 +36,7 @@ def started_fleet(request, lab, tmp_path_factory):
             for machine in names.values():
                 stack.callback(its_lab.end, machine)
             members[group] = {name: Guest(machine) for name, machine in names.items()}
-            groups[group] = {"hosts": _hosts(its_lab, names)}
+            groups[group] = {"hosts": hosts_of(its_lab, names)}
             patches[group] = its_lab.patches
         inventory = tmp_path_factory.mktemp("fleet") / "fleet.yml"
         inventory.write_text(yaml.safe_dump({"all": {"children": groups}}), encoding="utf-8")
@@ -71,7 +71,7 @@ def _kernels(under_test):
     return sorted((under_test, companion), key=list(KERNELS).index)
 
 
-def _hosts(lab, machines):
+def hosts_of(lab, machines):
     """The variables of machines in an inventory, with names that no two labs share."""
     written = yaml.safe_load(lab.write_inventory(list(machines.values()), "fleet").read_text(encoding="utf-8"))["all"]
     hosts = written["children"][lab.kernel.group]["hosts"]
