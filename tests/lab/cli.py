@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("ssh", _ssh, "open a session on a machine of an `up` that goes on, or run a command on it")
     command.add_argument("name", metavar="NAME", help="the machine, such as lab1")
     command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
-    command = add("builders", _builders, "make build roots for every kernel, build the patches of kpatch-build and klp-build, and print all paths")
+    command = add("builders", _builders, "make a build root for every kernel, build real patches, and print all paths")
     command.add_argument("--builder", choices=LABS, action="append", help="only the patches of this one")
     add("clean", _clean, "remove everything that the lab has made")
     return parser
