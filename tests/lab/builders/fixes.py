@@ -19,9 +19,13 @@ from .build_root import fetch
 
 @dataclass(frozen=True)
 class Fix:
-    """A file of linux-source-SERIES, in the version without the fix and the one with it: (version, sha256) each."""
+    """A file of linux-source-SERIES, in the version without the fix and the one with it: (version, sha256) each.
+
+    `release` ends the names of the packages of the stock kernel without the fix: newer ones have nothing to patch.
+    """
 
     cve: str
+    release: str
     series: str
     path: str
     without: tuple[str, str]
@@ -30,7 +34,7 @@ class Fix:
 
 # Both of the lab's kernels that have a builder need it: 6.1.192-2 (6.1.0-56) and 7.2.12. It changes one function.
 FIX = Fix(
-    "CVE-2026-99362", "6.1", "fs/nfsd/nfs4state.c",
+    "CVE-2026-99362", "6.1.0-56-amd64", "6.1", "fs/nfsd/nfs4state.c",
     ("6.1.192-2", "ae95fe63d4c553f8d0e6c86cb1ab566f3894a43743eb19ab585cd97d82f26514"),
     ("6.1.192-3", "5259c57ca92092da39bd2ea803046da0e3c28f2b6a11ea20f6297468188ceb67"),
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import image as images
@@ -26,6 +26,7 @@ from ..session import Lab
 from . import klp_host, kpatch_host, small_kernel, small_kpatch_host
 from .build_root import SOURCE, BuildRoot
 from .builds import PATCHES, KlpBuild
+from .fixes import FIX
 from .session import KeptCache
 
 # What kpatch-build has to make of the kernel for a patch to fs/proc/.
@@ -76,11 +77,13 @@ class FourKernelsLab(Lab):
         missing = KERNELS.keys() - {"5.10", "6.1", small_kpatch_host.KERNEL.name, klp_host.KERNEL.name}
         if missing:
             raise LabError("no-builder", f"No builder is known for {', '.join(sorted(missing))}; add it here.")
-        self.targets = (self._stock("5.10"), self._stock("6.1"), self._small_with_kpatch(), self._small_with_klp())
+        # The same 6.1 as that of KpatchLab, whose build root it shares.
+        stock = find_kernel("5.10"), replace(find_kernel("6.1"), packages=FIX.release)
+        self.targets = (*map(self._stock, stock), self._small_with_kpatch(), self._small_with_klp())
         self.patches: dict[str, Path] = {}
 
-    def _stock(self, name: str) -> Target:
-        kernel, image = find_kernel(name), self.image_of(name)
+    def _stock(self, kernel: Kernel) -> Target:
+        image = images.cached_image(kernel, self._keys, self._cache, *self._tools)
         host = kpatch_host.cached_host(kernel, image, self._roots, *self._tools)
         options = {"vmlinux": kpatch_host.vmlinux(image.release), "kpatch_build": kpatch_host.TOOL,
                    "targets": list(TARGETS)}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from .. import image as images
@@ -17,6 +18,7 @@ from ..saved import SavedState, cached_state
 from ..session import Lab
 from . import klp_host, kpatch_host, small_kernel
 from .builds import KLP_BUILD, KPATCH_BUILD, PATCHES, Builder, Built, KlpBuild, KpatchBuild
+from .fixes import FIX
 
 
 class KeptCache(Cache):
@@ -67,10 +69,11 @@ class RealLab(Lab):
 
 
 class KpatchLab(RealLab):
-    """The stock kernel 6.1, with patches by kpatch-build."""
+    """The stock kernel 6.1 that lacks the fix of FIX, with patches by kpatch-build."""
 
     def __init__(self, make: bool = True) -> None:
         super().__init__("6.1", make)
+        self.kernel = replace(self.kernel, packages=FIX.release)
 
     def _make_builder(self, base: Image) -> Builder:
         host = kpatch_host.cached_host(self.kernel, base, *self._tools)

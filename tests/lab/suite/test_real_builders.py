@@ -24,11 +24,12 @@ V1, V2, BINFMT, READERS, MEMINFO = (
     f"livepatch_{name}" for name in ("cmdline_v1", "cmdline_v2", "binfmt_misc", "readers", "meminfo"))
 FIXED = f"livepatch_{FIX.cve.replace('-', '_')}"
 
-STATUS = "/run/binfmt/status"
+STATUS, ENTRY = "/run/binfmt/status", "/run/binfmt/lab"
 MOUNT = "mkdir -p /run/binfmt && mount -t binfmt_misc none /run/binfmt"
 UNMOUNT = "! mountpoint -q /run/binfmt || umount /run/binfmt; ! test -e /sys/module/binfmt_misc || rmmod binfmt_misc"
+REGISTER = "echo :lab:M::lab-magic::/bin/true: >/run/binfmt/register"
 READER = "/root/hold_in_fault.py"
-HELD = "grep -qs bm_status_read /proc/$(systemctl show --value -p MainPID reader)/stack"
+HELD = "grep -qs bm_entry_read /proc/$(systemctl show --value -p MainPID reader)/stack"
 
 
 @pytest.fixture(scope="module", params=LABS)
@@ -73,11 +74,11 @@ def without_binfmt(guest):
 
 @pytest.fixture
 def reading(without_binfmt):
-    """The guest, with a process inside bm_status_read()."""
+    """The guest, with a process inside bm_entry_read()."""
     guest = without_binfmt
     guest.machine.push(Path(__file__).with_name("hold_in_fault.py"), READER)
-    guest.run(MOUNT)
-    guest.run(f"systemd-run --quiet --collect --unit=reader python3 {READER} {STATUS}")
+    guest.run(f"{MOUNT} && {REGISTER}")
+    guest.run(f"systemd-run --quiet --collect --unit=reader python3 {READER} {ENTRY}")
     guest.wait(HELD)
     yield guest
     guest.run("systemctl kill --signal=KILL reader 2>/dev/null || true")
@@ -170,7 +171,8 @@ def test_a_module_that_comes_later(play, without_binfmt, patches, seen):
     guest.run(MOUNT)
     assert guest.read(STATUS) == "enabled and patched\n"
     verify = play("patch_verify", src=patches["binfmt-misc"])
-    assert (verify.result["verified"], claimed(verify.result)) == (True, {("binfmt_misc", "bm_status_read")})
+    functions = {("binfmt_misc", "bm_status_read"), ("binfmt_misc", "bm_entry_read")}
+    assert (verify.result["verified"], claimed(verify.result)) == (True, functions)
     assert play("patch", name=BINFMT, state="absent").code == 0
     assert guest.read(STATUS) == "enabled\n"
     seen("a patch for a module that is loaded later", "in effect when the module comes, and verified")
@@ -179,7 +181,7 @@ def test_a_module_that_comes_later(play, without_binfmt, patches, seen):
 def test_a_stalled_load_is_reversed(play, reading, patches, seen):
     outcome = play("patch", src=patches["binfmt-misc"], transition_timeout=5)
     assert (outcome.code, outcome.result["code"]) == (2, "transition-stalled"), outcome.output
-    assert [blocker["function"] for blocker in outcome.result["blockers"]] == ["bm_status_read"]
+    assert [blocker["function"] for blocker in outcome.result["blockers"]] == ["bm_entry_read"]
     assert reading.live_patches() == []
     assert not reading.has_module(BINFMT)
     reading.run("systemctl kill --signal=KILL reader")

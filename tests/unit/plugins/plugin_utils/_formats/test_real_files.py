@@ -27,7 +27,7 @@ ALL_CALLBACKS = ["pre_patch", "post_patch", "pre_unpatch", "post_unpatch"]
 PATCHES = {
     "cmdline-v1": (True, {"vmlinux": ["cmdline_proc_show"]}, []),
     "cmdline-v2": (True, {"vmlinux": ["cmdline_proc_show", "meminfo_proc_show"]}, []),
-    "binfmt-misc": (True, {"binfmt_misc": ["bm_status_read"]}, []),
+    "binfmt-misc": (True, {"binfmt_misc": ["bm_entry_read", "bm_status_read"]}, []),
     "readers": (True, {"vmlinux": ["cmdline_proc_show"]}, ALL_CALLBACKS),
     "meminfo": (False, {"vmlinux": ["meminfo_proc_show"]}, []),
     "CVE-2026-99362": (True, {"nfsd": ["nfsd4_sequence"]}, []),
