@@ -52,6 +52,7 @@ BEGAN = time.monotonic()
 # The table of every test on every kernel, to which the session `kernels` adds what it sees.
 CASES = CHECKOUT / "docs" / "docsite" / "rst" / "guide_kernels_results.rst"
 BUILDER_CASES = CASES.with_name("guide_builders_results.rst")
+REAL_PATCH, REAL_FILES = "cmdline-v1", "tests/unit/plugins/plugin_utils/_formats/test_real_files.py"
 FUZZ_INPUTS, SHORT_FUZZ_SECONDS = 200_000, 15
 
 nox.needs_version = ">=2025.5"
@@ -262,6 +263,19 @@ def _kernel(session: nox.Session, minutes: float, *options: str, report: str = "
         _as_root(session, minutes, *_pytest(session, _programs(session, "newest-core"), *options, report=report))
     finally:
         session.log(f"What was seen is in {results}")
+
+
+@_check("real-files", "newest-core")
+def real_files(session: nox.Session) -> None:
+    """Build a patch with the real kpatch-build, and read it. klp-build is left out: it builds a whole kernel."""
+    try:
+        _as_root(session, 20, sys.executable, "-B", "-m", "tests.lab", "builders", "--builder", "kpatch-build",
+                 "--patch", REAL_PATCH)
+    except nox.command.CommandFailed:
+        # The archives of Debian may lack a file that the builder needs. The tests say that they are skipped.
+        session.log("kpatch-build has not made its patch, see above")
+    programs = _programs(session, "newest-core")
+    _as_root(session, 10, *_pytest(session, programs, "--quiet", REAL_FILES, "-k", f"kpatch-build-{REAL_PATCH}"))
 
 
 @_check("kernel", "newest-core")

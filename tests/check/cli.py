@@ -23,7 +23,7 @@ TEST = ("units", *LINT, "fuzz-short", "kernel-core")
 # Verbs whose results are counted. test-all runs what `test` runs, and then the rest: nothing twice.
 CHECKS = {
     "test": TEST,
-    "test-all": (*TEST, *UNITS[1:], *SANITY, "kernel-rest"),
+    "test-all": (*TEST, *UNITS[1:], *SANITY, "real-files", "kernel-rest"),
     "units": UNITS,
     "fuzz": ("fuzz",),
     "lint": LINT,

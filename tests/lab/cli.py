@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from . import runs
+from .builders.builds import PATCHES
 from .builders.four_kernels import FourKernelsLab
 from .builders.session import LABS
 from .cache import default_cache_directory
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("command", nargs="*", metavar="COMMAND", help="the command, after --")
     command = add("builders", _builders, "make a build root for every kernel, build real patches, and print all paths")
     command.add_argument("--builder", choices=LABS, action="append", help="only the patches of this one")
+    names = [patch.name for patch in PATCHES]
+    command.add_argument("--patch", choices=names, action="append", default=[], help="only this one, and no machines")
     add("clean", _clean, "remove everything that the lab has made")
     return parser
 
@@ -113,10 +116,10 @@ def _patches(options: argparse.Namespace) -> int:
 
 def _builders(options: argparse.Namespace) -> int:
     for builder in options.builder or LABS:
-        with LABS[builder]() as lab:
+        with LABS[builder](only=options.patch) as lab:
             for path in lab.patches.values():
                 print(path, flush=True)
-    if not options.builder:
+    if not options.builder and not options.patch:
         with FourKernelsLab() as lab:
             for target in lab.targets:
                 print(f"{target.image.release}\t{target.host}", flush=True)

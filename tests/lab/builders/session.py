@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,15 +35,16 @@ class KeptCache(Cache):
 class RealLab(Lab):
     """Machines of one kernel, and patches for it made by `builder`. `patches` has their files by their diffs' names.
 
-    Without `make`, entering it raises LabError `not-built` where a build root or a patch is missing.
+    Without `make`, entering it raises LabError `not-built` where a build root or a patch is missing. With the names of
+    some source patches, only these are built, and there are no machines.
     """
 
     builder: Builder
     built: dict[str, Built]
 
-    def __init__(self, kernel: str, make: bool = True) -> None:
+    def __init__(self, kernel: str, make: bool, only: Collection[str]) -> None:
         super().__init__(kernel)
-        self._make = make
+        self._make, self._only = make, only
 
     def _prepare(self) -> None:
         """Make what is missing, one after the other: a builder uses every processor."""
@@ -53,8 +54,11 @@ class RealLab(Lab):
         base = images.cached_image(self.kernel, self._keys, self._cache, *tools)
         self._tools = (self._cache if self._make else KeptCache(self._cache.root, self._progress), *tools)
         self.builder = self._make_builder(base)
-        self.built = {patch.name: self.builder.cached_patch(patch) for patch in PATCHES}
+        self.built = {patch.name: self.builder.cached_patch(patch) for patch in PATCHES
+                      if not self._only or patch.name in self._only}
         self.patches: dict[str, Path] = {name: built.file for name, built in self.built.items()}
+        if self._only:
+            return
         self.image: Image = self._make_image(base)
         self._saved: SavedState | None = cached_state(
             self.image, self._keys, self.run.directory, self._cache, *tools)
@@ -71,9 +75,10 @@ class RealLab(Lab):
 class KpatchLab(RealLab):
     """The stock kernel 6.1 that lacks the fix of FIX, with patches by kpatch-build."""
 
-    def __init__(self, make: bool = True) -> None:
-        super().__init__("6.1", make)
-        self.kernel = replace(self.kernel, packages=FIX.release)
+    def __init__(self, make: bool = True, only: Collection[str] = ()) -> None:
+        super().__init__("6.1", make, only)
+        if not only or FIX.cve in only:
+            self.kernel = replace(self.kernel, packages=FIX.release)
 
     def _make_builder(self, base: Image) -> Builder:
         host = kpatch_host.cached_host(self.kernel, base, *self._tools)
@@ -86,8 +91,8 @@ class KpatchLab(RealLab):
 class KlpLab(RealLab):
     """The small kernel, with patches by klp-build, on the root file system of the kernel with the same source."""
 
-    def __init__(self, make: bool = True) -> None:
-        super().__init__(klp_host.KERNEL.name, make)
+    def __init__(self, make: bool = True, only: Collection[str] = ()) -> None:
+        super().__init__(klp_host.KERNEL.name, make, only)
 
     def _make_builder(self, base: Image) -> Builder:
         return KlpBuild(klp_host.cached_host(*self._tools), *self._tools)

@@ -106,6 +106,18 @@ def test_test_all_runs_what_test_runs_and_then_the_rest_and_nothing_twice():
     assert every[:len(cli.CHECKS["test"])] == cli.CHECKS["test"]
     assert len(set(every)) == len(every)
     assert {*cli.CHECKS["units"], *cli.CHECKS["lint"], *cli.CHECKS["sanity"], "kernel-core", "kernel-rest"} < set(every)
+    # It takes what is left of the time of a CI system.
+    assert every[-2:] == ("real-files", "kernel-rest")
+
+
+@pytest.mark.parametrize("broken", [None, "builders"])
+def test_a_real_patch_is_built_and_read_and_its_tests_say_when_there_is_none(noxfile, tmp_path, broken):
+    session = Session("real-files", tmp_path, broken)
+    noxfile.sessions["real-files"](session)
+    build, read = session.started
+    assert build[-6:] == ("tests.lab", "builders", "--builder", "kpatch-build", "--patch", "cmdline-v1")
+    assert read[-3:] == (noxfile.REAL_FILES, "-k", "kpatch-build-cmdline-v1")
+    assert (CHECKOUT / noxfile.REAL_FILES).is_file()
 
 
 def test_the_short_fuzz_run_is_a_part_of_test():
