@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import chroot, initramfs
@@ -41,6 +43,19 @@ ENABLED_UNITS = ("lab-network.service", "ssh.service")
 DISK_SIZE = "2G"
 
 
+@dataclass(frozen=True)
+class Variant:
+    """What an image has beside the usual: packages, and what `finish(root, children, log)` does to its root directory.
+
+    `source` is the file that says so, for the key of the cache.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    finish: Callable[[Path, Children, Path], None]
+    source: Path
+
+
 class Image:
     """The files of one image."""
 
@@ -62,22 +77,30 @@ class Image:
         return f"{option}=y" in self.config.read_text().splitlines()
 
 
-def cached_image(kernel: Kernel, keys: Keys, cache: Cache, children: Children, progress: Progress) -> Image:
+def cached_image(
+    kernel: Kernel, keys: Keys, cache: Cache, children: Children, progress: Progress, variant: Variant | None = None
+) -> Image:
     """Return the kernel's image, made when it is missing."""
+    kind = f"image-{kernel.name}" + (f"-{variant.name}" if variant else "")
+
     def build(directory: Path) -> None:
-        progress(f"making the image of kernel {kernel.name} ({kernel.suite})")
-        _build(directory, kernel, packages, keys, children)
+        progress(f"making the {kind} ({kernel.suite})")
+        _build(directory, kernel, packages, variant, keys, children)
         progress(f"made the image of kernel {Image(directory).release}")
 
     packages = cached_packages(kernel, cache, children, progress)
-    sources = (Path(__file__), Path(chroot.__file__), Path(initramfs.__file__), GUEST_FILES)
+    sources = [Path(__file__), Path(chroot.__file__), Path(initramfs.__file__), GUEST_FILES]
+    sources += [variant.source] if variant else []
     key = recipe_digest(kernel, packages, keys.user_public, keys.host_public, *sources)
-    return Image(cache.entry(f"image-{kernel.name}", key, build))
+    return Image(cache.entry(kind, key, build))
 
 
-def _build(directory: Path, kernel: Kernel, packages: Packages, keys: Keys, children: Children) -> None:
+def _build(
+    directory: Path, kernel: Kernel, packages: Packages, variant: Variant | None, keys: Keys, children: Children
+) -> None:
     root, log = directory / "root", directory / "build.log"
-    chroot.make_chroot(kernel, (packages.image, *PACKAGES), LEFT_OUT, root, children, log)
+    more = variant.packages if variant else ()
+    chroot.make_chroot(kernel, (packages.image, *PACKAGES, *more), LEFT_OUT, root, children, log)
     _copy_guest_files(root)
     _set_up_logins(root, keys, children, log)
     _set_up_start(root, children, log)
@@ -87,6 +110,8 @@ def _build(directory: Path, kernel: Kernel, packages: Packages, keys: Keys, chil
     shutil.copy(root / "boot" / f"vmlinuz-{release}", image.vmlinuz)
     shutil.copy(_config_file(root, release), image.config)
     Path(directory, "release").write_text(release)
+    if variant:
+        variant.finish(root, children, log)
     # A journal, since machines are reset and nobody checks their disks; no work left to do for a running machine.
     options = ["-q", "-t", "ext4", "-J", "size=8", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"]
     children.run(["mke2fs", *options, "-d", str(root), str(image.disk), DISK_SIZE], log)

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines with SELinux enforcing: Debian's policy, and a disk whose files have its labels from the start.
+
+A relabelling at the first boot takes an emulated machine more than ten minutes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .children import Children
+from .image import Image, Variant, cached_image
+from .keys import cached_keys
+from .machine import Machine
+from .patches import cached_patches, cached_toolchain
+from .session import Lab
+
+# What the kernel's command line has to have.
+KERNEL_WORDS = "security=selinux selinux=1 enforcing=1"
+PACKAGES = ("selinux-policy-default", "policycoreutils", "selinux-utils", "python3-selinux")
+CONFIGURATION = "SELINUX=enforcing\nSELINUXTYPE=default\n"
+SCRIPT = "/label.py"
+# setfiles(8) sets no label while the running kernel has no SELinux.
+LABEL = """\
+import os
+import selinux
+selinux.matchpathcon_init(None)
+def label(path):
+    status = os.lstat(path)
+    try:
+        _code, context = selinux.matchpathcon(path, status.st_mode)
+    except FileNotFoundError:  # the policy has no label for it
+        return
+    os.setxattr(path, "security.selinux", context.encode() + b"\\0", follow_symlinks=False)
+label("/")
+for directory, names, files in os.walk("/"):
+    if directory == "/":
+        names[:] = sorted(set(names) - {"proc", "sys", "dev"})
+    for name in names + files:
+        label(os.path.join(directory, name))
+"""
+
+
+def _finish(root: Path, children: Children, log: Path) -> None:
+    Path(root, "etc/selinux/config").write_text(CONFIGURATION)
+    Path(root, ".autorelabel").unlink(missing_ok=True)
+    script = root / SCRIPT.lstrip("/")
+    script.write_text(LABEL)
+    children.run(["chroot", str(root), "python3", SCRIPT], log)
+    script.unlink()
+
+
+SELINUX = Variant("selinux", PACKAGES, _finish, Path(__file__))
+
+
+class SelinuxLab(Lab):
+    """Machines with SELinux enforcing. They are booted: a saved state has another command line."""
+
+    def machines(self, count: int, kernel_words: str = "") -> list[Machine]:
+        """Start machines, see Lab.machines."""
+        return super().machines(count, f"{KERNEL_WORDS} {kernel_words}".strip())
+
+    def _prepare(self) -> None:
+        self._keys = cached_keys(self._cache, self._children)
+        tools = self._children, self._progress
+        self.image: Image = cached_image(self.kernel, self._keys, self._cache, *tools, SELINUX)
+        toolchain = cached_toolchain(self.kernel, self._cache, *tools)
+        self.patches: dict[str, Path] = cached_patches(self.image, toolchain, self._cache, *tools)
+        self._saved = None
