@@ -198,7 +198,8 @@ _list:
       sample: true
     klp_symbols:
       description: >-
-        Symbols without an export that the livepatch core resolves, each with C(object), C(name) and C(sympos).
+        Symbols without an export that the livepatch core resolves, each with C(object), C(name), C(sympos) and
+        C(needed_by) (the objects whose code refers to it).
       type: list
       elements: dict
       sample: []

@@ -12,12 +12,23 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import traceable_functions
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import HIDDEN, is_cold
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, number_of
+
+MOST_NAMES = 5  # in one message
 
 
 def _symbols(context):
     """Judge symbols as klp_find_object_symbol() in kernel/livepatch/core.c does."""
-    looked_up = (_unresolved(context, *wanted) for wanted in _wanted(context))
+    wanted, absent = [], {}
+    for use, entry, name, sympos in _wanted(context):
+        if entry in context.facts.present:
+            wanted.append((use, entry, name, sympos))
+        else:
+            absent.setdefault(entry, []).append(name)
+    for module, names in sorted(absent.items()):
+        yield finding("dependency-not-loaded", module, file=context.description["file"], module=module,
+                      symbols=join_limited(names, MOST_NAMES))
+    looked_up = (_unresolved(context, *each) for each in wanted)
     found = [unresolved for unresolved in looked_up if unresolved]
     suffixed = context.facts.kernel_symbols.suffixed({symbol for _code, symbol, _facts in found})
     for code, symbol, facts in found:
@@ -27,20 +38,18 @@ def _symbols(context):
 
 def _wanted(context):
     """(use, object, name, sympos) of every symbol that the kernel looks up during the load of the file."""
-    description = context.description
+    description, present = context.description, context.facts.present
     for entry in [] if description["opaque"] else description["objects"]:
-        for function in entry["functions"]:
-            yield "patches", entry["name"], function["name"], function["sympos"]
-    # A symbol is only looked up for a relocation, and those of an object are in its own sections.
-    relocated = {entry["object"] for entry in description["klp_relocations"]}
+        if entry["name"] in present:
+            for function in entry["functions"]:
+                yield "patches", entry["name"], function["name"], function["sympos"]
+    # A symbol is looked up for the relocations of each object in the kernel, whatever module the symbol is of.
     for entry in description["klp_symbols"]:
-        if entry["object"] in relocated:
+        if not present.isdisjoint(entry["needed_by"]):
             yield "refers to", entry["object"], entry["name"], entry["sympos"]
 
 
 def _unresolved(context, use, entry, name, sympos):
-    if entry not in context.facts.present:
-        return None
     count = context.facts.symbols[name].count(entry)
     facts = {"file": context.description["file"], "use": use, "object": entry, "sympos": sympos,
              "symbols": number_of(count, "symbol"), "source": context.facts.source_of(entry)}
@@ -161,7 +170,7 @@ def _subject(entry, name, sympos=0):
 
 
 CHECKS = (
-    Check(("symbol-missing", "symbol-ambiguous", "sympos-out-of-range"), "fit", ("symbols",), _symbols),
+    Check(("symbol-missing", "symbol-ambiguous", "sympos-out-of-range", "dependency-not-loaded"), "fit", ("symbols",), _symbols),
     Check(("function-not-traceable",), "fit", ("traceable",), _traceable),
     Check(("ftrace-busy", "function-attached"), "fit", ("hooked", "symbols"), _hooks),
     Check(("function-probed",), "fit", ("kprobes",), _kprobes),

@@ -44,7 +44,7 @@ def run_checks(context):
 
 
 def _not_checked(need, codes):
-    return finding("not-checked", need, why=SOURCES[need], codes=", ".join(codes))
+    return finding("not-checked", need, why=SOURCES[need], codes=", ".join(dict.fromkeys(codes)))
 
 
 def evaluate(context):

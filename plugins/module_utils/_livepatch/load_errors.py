@@ -47,6 +47,9 @@ LOG_CAUSES = (
      "{object} has more than one {symbol} and the patch has no sympos for it. Give a sympos"),
     (r"symbol position (?P<sympos>\d+) for symbol '(?P<symbol>[^']+)' in object '(?P<object>[^']+)' not found",
      "sympos-out-of-range", "{object} has no {symbol} number {sympos}. Correct the sympos"),
+    (r"invalid access to vmlinux symbol '(?P<symbol>[^']+)' from module-specific", "symbol-misplaced",
+     "it refers to {symbol} of the kernel in a section for a module, which this kernel does not allow. Rebuild it with "
+     "a newer version of its builder"),
     (r"failed to find location for function '(?P<symbol>[^']+)'", "function-not-traceable",
      "ftrace cannot redirect {symbol}: it is notrace, or inlined. Patch its callers"),
     (r"failed to set ftrace filter for function '(?P<symbol>[^']+)'", "function-not-traceable",

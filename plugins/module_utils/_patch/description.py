@@ -21,7 +21,7 @@ SHAPE = {
     "parameters": {TEXT: TEXT}, "states": [{"id": NUMBER, "version": NUMBER}], "shadow": [TEXT], "state_calls": [TEXT],
     "imports": [{"name": TEXT, "crc": OPTIONAL_NUMBER}], "has_versions": bool, "module_layout": OPTIONAL_NUMBER,
     "symtab": bool, "removable": bool,
-    "klp_symbols": [{"object": TEXT, "name": TEXT, "sympos": NUMBER}],
+    "klp_symbols": [{"object": TEXT, "name": TEXT, "sympos": NUMBER, "needed_by": [TEXT]}],
     "klp_relocations": [{"object": TEXT, "section": TEXT, "count": NUMBER}],
     "license": OPTIONAL_TEXT, "vermagic": OPTIONAL_TEXT, "depends": [TEXT], "module_struct_size": NUMBER,
     "signature": (None, {}), "orc": {"unwind": bool, "header": OPTIONAL_TEXT}, "btf": bool,
@@ -30,7 +30,7 @@ SHAPE = {
 USED_KEYS = frozenset(SHAPE)
 # The mechanism that a file without livepatch=Y is made for, by its format.
 LEGACY_MECHANISMS = {"kpatch-core": "kpatch", "kgraft": "kgraft"}
-SCHEMA = 3  # of a description; another number is from another version of the collection
+SCHEMA = 4  # of a description; another number is from another version of the collection
 
 
 def mechanism(description):

@@ -120,6 +120,10 @@ def _malformed(reason: str) -> PatchFileError:
     return PatchFileError("malformed-elf", f"is a damaged ELF file ({reason}). Copy or build it again")
 
 
+def _nowhere(section: Section) -> PatchFileError:
+    return _malformed(f"section {section.display_name} has a relocation to nowhere")
+
+
 def _truncated(what: str) -> PatchFileError:
     return PatchFileError("truncated", f"is cut short ({what} lies beyond its end). Copy or build it again")
 
@@ -206,20 +210,31 @@ class ModuleImage:
         return struct.Struct(self.order + (self._layout.rela if section.type == "SHT_RELA" else self._layout.rel))
 
     def relocations(self, target: Section) -> t.Iterator[Relocation]:
-        """The relocations of a section."""
-        shift, mask, symbols = self._layout.symbol_shift, self._layout.type_mask, self.symbols
+        """The relocations of a section, without those that only livepatch applies."""
         for section in self._relocation_sections.get(target.shndx, []):
-            layout = self._relocation_layout(section)
-            if section.size % layout.size:
-                raise _malformed(f"section {section.display_name} has a part of an entry")
-            self._relocations_read += section.size // layout.size
-            if self._relocations_read > _MAX_RELOCATIONS:
-                raise too_complex()
-            for offset, info, *addend in layout.iter_unpack(self.contents(section)):
-                if offset >= target.size or info >> shift >= len(symbols):
-                    raise _malformed(f"section {section.display_name} has a relocation to nowhere")
-                value = addend[0] if addend else self.number(target, offset, self.word)
-                yield Relocation(offset, info & mask, symbols[info >> shift], value)
+            for offset, kind, symbol, addend in self._entries(section):
+                if offset >= target.size:
+                    raise _nowhere(section)
+                yield Relocation(
+                    offset, kind, symbol, self.number(target, offset, self.word) if addend is None else addend)
+
+    def relocated_symbols(self, section: Section) -> t.Iterator[Symbol]:
+        """The symbol of each relocation in a relocation section."""
+        return (symbol for _offset, _kind, symbol, _addend in self._entries(section))
+
+    def _entries(self, section: Section) -> t.Iterator[tuple[int, int, Symbol, int | None]]:
+        """The offset, type, symbol and addend of each entry of a relocation section."""
+        shift, mask, symbols = self._layout.symbol_shift, self._layout.type_mask, self.symbols
+        layout = self._relocation_layout(section)
+        if section.size % layout.size:
+            raise _malformed(f"section {section.display_name} has a part of an entry")
+        self._relocations_read += section.size // layout.size
+        if self._relocations_read > _MAX_RELOCATIONS:
+            raise too_complex()
+        for offset, info, *addend in layout.iter_unpack(self.contents(section)):
+            if info >> shift >= len(symbols):
+                raise _nowhere(section)
+            yield offset, info & mask, symbols[info >> shift], addend[0] if addend else None
 
     def pointers(self, section: Section) -> dict[int, Location]:
         """The targets of the relocated words of a section, by offset, in ascending order.

@@ -88,11 +88,8 @@ def test_a_function_that_the_kernel_would_not_find(findings, objects, code, subj
     assert found["message"].startswith(words)
 
 
-def klp_symbol(entry, name, sympos, relocated=None):
-    return {
-        "klp_symbols": [{"object": entry, "name": name, "sympos": sympos}],
-        "klp_relocations": [{"object": relocated or entry, "section": ".text.x", "count": 1}],
-    }
+def klp_symbol(entry, name, sympos, needed_by=None):
+    return {"klp_symbols": [{"object": entry, "name": name, "sympos": sympos, "needed_by": needed_by or [entry]}]}
 
 
 def test_symbols_that_the_core_resolves_are_looked_up_like_functions(findings):
@@ -106,7 +103,21 @@ def test_symbols_that_the_core_resolves_are_looked_up_like_functions(findings):
 
 
 def test_a_symbol_without_a_relocation_is_never_looked_up(findings):
-    assert findings(**klp_symbol("target", "gone", 0, relocated="absent")) == []
+    assert findings(**klp_symbol("target", "gone", 0, needed_by=["absent"])) == []
+
+
+def test_a_symbol_of_another_module_than_the_patched_one_is_looked_up_too(kernel, findings):
+    found, = findings(**klp_symbol("target", "gone", 0, needed_by=["absent", "vmlinux"]))
+    assert (found["code"], found["subject"]) == ("symbol-missing", "target:gone")
+    assert findings(**klp_symbol("target", "in_module", 1, needed_by=["vmlinux"])) == []
+
+
+def test_a_symbol_of_a_module_that_is_not_loaded_cannot_be_found(findings):
+    symbols = [klp_symbol("absent", name, 0, needed_by=["target"])["klp_symbols"][0] for name in ("gone", "listed")]
+    found, = findings(klp_symbols=symbols)
+    assert (found["code"], found["level"], found["subject"]) == ("dependency-not-loaded", "blocker", "absent")
+    assert found["message"] == (
+        "fix.ko needs gone, listed of the module absent, and this module is not loaded. Run modprobe absent first.")
 
 
 def test_hints_are_not_judged(findings):
@@ -210,7 +221,8 @@ def test_kprobes_inside_a_function_are_told_and_those_at_its_entry_are_not(kerne
 
 
 @pytest.mark.parametrize("path, unchecked", [
-    (KALLSYMS, ["symbol-missing, symbol-ambiguous, sympos-out-of-range, ftrace-busy, function-attached"]),
+    (KALLSYMS, [
+        "symbol-missing, symbol-ambiguous, sympos-out-of-range, dependency-not-loaded, ftrace-busy, function-attached"]),
     (AVAILABLE, ["function-not-traceable"]),
     (ENABLED, ["ftrace-busy, function-attached"]),
     (KPROBES, ["function-probed"]),

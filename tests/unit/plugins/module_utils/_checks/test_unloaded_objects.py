@@ -31,7 +31,7 @@ def put(kernel, symbols, traced, name="target", modinfo=OWN):
 
 
 def klp_symbol(name, sympos, entry="target"):
-    return {"object": entry, "name": name, "sympos": sympos}
+    return {"object": entry, "name": name, "sympos": sympos, "needed_by": ["target"]}
 
 
 def test_a_module_whose_file_has_the_functions_is_only_noted(apply):

@@ -43,6 +43,8 @@ TOLD = [
      "the kernel has no function no_such"),
     ("EINVAL", "livepatch: unresolvable ambiguity for symbol 'show' in object 'vmlinux'", "symbol-ambiguous",
      "vmlinux has more than one show"),
+    ("EINVAL", "livepatch: invalid access to vmlinux symbol 'show' from module-specific livepatch relocation section",
+     "symbol-misplaced", "it refers to show of the kernel in a section for a module"),
     ("EINVAL", "livepatch: symbol position 3 for symbol 'show' in object 'vmlinux' not found", "sympos-out-of-range",
      "vmlinux has no show number 3"),
     ("EINVAL", "livepatch: failed to find location for function 'inlined'", "function-not-traceable",

@@ -32,7 +32,7 @@ class SimulatedPatch:
             "defect": defect, "replace_set": replace_set}, sort_keys=True).encode("utf-8")
         self.sha256 = hashlib.sha256(self.image).hexdigest()
         self.description = dict({
-            "schema": 3, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
+            "schema": 4, "file": f"{name}.ko", "name": name, "build_id": build_id, "sha256": self.sha256,
             "size": len(self.image), "release": "6.1.0-56-amd64", "arch": "x86_64", "livepatch": True, "opaque": False,
             "replace": replace, "parameters": {"count": "int", "text": "charp"},
             "objects": [{"name": entry, "callbacks": [],

@@ -46,7 +46,7 @@ def test_identity(build_module):
     module = build_module("source_several", '-DNAME="lp_fix"')
     description = describe(module)
     expected = {
-        "schema": 3,
+        "schema": 4,
         "file": "source_several.ko",
         "compression": "none",
         "sha256": hashlib.sha256(module.read_bytes()).hexdigest(),
@@ -178,12 +178,20 @@ def test_livepatch_symbols_and_relocations(build_module):
     for index, symbol in enumerate(image.symbols):
         if symbol.name.startswith(".klp."):  # no assembler can write this section number
             data = with_bytes(data, table.offset + 24 * index + 6, SHN_LIVEPATCH.to_bytes(2, "little"))
+    numbers = {symbol.name: index for index, symbol in enumerate(image.symbols)}
+    for section, place, name in (
+        (".klp.rela.vmlinux..text", 0, ".klp.sym.nfsd.nfsd_cache,2"),
+        (".klp.rela.vmlinux..text", 1, ".klp.sym.vmlinux.jiffies_lock,0"),
+        (".klp.rela.nfsd..text.new_one", 0, ".klp.sym.nfsd.nfsd_cache,2"),
+    ):
+        info = image.section(section).offset + 24 * place + 8
+        data = with_bytes(data, info, (numbers[name] << 32).to_bytes(8, "little"))
     description = describe_image(data, "fixture.ko", "none")
     assert description["klp_symbols"] == [
-        {"object": "vmlinux", "name": "jiffies_lock", "sympos": 0},
-        {"object": "nfsd", "name": "nfsd_cache", "sympos": 2},
-        {"object": "vmlinux", "name": "klp_shadow_alloc", "sympos": 0},
-        {"object": "vmlinux", "name": "klp_get_state", "sympos": 0},
+        {"object": "vmlinux", "name": "jiffies_lock", "sympos": 0, "needed_by": ["vmlinux"]},
+        {"object": "nfsd", "name": "nfsd_cache", "sympos": 2, "needed_by": ["nfsd", "vmlinux"]},
+        {"object": "vmlinux", "name": "klp_shadow_alloc", "sympos": 0, "needed_by": []},
+        {"object": "vmlinux", "name": "klp_get_state", "sympos": 0, "needed_by": []},
     ]
     assert (description["shadow"], description["state_calls"]) == (["klp_shadow_alloc"], ["klp_get_state"])
     assert description["klp_relocations"] == [
