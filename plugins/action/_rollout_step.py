@@ -24,14 +24,14 @@ class ActionModule(ControllerAction):
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {"argument_spec": {
         "step": {"type": "str", "required": True, "choices": list(STEPS)},
-        "look": {"type": "int", "default": 0},
+        "phase": {"type": "int", "default": 0},
         "alone": {"type": "bool", "default": False},
         "variables": {"type": "dict", "default": {}},
     }}
 
     def work(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         call = Call(
-            variables=variables, given=arguments["variables"], look=arguments["look"],
+            variables=variables, given=arguments["variables"], phase=arguments["phase"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
             find=lambda source: find_source(self, source), say=self._say,
             check_tasks=lambda path: check_user_tasks(path, self._task, self._loader),

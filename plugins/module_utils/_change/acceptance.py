@@ -9,6 +9,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repa
     with_repairs,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
+    await_verdict,
     refuse_failed_watch,
     watch_verdict,
 )
@@ -30,7 +31,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     without,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import HOLD_SECONDS
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
@@ -44,7 +44,7 @@ def accept(change, controller, faults=()):
     `faults`: what to repair for the next boot, see boot_repairs.
     """
     refuse_to_accept(change)
-    _await_watch(change)
+    await_verdict(change.host, change.build())
     repair_directories(change.host)
     with open_transaction(change.host, "accept", controller) as transaction:
         change.ledger = transaction.ledger
@@ -69,15 +69,6 @@ def accept(change, controller, faults=()):
         return dict(
             result, changed=True, transaction=transaction.id, watch=verdict,
             diff=with_repairs(result["diff"], faults))
-
-
-def _await_watch(change):
-    """Wait for the verdict without the lock, because a watch that fails needs it; raises LivepatchError."""
-    ledger = read_ledger_for_this_boot(change.host)
-    refuse_failed_watch(ledger, change.build())
-    trial = trial_of(ledger, change.name)
-    if trial:
-        watch_verdict(change.host, trial)
 
 
 def refuse_to_accept(change):

@@ -99,7 +99,7 @@ class PatchChange:
 
         A build that this host has reverted because its watch failed is not accepted either (`watch-failed`).
         """
-        if self.request.state == "accepted":
+        if self.request.state == "accepted" or self.request.fresh:
             refuse_failed_watch(self.ledger, self.build())
         if self.request.fresh:
             raise LivepatchError(

@@ -18,7 +18,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
     STOPPED,
     trial_process,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import failed_watch_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    failed_watch_of,
+    trial_of,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import (
     failure_of,
     read_watch,
@@ -36,6 +40,18 @@ def refuse_failed_watch(ledger, build):
     if failed:
         raise LivepatchError("watch-failed", WATCH_FAILED.format(
             name=failed["name"], time=failed["time"], why=failure_of(failed)), watch=verdict_of(failed))
+
+
+def await_verdict(host, build):
+    """Wait for the verdict on the build's trial, if it is on trial; raises as watch_verdict and refuse_failed_watch.
+
+    Without the lock, because a watch that fails needs it.
+    """
+    ledger = read_ledger_for_this_boot(host)
+    refuse_failed_watch(ledger, build)
+    trial = trial_of(ledger, build["name"])
+    if trial:
+        watch_verdict(host, trial)
 
 
 def watch_verdict(host, trial, patience=True):

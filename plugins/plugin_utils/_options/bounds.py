@@ -31,6 +31,8 @@ class Wait(t.NamedTuple):
     starts: int = 0
 
 
+# What a host allows itself: an error of its own is better than its silence. A test compares these with module_utils.
+RELOAD, START, VERDICT = 300, 180, 40  # seconds
 WAITS = {
     # The forecast of the next boot starts the installed program.
     "query": Wait(180, starts=1),
@@ -38,14 +40,12 @@ WAITS = {
     # The first load installs the boot service, and each one starts the process of the trial.
     "load": Wait(120, transfers=1, transitions=1, reloads=1, starts=1),
     "watch": Wait(90, checks=True),
-    # Two connections.
-    "accept": Wait(180, transfers=1, reloads=1, starts=1),
+    # Two connections, and the wait for the next result of the host's watch.
+    "accept": Wait(180 + VERDICT, transfers=1, checks=True, reloads=1, starts=1),
     # Disables the patches of several changes, loads earlier ones again, and repairs the boot service.
     "rollback": Wait(120, transitions=5, reloads=1, starts=1),
     "verify": Wait(180),
 }
-# What a host allows itself: an error of its own is better than its silence. A test compares these with module_utils.
-RELOAD, START = 300, 180  # seconds
 SLOWEST = 64 * 1024  # bytes that a connection carries in each second
 UNKNOWN_SIZE = 120 * SLOWEST  # of a patch file, where each host can have its own
 

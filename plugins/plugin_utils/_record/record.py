@@ -66,7 +66,7 @@ def new_host() -> Record:
         "wave": None, "kernel": None, "arch": None, "cohort": None, "state": "pending", "failure": None, "patch": None,
         "build_id": None, "sha256": None, "transaction": None, "functions": [], "loaded_at": None,
         "transition_seconds": None, "trial_ends": None, "accepted_at": None, "back_at": None, "findings": [],
-        "blockers": [], "health": [],
+        "blockers": [], "health": [], "watch": None,
     }
 
 

@@ -99,7 +99,8 @@ def details(record: Record) -> tuple[list[Detail], int]:
         Detail(name, number, host, state_word(record, host),
                _step(record, (host.get("failure") or {}).get("step")))
         for number, (name, host) in enumerate(record["hosts"].items())
-        if host.get("failure") or host.get("blockers") or any(not one.get("ok") for one in host.get("health") or ())]
+        if host.get("failure") or host.get("blockers")
+        or any(one.get("ok") is False for one in host.get("health") or ())]
     return found[:MOST_HOSTS_IN_DETAIL], max(0, len(found) - MOST_HOSTS_IN_DETAIL)
 
 

@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     failure_of,
     is_finding,
     is_list,
+    is_small,
     text_from,
 )
 
@@ -28,6 +29,7 @@ BLOCKER_KEYS = ("pid", "tid", "comm", "kthread", "reason", "function")
 HOST_UNREACHABLE = "host-unreachable"
 NOT_ANSWERING = (HOST_UNREACHABLE, HOST_SILENT)
 # Failures that the controller finds.
+WATCH_NOT_RUN = "watch-not-run"
 FAILURES = {
     HOST_UNREACHABLE: "The host is unreachable.",
     HOST_SILENT:
@@ -37,6 +39,15 @@ FAILURES = {
         "The host runs another kernel than at the plan, and there is no build for it. Run the rollout again.",
     "trial-over":
         "The trial ended before the acceptance, so the patch was loaded again and not watched. Check the host with the "
+        "playbook kernel.livepatch.status.",
+    "host-rebooted":
+        "The host has rebooted since the load, so the patch was not watched. See quarantined and the journal in "
+        "patch_info.",
+    WATCH_NOT_RUN:
+        "The host accepted the patch without a complete verdict of its watch. Check the host with the playbook "
+        "kernel.livepatch.status.",
+    "watch-undecided":
+        "The host accepted the patch although the last result of a health check was a failure. Check the host with the "
         "playbook kernel.livepatch.status.",
     "transition-unfinished":
         "The transition was not over at the end of the soak. See the tasks in blockers, and restart them or wait.",
@@ -75,6 +86,29 @@ def health_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     return [
         {"name": _short(one["name"]), "ok": one.get("ok") is True, "message": _short(one.get("message") or "")}
         for one in checks[:MOST_CHECKS]]
+
+
+def watch_of(verdict: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """How often a host has looked at its patch, and when first and last, from the verdict of its watch."""
+    looks = verdict.get("looks")
+    return {
+        "looks": looks if is_small(looks) and looks is not True and looks > 0 else 0,
+        "first": text_of(verdict, "first"), "last": text_of(verdict, "last")}
+
+
+def health_of_watch(verdict: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The health checks in a verdict: `ok` is the last result of each, None before its first."""
+    checks = [one for one in _list(verdict, "health") if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+    return [_health_check(one) for one in checks[:MOST_CHECKS]]
+
+
+def _health_check(check: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    passed, failed, in_a_row = (
+        check.get(key) if is_small(check.get(key)) else 0 for key in ("ok", "failed", "in_a_row"))
+    ok = None if passed + failed <= 0 else in_a_row == 0
+    return {
+        "name": _short(check["name"]), "ok": ok,
+        "message": f"{passed} of {passed + failed} succeeded. {_short(check.get('message') or '')}".rstrip()}
 
 
 def functions_of(patch: Mapping[str, t.Any], state: str) -> list[dict[str, t.Any]]:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import FACT_OF_ROLLOUT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import checks_of_hosts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import exact_pattern
 
 UNFINISHED = "The rollout did not finish."
+FILES = {"tasks": "user_tasks.yml", "look": "look.yml", "accept": "accept.yml"}
 # In the role: records that a host ran all task files of the user.
 USER_TASKS_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
 
 
 @dataclasses.dataclass
 class Call:
-    """The input of a step; `look` counts from 1, `say` shows lines, `directory` holds the record.
+    """The input of a step; `phase` is the number of the one that is over (see
+    schedule.py), 0 for the load; `say` shows lines, `directory` holds the record.
 
     `given` and `alone` are the options of the first step. `variables` are those of the task. After the first step, only
     results of hosts and variables of Ansible itself are read from them: a host can set any other by its facts.
@@ -32,7 +35,7 @@ class Call:
 
     variables: Mapping[str, t.Any]
     given: Mapping[str, t.Any]
-    look: int
+    phase: int
     alone: bool
     check_mode: bool
     directory: Path
@@ -61,10 +64,28 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
     user_tasks = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
         **of_tasks,
-        "health_checks": [check for check in checks if "tasks" not in check],
+        "health_checks": checks_of_hosts(checks),
         "user_tasks": user_tasks and [*user_tasks, USER_TASKS_DONE], "user_tasks_run": user_tasks_run,
         "revive": bool(user_tasks) and not record["alone"], "timeouts": record["timeouts"],
-        "end": False, "load": [], "watch": [], "accept": [], "rollback": [], **next_hosts}
+        "end": False, "closed": False, "load": [], "turn": [], "phases": [], "watch": [], "unwatched": [], "accept": [],
+        "rollback": [], **next_hosts}
+
+
+def phase_files(phases: Sequence[Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The files of the role with the tasks of each phase, and the labels to show."""
+    return [
+        {"number": number, "file": FILES[phase["kind"]], "title": _title(phase)}
+        for number, phase in enumerate(phases, 1)]
+
+
+def _title(phase: Mapping[str, t.Any]) -> str:
+    if phase["kind"] == "tasks":
+        return "your tasks at the end of the soak" if phase["after"] else "your tasks after the load"
+    if phase["kind"] == "accept":
+        return "acceptance"
+    if phase.get("final"):
+        return "last look at hosts without a watch"
+    return f"look after {phase['after']:.0%} of the soak"
 
 
 def play_facts(

@@ -59,8 +59,19 @@ def hosts_to_watch(record: Record, wave: Record) -> dict[str, Record]:
     return {} if record["breach"] else watched_hosts(record, wave)
 
 
+def hosts_of_phase(record: Record, wave: Record, phase: Record) -> dict[str, Record]:
+    """The hosts that take part in a phase (see schedule.py) before the acceptance."""
+    hosts = hosts_to_watch(record, wave)
+    return {name: hosts[name] for name in hosts_without_watch(hosts)} if phase.get("final") else hosts
+
+
+def hosts_without_watch(hosts: Mapping[str, Record]) -> list[str]:
+    """The hosts that the controller has to look at, because they have no trial, or their transition goes on."""
+    return [name for name, host in hosts.items() if not host["watched"] or host["state"] == "waiting"]
+
+
 def hosts_to_accept(record: Record, wave: Record) -> list[str]:
-    """The hosts that have passed the gate."""
+    """The hosts that have passed the phases before: each of them is asked for the verdict of its watch."""
     return [name for name, host in hosts_to_watch(record, wave).items() if host["state"] == "on_trial"]
 
 

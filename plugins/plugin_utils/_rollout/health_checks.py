@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ import yaml
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import (
     LONGEST_NAME,
     LONGEST_TIMEOUT,
+    MOST_CHECKS,
     TIMEOUT,
     parse_unit,
     parse_url,
@@ -46,6 +47,8 @@ def health_checks(values: Values, directory: Path) -> tuple[dict[str, t.Any], ..
                 NAME, f"has {format_value(check)} in it" if isinstance(value, list) else f"is {format_value(value)}",
                 "give a list of dicts such as {unit: nginx.service}, or one as JSON text")
         checks.append(_check(number, check, directory))
+    if len(checks_of_hosts(checks)) > MOST_CHECKS:
+        raise bad_option(NAME, f"are {len(checks_of_hosts(checks))}", f"give at most {MOST_CHECKS} besides tasks")
     names = [check["name"] for check in checks]
     for name in names:
         if names.count(name) > 1:
@@ -129,6 +132,11 @@ def _default_name(kind: str, value: str | list[str]) -> str:
     else:
         name = f"{kind} {Path(value).name if kind == 'tasks' else value}"
     return truncate(name, LONGEST_NAME)
+
+
+def checks_of_hosts(checks: Iterable[Mapping[str, t.Any]]) -> list[Mapping[str, t.Any]]:
+    """The checks that a host runs by itself; those of kind tasks run from the controller."""
+    return [check for check in checks if "tasks" not in check]
 
 
 def number_of_tasks(path: str) -> int:

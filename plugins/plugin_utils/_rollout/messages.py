@@ -100,7 +100,7 @@ def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
     """The progress of a wave: how many hosts are patched, wait (and for which task), failed or are unreachable."""
     hosts = hosts_of_wave(record, wave)
     time = "" if left is None else f"{left} s left: "
-    return f"{_heading(record, wave)}: {time}{', '.join(_progress_parts(hosts)) or 'nothing to do'}"
+    return f"{_heading(record, wave)}: {time}{', '.join(_progress_parts(wave, hosts)) or 'nothing to do'}"
 
 
 def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
@@ -111,7 +111,8 @@ def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
         f"{ends}" if ends else "without a trial, because the patch was enabled before this rollout")
 
 
-def _progress_parts(hosts: Mapping[str, Record]) -> list[str]:
+def _progress_parts(wave: Record, hosts: Mapping[str, Record]) -> list[str]:
+    on_trial = "patched and healthy" if wave["looks"] else WORDS["on_trial"]
     well = {name: host for name, host in hosts.items() if not host["failure"]}
     waiting = {name: host for name, host in well.items() if host["state"] == "waiting"}
     failed = {name: host for name, host in hosts.items() if host["failure"]}
@@ -119,7 +120,7 @@ def _progress_parts(hosts: Mapping[str, Record]) -> list[str]:
     others = [name for name in failed if name not in unreachable]
     states = [host["state"] for host in well.values()]
     parts = [f"{states.count(state)} {words}" for state, words in (
-        ("on_trial", "patched and healthy"), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
+        ("on_trial", on_trial), ("accepted", "accepted"), ("enabled", "enabled")) if state in states]
     if waiting:
         names = [_waits_for(name, host) for name, host in waiting.items()]
         parts.append(f"{len(waiting)} waiting ({join_hosts(names)})")
@@ -141,7 +142,7 @@ def _failure_code(host: Record) -> str:
 
 
 def closing_line(record: Record, wave: Record) -> str:
-    parts = ", ".join(_progress_parts(hosts_of_wave(record, wave)))
+    parts = ", ".join(_progress_parts(wave, hosts_of_wave(record, wave)))
     if wave["state"] == "passed":
         return f"{_heading(record, wave)} passed: {parts}"
     breach = record["breach"]

@@ -39,14 +39,15 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 STATES = ("accepted", "enabled")
 ON_BREACH = ("rollback_wave", "rollback_all", "hold")
 SOAK, LONGEST_SOAK = 300, 24 * 3600  # seconds
+MOST_LOOKS = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """The variables by their names without `livepatch_`, read and plain; times are in seconds.
 
-    `trial` is None when it is to be computed. `approved` has the waves that are approved in advance. They and the waves
-    to `approve` are `all`, numbers of waves as text, and titles.
+    `trial` and `looks` are None when they are to be computed. `approved` has the waves that are approved in advance.
+    They and the waves to `approve` are `all`, numbers of waves as text, and titles.
     """
 
     src: str
@@ -54,6 +55,7 @@ class Options:
     version: str | None
     state: str
     soak: int
+    looks: int | None
     trial: int | None
     transition_timeout: int
     on_stall: str
@@ -73,6 +75,7 @@ class Options:
         """The `options` of the record; the budget in hosts is None before the plan."""
         return {
             "src": self.src, "name": self.name, "version": self.version, "state": self.state, "soak": self.soak,
+            "looks": self.looks,
             "trial": self.trial,
             "transition_timeout": self.transition_timeout, "on_stall": self.on_stall,
             "budget": {
@@ -108,6 +111,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         version=values.text("version", VERSION),
         state=values.choice("state", STATES),
         soak=values.number("soak", SOAK, 0, LONGEST_SOAK),
+        looks=values.count("looks", None, 0, MOST_LOOKS),
         trial=values.optional_number("trial", 1, LONGEST_TRIAL),
         transition_timeout=read_transition_timeout(values),
         on_stall=values.choice("on_stall", ON_STALL),

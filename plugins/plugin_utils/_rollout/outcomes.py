@@ -22,14 +22,17 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
     LONGEST,
     MOST_FINDINGS,
     NOT_ANSWERING,
+    WATCH_NOT_RUN,
     blockers_of,
     failure_with_code,
     findings_of,
     functions_of,
     health_of,
+    health_of_watch,
     number_of_seconds,
     text_of,
     unreachable_failure,
+    watch_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import worst_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
@@ -41,14 +44,17 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     missing_result,
     reported_code,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import checks_of_hosts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, watched_hosts
 
 Answers = Mapping[str, t.Any]
 
 # States of a patch in the kernel.
 LOADED_STATES = ("enabled", "accepted", "enabling", "disabling")
+WELL = ("on_trial", "accepted", "enabled")  # of a host in the record without a failure
 # States of a patch that can be accepted without a load.
 ACCEPTABLE_FROM = ("enabled", "accepted")
+NOT_RUNNING = "patch-not-running"  # follows from another finding, such as a failed watch
 
 
 def record_load(record: Record, wave: Record, answers: Answers, now: float, trial: int) -> None:
@@ -109,7 +115,8 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
     patch: Mapping[str, t.Any] = place if isinstance(place, Mapping) else {}
     state = patch.get("state")
     host.update(
-        findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"))
+        findings=findings_of(answer), blockers=blockers_of(answer), transaction=text_of(answer, "transaction"),
+        boot_id=_boot_id(answer))
     if state in LOADED_STATES:
         host.update(
             functions=functions_of(patch, "patched"), loaded_at=utc_timestamp(now),
@@ -117,6 +124,7 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
             trial_ends=utc_timestamp(now + trial) if host["transaction"] and not _has_no_trial(answer) else None,
             patch=text_of(patch, "name") or host["patch"], sha256=text_of(patch, "sha256") or host["sha256"],
             transition_seconds=number_of_seconds(patch, "transition_seconds"))
+        host["watched"] = host["trial_ends"] is not None
     if answer.get("failed"):
         fail(host, "load", failure_of(answer), "unchanged")
     elif state == "no_build":
@@ -129,12 +137,14 @@ def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial:
         fail(host, "load", MALFORMED, "reverting")
 
 
-def record_watch(record: Record, wave: Record, answers: Answers, now: float, own: Answers, last: bool) -> None:
-    """Record the results of `patch_watch` and the failures of the user's tasks; `last` is true for the last look.
+def _boot_id(answer: Mapping[str, t.Any]) -> str | None:
+    place = answer.get("baseline")
+    return text_of(place, "boot_id") if isinstance(place, Mapping) else None
 
-    `own`: the result of the failed task, for each host with one.
-    """
-    for name, host in watched_hosts(record, wave).items():
+
+def record_watch(hosts: Mapping[str, Record], answers: Answers, now: float, last: bool) -> None:
+    """Record the results of `patch_watch` on these hosts; `last` is true at the end of the soak."""
+    for name, host in hosts.items():
         answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":
@@ -143,8 +153,13 @@ def record_watch(record: Record, wave: Record, answers: Answers, now: float, own
             fail(host, "look", unreachable_failure(answer), _state_without_rollback(host))
         else:
             _describe_watch(host, answer, now, last)
-        if name in own:
-            _describe_user_tasks(host, own[name])
+
+
+def record_user_tasks(hosts: Mapping[str, Record], failed: Answers) -> None:
+    """Record the failures of the user's tasks; `failed`: the result of the failed task, for each host with one."""
+    for name, host in hosts.items():
+        if name in failed:
+            _describe_user_tasks(host, failed[name])
 
 
 def _state_without_rollback(host: Record) -> str:
@@ -163,7 +178,9 @@ def _describe_watch(host: Record, answer: Mapping[str, t.Any], now: float, last:
     host.update(
         blockers=blockers_of(answer), health=health_of(answer),
         findings=worst_of(merge(host["findings"], findings), MOST_FINDINGS))
+    _describe_verdict(host, answer)
     blockers = [entry for entry in findings if entry["level"] == "blocker"]
+    blockers.sort(key=lambda entry: entry["code"] == NOT_RUNNING)
     if answer.get("failed"):
         fail(host, "look", failure_of(answer))
     elif blockers:
@@ -176,6 +193,15 @@ def _describe_watch(host: Record, answer: Mapping[str, t.Any], now: float, last:
             fail(host, "look", failure_with_code("transition-unfinished"))
     else:
         fail(host, "look", MALFORMED)
+
+
+def _describe_verdict(host: Record, answer: Mapping[str, t.Any]) -> None:
+    """Record what the watch of the host itself has seen so far."""
+    verdict = answer.get("watch")
+    if isinstance(verdict, Mapping):
+        host.update(
+            watch=watch_of(verdict), health=health_of_watch(verdict),
+            findings=worst_of(merge(host["findings"], findings_of(verdict)), MOST_FINDINGS))
 
 
 def _describe_user_tasks(host: Record, result: t.Any) -> None:
@@ -193,7 +219,7 @@ def record_look(record: Record, wave: Record, now: float, after: float) -> None:
     wave["looks"].append({
         "at": utc_timestamp(now),
         "after": round(after),
-        "well": sum(host["state"] == "on_trial" and not host["failure"] for host in hosts),
+        "well": sum(host["state"] in WELL and not host["failure"] for host in hosts),
         "waiting": sum(host["state"] == "waiting" and not host["failure"] for host in hosts),
         "failed": len(failed) - len(unreachable),
         "unreachable": len(unreachable)})
@@ -202,6 +228,7 @@ def record_look(record: Record, wave: Record, now: float, after: float) -> None:
 def record_acceptance(record: Record, wave: Record, answers: Answers, now: float) -> None:
     """Record the results of the acceptance, or of the end of the trial with state `enabled`."""
     wanted = record["options"]["state"]
+    checks = len(checks_of_hosts(record["checks"]))
     for name, host in watched_hosts(record, wave).items():
         answer = _answer(answers, name)
         nothing = missing_result(answer)
@@ -209,18 +236,52 @@ def record_acceptance(record: Record, wave: Record, answers: Answers, now: float
             fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))
         elif nothing == "unreachable":
             _mark_unknown(host, unreachable_failure(answer))
-        elif answer.get("failed") and reported_code(answer) and _state(answer) != wanted:
-            fail(host, "accept", failure_of(answer), _state_without_rollback(host))
-        elif answer.get("failed"):
-            _mark_unknown(host, failure_of(answer))
-        elif _state(answer) == "no_build":
-            fail(host, "accept", failure_with_code("no-longer-covered"), _state_without_rollback(host))
-        elif _state(answer) in (wanted, "accepted") and _state(answer, "previous_state") not in ACCEPTABLE_FROM:
-            _mark_unknown(host, failure_with_code("trial-over"))
-        elif _state(answer) in (wanted, "accepted"):
-            host.update(state=str(_state(answer)), accepted_at=utc_timestamp(now), trial_ends=None)
         else:
-            _mark_unknown(host, MALFORMED)
+            _describe_verdict(host, answer)
+            _describe_acceptance(host, answer, wanted, checks, now)
+
+
+def _describe_acceptance(host: Record, answer: Mapping[str, t.Any], wanted: str, checks: int, now: float) -> None:
+    """Judge what a host answers to the acceptance; `checks` is the number of health checks that it has to run."""
+    state, accepted = _state(answer), _state(answer) in (wanted, "accepted")
+    refused = answer.get("failed") and reported_code(answer) and state != wanted
+    if _has_rebooted(host, answer):
+        fail(host, "accept", failure_with_code("host-rebooted"))
+    if refused or state == "no_build":
+        failure = failure_of(answer) if refused else failure_with_code("no-longer-covered")
+        fail(host, "accept", failure, _state_without_rollback(host))
+    elif answer.get("failed"):
+        _mark_unknown(host, failure_of(answer))
+    elif not accepted:
+        _mark_unknown(host, MALFORMED)
+    elif _state(answer, "previous_state") not in ACCEPTABLE_FROM:
+        _mark_unknown(host, failure_with_code("trial-over"))
+    else:
+        failure = _verdict_failure(host, answer, checks)
+        if failure:
+            fail(host, "accept", failure)
+        host.update(state="unknown" if host["failure"] else state, trial_ends=None)
+        host["accepted_at"] = None if host["failure"] else utc_timestamp(now)
+
+
+def _has_rebooted(host: Record, answer: Mapping[str, t.Any]) -> bool:
+    now = _boot_id(answer)
+    return None not in (host["boot_id"], now) and host["boot_id"] != now
+
+
+def _verdict_failure(host: Record, answer: Mapping[str, t.Any], checks: int) -> Failure | None:
+    """Why the verdict of a host's watch is not enough to accept its patch: the controller judges it once more."""
+    if not host["watched"]:
+        return None
+    place = answer.get("watch")
+    verdict: Mapping[str, t.Any] = place if isinstance(place, Mapping) else {}
+    blockers = [entry for entry in findings_of(verdict) if entry["level"] == "blocker"]
+    if blockers:
+        return blockers[0]["code"], blockers[0]["message"]
+    results = [check["ok"] for check in health_of_watch(verdict)]
+    if not watch_of(verdict)["looks"] or len(results) != checks or None in results:
+        return failure_with_code(WATCH_NOT_RUN)
+    return failure_with_code("watch-undecided") if False in results else None
 
 
 def _mark_unknown(host: Record, failure: Failure) -> None:

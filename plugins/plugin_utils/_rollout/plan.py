@@ -70,9 +70,10 @@ def plan(
 def _plan_host(answer: t.Any, options: Options) -> Record:
     """The host's part of the record from its patch_check result; `done` when it is in the requested state already.
 
-    `untried`: the patch is enabled, without a trial.
+    `untried`: the patch is enabled, without a trial. After the load, `watched` says whether the host watches itself,
+    and `boot_id` is that of the load.
     """
-    host = dict(new_host(), done=False, untried=False)
+    host = dict(new_host(), done=False, untried=False, watched=False, boot_id=None)
     verdict = verdict_of(answer)
     if verdict == "unreachable":
         fail(host, "check", unreachable_failure(answer), "unchanged")

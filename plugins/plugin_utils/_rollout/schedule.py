@@ -2,28 +2,58 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""How long a trial must be, from the soak, the looks and the size of a wave."""
+"""The phases of a wave after its load, and how long a trial must be.
+
+A phase is a dict of `kind` (`tasks`: the operator's own, `look` or `accept`) and `after`, the share of the soak before
+it. A `look` that is `final` is only at hosts that do not watch themselves.
+"""
 
 from __future__ import annotations
 
 import math
+import typing as t
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import UNKNOWN_SIZE, WAITS, task_bounds
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import number_of_tasks
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import (
+    checks_of_hosts,
+    number_of_tasks,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
-if TYPE_CHECKING:
+if t.TYPE_CHECKING:
     from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
 
 
 LOAD_SECONDS = 30  # to connect to one host, check it, send the file and load the patch
 MARGIN = 120  # seconds, for the gate itself and for accepting
-LOOKS = (0, 0.1, 0.4, 1)  # when each host of a wave is watched, as shares of the soak
-USER_TASK_RUNS = 2  # of the user's tasks: before the first look, and before the last
+SHORT_SOAK = 60  # seconds; a shorter one has no look unless `livepatch_looks` requests it
+NEXT_RESULT = 10  # seconds until a health check of the host runs again: `interval` of the module patch
+USER_TASK_RUNS = 2  # of the user's tasks: right after the load, and at the end of the soak
+FINAL_LOOK = {"kind": "look", "after": 1.0, "final": True}
+
+
+def wave_phases(options: Options) -> list[dict[str, t.Any]]:
+    """The phases of each wave, the looks evenly spread over the soak."""
+    looks = number_of_looks(options)
+    tasks = any("tasks" in check for check in options.health_checks)
+    return [
+        *([{"kind": "tasks", "after": 0.0}] if tasks else []),
+        *({"kind": "look", "after": number / (looks + 1)} for number in range(1, looks + 1)),
+        *([{"kind": "tasks", "after": 1.0}] if tasks else []), {"kind": "accept", "after": 1.0}]
+
+
+def with_final_look(phases: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The phases of a wave in which some hosts do not watch themselves."""
+    return [*phases[:-1], FINAL_LOOK, phases[-1]]
+
+
+def number_of_looks(options: Options) -> int:
+    if options.looks is not None:
+        return options.looks
+    return 1 if options.soak >= SHORT_SOAK else 0
 
 
 def rollout_bounds(options: Options, size: int = UNKNOWN_SIZE) -> dict[str, int]:
@@ -38,9 +68,9 @@ def trial_seconds(
 
     A host's trial starts when its patch is enabled, and the host is accepted with its whole wave. So a trial must
     outlast the load of the largest wave, `forks` hosts at a time, the soak and a margin. Each batch can wait for a
-    stalled transition and for slow health checks. `tolerant`: whether hosts may fail. Then a host that stands still, or
-    nearly so, must not end the trials of the others. With a budget of 0, it ends the wave anyway. Raises TaskError
-    `bad-option` if that exceeds the longest trial.
+    stalled transition, and when it is accepted for the next result of a slow health check. `tolerant`: whether hosts
+    may fail. Then a host that stands still, or nearly so, must not end the trials of the others. With a budget of 0, it
+    ends the wave anyway. Raises TaskError `bad-option` if that exceeds the longest trial.
     """
     batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
     # Reversing a transition may take as long again.
@@ -60,11 +90,16 @@ def trial_seconds(
 def _silence(options: Options, load: int, size: int) -> int:
     """How much longer the tasks from the load to the acceptance take if a host uses up the bound of each of them."""
     bounds = rollout_bounds(options, size)
-    return bounds["load"] - load + len(LOOKS) * WAITS["watch"].base + bounds["accept"]
+    return bounds["load"] - load + (number_of_looks(options) + 1) * WAITS["watch"].base + bounds["accept"]
 
 
 def _checks_seconds(options: Options) -> int:
-    """The longest time of the health checks of one host in all looks."""
-    return sum(
-        check["timeout"] * (USER_TASK_RUNS * number_of_tasks(check["tasks"]) if "tasks" in check else len(LOOKS))
-        for check in options.health_checks)
+    """How long one host can keep a batch waiting: in the user's tasks, and for the last result of its own checks.
+
+    Its own checks run beside each other.
+    """
+    own_tasks = sum(
+        check["timeout"] * USER_TASK_RUNS * number_of_tasks(check["tasks"])
+        for check in options.health_checks if "tasks" in check)
+    timeouts = [check["timeout"] for check in checks_of_hosts(options.health_checks)]
+    return own_tasks + (NEXT_RESULT + max(timeouts) if timeouts else 0)

@@ -19,9 +19,13 @@ OPTIONS_FILE = "kernel-livepatch-rollout-options.json"
 
 def report_record(record: Record) -> Record:
     """The record for a report, without the private keys of the rollout."""
-    hosts = {name: {key: host[key] for key in host if key not in ("done", "untried")}
-             for name, host in record["hosts"].items()}
-    return {**{key: record[key] for key in record if key not in ("checks", "timeouts")}, "hosts": hosts}
+    hosts = {name: _without(host, "done", "untried", "watched", "boot_id") for name, host in record["hosts"].items()}
+    waves = [_without(wave, "tick", "phases") for wave in record["waves"]]
+    return {**_without(record, "checks", "timeouts", "phases"), "hosts": hosts, "waves": waves}
+
+
+def _without(record: Record, *keys: str) -> Record:
+    return {key: record[key] for key in record if key not in keys}
 
 
 def hosts_of_wave(record: Record, wave: Record) -> dict[str, Record]:

@@ -8,7 +8,9 @@ Each step reads the record, adds the results of the hosts, shows the progress, a
 their options, and
 
     end                              whether the play ends here
+    closed                           whether the wave has ended
     load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
+    turn, phases                     after the load: the hosts that take part in the rest of the wave, and its phases
 
 The input of later plays is a fact of localhost. It is kept small: facts can be cached on disk and are slow to read.
 
@@ -44,13 +46,19 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval
     check_wave_names,
     names_wave,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, next_tasks, play_facts
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import (
+    Call,
+    next_tasks,
+    phase_files,
+    play_facts,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import plan, play_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
-    LOOKS,
     rollout_bounds,
     trial_seconds,
+    wave_phases,
+    with_final_look,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import (
     hosts_of_wave,
@@ -132,6 +140,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)
     record["timeouts"] = rollout_bounds(options, read["size"])
+    record["phases"] = wave_phases(options)
     covered = sum(host["state"] != "no_build" for host in record["hosts"].values())
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
                              report_dir=options.report_dir)
@@ -184,56 +193,64 @@ def _load(call: Call) -> dict[str, t.Any]:
         outcomes.record_load(
             record, wave, call.answers("__livepatch_load", wave["hosts"]), call.now(), record["options"]["trial"])
     wave["tick"] = call.tick()
+    unwatched = gate.hosts_without_watch(gate.hosts_to_watch(record, wave))
+    wave["phases"] = with_final_look(record["phases"]) if unwatched else record["phases"]
     return _continue_wave(call, record, wave)
 
 
 def _watch(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
     wave = _current_wave(record)
-    watched = list(gate.hosts_to_watch(record, wave))
-    if watched:
-        own = _user_task_failures(call, record, watched)
-        outcomes.record_watch(
-            record, wave, call.answers("__livepatch_watch", watched), call.now(), own, call.look == len(LOOKS))
-        outcomes.record_look(record, wave, call.now(), call.tick() - wave["tick"])
+    phase = wave["phases"][call.phase - 1]
+    hosts = gate.hosts_of_phase(record, wave, phase)
+    if phase["kind"] == "tasks":
+        outcomes.record_user_tasks(hosts, _user_task_failures(call, record, hosts))
+    else:
+        final = bool(phase.get("final"))
+        outcomes.record_watch(hosts, call.answers("__livepatch_watch", hosts), call.now(), final)
+        if hosts and not final:
+            outcomes.record_look(record, wave, call.now(), call.tick() - wave["tick"])
     return _continue_wave(call, record, wave)
 
 
-def _user_tasks_run(record: Record, look: int) -> str:
-    """The name of one run of the user's tasks: `look` is the look before it, 0 for the load."""
-    return f"{record['id']} {look}"
+def _user_tasks_run(record: Record, phase: int) -> str:
+    """The name of one run of the user's tasks: `phase` is the number of the phase before it."""
+    return f"{record['id']} {phase}"
 
 
 def _user_task_failures(call: Call, record: Record, hosts: Iterable[str]) -> dict[str, t.Any]:
     """The result for each host with a failed or a skipped task of the user."""
     failed, done = call.answers("__livepatch_user_tasks", hosts), call.answers("__livepatch_user_tasks_done", hosts)
-    due = call.look in (1, len(LOOKS)) and any("tasks" in check for check in record["checks"])
-    return {
-        host: failed[host] or TASKS_SKIPPED for host in hosts
-        if failed[host] or (due and done[host] != _user_tasks_run(record, call.look - 1))}
+    run = _user_tasks_run(record, call.phase - 1)
+    return {host: failed[host] or TASKS_SKIPPED for host in hosts if failed[host] or done[host] != run}
 
 
 def _continue_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if gate.judge_budget(record, wave["number"]):
         return _close_wave(call, record, wave)
-    if wave["hosts"] and call.look in (0, len(LOOKS)):
+    if wave["hosts"] and not call.phase:
         call.say(lines.progress_line(record, wave))
     write_record(record, call.directory)
-    watched = gate.hosts_to_watch(record, wave)
-    last = call.look == len(LOOKS)
-    if watched and not call.look:
-        call.say(lines.trial_line(record, wave, watched.values()))
-    if watched and not last:
-        _wait(call, record, wave)
+    phase = wave["phases"][call.phase]
+    turn = gate.hosts_to_watch(record, wave)
+    if turn and not call.phase:
+        call.say(lines.trial_line(record, wave, turn.values()))
+    if turn:
+        _wait(call, record, wave, phase["after"])
+    accepts = phase["kind"] == "accept"
     return next_tasks(
-        record, user_tasks_run=_user_tasks_run(record, call.look), watch=[] if last else list(watched),
-        accept=gate.hosts_to_accept(record, wave) if last else [])
+        record, user_tasks_run=_user_tasks_run(record, call.phase), turn=list(turn),
+        phases=phase_files(wave["phases"]), unwatched=gate.hosts_without_watch(turn),
+        watch=[] if accepts else list(gate.hosts_of_phase(record, wave, phase)),
+        accept=gate.hosts_to_accept(record, wave) if accepts else [],
+        # Without a host in the phases, the wave goes on with these.
+        rollback=[] if turn else gate.failed_hosts_to_roll_back(record, wave))
 
 
-def _wait(call: Call, record: Record, wave: Record) -> None:
-    """Wait for the next look, and show the progress meanwhile."""
+def _wait(call: Call, record: Record, wave: Record, share: float) -> None:
+    """Wait until this share of the soak is over, and show the progress meanwhile."""
     end = wave["tick"] + record["options"]["soak"]
-    due = wave["tick"] + record["options"]["soak"] * LOOKS[call.look]
+    due = wave["tick"] + record["options"]["soak"] * share
     while call.tick() < due:
         call.say(lines.progress_line(record, wave, round(end - call.tick())))
         call.sleep(min(PROGRESS_SECONDS, max(0.1, due - call.tick())))
@@ -245,10 +262,13 @@ def _accept(call: Call) -> dict[str, t.Any]:
     turn = gate.hosts_to_accept(record, wave)
     if turn:
         outcomes.record_acceptance(record, wave, call.answers("__livepatch_accept", turn), call.now())
-    if gate.judge_budget(record, wave["number"]):
+        outcomes.record_look(record, wave, call.now(), call.tick() - wave["tick"])
+    rollback = gate.failed_hosts_to_roll_back(record, wave)
+    # The role apply does not end its wave early: the play of the user goes on.
+    if gate.judge_budget(record, wave["number"]) or not (rollback or record["alone"]):
         return _close_wave(call, record, wave)
     write_record(record, call.directory)
-    return next_tasks(record, rollback=gate.failed_hosts_to_roll_back(record, wave))
+    return next_tasks(record, rollback=rollback)
 
 
 def _close(call: Call) -> dict[str, t.Any]:
@@ -265,7 +285,7 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     write_record(record, call.directory)
     _report_so_far(call, record)
     if passed:
-        return next_tasks(record)
+        return next_tasks(record, closed=True)
     return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.hosts_to_roll_back(record)))
 
 

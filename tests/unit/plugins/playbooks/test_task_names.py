@@ -46,6 +46,7 @@ def forbidden(texts: list[str]) -> list[str]:
     return [found[0] for text in texts for found in FORBIDDEN.finditer(" ".join(text.split()))]
 
 
+NO_PART = "no_part.yml"  # is included again and again, and shows nothing
 RULES = (badly_named, repeated, forbidden)
 # The roles too as a user has them in a play of their own.
 PLAYS = {
@@ -56,7 +57,9 @@ PLAYS = {
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("play", PLAYS)
 def test_each_task_of_a_play_has_a_name_of_its_own(play, rule):
-    names = [task.name for task in written_tasks.tasks_of(PLAYS[play])]
+    tasks = list(written_tasks.tasks_of(PLAYS[play]))
+    shown = [task.name for task in tasks if task.file.name != NO_PART]
+    names = shown + list({task.name for task in tasks if task.file.name == NO_PART})
     assert names and rule(names) == []
 
 

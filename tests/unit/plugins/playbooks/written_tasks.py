@@ -19,7 +19,10 @@ TASK_LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 BLOCKS = ("block", "rescue", "always")
 META = "ansible.builtin.meta"  # Ansible resolves no template in its name
 # Files of tasks whose names are known at run time only: those of the collection's own among them.
-AT_RUN_TIME = {"{{ item.file }}": "user_tasks_done.yml"}
+AT_RUN_TIME = {
+    "{{ item.file }}": ["user_tasks_done.yml"],
+    "{{ __livepatch_phase.file }}": ["user_tasks.yml", "look.yml", "accept.yml", "no_part.yml"]}
+CHOSEN = re.compile(r"'(\w+\.yml)'")  # in a template that chooses between files
 
 
 class Task(t.NamedTuple):
@@ -59,8 +62,8 @@ def _of_list(tasks: t.Any, file: Path, variables: Mapping[str, t.Any]) -> Iterat
             if f"ansible.builtin.{action}" in task:
                 included = task[f"ansible.builtin.{action}"]
                 included = included if isinstance(included, str) else included["file"]
-                path = file.parent / AT_RUN_TIME.get(included, included)
-                yield from _of_list(loaded(path), path, inner)
+                for name in AT_RUN_TIME.get(included) or CHOSEN.findall(included) or [included]:
+                    yield from _of_list(loaded(file.parent / name), file.parent / name, inner)
         for action in ("import_role", "include_role"):
             if f"ansible.builtin.{action}" in task:
                 role = task[f"ansible.builtin.{action}"]

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change import acceptance
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import acceptance, trial_renewal
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import HUNG_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
@@ -153,6 +153,54 @@ def test_a_warning_since_the_last_look_is_seen_by_the_acceptance_itself(host, ap
     assert (error.code, accepted(host)) == ("watch-failed", [])
     assert error.details["watch"]["findings"][0]["code"] == "kernel-warning"
     assert "this host reverts. The kernel has logged warnings" in error.message
+
+
+def test_a_taint_since_the_last_look_is_seen_by_the_acceptance_itself(host, apply, monkeypatch):
+    host.put("/proc/sys/kernel/tainted", "0\n")
+    apply(V1, trial=600)
+    host.sleep(2)
+    real = acceptance.open_transaction
+
+    def late(*argv, **options):
+        host.put("/proc/sys/kernel/tainted", "128\n")
+        return real(*argv, **options)
+    monkeypatch.setattr(acceptance, "open_transaction", late)
+    error = failure(keep, apply)
+    assert (error.code, accepted(host), error.details["watch"]["findings"][0]["code"]) == (
+        "watch-failed", [], "new-taint")
+
+
+def end_trial(apply, fresh=True):
+    """End the trial with the patch enabled, as a rollout with livepatch_state=enabled does."""
+    return apply(V1, state="enabled", fresh=fresh)
+
+
+def test_a_rollout_that_ends_a_trial_asks_the_watch_too(host, apply):
+    apply(V1, trial=600)
+    result = end_trial(apply)
+    assert (result["watch"]["looks"], result["patch"]["state"], read_ledger(host)["trial"]) == (1, "enabled", None)
+
+
+def test_a_rollout_does_not_end_a_trial_whose_watch_did_not_run(host, apply):
+    host.guard_looks = False
+    apply(V1, trial=600)
+    error = failure(end_trial, apply)
+    assert (error.code, bool(read_ledger(host)["trial"])) == ("watch-not-run", True)
+    end_trial(apply, fresh=False)  # a person decides
+    assert read_ledger(host)["trial"] is None
+
+
+def test_a_rollout_does_not_end_a_trial_with_a_warning_since_the_last_look(host, apply, monkeypatch):
+    apply(V1, trial=600)
+    host.sleep(2)
+    real = trial_renewal.open_transaction
+
+    def late(*argv, **options):
+        host.say(WARNING, priority=4)
+        return real(*argv, **options)
+    monkeypatch.setattr(trial_renewal, "open_transaction", late)
+    error = failure(end_trial, apply)
+    assert (error.code, bool(read_ledger(host)["trial"])) == ("watch-failed", True)
 
 
 def test_a_failed_watch_is_not_accepted_while_the_host_reverts(host, apply):

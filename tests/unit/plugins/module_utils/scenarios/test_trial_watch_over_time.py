@@ -200,6 +200,8 @@ def test_a_patch_whose_watch_has_failed_is_not_accepted(host, interface, apply, 
     for fresh in (False, True):
         error = failure(apply, V2, state="accepted", fresh=fresh)
         assert (error.code, error.details["watch"]["findings"][0]["code"]) == ("watch-failed", "kernel-warning")
+    for state in ("accepted", "enabled"):  # as a rollout asks
+        assert failure(apply, V2, name="v2", state=state, fresh=True).code == "watch-failed"
     assert failure(apply, name="v2", state="accepted", fresh=True).code == "watch-failed"
     assert (stack(host, interface), accepted(host)) == (["v1"], ["v1"])
     told = watch_host(host, "v2", None, [], None, report_only=True)

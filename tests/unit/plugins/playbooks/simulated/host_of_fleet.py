@@ -9,8 +9,8 @@ answer itself, or
     each   hangs: it stands still, and its connection too
     check  blocked, unreachable, unchecked, no_build, accepted, trial
     load   failed, unreachable, stalled, waiting, no_build
-    look   ill, unreachable, rebooted, waiting
-    keep   failed, unreachable
+    look   ill (its watch has failed, and it has reverted), unreachable, rebooted, waiting
+    keep   failed, unreachable, reverted (its watch has failed), rebooted
     back   failed, unreachable
 
 A host with `facts` sets them in each of its answers. One with `says` has this text in place of its names and messages.
@@ -58,6 +58,7 @@ class Host:
         self.file = Path("fleet", name)
         self.file.parent.mkdir(exist_ok=True)
         self.state = self.file.read_text() if self.file.exists() else "absent"
+        self.checks = Path(f"checks_{name.encode().hex()}.json")  # that it got with the load
         self.patch = {
             "name": "fix", "kernel": self.said.get("kernel", "6.1.0-56-amd64"), "build_id": "b1", "sha256": "5" * 64,
             "objects": [{"name": "vmlinux", "patched": True, "functions": [{"name": "cmdline", "sympos": 1}]}],
@@ -80,6 +81,15 @@ class Host:
             "trial": {"name": "fix", "seconds_left": 50} if how == "trial" else None,
             "patch": dict(self.patch, state=state)} if how != "unchecked" else failed("host-not-trusted")
 
+    def verdict(self, *codes):
+        """Of the watch of this host."""
+        checks = json.loads(self.checks.read_text()) if self.checks.exists() else []
+        return {
+            "looks": 9, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:21:44Z",
+            "findings": [finding(code) for code in codes],
+            "health": [{"name": check["name"], "kind": "command", "ok": 9, "failed": 0, "in_a_row": 0,
+                        "message": "It ended with status 0."} for check in checks]}
+
     def load(self, how):
         base = {"findings": [], "blockers": [], "transaction": "t1", "baseline": {"boot_id": "b", "uptime": 7.0}}
         if how in ("failed", "stalled"):
@@ -98,9 +108,10 @@ class Host:
     def look(self, how):
         well = {"well": True, "state": "enabled", "findings": [], "blockers": [], "health": []}
         if how == "ill":
+            self.run("look", "absent")
             return dict(
-                well, well=False, findings=[finding("health-check-failed")],
-                health=[{"name": "web", "ok": False, "message": "503"}])
+                well, well=False, state="absent", findings=[finding("patch-not-running"), finding("watch-failed")],
+                watch=self.verdict("health-check-failed"))
         if how == "rebooted":
             return dict(well, well=False, state="absent", findings=[finding("host-rebooted")])
         if how == "waiting":
@@ -113,9 +124,16 @@ class Host:
     def keep(self, how, wanted):
         if how == "failed":
             return failed("not-verified")
+        if how in ("reverted", "rebooted"):
+            self.run("keep", "absent")
+        if how == "reverted":
+            return failed("watch-failed", watch=self.verdict("health-check-failed"))
+        if how == "rebooted":
+            return failed("trial-over", baseline={"boot_id": "c", "uptime": 3.0})
         patch = dict(self.patch, state=wanted, previous_state=self.state)
         self.run("keep", wanted)
-        return {"changed": True, "findings": [], "patch": patch}
+        return {"changed": True, "findings": [], "patch": patch, "watch": self.verdict(),
+                "baseline": {"boot_id": "b", "uptime": 107.0}}
 
     def back(self, how):
         if how == "failed":
@@ -155,6 +173,8 @@ class SimulatedHost(ActionBase):
             return {**result, **hang()}
         if isinstance(how, dict):
             return {**result, **how}
+        if step == "load":
+            host.checks.write_text(json.dumps(self._task.args["watch"]["health_checks"]))
         wanted = (self._task.args.get("state"),) if step == "keep" else ()
         facts = {"ansible_facts": host.said["facts"]} if "facts" in host.said else {}
         answer = getattr(host, step)(how, *wanted)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import LATE_SECONDS
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.watch_options import INTERVAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import WORK_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import (
     RELOAD,
     SLOWEST,
     START,
+    VERDICT,
     WAITS,
     task_bounds,
 )
@@ -21,7 +24,8 @@ BASE = task_bounds(size=0)
 
 
 def test_a_host_is_not_given_up_while_it_waits_for_its_own_systemd():
-    assert (RELOAD, START) == (WORK_SECONDS, START_SECONDS)
+    assert (RELOAD, START, VERDICT) == (WORK_SECONDS, START_SECONDS, LATE_SECONDS + INTERVAL)
+    assert WAITS["accept"].base > VERDICT
     assert min(BASE["load"], BASE["accept"], BASE["rollback"]) > WORK_SECONDS + START_SECONDS
     assert BASE["query"] > START_SECONDS
     assert {name: BASE[name] - wait.base for name, wait in WAITS.items() if BASE[name] != wait.base} == {
@@ -33,7 +37,7 @@ def test_a_host_is_not_given_up_while_it_waits_for_its_own_systemd():
     ({"transition_timeout": 90}, {"load": 180, "rollback": 900}),
     ({"size": SLOWEST + 1}, {"check": 2, "load": 2, "accept": 2}),
     ({"checks": [{"unit": "a", "timeout": 10}, {"tasks": "b", "timeout": 300}, {"url": "c", "timeout": 5}]},
-     {"watch": 15}),
+     {"watch": 15, "accept": 15}),
 ])
 def test_a_bound_grows_with_what_the_task_waits_for(asked, more):
     bounds = task_bounds(**{"size": 0, **asked})

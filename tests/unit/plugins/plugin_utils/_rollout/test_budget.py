@@ -12,12 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.watch_options import INTERVAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.budget import Budget, is_breached, parse_budget
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import judge_budget
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import number_of_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import trial_seconds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
+    NEXT_RESULT,
+    trial_seconds,
+    wave_phases,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 DEFAULTS = rollout_options({"livepatch_src": "fix.ko"})
@@ -70,7 +75,7 @@ CHECKS = ({"name": "x", "unit": "x", "timeout": 10}, {"name": "y", "unit": "y", 
 
 
 # How much longer a host can stand still than an honest one takes: in the load, in the acceptance and in a look.
-LOAD, ACCEPTANCE, LOOK = 120 + 300 + 180 + 1 - 30, 180 + 300 + 180 + 1, 90
+LOAD, ACCEPTANCE, LOOK = 120 + 300 + 180 + 1 - 30, 180 + 40 + 300 + 180 + 1, 90
 
 
 @pytest.mark.parametrize(("changes", "sizes", "forks", "seconds", "raised"), [
@@ -80,7 +85,7 @@ LOAD, ACCEPTANCE, LOOK = 120 + 300 + 180 + 1 - 30, 180 + 300 + 180 + 1, 90
     ({}, [16], 5, 4 * (30 + 180) + 300 + 120, False),
     ({"on_stall": "wait"}, [1], 5, 30 + 90 + 300 + 120, False),
     ({"on_stall": "force", "transition_timeout": 60}, [400], 5, 80 * (30 + 60) + 300 + 120, False),
-    ({"health_checks": CHECKS}, [10], 5, 2 * (30 + 180 + 4 * 15) + 300 + 120, False),
+    ({"health_checks": CHECKS}, [10], 5, 2 * (30 + 180 + 10 + 10) + 300 + 120, False),
     ({"trial": 3600}, [1], 5, 3600, False),
     ({"trial": 630}, [1], 5, 630, False),
     ({"trial": 629}, [1], 5, 630, True),
@@ -91,7 +96,9 @@ def test_a_trial_outlives_load_soak_and_margin(changes, sizes, forks, seconds, r
 
 def test_a_trial_outlives_a_host_that_stands_still_only_where_hosts_may_fail():
     assert trial_seconds(DEFAULTS, [1], 5, 5000, tolerant=False) == (630, False)
-    assert trial_seconds(DEFAULTS, [1], 5, 5000, tolerant=True) == (630 + LOAD + 4 * LOOK + ACCEPTANCE, False)
+    assert trial_seconds(DEFAULTS, [1], 5, 5000, tolerant=True) == (630 + LOAD + 2 * LOOK + ACCEPTANCE, False)
+    more = dataclasses.replace(DEFAULTS, looks=5)
+    assert trial_seconds(more, [1], 5, 5000, tolerant=True) == (630 + LOAD + 6 * LOOK + ACCEPTANCE, False)
 
 
 @pytest.mark.parametrize(("text", "number"), [
@@ -107,7 +114,7 @@ def test_each_task_of_ones_own_has_the_time_of_its_check(text, number, tmp_path)
         file.write_text(text)
     checks = (*CHECKS, {"name": "z", "tasks": str(file), "timeout": 20})
     assert trial_seconds(dataclasses.replace(DEFAULTS, health_checks=checks), [10], 5, 5000) == (
-        2 * (30 + 180 + 4 * 15 + 2 * 20 * number) + 300 + 120, False)
+        2 * (30 + 180 + 10 + 10 + 2 * 20 * number) + 300 + 120, False)
 
 
 def test_own_tasks_that_no_program_of_the_controller_can_read_count_as_one(tmp_path):
@@ -119,7 +126,7 @@ def test_own_tasks_that_no_program_of_the_controller_can_read_count_as_one(tmp_p
 
 def test_a_trial_that_cannot_be_so_long_is_refused():
     options = dataclasses.replace(DEFAULTS, health_checks=CHECKS)
-    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 13500420 seconds, .* {LONGEST_TRIAL}"):
+    with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 11500420 seconds, .* {LONGEST_TRIAL}"):
         trial_seconds(options, [500_000], 10, 5000)
 
 
@@ -127,3 +134,19 @@ def test_a_trial_that_cannot_be_so_long_is_refused():
 def test_a_trial_is_never_shorter_than_the_soak(size, forks, soak):
     options = dataclasses.replace(DEFAULTS, soak=soak, transition_timeout=1)
     assert soak + 120 < trial_seconds(options, [size], forks)[0] <= LONGEST_TRIAL
+
+
+@pytest.mark.parametrize(("given", "shares"), [
+    ({}, [0.5]), ({"soak": 59}, []), ({"soak": 60}, [0.5]), ({"soak": 60, "looks": 0}, []),
+    ({"looks": 3}, [0.25, 0.5, 0.75]), ({"soak": 0, "looks": 1}, [0.5])])
+def test_the_looks_are_spread_evenly_over_the_soak(given, shares):
+    options = dataclasses.replace(DEFAULTS, **given)
+    assert wave_phases(options) == [
+        *({"kind": "look", "after": share} for share in shares), {"kind": "accept", "after": 1}]
+    own = dataclasses.replace(options, health_checks=(*CHECKS, {"name": "z", "tasks": "own.yml", "timeout": 20}))
+    kinds = [(phase["kind"], phase["after"]) for phase in wave_phases(own)]
+    assert kinds == [("tasks", 0), *(("look", share) for share in shares), ("tasks", 1), ("accept", 1)]
+
+
+def test_a_result_of_a_health_check_is_not_later_than_the_host_says():
+    assert NEXT_RESULT == INTERVAL

@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 
 EMPTY = [None, "", "  ", "\n", []]
 RECORD = {
-    "src": "patches/", "name": None, "version": None, "state": "accepted", "soak": 300, "trial": None,
+    "src": "patches/", "name": None, "version": None, "state": "accepted", "soak": 300, "looks": None, "trial": None,
     "transition_timeout": 90, "on_stall": "reverse", "budget": {"asked": "0", "hosts": None},
     "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
@@ -57,7 +57,8 @@ def test_a_source_is_needed(variables):
 @pytest.mark.parametrize(("name", "given", "read"), [
     ("src", " /srv/fix.ko\n", "/srv/fix.ko"), ("name", "livepatch_fix", "livepatch_fix"), ("version", " 1.10", "1.10"),
     ("state", "enabled ", "enabled"), ("on_stall", "wait", "wait"), ("on_breach", "hold", "hold"),
-    ("soak", 0, 0), ("soak", "600", 600), ("soak", 60.0, 60), ("soak", " 86400 ", 86400), ("trial", "2592000", 2592000),
+    ("soak", 0, 0), ("soak", "600", 600), ("soak", 60.0, 60), ("soak", " 86400 ", 86400),
+    ("looks", "0", 0), ("looks", 100, 100), ("trial", "2592000", 2592000),
     ("transition_timeout", 1, 1), ("report_dir", "reports", "reports"),
     ("approve", "all", ("all",)), ("approve", [2, "canary"], ("2", "canary")), ("approve", 3, ("3",)),
     ("approved", "1\ncanary, 1", ("1", "canary")), ("approved", '["10%", 2]', ("up to 10%", "2")),
@@ -89,6 +90,8 @@ def test_the_budget_in_hosts_needs_the_covered_ones():
     ("state", "Accepted", "livepatch_state is 'Accepted'. Give accepted or enabled."),
     ("on_breach", True, "livepatch_on_breach is True. Give rollback_wave, rollback_all or hold."),
     ("soak", "5m", "livepatch_soak is '5m'. Give a whole number of seconds from 0 to 86400."),
+    ("looks", 101, "livepatch_looks is 101. Give a whole number from 0 to 100."),
+    ("looks", "few", "livepatch_looks is 'few'. Give a whole number from 0 to 100."),
     ("soak", -1, "livepatch_soak is -1. Give a whole number of seconds from 0 to 86400."),
     ("soak", 86401, "livepatch_soak is 86401. Give a whole number of seconds from 0 to 86400."),
     ("soak", 1.5, "livepatch_soak is 1.5. Give a whole number of seconds from 0 to 86400."),
@@ -225,6 +228,7 @@ def test_a_file_of_tasks_becomes_absolute(tmp_path, monkeypatch):
     ([{"unit": "a", "name": "b\nc"}], "(1.) has the name 'b\\nc'. Give a text of one line."),
     ([{"unit": "a"}, {"url": "http://x", "name": "unit a"}],
      "has the name 'unit a' twice. Give each check a name of its own."),
+    ([{"unit": "a", "name": f"a{number}"} for number in range(51)], "are 51. Give at most 50 besides tasks."),
     ([{"unit": "-a"}], "(1.) has unit '-a'. Give the name of a systemd unit such as nginx.service."),
     ([{"unit": "a b"}], "(1.) has unit 'a b'. Give the name of a systemd unit such as nginx.service."),
     *(([{"url": url}], f"(1.) has url {url!r}. Give an address that begins with http:// or https://.")

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simula
     Rollout,
     failed,
     finding,
+    kept,
     loaded,
     patch,
     seen,
@@ -46,7 +47,7 @@ def test_who_may_have_accepted_does_not_revert_automatically(one, keep):
 @pytest.mark.parametrize("state", ["accepted", "enabled"])
 @pytest.mark.parametrize("previous", ["absent", "disabled", "disabling", None])
 def test_a_patch_that_only_keeping_it_has_loaded_is_not_kept(one, state, previous):
-    keep = {"changed": True, "patch": dict(patch(state), previous_state=previous), "findings": []}
+    keep = kept(state, previous, watch=None)
     record, host, _told = one({"keep": keep}, livepatch_state=state)
     assert (host["failure"]["code"], host["state"], record["ok"]) == ("trial-over", "rolled_back", False)
     _record, host, told = one({"keep": keep, "back": "unreachable"}, livepatch_state=state)
@@ -92,7 +93,7 @@ def test_a_patch_that_was_enabled_before_is_on_no_trial(one):
     assert (host["state"], record["ok"]) == ("enabled", False) and told.endswith("This host is enabled.")
     assert one({**found, "look": seen(trial=None, well=False, findings=[finding("kernel-warning")])})[1] == {
         **host, "failure": {"code": "kernel-warning", "message": "This is kernel-warning.", "step": "look"},
-        "findings": [finding("kernel-warning")], "health": []}
+        "findings": [finding("kernel-warning")], "health": [], "watch": None}
     assert one(found)[0]["ok"]
 
 

@@ -56,7 +56,10 @@ def test_a_clean_rollout(rollout):
     assert (record["ok"], record["outcome"], waves(record)) == (True, "complete", ["passed"] * 3)
     assert set(states(record).values()) == {"accepted"}
     assert (run.ended["verdict"], record["breach"]) == (None, None)
-    assert [len(wave["looks"]) for wave in record["waves"]] == [4, 4, 4]
+    assert [[look["after"] for look in wave["looks"]] for wave in record["waves"]] == [[50, 100]] * 3
+    assert sorted(run.calls) == sorted((step, name) for name in SIX for step in ("check", "load", "look", "keep"))
+    assert record["hosts"][CANARY]["watch"] == {
+        "looks": 9, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:21:44Z"}
     assert record["waves"][0]["looks"][-1] == {
         "at": record["waves"][0]["closed"], "well": 1, "waiting": 0, "failed": 0, "unreachable": 0, "after": 100}
     host = record["hosts"][CANARY]
@@ -84,13 +87,16 @@ def test_a_canary_that_fails_is_the_last_that_is_patched(rollout, step, how):
 
 
 def test_a_breach_takes_back_the_wave_and_leaves_those_before(rollout):
-    run = rollout({LAST[0]: {"look": ["ok", "ok", "ill"]}})
+    run = rollout({LAST[0]: {"look": ["ok", "ok", "ill"]}}, livepatch_looks=4)
     record = run.run()
     assert sorted(on(run, "back")) == sorted(LAST)
     assert states(record) == {
         CANARY: "accepted", SECOND: "accepted", THIRD: "accepted", **dict.fromkeys(LAST, "rolled_back")}
     assert on(run, "look").count(LAST[1]) == 3
-    assert record["hosts"][LAST[0]]["health"] == [{"name": "web", "ok": False, "message": "503"}]
+    host = record["hosts"][LAST[0]]
+    assert host["health"] == [
+        {"name": "check 1", "ok": False, "message": "3 of 5 succeeded. It ended with status 0."}]
+    assert (host["failure"]["code"], host["watch"]["looks"]) == ("watch-failed", 5)
 
 
 def test_a_breach_can_take_back_everything(rollout):
@@ -153,20 +159,20 @@ def test_hosts_that_ansible_drops_from_its_batch_are_judged_all_the_same(rollout
 
 
 @pytest.mark.parametrize(("action", "state"), [("rollback_wave", "rolled_back"), ("hold", "on_trial")])
-@pytest.mark.parametrize("look", [1, 4])
-def test_after_a_wave_that_something_else_has_ended_no_other_begins(rollout, look, action, state):
+@pytest.mark.parametrize(("phase", "words"), [("look.yml", "on trial"), ("accept.yml", "patched and healthy")])
+def test_after_a_wave_that_something_else_has_ended_no_other_begins(rollout, phase, words, action, state):
     run = rollout(livepatch_on_breach=action)
-    run.ends_before = {look}
+    run.ends_before = {phase}
     record = run.run()
     assert (record["outcome"], record["ok"], on(run, "load")) == ("stopped", False, [CANARY])
     assert (states(record)[CANARY], record["breach"]["wave"]) == (state, 1)
     assert "the wave ended before its gate" in run.ended["verdict"] and CANARY in run.ended["problems"]
-    assert f"wave 1 of 3 failed: 1 patched and healthy; {record['breach']['why']}" in run.said
+    assert f"wave 1 of 3 failed: 1 {words}; {record['breach']['why']}" in run.said
 
 
 def test_the_last_wave_can_be_left_open_too(rollout):
     run = rollout(livepatch_waves="100%")
-    run.ends_before = {4}
+    run.ends_before = {"accept.yml"}
     record = run.run()
     assert (record["outcome"], set(states(record).values())) == ("stopped", {"rolled_back"})
 
@@ -188,13 +194,14 @@ def test_what_was_accepted_and_cannot_be_rolled_back_is_in_an_unknown_state(roll
 
 
 def test_a_transition_that_goes_on_is_waited_for_and_said_who_holds_it(rollout):
-    run = rollout({CANARY: {"load": "waiting", "look": ["waiting", "waiting", "ok"]}})
+    run = rollout({CANARY: {"load": "waiting", "look": ["waiting", "ok"]}})
     assert run.run()["ok"]
+    assert [step for step, host in run.calls if host == CANARY] == ["check", "load", "look", "look", "keep"]
     assert f"wave 1 of 3: 100 s left: 1 waiting ({CANARY} for nginx 8)" in run.said
 
 
 def test_a_transition_that_goes_on_when_the_time_is_over_is_a_failure(rollout):
-    run = rollout({CANARY: {"load": "waiting", "look": "waiting"}})
+    run = rollout({CANARY: {"load": "waiting", "look": "waiting"}}, livepatch_looks=0)
     record = run.run()
     assert record["hosts"][CANARY]["failure"]["code"] == "transition-unfinished"
     assert states(record)[CANARY] == "rolled_back"
@@ -312,16 +319,22 @@ def test_each_host_for_itself(rollout):
     assert sorted(run.ended["problems"]) == sorted([CANARY, SECOND])
 
 
-def test_a_user_task_that_fails_is_a_failed_health_check(rollout):
-    record = rollout({CANARY: {"own": {"failed": True, "msg": "the service is down"}}}).run()
+def own_tasks(directory):
+    (directory / "own.yml").write_text("- ansible.builtin.ping:\n")
+    return str(directory / "own.yml")
+
+
+def test_a_user_task_that_fails_is_a_failed_health_check(rollout, tmp_path):
+    checks = [{"tasks": own_tasks(tmp_path)}]
+    own = {CANARY: {"own": {"failed": True, "msg": "the service is down"}}}
+    record = rollout(own, livepatch_health_checks=checks).run()
     assert record["hosts"][CANARY]["failure"] == {
         "code": "health-check-failed", "message": "Your tasks failed: the service is down", "step": "look"}
 
 
 @pytest.mark.parametrize("done", [None, "of another run"])
 def test_user_tasks_that_were_not_gone_through_are_a_failed_health_check(rollout, tmp_path, done):
-    (tmp_path / "own.yml").write_text("- ansible.builtin.ping:\n")
-    checks = [{"tasks": str(tmp_path / "own.yml")}]
+    checks = [{"tasks": own_tasks(tmp_path)}]
     assert rollout(livepatch_health_checks=checks).run()["ok"]
     record = rollout({CANARY: {"own_done": done}}, livepatch_health_checks=checks).run()
     assert record["hosts"][CANARY]["failure"]["message"] == "Your tasks failed: Not all tasks of your files ran."
@@ -332,7 +345,8 @@ def test_a_wave_is_watched_for_its_time(rollout):
     begin = run.clock
     run.run()
     assert run.clock - begin == pytest.approx(300)
-    assert "wave 3 of 3: 60 s left: 3 patched and healthy" in run.said
+    assert [line for line in run.said if line.startswith("wave 3 of 3: ") and "left" in line] == [
+        "wave 3 of 3: 100 s left: 3 on trial", "wave 3 of 3: 50 s left: 3 patched and healthy"]
 
 
 @pytest.mark.parametrize("by", [-7200, 7200])
@@ -342,7 +356,7 @@ def test_a_clock_that_is_set_meanwhile_makes_no_soak_longer_or_shorter(rollout, 
     monkeypatch.setattr(run, "_sleep", lambda seconds: (slept(seconds), setattr(run, "set_by", by)))
     record = run.run()
     assert run.clock - begin == pytest.approx(300)
-    assert [look["after"] for look in record["waves"][0]["looks"]] == [0, 10, 40, 100]
+    assert [look["after"] for look in record["waves"][0]["looks"]] == [50, 100]
 
 
 def test_options_that_differ_from_host_to_host_are_refused(rollout):

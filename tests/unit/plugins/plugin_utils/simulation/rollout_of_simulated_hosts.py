@@ -12,7 +12,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import LOOKS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import read_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
 
@@ -49,6 +48,23 @@ def seen(state="enabled", well=True, findings=(), **more):
     return {"well": well, "state": state, "findings": list(findings), "blockers": [], "health": [], **more}
 
 
+def verdict(looks=9, findings=(), health=()):
+    """The verdict of a host's watch; `health`: for each check, how often it succeeded, failed, and failed in a row."""
+    return {
+        "looks": looks, "first": "2026-11-21T09:16:54Z" if looks else None, "findings": list(findings),
+        "last": "2026-11-21T09:21:44Z" if looks else None,
+        "health": [
+            {"name": f"check {number}", "kind": "command", "ok": ok, "failed": bad, "in_a_row": in_a_row,
+             "message": "It ended with status 0."} for number, (ok, bad, in_a_row) in enumerate(health, 1)]}
+
+
+def kept(state="accepted", previous="enabled", boot_id="b", watch=None, **more):
+    """A host that has accepted the patch."""
+    return {
+        "changed": True, "findings": [], "patch": dict(patch(state), previous_state=previous),
+        "baseline": {"boot_id": boot_id, "uptime": 107.0}, "watch": watch or verdict(), **more}
+
+
 def went(**more):
     return {"changed": True, "findings": [], "target": [], "removed": [{"name": "fix"}], "restored": [], **more}
 
@@ -67,11 +83,16 @@ ANSWERS = {
         "no_build": loaded("no_build", changed=False), "no_result": {}, "nonsense": {"patch": []}},
     "look": {
         "ok": seen(), "unreachable": UNREACHABLE, "no_result": {}, "nonsense": {"well": "yes"},
-        "ill": seen(well=False, findings=[finding("health-check-failed")],
-                    health=[{"name": "web", "ok": False, "message": "503"}]),
+        "ill": seen("absent", False, [finding("patch-not-running"), finding("watch-failed")],
+                    watch=verdict(5, [finding("health-check-failed")], [(3, 2, 2)])),
         "rebooted": seen("absent", False, [finding("host-rebooted")]),
         "waiting": seen("enabling", False, [finding("transition-unfinished", "warning")], blockers=HELD)},
-    "keep": {"ok": {"changed": True, "findings": []}, "failed": failed("not-verified"), "unreachable": UNREACHABLE},
+    "keep": {
+        "ok": kept(), "failed": failed("not-verified"), "unreachable": UNREACHABLE,
+        "reverted": failed("watch-failed", watch=verdict(5, [finding("health-check-failed")], [(3, 2, 2)])),
+        "undecided": failed("watch-undecided", watch=verdict(5, [], [(4, 1, 1)])),
+        "unwatched": failed("watch-not-run", watch=None),
+        "rebooted": failed("trial-over", baseline={"boot_id": "c", "uptime": 3.0})},
     "back": {"ok": went(), "unreachable": UNREACHABLE, "failed": failed("transition-stalled")},
     "proof": {
         "ok": failed("nothing-enabled", patches=[], findings=[finding("nothing-enabled")]), "unreachable": UNREACHABLE},
@@ -80,6 +101,7 @@ REGISTERED = {"check": "__livepatch_check", "load": "__livepatch_load", "look": 
               "keep": "__livepatch_accept", "back": "__livepatch_rollback", "proof": "__livepatch_verify"}
 # Under which name a step returns the hosts of the next task.
 NEXT = {"load": "load", "look": "watch", "keep": "accept"}
+STEP_OF = {"user_tasks.yml": "watch", "look.yml": "watch", "accept.yml": "accept"}
 
 
 class Rollout:
@@ -101,7 +123,7 @@ class Rollout:
         self._now = {}
         self._facts = {}
         self.ended = None
-        # Looks before which something ends the batch, and hosts that Ansible drops from it after the load.
+        # Files of phases before which something ends the batch, and hosts that Ansible drops from it after the load.
         self.ends_before, self.drops = set(), set()
 
     def run(self):
@@ -132,22 +154,28 @@ class Rollout:
         self._each("load", batch)
         if self._step("load", batch)["end"]:
             return
-        for look in range(1, len(LOOKS) + 1):
-            if look in self.ends_before:
+        for phase in self._now["phases"] if self._now["turn"] else []:
+            if phase["file"] in self.ends_before:
                 return
-            if look in (1, len(LOOKS)) and self._now["user_tasks"]:
-                for host in batch:
-                    self._registered[host].update(
-                        {"__livepatch_user_tasks_done": self.hosts[host].get("own_done", self._now["user_tasks_run"])})
             batch = [host for host in batch if host not in self.drops]
-            self._each("look", batch)
-            if self._step("watch", batch, look)["end"]:
+            self._phase(phase, batch)
+            if self._step(STEP_OF[phase["file"]], batch, phase["number"])["end"]:
                 return
-        self._each("keep", batch)
-        if self._step("accept", batch)["end"]:
+        if self._now["closed"]:
             return
         self._back([host for host in batch if host in self._now["rollback"]])
         self._step("close", batch)
+
+    def _phase(self, phase, batch):
+        if phase["file"] == "user_tasks.yml":
+            for host in batch:
+                self._registered[host]["__livepatch_user_tasks_done"] = self.hosts[host].get(
+                    "own_done", self._now["user_tasks_run"])
+                self._registered[host].update(
+                    {"__livepatch_user_tasks": self.hosts[host]["own"]} if "own" in self.hosts[host] else {})
+            self.calls += [("tasks", host) for host in batch if host in self._now["watch"]]
+            return
+        self._each("look" if phase["file"] == "look.yml" else "keep", batch)
 
     def _back(self, hosts):
         for host in hosts:
@@ -169,20 +197,18 @@ class Rollout:
             return
         answer = dict(ANSWERS[step][how])
         if step == "keep" and how == "ok":
-            answer["patch"] = dict(patch(self._now["state"]), previous_state="enabled")
+            health = [(9, 0, 0)] * len(self._now["health_checks"])
+            answer = kept(self._now["state"], watch=verdict(health=health))
         if "patch" in answer and isinstance(answer["patch"], dict):
             answer["patch"] = dict(answer["patch"], kernel=self.hosts[host].get("kernel", KERNEL))
         self._registered[host][REGISTERED[step]] = answer
-        own = self.hosts[host].get("own")
-        if step == "look" and own:
-            self._registered[host]["__livepatch_user_tasks"] = own
 
-    def _call(self, batch, look=0):
+    def _call(self, batch, phase=0):
         variables = {
             "hostvars": self._registered, "groups": self.groups, "ansible_play_batch": batch,
             "ansible_play_hosts": list(self.hosts), "ansible_play_hosts_all": list(self.hosts), "ansible_forks": 5}
         return Call(
-            variables=variables, given=self.options, look=look, alone=self._alone, check_mode=self._check_mode,
+            variables=variables, given=self.options, phase=phase, alone=self._alone, check_mode=self._check_mode,
             directory=self._directory, find=Path, say=lambda *lines: self.said.extend(lines),
             check_tasks=lambda _path: None,
             now=lambda: self.clock + self.set_by, tick=lambda: self.clock, sleep=self._sleep)
@@ -190,7 +216,7 @@ class Rollout:
     def _sleep(self, seconds):
         self.clock += seconds
 
-    def _step(self, step, batch, look=0):
-        self._now = STEPS[step](self._call(batch, look))
+    def _step(self, step, batch, phase=0):
+        self._now = STEPS[step](self._call(batch, phase))
         self._facts = self._now.get("ansible_facts", self._facts)
         return self._now
