@@ -44,7 +44,7 @@ class ActionModule(ControllerAction):
         """Return the record of a status or a rollback; raises PatchFileError and TaskError for `src` and `name`."""
         results, options = arguments["results"], arguments["options"]
         if arguments["kind"] == "rollback":
-            shown = {"to": options["to"]} if options.get("to") else {}
+            shown = {key: options[key] for key in ("to", "take_lease") if options.get(key)}
             return rollback_record(results, arguments["proofs"], self._task.check_mode, shown, time.time())
         src, name, version, cohort_by = (options.get(key) or None for key in ("src", "name", "version", "cohort_by"))
         builds = read_builds(Path(os.path.expanduser(src)), name, version) if src else None

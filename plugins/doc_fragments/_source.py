@@ -56,6 +56,23 @@ options:
         description: Whether this call comes over a new connection, to accept a loaded patch.
         type: bool
         default: false
+      run:
+        description: The identifier of the playbook's run, for the lease of the host.
+        type: str
+"""
+
+    LEASE = r"""
+options:
+  take_lease:
+    description:
+      - Changes the host although another run holds it, and takes the lease over from that run. Its later changes of the
+        host are then refused. Use this when that run has died, or is yours.
+      - The playbooks of this collection leave a lease on each host with a patch on trial. It ends when the run accepts
+        the patch or rolls it back, and at the latest with the trial or a reboot. Until then, changes outside that run
+        fail with V(host-leased).
+      - A task in a playbook of your own respects leases and leaves none.
+    type: bool
+    default: false
 """
 
     TRANSITION = r"""

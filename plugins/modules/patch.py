@@ -23,6 +23,7 @@ requirements:
 extends_documentation_fragment:
   - kernel.livepatch._source
   - kernel.livepatch._source.transition
+  - kernel.livepatch._source.lease
   - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
@@ -419,6 +420,16 @@ holder:
     since: "2026-11-21T09:16:53Z"
     pid: 4711
     who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
+lease:
+  description: >-
+    The run that holds the host, as in RV(kernel.livepatch.patch_info#module:livepatch.lease).
+  returned: when RV(code) is V(host-leased)
+  type: dict
+  sample:
+    run: 20261121T091500Z-4f1b0b
+    since: "2026-11-21T09:16:53Z"
+    until: "2026-11-21T09:31:53Z"
+    who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
 findings:
   description: The findings of the checks, in the order of the checks.
   returned: when the checks ran
@@ -530,8 +541,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
     HEALTH_CHECKS_OPTION,
+    LEASE_OPTION,
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
+    controller,
     run_job,
     source,
     transition_seconds,
@@ -556,6 +569,7 @@ def main():
                 "kernel_warnings": {"type": "bool", "default": True},
             }},
             **TRANSITION_OPTIONS,
+            **LEASE_OPTION,
             **CONTROLLER_OPTION,
         ),
         supports_check_mode=True,
@@ -584,7 +598,7 @@ def main():
         watch=options["watch"],
     )
     run_job(module, lambda host: apply_request(
-        host, request, check_mode=module.check_mode, controller=options["via_controller"]["operator"]))
+        host, request, check_mode=module.check_mode, controller=controller(module)))
 
 
 if __name__ == "__main__":

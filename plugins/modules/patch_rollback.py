@@ -29,6 +29,7 @@ requirements:
   - On the host, Python 3.6 or later, and root.
 extends_documentation_fragment:
   - kernel.livepatch._source.transition
+  - kernel.livepatch._source.lease
   - kernel.livepatch._source.via_controller
   - kernel.livepatch._attributes
   - kernel.livepatch._attributes.action
@@ -119,6 +120,16 @@ holder:
     since: "2026-11-21T09:16:53Z"
     pid: 4711
     who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
+lease:
+  description: >-
+    The run that holds the host, as in RV(kernel.livepatch.patch_info#module:livepatch.lease).
+  returned: when RV(code) is V(host-leased)
+  type: dict
+  sample:
+    run: 20261121T091500Z-4f1b0b
+    since: "2026-11-21T09:16:53Z"
+    until: "2026-11-21T09:31:53Z"
+    who: {controller_user: alice, controller_node: control1, user: deploy, address: 192.0.2.7}
 findings:
   description: Warnings and notes about the change.
   returned: success, or when a change began and failed
@@ -178,7 +189,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
+    LEASE_OPTION,
     TRANSITION_OPTIONS,
+    controller,
     run_job,
     transition_seconds,
 )
@@ -188,13 +201,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollb
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            to={"type": "str", "default": "previous"}, **TRANSITION_OPTIONS, **CONTROLLER_OPTION),
+            to={"type": "str", "default": "previous"}, **TRANSITION_OPTIONS, **LEASE_OPTION,
+            **CONTROLLER_OPTION),
         supports_check_mode=True,
     )
     seconds = transition_seconds(module)
     run_job(module, lambda host: roll_back(
         host, module.params["to"], seconds, module.params["on_stall"], check_mode=module.check_mode,
-        controller=module.params["via_controller"]["operator"]))
+        controller=controller(module)))
 
 
 if __name__ == "__main__":

@@ -88,10 +88,10 @@ class Safeguards:
                 f"The process to end the trial is stopped, so the trial is not renewed. Continue it with kill "
                 f"-CONT {pid}, then run again.")
         refuse_failed_trial(self.host, earlier)
-        self.transaction.update_ledger(trial=dict(
-            earlier, since=self.transaction.now(), seconds=self.seconds, ends=self._end() + self.timeout,
-            watch=self.watch["watch"], baseline=earlier["baseline"] or self.watch["baseline"]))
         try:
+            self.transaction.update_ledger(trial=dict(
+                earlier, since=self.transaction.now(), seconds=self.seconds, ends=self._end() + self.timeout,
+                watch=self.watch["watch"], baseline=earlier["baseline"] or self.watch["baseline"]))
             if not armed(self.host, self.trial_transaction):
                 arm(self.host, self.trial_transaction, [*ensure_program(self.host, probe=True), "end-trial"])
         except BaseException:

@@ -46,6 +46,14 @@ CHANGES = {
         "warning", False,
         "This change did not hold the lock {lock}: {why}. The change was made nevertheless, because a rollback must "
         "always be possible. Check the lock and its holder before the next change."),
+    "lease-taken-over": (
+        "note", False,
+        "This change took the lease of this host over from the run {run} of {who}. The host refuses the earlier run "
+        "now."),
+    "lease-not-written": (
+        "warning", False,
+        "The lease of this host could not be written to {path}: {why}. It can end too early or too late. The change "
+        "was made nevertheless. Make {path} writable."),
     "journal-end-missing": (
         "warning", False,
         "The change has ended, but the journal has no record of its end: {why}. patch_info shows {transaction} as "

@@ -129,6 +129,14 @@ PRELOAD = {
         "blocker", False,
         "{file} may replace {other}, and the host could not load {other} again when the trial ends: {why}. Load {file} "
         "without a trial. To keep the trial, load {other} with its file first, and do not use on_stall: force."),
+    "host-leased": (
+        "blocker", False,
+        "The run {run} of {who} holds this host since {since}, until {until}. Wait until then, or take the lease over "
+        "with take_lease: true (in a playbook livepatch_take_lease: true)."),
+    "lease-damaged": (
+        "warning", False,
+        "{path} cannot be used as the lease of this host ({why}), so it is not known whether another run holds it. The "
+        "next change replaces the file."),
     "already-enabled": ("note", False, "{name} is enabled already."),
     "states-incompatible": (
         "blocker", False,

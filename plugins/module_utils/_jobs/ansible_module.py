@@ -18,12 +18,15 @@ SOURCE_OPTIONS = {
     "name": {"type": "str"},
     "version": {"type": "str"},
 }
-# Filled in by the action plugins: `offer` for _patch/selection.py, `operator` for _persistence/actor.py.
+# Filled in by the action plugins: `offer` for _patch/selection.py, `operator` for _persistence/actor.py. Set by the
+# playbooks of this collection: `run`, the identifier of their run, for _persistence/lease.py.
 CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, "options": {
     "offer": {"type": "dict"},
     "operator": {"type": "dict"},
     "fresh": {"type": "bool", "default": False},
+    "run": {"type": "str"},
 }}}
+LEASE_OPTION = {"take_lease": {"type": "bool", "default": False}}
 # _health/options.py checks that each has exactly one kind, because its error has a code of this collection.
 HEALTH_CHECKS_OPTION = {"type": "list", "elements": "dict", "default": [], "options": {
     "command": {"type": "raw"}, "url": {"type": "str"}, "unit": {"type": "str"}, "tasks": {"type": "str"},
@@ -46,6 +49,13 @@ def run_job(module, job):
         details = without_surrogates(error.details)
         module.fail_json(msg=without_surrogates(error.message), code=error.code, **details)
     module.exit_json(**without_surrogates(result))
+
+
+def controller(module):
+    """Who asks for a change: the controller's `user` and `node` (see actor.py), `run` and `take_lease` (see lease.py).
+    """
+    given = module.params["via_controller"]
+    return dict(given["operator"] or {}, run=given["run"], take_lease=module.params["take_lease"])
 
 
 def transition_seconds(module):

@@ -38,6 +38,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
     no_build_note,
     select_build,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import check_run, refuse_leased
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
@@ -46,7 +47,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 
 def apply_request(host, request, check_mode=False, controller=None):
-    """Change one patch to `request.state`; `controller` is the controller's `user` and `node`, see actor.py.
+    """Change one patch to `request.state`; `controller` as in open_transaction.
 
     Returns a dict of `changed`, `transaction`, `patch`, `findings`, `blockers`, `diff`, `watch` (the verdict on an
     accepted trial, see watch_record.py) and `baseline` (see baseline.py), for a file on the host `package` (see
@@ -68,8 +69,11 @@ def _apply_request(host, request, watch, check_mode, controller):
     if request.name is not None:
         request = request._replace(name=module_name(request.name))
     check_ignorable(request.ignore_findings)
+    check_run((controller or {}).get("run"))
     request = request._replace(offer=located(host, request.offer, request.name, request.version))
     result = _change_patch(host, request, watch, check_mode, controller)
+    if check_mode and result["changed"]:
+        refuse_leased(host, controller)
     return dict(result, **package_of(host, request.offer))
 
 
@@ -91,6 +95,7 @@ def _change_patch(host, request, watch, check_mode, controller):
     change = PatchChange(host, interface, store, request, description, line, watch)
     if not change.steps():
         return _already_in_state(change, check_mode, controller)
+    refuse_leased(host, controller)  # first: the checks would only tell of the other run's trial
     change.refuse_expired_trial()
     if check_mode:
         return change.forecast(change.check())
@@ -109,6 +114,7 @@ def _already_in_state(change, check_mode, controller):
     accepted = change.is_accepted()
     faults = boot_repairs(change) if change.request.state == "accepted" and accepted else []
     if change.request.state == "accepted" and (faults or not accepted):
+        refuse_leased(change.host, controller)
         refuse_to_accept(change)
         if check_mode:
             result = dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)

@@ -26,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
     no_build_note,
     select_build,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import lease_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import effective_state, seconds_left
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
@@ -49,12 +50,14 @@ def check_host(host, offer, name, version=None, report_only=False):
     interface = interface_or_none(host)
     state = observed_state(host, interface, description["name"])
     context = CheckContext(host, interface, description, state, {}, Facts(host, description))
-    findings = evaluate(context)
+    patch = _patch(context, ledger)
+    # An accepted patch needs no change, so no lease is in its way.
+    findings = ([] if patch["state"] == "accepted" else lease_findings(host)) + evaluate(context)
     blockers = blockers_in(findings, TOLERATED)
     if not context.changes() and not blockers:
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
     prediction, sleeper_findings = forecast(context)
-    result = _result(host, not blockers, _patch(context, ledger), findings + sleeper_findings, prediction, ledger)
+    result = _result(host, not blockers, patch, findings + sleeper_findings, prediction, ledger)
     result.update(package_of(host, offer))
     if blockers and not report_only:
         raise error_from(blockers, **result)

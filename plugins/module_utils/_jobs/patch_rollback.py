@@ -27,6 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hist
     journal_changes,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import ends_unfinished
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import check_run, refuse_leased
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
     contains_build,
@@ -49,10 +50,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     """Roll the kernel back to `to`: `previous`, `original`, or the name of a transaction, for the stack before it.
 
-    `controller` is the controller's `user` and `node`, see actor.py. Returns a dict of `changed`, `transaction`,
+    `controller` as in open_transaction. Returns a dict of `changed`, `transaction`,
     `target` (names), `removed` and `restored` (each a list of `name` and `transition_seconds`), `findings`, `blockers`
     and `diff`. Raises LivepatchError with the patches `removed` and `restored` until then in its details.
     """
+    check_run((controller or {}).get("run"))
     interface = interface_adapter(host)
     before = interface.patches()
     target, undone = starting_point(host, to)
@@ -63,6 +65,7 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     work = _has_work(host, restore, _ledger(host), undone)
     if not (idle or work):
         return done
+    refuse_leased(host, controller)
     blockers = list(permission(host))
     if blockers:
         raise error_from(blockers)

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import read_lease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import set_aside_ledgers
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
     directory_fault,
@@ -23,6 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     DIRECTORIES,
     FILES,
     JOURNAL,
+    LEASE,
     LEDGER,
     STATE_DIRECTORY,
     STORE_DIRECTORY,
@@ -82,6 +84,8 @@ def _faults(host):
 
 
 def _fault_of_file(host, path):
+    if path == LEASE:
+        return read_lease(host)[1]
     try:
         content = read_own(host, path)
         if path in (TRIAL_PROCESS, WATCH, TRIAL_ENDED):

@@ -16,6 +16,7 @@ TESTED = b"# tested with "  # begins the third line of the program; the file of 
 # Gone with the boot.
 RUN_DIRECTORY = "/run/kernel-livepatch"
 LOCK = f"{RUN_DIRECTORY}/lock"
+LEASE = f"{RUN_DIRECTORY}/lease"
 TRIAL_PROCESS = f"{RUN_DIRECTORY}/trial-process"
 WATCH = f"{RUN_DIRECTORY}/watch"  # what the trial process has seen
 # Not in that directory, because it tells of a trial's end without the lock there; the next change removes it.
@@ -23,4 +24,4 @@ TRIAL_ENDED = "/run/kernel-livepatch.trial-ended"
 
 DIRECTORIES = (STATE_DIRECTORY, STORE_DIRECTORY, RUN_DIRECTORY)
 # The files beside those of the store, which have a digest in their names.
-FILES = (LEDGER, JOURNAL, OLDER_JOURNAL, CLEAN_SHUTDOWN, PROGRAM, LOCK, TRIAL_PROCESS, WATCH, TRIAL_ENDED)
+FILES = (LEDGER, JOURNAL, OLDER_JOURNAL, CLEAN_SHUTDOWN, PROGRAM, LOCK, LEASE, TRIAL_PROCESS, WATCH, TRIAL_ENDED)

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import RunLease, TrialLease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
     keep_damaged_copy,
@@ -24,6 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import reason
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
+    LEASE,
     LOCK,
     STATE_DIRECTORY,
     TRIAL_ENDED,
@@ -36,19 +38,24 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.vers
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
+# The actions of the host itself, which no lease stops.
+UNATTENDED = ("trial", "boot")
+
 
 @contextmanager
 def open_transaction(host, action, controller=None, best_effort_records=False, wait=0, known_ledger=None, seconds=0,
                      going_back=None):
     """Hold the host's lock for a Transaction.
 
-    Raises LivepatchError `host-busy`, `ledger-damaged`, `ledger-unreadable`, `newer-version`, and those of change_lock.
+    Raises LivepatchError `host-busy`, `host-leased`, `ledger-damaged`, `ledger-unreadable`, `newer-version`, and those
+    of change_lock.
 
-    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is the controller's `user` and `node`,
-    see actor.py. With `best_effort_records` the change continues if the records can be neither read nor written;
-    `known_ledger` then replaces an unreadable ledger. It waits `wait` seconds for another change's end. `seconds` is
-    the longest time for the transitions. A change that is `going_back` (as without a value, each one with best-effort
-    records) continues without a broken lock, and says so; see lock.py.
+    `action` is `patch`, `accept`, `rollback`, `trial` or `boot`; `controller` is a dict of the controller's `user` and
+    `node`, see actor.py, and of its `run` and `take_lease`, see lease.py. With `best_effort_records` the change
+    continues if the records can be neither read nor written; `known_ledger` then replaces an unreadable ledger. It
+    waits `wait` seconds for another change's end. `seconds` is the longest time for the transitions. A change that is
+    `going_back` (as without a value, each one with best-effort records) continues without a broken lock, and says so;
+    see lock.py.
     """
     started = host.wall_clock()
     name = transaction_name(started)
@@ -56,18 +63,20 @@ def open_transaction(host, action, controller=None, best_effort_records=False, w
     going_back = best_effort_records if going_back is None else going_back
     change = {"transaction": name, "since": utc_timestamp(started), "who": who}
     with change_lock(host, change, wait, going_back, seconds) as why_unlocked:
-        yield Transaction(host, action, name, who, best_effort_records, known_ledger, why_unlocked)
+        lease = TrialLease(host) if action in UNATTENDED else RunLease(host, controller, who)
+        yield Transaction(host, action, name, who, best_effort_records, known_ledger, why_unlocked, lease=lease)
 
 
 class Transaction:
     """The records of one change; `id` is None until `begin`, and the change begins there.
 
     `name` is the future `id`. `reason` is a code and a sentence for the end record of a change without a request, or
-    None. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`.
+    None. `ledger` is the ledger for this boot (see ledger.py); change it with `update_ledger`. From `begin` on, the
+    `lease` ends with the ledger's trial.
     """
 
     def __init__(self, host, action, name, who, best_effort_records, known_ledger, why_unlocked=None,
-                 reads_ledger=True):
+                 reads_ledger=True, lease=None):
         self.id = None
         self.name = name
         self.reason = None
@@ -77,7 +86,9 @@ class Transaction:
         self._best_effort_records = best_effort_records
         self._known_ledger = known_ledger
         self._why_unlocked = why_unlocked
+        self._lease = lease
         self._findings = [finding("lock-not-held", name, lock=LOCK, why=why_unlocked)] if why_unlocked else []
+        self._findings += lease.findings if lease else []
         self._started = None
         self._ledger_is_known = True
         earlier = self._read() if reads_ledger else known_ledger
@@ -113,9 +124,12 @@ class Transaction:
         else:
             self._forget_trial_ended()
         self.id = self.name
+        self._let_lease_follow(self.ledger["trial"], best_effort=True)
 
     def update_ledger(self, **changes):
-        """Change the ledger and write it to the disk; raises LivepatchError `no-space`, `lock-lost`, OSError.
+        """Change the ledger and write it to the disk.
+
+        Raises LivepatchError `no-space`, `lock-lost`, `lease-unwritable`, and OSError.
 
         With best-effort records a failure is only a finding of `end`.
         """
@@ -123,16 +137,33 @@ class Transaction:
             self.update_ledger_best_effort(**changes)
             return
         ledger = dict(self.ledger, **changes)
+        # Before the ledger: no trial begins without the lease of its run.
+        self._let_lease_follow(ledger["trial"], best_effort=ledger["trial"] is None)
         self._write(ledger)
         self.ledger = ledger
 
     def update_ledger_best_effort(self, **changes):
         """Like `update_ledger`, for a state already reached; a failure to write is only a finding of `end`."""
         self.ledger = dict(self.ledger, **changes)
+        self._let_lease_follow(self.ledger["trial"], best_effort=True)
         try:
             self._write(self.ledger)
         except (LivepatchError, OSError) as error:
             self._add_finding("ledger-not-written", error)
+
+    def _let_lease_follow(self, trial, best_effort):
+        """Let the lease end with a trial; a failure is only a finding with `best_effort`."""
+        if self._lease is None or self.id is None:
+            return
+        try:
+            self._lease.follow(trial)
+        except (LivepatchError, OSError) as error:
+            if not best_effort:
+                raise LivepatchError(
+                    "lease-unwritable",
+                    f"The lease of this host cannot be written to {LEASE} ({reason(error)}), so another run could "
+                    "change this host during the trial. Make it writable and run again.") from error
+            self._add_finding("lease-not-written", error, path=LEASE)
 
     def _write(self, ledger):
         """Write the ledger, unless a change without the lock did so while this process was stopped."""
@@ -168,7 +199,8 @@ class Transaction:
         """A new Transaction under the same lock."""
         name = transaction_name(self._host.wall_clock())
         following = Transaction(
-            self._host, self._action, name, self._who, self._best_effort_records, self.ledger, self._why_unlocked)
+            self._host, self._action, name, self._who, self._best_effort_records, self.ledger, self._why_unlocked,
+            lease=self._lease)
         following.reason = self.reason
         return following
 

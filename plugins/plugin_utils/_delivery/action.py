@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import typing as t
-from collections.abc import Mapping
 from pathlib import Path
 
 from ansible import constants
@@ -58,9 +57,8 @@ class PatchAction(HostAction):
         return self._run_until_complete(offer, release, task_vars, fresh=True)
 
     def _only_accepts(self) -> bool:
-        """Whether the task sets `fresh`: a rollout does, and then nothing is loaded. Its other keys are ignored."""
-        given = self._task.args.get("via_controller")
-        return isinstance(given, Mapping) and boolean(given.get("fresh", False), strict=False)
+        """Whether the task sets `fresh`: a rollout does, and then nothing is loaded."""
+        return boolean(self._from_playbook().get("fresh", False), strict=False)
 
     def _run_until_complete(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         """Run the module and answer its requests, until it has a result."""

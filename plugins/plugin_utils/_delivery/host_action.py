@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -27,7 +28,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 
 LARGEST_OUTPUT = 32 << 20  # characters of a module's output
 LARGEST_FILE = 512 << 20  # of any other output: a file that slurp reads has no such bound
-# The modules that change a host get the user's name; reading modules have no such option.
+# The modules that change a host get the user's name and the run; reading modules have no such option.
 CHANGING_MODULES = ("patch", "patch_rollback")
 # These warn of a host without a build, because Ansible only shows "ok". Warnings of hosts are dropped.
 WARNING_MODULES = ("patch", "patch_check")
@@ -63,14 +64,22 @@ class HostAction(ActionBase):
     def _execute(self, task_vars: dict, **controller: t.Any) -> dict:
         """Run the module once with `controller` as its option `via_controller`; returns the checked result.
 
-        A value of that option from the playbook is dropped. Raises TaskError `malformed-result`.
+        A value of that option from the playbook is dropped, except the run. Raises TaskError `malformed-result`.
         """
         arguments = dict(self._task.args)
         if self._module() in CHANGING_MODULES:
             controller["operator"] = operator()
+            run = self._from_playbook().get("run")
+            if isinstance(run, str) and run:
+                controller["run"] = run
         if controller:
             arguments["via_controller"] = controller
         return read_answer(self._module(), self._execute_checked(module_args=arguments, task_vars=task_vars))
+
+    def _from_playbook(self) -> Mapping[str, t.Any]:
+        """The option `via_controller` of the task: only playbooks of this collection set it."""
+        given = self._task.args.get("via_controller")
+        return given if isinstance(given, Mapping) else {}
 
     def _execute_checked(self, **options: t.Any) -> t.Any:
         """What a module returned. Raises TaskError if Ansible cannot process it, for example because of its depth."""

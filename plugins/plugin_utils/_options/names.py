@@ -20,7 +20,8 @@ VARIABLES = (
     "adopt", "approve", "approved", "build_dir", "build_host", "build_parallel", "bundle", "cohort_by", "cves",
     "fail_on_drift", "failure_budget", "health_checks", "hosts", "ignore_findings", "jobs", "kernels", "looks", "name",
     "on_breach", "on_stall", "params", "remote_src", "replace", "report_dir", "report_kind", "report_proofs",
-    "report_results", "rollback_to", "sign_cert", "sign_key", "soak", "space", "src", "state", "summary", "tool",
+    "report_results", "rollback_to", "sign_cert", "sign_key", "soak", "space", "src", "state", "summary",
+    "take_lease", "tool",
     "transition_timeout", "trial", "version", "waves")
 # What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
 ARTIFACTS = {

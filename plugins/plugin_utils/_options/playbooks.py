@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import time
 import typing as t
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import task_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.builds import BUILD_NAMES, build_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import new_run
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
@@ -110,13 +112,15 @@ def preflight_options(values: Values, hosts: _PerHost) -> Record:
 
 
 def rollback_options(values: Values, hosts: _PerHost) -> Record:
-    """Each host can have its own target and its own times; `to` is for the report."""
+    """Each host can have its own target and its own times; `to` is for the report, `run` for the leases of hosts."""
     targets = hosts.read("rollback_to", read_target)
     # One bound for all hosts: the longest.
     timeouts = task_bounds(max(hosts.read("transition_timeout", read_transition_timeout)))
     hosts.read("on_stall", lambda value: value.choice("on_stall", ON_STALL))
     shown = join_limited(list(dict.fromkeys(targets)), _MOST_TARGETS)
-    return {"report_dir": _report_dir(values), "to": shown, "timeouts": timeouts}
+    return {
+        "report_dir": _report_dir(values), "to": shown, "timeouts": timeouts, "run": new_run(time.time()),
+        "take_lease": values.flag("take_lease")}
 
 
 def report_options(values: Values, _hosts: _PerHost) -> Record:
@@ -163,7 +167,7 @@ def _report_dir(values: Values) -> str | None:
 PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]]] = {
     "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir")),
     "preflight": (preflight_options, ("cohort_by",)),
-    "rollback": (rollback_options, ("report_dir",)),
+    "rollback": (rollback_options, ("report_dir", "take_lease")),
     "report": (report_options, ()),
     "build": (lambda values, _hosts: build_options(values), BUILD_NAMES),
 }

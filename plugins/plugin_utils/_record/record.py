@@ -41,7 +41,7 @@ def new_record(
     return {
         "schema": SCHEMA,
         "kind": "rollout",
-        "id": f"{datetime.fromtimestamp(now, timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
+        "id": new_run(now),
         "started": utc_timestamp(now),
         "ended": None,
         "operator": dict(operator),
@@ -59,6 +59,11 @@ def new_record(
         "breach": None,
         "lines": [],
     }
+
+
+def new_run(now: float) -> str:
+    """The identifier of a run: of its record, and of the lease that it leaves on hosts."""
+    return f"{datetime.fromtimestamp(now, timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
 def new_host() -> Record:

@@ -120,6 +120,7 @@ OPTIONS: Mapping[str, str] = {
     "approved": "Approved in advance",
     "ignore_findings": "Findings ignored",
     "adopt": "Take over from kpatch.service",
+    "take_lease": "Take over hosts of another run",
     "params": "Module parameters",
     "report_dir": "Reports",
     "to": "Roll back to",

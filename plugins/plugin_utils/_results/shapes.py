@@ -65,6 +65,7 @@ EVIDENCE = Items(Keys({
 _ACTOR = Text(256, cut=True, null=True)
 WHO = Keys({"controller_user": _ACTOR, "controller_node": _ACTOR, "user": _ACTOR, "address": _ACTOR}, null=True)
 CHANGING = Keys({"transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "pid": MAYBE_WHOLE, "who": WHO}, null=True)
+LEASE = Keys({"run": Text(64), "who": WHO, "since": MAYBE_TIME, "until": MAYBE_TIME}, null=True)
 MOVES = Items(Keys({"name": NAME, "transition_seconds": MAYBE_NUMBER}), MOST_PATCHES)
 BASELINE = Keys({
     "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "uptime": MAYBE_NUMBER, "kernel_log": MAYBE_WHOLE})
@@ -122,6 +123,7 @@ _LIVEPATCH = Keys({
         "size": MAYBE_WHOLE, "version": MAYBE_VERSION}), 5000),
     "other_tools": Items(Keys({"name": Text(128, cut=True), "active": FLAG, "effect": Text(1000, cut=True)}), 100),
     "changing": CHANGING,
+    "lease": LEASE,
     "journal": _JOURNAL,
     "journal_unreadable": MAYBE_WHOLE,
     "accepted": Items(Keys({
@@ -174,7 +176,7 @@ SHAPES = {
     "patch": Shape(
         {"patch": PATCH, "transaction": MAYBE_TRANSACTION, "baseline": BASELINE, "findings": FINDINGS,
          "blockers": BLOCKERS, "watch": WATCH},
-        {"holder": CHANGING, **REFUSED}, PACKAGE, diff=True, asks=True),
+        {"holder": CHANGING, "lease": LEASE, **REFUSED}, PACKAGE, diff=True, asks=True),
     "patch_build": Shape(
         {"state": Text(16, choices=("built", "unchanged", "planned", "running")), "job": Text(128),
          "remote_file": Text(4096), "file": Text(4096, null=True), "build": BUILD,
@@ -193,7 +195,7 @@ SHAPES = {
     "patch_rollback": Shape(
         {"removed": MOVES, "restored": MOVES, "target": NAMES, "transaction": MAYBE_TRANSACTION, "findings": FINDINGS,
          "blockers": BLOCKERS},
-        {"holder": CHANGING, **REFUSED}, diff=True),
+        {"holder": CHANGING, "lease": LEASE, **REFUSED}, diff=True),
     "patch_verify": Shape(
         {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS}, may=PACKAGE,
         asks=True),

@@ -59,11 +59,11 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
     of_tasks = {
         key: options[key] for key in (
             "src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state",
-            "adopt")}
+            "adopt", "take_lease")}
     checks = record["checks"]
     user_tasks = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
-        **of_tasks,
+        **of_tasks, "run": record["id"],
         "health_checks": checks_of_hosts(checks),
         "user_tasks": user_tasks and [*user_tasks, USER_TASKS_DONE], "user_tasks_run": user_tasks_run,
         "revive": bool(user_tasks) and not record["alone"], "timeouts": record["timeouts"],

@@ -68,6 +68,7 @@ class Options:
     health_checks: tuple[dict[str, t.Any], ...]
     ignore_findings: tuple[str, ...]
     adopt: bool
+    take_lease: bool
     params: dict[str, t.Any]
     report_dir: str | None
 
@@ -86,7 +87,8 @@ class Options:
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
                 for check in self.health_checks],
-            "ignore_findings": list(self.ignore_findings), "adopt": self.adopt, "params": dict(self.params),
+            "ignore_findings": list(self.ignore_findings), "adopt": self.adopt,
+            "take_lease": self.take_lease, "params": dict(self.params),
         }
 
 
@@ -122,6 +124,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         health_checks=health_checks(values, directory or Path.cwd()),
         ignore_findings=_ignore_findings(values),
         adopt=values.flag("adopt"),
+        take_lease=values.flag("take_lease"),
         params=_params(values),
         report_dir=values.text("report_dir", DIRECTORY),
     )

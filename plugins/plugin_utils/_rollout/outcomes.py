@@ -49,6 +49,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state im
 
 Answers = Mapping[str, t.Any]
 
+LEASED = "host-leased"
 # States of a patch in the kernel.
 LOADED_STATES = ("enabled", "accepted", "enabling", "disabling")
 WELL = ("on_trial", "accepted", "enabled")  # of a host in the record without a failure
@@ -236,6 +237,8 @@ def record_acceptance(record: Record, wave: Record, answers: Answers, now: float
             fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))
         elif nothing == "unreachable":
             _mark_unknown(host, unreachable_failure(answer))
+        elif answer.get("failed") and reported_code(answer) == LEASED:
+            _mark_unknown(host, failure_of(answer))  # another run has taken it over
         else:
             _describe_verdict(host, answer)
             _describe_acceptance(host, answer, wanted, checks, now)

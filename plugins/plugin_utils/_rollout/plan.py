@@ -32,6 +32,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_notes, plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import verdict_of
 
+LEASED = "host-leased"
 NOT_CHECKED = (None, "The host was not checked, because it was unreachable in an earlier play. Run the rollout again.")
 
 
@@ -97,8 +98,9 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
     effective = patch["state"] in ("enabled", "accepted")
     host["untried"] = effective and not answer.get("trial")
     host["functions"] = functions_of(patch, "patched" if effective else "absent")
+    taken = (LEASED,) if options.take_lease else ()
     # From the whole result: the list in the record is truncated.
-    blockers = blockers_in(answer["findings"], (*TOLERATED, *options.ignore_findings))
+    blockers = blockers_in(answer["findings"], (*TOLERATED, *taken, *options.ignore_findings))
     if verdict == "blocked" and blockers:
         first = findings_of({"findings": blockers})[0]
         fail(host, "check", (first["code"], first["message"]), "unchanged")

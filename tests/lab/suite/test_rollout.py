@@ -160,7 +160,11 @@ def test_a_killed_controller_and_the_rollout_again_of_a_bundle_for_some_kernels(
         fleet.wait_until_back(PATCH, second)
         assert {(told.version, told.accepted != []) for told in fleet.tell(second).values()} == {("", False)}
         seen("controller killed while wave 2 soaks", "wave 2 reverts automatically; wave 3 not touched", fleet.kernels)
-    again = runs.rollout(src)
+    else:
+        refused = runs.rollout(src)
+        assert (refused.code, failures(refused)) == (2, dict.fromkeys(second, ("host-leased", "check")))
+        assert fleet.tell(second) == {name: killed[name] for name in second}
+    again = runs.rollout(src, take_lease=at_once)
     assert again.code == 0, again.output
     assert_ends(fleet, again, PATCH, accepted=fleet.of(OLD), no_build=fleet.of(NEW))
     assert fleet.tell(first) == {name: killed[name] for name in first}

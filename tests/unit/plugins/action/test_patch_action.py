@@ -117,6 +117,32 @@ def test_what_a_playbook_puts_there_is_dropped(action, given):
         "offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "operator": OPERATOR}
 
 
+@pytest.mark.parametrize("name", ["patch", "patch_rollback"])
+def test_a_module_that_changes_a_host_gets_the_run_of_the_playbook(action, name):
+    module = action({"via_controller": {"run": "r1", "operator": {"user": "mallory"}}}, [honest(name)], name=name)
+    module.run(task_vars={})
+    assert told(module, 0)["run"] == "r1" and told(module, 0)["operator"] == OPERATOR
+
+
+def test_an_acceptance_has_both_a_new_connection_and_the_run(action):
+    module = action({"src": "fix.ko", "via_controller": {"fresh": True, "run": "r1"}}, [dict(DONE)])
+    module.run(task_vars={})
+    assert (told(module, 0)["fresh"], told(module, 0)["run"]) == (True, "r1")
+
+
+@pytest.mark.parametrize("run", ["", None, 7, ["r1"], {}])
+def test_what_is_no_identifier_of_a_run_is_dropped(action, run):
+    module = action({"src": "fix.ko", "via_controller": {"run": run}}, [dict(DONE)])
+    module.run(task_vars={})
+    assert "run" not in told(module, 0)
+
+
+def test_a_module_that_only_looks_gets_no_run(action):
+    module = action({"src": "fix.ko", "via_controller": {"run": "r1"}}, [honest("patch_check")], name="patch_check")
+    module.run(task_vars={})
+    assert list(told(module, 0)) == ["offer"]
+
+
 def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
     module = action({"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)])
     assert module.run(task_vars={})["changed"] is True

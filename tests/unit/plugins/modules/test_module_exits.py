@@ -129,7 +129,7 @@ def test_what_the_other_modules_return(kernel, run, delivered):
     assert sorted(run("patch_info")[1]["livepatch"]) == [
         "accepted", "boot", "changing", "coverage", "drift", "failed_watch", "interface", "journal",
         "journal_unreadable", "kept",
-        "kernel", "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
+        "kernel", "lease", "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
     verified = run("patch_verify")[1]
     assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])

@@ -104,6 +104,25 @@ def test_a_journal_and_a_running_change_are_documented(lived_in, run):
     assert undocumented_info(livepatch, ("changing", "journal", "journal_unreadable")) == []
 
 
+def test_a_lease_is_documented_and_the_options_reach_the_job(kernel, run, tmp_path):
+    path = tmp_path / "old.ko"
+    path.write_bytes(OLD.image)
+    offer = OLD.offer(str(path))
+    code, loaded = run("patch", src="old.ko", trial=60, via_controller={"offer": offer, "run": "run-1"})
+    assert code == 0
+    livepatch = run("patch_info")[1]["livepatch"]
+    assert livepatch["lease"]["run"] == "run-1"
+    assert undocumented_info(livepatch, ("lease",)) == []
+    by_another = {"via_controller": {"run": "run-2"}}
+    for refused in (run("patch", name="old", state="absent", **by_another), run("patch_rollback", **by_another)):
+        assert (refused[0], refused[1]["code"], refused[1]["lease"]) == (1, "host-leased", livepatch["lease"])
+    by_another["via_controller"]["offer"] = offer
+    assert run("patch", src="old.ko", take_lease=True, trial=60, **by_another)[0] == 0
+    assert run("patch_info")[1]["livepatch"]["lease"]["run"] == "run-2"
+    assert run("patch_rollback", to=loaded["transaction"], take_lease=True)[0] == 0
+    assert run("patch_info")[1]["livepatch"]["lease"] is None
+
+
 def test_what_the_ledger_tells_is_documented(kernel, run):
     build = {"name": "old", "build_id": OLD.build_id, "sha256": OLD.sha256}
     entry = dict(build, release=kernel.release(), parameters="", transaction="x", since="2026-11-21T09:16:53Z")

@@ -135,7 +135,7 @@ GIVEN = {
     "hosts": ["web*,!web3", ["web1", "web2"]], "state": ["enabled"],
     "soak": [60, "60"], "looks": [2, "2"], "trial": [900, "900"], "transition_timeout": [30, "30"], "on_stall": ["wait"],
     "health_checks": [[{"unit": "nginx.service"}]], "ignore_findings": [["quarantined"], "quarantined"],
-    "adopt": [True, "true"],
+    "adopt": [True, "true"], "take_lease": [True, "true"],
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
     "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],

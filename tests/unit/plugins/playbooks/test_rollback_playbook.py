@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -110,22 +111,47 @@ def test_check_mode_plans_and_verifies_nothing_but_hosts_without_a_change(rollba
 def test_the_options_reach_the_hosts(rollback):
     run = rollback({"back": BACK}, "-v", variables={
         "livepatch_rollback_to": "original", "livepatch_transition_timeout": "30", "livepatch_on_stall": "wait"})
-    called = re.search(r'"called_with": (\{[^}]*\})', run.output).group(1)
-    assert called == '{"on_stall": "wait", "to": "original", "transition_timeout": "30"}'
+    assert without_run(called_with(run)) == [
+        {"on_stall": "wait", "take_lease": False, "to": "original", "transition_timeout": "30"}]
+
+
+def called_with(run):
+    """The options of each patch_rollback."""
+    found = re.findall(r'"called_with": (\{.*?\}), "changed"', run.output)
+    return [called for called in map(json.loads, found) if "to" in called]
+
+
+def without_run(called):
+    return [{key: one[key] for key in one if key != "via_controller"} for one in called]
+
+
+@pytest.mark.parametrize("take", ["true", ""])
+def test_all_hosts_get_one_run_and_whether_it_takes_their_leases(rollback, take):
+    called = called_with(rollback({"a": BACK, "b": BACK}, "-v", variables={"livepatch_take_lease": take}))
+    runs = {one["via_controller"]["run"] for one in called}
+    assert (len(called), len(runs), {one["take_lease"] for one in called}) == (2, 1, {take == "true"})
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", runs.pop())
+
+
+def test_a_host_of_another_run_fails_and_says_whose_it_is(rollback):
+    refused = {"failed": True, "code": "host-leased", "msg": "The run r1 of bob@control2 holds this host."}
+    run = rollback({"back": BACK, "leased": dict(BACK, patch_rollback=refused)})
+    assert run.lines[1] == "failed: leased: host-leased: The run r1 of bob@control2 holds this host."
+    assert (run.code, run.failed) == (2, ["leased"])
 
 
 def test_answers_of_a_survey_that_were_left_empty_mean_the_defaults(rollback):
     run = rollback({"back": BACK}, "-v", variables=dict.fromkeys((
         "livepatch_hosts", "livepatch_rollback_to", "livepatch_transition_timeout", "livepatch_on_stall"), ""))
     assert run.code == 0
-    assert '"called_with": {"to": "previous"}' in run.output
+    assert without_run(called_with(run)) == [{"take_lease": False, "to": "previous"}]
 
 
 def test_each_host_can_have_a_transaction_of_its_own(rollback):
-    run = rollback({"a": BACK, "b": BACK}, "-v", inventory={
+    run = rollback({"a": BACK, "b": BACK}, "-v", "-f1", inventory={
         "vars": {"livepatch_rollback_to": "{{ 'of-' ~ inventory_hostname }}"}})
     assert run.code == 0
-    assert '{"to": "of-a"}' in run.output and '{"to": "of-b"}' in run.output
+    assert [one["to"] for one in called_with(run)] == ["of-a", "of-b"]
 
 
 @pytest.mark.parametrize("hosts", ["back,same", ["back", "same"]])

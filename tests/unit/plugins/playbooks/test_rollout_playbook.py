@@ -40,8 +40,33 @@ def test_a_clean_rollout_accepts_every_host_and_reports(rollout, runs, tmp_path)
 def test_no_host_is_asked_to_load_the_patch_when_it_is_kept(rollout, runs, tmp_path, state):
     run = rollout(["web1"], livepatch_state=state)
     assert (run.code, runs()) == (0, {"web1": state}), run.output
-    kept = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()][-1]
-    assert (kept["step"], kept["args"]["via_controller"], kept["args"]["state"]) == ("keep", "{'fresh': True}", state)
+    kept = called(tmp_path)[-1]
+    via_controller = {"fresh": True, "run": run.stats["livepatch_rollout"]["id"]}
+    assert (kept["step"], kept["args"]["via_controller"], kept["args"]["state"]) == ("keep", str(via_controller), state)
+
+
+def called(tmp_path):
+    """Each call of a host: its step and its arguments as texts."""
+    return [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("playbook", ["rollout", "apply"])
+@pytest.mark.parametrize("take", [True, False])
+def test_every_change_has_the_run_and_only_the_load_takes_a_lease(rollout, tmp_path, playbook, take):
+    run = rollout(
+        {CANARY: {"look": "ill"}}, playbook=f"kernel.livepatch.{playbook}", livepatch_failure_budget=1,
+        livepatch_take_lease=str(take))
+    changes = [call for call in called(tmp_path) if call["step"] in ("load", "back")]
+    assert [call["step"] for call in changes] == ["load", "back"], run.output
+    name = run.stats["livepatch_rollout"]["id"]
+    assert [call["args"]["via_controller"] for call in changes] == [str({"run": name})] * 2
+    assert [call["args"]["take_lease"] for call in changes] == [str(take), "False"]
+
+
+def test_a_rollback_after_a_breach_has_the_same_run(rollout, tmp_path):
+    run = rollout({CANARY: {"look": "ill"}})
+    back = [call for call in called(tmp_path) if call["step"] == "back"]
+    assert [call["args"]["via_controller"] for call in back] == [str({"run": run.stats["livepatch_rollout"]["id"]})]
 
 
 def test_one_fails_while_another_is_cut_off_in_the_same_task_and_no_later_wave_is_touched(rollout, calls, runs):

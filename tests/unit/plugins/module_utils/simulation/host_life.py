@@ -34,7 +34,7 @@ THREE = SimulatedPatch("three", build_id="55" * 20, objects={"vmlinux": ["functi
 
 def patch_applier(kernel, directory):
     """apply(patch, state): what the module `patch` does, with a SimulatedPatch's image delivered in `directory`."""
-    def apply(patch=None, state="enabled", check_mode=False, **options):
+    def apply(patch=None, state="enabled", check_mode=False, controller=None, **options):
         request = dict(REQUEST, state=state)
         if patch:
             delivered = directory / f"{patch.sha256}.ko"
@@ -42,7 +42,7 @@ def patch_applier(kernel, directory):
             request["offer"] = patch.offer(str(delivered))
         request.update(options)
         try:
-            result = apply_request(kernel, PatchRequest(**request), check_mode=check_mode)
+            result = apply_request(kernel, PatchRequest(**request), check_mode=check_mode, controller=controller)
         except LivepatchError as error:
             assert_fits("patch", {"failed": True, "msg": error.message, "code": error.code, **error.details})
             raise

@@ -20,7 +20,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simula
 )
 
 # The keys of these are documented at another module, which the description names.
-ELSEWHERE = ("holder", "blockers")
+ELSEWHERE = ("holder", "lease", "blockers")
 
 
 def type_of(kind):

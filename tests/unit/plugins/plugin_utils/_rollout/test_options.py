@@ -19,7 +19,7 @@ RECORD = {
     "transition_timeout": 90, "on_stall": "reverse", "budget": {"asked": "0", "hosts": None},
     "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
-    "ignore_findings": [], "adopt": False, "params": {},
+    "ignore_findings": [], "adopt": False, "take_lease": False, "params": {},
 }
 
 
@@ -64,6 +64,7 @@ def test_a_source_is_needed(variables):
     ("approved", "1\ncanary, 1", ("1", "canary")), ("approved", '["10%", 2]', ("up to 10%", "2")),
     ("cohort_by", "ring,site", ("ring", "site")), ("cohort_by", ["ring", "ring"], ("ring",)),
     ("ignore_findings", "quarantined", ("quarantined",)), ("adopt", "yes", True),
+    ("take_lease", "yes", True),
     ("params", {"level": 2, "on": True}, {"level": 2, "on": True}), ("params", '{"names": ["a"]}', {"names": ["a"]}),
 ])
 def test_a_variable_comes_as_its_type_or_as_text(name, given, read):

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
     Rollout,
+    checked,
     failed,
     finding,
     kept,
@@ -104,6 +105,41 @@ def test_who_was_loaded_on_no_trial_is_not_said_to_revert_automatically(one, loa
     record, host, told = one({"load": load, "back": "unreachable", **more})
     assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
     assert not any("reverting automatically by" in line for line in record["lines"])
+
+
+LEASED = {"check": checked(compatible=False, findings=[finding("host-leased"), finding("kernel-old", "warning")])}
+
+
+def test_a_host_of_another_run_is_in_the_plan_and_no_wave_begins(build_module, tmp_path):
+    hosts = {"web1": {}, "web2": LEASED}
+    rollout = Rollout(hosts, tmp_path, build_module("source_simple", '-DNAME="fix"'))
+    record = rollout.run()
+    assert [call for call in rollout.calls if call[0] != "check"] == []
+    failure = record["hosts"]["web2"]["failure"]
+    assert (failure["code"], failure["step"], record["hosts"]["web2"]["state"]) == ("host-leased", "check", "unchanged")
+    assert "host-leased" in rollout.ended["problems"]["web2"] and "host-leased" in "\n".join(rollout.said)
+
+
+def test_a_host_of_another_run_is_patched_where_its_lease_is_to_be_taken(one):
+    record, host, _told = one(LEASED, livepatch_take_lease="true")
+    assert (host["state"], record["ok"], record["options"]["take_lease"]) == ("accepted", True, True)
+
+
+def test_another_blocker_still_stops_a_host_whose_lease_is_to_be_taken(one):
+    blocked = checked(compatible=False, findings=[finding("host-leased"), finding("wrong-release")])
+    _record, host, _told = one({"check": blocked}, livepatch_take_lease=True)
+    assert (host["state"], host["failure"]["code"]) == ("unchanged", "wrong-release")
+
+
+def test_a_load_that_another_run_has_come_before_has_left_nothing(one):
+    _record, host, told = one({"load": failed("host-leased")})
+    assert (host["state"], host["failure"]["code"], host["failure"]["step"]) == ("unchanged", "host-leased", "load")
+    assert "host-leased" in told
+
+
+def test_what_another_run_has_taken_over_is_not_known_any_more(one):
+    _record, host, _told = one({"keep": failed("host-leased"), "back": failed("host-leased")})
+    assert (host["state"], host["trial_ends"], host["failure"]["code"]) == ("unknown", None, "host-leased")
 
 
 @pytest.mark.parametrize("load", ["unreachable", CUT_SHORT, failed("host-busy", patch=patch("enabled"))])
