@@ -40,6 +40,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     run_of,
     taking,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     SimulatedSystemd,
 )
@@ -214,6 +215,13 @@ def test_a_refused_load_leaves_none(host, apply):
     apply(ONE, trial=TRIAL, controller=BY_HAND)
     assert failure(apply, TWO, trial=TRIAL, controller=ALICE).code == "trial-running"
     assert lease_of(host) is None
+
+
+def test_a_task_that_only_clears_the_ledger_leaves_none(host, interface, apply):
+    apply(ONE, trial=TRIAL, controller=BY_HAND)
+    unload(host, interface, "one")
+    assert apply(name="three", state="absent", controller=ALICE)["changed"] is False
+    assert ([entry["name"] for entry in read_ledger(host)["loaded"]], host.exists(LEASE)) == (["v1"], False)
 
 
 def test_a_stalled_load_leaves_none(host, apply):
