@@ -136,6 +136,7 @@ class Transaction:
         if self._best_effort_records:
             self.update_ledger_best_effort(**changes)
             return
+        self._refuse_lost_lock()
         ledger = dict(self.ledger, **changes)
         # Before the ledger: no trial begins without the lease of its run.
         self._let_lease_follow(ledger["trial"], best_effort=ledger["trial"] is None)
@@ -165,10 +166,13 @@ class Transaction:
                     "change this host during the trial. Make it writable and run again.") from error
             self._add_finding("lease-not-written", error, path=LEASE)
 
-    def _write(self, ledger):
-        """Write the ledger, unless a change without the lock did so while this process was stopped."""
+    def _refuse_lost_lock(self):
+        """Raise LivepatchError if a change without the lock wrote the ledger while this process was stopped."""
         if not self._why_unlocked and ledger_content(self._host) != self._content:
             raise _lock_lost()
+
+    def _write(self, ledger):
+        self._refuse_lost_lock()
         write_ledger(self._host, ledger)
         self._content = ledger_content(self._host)
 

@@ -126,8 +126,11 @@ def without_run(called):
 
 
 @pytest.mark.parametrize("take", ["true", ""])
-def test_all_hosts_get_one_run_and_whether_it_takes_their_leases(rollback, take):
-    called = called_with(rollback({"a": BACK, "b": BACK}, "-v", variables={"livepatch_take_lease": take}))
+def test_all_hosts_get_one_run_and_whether_it_takes_their_leases(rollback, take, tmp_path):
+    called = called_with(rollback(
+        {"a": BACK, "b": BACK}, "-v", variables={"livepatch_take_lease": take, "livepatch_report_dir": "reports"}))
+    record = json.loads(next(tmp_path.glob("reports/*.json")).read_text())
+    assert record["options"].get("take_lease", False) is (take == "true")
     runs = {one["via_controller"]["run"] for one in called}
     assert (len(called), len(runs), {one["take_lease"] for one in called}) == (2, 1, {take == "true"})
     assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", runs.pop())
