@@ -44,7 +44,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import m
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import (
     ask,
     check_wave_names,
-    names_wave,
+    mark_approvals,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import (
     Call,
@@ -53,8 +53,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context 
     play_facts,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, rollout_options
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import plan, play_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import number_with_build, plan, play_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
+    largest_wave,
     rollout_bounds,
     trial_seconds,
     wave_phases,
@@ -69,6 +70,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state im
     write_options,
     write_record,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.wave_start import wait_for_trials
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge_rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -78,7 +80,7 @@ PROGRESS_SECONDS = 60  # seconds
 # For the role apply: all hosts at once, and no host stops another.
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
-    "livepatch_approve": "", "livepatch_approved": ""}
+    "livepatch_approve": "", "livepatch_approved": "", "livepatch_longest_trial": ""}
 TASKS_SKIPPED = {"failed": True, "msg": "Not all tasks of your files ran."}
 # Stands for the wave when there is none: the role apply runs every step also then.
 EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
@@ -106,6 +108,8 @@ def _check(call: Call) -> dict[str, t.Any]:
     if options.report_dir:
         check_report_dir(options.report_dir)
     forks = int(call.variables.get("ansible_forks") or 5)
+    if not call.alone:
+        largest_wave(options, forks, size)  # whether any wave has so short a trial
     read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size}
     write_options(read, call.directory)
     return {
@@ -134,21 +138,24 @@ def _plan(call: Call) -> dict[str, t.Any]:
     queried = set(call.variables["ansible_play_hosts"])
     answers = call.answers("__livepatch_check", hosts)
     groups = call.variables["groups"]
+
+    def largest(covered: int) -> int | None:
+        tolerant = options.failure_budget.allowed(covered) > 0
+        return None if record["alone"] else largest_wave(options, read["forks"], read["size"], tolerant)
     plan(
         record, options, {host: answers[host] if host in queried else {} for host in hosts}, call.variables["hostvars"],
-        groups)
+        groups, largest, call.now())
     # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)
     record["timeouts"] = rollout_bounds(options, read["size"])
     record["phases"] = wave_phases(options)
-    covered = sum(host["state"] != "no_build" for host in record["hosts"].values())
+    covered = number_with_build(record)
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
         options, sizes, read["forks"], read["size"], options.failure_budget.allowed(covered) > 0)
-    for wave in record["waves"]:
-        wave["approval"] = names_wave(wave, options.approve) and not names_wave(wave, options.approved)
+    mark_approvals(record["waves"], options.approve, options.approved)
     stopped = gate.judge_budget(record, gate.AT_PLAN)
     call.say(*lines.plan_lines(record))
     if record["waves"] and not stopped:
@@ -165,21 +172,30 @@ def _open(call: Call) -> dict[str, t.Any]:
     if unfinished:
         return _stop_without_gate(call, record, unfinished)
     wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(EMPTY_WAVE))
-    if wave["approval"]:
-        answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
-        if not answer:
-            why = "there is no terminal to ask on" if answer is None else "it was not approved"
-            wave.update(state="waits", why=why)
-            call.say(lines.waiting_line(record, wave))
-            write_record(record, call.directory)
-            return next_tasks(record, end=True, ansible_facts=play_facts())
-        wave["approval"] = False
+    why = _reason_to_wait(call, record, wave)
+    if why:
+        wave.update(state="waits", why=why)
+        call.say(lines.waiting_line(record, wave))
+        write_record(record, call.directory)
+        return next_tasks(record, end=True, ansible_facts=play_facts())
     wave.update(state="open", opened=utc_timestamp(call.now()))
     if wave["hosts"]:
         call.say(lines.opening_line(record, wave))
     write_record(record, call.directory)
     turn = [] if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
     return next_tasks(record, load=list(turn))
+
+
+def _reason_to_wait(call: Call, record: Record, wave: Record) -> str | None:
+    """Why a wave does not start in this run; waits for trials of other hosts and for an answer first."""
+    hold = wait_for_trials(call, record, wave, lines.heading(record, wave))
+    if hold:
+        return f"{hold.why} until {utc_timestamp(hold.until)}"
+    if not wave["approval"]:
+        return None
+    answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
+    wave["approval"] = not answer
+    return None if answer else "there is no terminal to ask on" if answer is None else "it was not approved"
 
 
 def _current_wave(record: Record) -> Record:

@@ -140,6 +140,19 @@ class Values:
             raise bad_option(name, f"is {format_value(value)}", "give a dict, or one as JSON text")
         return value
 
+    def pairs(self, name: str, between: str) -> dict[str, t.Any]:
+        """A dict; as text it has pairs such as `rack: 1` with lines or these characters between them, or is JSON."""
+        value = self.parse(name, "{")
+        if not isinstance(value, str):
+            return self.mapping(name)
+        pairs = [part.partition(":") for part in re.split(rf"[{between}\r\n]", value) if part.strip()]
+        wrong = next((key for key, colon, one in pairs if not (key.strip() and colon and one.strip())), None)
+        if wrong is not None or len({key.strip() for key, _colon, _one in pairs}) < len(pairs):
+            raise bad_option(
+                name, f"is {format_value(value)}",
+                f"give a dict, one as JSON text, or text such as 'key: value{between} key: value' with each key once")
+        return {key.strip(): one.strip() for key, _colon, one in pairs}
+
     def parse(self, name: str, marks: str) -> t.Any:
         """The value; a text that begins with one of these marks is parsed as JSON."""
         value = self.get(name)

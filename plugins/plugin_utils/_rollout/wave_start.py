@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Whether a wave can start: what holds it up, and until when."""
+
+from __future__ import annotations
+
+import calendar
+import time
+import typing as t
+from collections.abc import Iterator
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts
+
+PAUSE = 60  # seconds
+# States of a failed host of an earlier wave that may still have the patch on trial.
+MAYBE_ON_TRIAL = ("on_trial", "waiting", "reverting", "unknown")
+
+
+class Hold(t.NamedTuple):
+    """Why a wave cannot start before `until`, in seconds since 1970."""
+
+    until: float
+    why: str
+
+
+def wait_for_trials(call: Call, record: Record, wave: Record, heading: str) -> Hold | None:
+    """Wait for the trials of other hosts that leave no room for this wave; the Hold if that takes too long.
+
+    Too long is longer than a trial of this rollout: such a trial is not of this rollout.
+    """
+    hold = trials_in_the_way(record, wave, call.now())
+    if not hold or hold.until - call.now() > _longest_trial(record):
+        return hold
+    end = call.tick() + hold.until - call.now()
+    call.say(f"{heading} waits until {utc_timestamp(hold.until)}: {hold.why}")
+    while call.tick() < end:
+        call.sleep(min(PAUSE, max(0.1, end - call.tick())))
+    return None
+
+
+def trials_in_the_way(record: Record, wave: Record, now: float) -> Hold | None:
+    """What holds a wave up: a domain has too many other hosts on trial, from lost hosts or from before this run."""
+    hosts = hosts_of_wave(record, wave)
+    ends: dict[int, list[tuple[float, str]]] = {}
+    for name, end in _other_trials(record, wave, now):
+        for place in record["hosts"][name]["domains"]:
+            ends.setdefault(place, []).append((end, name))
+    worst: Hold | None = None
+    for place, others in ends.items():
+        domain = record["domains"][place]
+        mine = sum(place in host["domains"] for host in hosts.values())
+        over = len(others) + mine - domain["most"]
+        if not mine or over <= 0:
+            continue
+        others.sort()
+        # The wave alone is never over the limit, so this many trials exist.
+        until = others[over - 1][0]
+        if not worst or until > worst.until:
+            names = join_hosts([name for _end, name in others])
+            worst = Hold(until, f"{names} of {domain['name']} may still be on trial, and the limit is {domain['most']}")
+    return worst
+
+
+def _other_trials(record: Record, wave: Record, now: float) -> Iterator[tuple[str, float]]:
+    """The hosts outside of this wave that are on trial, or may be, each with the end of its trial."""
+    if not record["domains"]:
+        return
+    longest = _longest_trial(record)
+    loads = {one["number"]: _seconds(one["loaded"]) + longest for one in record["waves"] if one["loaded"]}
+    for name, host in record["hosts"].items():
+        if not host["domains"] or host["wave"] == wave["number"]:
+            continue
+        end = host["trial_until"] if host["wave"] not in loads else None
+        if host["wave"] in loads and host["failure"] and host["state"] in MAYBE_ON_TRIAL:
+            end = _seconds(host["trial_ends"]) if host["trial_ends"] else loads[host["wave"]]
+        if end and end > now:
+            yield name, end
+
+
+def _longest_trial(record: Record) -> int:
+    """Seconds from a load to the end of its trial; an unreachable host may still finish its transition before."""
+    return record["options"]["trial"] + 2 * record["options"]["transition_timeout"]
+
+
+def _seconds(timestamp: str) -> int:
+    return calendar.timegm(time.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ"))
