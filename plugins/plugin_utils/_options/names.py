@@ -21,7 +21,8 @@ VARIABLES = (
     "fail_on_drift", "failure_budget", "health_checks", "hosts", "ignore_findings", "jobs", "kernels", "limits",
     "longest_trial", "looks", "name", "on_breach", "on_stall", "params", "remote_src", "replace", "report_dir",
     "report_kind", "report_proofs", "report_results", "rollback_to", "sign_cert", "sign_key", "soak", "space", "src",
-    "state", "summary", "tool", "transition_timeout", "trial", "version", "waves", "without_domain")
+    "state", "summary", "tool", "transition_timeout", "trial", "version", "waves", "window",
+    "without_domain")
 # What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
 ARTIFACTS = {
     "build": None, "preflight": None, "report": "report_dir", "rollback": "rollback_to", "rollout": None,

@@ -29,7 +29,9 @@ AFTER_BREACH = {
     "rollback_wave": "Rolling back the wave", "rollback_all": "Rolling back all waves",
     "hold": "Rolling back no host, hosts on trial revert automatically",
 }
-WAVES = {"waits": "waits for approval", "skipped": "skipped", "open": "unfinished"}
+WAVES_WAIT = {
+    "approval": "waits for approval", "window": "waits for the window", "trials": "waits for trials of other hosts"}
+WAVES = {"skipped": "skipped", "open": "unfinished"}
 MOST_ALIKE = 3  # waves of one name with lines of their own
 PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
 
@@ -159,7 +161,7 @@ def closing_line(record: Record, wave: Record) -> str:
 
 def waiting_line(record: Record, wave: Record) -> str:
     """What a wave waits for, and how to go on."""
-    if not wave["approval"]:
+    if wave["waits_for"] != "approval":
         return f"{heading(record, wave)} ({wave['title']}) waits: {wave['why']}. Run again then"
     return (
         f"{heading(record, wave)} ({wave['title']}) waits for approval. To approve it, run again with -e "
@@ -220,7 +222,7 @@ def _wave_result(record: Record, waves: Sequence[Record]) -> str:
 
 def _wave_state(wave: Record) -> str:
     state: str = wave["state"]
-    return state if state == "waits" and not wave["approval"] else WAVES.get(state, state)
+    return WAVES_WAIT[wave["waits_for"]] if state == "waits" else WAVES.get(state, state)
 
 
 def _state_texts(record: Record) -> dict[str, str]:

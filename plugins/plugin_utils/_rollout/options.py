@@ -34,6 +34,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.limits i
     parse_limits,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import Entry, parse_waves, wave_names
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.window import Window, parse_window
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     PREFIX,
@@ -71,6 +72,7 @@ class Options:
     waves: tuple[Entry, ...]
     limits: tuple[Limit, ...]
     without_domain: str
+    window: Window
     approve: tuple[str, ...]
     approved: tuple[str, ...]
     cohort_by: tuple[str, ...]
@@ -91,6 +93,7 @@ class Options:
                 "hosts": None if covered is None else self.failure_budget.allowed(covered)},
             "on_breach": self.on_breach, "waves": [entry.text for entry in self.waves],
             "limits": {limit.variable: limit.text for limit in self.limits}, "without_domain": self.without_domain,
+            "window": str(self.window) or None,
             "approve": list(self.approve), "approved": list(self.approved), "cohort_by": list(self.cohort_by),
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
@@ -129,6 +132,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         on_breach=values.choice("on_breach", ON_BREACH),
         limits=parse_limits(values),
         without_domain=values.choice("without_domain", WITHOUT_DOMAIN),
+        window=parse_window(values),
         waves=waves, approve=approve, approved=approved,
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),

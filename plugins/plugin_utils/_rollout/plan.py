@@ -80,7 +80,7 @@ def plan(
     record["waves"] = [
         {"number": wave.number, "title": wave.title, "name": wave.entry.title, "part": wave.part, "parts": wave.parts,
          "hosts": list(wave.hosts), "state": "pending", "opened": None, "loaded": None, "closed": None, "why": None,
-         "looks": []}
+         "waits_for": None, "looks": []}
         for wave in waves]
     for wave in record["waves"]:
         for name in wave["hosts"]:

@@ -70,7 +70,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state im
     write_options,
     write_record,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.wave_start import wait_for_trials
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.wave_start import (
+    fail_outside_window,
+    reason_to_wait,
+    start_notes,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge_rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -156,6 +160,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
         options, sizes, read["forks"], read["size"], options.failure_budget.allowed(covered) > 0)
     mark_approvals(record["waves"], options.approve, options.approved)
+    record["notes"] += start_notes(record, options.window, call.now())
     stopped = gate.judge_budget(record, gate.AT_PLAN)
     call.say(*lines.plan_lines(record))
     if record["waves"] and not stopped:
@@ -172,9 +177,12 @@ def _open(call: Call) -> dict[str, t.Any]:
     if unfinished:
         return _stop_without_gate(call, record, unfinished)
     wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(EMPTY_WAVE))
-    why = _reason_to_wait(call, record, wave)
-    if why:
-        wave.update(state="waits", why=why)
+    if record["alone"] and not call.check_mode and wave["hosts"] and fail_outside_window(call, record, wave):
+        write_record(record, call.directory)
+        return next_tasks(record)
+    waits_for, why = reason_to_wait(call, record, wave, ask)
+    if waits_for:
+        wave.update(state="waits", waits_for=waits_for, why=why)
         call.say(lines.waiting_line(record, wave))
         write_record(record, call.directory)
         return next_tasks(record, end=True, ansible_facts=play_facts())
@@ -184,18 +192,6 @@ def _open(call: Call) -> dict[str, t.Any]:
     write_record(record, call.directory)
     turn = [] if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
     return next_tasks(record, load=list(turn))
-
-
-def _reason_to_wait(call: Call, record: Record, wave: Record) -> str | None:
-    """Why a wave does not start in this run; waits for trials of other hosts and for an answer first."""
-    hold = wait_for_trials(call, record, wave, lines.heading(record, wave))
-    if hold:
-        return f"{hold.why} until {utc_timestamp(hold.until)}"
-    if not wave["approval"]:
-        return None
-    answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
-    wave["approval"] = not answer
-    return None if answer else "there is no terminal to ask on" if answer is None else "it was not approved"
 
 
 def _current_wave(record: Record) -> Record:

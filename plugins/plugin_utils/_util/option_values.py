@@ -10,6 +10,7 @@ import json
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
+from datetime import date
 from fractions import Fraction
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -24,13 +25,18 @@ _LONGEST_VALUE = 80  # characters of a wrong value in a message
 
 
 def to_plain(value: t.Any) -> t.Any:
-    """A copy without subclasses of str, int, dict and list (as in ansible-core from 2.19 on), suitable for JSON."""
+    """A copy without subclasses of str, int, dict and list (as in ansible-core from 2.19 on), suitable for JSON.
+
+    A date, which YAML makes of 2026-12-24, becomes text again.
+    """
     if isinstance(value, str):
         return str.__str__(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return {to_plain(key): to_plain(value[key]) for key in value}
     if isinstance(value, (list, tuple)):

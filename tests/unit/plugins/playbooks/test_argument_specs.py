@@ -14,6 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import TIMEOUT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options import names, playbooks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import limits, options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.window import Window
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks import written_tasks
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_tasks import COLLECTION, ROLES
@@ -86,7 +87,7 @@ def test_the_defaults_of_a_rollout_are_those_that_are_listed():
     made = options.rollout_options({"livepatch_src": "x"})
     assert {name: getattr(made, name) for name in without} == {
         "name": None, "version": None, "looks": None, "trial": None, "health_checks": (), "report_dir": None,
-        "limits": ()}
+        "limits": (), "window": Window()}
 
 
 def test_the_choices_of_a_rollout_are_those_that_are_listed():
@@ -141,6 +142,7 @@ GIVEN = {
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
     "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],
+    "window": [{"days": "mon-fri", "freezes": ["2026-12-24"]}, [{"hours": "8-17"}], "hours: 8-17; days: mon"],
     "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
     "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"]}
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -115,6 +116,48 @@ def test_apply_refuses_more_hosts_than_a_limit_allows(rollout, runs):
     assert (run.code, runs(), "limit-exceeded" in run.output) == (2, {}, True), run.output
     run = rollout(THREE, "--limit", f"{CANARY},{SECOND}", inventory=RACKS, **variables)
     assert (run.code, runs()) == (0, dict.fromkeys([CANARY, SECOND], "accepted")), run.output
+
+
+TODAY = datetime.now(timezone.utc).date()
+# The days around today, so that the test can run at midnight.
+FROZEN = f"{TODAY - timedelta(days=1)} to {TODAY + timedelta(days=1)}"
+THAW = f"until {TODAY + timedelta(days=2)}T00:00:00Z"
+
+
+@pytest.mark.parametrize("window", [
+    {"freezes": [FROZEN]}, [{"days": "mon-sun"}, {"freezes": FROZEN}], f"freezes: {FROZEN}",
+    json.dumps({"freezes": FROZEN})])
+def test_no_wave_starts_outside_of_the_window_however_it_is_written(rollout, runs, calls, window):
+    run = rollout(THREE, livepatch_window=window)
+    assert (run.code, run.failed, runs(), calls("load")) == (2, ["localhost"], {}, []), run.output
+    sentence = f"(canary) waits: livepatch_window is closed by the freeze {FROZEN} {THAW}"
+    assert sentence in run.output
+
+
+def test_the_plan_is_shown_outside_of_the_window_and_the_next_run_goes_on(rollout, runs):
+    run = rollout(THREE, "--check", livepatch_window={"freezes": [FROZEN]})
+    assert (run.code, runs()) == (0, {}), run.output
+    assert f"No wave starts now: livepatch_window is closed by the freeze {FROZEN} {THAW}." in run.output
+    run = rollout(THREE, livepatch_window="days: mon-sun; timezone: UTC")
+    assert (run.code, runs()) == (0, dict.fromkeys(THREE, "accepted")), run.output
+
+
+def test_dates_of_yaml_are_freezes(rollout, tmp_path, runs):
+    days = "\n".join(f"    - {TODAY + timedelta(days=day)}" for day in (-1, 0, 1))
+    (tmp_path / "window.yml").write_text(f"livepatch_window:\n  hours: 00:00-24:00\n  freezes:\n{days}\n")
+    run = rollout(THREE, "-e", "@window.yml")
+    assert (run.code, runs()) == (2, {}), run.output
+    assert "waits: livepatch_window is closed by the freeze" in run.output
+
+
+def test_apply_fails_each_host_to_patch_outside_of_the_window(rollout, runs):
+    variables = {"livepatch_waves": None, "playbook": "kernel.livepatch.apply"}
+    hosts = {CANARY: {"check": "accepted"}, SECOND: {}, THIRD: {}}
+    run = rollout(hosts, livepatch_window={"freezes": [FROZEN]}, **variables)
+    assert (run.code, sorted(run.failed), runs()) == (2, sorted([SECOND, THIRD]), {}), run.output
+    assert run.output.count("outside-window") >= 2
+    run = rollout(hosts, livepatch_window={"days": "mon-sun"}, **variables)
+    assert (run.code, runs()) == (0, dict.fromkeys([SECOND, THIRD], "accepted")), run.output
 
 
 @pytest.mark.parametrize(("name", "value", "said"), [

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rollouts with limits and with waves that are too large, step by step; the hosts are simulated, and the clock is."""
+"""Rollouts with limits, with waves that are too large, and with windows; the hosts are simulated, and the clock is."""
 
 from __future__ import annotations
 
@@ -117,14 +117,14 @@ def test_a_lost_host_of_a_domain_holds_the_next_wave_up_until_its_trial_ends(rol
     assert record["hosts"][SECOND]["state"] == "reverting" and record["outcome"] == "complete"
     ends = record["hosts"][SECOND]["trial_ends"]
     assert loads[1] < ends <= loads[2]
-    assert (f"wave 3 of 6 waits until {ends}: {SECOND} of rack r1 may still be on trial, and the limit is 1"
+    assert (f"wave 3 of 6 waits: {SECOND} of rack r1 may still be on trial until {ends}, and the limit is 1"
             in run.said)
 
 
 def test_a_lost_host_of_another_domain_holds_no_wave_up(rollout):
     ways = {**one_rack(), SECOND: {"variables": {"rack": "r2"}, "look": "unreachable", "back": "unreachable"}}
     run = rollout(ways, livepatch_limits={"rack": 1}, livepatch_failure_budget=1)
-    assert run.run()["outcome"] == "complete" and not any(" waits until " in line for line in run.said)
+    assert run.run()["outcome"] == "complete" and not any("of 6 waits: " in line for line in run.said)
 
 
 @pytest.mark.parametrize("how", ["failed", "unreachable"])
@@ -132,7 +132,7 @@ def test_a_host_of_which_the_acceptance_is_unknown_counts_for_its_whole_trial(ro
     ways = {**one_rack(), CANARY: {"variables": {"rack": "r1"}, "keep": how, "back": how}}
     run = rollout(ways, livepatch_limits={"rack": 1}, livepatch_failure_budget=1)
     run.run()
-    assert [f"{CANARY} of rack r1 may still be on trial" in line for line in run.said if " waits until " in line] == [
+    assert [f"{CANARY} of rack r1 may still be on trial" in line for line in run.said if "of 6 waits: " in line] == [
         True]
 
 
@@ -146,11 +146,13 @@ def test_a_host_on_trial_from_before_counts_until_its_own_wave(rollout):
     run = rollout(hosts, livepatch_limits={"rack": 1})
     begin = run.clock
     record = run.run()
-    assert record["ok"] and sum(" waits until " in line for line in run.said) == 1
+    assert record["ok"] and sum("of 6 waits: " in line for line in run.said) == 1
+    assert (f"  Wave 1 waits: {LAST[0]} of rack r1 may still be on trial until {utc_timestamp(begin + 500)}, and the "
+            "limit is 1." in run.said)
     assert record["waves"][0]["opened"] == utc_timestamp(begin + 500)
     # One in the first wave is no other host.
     run = rollout({**one_rack(), **earlier(CANARY, 500)}, livepatch_limits={"rack": 1})
-    assert run.run()["ok"] and not any(" waits until " in line for line in run.said)
+    assert run.run()["ok"] and not any("of 6 waits: " in line for line in run.said)
 
 
 @pytest.mark.parametrize("how", ["no_build", "blocked"])
@@ -160,7 +162,7 @@ def test_a_host_on_trial_that_is_in_no_wave_counts_too(rollout, how):
         **one_rack(), "old1": {"variables": {"rack": "r1"}, "check": other}},
         livepatch_limits={"rack": 1}, livepatch_failure_budget=1)
     run.run()
-    assert sum("old1 of rack r1 may still be on trial" in line for line in run.said) == 1
+    assert ["old1 of rack r1 may still be on trial" in line for line in run.said].count(True) == 2  # and in the plan
 
 
 def test_a_trial_that_is_not_of_a_rollout_ends_the_run(rollout):
@@ -168,7 +170,9 @@ def test_a_trial_that_is_not_of_a_rollout_ends_the_run(rollout):
     run = rollout(hosts, livepatch_limits={"rack": 1})
     record = run.run()
     assert (record["outcome"], on(run, "load"), waves(record)[0]) == ("stopped", [], "waits")
-    assert "waits: web3 of rack r1 may still be on trial, and the limit is 1 until 2026-09-" in run.ended["verdict"]
+    assert run.ended["verdict"] == (
+        "wave 1 of 6 (canary) waits: web3 of rack r1 may still be on trial until 2026-09-22T15:13:20Z, and the limit "
+        "is 1. Run again then.")
 
 
 def test_all_at_once_is_refused_where_a_limit_allows_less(rollout):
@@ -221,3 +225,73 @@ def test_many_parts_are_few_lines(rollout):
     assert "  waves 5 to 15 (up to 100%): 11 hosts" in run.said
     assert "waves 2 to 15 (up to 100%): passed: 14 accepted" in record["lines"]
     assert "up to 100% part 4" not in " ".join(run.said).split("wave 1 of 15")[0]
+
+
+# The simulated clock begins at 14:13:20 on a Monday, in UTC, and each wave takes 100 s.
+BEGIN = "2026-09-21T14:13:20Z"
+
+
+def test_a_rollout_ends_when_it_comes_out_of_its_window_and_goes_on_in_the_next_one(rollout):
+    run = rollout(livepatch_window={"hours": "14:00-14:16"})
+    record = run.run()
+    assert (record["started"], waves(record), record["outcome"], record["ok"]) == (
+        BEGIN, ["passed", "passed", "waits"], "stopped", False)
+    assert on(run, "load") == [CANARY, SECOND, THIRD] and not record["failures"]
+    assert run.ended["verdict"] == (
+        "wave 3 of 3 (up to 100%) waits: livepatch_window is closed (14:00-14:16 UTC) until 2026-09-22T14:00:00Z. Run "
+        "again then.")
+    assert record["lines"][2] == "wave 3 (up to 100%): waits for the window: 3 not patched"
+    assert run.ended["problems"] == {}
+    again = rollout({host: {"check": "accepted"} for host in on(run, "load")}, livepatch_window="hours: 14:00-15:00")
+    assert again.run()["ok"] and sorted(on(again, "load")) == sorted(LAST)
+
+
+def test_a_wave_that_has_begun_is_finished_and_the_plan_warns(rollout):
+    run = rollout(livepatch_waves="100%", livepatch_window="hours: 14:00-14:14")
+    assert run.run()["ok"]
+    assert "  Wave 1 ends after that at the earliest. A wave that has started is finished." in run.said
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_outside_of_its_window_a_rollout_shows_its_plan_and_starts_no_wave(rollout, check_mode):
+    run = rollout(livepatch_window={"days": "tue", "freezes": "2026-09-22"}, check_mode=check_mode)
+    record = run.run()
+    assert on(run, "load") == [] and "  wave 2 (up to 50%), 2 hosts: web6, web1" in run.said
+    assert "  No wave starts now: livepatch_window is closed (tue UTC) until 2026-09-29T00:00:00Z." in run.said
+    assert (record["outcome"], record["ok"]) == (("planned", True) if check_mode else ("stopped", False))
+    assert ("waits: livepatch_window" in str(run.ended["verdict"])) is not check_mode
+
+
+def test_a_rollout_with_nothing_to_do_needs_no_window(rollout):
+    run = rollout({name: {"check": "accepted"} for name in SIX}, livepatch_window="days: tue")
+    assert run.run()["ok"] and not any("window" in line for line in run.said)
+
+
+def test_a_window_that_closes_while_a_person_is_asked_is_closed(rollout, monkeypatch):
+    run = rollout(livepatch_approve="1", livepatch_window="hours: 14:00-15:00")
+
+    def answer(_question):
+        run.clock += 3600
+        return True
+    monkeypatch.setattr(steps, "ask", answer)
+    record = run.run()
+    assert (on(run, "load"), "livepatch_window is closed" in run.ended["verdict"]) == ([], True)
+    assert "approval" not in record["lines"][0]
+
+
+def test_in_a_closed_window_nobody_is_asked(rollout, monkeypatch):
+    monkeypatch.setattr(steps, "ask", pytest.fail)
+    rollout(livepatch_approve="1", livepatch_window="days: tue").run()
+
+
+def test_all_at_once_obeys_the_window_too(rollout):
+    hosts = {CANARY: {"check": "accepted"}}
+    run = rollout(hosts, livepatch_window="days: tue", alone=True)
+    record = run.run()
+    assert (on(run, "load"), record["ok"], record["hosts"][CANARY]["state"]) == ([], False, "accepted")
+    assert run.ended["problems"] == dict.fromkeys(
+        sorted({*SIX} - {CANARY}),
+        "outside-window: livepatch_window is closed (tue UTC) until 2026-09-22T00:00:00Z. Run again then. This host is "
+        "unchanged.")
+    assert rollout(hosts, livepatch_window="days: mon", alone=True).run()["ok"]
+    assert rollout(hosts, livepatch_window="days: tue", alone=True, check_mode=True).run()["ok"]
