@@ -81,6 +81,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
 
 PROGRESS_SECONDS = 60  # seconds
+REPORTS = 20  # during a rollout, since each costs time for the whole fleet, and a large fleet has many waves
 # For the role apply: all hosts at once, and no host stops another.
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
@@ -295,15 +296,18 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
     write_record(record, call.directory)
-    _report_so_far(call, record)
+    _report_so_far(call, record, wave)
     if passed:
         return next_tasks(record, closed=True)
     return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.hosts_to_roll_back(record)))
 
 
-def _report_so_far(call: Call, record: Record) -> None:
-    """Write a report after each wave: a killed run leaves no artifact."""
-    if record["options"]["report_dir"]:
+def _report_so_far(call: Call, record: Record, wave: Record) -> None:
+    """Write a report after each wave, but not more than REPORTS and one: a killed run leaves no artifact."""
+    after = sum(len(one["hosts"]) for one in record["waves"] if one["closed"])
+    before, share = after - len(wave["hosts"]), len(record["hosts"]) / REPORTS
+    due = record["breach"] or not before or before // share < after // share
+    if record["options"]["report_dir"] and due:
         try:
             write_report(report_record(record), record["options"]["report_dir"])
         except (OSError, TaskError) as error:  # a report must not end the rollout

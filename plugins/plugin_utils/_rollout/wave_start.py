@@ -122,16 +122,13 @@ def trials_in_the_way(record: Record, wave: Record, now: float) -> Hold | None:
 
 def _other_trials(record: Record, wave: Record, now: float) -> Iterator[tuple[str, float]]:
     """The hosts outside of this wave that are on trial, or may be, each with the end of its trial."""
-    if not record["domains"]:
-        return
-    longest = _longest_trial(record)
-    loads = {one["number"]: _seconds(one["loaded"]) + longest for one in record["waves"] if one["loaded"]}
-    for name, host in record["hosts"].items():
+    for name, host in record["hosts"].items() if record["domains"] else ():
         if not host["domains"] or host["wave"] == wave["number"]:
             continue
-        end = host["trial_until"] if host["wave"] not in loads else None
-        if host["wave"] in loads and host["failure"] and host["state"] in MAYBE_ON_TRIAL:
-            end = _seconds(host["trial_ends"]) if host["trial_ends"] else loads[host["wave"]]
+        loaded = host["wave"] and record["waves"][host["wave"] - 1]["loaded"]
+        end = None if loaded else host["trial_until"]
+        if loaded and host["failure"] and host["state"] in MAYBE_ON_TRIAL:
+            end = _seconds(host["trial_ends"] or loaded) + (0 if host["trial_ends"] else _longest_trial(record))
         if end and end > now:
             yield name, end
 

@@ -132,8 +132,8 @@ def test_a_trial_that_cannot_be_so_long_is_refused():
 
 
 @pytest.mark.parametrize(("changes", "forks", "tolerant", "hosts"), [
-    ({}, 5, False, 75), ({}, 50, False, 750), ({}, 5, True, 35), ({"on_stall": "wait"}, 5, False, 130),
-    ({"health_checks": CHECKS}, 5, False, 55), ({"longest_trial": 630}, 5, False, 5), ({"soak": 3270}, 1, False, 1),
+    ({}, 5, False, 75), ({}, 50, False, 750), ({}, 5, True, 40), ({"on_stall": "wait"}, 5, False, 130),
+    ({"health_checks": CHECKS}, 5, False, 65), ({"longest_trial": 630}, 5, False, 5), ({"soak": 3270}, 1, False, 1),
     # A longer trial that is asked for allows larger waves, and a shorter one is raised as far as the longest.
     ({"trial": 7200}, 5, False, 160), ({"trial": 60}, 5, False, 75),
     ({"longest_trial": 840, "trial": 630}, 5, False, 10),
