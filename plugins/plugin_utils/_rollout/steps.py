@@ -141,15 +141,16 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["alone"] = read["alone"]
     hosts = call.variables["ansible_play_batch" if record["alone"] else "ansible_play_hosts_all"]
     queried = set(call.variables["ansible_play_hosts"])
-    answers = call.answers("__livepatch_check", hosts)
+    hostvars = dict(call.host_variables(hosts))
     groups = call.variables["groups"]
 
     def largest(covered: int) -> int | None:
         tolerant = options.failure_budget.allowed(covered) > 0
         return None if record["alone"] else largest_wave(options, read["forks"], read["size"], tolerant)
-    plan(
-        record, options, {host: answers[host] if host in queried else {} for host in hosts}, call.variables["hostvars"],
-        groups, largest, call.now())
+    answers = {
+        host: hostvars[host].get("__livepatch_check") or {} if host in queried and host in hostvars else {}
+        for host in hosts}
+    plan(record, options, answers, hostvars, groups, largest, call.now())
     # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)
     record["timeouts"] = rollout_bounds(options, read["size"])
@@ -273,7 +274,7 @@ def _accept(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
     wave = _current_wave(record)
     turn = gate.hosts_to_accept(record, wave)
-    if turn:
+    if gate.hosts_to_watch(record, wave):
         outcomes.record_acceptance(record, wave, call.answers("__livepatch_accept", turn), call.now())
         outcomes.record_look(record, wave, call.now(), call.tick() - wave["tick"])
     rollback = gate.failed_hosts_to_roll_back(record, wave)
