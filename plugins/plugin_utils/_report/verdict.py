@@ -103,14 +103,16 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
     waiting = _waiting(record)
     if waiting:
         number = f"{waiting.get('number')} of {len(waves)} ({waiting.get('title')})"
-        return f"Stopped before wave {number}, which needs an approval."
+        if waiting.get("waits_for", "approval") == "approval":
+            return f"Stopped before wave {number}, which needs an approval."
+        return f"Stopped before wave {number}: {waiting.get('why')}."
     if outcome == "stopped":
         return f"Stopped{where}: not every wave reached its gate."
     return f"Over, but {len(failed)} of {number_of(len(covered), 'host')} with a build failed."
 
 
 def _waiting(record: Record) -> Record | None:
-    """The wave that waits for approval."""
+    """The wave that waits for approval, for the window or for trials of other hosts."""
     return next((wave for wave in record.get("waves") or () if wave.get("state") == "waits"), None)
 
 

@@ -81,7 +81,7 @@ FUNCTIONS: Mapping[str, StateLabel] = {
 WAVES: Mapping[str, StateLabel] = {
     "passed": StateLabel("passed", "✓", "good", "the wave passed the gate"),
     "open": StateLabel("open", "…", "warn", "the wave did not reach its gate"),
-    "waits": StateLabel("waits for approval", "…", "warn", "the wave needs an approval"),
+    "waits": StateLabel("waits", "…", "warn", "for an approval, the window, or trials of other hosts"),
     "failed": StateLabel("failed", "✗", "bad", "the wave did not pass the gate"),
     "skipped": StateLabel("skipped", "-", "calm", "not started, because the rollout stopped before it"),
     "pending": StateLabel("not started", "○", "calm", "its turn has not come"),

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
 
 LONGEST_VALUE = 200  # characters; facts are of hosts
 _SHOWN_OF_BUILD = 12  # characters, as git shows of a commit
+
+Value = t.TypeVar("Value")
 
 
 class Cohort(t.NamedTuple):
@@ -49,19 +52,23 @@ def cohort_of(
         kernel: str, arch: str, names: Sequence[str], variables: Mapping[str, t.Any],
         build: str | None = None) -> Cohort:
     """The cohort of a host that runs this kernel; `variables` are its variables, as in `hostvars`."""
-    values = ((name, _value(name, variables)) for name in names)
+    values = ((name, find_variable(name, variables, _text)) for name in names)
     return Cohort(kernel, arch, tuple((printable(name), value and printable(value)) for name, value in values), build)
 
 
-def _value(name: str, variables: Mapping[str, t.Any]) -> str | None:
-    """A variable, or else a fact, as text; a dot leads into a dict; None for a missing one.
+def find_variable(
+        name: str, variables: Mapping[str, t.Any], read: Callable[[t.Any], Value] = to_plain) -> Value | None:
+    """A variable, or else a fact, as `read` returns it; a dot leads into a dict; None for a missing one.
 
     A variable with a failing template counts as missing.
     """
     path = name.split(".")
-    for places in (path, ["ansible_facts", *path], ["ansible_facts", path[0].removeprefix("ansible_"), *path[1:]]):
+    for keys in (path, ["ansible_facts", *path], ["ansible_facts", path[0].removeprefix("ansible_"), *path[1:]]):
         try:
-            found = _text(variables, places)
+            place: t.Any = variables
+            for key in keys:
+                place = place.get(key) if isinstance(place, Mapping) else None
+            found = None if place is None else read(place)
         except Exception:
             continue
         if found is not None:
@@ -69,10 +76,5 @@ def _value(name: str, variables: Mapping[str, t.Any]) -> str | None:
     return None
 
 
-def _text(place: t.Any, keys: Sequence[str]) -> str | None:
-    for key in keys:
-        place = place.get(key) if isinstance(place, Mapping) else None
-    if place is None:
-        return None
-    text = ", ".join(map(str, place)) if isinstance(place, (list, tuple)) else str(place)
-    return truncate(text, LONGEST_VALUE)
+def _text(value: t.Any) -> str:
+    return truncate(", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value), LONGEST_VALUE)

@@ -31,8 +31,25 @@ def ask(question: str) -> bool | None:
 
 
 def names_wave(wave: Mapping[str, t.Any], names: Sequence[str]) -> bool:
-    """Whether this wave is among names of waves from Options."""
-    return bool({ALL, str(wave["number"]), wave["title"]} & set(names))
+    """Whether this wave is among names of waves from Options; the name of a wave names each of its parts."""
+    part = f"{wave['name']} part {wave['part']}"
+    return bool({ALL, str(wave["number"]), wave["name"], part} & set(names))
+
+
+def mark_approvals(waves: Sequence[dict[str, t.Any]], approve: Sequence[str], approved: Sequence[str]) -> None:
+    """Mark the waves that need an approval.
+
+    A wave that is cut needs one approval for all of its parts, before the first of them with hosts to patch. A part
+    that is named itself needs its own.
+    """
+    named = ({ALL, *(wave["name"] for wave in waves)}).intersection(approve)
+    single = [name for name in approve if name not in named]
+    begun = False
+    for wave in waves:
+        begun = begun and wave["part"] > 1
+        as_whole = not begun and names_wave(wave, tuple(named))
+        begun = begun or wave["state"] == "pending"
+        wave["approval"] = (as_whole or names_wave(wave, single)) and not names_wave(wave, approved)
 
 
 def check_wave_names(names: Sequence[str], waves: Sequence[Mapping[str, t.Any]]) -> None:

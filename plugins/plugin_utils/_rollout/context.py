@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import FACT_OF_ROLLOUT
@@ -49,8 +49,12 @@ class Call:
 
     def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
         """The registered result of each host under a name; an empty dict without one."""
+        return {host: variables.get(name) or {} for host, variables in self.host_variables(hosts)}
+
+    def host_variables(self, hosts: Iterable[str]) -> Iterator[tuple[str, Mapping[str, t.Any]]]:
+        """The variables of each host. Ansible takes a quarter of a millisecond for each."""
         hostvars = self.variables["hostvars"]
-        return {host: hostvars[host].get(name) or {} for host in hosts if host in hostvars}
+        return ((host, hostvars[host]) for host in hosts if host in hostvars)
 
 
 def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) -> dict[str, t.Any]:

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import NOT_ANSWERING
@@ -28,7 +29,10 @@ AFTER_BREACH = {
     "rollback_wave": "Rolling back the wave", "rollback_all": "Rolling back all waves",
     "hold": "Rolling back no host, hosts on trial revert automatically",
 }
-WAVES = {"waits": "waits for approval", "skipped": "skipped", "open": "unfinished"}
+WAVES_WAIT = {
+    "approval": "waits for approval", "window": "waits for the window", "trials": "waits for trials of other hosts"}
+WAVES = {"skipped": "skipped", "open": "unfinished"}
+MOST_ALIKE = 3  # waves of one name with lines of their own
 PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
 
 
@@ -39,7 +43,12 @@ def plan_lines(record: Record) -> list[str]:
     done = [name for name, host in record["hosts"].items() if host["done"]]
     ways = "all at once" if record["alone"] else f"in {number_of(len(record['waves']), 'wave')}"
     lines = [f"{names} for {number_of(len(record['hosts']), 'host')}, {ways}:"]
-    lines += [_planned_wave(record, wave) for wave in record["waves"]]
+    for waves in _alike(record["waves"]):
+        lines += [_planned_wave(record, wave) for wave in waves[:MOST_ALIKE]]
+        more = waves[MOST_ALIKE:]
+        if more:
+            hosts = sum(len(wave["hosts"]) for wave in more)
+            lines.append(f"  {_numbers(more)} ({more[0]['name']}): {number_of(hosts, 'host')}")
     if done:
         lines.append(f"  {options['state']} already: {join_hosts(done)}")
     no_build = [name for name, host in record["hosts"].items() if host["state"] == "no_build"]
@@ -86,27 +95,27 @@ def _wave_suffix(wave: Record, hosts: int) -> str:
     return f" ({number})" if wave["title"] == number else f" ({wave['title']}), {number}"
 
 
-def _heading(record: Record, wave: Record) -> str:
+def heading(record: Record, wave: Record) -> str:
     return "all hosts" if record["alone"] else f"wave {wave['number']} of {len(record['waves'])}"
 
 
 def opening_line(record: Record, wave: Record) -> str:
     hosts = list(hosts_of_wave(record, wave))
     named = f", {number_of(len(hosts), 'host')}" if record["alone"] else _wave_suffix(wave, len(hosts))
-    return f"{_heading(record, wave)}{named}: {join_hosts(hosts)}"
+    return f"{heading(record, wave)}{named}: {join_hosts(hosts)}"
 
 
 def progress_line(record: Record, wave: Record, left: int | None = None) -> str:
     """The progress of a wave: how many hosts are patched, wait (and for which task), failed or are unreachable."""
     hosts = hosts_of_wave(record, wave)
     time = "" if left is None else f"{left} s left: "
-    return f"{_heading(record, wave)}: {time}{', '.join(_progress_parts(wave, hosts)) or 'nothing to do'}"
+    return f"{heading(record, wave)}: {time}{', '.join(_progress_parts(wave, hosts)) or 'nothing to do'}"
 
 
 def trial_line(record: Record, wave: Record, watched: Iterable[Record]) -> str:
     """When the watched hosts revert if the run ends early."""
     ends = max((host["trial_ends"] for host in watched if host["trial_ends"]), default=None)
-    return f"{_heading(record, wave)}: " + (
+    return f"{heading(record, wave)}: " + (
         f"on trial; if this run ends before they are {record['options']['state']}, the hosts revert automatically by "
         f"{ends}" if ends else "without a trial, because the patch was enabled before this rollout")
 
@@ -144,22 +153,24 @@ def _failure_code(host: Record) -> str:
 def closing_line(record: Record, wave: Record) -> str:
     parts = ", ".join(_progress_parts(wave, hosts_of_wave(record, wave)))
     if wave["state"] == "passed":
-        return f"{_heading(record, wave)} passed: {parts}"
+        return f"{heading(record, wave)} passed: {parts}"
     breach = record["breach"]
     why = _budget_text(breach["budget"]) if len(breach["failed"]) > breach["budget"] else breach["why"]
-    return f"{_heading(record, wave)} failed: {parts}; {why}"
+    return f"{heading(record, wave)} failed: {parts}; {why}"
 
 
 def waiting_line(record: Record, wave: Record) -> str:
+    """What a wave waits for, and how to go on."""
+    if wave["waits_for"] != "approval":
+        return f"{heading(record, wave)} ({wave['title']}) waits: {wave['why']}. Run again then"
     return (
-        f"{_heading(record, wave)} ({wave['title']}) waits for approval. To approve it, run again with -e "
+        f"{heading(record, wave)} ({wave['title']}) waits for approval. To approve it, run again with -e "
         f"livepatch_approved={','.join([*record['options']['approved'], str(wave['number'])])}")
 
 
 def end_lines(record: Record) -> list[str]:
     """The summary: waves, failures by cause, and the number of hosts in each state."""
-    lines = [] if record["alone"] else [
-        f"wave {wave['number']} ({wave['title']}): {_wave_result(record, wave)}" for wave in record["waves"]]
+    lines = [] if record["alone"] else [_result_line(record, waves) for waves in _alike(record["waves"], MOST_ALIKE)]
     lines += _failures(record["hosts"])
     lines += _left_on_trial(record)
     if record["breach"]:
@@ -180,15 +191,38 @@ def _after_breach(record: Record) -> str:
     return text
 
 
-def _wave_result(record: Record, wave: Record) -> str:
+def _alike(waves: Sequence[Record], most: int = 0) -> list[list[Record]]:
+    """Waves in groups: neighbours of one name in one state, if there are more than `most`; others are alone."""
+    groups = [list(group) for _key, group in groupby(
+        waves, lambda wave: (wave["name"], wave["state"], wave["why"], wave["approval"]))]
+    return [part for group in groups for part in ([group] if len(group) > most else [[wave] for wave in group])]
+
+
+def _numbers(waves: Sequence[Record]) -> str:
+    first, last = waves[0]["number"], waves[-1]["number"]
+    return f"wave {first}" if first == last else f"waves {first} to {last}"
+
+
+def _result_line(record: Record, waves: Sequence[Record]) -> str:
+    title = waves[0]["title"] if len(waves) == 1 else waves[0]["name"]
+    return f"{_numbers(waves)} ({title}): {_wave_result(record, waves)}"
+
+
+def _wave_result(record: Record, waves: Sequence[Record]) -> str:
+    wave = waves[0]
     if wave["state"] == "passed" and wave["why"]:
         return f"passed, {wave['why']}"
-    states = [record["hosts"][name]["state"] for name in wave["hosts"]]
+    states = [record["hosts"][name]["state"] for wave in waves for name in wave["hosts"]]
     texts = _state_texts(record)
     counts = ", ".join(f"{states.count(state)} {words}" for state, words in texts.items() if state in states)
     if record["outcome"] == "planned":
         return counts
-    return f"{WAVES.get(wave['state'], wave['state'])}: {counts}"
+    return f"{_wave_state(wave)}: {counts}"
+
+
+def _wave_state(wave: Record) -> str:
+    state: str = wave["state"]
+    return WAVES_WAIT[wave["waits_for"]] if state == "waits" else WAVES.get(state, state)
 
 
 def _state_texts(record: Record) -> dict[str, str]:

@@ -28,7 +28,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_c
     health_checks,
     without_password,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.limits import (
+    WITHOUT_DOMAIN,
+    Limit,
+    parse_limits,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import Entry, parse_waves, wave_names
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.window import Window, parse_window
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     PREFIX,
@@ -40,6 +46,7 @@ STATES = ("accepted", "enabled")
 ON_BREACH = ("rollback_wave", "rollback_all", "hold")
 SOAK, LONGEST_SOAK = 300, 24 * 3600  # seconds
 MOST_LOOKS = 100
+LONGEST_DERIVED = 3600  # seconds of a trial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +64,15 @@ class Options:
     soak: int
     looks: int | None
     trial: int | None
+    longest_trial: int
     transition_timeout: int
     on_stall: str
     failure_budget: Budget
     on_breach: str
     waves: tuple[Entry, ...]
+    limits: tuple[Limit, ...]
+    without_domain: str
+    window: Window
     approve: tuple[str, ...]
     approved: tuple[str, ...]
     cohort_by: tuple[str, ...]
@@ -76,13 +87,14 @@ class Options:
         """The `options` of the record; the budget in hosts is None before the plan."""
         return {
             "src": self.src, "name": self.name, "version": self.version, "state": self.state, "soak": self.soak,
-            "looks": self.looks,
-            "trial": self.trial,
+            "looks": self.looks, "trial": self.trial, "longest_trial": self.longest_trial,
             "transition_timeout": self.transition_timeout, "on_stall": self.on_stall,
             "budget": {
                 "asked": self.failure_budget.asked,
                 "hosts": None if covered is None else self.failure_budget.allowed(covered)},
             "on_breach": self.on_breach, "waves": [entry.text for entry in self.waves],
+            "limits": {limit.variable: limit.text for limit in self.limits}, "without_domain": self.without_domain,
+            "window": str(self.window) or None,
             "approve": list(self.approve), "approved": list(self.approved), "cohort_by": list(self.cohort_by),
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
@@ -115,10 +127,14 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         soak=values.number("soak", SOAK, 0, LONGEST_SOAK),
         looks=values.count("looks", None, 0, MOST_LOOKS),
         trial=values.optional_number("trial", 1, LONGEST_TRIAL),
+        longest_trial=values.number("longest_trial", LONGEST_DERIVED, 1, LONGEST_TRIAL),
         transition_timeout=read_transition_timeout(values),
         on_stall=values.choice("on_stall", ON_STALL),
         failure_budget=parse_budget(values.get("failure_budget")),
         on_breach=values.choice("on_breach", ON_BREACH),
+        limits=parse_limits(values),
+        without_domain=values.choice("without_domain", WITHOUT_DOMAIN),
+        window=parse_window(values),
         waves=waves, approve=approve, approved=approved,
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),

@@ -233,7 +233,9 @@ def record_acceptance(record: Record, wave: Record, answers: Answers, now: float
     for name, host in watched_hosts(record, wave).items():
         answer = _answer(answers, name)
         nothing = missing_result(answer)
-        if nothing == "no_result":
+        if host["state"] == "waiting":  # since its last look, after it was enabled
+            fail(host, "look", failure_with_code("transition-unfinished"))
+        elif nothing == "no_result":
             fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))
         elif nothing == "unreachable":
             _mark_unknown(host, unreachable_failure(answer))

@@ -7,18 +7,20 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ansible.inventory.manager import split_host_pattern
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, fail, new_host
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
     findings_of,
     functions_of,
+    number_of_seconds,
     text_of,
     unreachable_failure,
 )
@@ -28,9 +30,17 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     kernel_build_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.limits import (
+    WITHOUT_DOMAIN,
+    Domains,
+    cut_hosts,
+    domains_of,
+    reasons_for_parts,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_notes, plan_waves
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import Wave, plan_notes, plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import verdict_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 LEASED = "host-leased"
 NOT_CHECKED = (None, "The host was not checked, because it was unreachable in an earlier play. Run the rollout again.")
@@ -38,13 +48,13 @@ NOT_CHECKED = (None, "The host was not checked, because it was unreachable in an
 
 def plan(
         record: Record, options: Options, answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any],
-        groups: Mapping[str, Sequence[str]]) -> None:
+        groups: Mapping[str, Sequence[str]], largest: Callable[[int], int | None], now: float) -> None:
     """Fill in the hosts, the cohorts and the waves of a record; `answers` are the results of patch_check.
 
-    `groups`: the groups of the inventory with their hosts. Raises TaskError for impossible waves. No result of a host
-    makes this fail.
+    `groups`: the groups of the inventory with their hosts. `largest`: the most hosts of a wave for a number of hosts
+    with a build. Raises TaskError for impossible waves and limits. No result of a host makes this fail.
     """
-    record["hosts"] = {name: _plan_host(answer, options) for name, answer in sorted(answers.items())}
+    record["hosts"] = {name: _plan_host(answer, options, now) for name, answer in sorted(answers.items())}
     kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
     builds = {name: kernel_build_of(answers[name]) for name in kernels}
     cohorts = cohorts_of(kernels, options.cohort_by, hostvars, builds)
@@ -55,11 +65,23 @@ def plan(
             record["hosts"][name]["cohort"] = str(cohort)
             if record["hosts"][name]["state"] == "pending" or record["hosts"][name]["done"]:
                 places[name] = cohort
-    waves = plan_waves(options.waves, places, groups.get, list(groups)) if places else []
+    domains = domains_of(options.limits, places, hostvars, options.without_domain)
+    most = largest(number_with_build(record))
+    waves = plan_waves(
+        options.waves, places, groups.get, list(groups),
+        lambda hosts: cut_hosts(hosts, domains, most)) if places else []
+    if record["alone"] and len(waves) > 1:
+        raise TaskError(
+            "limit-exceeded",
+            "All hosts would be on trial at once, and livepatch_limits allows less: "
+            f"{reasons_for_parts(places, domains, options.limits, most)}. Use the playbook rollout, which cuts waves.")
     record["notes"] = plan_notes(options.waves, waves, groups.get) if places else []
+    record["notes"] += _notes_on_parts(waves, domains, options, most)
+    _keep_domains(record, options, domains, hostvars)
     record["waves"] = [
-        {"number": wave.number, "title": wave.title, "hosts": list(wave.hosts), "state": "pending", "opened": None,
-         "loaded": None, "closed": None, "why": None, "looks": []}
+        {"number": wave.number, "title": wave.title, "name": wave.entry.title, "part": wave.part, "parts": wave.parts,
+         "hosts": list(wave.hosts), "state": "pending", "opened": None, "loaded": None, "closed": None, "why": None,
+         "waits_for": None, "looks": []}
         for wave in waves]
     for wave in record["waves"]:
         for name in wave["hosts"]:
@@ -68,13 +90,42 @@ def plan(
             wave.update(state="passed", why="all its hosts are already in the requested state")
 
 
-def _plan_host(answer: t.Any, options: Options) -> Record:
+def number_with_build(record: Record) -> int:
+    return sum(host["state"] != "no_build" for host in record["hosts"].values())
+
+
+def _notes_on_parts(waves: Sequence[Wave], domains: Domains, options: Options, most: int | None) -> list[str]:
+    """Which waves are cut, and why."""
+    notes = []
+    for first in (wave for wave in waves if wave.parts > 1 and wave.part == 1):
+        last = first.number + first.parts - 1
+        hosts = [host for wave in waves[first.number - 1:last] for host in wave.hosts]
+        notes.append(
+            f"The wave {first.entry.title} is cut into {first.parts} parts, waves {first.number} to {last}: at most "
+            f"{reasons_for_parts(hosts, domains, options.limits, most)}.")
+    return notes
+
+
+def _keep_domains(record: Record, options: Options, domains: Domains, hostvars: Mapping[str, t.Any]) -> None:
+    """Keep the domains for the start of each wave: hosts already on trial count too, with or without a wave."""
+    others = [name for name, host in record["hosts"].items() if host["trial_until"] and name not in domains.of_host]
+    others_of = domains_of(options.limits, others, hostvars, WITHOUT_DOMAIN[1]).of_host
+    places = {domain: place for place, domain in enumerate(domains.most)}
+    record["domains"] = [{"name": str(domain), "most": most} for domain, most in domains.most.items()]
+    for name, of_host in {**domains.of_host, **others_of}.items():
+        record["hosts"][name]["domains"] = [places[domain] for domain in of_host if domain in places]
+
+
+def _plan_host(answer: t.Any, options: Options, now: float) -> Record:
     """The host's part of the record from its patch_check result; `done` when it is in the requested state already.
 
-    `untried`: the patch is enabled, without a trial. After the load, `watched` says whether the host watches itself,
+    `untried`: the patch is enabled, without a trial. `trial_until`: the end of an earlier trial in seconds since 1970,
+    or None. `domains`: places in the list of domains. After the load, `watched` says whether the host watches itself,
     and `boot_id` is that of the load.
     """
-    host = dict(new_host(), done=False, untried=False, watched=False, boot_id=None)
+    host = dict(
+        new_host(), done=False, untried=False, trial_until=_end_of_trial(answer, now), domains=[], watched=False,
+        boot_id=None)
     verdict = verdict_of(answer)
     if verdict == "unreachable":
         fail(host, "check", unreachable_failure(answer), "unchanged")
@@ -85,6 +136,12 @@ def _plan_host(answer: t.Any, options: Options) -> Record:
     else:
         _describe(host, answer, verdict, options)
     return host
+
+
+def _end_of_trial(answer: t.Any, now: float) -> float | None:
+    trial = answer.get("trial") if isinstance(answer, Mapping) else None
+    left = number_of_seconds(trial, "seconds_left") if isinstance(trial, Mapping) else None
+    return now + left if left is not None and 0 < left <= LONGEST_TRIAL else None
 
 
 def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: Options) -> None:

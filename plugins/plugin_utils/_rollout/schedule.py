@@ -72,12 +72,9 @@ def trial_seconds(
     may fail. Then a host that stands still, or nearly so, must not end the trials of the others. With a budget of 0, it
     ends the wave anyway. Raises TaskError `bad-option` if that exceeds the longest trial.
     """
-    batches = max((math.ceil(size / forks) for size in wave_sizes), default=1)
-    # Reversing a transition may take as long again.
-    load = LOAD_SECONDS + options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
-    needed = batches * (load + _checks_seconds(options)) + options.soak + MARGIN
-    if tolerant:
-        needed += _silence(options, load, size)
+    batches = max((math.ceil(hosts / forks) for hosts in wave_sizes), default=1)
+    of_batch, of_wave = _seconds(options, size, tolerant)
+    needed = batches * of_batch + of_wave
     if needed > LONGEST_TRIAL:
         raise bad_option(
             "waves", f"need a trial of {number_of(needed, 'second')}, but a trial has at most {LONGEST_TRIAL}",
@@ -85,6 +82,31 @@ def trial_seconds(
     if options.trial is None:
         return needed, False
     return max(options.trial, needed), needed > options.trial
+
+
+def largest_wave(options: Options, forks: int, size: int = UNKNOWN_SIZE, tolerant: bool = False) -> int:
+    """The most hosts of a wave with a derived trial of at most `livepatch_longest_trial`.
+
+    A requested trial can be longer, and then replaces it. See `trial_seconds`. Raises TaskError `bad-option` when no
+    wave has so short a trial.
+    """
+    longest = max(options.longest_trial, options.trial or 0)
+    of_batch, of_wave = _seconds(options, size, tolerant)
+    batches = (longest - of_wave) // of_batch
+    if batches < 1:
+        raise bad_option(
+            "longest_trial", f"is {number_of(longest, 'second')}, and every wave needs a trial of "
+            f"{number_of(of_batch + of_wave, 'second')}",
+            "raise it, or use a shorter soak, shorter timeouts, or fewer tasks in health checks")
+    return batches * forks
+
+
+def _seconds(options: Options, size: int, tolerant: bool) -> tuple[int, int]:
+    """The longest time of one batch of hosts from the load to the acceptance, and the rest of the time of a wave."""
+    # Reversing a transition may take as long again.
+    load = LOAD_SECONDS + options.transition_timeout * (2 if options.on_stall == "reverse" else 1)
+    silence = _silence(options, load, size) if tolerant else 0
+    return load + _checks_seconds(options), options.soak + MARGIN + silence
 
 
 def _silence(options: Options, load: int, size: int) -> int:

@@ -44,7 +44,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import m
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import (
     ask,
     check_wave_names,
-    names_wave,
+    mark_approvals,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import (
     Call,
@@ -53,8 +53,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context 
     play_facts,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, rollout_options
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import plan, play_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import number_with_build, plan, play_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
+    largest_wave,
     rollout_bounds,
     trial_seconds,
     wave_phases,
@@ -69,16 +70,22 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state im
     write_options,
     write_record,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.wave_start import (
+    fail_outside_window,
+    reason_to_wait,
+    start_notes,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge_rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
 
 PROGRESS_SECONDS = 60  # seconds
+REPORTS = 20  # during a rollout, since each costs time for the whole fleet, and a large fleet has many waves
 # For the role apply: all hosts at once, and no host stops another.
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
-    "livepatch_approve": "", "livepatch_approved": ""}
+    "livepatch_approve": "", "livepatch_approved": "", "livepatch_longest_trial": ""}
 TASKS_SKIPPED = {"failed": True, "msg": "Not all tasks of your files ran."}
 # Stands for the wave when there is none: the role apply runs every step also then.
 EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
@@ -106,6 +113,8 @@ def _check(call: Call) -> dict[str, t.Any]:
     if options.report_dir:
         check_report_dir(options.report_dir)
     forks = int(call.variables.get("ansible_forks") or 5)
+    if not call.alone:
+        largest_wave(options, forks, size)  # whether any wave has so short a trial
     read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size}
     write_options(read, call.directory)
     return {
@@ -132,23 +141,28 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["alone"] = read["alone"]
     hosts = call.variables["ansible_play_batch" if record["alone"] else "ansible_play_hosts_all"]
     queried = set(call.variables["ansible_play_hosts"])
-    answers = call.answers("__livepatch_check", hosts)
+    hostvars = dict(call.host_variables(hosts))
     groups = call.variables["groups"]
-    plan(
-        record, options, {host: answers[host] if host in queried else {} for host in hosts}, call.variables["hostvars"],
-        groups)
+
+    def largest(covered: int) -> int | None:
+        tolerant = options.failure_budget.allowed(covered) > 0
+        return None if record["alone"] else largest_wave(options, read["forks"], read["size"], tolerant)
+    answers = {
+        host: hostvars[host].get("__livepatch_check") or {} if host in queried and host in hostvars else {}
+        for host in hosts}
+    plan(record, options, answers, hostvars, groups, largest, call.now())
     # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)
     record["timeouts"] = rollout_bounds(options, read["size"])
     record["phases"] = wave_phases(options)
-    covered = sum(host["state"] != "no_build" for host in record["hosts"].values())
+    covered = number_with_build(record)
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
         options, sizes, read["forks"], read["size"], options.failure_budget.allowed(covered) > 0)
-    for wave in record["waves"]:
-        wave["approval"] = names_wave(wave, options.approve) and not names_wave(wave, options.approved)
+    mark_approvals(record["waves"], options.approve, options.approved)
+    record["notes"] += start_notes(record, options.window, call.now())
     stopped = gate.judge_budget(record, gate.AT_PLAN)
     call.say(*lines.plan_lines(record))
     if record["waves"] and not stopped:
@@ -165,15 +179,15 @@ def _open(call: Call) -> dict[str, t.Any]:
     if unfinished:
         return _stop_without_gate(call, record, unfinished)
     wave = next((wave for wave in record["waves"] if wave["state"] == "pending"), dict(EMPTY_WAVE))
-    if wave["approval"]:
-        answer = ask(f"{lines.opening_line(record, wave)}. Patch them?")
-        if not answer:
-            why = "there is no terminal to ask on" if answer is None else "it was not approved"
-            wave.update(state="waits", why=why)
-            call.say(lines.waiting_line(record, wave))
-            write_record(record, call.directory)
-            return next_tasks(record, end=True, ansible_facts=play_facts())
-        wave["approval"] = False
+    if record["alone"] and not call.check_mode and wave["hosts"] and fail_outside_window(call, record, wave):
+        write_record(record, call.directory)
+        return next_tasks(record)
+    waits_for, why = reason_to_wait(call, record, wave, ask)
+    if waits_for:
+        wave.update(state="waits", waits_for=waits_for, why=why)
+        call.say(lines.waiting_line(record, wave))
+        write_record(record, call.directory)
+        return next_tasks(record, end=True, ansible_facts=play_facts())
     wave.update(state="open", opened=utc_timestamp(call.now()))
     if wave["hosts"]:
         call.say(lines.opening_line(record, wave))
@@ -260,7 +274,7 @@ def _accept(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
     wave = _current_wave(record)
     turn = gate.hosts_to_accept(record, wave)
-    if turn:
+    if gate.hosts_to_watch(record, wave):
         outcomes.record_acceptance(record, wave, call.answers("__livepatch_accept", turn), call.now())
         outcomes.record_look(record, wave, call.now(), call.tick() - wave["tick"])
     rollback = gate.failed_hosts_to_roll_back(record, wave)
@@ -283,15 +297,18 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
     write_record(record, call.directory)
-    _report_so_far(call, record)
+    _report_so_far(call, record, wave)
     if passed:
         return next_tasks(record, closed=True)
     return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.hosts_to_roll_back(record)))
 
 
-def _report_so_far(call: Call, record: Record) -> None:
-    """Write a report after each wave: a killed run leaves no artifact."""
-    if record["options"]["report_dir"]:
+def _report_so_far(call: Call, record: Record, wave: Record) -> None:
+    """Write a report after each wave, but not more than REPORTS and one: a killed run leaves no artifact."""
+    after = sum(len(one["hosts"]) for one in record["waves"] if one["closed"])
+    before, share = after - len(wave["hosts"]), len(record["hosts"]) / REPORTS
+    due = record["breach"] or not before or before // share < after // share
+    if record["options"]["report_dir"] and due:
         try:
             write_report(report_record(record), record["options"]["report_dir"])
         except (OSError, TaskError) as error:  # a report must not end the rollout

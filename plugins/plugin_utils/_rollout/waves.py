@@ -34,6 +34,7 @@ _RIGHT = (
     "give canary, numbers of hosts from 1, growing shares up to 100%, and names of inventory groups, with commas "
     "between them")
 _HOSTS = re.compile(r"0*([1-9][0-9]{0,8})(?: hosts?)?")
+_PART = re.compile(r"(.+?) part 0*([1-9][0-9]{0,8})(?: of [0-9]+)?")
 _MOST_NAMED = 5  # hosts in a message
 
 
@@ -54,15 +55,20 @@ class Entry(t.NamedTuple):
 
 
 class Wave(t.NamedTuple):
-    """A wave of a plan; `number` counts from 1, and `entry` is its entry in the plan."""
+    """A wave of a plan; `number` counts from 1, and `entry` is its entry in the plan.
+
+    A wave that is cut is several waves: `part` of them counts from 1.
+    """
 
     number: int
     hosts: list[str]
     entry: Entry
+    part: int = 1
+    parts: int = 1
 
     @property
     def title(self) -> str:
-        return self.entry.title
+        return self.entry.title if self.parts == 1 else f"{self.entry.title} part {self.part} of {self.parts}"
 
 
 def parse_waves(texts: Sequence[str]) -> tuple[Entry, ...]:
@@ -102,7 +108,7 @@ def _entry(text: str) -> Entry:
 
 
 def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The waves that a user named: each `all`, a wave's number, or the title of an entry.
+    """The waves that a user named: each `all`, a wave's number, the title of an entry, or that and `part 2`.
 
     An entry is named as in `livepatch_waves` or by its title; a bare number is that of a wave, not one of hosts.
     Raises TaskError `bad-option` for any other name: a misspelled name would start a wave without approval.
@@ -113,13 +119,17 @@ def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) ->
     found = []
     for name in names:
         number = parse_whole(name)
-        if number is None and name.lower() not in known:
-            number = 0
-        if number is not None and number < 1:
+        part = _PART.fullmatch(name.lower())
+        if number is not None and number > 0:
+            found.append(str(number))
+        elif name.lower() in known:
+            found.append(known[name.lower()])
+        elif part and part[1] in known and known[part[1]] != ALL:
+            found.append(f"{known[part[1]]} part {part[2]}")
+        else:
             raise bad_option(
                 variable, f"has {format_value(name)} in it, which names no wave",
                 f"give numbers of waves from 1, or some of: {', '.join(known)}")
-        found.append(str(number) if number else known[name.lower()])
     return tuple(dict.fromkeys(found))
 
 
@@ -133,20 +143,23 @@ def in_order(hosts: Iterable[str]) -> list[str]:
 
 def plan_waves(
         entries: Sequence[Entry], hosts: Mapping[str, Cohort], members: Callable[[str], Iterable[str] | None],
-        groups: Collection[str] = ()) -> list[Wave]:
+        groups: Collection[str] = (),
+        cut: Callable[[list[str]], list[list[str]]] = lambda chosen: [chosen]) -> list[Wave]:
     """Every host with a build in exactly one wave; an entry without hosts makes no wave, see `plan_notes`.
 
     `hosts`: the hosts with a build and their cohorts. `members`: the hosts of a group, None for an unknown group.
-    `groups`: the names of all groups, for the message.
+    `groups`: the names of all groups, for the message. `cut`: the parts of the hosts of a wave, see `cut_hosts`.
     Raises TaskError `unknown-wave`, and `hosts-without-wave` when hosts are left after the last entry.
     """
     _check_groups(entries, members, groups)
     left = in_order(to_plain(host) for host in hosts)
     waves: list[Wave] = []
     for entry in entries:
-        left = _add(waves, entry, _choose_hosts(entry, left, hosts, members), left)
-    while left and entries[-1].kind == "hosts":
-        left = _add(waves, entries[-1], left[:entries[-1].hosts], left)
+        left = _add(waves, entry, cut, _choose_hosts(entry, left, hosts, members), left)
+    if entries[-1].kind == "hosts":
+        for start in range(0, len(left), entries[-1].hosts):
+            _add(waves, entries[-1], cut, left[start:start + entries[-1].hosts], [])
+        left = []
     if left:
         raise TaskError(
             "hosts-without-wave",
@@ -186,11 +199,14 @@ def _choose_hosts(
     return list(firsts.values())
 
 
-def _add(waves: list[Wave], entry: Entry, chosen: list[str], left: list[str]) -> list[str]:
-    """Make a wave of these hosts, if there are any; returns the remaining hosts."""
+def _add(
+        waves: list[Wave], entry: Entry, cut: Callable[[list[str]], list[list[str]]], chosen: list[str],
+        left: list[str]) -> list[str]:
+    """Make a wave of these hosts, or one of each part, if there are any; returns the remaining hosts."""
     if not chosen:
         return left
-    waves.append(Wave(len(waves) + 1, chosen, entry))
+    parts = cut(chosen)
+    waves += [Wave(len(waves) + part, hosts, entry, part, len(parts)) for part, hosts in enumerate(parts, 1)]
     if chosen == left[:len(chosen)]:
         return left[len(chosen):]
     placed = set(chosen)
@@ -204,7 +220,7 @@ def plan_notes(
     notes, late, made = [], [], 0
     for entry in entries:
         if made < len(waves) and waves[made].entry == entry:
-            made += 1
+            made += waves[made].parts
         elif made == len(waves):
             late.append(entry.title)
         elif entry.kind == "share":

@@ -10,6 +10,7 @@ import json
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
+from datetime import date
 from fractions import Fraction
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -24,13 +25,18 @@ _LONGEST_VALUE = 80  # characters of a wrong value in a message
 
 
 def to_plain(value: t.Any) -> t.Any:
-    """A copy without subclasses of str, int, dict and list (as in ansible-core from 2.19 on), suitable for JSON."""
+    """A copy without subclasses of str, int, dict and list (as in ansible-core from 2.19 on), suitable for JSON.
+
+    A date, which YAML makes of 2026-12-24, becomes text again.
+    """
     if isinstance(value, str):
         return str.__str__(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return {to_plain(key): to_plain(value[key]) for key in value}
     if isinstance(value, (list, tuple)):
@@ -139,6 +145,19 @@ class Values:
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
             raise bad_option(name, f"is {format_value(value)}", "give a dict, or one as JSON text")
         return value
+
+    def pairs(self, name: str, between: str) -> dict[str, t.Any]:
+        """A dict; as text it has pairs such as `rack: 1` with lines or these characters between them, or is JSON."""
+        value = self.parse(name, "{")
+        if not isinstance(value, str):
+            return self.mapping(name)
+        pairs = [part.partition(":") for part in re.split(rf"[{between}\r\n]", value) if part.strip()]
+        wrong = next((key for key, colon, one in pairs if not (key.strip() and colon and one.strip())), None)
+        if wrong is not None or len({key.strip() for key, _colon, _one in pairs}) < len(pairs):
+            raise bad_option(
+                name, f"is {format_value(value)}",
+                f"give a dict, one as JSON text, or text such as 'key: value{between} key: value' with each key once")
+        return {key.strip(): one.strip() for key, _colon, one in pairs}
 
     def parse(self, name: str, marks: str) -> t.Any:
         """The value; a text that begins with one of these marks is parsed as JSON."""

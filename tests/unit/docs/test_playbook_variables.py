@@ -37,7 +37,8 @@ ENTRY_POINTS = {
 # A guide that also has the variables of a role that no playbook is.
 GUIDE_OF_REPORT = "guide_report.rst"
 # What the playbook apply has no use for, since it makes no waves.
-OF_WAVES = {f"livepatch_{name}" for name in ("waves", "failure_budget", "on_breach", "approve", "approved")}
+OF_WAVES = {
+    f"livepatch_{name}" for name in ("waves", "failure_budget", "on_breach", "approve", "approved", "longest_trial")}
 NO_DEFAULT = ("-", "\\-", "none", "computed", "derived", "required")
 
 

@@ -13,7 +13,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import TIMEOUT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options import names, playbooks
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import limits, options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.window import Window
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks import written_tasks
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_tasks import COLLECTION, ROLES
@@ -24,7 +25,7 @@ ENTRY_POINTS = {
     "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
-WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved"}
+WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "longest_trial"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
 ARTIFACTS = {"livepatch_build", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
@@ -85,7 +86,8 @@ def test_the_defaults_of_a_rollout_are_those_that_are_listed():
         name.removeprefix(PREFIX) for name in given} - {"src", "hosts"}
     made = options.rollout_options({"livepatch_src": "x"})
     assert {name: getattr(made, name) for name in without} == {
-        "name": None, "version": None, "looks": None, "trial": None, "health_checks": (), "report_dir": None}
+        "name": None, "version": None, "looks": None, "trial": None, "health_checks": (), "report_dir": None,
+        "limits": (), "window": Window()}
 
 
 def test_the_choices_of_a_rollout_are_those_that_are_listed():
@@ -93,15 +95,16 @@ def test_the_choices_of_a_rollout_are_those_that_are_listed():
                if "choices" in option}
     assert {name: sorted(given) for name, given in choices.items()} == {
         "livepatch_state": sorted(options.STATES), "livepatch_on_stall": sorted(playbooks.ON_STALL),
-        "livepatch_on_breach": sorted(options.ON_BREACH)}
+        "livepatch_on_breach": sorted(options.ON_BREACH), "livepatch_without_domain": sorted(limits.WITHOUT_DOMAIN)}
 
 
-@pytest.mark.parametrize(("name", "limits"), [
+@pytest.mark.parametrize(("name", "bounds"), [
     ("soak", (0, options.LONGEST_SOAK)), ("trial", (1, options.LONGEST_TRIAL)),
+    ("longest_trial", (1, options.LONGEST_TRIAL)),
     ("transition_timeout", (1, playbooks.LONGEST_TRANSITION))])
-def test_the_limits_of_a_number_are_those_that_are_listed(name, limits):
+def test_the_limits_of_a_number_are_those_that_are_listed(name, bounds):
     said = " ".join(listed("apply", "rollout")[PREFIX + name]["description"])
-    assert "from {} to {}".format(*limits) in said
+    assert "from {} to {}".format(*bounds) in said
 
 
 def test_the_choices_and_defaults_of_a_rollback_are_those_that_are_listed():
@@ -138,7 +141,9 @@ GIVEN = {
     "adopt": [True, "true"], "take_lease": [True, "true"],
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
-    "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
+    "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],
+    "window": [{"days": "mon-fri", "freezes": ["2026-12-24"]}, [{"hours": "8-17"}], "hours: 8-17; days: mon"],
+    "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
     "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"]}
 
 

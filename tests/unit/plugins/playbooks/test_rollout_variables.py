@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -73,6 +74,90 @@ def test_nobody_is_patched_where_a_wave_to_approve_is_not_in_the_plan(rollout, r
 
 
 RISKY = "{{ risky | default([]) }}"
+
+
+RACKS = {"hosts": {host: {"rack": "r1"} for host in THREE}}
+
+
+@pytest.mark.parametrize("limits", [{"rack": 1}, "rack: 1", '{"rack": "1"}'])
+def test_a_limit_cuts_the_waves_of_a_rollout_however_it_is_written(rollout, runs, limits):
+    run = rollout(THREE, livepatch_waves="100%", livepatch_limits=limits, inventory=RACKS)
+    assert (run.code, runs()) == (0, dict.fromkeys(THREE, "accepted")), run.output
+    assert [wave["title"] for wave in run.stats["livepatch_rollout"]["waves"]] == [
+        f"up to 100% part {part} of 3" for part in (1, 2, 3)]
+    assert "cut into 3 parts, waves 1 to 3: at most 1 of each rack at once (rack r1 has 3 hosts)." in run.output
+
+
+def test_an_approval_by_name_is_for_all_parts_of_a_wave(rollout, runs):
+    variables = {"livepatch_waves": "1, 100%", "livepatch_limits": "rack: 1", "livepatch_approve": "100%"}
+    run = rollout(THREE, inventory=RACKS, **variables)
+    assert (run.code, runs()) == (2, {CANARY: "accepted"}), run.output
+    assert "run again with -e livepatch_approved=2" in run.output
+    run = rollout(THREE, inventory=RACKS, livepatch_approved="100%", **variables)
+    assert (run.code, runs()) == (0, dict.fromkeys(THREE, "accepted")), run.output
+
+
+@pytest.mark.parametrize(("without", "code"), [("", 2), ("refuse", 2), ("one_domain", 0)])
+def test_hosts_without_the_variable_of_a_limit(rollout, runs, without, code):
+    run = rollout(THREE, livepatch_limits={"rack": 1}, livepatch_without_domain=without)
+    assert (run.code, len(runs())) == (code, 3 if not code else 0), run.output
+    assert ("no-domain" in run.output) == bool(code)
+
+
+def test_large_waves_are_cut_at_the_forks_of_this_run(rollout, runs):
+    run = rollout(THREE, "-f", "2", livepatch_waves="100%", livepatch_longest_trial="330")
+    assert (run.code, runs()) == (0, dict.fromkeys(THREE, "accepted")), run.output
+    assert "cut into 2 parts, waves 1 to 2: at most 2 hosts at once, for the longest trial." in run.output
+
+
+def test_apply_refuses_more_hosts_than_a_limit_allows(rollout, runs):
+    variables = {"livepatch_waves": None, "livepatch_limits": "rack: 2", "playbook": "kernel.livepatch.apply"}
+    run = rollout(THREE, inventory=RACKS, **variables)
+    assert (run.code, runs(), "limit-exceeded" in run.output) == (2, {}, True), run.output
+    run = rollout(THREE, "--limit", f"{CANARY},{SECOND}", inventory=RACKS, **variables)
+    assert (run.code, runs()) == (0, dict.fromkeys([CANARY, SECOND], "accepted")), run.output
+
+
+TODAY = datetime.now(timezone.utc).date()
+# The days around today, so that the test can run at midnight.
+FROZEN = f"{TODAY - timedelta(days=1)} to {TODAY + timedelta(days=1)}"
+THAW = f"until {TODAY + timedelta(days=2)}T00:00:00Z"
+
+
+@pytest.mark.parametrize("window", [
+    {"freezes": [FROZEN]}, [{"days": "mon-sun"}, {"freezes": FROZEN}], f"freezes: {FROZEN}",
+    json.dumps({"freezes": FROZEN})])
+def test_no_wave_starts_outside_of_the_window_however_it_is_written(rollout, runs, calls, window):
+    run = rollout(THREE, livepatch_window=window)
+    assert (run.code, run.failed, runs(), calls("load")) == (2, ["localhost"], {}, []), run.output
+    sentence = f"(canary) waits: livepatch_window is closed by the freeze {FROZEN} {THAW}"
+    assert sentence in run.output
+
+
+def test_the_plan_is_shown_outside_of_the_window_and_the_next_run_goes_on(rollout, runs):
+    run = rollout(THREE, "--check", livepatch_window={"freezes": [FROZEN]})
+    assert (run.code, runs()) == (0, {}), run.output
+    assert f"No wave starts now: livepatch_window is closed by the freeze {FROZEN} {THAW}." in run.output
+    run = rollout(THREE, livepatch_window="days: mon-sun; timezone: UTC")
+    assert (run.code, runs()) == (0, dict.fromkeys(THREE, "accepted")), run.output
+
+
+def test_dates_of_yaml_are_freezes(rollout, tmp_path, runs):
+    days = "\n".join(f"    - {TODAY + timedelta(days=day)}" for day in (-1, 0, 1))
+    (tmp_path / "window.yml").write_text(f"livepatch_window:\n  hours: 00:00-24:00\n  freezes:\n{days}\n")
+    run = rollout(THREE, "-e", "@window.yml")
+    assert (run.code, runs()) == (2, {}), run.output
+    assert "waits: livepatch_window is closed by the freeze" in run.output
+
+
+def test_apply_fails_each_host_to_patch_outside_of_the_window(rollout, runs):
+    variables = {"livepatch_waves": None, "playbook": "kernel.livepatch.apply"}
+    hosts = {CANARY: {"check": "accepted"}, SECOND: {}, THIRD: {}}
+    run = rollout(hosts, livepatch_window={"freezes": [FROZEN]}, **variables)
+    assert (run.code, sorted(run.failed), runs()) == (2, sorted([SECOND, THIRD]), {}), run.output
+    assert run.output.count("outside-window") >= 2
+    run = rollout(hosts, livepatch_window={"days": "mon-sun"}, **variables)
+    assert (run.code, runs()) == (0, dict.fromkeys([SECOND, THIRD], "accepted")), run.output
 
 
 @pytest.mark.parametrize(("name", "value", "said"), [

@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_c
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
     NEXT_RESULT,
+    largest_wave,
     trial_seconds,
     wave_phases,
 )
@@ -128,6 +129,29 @@ def test_a_trial_that_cannot_be_so_long_is_refused():
     options = dataclasses.replace(DEFAULTS, health_checks=CHECKS)
     with pytest.raises(TaskError, match=f"livepatch_waves need a trial of 11500420 seconds, .* {LONGEST_TRIAL}"):
         trial_seconds(options, [500_000], 10, 5000)
+
+
+@pytest.mark.parametrize(("changes", "forks", "tolerant", "hosts"), [
+    ({}, 5, False, 75), ({}, 50, False, 750), ({}, 5, True, 40), ({"on_stall": "wait"}, 5, False, 130),
+    ({"health_checks": CHECKS}, 5, False, 65), ({"longest_trial": 630}, 5, False, 5), ({"soak": 3270}, 1, False, 1),
+    # A longer trial that is asked for allows larger waves, and a shorter one is raised as far as the longest.
+    ({"trial": 7200}, 5, False, 160), ({"trial": 60}, 5, False, 75),
+    ({"longest_trial": 840, "trial": 630}, 5, False, 10),
+])
+def test_the_largest_wave_has_the_longest_trial(changes, forks, tolerant, hosts):
+    options = dataclasses.replace(DEFAULTS, **changes)
+    longest = max(options.longest_trial, options.trial or 0)
+    assert largest_wave(options, forks, 5000, tolerant) == hosts
+    assert trial_seconds(options, [hosts], forks, 5000, tolerant)[0] <= longest
+    assert trial_seconds(options, [hosts + 1], forks, 5000, tolerant)[0] > longest
+
+
+@pytest.mark.parametrize("changes", [{"soak": 3271}, {"transition_timeout": 1576}, {"longest_trial": 629}])
+def test_where_no_wave_has_so_short_a_trial_the_rollout_is_refused(changes):
+    options = dataclasses.replace(DEFAULTS, **changes)
+    sentence = r"livepatch_longest_trial is \d+ seconds, and every wave needs a trial of \d+ seconds. Raise it"
+    with pytest.raises(TaskError, match=sentence):
+        largest_wave(options, 5, 5000)
 
 
 @given(st.integers(1, 5000), st.integers(1, 500), st.integers(0, 86400))

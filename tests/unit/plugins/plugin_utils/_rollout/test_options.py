@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 EMPTY = [None, "", "  ", "\n", []]
 RECORD = {
     "src": "patches/", "name": None, "version": None, "state": "accepted", "soak": 300, "looks": None, "trial": None,
+    "longest_trial": 3600, "limits": {}, "without_domain": "refuse", "window": None,
     "transition_timeout": 90, "on_stall": "reverse", "budget": {"asked": "0", "hosts": None},
     "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
@@ -65,6 +66,7 @@ def test_a_source_is_needed(variables):
     ("cohort_by", "ring,site", ("ring", "site")), ("cohort_by", ["ring", "ring"], ("ring",)),
     ("ignore_findings", "quarantined", ("quarantined",)), ("adopt", "yes", True),
     ("take_lease", "yes", True),
+    ("longest_trial", "7200", 7200), ("without_domain", "one_domain", "one_domain"),
     ("params", {"level": 2, "on": True}, {"level": 2, "on": True}), ("params", '{"names": ["a"]}', {"names": ["a"]}),
 ])
 def test_a_variable_comes_as_its_type_or_as_text(name, given, read):

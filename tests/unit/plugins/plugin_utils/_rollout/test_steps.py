@@ -200,6 +200,14 @@ def test_a_transition_that_goes_on_is_waited_for_and_said_who_holds_it(rollout):
     assert f"wave 1 of 3: 100 s left: 1 waiting ({CANARY} for nginx 8)" in run.said
 
 
+@pytest.mark.parametrize("others", [{}, {"livepatch_waves": "100%"}])
+def test_a_transition_that_begins_anew_in_the_soak_and_goes_on_is_a_failure(rollout, others):
+    run = rollout({CANARY: {"look": "waiting"}}, livepatch_failure_budget=1, **others)
+    record = run.run()
+    assert record["hosts"][CANARY]["failure"]["code"] == "transition-unfinished"
+    assert (states(record)[CANARY], record["failures"], CANARY in on(run, "keep")) == ("rolled_back", 1, False)
+
+
 def test_a_transition_that_goes_on_when_the_time_is_over_is_a_failure(rollout):
     run = rollout({CANARY: {"load": "waiting", "look": "waiting"}}, livepatch_looks=0)
     record = run.run()
