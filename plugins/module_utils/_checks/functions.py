@@ -170,7 +170,8 @@ def _subject(entry, name, sympos=0):
 
 
 CHECKS = (
-    Check(("symbol-missing", "symbol-ambiguous", "sympos-out-of-range", "dependency-not-loaded"), "fit", ("symbols",), _symbols),
+    Check(("symbol-missing", "symbol-ambiguous", "sympos-out-of-range", "dependency-not-loaded"), "fit", ("symbols",),
+          _symbols),
     Check(("function-not-traceable",), "fit", ("traceable",), _traceable),
     Check(("ftrace-busy", "function-attached"), "fit", ("hooked", "symbols"), _hooks),
     Check(("function-probed",), "fit", ("kprobes",), _kprobes),

@@ -32,9 +32,9 @@ def read_klp_symbols(image: ModuleImage) -> list[dict[str, t.Any]]:
             needed_by.setdefault(symbol.name, set()).add(match["object"])
     found: dict[tuple[str, str, int], set[str]] = {}
     for symbol in image.symbols:
-        match = _SYMBOL.fullmatch(symbol.name) if symbol.section == SHN_LIVEPATCH else None
-        if match:
-            found[match["object"], match["name"], int(match["sympos"])] = needed_by.get(symbol.name, set())
+        named = _SYMBOL.fullmatch(symbol.name) if symbol.section == SHN_LIVEPATCH else None
+        if named:
+            found[named["object"], named["name"], int(named["sympos"])] = needed_by.get(symbol.name, set())
     return [{"object": object_name, "name": name, "sympos": sympos, "needed_by": sorted(objects)}
             for (object_name, name, sympos), objects in found.items()]
 

@@ -221,8 +221,8 @@ def test_kprobes_inside_a_function_are_told_and_those_at_its_entry_are_not(kerne
 
 
 @pytest.mark.parametrize("path, unchecked", [
-    (KALLSYMS, [
-        "symbol-missing, symbol-ambiguous, sympos-out-of-range, dependency-not-loaded, ftrace-busy, function-attached"]),
+    (KALLSYMS, ["symbol-missing, symbol-ambiguous, sympos-out-of-range, dependency-not-loaded, ftrace-busy, "
+                "function-attached"]),
     (AVAILABLE, ["function-not-traceable"]),
     (ENABLED, ["ftrace-busy, function-attached"]),
     (KPROBES, ["function-probed"]),
