@@ -145,7 +145,8 @@ _list:
         functions:
           description: >-
             The functions, each with its C(name) and its C(sympos), its position among the symbols of that name in the
-            object, counted from 1; V(0) says that there is only one.
+            object, counted from 1; V(0) says that there is only one. C(new_symbol) is the name of its new code in the
+            patch, if that is another name; V(none) if the file does not show it.
           type: list
           elements: dict
           sample: [{"name": "cmdline_proc_show", "sympos": 0}]

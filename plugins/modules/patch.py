@@ -121,6 +121,16 @@ options:
         description: Whether a new warning in the kernel's log and a new taint are faults.
         type: bool
         default: true
+      min_calls:
+        description:
+          - How often each function of the patch has to be called during the trial before the patch is accepted. V(0)
+            counts nothing. Functions of a module that is not loaded are counted, and need no calls.
+          - The kernel counts the calls with kprobes on the new functions. Each call of such a function takes a little
+            longer. The probes are removed when the trial ends, and the kernel disarms them if their process dies.
+          - A patch is not loaded if its calls cannot be counted (V(calls-not-countable)). A patch with too few calls is
+            not accepted (V(too-few-calls)), and the host reverts at the end of the trial.
+        type: int
+        default: 0
   ignore_findings:
     description:
       - Loads the patch although there are blockers with these codes. They stay in RV(findings).
@@ -222,6 +232,13 @@ EXAMPLES = r"""
       health_checks:
         - unit: nginx.service
         - url: http://localhost/health
+
+- name: Load a patch on trial that is only accepted if each of its functions was called
+  kernel.livepatch.patch:
+    src: patches/
+    trial: 600
+    watch:
+      min_calls: 1
 
 - name: Accept the patch and load it at each boot
   kernel.livepatch.patch:
@@ -344,7 +361,9 @@ watch:
   description: >-
     What the host has seen of the patch during its trial. V(none) unless O(state=accepted) has accepted a patch on
     trial, or was refused because of its watch.
-  returned: success, or when RV(code) is V(watch-failed), V(watch-not-run) or V(watch-undecided)
+  returned: >-
+    success, or when RV(code) is V(watch-failed), V(watch-not-run), V(watch-undecided), V(too-few-calls) or
+    V(calls-not-counted)
   type: dict
   contains:
     looks:
@@ -388,6 +407,28 @@ watch:
           description: Its last message, at most 300 characters; V(none) before its first result.
           type: str
           sample: It ended with status 0.
+    calls:
+      description: >-
+        With O(watch.min_calls), how often each function of the patch was called since it was enabled.
+      type: list
+      elements: dict
+      contains:
+        object:
+          description: V(vmlinux), or the name of a module.
+          type: str
+          sample: vmlinux
+        name:
+          description: The name of the replaced function.
+          type: str
+          sample: cmdline_proc_show
+        sympos:
+          description: The position among functions of the same name, counted from 1.
+          type: int
+          sample: 1
+        calls:
+          description: The calls of the new code; V(none) if the kernel could not count them.
+          type: int
+          sample: 212
     findings:
       description: What failed, and what could not be seen. A blocker ends the trial.
       type: list
@@ -567,6 +608,7 @@ def main():
                 "interval": {"type": "int", "default": 10},
                 "failures": {"type": "int", "default": 2},
                 "kernel_warnings": {"type": "bool", "default": True},
+                "min_calls": {"type": "int", "default": 0},
             }},
             **TRANSITION_OPTIONS,
             **LEASE_OPTION,

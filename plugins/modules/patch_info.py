@@ -768,6 +768,29 @@ livepatch:
                   description: Its last message, at most 300 characters; V(none) before its first result.
                   type: str
                   sample: It ended with status 0.
+            calls:
+              description: >-
+                With O(kernel.livepatch.patch#module:watch.min_calls), how often each function of the patch was called
+                since it was enabled.
+              type: list
+              elements: dict
+              contains:
+                object:
+                  description: V(vmlinux), or the name of a module.
+                  type: str
+                  sample: vmlinux
+                name:
+                  description: The name of the replaced function.
+                  type: str
+                  sample: cmdline_proc_show
+                sympos:
+                  description: The position among functions of the same name, counted from 1.
+                  type: int
+                  sample: 1
+                calls:
+                  description: The calls of the new code; V(none) if the kernel could not count them.
+                  type: int
+                  sample: 212
             findings:
               description: What failed, and what could not be seen. A blocker ends the trial.
               type: list
@@ -857,6 +880,29 @@ livepatch:
               description: Its last message, at most 300 characters; V(none) before its first result.
               type: str
               sample: It ended with status 0.
+        calls:
+          description: >-
+            With O(kernel.livepatch.patch#module:watch.min_calls), how often each function of the patch was called
+            since it was enabled.
+          type: list
+          elements: dict
+          contains:
+            object:
+              description: V(vmlinux), or the name of a module.
+              type: str
+              sample: vmlinux
+            name:
+              description: The name of the replaced function.
+              type: str
+              sample: cmdline_proc_show
+            sympos:
+              description: The position among functions of the same name, counted from 1.
+              type: int
+              sample: 1
+            calls:
+              description: The calls of the new code; V(none) if the kernel could not count them.
+              type: int
+              sample: 212
         findings:
           description: What failed, and what could not be seen. A blocker ends the trial.
           type: list

@@ -6,6 +6,10 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import shared_boots
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_obstacles import (
+    trial_obstacles,
+    watch_with_functions,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
@@ -50,7 +54,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 )
 
 KERNEL_STATES = {"accepted": "enabled"}  # the kernel has no such state
-FORCED = "on_stall: force may keep its module in memory until the next reboot"
 
 
 class PatchChange:
@@ -67,7 +70,7 @@ class PatchChange:
         self.description = description
         self.name = description["name"] if description else request.name
         self.line = line
-        self.watch = watch
+        self.watch = watch_with_functions(watch, description)
         self.wanted = KERNEL_STATES.get(request.state, request.state)
         self.tolerated = (*TOLERATED, *request.ignore_findings)  # of the comparison with the kernel
         self.facts = None
@@ -136,12 +139,12 @@ class PatchChange:
     def safeguards(self, transaction):
         """The Safeguards of this change."""
         return Safeguards(
-            self.host, transaction, self.request.timeout, self._trial_seconds(), self.watch, self.renews_trial())
+            self.host, transaction, self.request.timeout, self.trial_seconds(), self.watch, self.renews_trial())
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wanted == "enabled":
-            findings = evaluate(self._check_context()) + self._restore_obstacles() + shared_boots(self)
+            findings = evaluate(self.check_context()) + trial_obstacles(self) + shared_boots(self)
         else:
             findings = list(permission(self.host, modules="remove" in self.steps()))
         blockers = blockers_in(findings, self.request.ignore_findings)
@@ -180,7 +183,7 @@ class PatchChange:
         """The result when there are no steps; compares an enabled patch with its file."""
         findings = []
         if self.wanted == "enabled":
-            findings = evaluate(self._check_context())
+            findings = evaluate(self.check_context())
             blockers = blockers_in(findings, self.tolerated)
             if blockers:
                 raise error_from(blockers, findings=findings, patch=self.result(self.previous))
@@ -219,7 +222,7 @@ class PatchChange:
         after = forecast_stack(self.before, self.name, state, self.description)
         result = self.task_result(state, findings, after)
         if state == "enabled":
-            result["patch"].update(state=self.request.state, replaces=replaced_patches(self._check_context()),
+            result["patch"].update(state=self.request.state, replaces=replaced_patches(self.check_context()),
                                    objects=claimed_objects(self.description))
         return result
 
@@ -287,34 +290,15 @@ class PatchChange:
         """The build-id of the file if there is one, else of the loaded module."""
         return self.description["build_id"] if self.description else self.loaded_build
 
-    def _check_context(self):
+    def check_context(self):
         return CheckContext(self.host, self.interface, self.description, self.previous, self.request.params, self.facts)
 
-    def _trial_seconds(self):
+    def trial_seconds(self):
         """The trial's length in seconds; 0 without a trial, or if the build is accepted with the same parameters."""
         if self.is_accepted() and any(
                 entry["name"] == self.name and entry["parameters"] == self.line for entry in self.ledger["accepted"]):
             return 0
         return self.request.trial or (DEFAULT_TRIAL_SECONDS if self.request.state == "accepted" else 0)
-
-    def _restore_obstacles(self):
-        """Findings that forbid a trial, because the host could not load a replaced patch again at its end."""
-        forced = self.request.on_stall == "force"
-        goes_on = forced and bool(self.steps()) and self.on_trial()
-        if not self._trial_seconds() or not ("load" in self.steps() or goes_on):
-            return []
-        replaced, unknown = self._check_context().replacement
-        stack = [layer for layer in running_stack(self.host, self.before, self.ledger)
-                 if layer["name"] in replaced + unknown]
-        reasons = [(layer["name"], FORCED if forced else self._restore_obstacle(layer)) for layer in stack]
-        return [finding("trial-without-rollback", name, file=self.description["file"], other=name, why=why)
-                for name, why in reasons if why]
-
-    def _restore_obstacle(self, layer):
-        """The fault in a LAYER's file that stops this host from loading it again, or None."""
-        if not layer["sha256"]:
-            return "this host keeps no file of it"
-        return "this host's file of it is damaged" if self.store.fault(layer["sha256"]) else None
 
     def has_image(self):
         """Whether the host keeps the image undamaged, for the next boot or a rollback."""

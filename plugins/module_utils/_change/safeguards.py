@@ -14,6 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system
     own_paths,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import STOPPED, trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.call_probes import remove_probes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel, without
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import forget_watch
@@ -69,6 +70,7 @@ class Safeguards:
                 "transaction": self.transaction.name, "name": entry["name"], "since": self.transaction.now(),
                 "seconds": self.seconds, "ends": self._end() + self.timeout, "back_to": back_to, **self.watch})
             forget_watch(self.host)
+            remove_probes(self.host)  # of a trial whose process was killed
             arm(self.host, self.transaction.name, [*argv, "end-trial"])
         elif ledger["trial"] and ledger["trial"]["name"] == entry["name"]:  # of an earlier load
             close_trial(self.host, self.transaction)

@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Handles a new request for an enabled patch on trial: the trial begins again, or ends with the patch enabled."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_obstacles import count_obstacles
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
     await_verdict,
     watch_verdict,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
 
@@ -18,6 +20,9 @@ def renew_trial(change, controller, check_mode):
     nothing, as for an acceptance. Raises LivepatchError with the trial as it was.
     """
     result = dict(change.unchanged(), changed=True)
+    blockers = count_obstacles(change) if change.request.trial else []
+    if blockers:
+        raise error_from(blockers, findings=blockers, patch=result["patch"])
     if check_mode:
         return result
     is_judged = change.request.fresh and not change.request.trial

@@ -8,6 +8,7 @@ The acceptance looks once more itself, at what can have come since the last look
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift import WATCH_FAILED
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, merge
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.call_counts import calls_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import Since, kernel_warnings
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.taints import new_taints
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import Systemd
@@ -18,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
     STOPPED,
     trial_process,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     failed_watch_of,
     trial_of,
@@ -30,6 +32,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watc
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
 LATE_SECONDS = 30  # more than the interval since the last look, for a busy host
 
@@ -58,7 +61,7 @@ def watch_verdict(host, trial, patience=True):
     """The verdict (see watch_record.py) on the trial of a ledger, None for a trial without a watch.
 
     Waits for the first look, or for a health check that has just failed, with `patience`. Raises LivepatchError
-    `watch-failed`, `watch-not-run`, `watch-undecided`.
+    `watch-failed`, `watch-not-run`, `watch-undecided`, `calls-not-counted`, `too-few-calls`.
     """
     watch = trial["watch"]
     if not watch:
@@ -78,6 +81,7 @@ def watch_verdict(host, trial, patience=True):
             f"The last result of the health check {failing['name']} was a failure, so {trial['name']} is not accepted. "
             f"It is on trial until its time is over. Run again. The message of the check: {failing['message']}",
             watch=verdict_of(record))
+    _refuse_few_calls(host, trial, record)
     return verdict_of(record)
 
 
@@ -102,7 +106,9 @@ def _is_decided(host, trial):
     is_gone = process in (STOPPED, HUNG) or (process == MISSING and not Systemd.runs(host))
     if is_gone or (record and blockers_in(record["findings"])):
         return True
-    return not _why_unseen(host, trial, record) and not _failing(record)
+    if _why_unseen(host, trial, record) or _failing(record):
+        return False
+    return not _seldom_called(host, trial, _with_calls(host, trial, record))
 
 
 def _why_unseen(host, trial, record):
@@ -118,12 +124,52 @@ def _why_unseen(host, trial, record):
     return unseen and f"the health check {unseen} has no result yet"
 
 
+def _seldom_called(host, trial, record):
+    """The `calls` of functions in effect with fewer calls than demanded; a function without a count comes first.
+
+    A module that is not loaded has no callers.
+    """
+    patch = interface_adapter(host).patch(trial["name"]) or {"objects": []}
+    present = {entry["name"] for entry in patch["objects"] if entry["patched"]}
+    few = [one for one in record["calls"]
+           if one["object"] in present and (one["calls"] or 0) < trial["watch"]["min_calls"]]
+    return sorted(few, key=lambda one: one["calls"] is not None)
+
+
+def _refuse_few_calls(host, trial, record):
+    few = _seldom_called(host, trial, record)
+    if not few:
+        return
+    first, name, wanted = few[0], trial["name"], trial["watch"]["min_calls"]
+    if first["calls"] is None:
+        why = next((found["message"] for found in record["findings"] if found["code"] == "calls-not-counted"),
+                   "Renew the trial without min_calls.")
+        raise LivepatchError(
+            "calls-not-counted", f"{name} is not accepted, because the calls of {first['name']} are not counted. {why}",
+            watch=verdict_of(record))
+    more = f" ({len(few) - 1} more in watch.calls)" if len(few) > 1 else ""
+    raise LivepatchError(
+        "too-few-calls",
+        f"{name} is not accepted, because its {first['name']} was called {number_of(first['calls'], 'time')} during "
+        f"the trial, and min_calls is {wanted}{more}. It is on trial until its time is over. Use what the patch "
+        "changes, then run again.", watch=verdict_of(record))
+
+
 def _failing(record):
     return next((one for one in record["health"] if one["in_a_row"]), None)
 
 
+def _with_calls(host, trial, record):
+    """The record with the kernel's counts of now, as far as it still has them."""
+    counted = {(one["object"], one["name"], one["sympos"]): one["calls"] for one in record["calls"]}
+    return dict(record, calls=[
+        one if one["calls"] is not None else dict(one, calls=counted.get((one["object"], one["name"], one["sympos"])))
+        for one in calls_of(host, trial)])
+
+
 def _with_last_look(host, trial, record):
-    """The record with what the kernel has said since it was written."""
+    """The record with what the kernel has said and counted since it was written."""
+    record = record and _with_calls(host, trial, record)
     if not record or not trial["watch"]["kernel_warnings"]:
         return record
     baseline = trial["baseline"] or {"kernel_log": None, "uptime": 0, "taints": None}

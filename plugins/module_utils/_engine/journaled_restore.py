@@ -4,6 +4,7 @@
 """Runs a restore as one change: writes the journal and the ledger before and after, and ends a running trial."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status, disarm
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.call_probes import remove_probes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     contains_build,
@@ -95,6 +96,7 @@ def close_trial(host, transaction, best_effort=False, **changes):
         update(trial=None, **changes)
     if trial:
         disarm(host, trial["transaction"])
+        remove_probes(host)
 
 
 def _end(interface, transaction, names, restore, outcome, code=None):

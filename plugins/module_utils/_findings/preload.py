@@ -137,6 +137,10 @@ PRELOAD = {
         "warning", False,
         "{path} cannot be used as the lease of this host ({why}), so it is not known whether another run holds it. The "
         "next change replaces the file."),
+    "calls-not-countable": (
+        "blocker", False,
+        "This host cannot count the calls of {file}, as min_calls demands: {why}. Load it without min_calls, or "
+        "correct this."),
     "already-enabled": ("note", False, "{name} is enabled already."),
     "states-incompatible": (
         "blocker", False,

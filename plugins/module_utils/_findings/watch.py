@@ -43,5 +43,9 @@ WATCH = {
     "kernel-log-unreadable": (
         "warning", False,
         "The kernel log (/dev/kmsg) cannot be read, so warnings in it are not seen. Run the task with become: true."),
+    "calls-not-counted": (
+        "warning", False,
+        "The calls of {function} in {name} are not counted, because the kernel refuses a probe: {why}. Renew the trial "
+        "without min_calls, or find the cause in the kernel log."),
     "health-check-failed": ("blocker", False, "The health check {name} failed. Its message: {message}"),
 }

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.background_checks import BackgroundChecks
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.call_counts import CallCounts
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.kernel_log import FollowedLog, Since
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.patch_state import patch_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.taints import new_taints
@@ -93,8 +94,13 @@ class TrialWatch:
         """The record of what was seen so far, None without a watch."""
         return self._watched and self._watched.record
 
+    def end_counts(self):
+        """Remove the probes of this trial, before its patch is disabled."""
+        if self._watched:
+            self._watched.calls.end()
+
     def stop(self):
-        """End the health checks, and close the log."""
+        """End the health checks and the counts, and close the log."""
         if self._watched:
             self._ending += self._watched.stop()
         self._watched = self._trial = None
@@ -119,6 +125,7 @@ class _Watched:
         self._log = FollowedLog(
             host, Since(baseline["kernel_log"] if number is None else number, baseline["uptime"]),
         ) if watch["kernel_warnings"] else None
+        self.calls = CallCounts(host, trial)
         self._checks = BackgroundChecks(host, watch["health_checks"], watch["interval"])
         self._next_look = self._next_read = host.now()
 
@@ -143,6 +150,7 @@ class _Watched:
         """End everything; returns the children that are still to be reaped."""
         if self._log:
             self._log.source.close()
+        self.calls.end()
         return self._checks.stop()
 
     def _has_begun(self):
@@ -169,11 +177,13 @@ class _Watched:
             return False
         if self._watch["kernel_warnings"] and self._baseline["taints"] is not None:
             found += new_taints(self._host, self._name, self._baseline["taints"])
-        self._seen_now = found
+        calls = self.calls.count()
+        self._seen_now = found + self.calls.findings
         self._next_look = self._host.now() + self._watch["interval"]
         time = utc_timestamp(self._host.wall_clock())
         self.record.update(
-            looks=self.record["looks"] + 1, first=self.record["first"] or time, last=time, seen=self._host.now())
+            looks=self.record["looks"] + 1, first=self.record["first"] or time, last=time, seen=self._host.now(),
+            calls=calls)
         return True
 
     def _count(self, place, result):

@@ -10,19 +10,23 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
 
 INTERVAL, SHORTEST_INTERVAL, LONGEST_INTERVAL = 10, 1, 300  # seconds
 FAILURES, MOST_FAILURES = 2, 100
+MOST_CALLS = 1000000000
 
 
 def watch_options(option):
-    """What a trial's process looks at; without the option, everything but health checks.
+    """What a trial's process looks at; without the option, everything but health checks and calls.
+
+    `functions` are added once the patch is known.
 
     Raises LivepatchError `bad-option`.
     """
     given = {key: value for key, value in (option or {}).items() if value is not None}
     watch = {
         "interval": given.get("interval", INTERVAL), "failures": given.get("failures", FAILURES),
-        "kernel_warnings": given.get("kernel_warnings", True),
+        "kernel_warnings": given.get("kernel_warnings", True), "min_calls": given.get("min_calls", 0), "functions": [],
         "health_checks": health_checks(given.get("health_checks"))}
-    for key, least, most in (("interval", SHORTEST_INTERVAL, LONGEST_INTERVAL), ("failures", 1, MOST_FAILURES)):
+    for key, least, most in (("interval", SHORTEST_INTERVAL, LONGEST_INTERVAL), ("failures", 1, MOST_FAILURES),
+                             ("min_calls", 0, MOST_CALLS)):
         if not least <= watch[key] <= most:
             raise _bad_option(f"{key} is {watch[key]}. Give {least} to {most}")
     if len(watch["health_checks"]) > MOST_CHECKS:

@@ -240,6 +240,10 @@ class Host:
         """Insert the module behind a read-only descriptor; raises OSError with the kernel's errno."""
         syscalls.finit_module(descriptor, parameters)
 
+    def hold_trace_event(self, number):
+        """Keep an event of tracefs armed until the returned descriptor is closed; raises OSError, LivepatchError."""
+        return syscalls.hold_trace_event(number)
+
     def search_key(self, keyring, description):
         """Search a keyring of the kernel for an asymmetric key; raises OSError with the kernel's errno."""
         syscalls.search_key(keyring, description)

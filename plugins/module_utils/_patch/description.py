@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads descriptions of patch files, and compares their states (struct klp_state) like kernel/livepatch/state.c."""
 
+import re
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import has_metadata_in_shape
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import (
     NUMBER,
@@ -17,7 +19,7 @@ SHAPE = {
     "file": TEXT, "name": TEXT, "release": OPTIONAL_TEXT, "arch": TEXT, "size": NUMBER, "build_id": OPTIONAL_TEXT,
     "livepatch": bool, "format": OPTIONAL_TEXT, "opaque": bool, "replace": (bool, type(None)),
     "objects": [{"name": OPTIONAL_TEXT, "callbacks": [TEXT],
-                 "functions": [{"name": OPTIONAL_TEXT, "sympos": OPTIONAL_NUMBER}]}],
+                 "functions": [{"name": OPTIONAL_TEXT, "sympos": OPTIONAL_NUMBER}]}],  # and new_symbol, see below
     "parameters": {TEXT: TEXT}, "states": [{"id": NUMBER, "version": NUMBER}], "shadow": [TEXT], "state_calls": [TEXT],
     "imports": [{"name": TEXT, "crc": OPTIONAL_NUMBER}], "has_versions": bool, "module_layout": OPTIONAL_NUMBER,
     "symtab": bool, "removable": bool,
@@ -28,6 +30,7 @@ SHAPE = {
     "btf_base": bool,
 }
 USED_KEYS = frozenset(SHAPE)
+FUNCTION_SYMBOL = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]{0,510}\Z")
 # The mechanism that a file without livepatch=Y is made for, by its format.
 LEGACY_MECHANISMS = {"kpatch-core": "kpatch", "kgraft": "kgraft"}
 SCHEMA = 4  # of a description; another number is from another version of the collection
@@ -80,6 +83,12 @@ def built_against(description):
     if description["module_layout"] is not None:
         versions["module_layout"] = description["module_layout"]
     return versions
+
+
+def new_symbol(function):
+    """The name of a function's new code in the patch's module, None if the file does not show a unique one."""
+    symbol = function.get("new_symbol", function["name"])
+    return symbol if isinstance(symbol, str) and FUNCTION_SYMBOL.match(symbol) else None
 
 
 def function_keys(objects):

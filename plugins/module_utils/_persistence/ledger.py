@@ -48,9 +48,11 @@ ENTRY = {
     "name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "release": TEXT, "parameters": TEXT, "transaction": TEXT}
 # One patch of a stack; sha256 is None if this host keeps no file of it.
 LAYER = {"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "parameters": TEXT, "accepted": bool}
-# The option `watch` of the module `patch`, with the checks as in options.py of _health.
+# The option `watch` of the module `patch`, with the checks as in options.py of _health. With `min_calls`, `functions`
+# are those whose calls are counted, each with the symbol of its new code in the patch's module.
 WATCH = {
-    "interval": NUMBER, "failures": NUMBER, "kernel_warnings": bool,
+    "interval": NUMBER, "failures": NUMBER, "kernel_warnings": bool, "min_calls": NUMBER,
+    "functions": [{"object": TEXT, "name": TEXT, "sympos": NUMBER, "symbol": TEXT}],
     "health_checks": [{"name": TEXT, "kind": TEXT, "what": [TEXT], "timeout": NUMBER}]}
 BASELINE = {
     "boot_id": OPTIONAL_TEXT, "taints": NUMBER, "uptime": NUMBER, "kernel_log": OPTIONAL_NUMBER}
@@ -93,12 +95,23 @@ def _add_watch(ledger):
     return dict({"failed_watch": None}, **dict(ledger, **trial))
 
 
+def _add_calls(ledger):
+    """Schema 1 had no `calls` of a failed watch at first."""
+    failed = ledger.get("failed_watch")
+    return dict(ledger, failed_watch=dict({"calls": []}, **failed)) if isinstance(failed, dict) else ledger
+
+
 def complete_trial(trial):
     """A trial in the form of SHAPE, also one of an older version; anything else unchanged."""
-    return dict({"watch": None, "baseline": None}, **trial) if isinstance(trial, dict) else trial
+    if not isinstance(trial, dict):
+        return trial
+    trial = dict({"watch": None, "baseline": None}, **trial)
+    if isinstance(trial["watch"], dict):
+        trial["watch"] = dict({"min_calls": 0, "functions": []}, **trial["watch"])
+    return trial
 
 
-MIGRATIONS = ((1, _rename_proven), (1, _add_watch))
+MIGRATIONS = ((1, _rename_proven), (1, _add_watch), (1, _add_calls))
 
 
 def empty_ledger():

@@ -34,22 +34,24 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
 
 # `looks`: how often the patch, the kernel's log and its taints were seen, with the `first` and the `last` time (UTC).
 # `health`: of each check, how often it succeeded (`ok`) and `failed`, how often it failed `in_a_row` at last, and its
-# last message. `findings`: what is wrong, and what could not be seen.
+# last message. `calls`: of each function whose calls are counted, None if they could not be. `findings`: what is wrong,
+# and what could not be seen.
 VERDICT = {
     "looks": NUMBER, "first": OPTIONAL_TEXT, "last": OPTIONAL_TEXT,
     "health": [{"name": TEXT, "kind": TEXT, "ok": NUMBER, "failed": NUMBER, "in_a_row": NUMBER,
                 "message": OPTIONAL_TEXT}],
+    "calls": [{"object": TEXT, "name": TEXT, "sympos": NUMBER, "calls": OPTIONAL_NUMBER}],
     "findings": [{"code": TEXT, "level": TEXT, "subject": TEXT, "message": TEXT}],
 }
 RECORD = dict(VERDICT, transaction=TEXT, since=TEXT, seen=OPTIONAL_NUMBER, kernel_log=OPTIONAL_NUMBER)
-MOST_BYTES = 1 << 18  # of the file: twice what the most checks with the longest messages take
+MOST_BYTES = 1 << 20  # of the file: twice what the most checks and functions with the longest names take
 
 
 def empty_record(trial, checks):
     """The record of a trial without any look."""
     return {
         "transaction": trial["transaction"], "since": trial["since"], "seen": None, "kernel_log": None,
-        "looks": 0, "first": None, "last": None, "findings": [],
+        "looks": 0, "first": None, "last": None, "findings": [], "calls": [],
         "health": [{"name": check["name"], "kind": check["kind"], "ok": 0, "failed": 0, "in_a_row": 0, "message": None}
                    for check in checks]}
 
@@ -61,6 +63,8 @@ def read_watch(host, trial):
         record = parse_json(content) if len(content) <= MOST_BYTES else None
     except (OSError, ValueError):
         return None
+    if isinstance(record, dict):
+        record = dict({"calls": []}, **record)  # of a process of an older version
     return record if matches(record, RECORD) and _is_of(record, trial) else None
 
 

@@ -175,6 +175,7 @@ class _TrialEnd:
                 return message
             if why:
                 self._record_failure(transaction, trial, why)
+            self.watch.end_counts()
             return _restore_earlier(host, transaction, trial) and ENDED.format(
                 how=why or f"The trial of {trial['name']} ended without acceptance.",
                 stack=", ".join(names_of(trial["back_to"])) or "no live patch")

@@ -14,6 +14,7 @@ memory. Each limit is some times the number in the largest modules of distributi
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import io
@@ -49,6 +50,7 @@ SHN_UNDEF = 0
 SHN_LIVEPATCH = 0xFF20
 STB_WEAK = 2
 STT_OBJECT = 1
+STT_FUNC = 2
 
 # The largest modules of Debian have some 200 sections; a patch with one section for each function has a few thousand.
 _MAX_SECTIONS = 10_000
@@ -270,6 +272,23 @@ class ModuleImage:
         """Is the location in a function?"""
         section = self.sections[location.section]
         return section.is_code and 0 <= location.offset < section.size
+
+    @functools.cached_property
+    def _names_of_code(self) -> dict[Location, set[str]]:
+        """The symbols of functions by their places; of names that no other symbol has."""
+        defined = [symbol for symbol in self.symbols if symbol.section != SHN_UNDEF]
+        counts = collections.Counter(symbol.name for symbol in defined)
+        found: dict[Location, set[str]] = {}
+        for symbol in defined:
+            if symbol.kind == STT_FUNC and counts[symbol.name] == 1:
+                found.setdefault(Location(symbol.section, symbol.value), set()).add(symbol.name)
+        return found
+
+    def function_symbol(self, location: Location, preferred: str) -> str | None:
+        """A name that the kernel finds only the function at a location by, if possible `preferred`; None without one.
+        """
+        names = self._names_of_code.get(location, set())
+        return preferred if preferred in names else min(names, default=None)
 
     @functools.cached_property
     def _object_sizes(self) -> dict[Location, int]:

@@ -85,5 +85,6 @@ def _functions(image: ModuleImage, start: Location | None, count: int) -> list[F
         text = image.string(name) if name else None
         if text is None or code is None or not image.is_code(code):
             return None
-        functions.append(Function(text, image.number(section, entry + _SYMPOS * word, word)))
+        sympos = image.number(section, entry + _SYMPOS * word, word)
+        functions.append(Function(text, sympos, image.function_symbol(code, text)))
     return functions

@@ -203,7 +203,8 @@ class KlpTables:
         name = self._image.string(pointers[position])
         if name is None or not _FUNCTION_NAME.fullmatch(name) or not self._image.is_code(pointers[position + word]):
             return None
-        return Function(name, self._image.number(section, position + 2 * word, word))
+        sympos = self._image.number(section, position + 2 * word, word)
+        return Function(name, sympos, self._image.function_symbol(pointers[position + word], name))
 
     def _object(self, section: Section, position: int) -> PatchedObject | None:
         word, pointers = self._image.word, self._image.pointers(section)

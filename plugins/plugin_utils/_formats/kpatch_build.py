@@ -78,7 +78,7 @@ def _read_functions(image: ModuleImage, objects: dict[str, PatchedObject]) -> bo
         if name is None or patched is None or not image.is_code(pointers[_NEW_ADDR]):
             return False
         sympos = image.number(section, start + _SYMPOS * image.word, image.word)
-        patched.functions.append(Function(name, sympos))
+        patched.functions.append(Function(name, sympos, image.function_symbol(pointers[_NEW_ADDR], name)))
     return section.size % (_FUNCTION_WORDS * image.word) == 0
 
 

@@ -18,10 +18,19 @@ MAX_FUNCTIONS = 20_000
 
 
 class Function(t.NamedTuple):
-    """A function to be replaced; sympos as in the file: 0 means a unique name in its object."""
+    """A function to be replaced; sympos as in the file: 0 means a unique name in its object.
+
+    `new_symbol` is the name of its new code in the patch's module, None if the file does not show a unique one.
+    """
 
     name: str
     sympos: int
+    new_symbol: str | None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Most tools keep the name; the key `new_symbol` is absent then."""
+        other = {} if self.new_symbol == self.name else {"new_symbol": self.new_symbol}
+        return {"name": self.name, "sympos": self.sympos, **other}
 
 
 @dataclasses.dataclass
@@ -35,7 +44,7 @@ class PatchedObject:
     def as_dict(self) -> dict[str, t.Any]:
         return {
             "name": self.name,
-            "functions": [function._asdict() for function in self.functions],
+            "functions": [function.as_dict() for function in self.functions],
             "callbacks": self.callbacks,
         }
 

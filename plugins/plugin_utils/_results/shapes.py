@@ -75,7 +75,8 @@ VERDICT: Mapping[str, Kind] = {
         Keys({**FINDING.must, "level": Text(16, choices=LEVELS[:2])}), 1000, keep="worst", title="watch.findings"),
     "health": Items(Keys({
         "name": Text(500, cut=True), "kind": Text(16, choices=CHECKS), "ok": WHOLE, "failed": WHOLE, "in_a_row": WHOLE,
-        "message": Text(1000, cut=True, null=True)}), 100)}
+        "message": Text(1000, cut=True, null=True)}), 100),
+    "calls": Items(Keys({"object": SYMBOL, "name": SYMBOL, "sympos": WHOLE, "calls": MAYBE_WHOLE}), 500)}
 WATCH = Keys(VERDICT, null=True)
 
 _LAYERS = Items(Keys({

@@ -23,6 +23,7 @@ OLD = SimulatedPatch("old", build_id="22" * 20)
 SEEN = {
     "looks": 3, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:17:14Z",
     "health": [{"name": "web", "kind": "command", "ok": 1, "failed": 2, "in_a_row": 2, "message": "It ended."}],
+    "calls": [{"object": "vmlinux", "name": "cmdline_proc_show", "sympos": 1, "calls": 3}],
     "findings": [finding("health-check-failed", "web", name="web", message="It ended.")]}
 EVERY_TASK_HAS = {"changed", "failed", "msg"}
 ALLOWED = {"str": (str,), "bool": (bool,), "int": (int,), "float": (float,), "dict": (dict,), "list": (list,)}

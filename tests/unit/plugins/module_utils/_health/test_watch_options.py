@@ -8,7 +8,8 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.watch_options import MOST_CHECKS, watch_options
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
 
-DEFAULT = {"interval": 10, "failures": 2, "kernel_warnings": True, "health_checks": []}
+DEFAULT = {"interval": 10, "failures": 2, "kernel_warnings": True, "min_calls": 0, "functions": [],
+           "health_checks": []}
 
 
 @pytest.mark.parametrize("option", [
@@ -30,6 +31,7 @@ def test_checks_are_kept_as_words():
     ({"interval": 301}, "interval is 301"),
     ({"failures": 0}, "failures is 0. Give 1 to 100."),
     ({"failures": 101}, "failures is 101"),
+    ({"min_calls": -1}, "watch: min_calls is -1. Give 0 to 1000000000."),
     ({"health_checks": [{"command": "true"}] * (MOST_CHECKS + 1)}, "Give at most 50"),
     ({"health_checks": [{"command": ["true", "\udc80"]}]}, "a text that is not UTF-8"),
     ({"health_checks": [{"tasks": "x.yml"}]}, "has tasks"),

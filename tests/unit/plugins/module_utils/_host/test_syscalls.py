@@ -5,6 +5,8 @@
 
 import ctypes
 import errno
+import struct
+import sys
 from collections import namedtuple
 
 import pytest
@@ -15,8 +17,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 
 # Of include/uapi/asm-generic/unistd.h and arch/*/kernel/syscalls/syscall*.tbl.
 NUMBERS = [
-    ("x86_64", 313, 176, 250), ("aarch64", 273, 106, 219), ("riscv64", 273, 106, 219), ("loongarch64", 273, 106, 219),
-    ("ppc64", 353, 129, 271), ("ppc64le", 353, 129, 271), ("s390x", 344, 129, 280),
+    ("x86_64", 313, 176, 250, 298), ("aarch64", 273, 106, 219, 241), ("riscv64", 273, 106, 219, 241),
+    ("loongarch64", 273, 106, 219, 241),
+    ("ppc64", 353, 129, 271, 319), ("ppc64le", 353, 129, 271, 319), ("s390x", 344, 129, 280, 331),
 ]
 O_NONBLOCK = 0o4000
 O_TRUNC = 0o1000
@@ -44,8 +47,9 @@ def on(monkeypatch, machine):
     monkeypatch.setattr(syscalls.os, "uname", lambda: Uname(machine))
 
 
-@pytest.mark.parametrize("machine, finit_module, delete_module, keyctl", NUMBERS)
-def test_numbers_and_arguments(monkeypatch, entered, machine, finit_module, delete_module, keyctl):
+@pytest.mark.parametrize("machine, finit_module, delete_module, keyctl, perf_event_open", NUMBERS)
+def test_numbers_and_arguments(
+        monkeypatch, entered, machine, finit_module, delete_module, keyctl, perf_event_open):
     on(monkeypatch, machine)
     Host().finit_module(5, 'text="two words"')
     Host().delete_module("fix")
@@ -53,10 +57,30 @@ def test_numbers_and_arguments(monkeypatch, entered, machine, finit_module, dele
     assert entered == [
         [finit_module, 5, b'text="two words"', 0], [delete_module, b"fix", O_NONBLOCK],
         [keyctl, 10, 7, b"asymmetric", b"ex:0a0b", 0]]
+    Host().hold_trace_event(1234)
+    assert entered[-1][:1] + entered[-1][2:] == [perf_event_open, 0, -1, -1, 8]
+
+
+def test_a_held_event_is_a_disabled_perf_event_of_this_number(monkeypatch):
+    attributes = []
+
+    def syscall(*arguments):
+        attributes.append(arguments[1].raw)
+        return 7
+
+    on(monkeypatch, "x86_64")
+    replace_libc(monkeypatch, syscall)
+    assert Host().hold_trace_event(1234) == 7
+    # struct perf_event_attr of include/uapi/linux/perf_event.h, in its first version of 64 bytes
+    kind, size, config, *others = struct.unpack("=IIQQQQ", attributes[0][:40])
+    flags = attributes[0][40:48]
+    assert (kind, size, config, others) == (2, 64, 1234, [0, 0, 0])
+    assert flags == (b"\x01" + bytes(7) if sys.byteorder == "little" else b"\x80" + bytes(7))
+    assert attributes[0][48:] == bytes(16)
 
 
 def test_no_architecture_is_untested():
-    assert sorted(syscalls.NUMBERS) == sorted(machine for machine, _finit, _delete, _keyctl in NUMBERS)
+    assert sorted(syscalls.NUMBERS) == sorted(machine for machine, *_numbers in NUMBERS)
 
 
 def test_a_module_is_never_removed_by_force(monkeypatch, entered):

@@ -40,7 +40,8 @@ def test_the_way_back_is_armed_before_the_load(host, apply, monkeypatch):
     assert ledger["trial"] == {
         "transaction": result["transaction"], "name": "v1", "since": "2026-11-21T09:16:53Z", "seconds": 60,
         "ends": 63, "back_to": [], "baseline": result["baseline"],
-        "watch": {"interval": 10, "failures": 2, "kernel_warnings": True, "health_checks": []}}
+        "watch": {"interval": 10, "failures": 2, "kernel_warnings": True, "min_calls": 0,
+                  "functions": [], "health_checks": []}}
     assert [entry["name"] for entry in ledger["loaded"]] == ["v1"]
     assert (ledger["watched"], ledger["boot_id"], processes) == (True, "boot-1", 1)
     assert host.spawned[0][-2:] == ["end-trial", "detached"]

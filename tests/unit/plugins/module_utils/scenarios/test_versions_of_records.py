@@ -136,6 +136,18 @@ def test_a_ledger_of_an_earlier_form_is_read_with_its_quarantine(host, apply, sy
     assert "proven" not in host.read(LEDGER)
 
 
+def test_a_failed_watch_of_a_ledger_of_an_earlier_form_has_no_calls(host, apply):
+    apply(V1, trial=60)
+    record = json.loads(host.read(LEDGER))
+    verdict = {"looks": 1, "first": None, "last": None, "health": [], "findings": []}
+    record["failed_watch"] = dict(
+        verdict, name="bad", build_id=None, sha256="", transaction="x", time="2026-11-21T09:05:00Z")
+    del record["trial"]["watch"]["min_calls"], record["trial"]["watch"]["functions"]
+    host.put(LEDGER, json.dumps(record))
+    found = read_ledger(host)
+    assert (found["failed_watch"]["calls"], found["trial"]["watch"]["min_calls"]) == ([], 0)
+
+
 def test_a_trial_of_a_ledger_of_an_earlier_form_ends_and_is_not_watched(host, interface, apply, systemd):
     apply(V1, trial=60)
     record = json.loads(host.read(LEDGER))

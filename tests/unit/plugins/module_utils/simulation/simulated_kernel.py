@@ -24,6 +24,10 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_guard import (
     SimulatedGuard,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kprobes import (
+    EVENTS,
+    SimulatedKprobes,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_module import (
     simulated_module,
 )
@@ -58,7 +62,7 @@ class SimulatedKernel(Host):
     gives the status and the output of one. What ends trials is at once on its guard, and looks at the host unless
     `guard_looks` is false; it ends no trial. What is not in `owners`, as a user and a mode, is root's alone. `children`
     are those that were started; a command that raises Hang does not end by itself. With `replace_sets` it is a kernel
-    as proposed: see _replaced_by.
+    as proposed: see _replaced_by. `kprobes` are its SimulatedKprobes.
     """
 
     def __init__(self, directory):
@@ -100,6 +104,7 @@ class SimulatedKernel(Host):
         ):
             self.put(path, text)
         os.chmod(self.path("/usr/bin/python3"), 0o755)
+        self.kprobes = SimulatedKprobes(self)
 
     # The host's seam
 
@@ -179,6 +184,8 @@ class SimulatedKernel(Host):
         name = folder.rpartition("/")[2]
         if path == DYNDBG:
             self._debug(text)
+        elif path == EVENTS:
+            self.kprobes.write(text)
         elif path == "/dev/kmsg":
             self.say(text.rstrip("\n").partition(">")[2], priority=8 + int(text[1]))
         elif not os.path.isfile(self.path(path)):
@@ -209,6 +216,9 @@ class SimulatedKernel(Host):
         self._make_directory(patch)
         self.say(f"livepatch: enabling patch '{name}'")
         self._start(name, patching=True)
+
+    def hold_trace_event(self, number):
+        return self.kprobes.hold(number)
 
     def delete_module(self, name):
         if self.removal_errno:

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import description as descriptions
 
 CMDLINE = {"name": "cmdline_proc_show", "sympos": 0}
 SIMPLE = [{"name": "vmlinux", "functions": [CMDLINE], "callbacks": []}]
@@ -67,7 +67,28 @@ READABLE = [
     ("kpatch_build", ("-DCORE",), "kpatch-core", None, KPATCH),
     ("klp_build", (), "klp-build", True, KLP),
 ]
+NEW_SYMBOLS = {"source_simple": "new_cmdline", "kpatch_build": "new_one", "klp_build": "new_one"}
 STRIPPED = [None, "--strip-debug", "--strip-unneeded"]
+
+
+def describe(data):
+    """The description without the symbols of the new code: a stripped file does not show them."""
+    described = descriptions.describe(data)
+    for entry in described["objects"]:
+        for function in entry["functions"]:
+            function.pop("new_symbol", None)
+    return described
+
+
+def new_symbols(data):
+    return {function["name"]: function.get("new_symbol", function["name"])
+            for entry in descriptions.describe(data)["objects"] for function in entry["functions"]}
+
+
+@pytest.mark.parametrize("source", ["source_simple", "kpatch_build", "klp_build"])
+def test_the_symbol_of_the_new_code_is_read(build_module, source):
+    assert new_symbols(build_module(source))["cmdline_proc_show"] == NEW_SYMBOLS[source]
+    assert new_symbols(build_module(source, strip="--strip-unneeded"))["cmdline_proc_show"] is None
 
 
 @pytest.mark.parametrize("strip", STRIPPED)
