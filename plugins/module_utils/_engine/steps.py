@@ -6,6 +6,7 @@
 import os
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.insertion import insert_module, set_enabled
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine.progress import Progress, forget_progress
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
@@ -62,6 +63,7 @@ class StepRunner:
         The file is opened before anything is changed, and its bytes are checked and loaded through one descriptor.
         """
         planned = steps(current, wanted)
+        forget_progress(self.host)
         if "load" in planned:
             self._image = self._store.open(self._sha256)
         try:
@@ -147,6 +149,7 @@ class StepRunner:
         A kernel with a file for it is asked to wake the tasks, as often as later kernels do it by themselves.
         """
         due = [self.host.now() + min(SIGNAL_SECONDS, self.timeout / 2)]
+        progress = Progress(self.host, self.name, self._started or self.host.now(), self.timeout)
 
         def has_ended():
             if self._is(wanted):
@@ -154,9 +157,13 @@ class StepRunner:
             if self.host.now() >= due[0]:
                 self.interface.send_signals(self.name)
                 due[0] += SIGNAL_SECONDS
+            progress.step(self.interface.state(self.name))
             return False
 
-        return poll_until(self.host, has_ended, self.timeout)
+        try:
+            return poll_until(self.host, has_ended, self.timeout)
+        finally:
+            progress.end()
 
     def _is(self, wanted):
         """Whether the transition has ended in `wanted`; raises LivepatchError if it ended in the opposite state."""

@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 TIMEOUT, LONGEST_TIMEOUT = 10, 300  # seconds
 LONGEST_NAME = 80  # characters
 MOST_CHECKS = 50  # of a watch
+MOST_CALLS = 1000000000  # of min_calls
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5), and no pattern
 
 

@@ -3,14 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The option `watch` of the module `patch`, as the ledger keeps it (see WATCH in _persistence/ledger.py)."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import MOST_CHECKS, health_checks
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import (
+    MOST_CALLS,
+    MOST_CHECKS,
+    health_checks,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import WATCH
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import matches
 
 INTERVAL, SHORTEST_INTERVAL, LONGEST_INTERVAL = 10, 1, 300  # seconds
 FAILURES, MOST_FAILURES = 2, 100
-MOST_CALLS = 1000000000
 
 
 def watch_options(option):

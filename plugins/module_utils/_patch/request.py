@@ -13,3 +13,7 @@ PatchRequest = namedtuple(
     "PatchRequest", "offer name version state timeout on_stall ignore_findings params trial fresh adopt watch")
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
 DEFAULT_TRIAL_SECONDS = 300  # of the trial before `accepted` if the task gives none
+
+# What a host writes while it waits for a transition: a JSON dict of `name`, `state` (`enabling` or `disabling`),
+# `seconds`, `timeout` (seconds), `tasks` (the number of those left) and `held_by` (the first of them: `pid`, `comm`).
+PROGRESS_FILE = "/run/kernel-livepatch/transition"

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Directories and files of this collection on a host; each file's own module describes its content."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PROGRESS_FILE
+
 # Kept from boot to boot.
 STATE_DIRECTORY = "/var/lib/kernel-livepatch"
 LEDGER = f"{STATE_DIRECTORY}/ledger.json"
@@ -19,9 +21,11 @@ LOCK = f"{RUN_DIRECTORY}/lock"
 LEASE = f"{RUN_DIRECTORY}/lease"
 TRIAL_PROCESS = f"{RUN_DIRECTORY}/trial-process"
 WATCH = f"{RUN_DIRECTORY}/watch"  # what the trial process has seen
+TRANSITION = PROGRESS_FILE  # how far a transition is that a module waits for
 # Not in that directory, because it tells of a trial's end without the lock there; the next change removes it.
 TRIAL_ENDED = "/run/kernel-livepatch.trial-ended"
 
 DIRECTORIES = (STATE_DIRECTORY, STORE_DIRECTORY, RUN_DIRECTORY)
 # The files beside those of the store, which have a digest in their names.
-FILES = (LEDGER, JOURNAL, OLDER_JOURNAL, CLEAN_SHUTDOWN, PROGRAM, LOCK, LEASE, TRIAL_PROCESS, WATCH, TRIAL_ENDED)
+FILES = (
+    LEDGER, JOURNAL, OLDER_JOURNAL, CLEAN_SHUTDOWN, PROGRAM, LOCK, LEASE, TRIAL_PROCESS, WATCH, TRANSITION, TRIAL_ENDED)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure
-from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._building.build import KernelBuild, Result
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._building.runner import Runner
@@ -24,10 +23,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.writer import BundleWriter
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import say
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_lines
 
 MODULE = "patch_build"
 LOST_SECONDS = 180  # a build host that is unreachable for longer has failed; its builds go on
@@ -50,7 +49,7 @@ class BuildAction(HostAction):
         made = [self._make_build(arguments) for arguments in builds]
         for bundle in {build.bundle.path: build.bundle for build in made}.values():
             bundle.check()
-        Runner(made, parallel, seconds, _say).run()
+        Runner(made, parallel, seconds, say).run()
         return [build.result or {} for build in made]
 
     def _seconds_to_wait(self) -> int | None:
@@ -82,7 +81,7 @@ class BuildAction(HostAction):
             except AnsibleConnectionFailure:
                 if controller["step"] != "look" or time.monotonic() >= end:
                     raise
-                _say("the connection to the build host is lost, and the build goes on: trying again")
+                say("the connection to the build host is lost, and the build goes on: trying again")
                 time.sleep(RETRY_SECONDS)
                 reset_connection(self._connection)
 
@@ -106,8 +105,3 @@ class BuildAction(HostAction):
             if not source.strip():
                 raise TaskError("bad-option", "src is empty. Give source patches, or the directory of one module.")
         return arguments
-
-
-def _say(line: str) -> None:
-    for shown in format_lines([line]):
-        Display().display(shown)

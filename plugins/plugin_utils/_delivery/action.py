@@ -16,6 +16,11 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache, is_digest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.load_count import (
+    FAILED,
+    LoadCount,
+    outcome_of,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import Offer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import (
     merge_results,
@@ -36,6 +41,26 @@ class PatchAction(HostAction):
     """Runs the module of the same name until it requests nothing more; often in one round trip."""
 
     def _run_on_host(self, task_vars: dict) -> dict:
+        self._count = self._load_count()
+        if self._count is None:
+            return self._run_patch(task_vars)
+        outcome = FAILED  # also of a lost connection
+        try:
+            result = self._run_patch(task_vars)
+            outcome = outcome_of(result)
+            return result
+        finally:
+            self._count.record(outcome)
+
+    def _load_count(self) -> LoadCount | None:
+        """The count over the hosts of this task, if the task sets `hosts`, their number: a rollout does."""
+        given = self._task.args.get("via_controller")
+        hosts = given.get("hosts") if isinstance(given, Mapping) else None
+        if hosts is None or self._module() != "patch":
+            return None
+        return LoadCount(Path(constants.DEFAULT_LOCAL_TMP), str(self._task._uuid), int(hosts))
+
+    def _run_patch(self, task_vars: dict) -> dict:
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
         release = (task_vars.get("ansible_facts") or {}).get("kernel")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,10 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PROGRESS_FILE
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.load_count import LoadCount
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import Waiting, shares_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import (
     KEYS_OF_HOSTS,
     LONGEST_MESSAGE,
@@ -41,6 +45,7 @@ class HostAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False  # async_status would return the result of the host unchecked
     _largest_output = LARGEST_OUTPUT
+    _count: LoadCount | None = None  # over the hosts of a wave
 
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         if self._task.async_val and not self._supports_async:
@@ -74,7 +79,25 @@ class HostAction(ActionBase):
                 controller["run"] = run
         if controller:
             arguments["via_controller"] = controller
-        return read_answer(self._module(), self._execute_checked(module_args=arguments, task_vars=task_vars))
+        if self._module() not in CHANGING_MODULES:
+            return read_answer(self._module(), self._execute_checked(module_args=arguments, task_vars=task_vars))
+        with self._waiting(task_vars):
+            answer = self._execute_checked(module_args=arguments, task_vars=task_vars)
+        return read_answer(self._module(), answer)
+
+    def _waiting(self, task_vars: dict) -> Waiting:
+        """Signs of life while a module changes the host."""
+        host = str(task_vars.get("inventory_hostname") or self._play_context.remote_addr)
+        look = self._read_progress if shares_connection(self._connection) else None
+        return Waiting(host, self._module(), look, self._count.prefix if self._count else str)
+
+    def _read_progress(self) -> str:
+        """What the host writes about its transition, read beside the running module; called in a thread."""
+        beside = copy.copy(self)
+        beside._connection = copy.copy(self._connection)
+        if beside._connection.become:
+            beside._connection.become = copy.copy(beside._connection.become)  # it keeps the state of a password prompt
+        return beside._low_level_execute_command(f"cat {PROGRESS_FILE}", sudoable=True)["stdout"]
 
     def _from_playbook(self) -> Mapping[str, t.Any]:
         """The option `via_controller` of the task: only playbooks of this collection set it."""

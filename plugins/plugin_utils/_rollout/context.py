@@ -63,7 +63,7 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
     of_tasks = {
         key: options[key] for key in (
             "src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state",
-            "adopt", "take_lease")}
+            "adopt", "take_lease", "min_calls")}
     checks = record["checks"]
     user_tasks = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import check_ignorable
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import MOST_CALLS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.module_parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -81,6 +82,7 @@ class Options:
     adopt: bool
     take_lease: bool
     params: dict[str, t.Any]
+    min_calls: int
     report_dir: str | None
 
     def as_record(self, covered: int | None = None) -> dict[str, t.Any]:
@@ -101,6 +103,7 @@ class Options:
                 for check in self.health_checks],
             "ignore_findings": list(self.ignore_findings), "adopt": self.adopt,
             "take_lease": self.take_lease, "params": dict(self.params),
+            "min_calls": self.min_calls,
         }
 
 
@@ -142,6 +145,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         adopt=values.flag("adopt"),
         take_lease=values.flag("take_lease"),
         params=_params(values),
+        min_calls=values.number("min_calls", 0, 0, MOST_CALLS),
         report_dir=values.text("report_dir", DIRECTORY),
     )
 

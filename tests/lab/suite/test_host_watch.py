@@ -124,3 +124,65 @@ def test_a_patch_whose_process_is_stopped_is_not_accepted(play, watched, patches
     assert accepted.code == 0, accepted.output
     assert accepted.result["watch"]["looks"] >= 1
     seen("accepting a patch whose watching process is stopped", "refused; accepted once it is continued")
+
+
+def probes(guest):
+    """The kprobe events on the guest, and the armed kprobes in the patches of /proc/cmdline."""
+    listed = guest.run("grep -s patched_cmdline /sys/kernel/debug/kprobes/list || true").splitlines()
+    armed = [line for line in listed if "DISABLED" not in line and "GONE" not in line]
+    return guest.read("/sys/kernel/tracing/kprobe_events").split(), armed
+
+
+def wait_for_probe(guest):
+    guest.wait("grep -s patched_cmdline /sys/kernel/debug/kprobes/list | grep -qv DISABLED", 300)
+
+
+@pytest.mark.core
+def test_a_patch_is_accepted_only_after_its_new_code_was_called(play, guest, patches, seen):
+    load(play, patches["cmdline_v1"], watch={"min_calls": 400})
+    wait_for_probe(guest)
+    refused = play("patch", name="cmdline_v1", state="accepted")
+    assert (refused.code, refused.result["code"]) == (2, "too-few-calls"), refused.output
+    before = refused.result["watch"]["calls"][0]
+    assert (before["object"], before["name"], before["sympos"]) == ("vmlinux", "cmdline_proc_show", 1)
+    assert before["calls"] < 400
+    guest.run("for number in $(seq 400); do read line < /proc/cmdline; done")
+    accepted = play("patch", name="cmdline_v1", state="accepted")
+    assert accepted.code == 0, accepted.output
+    after = accepted.result["watch"]["calls"][0]["calls"]
+    assert 400 <= after - before["calls"] < 800
+    assert (probes(guest), guest.version()) == (([], []), "v1")
+    seen("min_calls: a patch whose new function is not called enough", "refused, and accepted after enough calls")
+
+
+@pytest.mark.exhaustive
+def test_a_killed_process_leaves_no_armed_probe_and_counts_on(play, guest, patches, seen):
+    load(play, patches["cmdline_v1"], watch={"min_calls": 1})
+    wait_for_probe(guest)
+    guest.run("for number in $(seq 50); do read line < /proc/cmdline; done")
+    process = guest.run(f"pgrep -f {PROGRAM}").split()[0]
+    assert len(probes(guest)[1]) == 1
+    guest.run(f"kill -KILL {process}; while test -e /proc/{process}; do :; done; "
+              "grep -s patched_cmdline /sys/kernel/debug/kprobes/list >/root/probes")
+    assert "DISABLED" in guest.read("/root/probes")
+    wait_for_probe(guest)
+    accepted = play("patch", name="cmdline_v1", state="accepted")
+    assert accepted.code == 0, accepted.output
+    assert accepted.result["watch"]["calls"][0]["calls"] >= 50
+    assert probes(guest) == ([], [])
+    seen("the process of a trial that counts calls is killed", "its probes are disarmed at once, and it counts on")
+
+
+@pytest.mark.exhaustive
+def test_a_patch_that_is_removed_while_its_calls_are_counted_leaves_nothing(play, guest, patches, seen):
+    load(play, patches["cmdline_v1"], watch={"min_calls": 1})
+    wait_for_probe(guest)
+    assert play("patch", name="cmdline_v1", state="absent").result["changed"] is True
+    assert (probes(guest), guest.has_module("cmdline_v1")) == (([], []), False)
+    load(play, patches["cmdline_v1"], watch={"min_calls": 1})
+    wait_for_probe(guest)
+    guest.run(f"kill -KILL $(pgrep -f {PROGRAM} | head -1)")
+    assert play("patch_rollback").result["changed"] is True
+    assert (probes(guest)[0], guest.version()) == ([], "")
+    assert guest.run("dmesg | grep -c 'WARNING:\\|BUG:' || true").strip() == "0"
+    seen("a patch is removed while its calls are counted", "no probe and no warning of the kernel is left")

@@ -15,7 +15,7 @@ from ansible.plugins.connection import ConnectionBase
 
 from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import host_action
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import host_action, load_count, waiting
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.honest_answers import (
@@ -93,6 +93,65 @@ def test_one_call_when_the_host_needs_nothing(action):
     assert sent(module, 0) == {
         "src": "fix.ko",
         "via_controller": {"offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "operator": OPERATOR}}
+
+
+# Signs of life
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The lines that are shown."""
+    lines = []
+    monkeypatch.setattr(load_count.LoadCount.__init__, "__defaults__", (lines.append, lambda: 100.0))
+    return lines
+
+
+@pytest.mark.parametrize("name", ["patch", "patch_rollback"])
+def test_a_module_that_changes_the_host_is_waited_for_with_signs_of_life(action, monkeypatch, name):
+    waits = []
+
+    class Wait(waiting.Waiting):
+        def __enter__(self):
+            waits.append((self._host, self._task, self._look is not None))
+
+        def __exit__(self, *_error):
+            waits.append("over")
+    monkeypatch.setattr(host_action, "Waiting", Wait)
+    module = action({}, [honest(name)], name=name)
+    module._connection.transport = "local"
+    assert module.run(task_vars={"inventory_hostname": "web7"})["failed"] is False
+    assert waits == [("web7", name, True), "over"]
+
+
+def test_a_look_beside_the_module_reads_one_file_by_a_copy_of_the_connection(action, monkeypatch):
+    module = action({}, [])
+    asked = []
+
+    def run(beside, command, sudoable):
+        asked.append((beside is module, beside._connection is module._connection, command, sudoable))
+        return {"stdout": "{}", "stderr": ""}
+    monkeypatch.setattr(host_action.ActionBase, "_low_level_execute_command", run)
+    assert module._read_progress() == "{}"
+    assert asked == [(False, False, "cat /run/kernel-livepatch/transition", True)]
+
+
+@pytest.mark.parametrize("answer, line", [
+    (DONE, "1 of 2 hosts loaded, 0 failed"), (failed(), "0 of 2 hosts loaded, 1 failed"),
+    (AnsibleConnectionFailure("lost"), "0 of 2 hosts loaded, 1 failed")])
+def test_a_task_of_a_wave_counts_its_hosts(action, monkeypatch, tmp_path, shown, answer, line):
+    monkeypatch.setattr(action_module.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    module = action({"src": "fix.ko", "via_controller": {"hosts": "2"}}, [answer])
+    if isinstance(answer, Exception):
+        with pytest.raises(AnsibleConnectionFailure):
+            module.run(task_vars={})
+    else:
+        module.run(task_vars={})
+    assert shown == [line]
+    assert "hosts" not in told(module, 0)
+
+
+def test_a_task_without_a_wave_counts_nothing(action, shown):
+    action({"src": "fix.ko"}, [dict(DONE)]).run(task_vars={})
+    assert shown == []
 
 
 @pytest.mark.parametrize("name", ["patch_check", "patch_verify"])

@@ -33,7 +33,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def shown(monkeypatch):
     lines = []
-    monkeypatch.setattr(action_module, "_say", lines.append)
+    monkeypatch.setattr(action_module, "say", lines.append)
     return lines
 
 
