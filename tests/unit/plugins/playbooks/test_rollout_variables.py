@@ -182,6 +182,15 @@ def test_a_template_that_is_the_same_on_all_hosts_is_read(rollout, runs, argumen
     assert {given["ignore_findings"] for given in arguments("load").values()} == {"['quarantined']"}
 
 
+def test_the_load_is_told_how_often_functions_must_be_called_and_how_many_hosts_load(rollout, arguments):
+    run = rollout(THREE, livepatch_min_calls="2", livepatch_waves="1, 100%")
+    assert run.code == 0, run.output
+    given = arguments("load")
+    assert {one["watch"].replace("'", "") for one in given.values()} == {"{min_calls: 2}"}
+    assert sorted(one["via_controller"].replace("'", "") for one in given.values()) == [
+        "{hosts: 1}", "{hosts: 2}", "{hosts: 2}"]
+
+
 @pytest.mark.parametrize("source", [".", "tasks"])
 def test_a_source_that_is_called_like_a_directory_of_a_role_is_the_users(rollout, runs, tmp_path, source):
     if source == "tasks":
