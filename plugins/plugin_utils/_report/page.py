@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import vocabulary as words
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.calls import calls
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
     MOST_CAUSES,
     MOST_IN_DETAIL,
@@ -46,6 +47,7 @@ def render(record: Mapping[str, t.Any]) -> str:
         record=record, words=words.state_words(record), title=TITLES[record["kind"]], verdict=verdict(record),
         states=by_state(record), failed=failed_hosts(record), grid=grid(record), causes=found[:MOST_CAUSES],
         more_causes=max(0, len(found) - MOST_CAUSES), details=in_detail, more_details=more, coverage=coverage(record),
+        calls=calls(record),
         timeline=timeline(record), options=_options(record), style=Markup(style), script=Markup(script),
         style_hash=_hash(style), script_hash=_hash(script))
 

@@ -116,6 +116,7 @@ OPTIONS: Mapping[str, str] = {
     "transition_timeout": "Transition timeout",
     "on_stall": "On a stalled transition",
     "health_checks": "Health checks",
+    "min_calls": "Calls of each function before the acceptance",
     "approve": "Waves to approve",
     "approved": "Approved in advance",
     "ignore_findings": "Findings ignored",

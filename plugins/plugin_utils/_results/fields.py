@@ -89,11 +89,21 @@ def health_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def watch_of(verdict: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """How often a host has looked at its patch, and when first and last, from the verdict of its watch."""
+    """How often a host has looked at its patch, when first and last, and the counted calls, from a verdict."""
     looks = verdict.get("looks")
     return {
         "looks": looks if is_small(looks) and looks is not True and looks > 0 else 0,
-        "first": text_of(verdict, "first"), "last": text_of(verdict, "last")}
+        "first": text_of(verdict, "first"), "last": text_of(verdict, "last"),
+        "calls": [_calls(one) for one in _list(verdict, "calls")[:MOST_FUNCTIONS] if isinstance(one, Mapping)]}
+
+
+def _calls(entry: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The calls of one function, None without a count."""
+    calls = entry.get("calls")
+    return {
+        "object": truncate(str(entry.get("object")), LONGEST_NAME),
+        "name": truncate(str(entry.get("name")), LONGEST_NAME), "sympos": _plain(entry.get("sympos")),
+        "calls": calls if is_small(calls) and calls is not True else None}
 
 
 def health_of_watch(verdict: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
