@@ -44,7 +44,7 @@ def keep(**more):
 def test_a_host_that_was_well_all_the_time_is_accepted_without_a_look(end):
     host, steps = end(keep())
     assert (host["state"], steps) == ("accepted", ["keep"])
-    assert host["watch"] == {"looks": 9, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:21:44Z"}
+    assert host["watch"] == {"looks": 9, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:21:44Z", "calls": []}
     assert host["health"] == [
         {"name": "check 1", "ok": True, "message": "9 of 9 succeeded. It ended with status 0."},
         {"name": "check 2", "ok": True, "message": "9 of 10 succeeded. It ended with status 0."}]

@@ -59,7 +59,7 @@ def test_a_clean_rollout(rollout):
     assert [[look["after"] for look in wave["looks"]] for wave in record["waves"]] == [[50, 100]] * 3
     assert sorted(run.calls) == sorted((step, name) for name in SIX for step in ("check", "load", "look", "keep"))
     assert record["hosts"][CANARY]["watch"] == {
-        "looks": 9, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:21:44Z"}
+        "looks": 9, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:21:44Z", "calls": []}
     assert record["waves"][0]["looks"][-1] == {
         "at": record["waves"][0]["closed"], "well": 1, "waiting": 0, "failed": 0, "unreachable": 0, "after": 100}
     host = record["hosts"][CANARY]
