@@ -194,14 +194,25 @@ def test_the_probes_are_gone_before_a_trial_s_end_disables_the_patch(host, apply
     assert seen == [3, []]
 
 
-def test_a_killed_process_leaves_nothing_armed_and_the_next_trial_removes_the_rest(host, apply):
-    host.guard_looks = False
-    load(host, apply)
+def leave_events(host):
+    """A killed process has left an event of this collection, and somebody else has one too."""
     host.kprobes.write(f"p:{GROUP}/klp_old_0 fix:old")
     host.kprobes.write("p:kprobes/mine fix:mine")
-    host.kprobes.kill_holder()
-    assert (host.kprobes.armed(), len(host.kprobes.defined())) == ([], 2)
+
+
+def test_what_a_killed_process_has_left_goes_with_the_trial(host, apply):
+    host.guard_looks = False
+    load(host, apply)
+    leave_events(host)
     apply(name="fix", state="absent")
+    assert host.kprobes.defined() == ["kprobes/mine"]
+
+
+def test_what_a_killed_process_has_left_is_removed_before_the_next_trial(host, apply):
+    host.plain_module("fix")
+    leave_events(host)
+    host.delete_module("fix")
+    load(host, apply, watch={})
     assert host.kprobes.defined() == ["kprobes/mine"]
 
 
