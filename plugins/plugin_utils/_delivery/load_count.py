@@ -10,6 +10,7 @@ to a file in the private temporary directory of this run, and whoever shows the 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -26,7 +27,8 @@ LOADED, FAILED, OTHER = b"+", b"-", b"."
 class LoadCount:
     """The count of one task over `hosts` hosts; `key` is the same for all of them and for no other task.
 
-    At most one line each SHOW_SECONDS is shown by all processes together. `tick` is a clock that they share.
+    At most one line each SHOW_SECONDS is shown by all processes together. `tick` is a clock that they share. Where the
+    files cannot be written, nothing is counted: no load fails because of that.
     """
 
     def __init__(
@@ -41,14 +43,18 @@ class LoadCount:
 
     def record(self, outcome: bytes) -> None:
         """Add the outcome of one host, and show the count if it is time, or if it is the last one."""
-        with open(self._outcomes, "ab", buffering=0, opener=_private) as file:
-            file.write(outcome)
-        if self._takes_turn(self._outcomes.stat().st_size >= self._hosts > 1):
-            self._show(self.line())
+        with contextlib.suppress(OSError):
+            with open(self._outcomes, "ab", buffering=0, opener=_private) as file:
+                file.write(outcome)
+            if self._takes_turn(self._outcomes.stat().st_size >= self._hosts > 1):
+                self._show(self.line())
 
     def prefix(self) -> str | None:
         """The begin of a line about one host; None if another process has shown a line just now."""
-        return f"{self.line()}; " if self._takes_turn(False) else None
+        try:
+            return f"{self.line()}; " if self._takes_turn(False) else None
+        except OSError:
+            return ""
 
     def line(self) -> str:
         """The count in words."""

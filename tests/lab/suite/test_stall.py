@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from guest import HOLD, HOLD_LATE, HOLDER, RELEASE, RELEASE_LATE
 from wholeness import assert_whole, codes
@@ -32,6 +34,18 @@ def test_a_stalled_load_is_reversed_and_names_the_task(play, held, patches):
     assert not held.has_module("holder_fix")
     assert held.read(f"{HOLDER}/held_by") == "original\n"
     assert held.run("grep livepatch/transition.c /proc/dynamic_debug/control") == debugging
+
+
+@pytest.mark.exhaustive
+def test_a_held_transition_shows_its_tasks_while_it_is_waited_for(play, held, patches, seen):
+    outcome = play("patch", src=patches["holder_fix"], transition_timeout=40)
+    assert outcome.result["code"] == "transition-stalled", outcome.output
+    lines = re.findall(
+        r"^==> \S+: enabling holder_fix since (\d+) s of at most 40 s: 1 task left, held by lab_holder \(pid \d+\)$",
+        outcome.output, re.MULTILINE)
+    assert len(lines) >= 2 and lines == sorted(lines, key=int), outcome.output
+    held.run("test ! -e /run/kernel-livepatch/transition")
+    seen("a transition that is held for 40 s", "its task is shown on the controller every 10 s")
 
 
 @pytest.mark.exhaustive

@@ -186,7 +186,7 @@ def test_the_load_is_told_how_often_functions_must_be_called_and_how_many_hosts_
     run = rollout(THREE, livepatch_min_calls="2", livepatch_waves="1, 100%")
     assert run.code == 0, run.output
     given = arguments("load")
-    assert {one["watch"].replace("'", "") for one in given.values()} == {"{min_calls: 2}"}
+    assert all("min_calls: 2}" in one["watch"].replace("'", "") for one in given.values())
     assert sorted(one["via_controller"].replace("'", "") for one in given.values()) == [
         "{hosts: 1}", "{hosts: 2}", "{hosts: 2}"]
 
