@@ -54,8 +54,7 @@ class PatchAction(HostAction):
 
     def _load_count(self) -> LoadCount | None:
         """The count over the hosts of this task, if the task sets `hosts`, their number: a rollout does."""
-        given = self._task.args.get("via_controller")
-        hosts = str(given.get("hosts") if isinstance(given, Mapping) else "")
+        hosts = str(self._from_playbook().get("hosts", ""))
         if not hosts.isdecimal() or self._module() != "patch":
             return None
         return LoadCount(Path(constants.DEFAULT_LOCAL_TMP), str(self._task._uuid), int(hosts))
