@@ -56,6 +56,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import number_with_build, plan, play_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
     largest_wave,
+    number_of_looks,
     rollout_bounds,
     trial_seconds,
     wave_phases,
@@ -157,6 +158,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["phases"] = wave_phases(options)
     covered = number_with_build(record)
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
+                             looks=number_of_looks(options),
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
     record["options"]["trial"], record["trial_raised"] = trial_seconds(

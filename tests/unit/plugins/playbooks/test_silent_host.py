@@ -21,7 +21,7 @@ SILENCES = [
     ({"check": "hangs"}, "This host is unchanged."),
     ({"load": "hangs"}, "This host is possibly still on trial, and reverts automatically by"),
     ({"look": "hangs", "back": "hangs"}, "This host is possibly still on trial, and reverts automatically by"),
-    ({"look": ["ok", "ok", "ok", "hangs"]}, "This host is rolled back."),
+    ({"look": ["ok", "hangs"]}, "This host is rolled back."),
     ({"keep": "hangs", "back": "hangs"}, "This host is in an unknown state."),
     ({"look": "ill", "back": "hangs"}, "This host is possibly still on trial, and reverts automatically by"),
     ({"look": "ill", "proof": "hangs"}, "This host is possibly still on trial, and reverts automatically by")]
