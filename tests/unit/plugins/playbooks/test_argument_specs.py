@@ -136,7 +136,8 @@ def test_the_guide_to_a_playbook_names_each_of_its_variables(playbook):
 GIVEN = {
     "src": ["patches/"], "name": ["fix", "kpatch_*"], "version": ["1.10"],
     "hosts": ["web*,!web3", ["web1", "web2"]], "state": ["enabled"],
-    "soak": [60, "60"], "looks": [2, "2"], "trial": [900, "900"], "transition_timeout": [30, "30"], "on_stall": ["wait"],
+    "soak": [60, "60"], "looks": [2, "2"], "trial": [900, "900"],
+    "transition_timeout": [30, "30"], "on_stall": ["wait"],
     "health_checks": [[{"unit": "nginx.service"}]], "ignore_findings": [["quarantined"], "quarantined"],
     "adopt": [True, "true"], "take_lease": [True, "true"],
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],

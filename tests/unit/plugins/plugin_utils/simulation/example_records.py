@@ -57,7 +57,8 @@ def host(kernel, **more):
         "wave": None, "kernel": kernel, "arch": "x86_64", "cohort": f"{kernel} x86_64", "state": "pending",
         "failure": None, "patch": PATCH, "build_id": BUILD_ID, "sha256": "4f" * 32,
         "transaction": None, "functions": functions("absent"), "loaded_at": None, "transition_seconds": None,
-        "trial_ends": None, "accepted_at": None, "back_at": None, "findings": [], "blockers": [], "health": [], "watch": None, **more}
+        "trial_ends": None, "accepted_at": None, "back_at": None, "findings": [], "blockers": [], "health": [],
+        "watch": None, **more}
 
 
 def record(hosts, waves=(), **more):
