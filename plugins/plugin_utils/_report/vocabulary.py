@@ -111,6 +111,7 @@ OPTIONS: Mapping[str, str] = {
     "budget": "Failure budget",
     "on_breach": "When the budget is exceeded",
     "soak": "Soak of each wave",
+    "looks": "Looks in the soak",
     "trial": "Trial",
     "asked_trial": "Requested trial",
     "transition_timeout": "Transition timeout",

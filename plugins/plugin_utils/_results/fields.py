@@ -113,12 +113,15 @@ def health_of_watch(verdict: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def _health_check(check: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    passed, failed, in_a_row = (
-        check.get(key) if is_small(check.get(key)) else 0 for key in ("ok", "failed", "in_a_row"))
+    passed, failed, in_a_row = (_count(check.get(key)) for key in ("ok", "failed", "in_a_row"))
     ok = None if passed + failed <= 0 else in_a_row == 0
     return {
         "name": _short(check["name"]), "ok": ok,
         "message": f"{passed} of {passed + failed} succeeded. {_short(check.get('message') or '')}".rstrip()}
+
+
+def _count(value: t.Any) -> int:
+    return value if is_small(value) else 0
 
 
 def functions_of(patch: Mapping[str, t.Any], state: str) -> list[dict[str, t.Any]]:

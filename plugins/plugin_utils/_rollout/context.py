@@ -71,8 +71,8 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
         "health_checks": checks_of_hosts(checks),
         "user_tasks": user_tasks and [*user_tasks, USER_TASKS_DONE], "user_tasks_run": user_tasks_run,
         "revive": bool(user_tasks) and not record["alone"], "timeouts": record["timeouts"],
-        "end": False, "closed": False, "load": [], "turn": [], "phases": [], "watch": [], "unwatched": [], "accept": [],
-        "rollback": [], **next_hosts}
+        "end": False, "load": [], "turn": [], "phases": [], "watch": [], "unwatched": [], "accept": [], "rollback": [],
+        **next_hosts}
 
 
 def phase_files(phases: Sequence[Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:

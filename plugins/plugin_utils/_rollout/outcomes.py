@@ -253,8 +253,8 @@ def _describe_acceptance(host: Record, answer: Mapping[str, t.Any], wanted: str,
     if _has_rebooted(host, answer):
         fail(host, "accept", failure_with_code("host-rebooted"))
     if refused or state == "no_build":
-        failure = failure_of(answer) if refused else failure_with_code("no-longer-covered")
-        fail(host, "accept", failure, _state_without_rollback(host))
+        why = failure_of(answer) if refused else failure_with_code("no-longer-covered")
+        fail(host, "accept", why, _state_without_rollback(host))
     elif answer.get("failed"):
         _mark_unknown(host, failure_of(answer))
     elif not accepted:

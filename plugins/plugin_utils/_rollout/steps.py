@@ -8,7 +8,6 @@ Each step reads the record, adds the results of the hosts, shows the progress, a
 their options, and
 
     end                              whether the play ends here
-    closed                           whether the wave has ended
     load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
     turn, phases                     after the load: the hosts that take part in the rest of the wave, and its phases
 
@@ -56,6 +55,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import number_with_build, plan, play_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
     largest_wave,
+    number_of_looks,
     rollout_bounds,
     trial_seconds,
     wave_phases,
@@ -157,6 +157,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["phases"] = wave_phases(options)
     covered = number_with_build(record)
     record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
+                             looks=number_of_looks(options),
                              report_dir=options.report_dir)
     names, sizes = play_of(record)
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
@@ -200,8 +201,15 @@ def _current_wave(record: Record) -> Record:
     return open_wave(record) or dict(EMPTY_WAVE)
 
 
+def _is_stopped(record: Record) -> bool:
+    """Whether the rollout was stopped. The tasks that are left in its wave do nothing then."""
+    return bool(record["breach"]) or any(wave["state"] == "waits" for wave in record["waves"])
+
+
 def _load(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
+    if _is_stopped(record):
+        return next_tasks(record, end=True)
     wave = _current_wave(record)
     if not call.check_mode:
         outcomes.record_load(
@@ -214,7 +222,9 @@ def _load(call: Call) -> dict[str, t.Any]:
 
 def _watch(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
-    wave = _current_wave(record)
+    wave = open_wave(record)
+    if wave is None:  # stopped, or closed because no host was left
+        return next_tasks(record, end=_is_stopped(record))
     phase = wave["phases"][call.phase - 1]
     hosts = gate.hosts_of_phase(record, wave, phase)
     if phase["kind"] == "tasks":
@@ -247,18 +257,17 @@ def _continue_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]
     write_record(record, call.directory)
     phase = wave["phases"][call.phase]
     turn = gate.hosts_to_watch(record, wave)
-    if turn and not call.phase:
+    if not turn:
+        return _roll_back_or_close(call, record, wave)
+    if not call.phase:
         call.say(lines.trial_line(record, wave, turn.values()))
-    if turn:
-        _wait(call, record, wave, phase["after"])
+    _wait(call, record, wave, phase["after"])
     accepts = phase["kind"] == "accept"
     return next_tasks(
         record, user_tasks_run=_user_tasks_run(record, call.phase), turn=list(turn),
         phases=phase_files(wave["phases"]), unwatched=gate.hosts_without_watch(turn),
         watch=[] if accepts else list(gate.hosts_of_phase(record, wave, phase)),
-        accept=gate.hosts_to_accept(record, wave) if accepts else [],
-        # Without a host in the phases, the wave goes on with these.
-        rollback=[] if turn else gate.failed_hosts_to_roll_back(record, wave))
+        accept=gate.hosts_to_accept(record, wave) if accepts else [])
 
 
 def _wait(call: Call, record: Record, wave: Record, share: float) -> None:
@@ -272,14 +281,21 @@ def _wait(call: Call, record: Record, wave: Record, share: float) -> None:
 
 def _accept(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
-    wave = _current_wave(record)
+    wave = open_wave(record)
+    if wave is None:  # stopped, or closed because no host was left
+        return next_tasks(record, end=_is_stopped(record))
     turn = gate.hosts_to_accept(record, wave)
     if gate.hosts_to_watch(record, wave):
         outcomes.record_acceptance(record, wave, call.answers("__livepatch_accept", turn), call.now())
         outcomes.record_look(record, wave, call.now(), call.tick() - wave["tick"])
+    return _roll_back_or_close(call, record, wave)
+
+
+def _roll_back_or_close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
+    """The wave is over, unless failed hosts have to be rolled back first."""
+    breached = gate.judge_budget(record, wave["number"])
     rollback = gate.failed_hosts_to_roll_back(record, wave)
-    # The role apply does not end its wave early: the play of the user goes on.
-    if gate.judge_budget(record, wave["number"]) or not (rollback or record["alone"]):
+    if breached or not rollback:
         return _close_wave(call, record, wave)
     write_record(record, call.directory)
     return next_tasks(record, rollback=rollback)
@@ -299,7 +315,7 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     write_record(record, call.directory)
     _report_so_far(call, record, wave)
     if passed:
-        return next_tasks(record, closed=True)
+        return next_tasks(record)
     return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.hosts_to_roll_back(record)))
 
 

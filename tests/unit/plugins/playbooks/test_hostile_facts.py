@@ -69,7 +69,8 @@ def everything(tmp_path, runs):
 @pytest.mark.parametrize("others", [{}, {SECOND: {"look": ["ok", "ill"]}}])
 def test_what_the_first_host_sets_in_its_answers_changes_nothing_of_a_rollout(rollout, everything, playbook, others):
     hosts = {CANARY: {}, SECOND: {}, THIRD: {}, **others}
-    asked = {"livepatch_waves": "100%", "livepatch_report_dir": "reports", "playbook": playbook}
+    asked = {
+        "livepatch_waves": "100%", "livepatch_looks": 2, "livepatch_report_dir": "reports", "playbook": playbook}
     honest = everything(rollout(hosts, **asked))
     run = rollout({**hosts, CANARY: {"facts": FACTS}}, **asked)
     assert everything(run) == honest, run.output

@@ -142,6 +142,17 @@ def test_failures_stand_by_their_cause_with_hosts_and_who_holds_them():
     assert "Its transition is held by 1 task" in text and "nginx (pid 4711" in text
 
 
+def test_a_failed_host_has_what_its_watch_has_seen():
+    record = examples.rollout(8)
+    host = record["hosts"]["web1.sim.example"]
+    host.update(failure={"code": "watch-failed", "message": "It failed.", "step": "accept"}, health=[
+        {"name": "site", "ok": True, "message": "30 of 30 succeeded."}, {"name": "db", "ok": None, "message": "none"},
+        {"name": "mail", "ok": False, "message": "28 of 30 succeeded."}])
+    text = Page(render(record)).text
+    assert "The host looked at its patch 30 times, from 2026-11-21 16:0" in text
+    assert "✓ site: 30 of 30 succeeded. ? db: none ✗ mail: 28 of 30 succeeded." in text
+
+
 def test_cves_are_said_to_be_covered_only_where_the_patch_stays():
     text = Page(render(examples.rollout(300, breach_in=3, no_build=12, unreachable=4, stalled=14))).text
     said = text[text.index("CVE coverage"):text.index("Options Patch or bundle")]

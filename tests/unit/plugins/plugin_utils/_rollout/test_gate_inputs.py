@@ -111,6 +111,12 @@ def test_a_host_without_a_trial_that_rebooted_is_failed_too(end):
     assert (host["failure"]["code"], host["state"]) == ("host-rebooted", "unknown")
 
 
+def test_a_wave_can_be_over_before_its_last_phase(end):
+    bad = seen(well=False, findings=[finding("health-check-failed")])
+    host, steps = end({**UNTRIED, "look": bad}, livepatch_looks=3, livepatch_failure_budget=1)
+    assert (host["failure"]["code"], host["state"], steps) == ("health-check-failed", "enabled", ["look"])
+
+
 def test_a_reason_of_the_watch_is_told_before_what_follows_from_it(end):
     host, _steps = end({"look": "ill"}, livepatch_looks=1)
     assert (host["failure"]["code"], host["failure"]["step"], host["state"]) == ("watch-failed", "look", "rolled_back")

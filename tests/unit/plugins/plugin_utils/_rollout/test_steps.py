@@ -62,6 +62,7 @@ def test_a_clean_rollout(rollout):
         "looks": 9, "first": "2026-11-21T09:16:54Z", "last": "2026-11-21T09:21:44Z", "calls": []}
     assert record["waves"][0]["looks"][-1] == {
         "at": record["waves"][0]["closed"], "well": 1, "waiting": 0, "failed": 0, "unreachable": 0, "after": 100}
+    assert record["options"]["looks"] == 1
     host = record["hosts"][CANARY]
     assert (host["transaction"], host["transition_seconds"], host["functions"][0]["state"]) == ("t1", 1.5, "patched")
     json.dumps(record)

@@ -109,7 +109,8 @@ def load(chance, one, opened, soak):
     one.update(
         state="on_trial", functions=functions("patched"), loaded_at=iso(at), trial_ends=iso(at + 640),
         transition_seconds=round(chance.lognormvariate(0.2, 0.9), 2), transaction=f"{iso(at)}-9f3c2a1b",
-        health=[{"name": "site", "ok": True, "message": "200 OK"}],
+        health=[{"name": "site", "ok": True, "message": "30 of 30 succeeded. The server answers 200 OK."}],
+        watch={"looks": 30, "first": iso(at + 1), "last": iso(at + 291)},
         findings=[NOTED] if chance.random() < 0.2 else [WARNED] if chance.random() < 0.05 else [])
     return at
 
@@ -136,7 +137,7 @@ def rollout(count, breach_in=None, no_build=0, unreachable=0, stalled=0, seed=1,
         for name in mine:
             load(chance, hosts[name], at, 300)
         bad = break_some(hosts, mine, stalled, unreachable, at) if number == breach_in else ([], [])
-        for after in (60, 140, 220, 300):
+        for after in (150, 300):
             wave["looks"].append({
                 "at": iso(at + 48 + after), "after": after, "well": size - len(bad[0]) - len(bad[1]), "waiting": 0,
                 "failed": len(bad[0]), "unreachable": len(bad[1]) if after > 100 else 0})
@@ -161,10 +162,10 @@ def break_some(hosts, names, stalled, unreachable, at):
         hosts[name].update(
             state="rolled_back", failure={"code": STALLED[0], "message": STALLED[1], "step": "load"},
             functions=functions("absent"), blockers=[BLOCKER], loaded_at=None, transition_seconds=None,
-            trial_ends=None, health=[])
+            trial_ends=None, health=[], watch=None)
     for name in gone:
         hosts[name].update(
-            state="reverting", failure={"code": None, "step": "look", "message": (
+            watch=None, health=[], state="reverting", failure={"code": None, "step": "look", "message": (
                 "Failed to connect to the host via ssh: connect to host port 22: No route to host")})
     return held, gone
 
@@ -187,7 +188,7 @@ def planned(count, no_build=0):
     for one in made["hosts"].values():
         if one["state"] != "no_build":
             one.update(state="pending", functions=functions("absent"), loaded_at=None, transition_seconds=None,
-                       trial_ends=None, accepted_at=None, health=[],
+                       trial_ends=None, accepted_at=None, health=[], watch=None,
                        findings=[NOTED] if chance.random() < 0.2 else [])
     for wave in made["waves"]:
         wave.update(state="pending", opened=None, loaded=None, closed=None, looks=[])
@@ -206,7 +207,7 @@ def hostile(text=HOSTILE):
         failure={"code": text, "message": text, "step": text},
         functions=[{"object": text, "name": text, "sympos": 1, "state": text}],
         blockers=[dict(BLOCKER, comm=text, pid=text, reason=text, function=text, stack=[text])],
-        health=[{"name": text, "ok": False, "message": text}])
+        health=[{"name": text, "ok": False, "message": text}], watch={"looks": 5, "first": text, "last": text})
     wave = {"number": 1, "title": text, "hosts": [text], "state": text, "opened": iso(START), "loaded": text,
             "closed": None, "why": text, "looks": [{"at": iso(START + 5), "after": 5, "well": 0, "failed": 1}]}
     made = record({text: bad}, [wave], ended=None, outcome="running", lines=[text])

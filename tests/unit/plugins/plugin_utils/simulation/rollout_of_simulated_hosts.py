@@ -149,22 +149,18 @@ class Rollout:
         return read_record(self._directory)
 
     def _wave(self, batch):
-        if self._step("open", batch)["end"]:
-            return
+        self._step("open", batch)
         self._each("load", batch)
-        if self._step("load", batch)["end"]:
-            return
+        self._step("load", batch)
         for phase in self._now["phases"] if self._now["turn"] else []:
             if phase["file"] in self.ends_before:
                 return
             batch = [host for host in batch if host not in self.drops]
             self._phase(phase, batch)
-            if self._step(STEP_OF[phase["file"]], batch, phase["number"])["end"]:
-                return
-        if self._now["closed"]:
-            return
-        self._back([host for host in batch if host in self._now["rollback"]])
-        self._step("close", batch)
+            self._step(STEP_OF[phase["file"]], batch, phase["number"])
+        if not self._now["end"] and self._now["rollback"]:
+            self._back([host for host in batch if host in self._now["rollback"]])
+            self._step("close", batch)
 
     def _phase(self, phase, batch):
         if phase["file"] == "user_tasks.yml":
