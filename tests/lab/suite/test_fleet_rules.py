@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of a rollout over a fleet of machines: one run at a time, limits of domains, windows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from fleet_runs import assert_ends, failures, states_of_waves
+
+PATCH, OTHER = "cmdline_v1", "cmdline_v2"
+# Two machines of each kernel, or four: those of one number are in one rack.
+RACK = {"rack": "rack {{ inventory_hostname[-1] }}"}
+
+
+def test_two_runs_at_once_and_a_rollback_by_hand(fleet, runs, bundle, seen):
+    going = runs.start_rollout(bundle(PATCH), waves="100%", soak=60, looks=0)
+    fleet.wait_until_watched(fleet.names)
+    before = fleet.tell()
+    other = runs.rollout(bundle(OTHER), waves="100%")
+    assert (other.code, failures(other)) == (2, dict.fromkeys(fleet.names, ("host-leased", "check"))), other.output
+    back = runs.playbook("rollback", rollback_to="original")
+    assert back.code == 2, back.output
+    assert back.output.count("host-leased") or "another run" in back.output
+    assert fleet.tell() == before
+    done = going.result()
+    assert done.code == 0, done.output
+    assert_ends(fleet, done, PATCH, accepted=fleet.names)
+    after = runs.playbook("rollback", rollback_to="original")
+    assert after.code == 0, after.output
+    assert {told.version for told in fleet.tell().values()} == {""}
+    seen("a second rollout and a rollback while a wave soaks",
+         "both refused with host-leased, nothing changed; later the same rollback succeeds", fleet.kernels)
+
+
+def test_no_more_hosts_of_a_rack_are_on_trial_than_its_limit(fleet, runs, bundle, seen):
+    variables = {"waves": "100%", "limits": {"rack": 1}}
+    done = runs.rollout(bundle(PATCH), "--extra-vars", str(RACK).replace("'", '"'), **variables)
+    assert done.code == 0, done.output
+    assert_ends(fleet, done, PATCH, accepted=fleet.names)
+    waves = [wave["hosts"] for wave in done.record["waves"]]
+    for hosts in waves:
+        racks = [name[-1] for name in hosts]
+        assert len(racks) == len(set(racks)), waves
+    assert len(waves) == len(fleet.names) // len({name[-1] for name in fleet.names})
+    seen(f"{len(fleet.names)} hosts in {len(waves)} racks with limit 1, one wave",
+         f"the wave is cut into {len(waves)} parts; accepted everywhere", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_rollout_that_comes_out_of_its_window(fleet, runs, bundle, seen):
+    now = datetime.now(timezone.utc)
+    # Long enough for the first wave to begin, and over before its soak is.
+    closes, soak = now + timedelta(minutes=5), 400
+    window = {"hours": f"{now - timedelta(minutes=1):%H:%M}-{closes:%H:%M}"}
+    first, *others = fleet.waves()
+    left = runs.rollout(bundle(PATCH), window=window, soak=soak, looks=0, trial=3600)
+    assert left.code == 2, left.output
+    assert_ends(fleet, left, PATCH, accepted=first, untouched=[name for wave in others for name in wave])
+    assert states_of_waves(left)[:2] == ["passed", "waits"]
+    done = runs.rollout(bundle(PATCH))
+    assert done.code == 0, done.output
+    assert_ends(fleet, done, PATCH, accepted=fleet.names)
+    seen("the window closes while wave 1 soaks", "wave 1 is accepted, wave 2 waits; exit code 2; later run completes",
+         fleet.kernels)
+
+
+def test_a_frozen_day(fleet, runs, bundle, seen):
+    today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    tomorrow = f"{datetime.now(timezone.utc) + timedelta(days=1):%Y-%m-%d}"
+    frozen = runs.rollout(bundle(PATCH), window={"freezes": [f"{today} to {tomorrow}"]})
+    assert frozen.code == 2, frozen.output
+    assert_ends(fleet, frozen, PATCH, untouched=fleet.names)
+    seen("a rollout on a frozen day", "nothing touched; exit code 2", fleet.kernels)
