@@ -59,7 +59,8 @@ def test_every_change_has_the_run_and_only_the_load_takes_a_lease(rollout, tmp_p
     changes = [call for call in called(tmp_path) if call["step"] in ("load", "back")]
     assert [call["step"] for call in changes] == ["load", "back"], run.output
     name = run.stats["livepatch_rollout"]["id"]
-    assert [call["args"]["via_controller"] for call in changes] == [str({"run": name})] * 2
+    assert [call["args"]["via_controller"] for call in changes] == [
+        str({"run": name, "hosts": 1}), str({"run": name})]
     assert [call["args"]["take_lease"] for call in changes] == [str(take), "False"]
 
 

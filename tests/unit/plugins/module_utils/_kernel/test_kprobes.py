@@ -4,6 +4,7 @@
 """Lines of kprobes/list, as Linux 6.1 prints them."""
 
 import os
+import shutil
 
 import pytest
 
@@ -36,15 +37,14 @@ def test_armed_kprobes(kernel, line, found):
 
 
 def test_a_kernel_without_kprobes_has_none(kernel):
-    os.remove(kernel.path(LIST))
-    os.rmdir(kernel.path(os.path.dirname(LIST)))
+    shutil.rmtree(kernel.path(os.path.dirname(LIST)))
     kernel.put("/sys/kernel/debug/tracing/README", "")
     assert placed_kprobes(kernel) == []
 
 
 @pytest.mark.parametrize("hide", [
     lambda kernel: setattr(kernel, "forbidden", (LIST,)),
-    lambda kernel: (os.remove(kernel.path(LIST)), os.rmdir(kernel.path(os.path.dirname(LIST)))),
+    lambda kernel: shutil.rmtree(kernel.path(os.path.dirname(LIST))),
 ], ids=["forbidden", "debugfs not mounted"])
 def test_hidden_kprobes_are_not_called_none(kernel, hide):
     hide(kernel)
