@@ -11,14 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cases import NOT_ABOUT
+from built_lab import built_lab
 from guest import UNIT
 from playbook import Playbooks
 from wholeness import assert_whole, codes, states
 
 from tests.lab.builders.fixes import FIX
 from tests.lab.builders.session import LABS
-from tests.lab.errors import LabError
 
 V1, V2, BINFMT, READERS, MEMINFO = (
     f"livepatch_{name}" for name in ("cmdline_v1", "cmdline_v2", "binfmt_misc", "readers", "meminfo"))
@@ -36,16 +35,8 @@ HELD = "grep -qs bm_entry_read /proc/$(systemctl show --value -p MainPID reader)
 def lab(request):
     """Machines of the kernel that one of the builders has made patches for."""
     the_lab = LABS[request.param](make=request.config.getoption("--builders"))
-    if request.config.getoption("--kernel") != the_lab.kernel.name:
-        pytest.skip(f"{NOT_ABOUT}: {request.param} runs with --kernel {the_lab.kernel.name}")
-    try:
-        the_lab.__enter__()
-    except LabError as error:
-        if error.code != "not-built":
-            raise
-        pytest.skip(str(error))
-    yield the_lab
-    the_lab.close()
+    with built_lab(request.config, the_lab, f"{request.param} runs with --kernel {the_lab.kernel.name}"):
+        yield the_lab
 
 
 @pytest.fixture(scope="module")

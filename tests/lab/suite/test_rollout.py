@@ -260,7 +260,8 @@ def test_a_host_stands_still_during_the_load(fleet, runs, bundle, seen):
     fleet[stands].machine.go_on()
     fleet.run(RELEASE, [stands])
     # Its trial would end by itself, but a trial is long where hosts may fail.
-    back = runs.playbook("rollback", "--limit", stands, rollback_to="original")
+    # The rollout has its lease until then.
+    back = runs.playbook("rollback", "--limit", stands, rollback_to="original", take_lease=True)
     assert back.code == 0, back.output
     assert_ends(fleet, ended, HELD, accepted=others, unreachable=[stands])
     seen("a machine is paused by its monitor during the load",

@@ -13,14 +13,13 @@ import sys
 
 import pytest
 import yaml
-from cases import NOT_ABOUT
+from built_lab import built_lab
 from fleet_fixtures import hosts_of
 from guest import STORE, Guest
 from playbook import Playbooks
 
 from tests.lab.builders.builds import DIFFS, KLP_BUILD, KPATCH_BUILD
 from tests.lab.builders.four_kernels import FourKernelsLab
-from tests.lab.errors import LabError
 
 SOURCE_PATCH = DIFFS / "cmdline-v1.patch"
 NAME = "livepatch_cmdline_v1"
@@ -32,16 +31,8 @@ MACHINES = 2  # of each kernel
 def lab(request):
     """Machines of every kernel, and a build root with a builder for each."""
     the_lab = FourKernelsLab(make=request.config.getoption("--builders"))
-    if request.config.getoption("--kernel") != the_lab.kernel.name:
-        pytest.skip(f"{NOT_ABOUT}: it runs over all kernels with --kernel {the_lab.kernel.name}")
-    try:
-        the_lab.__enter__()
-    except LabError as error:
-        if error.code != "not-built":
-            raise
-        pytest.skip(str(error))
-    yield the_lab
-    the_lab.close()
+    with built_lab(request.config, the_lab, f"it runs over all kernels with --kernel {the_lab.kernel.name}"):
+        yield the_lab
 
 
 @pytest.fixture(scope="module")
