@@ -1,32 +1,161 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task costs on a real kernel, in a machine of the lab."""
+"""What tasks cost on a real kernel, in a machine of the lab.
+
+Each task runs right after a `ping`, and its seconds are divided by those of that ping: the speed of a busy machine
+changes from minute to minute. A figure is the median over the rounds.
+"""
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 import tempfile
+import typing as t
 from pathlib import Path
 
-TIMES = 7
+from tests.benchmarks.figures import Benchmark, Figure, Settings
+
+NAME = "cmdline_v1"
+LOADED = re.compile(
+    rf"^\[ *([\d.]+)\] livepatch: enabling patch '{NAME}'$(?:\n.*)*?\n"
+    rf"\[ *([\d.]+)\] livepatch: '{NAME}': patching complete$", re.MULTILINE)
+# Title, goal, name of the task.
+TASKS = (
+    ("second ``patch``, nothing to do", 1.15, "second"), ("``patch_info``", 1.2, "info"),
+    ("``patch_verify``", 1.3, "verify"), ("``patch_check``", 1.3, "check"), ("``patch_watch``", 1.3, "watch"),
+    ("``patch`` with a trial", 2.5, "trial"), ("``patch_rollback``", 1.7, "rollback"),
+    ("``patch`` with ``state: absent``", 1.5, "absent"))
+FIGURES = {
+    "very first": Figure("the very first ``patch`` on a host / (``ping`` + the kernel's own time)", 2),
+    "kept": Figure("first ``patch`` whose file the host has / (``ping`` + the kernel's own time)", 1.5),
+    **{name: Figure(f"{title} / ``ping``", goal) for title, goal, name in TASKS},
+    "naive": Figure("a naive playbook that loads the same patch / ``ping``", None),
+    "ssh first": Figure("ssh executions of the very first ``patch``", 3),
+    "transfers first": Figure("file transfers of the very first ``patch``", 1),
+    "ssh second": Figure("ssh executions and transfers of the second ``patch``", 1),
+    "known": Figure(
+        "the kernel's \"patching complete\" to the module's knowledge, with the insertion of the file", 50, "ms"),
+}
 
 
-def check_to_ping() -> float:
-    """The median over pairs of tasks in turn; the checked file is the lab's `cmdline_v1`."""
+def tasks_to_ping(settings: Settings) -> dict[str, float]:
+    """All figures, of one machine."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lab" / "suite"))
-    from playbook import Playbooks, task
+    from guest import CLEAN, UNINSTALL
+    from playbook import Playbooks
 
     from tests.lab import Lab
 
-    with Lab(kernel="6.1") as lab, tempfile.TemporaryDirectory() as directory:
+    with Lab(kernel=settings.kernel) as lab, tempfile.TemporaryDirectory() as directory:
         machine, = lab.machines(1)
-        tasks = [{"name": "connect", "ansible.builtin.ping": None}]
-        for number in range(TIMES):
-            tasks += [
-                {"name": f"ping {number}", "ansible.builtin.ping": None},
-                task(f"check {number}", "patch_check", src=lab.patches["cmdline_v1"])]
-        outcome = Playbooks(Path(directory), lab.write_inventory([machine])).run(tasks, machine.name)
-    return statistics.median(
-        outcome.seconds[f"check {number}"] / outcome.seconds[f"ping {number}"] for number in range(TIMES))
+        file = lab.patches[NAME]
+        playbooks = Playbooks(Path(directory), lab.write_inventory([machine]))
+        tasks = [ping("connect")]
+        for number in range(settings.pairs):
+            tasks += round_of(number, file, CLEAN + UNINSTALL)
+        outcome = playbooks.run(tasks, machine.name)
+        if outcome.code:
+            raise RuntimeError(outcome.output)
+        kernel = kernel_seconds(machine.ssh("dmesg").stdout)
+        machine.ssh(CLEAN + UNINSTALL)
+        trips = {name: playbooks.run([ping("connect"), patch(name, file)], machine.name).trips
+                 for name in ("first", "second")}
+    values = ratios(outcome, kernel, settings.pairs)
+    return {**{FIGURES[name].title: value for name, value in values.items()}, **trip_figures(trips)}
+
+
+def ping(name: str) -> dict:
+    return {"name": name, "ansible.builtin.ping": None}
+
+
+def patch(title: str, file: Path | None = None, /, module: str = "patch", **options: t.Any) -> dict:
+    return {"name": title, f"kernel.livepatch.{module}": {**({"src": str(file)} if file else {}), **options}}
+
+
+def round_of(number: int, file: Path, clean: str) -> list[dict]:
+    """Every task once, each after a ping; tasks that only restore the machine have none."""
+    def timed(title: str, /, *more: t.Any, **options: t.Any) -> list[dict]:
+        return [ping(f"ping {title} {number}"), patch(f"{title} {number}", *more, **options)]
+
+    def remove(why: str) -> dict:
+        return patch(f"remove after {why} {number}", name=NAME, state="absent")
+
+    cleaned = {"name": f"clean {number}", "ansible.builtin.shell": f"({clean}) >/dev/null 2>&1; true"}
+    return [
+        cleaned,
+        *timed("check", file, module="patch_check"),
+        *timed("very first", file), *timed("second", file),
+        *timed("info", module="patch_info"), *timed("verify", file, module="patch_verify"),
+        *timed("watch", module="patch_watch", name=NAME),
+        *timed("absent", name=NAME, state="absent"),
+        *timed("kept", file), remove("kept"),
+        *timed("trial", file, trial=600), *timed("rollback", module="patch_rollback"),
+        ping(f"ping naive {number}"), *naive(number, file)]
+
+
+def naive(number: int, file: Path) -> list[dict]:
+    """What a playbook without this collection does to load a patch, and to remove it again (not measured)."""
+    sysfs = f"/sys/kernel/livepatch/{NAME}"
+    tasks: list[tuple[str, dict]] = [
+        ("facts", {"ansible.builtin.setup": None}),
+        ("modinfo", {
+            "ansible.builtin.command": f"modinfo -F vermagic {file}", "delegate_to": "localhost",
+            "register": "naive"}),
+        ("assert", {"ansible.builtin.assert": {"that": "naive.stdout.split() | first == ansible_facts.kernel"}}),
+        ("directory", {"ansible.builtin.file": {"path": "/root/naive", "state": "directory", "mode": "0700"}}),
+        ("copy", {"ansible.builtin.copy": {"src": str(file), "dest": f"/root/naive/{NAME}.ko", "mode": "0600"}}),
+        ("insmod", {"ansible.builtin.command": f"insmod /root/naive/{NAME}.ko"}),
+        ("wait", {"ansible.builtin.command": f"cat {sysfs}/transition", "register": "naive", "retries": 60, "delay": 1,
+                  "until": "naive.stdout == '0'"}),
+        ("read", {"ansible.builtin.command": f"cat {sysfs}/enabled"})]
+    remove = (f"echo 0 >{sysfs}/enabled; while test -e {sysfs}; do sleep 0.2; done; rmmod {NAME}; rm -r /root/naive")
+    return [
+        *({"name": f"naive {name} {number}", **task} for name, task in tasks),
+        {"name": f"naive removal {number}", "ansible.builtin.shell": remove}]
+
+
+def kernel_seconds(log: str) -> list[float]:
+    """Of each load of the patch: from the kernel's line at its begin to that at the end of its transition."""
+    return [float(end) - float(begin) for begin, end in LOADED.findall(log)]
+
+
+def ratios(outcome: t.Any, kernel: list[float], rounds: int) -> dict[str, float]:
+    """The median of each figure; `kernel`: for each round the very first load, that of a kept file, on trial, naive."""
+    seconds, numbers = outcome.seconds, range(rounds)
+    if len(kernel) != 4 * rounds:
+        raise RuntimeError(f"The kernel's log has {len(kernel)} loads and not {4 * rounds}.")
+    loads = {"very first": kernel[0::4], "kept": kernel[1::4]}
+    values = {name: [seconds[f"{name} {number}"] / seconds[f"ping {name} {number}"] for number in numbers]
+              for _title, _goal, name in TASKS}
+    for name, own in loads.items():
+        values[name] = [seconds[f"{name} {number}"] / (seconds[f"ping {name} {number}"] + own[number])
+                        for number in numbers]
+    values["naive"] = [
+        sum(taken for name, taken in seconds.items() if re.fullmatch(f"naive (?!removal)\\w+ {number}", name))
+        / seconds[f"ping naive {number}"] for number in numbers]
+    values["known"] = [
+        1000 * (outcome.results[f"{name} {number}"]["patch"]["transition_seconds"] - own[number])
+        for name, own in loads.items() for number in numbers]
+    for name, list_of in values.items():
+        print(f"{name:12} {' '.join(f'{value:.2f}' for value in list_of)}", flush=True)
+    print("ping, seconds:", " ".join(f"{taken:.2f}" for name, taken in seconds.items() if name.startswith("ping")))
+    return {name: statistics.median(list_of) for name, list_of in values.items()}
+
+
+def trip_figures(trips: dict[str, list[str]]) -> dict[str, float]:
+    """Of playbooks with a `ping` first, which opens the connection and takes two executions."""
+    first, second = trips["first"][2:], trips["second"][2:]
+    return {FIGURES["ssh first"].title: first.count("ssh"),
+            FIGURES["transfers first"].title: len(first) - first.count("ssh"),
+            FIGURES["ssh second"].title: len(second)}
+
+
+def benchmarks(_settings: Settings) -> tuple[Benchmark, ...]:
+    """One benchmark, because a machine takes minutes to start."""
+    return (Benchmark(
+        "machine", tuple(FIGURES.values()), tasks_to_ping,
+        "on a machine: python3 -X importtime MODULE, strace -c -f python3 MODULE (ANSIBLE_KEEP_REMOTE_FILES=1)",
+        on_machine=True),)

@@ -10,7 +10,27 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from tests.benchmarks.figures import Benchmark, Figure
 from tests.benchmarks.timing import ratio
+
+# Name, what is divided by what, what is usual.
+USUAL = (
+    ("compressed-parts", "many small streams / one stream of their size", 160),
+    ("kallsyms-names", "20,000 names / 1 name, looked for in 100,000 symbols", 3),
+    ("summary-messages", "60,000 messages / 6,000 messages of one host", 13),
+    ("host-elf-sections", "9,000 tables of places / 900", 10),
+)
+
+
+def benchmarks() -> tuple[Benchmark, ...]:
+    """How the time of code grows; a test bounds the work of each."""
+    measures = (compressed_parts, kallsyms_names, summary_messages, host_elf_sections)
+    return tuple(
+        Benchmark(
+            name, (Figure(f"{title} (usual: {usual})", None),),
+            lambda _settings, title=f"{title} (usual: {usual})", measure=measure: {title: measure()},
+            f"python -m cProfile -s cumtime -m tests.benchmarks {name}", in_table=False)
+        for (name, title, usual), measure in zip(USUAL, measures, strict=True))
 
 
 def compressed_parts() -> float:

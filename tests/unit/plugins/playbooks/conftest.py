@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import typing as t
@@ -85,6 +86,17 @@ def play(collections, tmp_path):
     return run
 
 
+def simulate_fleet(directory, hosts):
+    """Say how each host behaves, and forget earlier calls. What the hosts run stays."""
+    for name in ("behavior", "steps"):
+        shutil.rmtree(directory / name, ignore_errors=True)
+    for name in ("behavior", "steps", "fleet"):
+        (directory / name).mkdir(exist_ok=True)
+    for host, behavior in hosts.items():
+        (directory / "behavior" / host).write_text(json.dumps(behavior))
+    (directory / "calls.jsonl").unlink(missing_ok=True)
+
+
 @pytest.fixture
 def rollout(play, fleet_collections, build_module, tmp_path):
     """rollout({host: how it behaves}, *flags, **variables): the end of a run, with what each host ran in `states`."""
@@ -92,8 +104,7 @@ def rollout(play, fleet_collections, build_module, tmp_path):
 
     def run(hosts, *flags, playbook="kernel.livepatch.rollout", inventory=None, settings=None, **variables):
         hosts = {host: {} for host in hosts} if isinstance(hosts, list) else hosts
-        (tmp_path / "fleet.json").write_text(json.dumps(hosts))
-        (tmp_path / "calls.jsonl").unlink(missing_ok=True)
+        simulate_fleet(tmp_path, hosts)
         return play(
             playbook, hosts, *flags, variables={**QUICK, **variables}, inventory=inventory, settings=settings,
             tree=fleet_collections)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SIMULATED: stands in for the modules on the hosts of a rollout; fleet.json says what goes wrong where.
+"""SIMULATED: stands in for the modules on the hosts of a rollout; the file behavior/HOST says what goes wrong there.
 
-{host: {"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}}, `how` being ok, an
-answer itself, or
+{"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}, `how` being ok, an answer
+itself, or
 
     each   hangs: it stands still, and its connection too
     check  blocked, unreachable, unchecked, no_build, accepted, trial
@@ -15,7 +15,8 @@ answer itself, or
 
 A host with `facts` sets them in each of its answers. One with `says` has this text in place of its names and messages.
 
-Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`.
+Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`, and the steps that it was
+called for below `steps`. So a call costs the same in a fleet of any size, and at any time of a run.
 """
 
 from __future__ import annotations
@@ -50,13 +51,20 @@ def with_text(value, text):
     return [with_text(one, text) for one in value] if isinstance(value, list) else value
 
 
+def append(file, line):
+    """Add a line by one write, because all hosts write into one file."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
 class Host:
     """One simulated host: how it behaves, and what it runs, which is kept from call to call."""
 
     def __init__(self, name):
-        self.said = json.loads(Path("fleet.json").read_text())[name]
+        self.said = json.loads(Path("behavior", name).read_text())
         self.file = Path("fleet", name)
-        self.file.parent.mkdir(exist_ok=True)
+        self.steps = Path("steps", name)
         self.state = self.file.read_text() if self.file.exists() else "absent"
         self.checks = Path(f"checks_{name.encode().hex()}.json")  # that it got with the load
         self.patch = {
@@ -68,8 +76,10 @@ class Host:
         self.file.write_text(state)
         self.state = state
 
-    def how(self, step, earlier):
-        """How it behaves in this call, the `earlier`-th of its kind."""
+    def how(self, step):
+        """How it behaves in this call, which is counted: a step can have another behavior each time."""
+        earlier = self.steps.read_text().split().count(step) if self.steps.exists() else 0
+        append(self.steps, step)
         how = self.said.get(step, "ok")
         return how[min(earlier, len(how) - 1)] if isinstance(how, list) else how
 
@@ -159,14 +169,9 @@ class SimulatedHost(ActionBase):
         step = STEPS.get(module) or ("load" if "trial" in self._task.args else "keep")
         line = json.dumps({"host": name, "step": step, "args": {key: str(one) for key, one in self._task.args.items()},
                            "became_root": bool(self._connection.become)})
-        calls = Path("calls.jsonl")
-        before = calls.read_text() if calls.exists() else ""
-        earlier = before.count(f'{{"host": "{name}", "step": "{step}"')
-        descriptor = os.open(calls, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(descriptor, f"{line}\n".encode())
-        os.close(descriptor)
+        append(Path("calls.jsonl"), line)
         host = Host(name)
-        how = host.how(step, earlier)
+        how = host.how(step)
         if how == "unreachable":
             raise AnsibleConnectionFailure("Connection refused")
         if how == "hangs":

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller needs: for whole playbooks over simulated hosts, and for single steps of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import subprocess
+import tempfile
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.benchmarks.figures import Benchmark, Figure, Settings
+from tests.benchmarks.fleet import CHECKOUT, Fleet, shown_for_each, skipped
+
+PLANNED, REPORTED, BUNDLED = 10_000, 20_000, 200
+FORKS = 50  # of the controller whose steps are called without Ansible: they decide how large a wave can be
+PATCH = CHECKOUT / "tests" / "unit" / "fixtures" / "source_simple.c"
+# As tests/unit/plugins/conftest.py, for a patch with the name `fix`.
+COMPILE = ("gcc", "-c", "-O2", "-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-common", "-w", "-mcmodel=kernel")
+
+RATIO = "CPU of the controller: rollout / ping of {} simulated hosts"
+GROWTH = "CPU of the controller for one host: largest / smallest fleet, of a rollout"
+MEMORY = "Memory of the controller for one more host of a rollout"
+TASKS = Figure("Task lines that a clean rollout shows for one host", 8)
+SKIPPED = Figure("Task lines of a clean rollout that say skipping", 0)
+PLAN = Figure(f"Planning {PLANNED:,} hosts and judging them in one wave, without Ansible", 2, "s")
+WAVES = Figure(f"The same in the default waves, with {FORKS} forks", None, "s")
+BUNDLE = Figure(f"Reading a bundle of {BUNDLED} files that is in the cache", 0.5, "s")
+REPORT = Figure(f"Report of {REPORTED:,} hosts", 5, "s")
+HTML = Figure(f"Report of {REPORTED:,} hosts: HTML", 6, "MB")
+JSON = Figure(f"Report of {REPORTED:,} hosts: JSON / HTML", 1)
+
+
+@contextmanager
+def patch_files(count: int = 1) -> Iterator[list[Path]]:
+    """Directories of their own for patch files, each for another kernel release."""
+    with tempfile.TemporaryDirectory(prefix="livepatch-benchmark-") as directory:
+        files = []
+        for number in range(count):
+            file = Path(directory, "bundle", f"{number:03}", "fix.ko")
+            file.parent.mkdir(parents=True)
+            release = f'-DVERMAGIC="6.1.0-{number} SMP mod_unload"'
+            subprocess.run([*COMPILE, '-DNAME="fix"', release, "-o", str(file), str(PATCH)], check=True)
+            files.append(file)
+        yield files
+
+
+def rollout_to_ping(settings: Settings) -> dict[str, float]:
+    """Whole rollouts and pings in turn, for each size of the fleet."""
+    values, each, memory = {}, {}, {}
+    for count in settings.hosts:
+        with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
+            fleet = Fleet(Path(directory), count, patch)
+            pairs = [(fleet.ping(), fleet.rollout()) for _pair in range(settings.pairs)]
+        rollouts = [rollout for _ping, rollout in pairs]
+        values[RATIO.format(f"{count:,}")] = statistics.median(rollout.cpu / ping.cpu for ping, rollout in pairs)
+        each[count] = statistics.median(rollout.cpu for rollout in rollouts) / count
+        memory[count] = statistics.median(rollout.memory for rollout in rollouts)
+        values[TASKS.title] = shown_for_each(rollouts[-1].output, fleet.names)
+        values[SKIPPED.title] = skipped(rollouts[-1].output)
+        print(f"{count} hosts: {each[count]:.3f} s of CPU for each in a rollout, "
+              f"{statistics.median(ping.cpu for ping, _rollout in pairs) / count:.3f} s in a ping", flush=True)
+    first, last = min(each), max(each)
+    if last > first:
+        values[GROWTH] = each[last] / each[first]
+        values[MEMORY] = (memory[last] - memory[first]) / (last - first) / 1024
+    return values
+
+
+def seconds_of(work: Callable[[], t.Any], times: int) -> float:
+    """The median of the CPU seconds of this process."""
+    taken = []
+    for _time in range(times):
+        begun = time.process_time()
+        work()
+        taken.append(time.process_time() - begun)
+    return statistics.median(taken)
+
+
+def plan_and_judge(settings: Settings) -> dict[str, float]:
+    """A rollout in the default waves whose steps are called one after the other; hosts answer at once."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import (
+        rollout_of_simulated_hosts as simulated,
+    )
+
+    class Timed(simulated.Rollout):
+        """Counts the time of the steps, and not of the hosts that answer."""
+
+        steps = 0.0
+
+        def _step(self, step, batch, phase=0):
+            call = self._call(batch, phase)
+            begun = time.process_time()
+            self._now = STEPS[step](call)
+            self.steps += time.process_time() - begun
+            self._facts = self._now.get("ansible_facts", self._facts)
+            return self._now
+
+        def _ask(self, host, step):
+            self._registered[host][simulated.REGISTERED[step]] = simulated.ANSWERS[step]["ok"]
+
+        def _call(self, batch, phase=0):
+            call = super()._call(batch, phase)
+            return dataclasses.replace(call, variables={**call.variables, "ansible_forks": FORKS})
+
+    def run(**variables: t.Any) -> float:
+        with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
+            hosts: dict[str, dict] = {f"host{number:05}": {} for number in range(PLANNED)}
+            rollout = Timed(hosts, directory, patch, livepatch_soak=0, livepatch_looks=0, **variables)
+            waves = len(rollout.run()["waves"])
+            print(f"{PLANNED} hosts in {waves} waves: {rollout.steps:.1f} s", flush=True)
+            return rollout.steps
+    return {
+        PLAN.title: statistics.median(
+            run(livepatch_waves="100%", livepatch_longest_trial=LONGEST_TRIAL) for _time in range(settings.pairs)),
+        WAVES.title: run()}
+
+
+def warm_bundle(settings: Settings) -> dict[str, float]:
+    """The second and later readings of a bundle."""
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+
+    with patch_files(BUNDLED) as files, tempfile.TemporaryDirectory() as cache:
+        bundle = files[0].parents[1]
+        read_bundle(bundle, ParseCache(Path(cache)))
+        return {BUNDLE.title: seconds_of(lambda: read_bundle(bundle, ParseCache(Path(cache))), settings.pairs)}
+
+
+def report(settings: Settings) -> dict[str, float]:
+    """A report with failures, as HTML and JSON."""
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import write_report
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.example_records import (
+        rollout,
+    )
+
+    record = rollout(REPORTED, breach_in=4, no_build=400, unreachable=200, stalled=400)
+    with tempfile.TemporaryDirectory() as directory:
+        taken = seconds_of(lambda: write_report(record, directory), settings.pairs)
+        paths = write_report(record, directory)
+        html, json = (Path(paths[kind]).stat().st_size for kind in ("html", "json"))
+    return {REPORT.title: taken, HTML.title: html / 1e6, JSON.title: json / html}
+
+
+def fleet_figures(sizes: tuple[int, ...]) -> tuple[Figure, ...]:
+    return (*(Figure(RATIO.format(f"{count:,}"), 4) for count in sizes),
+            Figure(GROWTH, 1.1), Figure(MEMORY, None, "KiB"), TASKS, SKIPPED)
+
+
+def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:
+    """Those that need no machine."""
+    profile = "python -m cProfile -s cumtime"
+    return (
+        Benchmark("fleet", fleet_figures(settings.hosts), rollout_to_ping, "python -m tests.benchmarks.profiling 20"),
+        Benchmark("plan", (PLAN, WAVES), plan_and_judge, f"{profile} -m tests.benchmarks plan"),
+        Benchmark("bundle", (BUNDLE,), warm_bundle, f"{profile} -m tests.benchmarks bundle"),
+        Benchmark("report", (REPORT, HTML, JSON), report, f"{profile} -m tests.benchmarks report"),
+    )
