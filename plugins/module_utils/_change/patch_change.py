@@ -1,25 +1,18 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One change of one live patch."""
+"""One change of one live patch.
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import shared_boots
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_obstacles import (
-    trial_obstacles,
-    watch_with_functions,
-)
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_watch
+Imports within methods are of what only some changes need: a host compiles each file of a module anew in each task.
+When a change of the kernel begins, everything is imported that it needs until its end is recorded.
+"""
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
-from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
@@ -70,7 +63,7 @@ class PatchChange:
         self.description = description
         self.name = description["name"] if description else request.name
         self.line = line
-        self.watch = watch_with_functions(watch, description)
+        self.watch = dict(watch, watch=dict(watch["watch"], functions=self._counted_functions(watch)))
         self.wanted = KERNEL_STATES.get(request.state, request.state)
         self.tolerated = (*TOLERATED, *request.ignore_findings)  # of the comparison with the kernel
         self.facts = None
@@ -79,6 +72,14 @@ class PatchChange:
         self.refresh()
         self.loaded_build = module_build_id(host, self.name)
         self.was_accepted = self.previous == "enabled" and self.is_accepted()
+
+    def _counted_functions(self, watch):
+        """The functions whose calls the watch of a trial counts."""
+        if not (self.description and watch["watch"]["min_calls"]):
+            return []
+        from ansible_collections.kernel.livepatch.plugins.module_utils._health.call_counts import counted_functions
+
+        return counted_functions(self.description)
 
     def refresh(self):
         """Read the patches again, and the facts only if the patches changed; reading the facts is slow."""
@@ -103,6 +104,10 @@ class PatchChange:
         A build that this host has reverted because its watch failed is not accepted either (`watch-failed`).
         """
         if self.request.state == "accepted" or self.request.fresh:
+            from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
+                refuse_failed_watch,
+            )
+
             refuse_failed_watch(self.ledger, self.build())
         if self.request.fresh:
             raise LivepatchError(
@@ -138,12 +143,19 @@ class PatchChange:
 
     def safeguards(self, transaction):
         """The Safeguards of this change."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._change.safeguards import Safeguards
+
         return Safeguards(
             self.host, transaction, self.request.timeout, self.trial_seconds(), self.watch, self.renews_trial())
 
     def check(self):
         """The findings before a change; raises LivepatchError on a blocker that is not ignored."""
         if self.wanted == "enabled":
+            from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import shared_boots
+            from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_obstacles import (
+                trial_obstacles,
+            )
+
             findings = evaluate(self.check_context()) + trial_obstacles(self) + shared_boots(self)
         else:
             findings = list(permission(self.host, modules="remove" in self.steps()))
@@ -203,6 +215,8 @@ class PatchChange:
 
     def forget(self, transaction):
         """Remove an inactive patch from the ledger, so that neither a boot nor a trial's end loads it."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
+
         transaction.begin([self.journal_plan()], self.before)
         if self.on_trial():
             close_trial(self.host, transaction)
@@ -241,7 +255,7 @@ class PatchChange:
             findings.append(finding("trial-not-begun", self.name, name=self.name))
         if "load" in self.steps():
             self.ensure_image()
-        runner = StepRunner(self.host, self.interface, self.name, self.request.timeout, self.request.on_stall)
+        runner = self._runner()
         safeguards = self.safeguards(transaction)
         try:
             transaction.begin([self.journal_plan()], self.before)
@@ -256,6 +270,11 @@ class PatchChange:
         result["patch"].update(replaces=runner.replaced, transition_seconds=runner.seconds)
         result.update(blockers=runner.blockers, transaction=safeguards.trial_transaction)
         return result
+
+    def _runner(self):
+        from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
+
+        return StepRunner(self.host, self.interface, self.name, self.request.timeout, self.request.on_stall)
 
     def journal_plan(self):
         """The journal's record of this patch before the change."""
@@ -272,10 +291,18 @@ class PatchChange:
             "transaction": None,
             "watch": None,
             "patch": self.result(state),
-            "findings": merge(findings, boot_obstacles(self.host) if self.request.state == "accepted" else []),
+            "findings": merge(findings, self._boot_obstacles()),
             "blockers": [],
             "diff": stack_diff(self.host, self.before, after),
         }
+
+    def _boot_obstacles(self):
+        """The findings about the boots that an accepted patch is for."""
+        if self.request.state != "accepted":
+            return []
+        from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_obstacles
+
+        return boot_obstacles(self.host)
 
     def result(self, state, runner=None):
         """The `patch` of a result, for a state in the kernel, or `accepted`."""
@@ -354,6 +381,9 @@ class PatchChange:
 
     def _restore_earlier(self, runner, stack):
         """Remove a patch that differs from its file, and restore `stack`; returns the outcome as sentences."""
+        # Imported already, with Safeguards.
+        from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
+
         restore = StackRestore(self.host, self.interface, stack, self.request.timeout, self.request.on_stall)
         try:
             restore.check()

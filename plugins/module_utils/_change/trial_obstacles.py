@@ -4,7 +4,7 @@
 """Why a PatchChange must not begin a trial: the host could not end it as promised, or not watch it as demanded."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.call_counts import counted_functions, obstacle
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.call_counts import obstacle
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
 
 FORCED = "on_stall: force may keep its module in memory until the next reboot"
@@ -23,12 +23,6 @@ def count_obstacles(change):
     """The finding that forbids a trial with min_calls, because calls of the patch cannot be counted."""
     why = obstacle(change.host, change.description) if change.watch["watch"]["min_calls"] else None
     return [finding("calls-not-countable", change.name, file=change.description["file"], why=why)] if why else []
-
-
-def watch_with_functions(watch, description):
-    """The ledger's `watch` and `baseline` of a trial, with the functions whose calls are counted."""
-    counts = bool(description) and watch["watch"]["min_calls"]
-    return dict(watch, watch=dict(watch["watch"], functions=counted_functions(description) if counts else []))
 
 
 def _restore_obstacles(change, forced):

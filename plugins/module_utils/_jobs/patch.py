@@ -1,15 +1,14 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the module `patch`: choose the build, check it, and change it to the requested state."""
+"""The job of the module `patch`: choose the build, check it, and change it to the requested state.
+
+Imports within functions are of what only some requests need: a host compiles each file of a module anew in each task.
+"""
 
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept, refuse_to_accept
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_repairs, with_repairs
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import PatchChange
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import renew_trial
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import refuse_failed_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     check_ignorable,
     error_from,
@@ -111,21 +110,35 @@ def _already_in_state(change, check_mode, controller):
         forget_unloaded(change, controller)
     if change.request.state in ("disabled", "absent"):
         return _already_inactive(change, controller, check_mode)
-    accepted = change.is_accepted()
-    faults = boot_repairs(change) if change.request.state == "accepted" and accepted else []
-    if change.request.state == "accepted" and (faults or not accepted):
-        refuse_leased(change.host, controller)
-        refuse_to_accept(change)
-        if check_mode:
-            result = dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)
-            return dict(result, diff=with_repairs(result["diff"], faults))
-        if change.request.fresh:
-            return accept(change, controller, faults)
-        return dict(change.unchanged(), request=_new_connection(change))
+    if change.request.state == "accepted":
+        result = _accept_enabled(change, check_mode, controller)
+        if result:
+            return result
     if change.renews_trial():
+        from ansible_collections.kernel.livepatch.plugins.module_utils._change.trial_renewal import renew_trial
+
         return renew_trial(change, controller, check_mode)
     result = change.finish_unchanged()
     return _with_new_metadata(change, result, controller, check_mode) if change.has_new_metadata() else result
+
+
+def _accept_enabled(change, check_mode, controller):
+    """The result of the acceptance of an enabled patch; None if it is accepted and the next boot loads it."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._change.acceptance import accept, refuse_to_accept
+    from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import boot_repairs, with_repairs
+
+    accepted = change.is_accepted()
+    faults = boot_repairs(change) if accepted else []
+    if accepted and not faults:
+        return None
+    refuse_leased(change.host, controller)
+    refuse_to_accept(change)
+    if check_mode:
+        result = dict(change.task_result("accepted", change.unchanged()["findings"]), changed=True)
+        return dict(result, diff=with_repairs(result["diff"], faults))
+    if change.request.fresh:
+        return accept(change, controller, faults)
+    return dict(change.unchanged(), request=_new_connection(change))
 
 
 def _with_new_metadata(change, result, controller, check_mode):
@@ -167,6 +180,10 @@ def _kept_build(host, store, request):
     description = store.of_build(name, build_id)
     if description is None:
         if request.state == "accepted":
+            from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
+                refuse_failed_watch,
+            )
+
             refuse_failed_watch(
                 read_ledger_for_this_boot(host), {"name": name, "build_id": build_id, "sha256": None})
         raise error_from([finding("file-unknown", name, name=name)])

@@ -19,13 +19,17 @@ CHECKOUT = HERE.parents[2]
 
 
 class Outcome(t.NamedTuple):
-    """The end of one run: exit code, what was printed, results by task name, round trips by kind, seconds by task."""
+    """The end of one run: exit code, what was printed, results by task name, round trips by kind, seconds by task.
+
+    `cpu`: of the process that the run was asked to look at, its CPU seconds by task.
+    """
 
     code: int
     output: str
     results: dict[str, dict]
     trips: list[str]
     seconds: dict[str, float]
+    cpu: dict[str, float]
 
     @property
     def result(self) -> dict:
@@ -43,7 +47,8 @@ def task(name: str, module: str, /, **options: t.Any) -> dict:
 class Playbooks:
     """Writes and runs playbooks below one directory against one inventory."""
 
-    def __init__(self, directory: Path, inventory: Path) -> None:
+    def __init__(self, directory: Path, inventory: Path, look_at: int = 0) -> None:
+        self._look_at = look_at
         self._directory = directory
         self._inventory = inventory
         namespace = directory / "collections" / "ansible_collections" / "kernel"
@@ -79,7 +84,8 @@ class Playbooks:
         entries = [json.loads(line) for line in files["outcomes"].read_text(encoding="utf-8").splitlines()]
         return Outcome(
             done.returncode, done.stdout, {entry["task"]: entry["result"] for entry in entries},
-            files["trips"].read_text(encoding="utf-8").split(), {entry["task"]: entry["seconds"] for entry in entries})
+            files["trips"].read_text(encoding="utf-8").split(), {entry["task"]: entry["seconds"] for entry in entries},
+            {entry["task"]: entry["cpu"] for entry in entries})
 
     def _written(self, tasks: list[dict], host: str, **play: t.Any) -> str:
         file = self._directory / "play.yml"
@@ -101,5 +107,6 @@ class Playbooks:
             "ANSIBLE_SFTP_EXECUTABLE": str(HERE / "counting_sftp"),
             "ANSIBLE_SCP_EXECUTABLE": str(HERE / "counting_scp"),
             "OUTCOMES": str(files["outcomes"]),
+            "LOOK_AT": str(self._look_at or ""),
             "TRIPS": str(files["trips"]),
         }
