@@ -29,6 +29,8 @@ GROWTH = "CPU of the controller for one host: largest / smallest fleet, of a rol
 MEMORY = "Memory of the controller for one more host of a rollout"
 TASKS = Figure("Task lines that a clean rollout shows for one host", 8)
 SKIPPED = Figure("Task lines of a clean rollout that say skipping", 0)
+SENT = {step: Figure(f"Sent to a host for one call of ``{module}``", None, "kB")
+        for step, module in (("check", "patch_check"), ("load", "patch"))}
 PLAN = Figure(f"Planning {PLANNED:,} hosts and judging them in one wave, without Ansible", 2, "s")
 WAVES = Figure(f"The same in the default waves, with {FORKS} forks", None, "s")
 BUNDLE = Figure(f"Reading a bundle of {BUNDLED} files that is in the cache", 0.5, "s")
@@ -58,12 +60,14 @@ def rollout_to_ping(settings: Settings) -> dict[str, float]:
         with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
             fleet = Fleet(Path(directory), count, patch)
             pairs = [(fleet.ping(), fleet.rollout()) for _pair in range(settings.pairs)]
+            sent = dict(fleet.calls(fleet.names[0]))
         rollouts = [rollout for _ping, rollout in pairs]
         values[RATIO.format(f"{count:,}")] = statistics.median(rollout.cpu / ping.cpu for ping, rollout in pairs)
         each[count] = statistics.median(rollout.cpu for rollout in rollouts) / count
         memory[count] = statistics.median(rollout.memory for rollout in rollouts)
         values[TASKS.title] = shown_for_each(rollouts[-1].output, fleet.names)
         values[SKIPPED.title] = skipped(rollouts[-1].output)
+        values.update({figure.title: sent[step] / 1000 for step, figure in SENT.items()})
         print(f"{count} hosts: {each[count]:.3f} s of CPU for each in a rollout, "
               f"{statistics.median(ping.cpu for ping, _rollout in pairs) / count:.3f} s in a ping", flush=True)
     first, last = min(each), max(each)
@@ -152,7 +156,7 @@ def report(settings: Settings) -> dict[str, float]:
 
 def fleet_figures(sizes: tuple[int, ...]) -> tuple[Figure, ...]:
     return (*(Figure(RATIO.format(f"{count:,}"), 4) for count in sizes),
-            Figure(GROWTH, 1.1), Figure(MEMORY, None, "KiB"), TASKS, SKIPPED)
+            Figure(GROWTH, 1.1), Figure(MEMORY, None, "KiB"), TASKS, SKIPPED, *SENT.values())
 
 
 def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:

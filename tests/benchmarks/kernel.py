@@ -25,21 +25,21 @@ LOADED = re.compile(
     rf"\[ *([\d.]+)\] livepatch: '{NAME}': patching complete$", re.MULTILINE)
 # Title, goal, name of the task.
 TASKS = (
-    ("second ``patch``, nothing to do", 1.15, "second"), ("``patch_info``", 1.2, "info"),
+    ("Second ``patch``, nothing to do", 1.15, "second"), ("``patch_info``", 1.2, "info"),
     ("``patch_verify``", 1.3, "verify"), ("``patch_check``", 1.3, "check"), ("``patch_watch``", 1.3, "watch"),
     ("``patch`` with a trial", 2.5, "trial"), ("``patch_rollback``", 1.7, "rollback"),
     ("``patch`` with ``state: absent``", 1.5, "absent"))
 FIGURES = {
-    "very first": Figure("the very first ``patch`` on a host / (``ping`` + the kernel's own time)", 2),
-    "kept": Figure("first ``patch`` whose file the host has / (``ping`` + the kernel's own time)", 1.5),
+    "very first": Figure("The very first ``patch`` on a host / (``ping`` + the kernel's own time)", 2),
+    "kept": Figure("First ``patch`` whose file the host has / (``ping`` + the kernel's own time)", 1.5),
     **{name: Figure(f"{title} / ``ping``", goal) for title, goal, name in TASKS},
     **{f"{name} cpu": Figure(f"{title} / ``ping``, CPU time of the machine", None) for title, _goal, name in TASKS},
-    "naive": Figure("a naive playbook that loads the same patch / ``ping``", None),
-    "ssh first": Figure("ssh executions of the very first ``patch``", 3),
-    "transfers first": Figure("file transfers of the very first ``patch``", 1),
-    "ssh second": Figure("ssh executions and transfers of the second ``patch``", 1),
+    "naive": Figure("A naive playbook that loads the same patch / ``ping``", None),
+    "ssh first": Figure("Executions of ssh for the very first ``patch``", 3),
+    "transfers first": Figure("File transfers for the very first ``patch``", 1),
+    "ssh second": Figure("Executions of ssh and transfers for the second ``patch``", 1),
     "known": Figure(
-        "the kernel's \"patching complete\" to the module's knowledge, with the insertion of the file", 50, "ms"),
+        "The kernel's \"patching complete\" to the module's knowledge, with the insertion of the file", 50, "ms"),
 }
 
 
@@ -54,7 +54,7 @@ def tasks_to_ping(settings: Settings) -> dict[str, float]:
     with Lab(kernel=settings.kernel) as lab, tempfile.TemporaryDirectory() as directory:
         machine, = lab.machines(1)
         file = lab.patches[NAME]
-        playbooks = Playbooks(Path(directory), lab.write_inventory([machine]), machine.pid)
+        playbooks = Playbooks(Path(directory), lab.write_inventory([machine]), machine._process.pid)
         tasks = [ping("connect")]
         for number in range(settings.pairs):
             tasks += round_of(number, file, CLEAN + UNINSTALL)

@@ -74,11 +74,6 @@ class Machine:
         self._monitor.execute("migrate", {"uri": "fd:state"})
         self._wait_for_migration("the state is written")
 
-    @property
-    def pid(self) -> int:
-        """The process of the running machine, or 0."""
-        return self._process.pid if self._process is not None else 0
-
     def ssh(
         self, command: list[str] | str, check: bool = True, user: str = "root", timeout: float = SSH_TIMEOUT,
         shared: bool = True,
@@ -137,7 +132,7 @@ class Machine:
     def patience(self, seconds: float) -> Patience:
         """Return a limit for the machine, which a busy host does not use up."""
         # Without a process there is nothing to be patient with.
-        return Patience(seconds, self.pid)
+        return Patience(seconds, self._process.pid if self._process is not None else 0)
 
     def set_identity(self) -> None:
         """Give the machine its own host name and id, and the host's time, which a resumed machine has lost."""
