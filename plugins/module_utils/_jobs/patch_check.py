@@ -37,8 +37,9 @@ def check_host(host, offer, name, version=None, report_only=False):
     """Check everything about enabling a patch on this host; changes nothing.
 
     Returns a dict of `compatible`, `patch`, `arch`, `kernel_build_id`, `findings`, `forecast`, `trial` and `hook` (see
-    hook.py), and for a file on the host `package` (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's
-    code unless `report_only`. A host without a build in the bundle is neither compatible nor an error.
+    hook.py), and for a file on the host `package` (see packages.py). Raises ControllerRequest, and LivepatchError with
+    the first blocker's code unless `report_only`. A host without a build in the bundle is neither compatible nor an
+    error.
     """
     name = name if name is None else module_name(name)
     offer = located(host, offer, name, version)
