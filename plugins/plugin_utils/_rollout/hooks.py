@@ -18,7 +18,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import TASK_SKIPPED, Record, fail
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import LONGEST, unreachable_failure
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
+    LONGEST,
+    failure_with_code,
+    unreachable_failure,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     MALFORMED,
     Failure,
@@ -140,9 +144,7 @@ def _judge_before(call: Call, record: Record, failures: Mapping[str, str], hosts
         if record["hooks"]["after"]:
             host["hook"] = "begun"
         if name in failures:
-            fail(host, "before", (
-                "before-failed",
-                f"livepatch_before failed, so the patch was not loaded: {failures[name]}"), "unchanged")
+            fail(host, "before", _failure_with("before-failed", failures[name]), "unchanged")
 
 
 def _judge_after(call: Call, record: Record, failures: Mapping[str, str], hosts: Sequence[str]) -> None:
@@ -158,8 +160,12 @@ def _judge_after(call: Call, record: Record, failures: Mapping[str, str], hosts:
             continue
         # Without a result, the host may get another turn when the rollout has stopped.
         host["hook"] = "begun" if problem == NOT_ALL and host["hook"] == "begun" else "failed"
-        fail(host, "after", (
-            "after-failed", f"livepatch_after failed, and is still due on this host: {problem}"))
+        fail(host, "after", _failure_with("after-failed", problem))
+
+
+def _failure_with(code: str, why: str) -> Failure:
+    _code, message = failure_with_code(code)
+    return code, f"{message} {why}"
 
 
 def _failure_of_module(answer: t.Any) -> Failure | None:

@@ -74,8 +74,8 @@ def test_each_host_of_a_clean_rollout_has_both_and_no_mark_is_left(hooked, ran, 
     run = hooked(playbook=f"kernel.livepatch.{playbook}",
                  **({"livepatch_waves": None} if playbook == "apply" else {}))
     assert (run.code, runs()) == (0, dict.fromkeys(FIVE, "accepted")), run.output
-    assert ran("before") == dict.fromkeys(FIVE, [(None, None)])
-    assert ran("after") == dict.fromkeys(FIVE, [("accepted", None)])
+    assert ran("before") == {name: [(None, None)] for name in FIVE}
+    assert ran("after") == {name: [("accepted", None)] for name in FIVE}
     assert (marks(), len(calls("begin")), len(calls("end"))) == ([], 5, 5)
 
 
@@ -115,7 +115,7 @@ def test_a_host_whose_before_fails_is_not_loaded_and_has_its_after(hooked, ran, 
     assert (run.code, runs()) == (2, {name: "accepted" for name in FIVE if name != SECOND}), run.output
     assert (codes(run), marks()) == ({SECOND: "before-failed"}, [])
     assert ran("after")[SECOND] == [("unchanged", "before-failed")] and len(ran("after")) == 5
-    assert "livepatch_before failed, so the patch was not loaded: no way" in run.output
+    assert "livepatch_before failed, so the patch was not loaded. no way" in run.output
 
 
 def test_before_that_fails_on_too_many_loads_no_host_of_the_wave(hooked, ran, calls, marks):
@@ -183,7 +183,7 @@ def test_an_after_that_fails_is_reported_stops_no_other_and_rolls_back_no_host(h
     assert (codes(run), marks(), sorted(ran("after"))) == (
         {SECOND: "after-failed"}, [SECOND], sorted([CANARY, THIRD]))
     assert f"livepatch_after is still due, run the rollout again: {SECOND}" in run.output
-    assert "livepatch_after failed, and is still due on this host: no way" in run.output
+    assert "livepatch_after failed, and is still due on this host. no way" in run.output
 
 
 def test_a_host_that_is_lost_before_its_mark_is_removed_is_reported(hooked, ran, marks):

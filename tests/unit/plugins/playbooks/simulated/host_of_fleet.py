@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SIMULATED: stands in for the modules on the hosts of a rollout; fleet.json says what goes wrong where.
 
-{host: {"kernel": release, "check"|"begin"|"load"|"look"|"keep"|"back"|"end": how, or one of several times}}, `how` being ok, an
-answer itself, or
+{host: {"kernel": release, "check"|"begin"|"load"|"look"|"keep"|"back"|"end": how, or one of several times}}, `how`
+being ok, an answer itself, or
 
     each   hangs: it stands still, and its connection too
     check  blocked, unreachable, unchecked, no_build, accepted, trial
@@ -84,7 +84,8 @@ class Host:
             "compatible": how not in ("blocked", "no_build"), "arch": "x86_64",
             "findings": [finding("wrong-release")] if how == "blocked" else [],
             "trial": {"name": "fix", "seconds_left": 50} if how == "trial" else None,
-            "hook": self.hook(), "patch": dict(self.patch, state=state)} if how != "unchecked" else failed("host-not-trusted")
+            "hook": self.hook(),
+            "patch": dict(self.patch, state=state)} if how != "unchecked" else failed("host-not-trusted")
 
     def hook(self):
         return {"run": self.mark.read_text(), "who": {}, "since": "x"} if self.mark.exists() else None
