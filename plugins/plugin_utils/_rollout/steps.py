@@ -308,7 +308,7 @@ def _after(call: Call) -> dict[str, t.Any]:
         return _close_wave(call, record, wave)
     stopped = not record["breach"] and gate.judge_after(record, gate.AT_PLAN)
     write_record(record, call.directory)
-    return next_tasks(record, **({"ansible_facts": play_facts()} if stopped else {}))
+    return next_tasks(record, ansible_facts=play_facts()) if stopped else next_tasks(record)
 
 
 def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
