@@ -34,7 +34,7 @@ class ActionModule(ControllerAction):
             variables=variables, given=arguments["variables"], phase=arguments["phase"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
             find=lambda source: find_source(self, source), say=self._say,
-            check_tasks=lambda path: check_user_tasks(path, self._task, self._loader),
+            check_tasks=lambda path, option: check_user_tasks(path, option, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")))
         return STEPS[arguments["step"]](call)
 

@@ -262,6 +262,40 @@ trial:
       description: Seconds until the host reverts automatically.
       type: int
       sample: 541
+hook:
+  description: >-
+    The run that began C(livepatch_before) here, if its C(livepatch_after) is still due, or V(none).
+  returned: when the build for the host could be chosen
+  type: dict
+  contains:
+    run:
+      description: The identifier of the run; null for a task outside a run, and for a damaged mark.
+      type: str
+      sample: 20261121T091500Z-4f1b0b
+    who:
+      description: The user who runs it, as information without proof.
+      type: dict
+      contains:
+        controller_user:
+          description: The user on the controller, as the controller reports it.
+          type: str
+          sample: alice
+        controller_node:
+          description: The name of the controller, as it reports it.
+          type: str
+          sample: control1
+        user:
+          description: The login user on the host.
+          type: str
+          sample: deploy
+        address:
+          description: The address of the login, or null if it is not known.
+          type: str
+          sample: 192.0.2.7
+    since:
+      description: The time when C(livepatch_before) began, in UTC.
+      type: str
+      sample: "2026-11-21T09:16:53Z"
 package:
   description: The package of the host that owns the file; V(none) if no package manager of the host knows its owner.
   returned: when O(remote_src) is true

@@ -421,6 +421,40 @@ livepatch:
           description: The latest time when the lease ends, in UTC. This is the end of the trial.
           type: str
           sample: "2026-11-21T09:31:53Z"
+    hook:
+      description: >-
+        The run that began C(livepatch_before) here, if its C(livepatch_after) is still due. Null if there is none, or
+        without root.
+      type: dict
+      contains:
+        run:
+          description: The identifier of the run; null for a task outside a run, and for a damaged mark.
+          type: str
+          sample: 20261121T091500Z-4f1b0b
+        who:
+          description: The user who runs it, as information without proof.
+          type: dict
+          contains:
+            controller_user:
+              description: The user on the controller, as the controller reports it.
+              type: str
+              sample: alice
+            controller_node:
+              description: The name of the controller, as it reports it.
+              type: str
+              sample: control1
+            user:
+              description: The login user on the host.
+              type: str
+              sample: deploy
+            address:
+              description: The address of the login, or null if it is not known.
+              type: str
+              sample: 192.0.2.7
+        since:
+          description: The time when C(livepatch_before) began, in UTC.
+          type: str
+          sample: "2026-11-21T09:16:53Z"
     journal:
       description: >-
         The last 20 changes by this collection, newest first; null if this user may not read them.

@@ -33,7 +33,8 @@ MOST_LINES_OF_A_FUNCTION = 60
 HOST_IMPORTS = re.compile(r"ansible\.module_utils\b|ansible_collections\.kernel\.livepatch\.plugins\.module_utils\b")
 # All that is for playbooks of others: what has a page, and what ansible-doc lists.
 PUBLIC = {
-    "module": ["patch", "patch_build", "patch_check", "patch_info", "patch_rollback", "patch_verify", "patch_watch"],
+    "module": ["patch", "patch_build", "patch_check", "patch_hook", "patch_info", "patch_rollback", "patch_verify",
+               "patch_watch"],
     "filter": ["preflight_summary", "rollback_summary", "status_summary"],
     "lookup": ["bundle", "patch_file"],
 }

@@ -36,6 +36,11 @@ DRIFT = {
         "warning", False,
         "The trial of {name} ended {seconds} s ago and {name} is {state}, but the ledger still has the trial. Run "
         "patch_rollback with to: original to close it."),
+    "hook-unfinished": (
+        "warning", False,
+        "The run {run} of {who} began livepatch_before here on {since}, and livepatch_after has not been run to its "
+        "end since. Run the rollout again with livepatch_after, or undo livepatch_before by hand and then run "
+        "patch_hook with state: ended."),
     "trial-ended-without-records": (
         "warning", False,
         "At {time}, this host reverted without its records. Repair them, then set each patch to the state that you "

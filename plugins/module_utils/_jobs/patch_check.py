@@ -26,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
     no_build_note,
     select_build,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hook import read_hook
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import lease_findings
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import effective_state, seconds_left
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
@@ -35,9 +36,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def check_host(host, offer, name, version=None, report_only=False):
     """Check everything about enabling a patch on this host; changes nothing.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `kernel_build_id`, `findings`, `forecast` and `trial`, and for a
-    file on the host `package` (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's
-    code unless `report_only`. A host without a build in the bundle is neither compatible nor an error.
+    Returns a dict of `compatible`, `patch`, `arch`, `kernel_build_id`, `findings`, `forecast`, `trial` and `hook` (see
+    hook.py), and for a file on the host `package` (see packages.py). Raises ControllerRequest, and LivepatchError with
+    the first blocker's code unless `report_only`. A host without a build in the bundle is neither compatible nor an
+    error.
     """
     name = name if name is None else module_name(name)
     offer = located(host, offer, name, version)
@@ -51,8 +53,9 @@ def check_host(host, offer, name, version=None, report_only=False):
     state = observed_state(host, interface, description["name"])
     context = CheckContext(host, interface, description, state, {}, Facts(host, description))
     patch = _patch(context, ledger)
-    # An accepted patch needs no change, so no lease is in its way.
-    findings = ([] if patch["state"] == "accepted" else lease_findings(host)) + evaluate(context)
+    # An accepted patch needs no change, so no lease is in its way, unless a run is between its hooks.
+    unchanged = patch["state"] == "accepted" and not read_hook(host)
+    findings = ([] if unchanged else lease_findings(host)) + evaluate(context)
     blockers = blockers_in(findings, TOLERATED)
     if not context.changes() and not blockers:
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
@@ -70,6 +73,7 @@ def _result(host, compatible, patch, findings, prediction, ledger):
         "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(),
         "kernel_build_id": kernel_build_id(host), "findings": findings,
         "forecast": prediction, "trial": trial and {"name": trial["name"], "seconds_left": seconds_left(host, trial)},
+        "hook": read_hook(host),
     }
 
 

@@ -36,6 +36,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.cond
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.drift import HostState, drift, is_accepted
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hook import hook_findings, read_hook
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import describe_lease, read_lease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
@@ -71,14 +72,14 @@ def host_inventory(host):
 
     Shape: `kernel`, `interface`, `patches` (oldest first), `coverage` (see metadata.py; None if this user may not read
     the store), `transition` (None, or `name`, `state` and `blockers`), `leftovers`, `kept`, `other_tools`, `changing`,
-    `lease` (None, or see describe_lease), `journal` and `journal_unreadable` (see history), and from the ledger:
-    `accepted`, `boot`, `quarantined`, `trial`, `failed_watch`, `drift` (findings).
+    `lease` (None, or see describe_lease), `hook` (see read_hook), `journal` and `journal_unreadable` (see history), and
+    from the ledger: `accepted`, `boot`, `quarantined`, `trial`, `failed_watch`, `drift` (findings).
     """
     descriptions = Store(host).descriptions()
     lease, _damaged = read_lease(host)  # a damaged one is told of by record_findings
     inventory = {
         "kernel": running_kernel(host), "interface": interface_name(host), "kept": _kept(descriptions),
-        "other_tools": other_tools(host), "lease": lease and describe_lease(host, lease),
+        "other_tools": other_tools(host), "lease": lease and describe_lease(host, lease), "hook": read_hook(host),
         **_in_the_kernel(host, interface_or_none(host), descriptions),
         **history(host),
     }
@@ -136,7 +137,7 @@ def _remembered(host, inventory):
         "failed_watch": ledger["failed_watch"] and {key: ledger["failed_watch"][key] for key in FAILED_WATCH},
         "drift": _with_records(
             [*drift(host_state), *_expired(host, host_state.patches), *newer.values(), *_about_trial(host, host_state),
-             *_boot_notes(host, host_state)],
+             *_boot_notes(host, host_state), *hook_findings(host)],
             records, ledger["accepted"]),
     }
 

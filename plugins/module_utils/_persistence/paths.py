@@ -12,6 +12,7 @@ JOURNAL = f"{STATE_DIRECTORY}/journal.jsonl"
 OLDER_JOURNAL = f"{JOURNAL}.1"
 STORE_DIRECTORY = f"{STATE_DIRECTORY}/patches"
 CLEAN_SHUTDOWN = f"{STATE_DIRECTORY}/clean-shutdown"
+HOOK = f"{STATE_DIRECTORY}/hook"
 PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
 TESTED = b"# tested with "  # begins the third line of the program; the file of a Python follows
 
@@ -28,4 +29,5 @@ TRIAL_ENDED = "/run/kernel-livepatch.trial-ended"
 DIRECTORIES = (STATE_DIRECTORY, STORE_DIRECTORY, RUN_DIRECTORY)
 # The files beside those of the store, which have a digest in their names.
 FILES = (
-    LEDGER, JOURNAL, OLDER_JOURNAL, CLEAN_SHUTDOWN, PROGRAM, LOCK, LEASE, TRIAL_PROCESS, WATCH, TRANSITION, TRIAL_ENDED)
+    LEDGER, JOURNAL, OLDER_JOURNAL, CLEAN_SHUTDOWN, HOOK, PROGRAM, LOCK, LEASE, TRIAL_PROCESS, WATCH, TRANSITION,
+    TRIAL_ENDED)

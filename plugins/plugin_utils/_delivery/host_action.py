@@ -33,7 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 LARGEST_OUTPUT = 32 << 20  # characters of a module's output
 LARGEST_FILE = 512 << 20  # of any other output: a file that slurp reads has no such bound
 # The modules that change a host get the user's name and the run; reading modules have no such option.
-CHANGING_MODULES = ("patch", "patch_rollback")
+CHANGING_MODULES = ("patch", "patch_hook", "patch_rollback")
 # These warn of a host without a build, because Ansible only shows "ok". Warnings of hosts are dropped.
 WARNING_MODULES = ("patch", "patch_check")
 

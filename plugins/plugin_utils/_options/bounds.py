@@ -45,6 +45,7 @@ WAITS = {
     # Disables the patches of several changes, loads earlier ones again, and repairs the boot service.
     "rollback": Wait(120, transitions=5, reloads=1, starts=1),
     "verify": Wait(180),
+    "hook": Wait(120),
 }
 SLOWEST = 64 * 1024  # bytes that a connection carries in each second
 UNKNOWN_SIZE = 120 * SLOWEST  # of a patch file, where each host can have its own

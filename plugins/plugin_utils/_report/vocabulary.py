@@ -95,10 +95,12 @@ BREACH: Mapping[str, str] = {
 
 STEPS: Mapping[str, str] = {
     "check": "before the load",
+    "before": "in livepatch_before",
     "load": "during the load",
     "look": "during the soak",
     "accept": "during the acceptance",
     "back": "during the rollback",
+    "after": "in livepatch_after",
 }
 
 # Of the options of a rollout, in display order.
@@ -117,6 +119,9 @@ OPTIONS: Mapping[str, str] = {
     "transition_timeout": "Transition timeout",
     "on_stall": "On a stalled transition",
     "health_checks": "Health checks",
+    "before": "Tasks before the load",
+    "after": "Tasks at the end",
+    "hook_timeout": "Timeout of each of these tasks",
     "min_calls": "Calls of each function before the acceptance",
     "approve": "Waves to approve",
     "approved": "Approved in advance",

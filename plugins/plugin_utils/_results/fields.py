@@ -51,6 +51,9 @@ FAILURES = {
         "playbook kernel.livepatch.status.",
     "transition-unfinished":
         "The transition was not over at the end of the soak. See the tasks in blockers, and restart them or wait.",
+    # The message of the task follows.
+    "before-failed": "livepatch_before failed, so the patch was not loaded.",
+    "after-failed": "livepatch_after failed, and is still due on this host.",
 }
 
 

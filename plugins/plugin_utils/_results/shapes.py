@@ -66,6 +66,7 @@ _ACTOR = Text(256, cut=True, null=True)
 WHO = Keys({"controller_user": _ACTOR, "controller_node": _ACTOR, "user": _ACTOR, "address": _ACTOR}, null=True)
 CHANGING = Keys({"transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "pid": MAYBE_WHOLE, "who": WHO}, null=True)
 LEASE = Keys({"run": Text(64), "who": WHO, "since": MAYBE_TIME, "until": MAYBE_TIME}, null=True)
+HOOK = Keys({"run": Text(64, null=True), "who": WHO, "since": MAYBE_TIME}, null=True)
 MOVES = Items(Keys({"name": NAME, "transition_seconds": MAYBE_NUMBER}), MOST_PATCHES)
 BASELINE = Keys({
     "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "uptime": MAYBE_NUMBER, "kernel_log": MAYBE_WHOLE})
@@ -125,6 +126,7 @@ _LIVEPATCH = Keys({
     "other_tools": Items(Keys({"name": Text(128, cut=True), "active": FLAG, "effect": Text(1000, cut=True)}), 100),
     "changing": CHANGING,
     "lease": LEASE,
+    "hook": HOOK,
     "journal": _JOURNAL,
     "journal_unreadable": MAYBE_WHOLE,
     "accepted": Items(Keys({
@@ -191,7 +193,8 @@ SHAPES = {
             "sleepers": Items(
                 Keys({**TASK, "function": SYMBOL, "stack": STACK, "seen": WHOLE}), 500, keep="first",
                 title="sleepers")}),
-        "trial": Keys({"name": NAME, "seconds_left": WHOLE}, null=True)}, may=PACKAGE, asks=True),
+        "trial": Keys({"name": NAME, "seconds_left": WHOLE}, null=True), "hook": HOOK}, may=PACKAGE, asks=True),
+    "patch_hook": Shape({"hook": HOOK, "findings": FINDINGS}, {"holder": CHANGING, "lease": LEASE}),
     "patch_info": Shape({"livepatch": _LIVEPATCH}),
     "patch_rollback": Shape(
         {"removed": MOVES, "restored": MOVES, "target": NAMES, "transaction": MAYBE_TRANSACTION, "findings": FINDINGS,

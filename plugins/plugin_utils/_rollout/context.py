@@ -29,8 +29,8 @@ class Call:
 
     `given` and `alone` are the options of the first step. `variables` are those of the task. After the first step, only
     results of hosts and variables of Ansible itself are read from them: a host can set any other by its facts.
-    `check_tasks` raises TaskError for an unreadable task file. `limited`: whether the run has --limit. `now` is in
-    seconds since 1970, `tick` in seconds of a monotonic clock.
+    `check_tasks` raises TaskError for an unreadable task file of an option. `limited`: whether the run has --limit.
+    `now` is in seconds since 1970, `tick` in seconds of a monotonic clock.
     """
 
     variables: Mapping[str, t.Any]
@@ -41,7 +41,7 @@ class Call:
     directory: Path
     find: Callable[[str], Path]
     say: Callable[..., None]
-    check_tasks: Callable[[str], None]
+    check_tasks: Callable[[str, str], None]
     now: Callable[[], float]
     tick: Callable[[], float]
     sleep: Callable[[float], None]
@@ -70,7 +70,8 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
         **of_tasks, "run": record["id"],
         "health_checks": checks_of_hosts(checks),
         "user_tasks": user_tasks and [*user_tasks, USER_TASKS_DONE], "user_tasks_run": user_tasks_run,
-        "revive": bool(user_tasks) and not record["alone"], "timeouts": record["timeouts"],
+        "revive": bool(user_tasks or record["hooks"]["before"] or record["hooks"]["after"]) and not record["alone"],
+        "hook": {"hosts": []}, "timeouts": record["timeouts"],
         "end": False, "load": [], "turn": [], "phases": [], "watch": [], "unwatched": [], "accept": [], "rollback": [],
         **next_hosts}
 
@@ -94,9 +95,12 @@ def _title(phase: Mapping[str, t.Any]) -> str:
 
 def play_facts(
         hosts: Iterable[str] = (), sizes: Iterable[int] = (), rollback: Iterable[str] = (),
-        verdict: str | None = UNFINISHED, reporting_host: str = "localhost") -> dict[str, t.Any]:
+        verdict: str | None = UNFINISHED, reporting_host: str = "localhost", with_hooks: bool = False,
+        due: Iterable[str] = (), after: Iterable[str] = ()) -> dict[str, t.Any]:
     """The facts for the next plays. Every run sets them: facts of an earlier run may be cached."""
+    patterns = [exact_pattern(host) for host in hosts]
     return {FACT_OF_ROLLOUT: {
-        "hosts": [exact_pattern(host) for host in hosts], "sizes": list(sizes),
-        "rollback": [exact_pattern(host) for host in rollback], "verdict": verdict,
-        "reporting_host": exact_pattern(reporting_host)}}
+        "hosts": [] if with_hooks else patterns, "hosts_with_hooks": patterns if with_hooks else [],
+        "sizes": list(sizes), "due": [exact_pattern(host) for host in due],
+        "rollback": [exact_pattern(host) for host in rollback], "after": [exact_pattern(host) for host in after],
+        "verdict": verdict, "reporting_host": exact_pattern(reporting_host)}}

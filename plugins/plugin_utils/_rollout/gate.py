@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts
 
 AT_PLAN = 0
+NO_AFTER = "livepatch_after did not end on every host of the wave"
 NO_GATE = "the wave ended before its gate, for example by a task of your own"
 
 
@@ -47,11 +48,25 @@ def stop_without_gate(record: Record, wave: Record) -> None:
         _stop(record, wave["number"], NO_GATE)
 
 
-def _stop(record: Record, wave: int, why: str) -> None:
+def stop_after_hook(record: Record, wave: Record) -> None:
+    """Stop at a wave whose last task file did not end; its patches are well, so no host is rolled back for it."""
+    if not judge_after(record, wave["number"]):
+        _stop(record, wave["number"], NO_AFTER, "hold")
+
+
+def judge_after(record: Record, wave: int) -> bool:
+    """Record a breach like `judge_budget`. A failed `livepatch_after` says nothing against a patch: no rollback."""
+    before = record["breach"]
+    if judge_budget(record, wave) and before is None:
+        record["breach"]["action"] = "hold"
+    return record["breach"] is not None
+
+
+def _stop(record: Record, wave: int, why: str, action: str | None = None) -> None:
     options = record["options"]
     record["breach"] = {
         "wave": wave, "failed": failed_hosts(record), "budget": options["budget"]["hosts"],
-        "action": options["on_breach"], "why": why}
+        "action": action or options["on_breach"], "why": why}
 
 
 def hosts_to_watch(record: Record, wave: Record) -> dict[str, Record]:

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import NOT_ANSWERING
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_failure
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.gate import hosts_not_ours
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import left_lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import failure_line, join_hosts, number_of
 
@@ -173,6 +174,7 @@ def end_lines(record: Record) -> list[str]:
     lines = [] if record["alone"] else [_result_line(record, waves) for waves in _alike(record["waves"], MOST_ALIKE)]
     lines += _failures(record["hosts"])
     lines += _left_on_trial(record)
+    lines += left_lines(record)
     if record["breach"]:
         lines.append(f"stopped: {record['breach']['why']}. {_after_breach(record)}.")
     return [*lines, sum_line(record)]

@@ -40,6 +40,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
     PREFIX,
     Values,
+    bad_option,
+    format_value,
 )
 
 # Each list's first is the default.
@@ -47,6 +49,7 @@ STATES = ("accepted", "enabled")
 ON_BREACH = ("rollback_wave", "rollback_all", "hold")
 SOAK, LONGEST_SOAK = 300, 24 * 3600  # seconds
 MOST_LOOKS = 100
+HOOK_TIMEOUT, LONGEST_HOOK = 300, 3600  # seconds of each task of a hook
 LONGEST_DERIVED = 3600  # seconds of a trial
 
 
@@ -78,6 +81,9 @@ class Options:
     approved: tuple[str, ...]
     cohort_by: tuple[str, ...]
     health_checks: tuple[dict[str, t.Any], ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    hook_timeout: int
     ignore_findings: tuple[str, ...]
     adopt: bool
     take_lease: bool
@@ -101,6 +107,7 @@ class Options:
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
                 for check in self.health_checks],
+            "before": list(self.before), "after": list(self.after), "hook_timeout": self.hook_timeout,
             "ignore_findings": list(self.ignore_findings), "adopt": self.adopt,
             "take_lease": self.take_lease, "params": dict(self.params),
             "min_calls": self.min_calls,
@@ -141,6 +148,9 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         waves=waves, approve=approve, approved=approved,
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),
+        before=_task_files(values, "before", directory or Path.cwd()),
+        after=_task_files(values, "after", directory or Path.cwd()),
+        hook_timeout=values.number("hook_timeout", HOOK_TIMEOUT, 1, LONGEST_HOOK),
         ignore_findings=_ignore_findings(values),
         adopt=values.flag("adopt"),
         take_lease=values.flag("take_lease"),
@@ -148,6 +158,17 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         min_calls=values.number("min_calls", 0, 0, MOST_CALLS),
         report_dir=values.text("report_dir", DIRECTORY),
     )
+
+
+def _task_files(values: Values, name: str, directory: Path) -> tuple[str, ...]:
+    """The absolute paths of files of tasks."""
+    paths = {text: directory / Path(text).expanduser() for text in values.texts(name)}
+    for text, path in paths.items():
+        if not path.is_file():
+            raise bad_option(
+                name, f"has {format_value(text)}, which is no file",
+                "give files of tasks on the controller, absolute or below where Ansible was started")
+    return tuple(map(str, paths.values()))
 
 
 def _ignore_findings(values: Values) -> tuple[str, ...]:

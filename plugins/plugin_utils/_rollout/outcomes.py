@@ -64,6 +64,8 @@ def record_load(record: Record, wave: Record, answers: Answers, now: float, tria
     # An unreachable host may still finish the transition. Its trial starts after that.
     latest = utc_timestamp(now + trial + 2 * record["options"]["transition_timeout"])
     for name, host in hosts_of_wave(record, wave).items():
+        if host["failure"]:
+            continue  # in a task of the user before the load
         answer = _answer(answers, name)
         nothing = missing_result(answer)
         if nothing == "no_result":

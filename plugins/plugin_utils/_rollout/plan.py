@@ -121,11 +121,11 @@ def _plan_host(answer: t.Any, options: Options, now: float) -> Record:
 
     `untried`: the patch is enabled, without a trial. `trial_until`: the end of an earlier trial in seconds since 1970,
     or None. `domains`: places in the list of domains. After the load, `watched` says whether the host watches itself,
-    and `boot_id` is that of the load.
+    and `boot_id` is that of the load. `hook`: see hooks.py.
     """
     host = dict(
         new_host(), done=False, untried=False, trial_until=_end_of_trial(answer, now), domains=[], watched=False,
-        boot_id=None)
+        boot_id=None, hook=None)
     verdict = verdict_of(answer)
     if verdict == "unreachable":
         fail(host, "check", unreachable_failure(answer), "unchanged")
@@ -147,6 +147,7 @@ def _end_of_trial(answer: t.Any, now: float) -> float | None:
 def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: Options) -> None:
     patch = answer["patch"]
     host.update(
+        hook="due" if _is_hook_due(answer, options) else None,
         kernel=printable(patch["kernel"]), arch=printable(answer["arch"]), findings=findings_of(answer),
         patch=text_of(patch, "name"), build_id=text_of(patch, "build_id"), sha256=text_of(patch, "sha256"))
     if verdict == "no_build":
@@ -163,6 +164,12 @@ def _describe(host: Record, answer: Mapping[str, t.Any], verdict: str, options: 
         fail(host, "check", (first["code"], first["message"]), "unchanged")
     elif patch["state"] == "accepted" or (host["untried"] and options.state == "enabled"):
         host.update(state=patch["state"], done=True)
+
+
+def _is_hook_due(answer: Mapping[str, t.Any], options: Options) -> bool:
+    """Whether an earlier run has left the host before its `livepatch_after`; a run that holds the host has not."""
+    held = any(entry["code"] == LEASED for entry in blockers_in(answer["findings"]))
+    return bool(answer.get("hook")) and (options.take_lease or not held)
 
 
 def play_of(record: Record) -> tuple[list[str], list[int]]:

@@ -18,9 +18,9 @@ FILE = "kernel-livepatch-rollout.json"
 OPTIONS_FILE = "kernel-livepatch-rollout-options.json"
 
 # The private keys of a rollout.
-OF_HOST = ("done", "untried", "trial_until", "domains", "watched", "boot_id")
+OF_HOST = ("done", "untried", "trial_until", "domains", "watched", "boot_id", "hook")
 OF_WAVE = ("tick", "phases")
-OF_ROLLOUT = ("checks", "timeouts", "phases", "domains")
+OF_ROLLOUT = ("checks", "timeouts", "phases", "domains", "hooks", "hook", "hook_runs")
 
 
 def report_record(record: Record) -> Record:

@@ -9,12 +9,15 @@ their options, and
 
     end                              whether the play ends here
     load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
+    hook                             what the hosts run of the user's tasks around a change, see hooks.py
     turn, phases                     after the load: the hosts that take part in the rest of the wave, and its phases
 
 The input of later plays is a fact of localhost. It is kept small: facts can be cached on disk and are slow to read.
 
-    hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has
+    hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has; they
+                    are hosts_with_hooks if the user has tasks around the change of a host
     rollback        patterns of the hosts to roll back
+    due, after      patterns of the hosts to run livepatch_after on, before the first wave and after the rollback
     verdict         why the rollout was not successful, None after a success
     reporting_host  the host that fails with this verdict
 """
@@ -25,19 +28,14 @@ import typing as t
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ansible import constants
-
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     Record,
-    failed_hosts,
     new_record,
     patches_of,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate, outcomes
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import messages as lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import (
@@ -45,13 +43,24 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval
     check_wave_names,
     mark_approvals,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.checking import check
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import (
     Call,
     next_tasks,
     phase_files,
     play_facts,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, rollout_options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.ending import end, report_so_far
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import (
+    due_hosts,
+    has_hooks,
+    hook_notes,
+    hooks_of,
+    hosts_to_end,
+    judge_hook,
+    start_hook,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import number_with_build, plan, play_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
     largest_wave,
@@ -66,8 +75,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state im
     open_wave,
     read_options,
     read_record,
-    report_record,
-    write_options,
     write_record,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.wave_start import (
@@ -75,61 +82,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.wave_sta
     reason_to_wait,
     start_notes,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge_rollback
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
 
 PROGRESS_SECONDS = 60  # seconds
-REPORTS = 20  # during a rollout, since each costs time for the whole fleet, and a large fleet has many waves
-# For the role apply: all hosts at once, and no host stops another.
-ALONE = {
-    "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
-    "livepatch_approve": "", "livepatch_approved": "", "livepatch_longest_trial": ""}
 TASKS_SKIPPED = {"failed": True, "msg": "Not all tasks of your files ran."}
 # Stands for the wave when there is none: the role apply runs every step also then.
 EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
-
-
-def _check(call: Call) -> dict[str, t.Any]:
-    """Read the variables, and validate them, the patch and the report directory before any host is contacted.
-
-    Later steps read no variable of the user: a host that has answered can override it by its facts.
-    """
-    hosts = HostVariables(call.variables)
-    hosts.check()
-    values = to_plain({**call.given, **(ALONE if call.alone else {})})
-    options = rollout_options(values)
-    hosts.check_same(NAMES)
-    src = call.find(options.src)
-    size = max(build["size"] for build in read_builds(src, options.name, options.version))
-    groups = call.variables["groups"]
-    if not call.alone:
-        _check_localhost(groups.get("all", ()))
-    plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
-    for check in options.health_checks:
-        if "tasks" in check:
-            call.check_tasks(check["tasks"])
-    if options.report_dir:
-        check_report_dir(options.report_dir)
-    forks = int(call.variables.get("ansible_forks") or 5)
-    if not call.alone:
-        largest_wave(options, forks, size)  # whether any wave has so short a trial
-    read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size}
-    write_options(read, call.directory)
-    return {
-        "src": str(src), "name": options.name, "version": options.version, "timeouts": rollout_bounds(options, size),
-        "ansible_facts": play_facts()}
-
-
-def _check_localhost(hosts: Iterable[str]) -> None:
-    """Refuse an inventory with another host as localhost: later plays find the plan on localhost."""
-    taken = sorted(set(constants.LOCALHOST).intersection(hosts))
-    if taken and "localhost" not in taken:
-        raise TaskError(
-            "no-localhost",
-            f"The inventory has {taken[0]} but no localhost, so later plays would not find the plan. Rename the host "
-            f"and set ansible_host: {taken[0]}, or add localhost.")
 
 
 def _plan(call: Call) -> dict[str, t.Any]:
@@ -150,6 +108,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     answers = {
         host: hostvars[host].get("__livepatch_check") or {} if host in queried and host in hostvars else {}
         for host in hosts}
+    record.update(hooks=hooks_of(options, read["forks"]), hook=None, hook_runs=0)
     plan(record, options, answers, hostvars, groups, largest, call.now())
     # With passwords, unlike the record's options: those are in reports.
     record["checks"] = list(options.health_checks)
@@ -163,6 +122,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
         options, sizes, read["forks"], read["size"], options.failure_budget.allowed(covered) > 0)
     mark_approvals(record["waves"], options.approve, options.approved)
+    record["notes"] += hook_notes(record)
     record["notes"] += start_notes(record, options.window, call.now())
     stopped = gate.judge_budget(record, gate.AT_PLAN)
     call.say(*lines.plan_lines(record))
@@ -171,7 +131,8 @@ def _plan(call: Call) -> dict[str, t.Any]:
     write_record(record, call.directory)
     if stopped or call.check_mode:
         names, sizes = [], []
-    return next_tasks(record, ansible_facts=play_facts(names, sizes))
+    return next_tasks(record, ansible_facts=play_facts(
+        names, sizes, with_hooks=has_hooks(record), due=due_hosts(record)))
 
 
 def _open(call: Call) -> dict[str, t.Any]:
@@ -192,9 +153,25 @@ def _open(call: Call) -> dict[str, t.Any]:
     wave.update(state="open", opened=utc_timestamp(call.now()))
     if wave["hosts"]:
         call.say(lines.opening_line(record, wave))
+    hosts = {} if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
+    turn = [name for name, host in hosts.items() if not host["failure"]]
+    hook = start_hook(record, "before", turn if has_hooks(record) else [])
     write_record(record, call.directory)
-    turn = [] if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
-    return next_tasks(record, load=list(turn))
+    return next_tasks(record, load=[] if hook["hosts"] else turn, hook=hook)
+
+
+def _before(call: Call) -> dict[str, t.Any]:
+    """Record the results of `livepatch_before`, and load the patch on the hosts without a failure."""
+    record = read_record(call.directory)
+    wave = open_wave(record)
+    if wave is None or not record["hook"]:
+        return next_tasks(record, end=_is_stopped(record))
+    turn = record["hook"]["hosts"]
+    judge_hook(call, record)
+    if gate.judge_budget(record, wave["number"]):
+        return _close_wave(call, record, wave)
+    write_record(record, call.directory)
+    return next_tasks(record, load=[name for name in turn if not record["hosts"][name]["failure"]])
 
 
 def _current_wave(record: Record) -> Record:
@@ -292,20 +269,46 @@ def _accept(call: Call) -> dict[str, t.Any]:
 
 
 def _roll_back_or_close(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
-    """The wave is over, unless failed hosts have to be rolled back first."""
+    """The wave is over, unless failed hosts have to be rolled back first, or tasks of the user run at its end."""
     breached = gate.judge_budget(record, wave["number"])
-    rollback = gate.failed_hosts_to_roll_back(record, wave)
-    if breached or not rollback:
+    rollback, after = gate.failed_hosts_to_roll_back(record, wave), hosts_to_end(record, wave)
+    if breached or not (rollback or after):
         return _close_wave(call, record, wave)
+    hook = start_hook(record, "after", after)
     write_record(record, call.directory)
-    return next_tasks(record, rollback=rollback)
+    return next_tasks(record, rollback=rollback, hook=hook)
 
 
 def _close(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
     wave = _current_wave(record)
     _record_rollback(call, record, gate.failed_hosts_to_roll_back(record, wave))
-    return _close_wave(call, record, wave)
+    hook = start_hook(record, "after", hosts_to_end(record, wave))
+    if not hook["hosts"]:
+        return _close_wave(call, record, wave)
+    write_record(record, call.directory)
+    return next_tasks(record, hook=hook)
+
+
+def _due(call: Call) -> dict[str, t.Any]:
+    """Before the first wave, and after a rollout that was stopped: the hosts whose `livepatch_after` is due."""
+    record = read_record(call.directory)
+    hook = start_hook(record, "after", due_hosts(record))
+    write_record(record, call.directory)
+    return next_tasks(record, hook=hook)
+
+
+def _after(call: Call) -> dict[str, t.Any]:
+    """Record the results of `livepatch_after`, and close the wave if it was run at the end of one."""
+    record = read_record(call.directory)
+    judge_hook(call, record)
+    wave = open_wave(record)
+    if wave:
+        gate.judge_after(record, wave["number"])
+        return _close_wave(call, record, wave)
+    stopped = not record["breach"] and gate.judge_after(record, gate.AT_PLAN)
+    write_record(record, call.directory)
+    return next_tasks(record, ansible_facts=play_facts()) if stopped else next_tasks(record)
 
 
 def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
@@ -313,26 +316,20 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
     write_record(record, call.directory)
-    _report_so_far(call, record, wave)
+    report_so_far(call, record, wave)
     if passed:
         return next_tasks(record)
-    return next_tasks(record, end=True, ansible_facts=play_facts(rollback=gate.hosts_to_roll_back(record)))
-
-
-def _report_so_far(call: Call, record: Record, wave: Record) -> None:
-    """Write a report after each wave, but not more than REPORTS and one: a killed run leaves no artifact."""
-    after = sum(len(one["hosts"]) for one in record["waves"] if one["closed"])
-    before, share = after - len(wave["hosts"]), len(record["hosts"]) / REPORTS
-    due = record["breach"] or not before or before // share < after // share
-    if record["options"]["report_dir"] and due:
-        try:
-            write_report(report_record(record), record["options"]["report_dir"])
-        except (OSError, TaskError) as error:  # a report must not end the rollout
-            call.say(f"no report for now: {error}")
+    return next_tasks(record, end=True, ansible_facts=play_facts(
+        rollback=gate.hosts_to_roll_back(record), after=due_hosts(record)))
 
 
 def _stop_without_gate(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
-    gate.stop_without_gate(record, wave)
+    kind = record["hook"] and record["hook"]["kind"]
+    judge_hook(call, record)
+    if kind == "after":
+        gate.stop_after_hook(record, wave)
+    else:
+        gate.stop_without_gate(record, wave)
     return _close_wave(call, record, wave)
 
 
@@ -355,42 +352,7 @@ def _record_rollback(call: Call, record: Record, hosts: Iterable[str]) -> None:
     gate.record_rollback(record, {name: judge_rollback(results[name], proofs[name]) for name in hosts}, call.now())
 
 
-def _end(call: Call) -> dict[str, t.Any]:
-    record = read_record(call.directory)
-    gate.end(record, call.now())
-    record["lines"] = lines.end_lines(record)
-    write_record(record, call.directory)
-    verdict = None if record["ok"] else lines.verdict_sentence(record)
-    return {
-        "lines": record["lines"], "record": report_record(record), "artifact": _artifact(record),
-        "problems": lines.problems(record), "verdict": verdict, "report_dir": record["options"]["report_dir"],
-        "ansible_facts": play_facts(verdict=verdict, reporting_host=_reporting_host(call, record))}
-
-
-def _reporting_host(call: Call, record: Record) -> str:
-    """The host that fails for the rollout: with --limit, Ansible skips plays on localhost."""
-    if not call.limited:
-        return "localhost"
-    fine = [name for name, host in record["hosts"].items() if not host["failure"]]
-    return next((name for name in fine if record["hosts"][name]["state"] == "pending"), (fine or ["localhost"])[0])
-
-
-def _artifact(record: Record) -> dict[str, t.Any]:
-    """The artifact for later jobs: about 100 bytes for each host."""
-    return {
-        **{key: record[key] for key in ("id", "started", "ended", "outcome", "ok", "counts", "failures", "breach")},
-        "waves": [
-            {**{key: wave[key] for key in ("number", "title", "state")}, "hosts": len(wave["hosts"])}
-            for wave in record["waves"]],
-        "hosts": {
-            name: {"state": host["state"], "wave": host["wave"],
-                   "failure": host["failure"] and (host["failure"]["code"] or host["failure"]["message"])}
-            for name, host in record["hosts"].items()},
-        "failed": failed_hosts(record),
-    }
-
-
 STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
-    "check": _check, "plan": _plan, "open": _open, "load": _load, "watch": _watch,
-    "accept": _accept, "close": _close, "finish": _finish, "rollback": _rollback, "end": _end,
+    "check": check, "plan": _plan, "due": _due, "open": _open, "before": _before, "load": _load, "watch": _watch,
+    "accept": _accept, "close": _close, "after": _after, "finish": _finish, "rollback": _rollback, "end": end,
 }

@@ -19,8 +19,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 LONGEST = 300  # characters
 
 
-def check_user_tasks(path: str, task: Task, loader: DataLoader) -> None:
-    """Read the tasks as if `task` included them. Raises TaskError `bad-option`."""
+def check_user_tasks(path: str, option: str, task: Task, loader: DataLoader) -> None:
+    """Read the tasks of an option as if `task` included them. Raises TaskError `bad-option`."""
     try:
         _read(path, task, loader)
         return
@@ -30,7 +30,7 @@ def check_user_tasks(path: str, task: Task, loader: DataLoader) -> None:
         why = "it imports a missing file"
     except AnsibleError:
         return  # an import may depend on the run; a host that cannot run it has failed
-    raise bad_option("health_checks", f"have {path}, which Ansible cannot read as tasks ({why})", "correct the file")
+    raise bad_option(option, f"has {path}, which Ansible cannot read as tasks ({why})", "correct the file")
 
 
 def _read(path: str, task: Task, loader: DataLoader) -> None:

@@ -111,7 +111,8 @@ def test_a_check_that_finds_a_blocker_returns_everything_with_the_error(kernel, 
     assert (code, result["failed"], result["code"], result["compatible"]) == (1, True, "wrong-release", False)
     code, report = run("patch_check", check_mode=check_mode, src="fix.ko", offer=FIX.offer(), report_only=True)
     assert (code, sorted(report)) == (0, [
-        "arch", "changed", "compatible", "findings", "forecast", "kernel_build_id", "patch", "trial"])
+        "arch", "changed", "compatible", "findings", "forecast", "hook", "kernel_build_id", "patch",
+        "trial"])
     assert [report[key] == result[key] for key in report] == [True] * len(report)
     assert (report["changed"], kernel.loads, kernel.writes) == (False, [], [])
 
@@ -127,7 +128,7 @@ def test_check_mode_reaches_the_job(kernel, run, delivered):
 def test_what_the_other_modules_return(kernel, run, delivered):
     run("patch", src="fix.ko", offer=delivered)
     assert sorted(run("patch_info")[1]["livepatch"]) == [
-        "accepted", "boot", "changing", "coverage", "drift", "failed_watch", "interface", "journal",
+        "accepted", "boot", "changing", "coverage", "drift", "failed_watch", "hook", "interface", "journal",
         "journal_unreadable", "kept",
         "kernel", "lease", "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
     verified = run("patch_verify")[1]

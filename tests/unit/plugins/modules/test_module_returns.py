@@ -11,7 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import empty_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import write_watch
-from ansible_collections.kernel.livepatch.plugins.modules import patch, patch_check, patch_info, patch_watch
+from ansible_collections.kernel.livepatch.plugins.modules import patch, patch_check, patch_hook, patch_info, patch_watch
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -122,6 +122,20 @@ def test_a_lease_is_documented_and_the_options_reach_the_job(kernel, run, tmp_pa
     assert run("patch_info")[1]["livepatch"]["lease"]["run"] == "run-2"
     assert run("patch_rollback", to=loaded["transaction"], take_lease=True)[0] == 0
     assert run("patch_info")[1]["livepatch"]["lease"] is None
+
+
+def test_the_mark_of_a_hook_is_documented_in_each_module_that_returns_it(kernel, run):
+    begun = run("patch_hook", state="begun", seconds=60, via_controller={"run": "run-1"})[1]
+    documented = {key: entry for key, entry in yaml.safe_load(patch_hook.RETURN).items()
+                  if key not in ("code", "holder", "lease")}
+    told = {key: value for key, value in begun.items() if key not in EVERY_TASK_HAS}
+    assert list(undocumented(told, documented, "")) == [] and begun["hook"]["run"] == "run-1"
+    livepatch = run("patch_info")[1]["livepatch"]
+    assert undocumented_info(livepatch, ("hook",)) == [] and livepatch["hook"] == begun["hook"]
+    checked = run("patch_check", src="fix.ko", offer=SimulatedPatch().offer(), report_only=True)[1]
+    assert checked["hook"] == begun["hook"]
+    assert list(undocumented({"hook": checked["hook"]}, {"hook": RETURN["hook"]}, "")) == []
+    assert run("patch_hook", state="ended", via_controller={"run": "run-1"})[1]["hook"] is None
 
 
 def test_what_the_ledger_tells_is_documented(kernel, run):

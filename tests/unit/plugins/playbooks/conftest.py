@@ -22,7 +22,7 @@ OF_FLEET = SIMULATED.with_name("host_of_fleet.py")
 MODULES = ("patch_check", "patch_info", "patch_rollback", "patch_verify")
 # What a rollout is asked where a test says nothing else.
 QUICK = {"livepatch_src": "fix.ko", "livepatch_soak": 0, "livepatch_looks": 1, "livepatch_waves": "canary, 2, 100%"}
-MODULES_OF_ROLLOUT = ("patch", "patch_check", "patch_watch", "patch_rollback", "patch_verify")
+MODULES_OF_ROLLOUT = ("patch", "patch_check", "patch_hook", "patch_watch", "patch_rollback", "patch_verify")
 
 
 class Run(t.NamedTuple):

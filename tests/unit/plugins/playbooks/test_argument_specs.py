@@ -29,6 +29,7 @@ WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "lo
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
 ARTIFACTS = {"livepatch_build", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
+FOR_USER_TASKS = {"livepatch_outcome"}
 
 
 def spec(role, entry):
@@ -46,7 +47,7 @@ def read_by(playbook):
     text = json.dumps([[{**play, "tasks": []} for play in plays], [dict(task.keywords) for task in tasks]])
     if "__livepatch_variables" in text:
         text += json.dumps(written_tasks.loaded(COLLECTION / "roles" / "apply" / "vars" / "main.yml"))
-    return set(READ.findall(text)) - ARTIFACTS
+    return set(READ.findall(text)) - ARTIFACTS - FOR_USER_TASKS
 
 
 def test_every_variable_that_is_listed_is_known_by_its_name_and_no_other():
@@ -132,12 +133,14 @@ def test_the_guide_to_a_playbook_names_each_of_its_variables(playbook):
     assert [name for name in listed(*ENTRY_POINTS[playbook]) if f"``{name}``" not in text] == []
 
 
+FILE = str(COLLECTION / "galaxy.yml")
 # Each of its own type, as a list or a number, and as a survey has it.
 GIVEN = {
     "src": ["patches/"], "name": ["fix", "kpatch_*"], "version": ["1.10"],
     "hosts": ["web*,!web3", ["web1", "web2"]], "state": ["enabled"],
     "soak": [60, "60"], "looks": [2, "2"], "trial": [900, "900"], "transition_timeout": [30, "30"],
     "on_stall": ["wait"],
+    "before": [[FILE], FILE], "after": [[FILE, FILE], f"{FILE},{FILE}"], "hook_timeout": [60, "60"],
     "health_checks": [[{"unit": "nginx.service"}]], "ignore_findings": [["quarantined"], "quarantined"],
     "adopt": [True, "true"], "take_lease": [True, "true"], "min_calls": [3, "3"],
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],

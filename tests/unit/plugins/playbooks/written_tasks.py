@@ -21,6 +21,9 @@ META = "ansible.builtin.meta"  # Ansible resolves no template in its name
 # Files of tasks whose names are known at run time only: those of the collection's own among them.
 AT_RUN_TIME = {
     "{{ item.file }}": ["user_tasks_done.yml"],
+    "{{ __livepatch_before_file.file }}": ["before_done.yml"],
+    "{{ __livepatch_after_file.file }}": ["after_done.yml"],
+    "{{ __livepatch_file }}": ["stop.yml", "rollback.yml", "after.yml", "no_part.yml"],
     "{{ __livepatch_phase.file }}": ["user_tasks.yml", "look.yml", "accept.yml", "no_part.yml"]}
 CHOSEN = re.compile(r"'(\w+\.yml)'")  # in a template that chooses between files
 

@@ -58,7 +58,7 @@ def test_a_blocker_fails_with_everything_in_the_result(judge):
     assert error.message.endswith("(1 more in findings.)")
     assert blockers(error.details) == ["not-a-livepatch", "wrong-release"]
     assert sorted(error.details) == [
-        "arch", "changed", "compatible", "findings", "forecast", "kernel_build_id", "patch", "trial"]
+        "arch", "changed", "compatible", "findings", "forecast", "hook", "kernel_build_id", "patch", "trial"]
     assert (error.details["compatible"], error.details["changed"]) == (False, False)
 
 

@@ -26,7 +26,8 @@ def test_a_kernel_without_patches(kernel):
     assert inventory.pop("kernel")["release"] == "6.1.0-56-amd64"
     assert inventory == {
         "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
-        "changing": None, "lease": None, "journal": [], "journal_unreadable": 0, "accepted": [], "quarantined": [],
+        "changing": None, "hook": None, "lease": None, "journal": [], "journal_unreadable": 0, "accepted": [],
+        "quarantined": [],
         "trial": None, "failed_watch": None, "drift": [], "coverage": NO_COVERAGE, "boot": dict(NO_SYSTEMD, patches=[])}
 
 

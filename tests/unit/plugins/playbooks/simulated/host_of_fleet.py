@@ -3,20 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """SIMULATED: stands in for the modules on the hosts of a rollout; the file behavior/HOST says what goes wrong there.
 
-{"kernel": release, "check"|"load"|"look"|"keep"|"back": how, or one of several times}, `how` being ok, an answer
-itself, or
+{"kernel": release, "check"|"begin"|"load"|"look"|"keep"|"back"|"end": how, or one of several times}, `how` being ok, an
+answer itself, or
 
     each   hangs: it stands still, and its connection too
     check  blocked, unreachable, unchecked, no_build, accepted, trial
+    begin  failed, unreachable (the mark of livepatch_before)
     load   failed, unreachable, stalled, waiting, no_build
     look   ill (its watch has failed, and it has reverted), unreachable, rebooted, waiting
     keep   failed, unreachable, reverted (its watch has failed), rebooted
     back   failed, unreachable
+    end    failed, unreachable (the mark of livepatch_after)
 
 A host with `facts` sets them in each of its answers. One with `says` has this text in place of its names and messages.
 
-Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`, and the steps that it was
-called for below `steps`. So a call costs the same in a fleet of any size, and at any time of a run.
+Each call is a line of calls.jsonl. What a host runs is in a file of its name below `fleet`, the run of its mark below
+`marks`, and the steps that it was called for below `steps`. So a call costs the same in a fleet of any size, and at any
+time of a run.
 """
 
 from __future__ import annotations
@@ -65,6 +68,8 @@ class Host:
         self.said = json.loads(Path("behavior", name).read_text())
         self.file = Path("fleet", name)
         self.steps = Path("steps", name)
+        self.mark = Path("marks", name)
+        self.mark.parent.mkdir(exist_ok=True)
         self.state = self.file.read_text() if self.file.exists() else "absent"
         self.checks = Path(f"checks_{name.encode().hex()}.json")  # that it got with the load
         self.patch = {
@@ -89,7 +94,23 @@ class Host:
             "compatible": how not in ("blocked", "no_build"), "arch": "x86_64",
             "findings": [finding("wrong-release")] if how == "blocked" else [],
             "trial": {"name": "fix", "seconds_left": 50} if how == "trial" else None,
+            "hook": self.hook(),
             "patch": dict(self.patch, state=state)} if how != "unchecked" else failed("host-not-trusted")
+
+    def hook(self):
+        return {"run": self.mark.read_text(), "who": {}, "since": "x"} if self.mark.exists() else None
+
+    def begin(self, how, run):
+        if how == "failed":
+            return failed("host-leased")
+        self.mark.write_text(run)
+        return {"changed": True, "hook": self.hook(), "findings": []}
+
+    def end(self, how, _run):
+        if how == "failed":
+            return failed("hook-unwritable")
+        self.mark.unlink(missing_ok=True)
+        return {"changed": True, "hook": None, "findings": []}
 
     def verdict(self, *codes):
         """Of the watch of this host."""
@@ -167,6 +188,8 @@ class SimulatedHost(ActionBase):
         name = task_vars["inventory_hostname"]
         module = self._task.action.rpartition(".")[2]
         step = STEPS.get(module) or ("load" if "trial" in self._task.args else "keep")
+        if module == "patch_hook":
+            step = {"begun": "begin", "ended": "end"}[self._task.args["state"]]
         line = json.dumps({"host": name, "step": step, "args": {key: str(one) for key, one in self._task.args.items()},
                            "became_root": bool(self._connection.become)})
         append(Path("calls.jsonl"), line)
@@ -181,6 +204,8 @@ class SimulatedHost(ActionBase):
         if step == "load":
             host.checks.write_text(json.dumps(self._task.args["watch"]["health_checks"]))
         wanted = (self._task.args.get("state"),) if step == "keep" else ()
+        if step in ("begin", "end"):
+            wanted = (self._task.args["via_controller"]["run"],)
         facts = {"ansible_facts": host.said["facts"]} if "facts" in host.said else {}
         answer = getattr(host, step)(how, *wanted)
         if "says" in host.said:

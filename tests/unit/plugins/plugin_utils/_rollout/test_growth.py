@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps, wave_start
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import ending, wave_start
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.limits import Limit, domains_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import read_record, write_record
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
@@ -28,7 +28,7 @@ def rollout(build_module, tmp_path):
 def reports(monkeypatch):
     """The number of hosts of the waves that were closed when each report was written."""
     written = []
-    monkeypatch.setattr(steps, "write_report", lambda record, directory: written.append(
+    monkeypatch.setattr(ending, "write_report", lambda record, directory: written.append(
         sum(len(wave["hosts"]) for wave in record["waves"] if wave["closed"])))
     return written
 

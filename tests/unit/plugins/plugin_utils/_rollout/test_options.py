@@ -20,6 +20,7 @@ RECORD = {
     "transition_timeout": 90, "on_stall": "reverse", "budget": {"asked": "0", "hosts": None},
     "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
+    "before": [], "after": [], "hook_timeout": 300,
     "ignore_findings": [], "adopt": False, "take_lease": False, "params": {}, "min_calls": 0,
 }
 

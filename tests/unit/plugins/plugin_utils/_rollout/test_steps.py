@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results import fields
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import ending, steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
     ANSWERS,
@@ -431,7 +431,7 @@ def test_each_wave_leaves_a_report_and_one_that_cannot_be_written_ends_no_rollou
     report = next((tmp_path / "reports").glob("*.json")).read_text()
     assert [wave["state"] for wave in json.loads(report)["waves"]] == ["passed"] * 3 and "pw" not in report
     run = rollout(livepatch_report_dir=str(tmp_path / "gone"))
-    monkeypatch.setattr(steps, "write_report", _no_space)
+    monkeypatch.setattr(ending, "write_report", _no_space)
     assert run.run()["ok"]
     assert "no report for now: [Errno 28] No space left on device" in run.said
 

@@ -10,7 +10,8 @@ import importlib
 
 import yaml
 
-MODULES = ("patch", "patch_build", "patch_check", "patch_info", "patch_rollback", "patch_verify", "patch_watch")
+MODULES = (
+    "patch", "patch_build", "patch_check", "patch_hook", "patch_info", "patch_rollback", "patch_verify", "patch_watch")
 DIFF = {"before_header": "live patches of 6.1.0-56-amd64", "after_header": "live patches of 6.1.0-56-amd64",
         "before": "no live patch\n", "after": "fix: enabled\n"}
 

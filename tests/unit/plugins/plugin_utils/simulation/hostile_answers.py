@@ -19,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.action import (
     patch,
     patch_build,
     patch_check,
+    patch_hook,
     patch_info,
     patch_rollback,
     patch_verify,
@@ -30,10 +31,11 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simula
     honest,
 )
 
-ACTIONS = {"patch": patch, "patch_build": patch_build, "patch_check": patch_check, "patch_info": patch_info,
-           "patch_rollback": patch_rollback, "patch_verify": patch_verify, "patch_watch": patch_watch}
+ACTIONS = {"patch": patch, "patch_build": patch_build, "patch_check": patch_check, "patch_hook": patch_hook,
+           "patch_info": patch_info, "patch_rollback": patch_rollback, "patch_verify": patch_verify,
+           "patch_watch": patch_watch}
 # The options of a module that needs some. Nothing can be written into this bundle.
-OPTIONS = {"patch_build": {
+OPTIONS = {"patch_hook": {"state": "ended"}, "patch_build": {
     "src": ["/fix.patch"], "remote_src": True, "bundle": "/proc/no-such/bundle", "kernel": {"release": "6.1.0"}}}
 FORCE = {"livepatch_on_stall": "force", "livepatch_failure_budget": "100%", "livepatch_report_dir": "/tmp/x"}
 # Keys that Ansible acts on, each with values that it expects and does not expect.

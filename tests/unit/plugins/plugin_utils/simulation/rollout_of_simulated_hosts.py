@@ -206,7 +206,7 @@ class Rollout:
         return Call(
             variables=variables, given=self.options, phase=phase, alone=self._alone, check_mode=self._check_mode,
             directory=self._directory, find=Path, say=lambda *lines: self.said.extend(lines),
-            check_tasks=lambda _path: None,
+            check_tasks=lambda _path, _option: None,
             now=lambda: self.clock + self.set_by, tick=lambda: self.clock, sleep=self._sleep)
 
     def _sleep(self, seconds):

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mark of a host between livepatch_before and livepatch_after, and the lease of its run, on a simulated kernel."""
+
+import os
+import stat
+
+import pytest
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_hook import mark_hook
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import HOOK, LEASE
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
+    BOOT_ID,
+    V1,
+    V2,
+    accept,
+    failure,
+    reboot,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.leased_host import (
+    ALICE,
+    BOB,
+    BY_HAND,
+    TRIAL,
+    put_lease,
+    run_of,
+    taking,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
+    SimulatedSystemd,
+)
+
+
+@pytest.fixture
+def host(kernel, apply):
+    """A simulated kernel with systemd, on which V1 is accepted."""
+    kernel.put(BOOT_ID, "boot-1\n")
+    SimulatedSystemd(kernel)
+    accept(apply, V1)
+    return kernel
+
+
+def begin(host, controller=ALICE, seconds=60, **more):
+    return mark_hook(host, "begun", seconds, controller=controller, **more)
+
+
+def end(host, controller=ALICE, **more):
+    return mark_hook(host, "ended", 0, controller=controller, **more)
+
+
+def marked_by(host):
+    hook = host_inventory(host)["hook"]
+    return hook and hook["run"]
+
+
+def unfinished(host):
+    return [found for found in host_inventory(host)["drift"] if found["code"] == "hook-unfinished"]
+
+
+def check(host, patch=V2):
+    return check_host(host, patch.offer(), None, report_only=True)
+
+
+def test_a_mark_is_written_for_root_alone_and_removed_with_its_lease(host):
+    result = begin(host)
+    assert (result["changed"], result["hook"]["run"], result["hook"]["who"]["controller_user"]) == (
+        True, ALICE["run"], "alice")
+    assert stat.S_IMODE(os.stat(host.path(HOOK)).st_mode) == 0o600
+    assert (run_of(host), check(host)["hook"]) == (ALICE["run"], result["hook"])
+    assert end(host) == {"changed": True, "hook": None, "findings": []}
+    assert (run_of(host), marked_by(host), end(host)["changed"]) == (None, None, False)
+
+
+def test_a_load_and_its_end_leave_the_mark(host, apply):
+    begin(host)
+    apply(V2, trial=TRIAL, controller=ALICE)
+    assert (marked_by(host), run_of(host)) == (ALICE["run"], ALICE["run"])
+    accept(apply, V2, controller=ALICE)
+    assert (marked_by(host), run_of(host)) == (ALICE["run"], None)
+
+
+def test_the_lease_never_ends_before_the_trial(host, apply):
+    apply(V2, trial=TRIAL, controller=ALICE)
+    until = host_inventory(host)["lease"]["until"]
+    begin(host, seconds=1)
+    assert host_inventory(host)["lease"]["until"] == until
+    end(host)
+    assert host_inventory(host)["lease"]["until"] == until
+
+
+def test_another_run_is_refused_while_the_first_drains_the_host_and_not_later(host):
+    begin(host, seconds=60)
+    assert failure(begin, host, BOB).code == failure(end, host, BOB).code == "host-leased"
+    assert (marked_by(host), unfinished(host)) == (ALICE["run"], [])
+    assert "host-leased" in [found["code"] for found in check(host)["findings"]]
+    host.sleep(61)
+    assert "host-leased" not in [found["code"] for found in check(host)["findings"]]
+    assert begin(host, BOB)["hook"]["run"] == BOB["run"]
+
+
+def test_an_accepted_host_is_leased_too_while_it_has_a_mark(host):
+    begin(host)
+    assert "host-leased" in [found["code"] for found in check(host, V1)["findings"]]
+    end(host)
+    put_lease(host, {"schema": 1, "boot_id": "boot-1", "run": BOB["run"], "who": {}, "since": "x",
+                     "ends": host.now() + 60})
+    assert "host-leased" not in [found["code"] for found in check(host, V1)["findings"]]
+
+
+def test_a_run_can_take_over_a_host_that_another_has_drained(host):
+    begin(host)
+    result = begin(host, taking(BOB))
+    assert ([found["code"] for found in result["findings"]], marked_by(host)) == (["lease-taken-over"], BOB["run"])
+
+
+def test_a_mark_outlives_the_boot_and_is_told_of_then(host):
+    begin(host)
+    reboot(host)
+    assert (run_of(host), marked_by(host)) == (None, ALICE["run"])
+    found = unfinished(host)
+    assert len(found) == 1 and ALICE["run"] in found[0]["message"] and "alice@control1" in found[0]["message"]
+    end(host, BY_HAND)
+    assert (marked_by(host), unfinished(host)) == (None, [])
+
+
+def test_check_mode_writes_nothing_and_is_refused_as_well(host):
+    assert begin(host, check_mode=True)["changed"] is True
+    assert not os.path.exists(host.path(HOOK)) and not os.path.exists(host.path(LEASE))
+    begin(host)
+    assert end(host, check_mode=True)["changed"] is True and marked_by(host) == ALICE["run"]
+    assert failure(end, host, BOB, check_mode=True).code == "host-leased"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 1}', b"x" * 5000, b"\xff\x00"])
+def test_a_damaged_mark_counts_and_can_be_removed(host, content):
+    host.put(HOOK, content)
+    os.chmod(host.path(HOOK), 0o600)
+    assert (host_inventory(host)["hook"]["run"], len(unfinished(host))) == (None, 1)
+    assert end(host)["hook"] is None and not os.path.lexists(host.path(HOOK))
+
+
+@pytest.mark.parametrize("make", [
+    os.mkdir, lambda path: os.symlink("/etc/passwd", path), os.mkfifo])
+def test_anything_else_in_its_place_is_a_mark_and_gives_way(host, make):
+    make(host.path(HOOK))
+    assert check(host)["hook"]["run"] is None
+    assert begin(host)["hook"]["run"] == ALICE["run"]
+    end(host)
+    assert not os.path.lexists(host.path(HOOK))
+
+
+def test_no_before_begins_where_the_mark_cannot_be_written(host, monkeypatch):
+    def full(**_options):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(LivepatchError) as refused:
+        begin(host, dict(ALICE, run=None))
+    assert (refused.value.code, marked_by(host)) == ("hook-unwritable", None)
+    with pytest.raises(LivepatchError) as refused:
+        begin(host)
+    assert (refused.value.code, marked_by(host)) == ("lease-unwritable", None)
