@@ -87,7 +87,8 @@ def _file_findings(context, name, path):
 
 def _reasons(description, name, module):
     """The reasons for klp_find_object_symbol and ftrace to refuse, in the kernel's order: symbols, then functions."""
-    wanted = [(entry, False) for entry in description["klp_symbols"] if entry["object"] == name in entry["needed_by"]]
+    wanted = [(entry, False) for entry in description["klp_symbols"]
+              if entry["object"] == name and name in entry["needed_by"]]
     for entry in description["objects"]:
         if entry["name"] == name:
             wanted += [(function, True) for function in entry["functions"]]
