@@ -54,7 +54,7 @@ def test_a_change_and_a_build_import_all_of_it():
 
 
 # The files of this collection that a module imports when it starts, not its packages; a few more than today.
-MOST_FILES = {"patch": 95, "patch_check": 82, "patch_info": 67, "patch_verify": 51, "patch_watch": 65}
+MOST_FILES = {"patch": 95, "patch_check": 83, "patch_info": 67, "patch_verify": 51, "patch_watch": 65}
 
 
 @pytest.mark.parametrize("module", sorted(MOST_FILES))

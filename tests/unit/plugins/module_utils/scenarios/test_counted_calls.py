@@ -37,8 +37,8 @@ def host(kernel):
     return kernel
 
 
-def load(host, apply, watch=None, patch=FIX):
-    result = apply(patch, trial=6000, watch=watch or COUNTED)
+def load(host, apply, watch="COUNTED", patch=FIX):
+    result = apply(patch, trial=6000, watch=COUNTED if watch == "COUNTED" else watch)
     host.sleep(5)
     return result
 

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change import acceptance
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine import steps
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
@@ -309,14 +309,14 @@ def test_a_patch_that_was_going_out_is_turned_round_without_a_trial_and_that_is_
 def test_a_trial_that_began_before_the_lock_was_free_is_over_when_the_patch_is_accepted(
         host, interface, apply, monkeypatch):
     apply(ONE)
-    real = patch.accept
+    real = acceptance.accept
 
     def meanwhile(change, controller, faults):
-        monkeypatch.setattr(patch, "accept", real)
+        monkeypatch.setattr(acceptance, "accept", real)
         apply(name="one", state="absent")
         apply(ONE, trial=60)
         return real(change, controller, faults)
-    monkeypatch.setattr(patch, "accept", meanwhile)
+    monkeypatch.setattr(acceptance, "accept", meanwhile)
     apply(ONE, state="accepted", fresh=True)
     end_trial(host)
     assert stack(host, interface) == ["one"]
