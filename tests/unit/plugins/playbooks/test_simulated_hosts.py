@@ -17,8 +17,8 @@ def test_a_call_reads_what_is_of_its_own_host_and_counts_its_own_steps(tmp_path,
         Path(name).mkdir()
     for name in ("web1", "web2"):
         Path("behavior", name).write_text(json.dumps({"look": ["ok", "ill"]}))
-    read, read_text = [], Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda path: read.append(path.name) or read_text(path))
+    read = []
+    monkeypatch.setattr(Path, "read_text", lambda path: read.append(path.name) or path.read_bytes().decode())
     assert [Host("web1").how("look"), Host("web1").how("check"), Host("web1").how("look")] == ["ok", "ok", "ill"]
     assert Host("web2").how("look") == "ok"
     assert read[:-1] == ["web1"] * (len(read) - 1)
