@@ -44,12 +44,12 @@ def host(kernel, apply):
     return kernel
 
 
-def begin(host, controller=ALICE, seconds=60, **more):
-    return mark_hook(host, "begun", seconds, controller=controller, **more)
+def begin(host, controller=None, seconds=60, **more):
+    return mark_hook(host, "begun", seconds, controller=controller or ALICE, **more)
 
 
-def end(host, controller=ALICE, **more):
-    return mark_hook(host, "ended", 0, controller=controller, **more)
+def end(host, controller=None, **more):
+    return mark_hook(host, "ended", 0, controller=controller or ALICE, **more)
 
 
 def marked_by(host):
