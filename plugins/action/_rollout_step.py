@@ -9,14 +9,13 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants, context
-from ansible.utils.display import Display
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import say
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_user_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_lines
 
 
 class ActionModule(ControllerAction):
@@ -33,11 +32,7 @@ class ActionModule(ControllerAction):
         call = Call(
             variables=variables, given=arguments["variables"], phase=arguments["phase"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
-            find=lambda source: find_source(self, source), say=self._say,
+            find=lambda source: find_source(self, source), say=say,
             check_tasks=lambda path, option: check_user_tasks(path, option, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")))
         return STEPS[arguments["step"]](call)
-
-    def _say(self, *lines: str) -> None:
-        for line in format_lines(lines):
-            Display().display(line)

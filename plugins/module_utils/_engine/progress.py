@@ -10,11 +10,7 @@ import json
 import os
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
-    make_way,
-    private_directory,
-    write_private,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, replace_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.tasks import describe_task
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import left_behind
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PROGRESS_FILE
@@ -50,8 +46,7 @@ class Progress:
         with suppress(LivepatchError, OSError):
             if not only_root_writes(self._host, RUN_DIRECTORY):
                 private_directory(self._host.path(RUN_DIRECTORY))
-            make_way(self._host.path(PROGRESS_FILE))
-            write_private(self._host.path(PROGRESS_FILE), lambda stream: stream.write(content))
+            replace_private(self._host.path(PROGRESS_FILE), content)
 
     def end(self):
         """Remove the file."""

@@ -95,6 +95,12 @@ def make_way(path):
         os.unlink(path)
 
 
+def replace_private(path, content):
+    """Write bytes to `path` as write_private does, also where something else than a regular file is."""
+    make_way(path)
+    write_private(path, lambda stream: stream.write(content))
+
+
 def sweep(directory):
     """Remove the unfinished files of killed processes; the caller holds the lock for the directory."""
     for name in os.listdir(directory):

@@ -13,11 +13,7 @@ import json
 import os
 from contextlib import suppress
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
-    make_way,
-    private_directory,
-    write_private,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, replace_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity, process_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     SHAPE,
@@ -50,8 +46,7 @@ def show_sign_of_life(host, trial):
         with suppress(LivepatchError, OSError):
             if not only_root_writes(host, RUN_DIRECTORY):
                 private_directory(host.path(RUN_DIRECTORY))
-            make_way(host.path(TRIAL_PROCESS))
-            write_private(host.path(TRIAL_PROCESS), lambda stream: stream.write(content))
+            replace_private(host.path(TRIAL_PROCESS), content)
 
 
 def registered_trial(host):

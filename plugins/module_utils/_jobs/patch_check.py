@@ -53,7 +53,7 @@ def check_host(host, offer, name, version=None, report_only=False):
     state = observed_state(host, interface, description["name"])
     context = CheckContext(host, interface, description, state, {}, Facts(host, description))
     patch = _patch(context, ledger)
-    # An accepted patch needs no change, so no lease is in its way, unless a run is between its hooks.
+    # An accepted patch needs no change, so no lease refuses it, unless a run is between its hooks.
     unchanged = patch["state"] == "accepted" and not read_hook(host)
     findings = ([] if unchanged else lease_findings(host)) + evaluate(context)
     blockers = blockers_in(findings, TOLERATED)

@@ -14,10 +14,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.leas
     RunLease,
     check_run,
     refuse_leased,
+    unwritable_lease,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import reason
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEASE
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import transaction_name
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
@@ -61,7 +60,4 @@ def _hold(host, lease, seconds):
     try:
         lease.follow({"ends": max(ends)} if ends else None)
     except (LivepatchError, OSError) as error:
-        raise LivepatchError(
-            "lease-unwritable",
-            f"The lease of this host cannot be written to {LEASE} ({reason(error)}), so another run could change this "
-            "host meanwhile. Make it writable and run again.") from error
+        raise unwritable_lease(error, "meanwhile") from error

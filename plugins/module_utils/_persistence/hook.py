@@ -17,8 +17,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     make_way,
     private_directory,
+    replace_private,
     sync_directory,
-    write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import (
     UNKNOWN_ACTOR,
@@ -85,8 +85,7 @@ def write_hook(host, run, who):
     content = json.dumps(record, sort_keys=True).encode("utf-8")
     try:
         private_directory(host.path(STATE_DIRECTORY))
-        make_way(host.path(HOOK))
-        write_private(host.path(HOOK), lambda stream: stream.write(content))
+        replace_private(host.path(HOOK), content)
     except (LivepatchError, OSError) as error:
         raise _unwritable(error) from error
 

@@ -16,7 +16,7 @@ import re
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import make_way, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import make_way, replace_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import (
@@ -26,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.acto
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
     read_own,
+    reason,
     reason_unless_absent,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEASE
@@ -170,10 +171,16 @@ class RunLease:
             "since": self._since, "ends": min(trial["ends"], self._host.now() + LONGEST_SECONDS),
         }, sort_keys=True).encode("utf-8")
         if content != self._written:
-            path = self._host.path(LEASE)
-            make_way(path)
-            write_private(path, lambda stream: stream.write(content))
+            replace_private(self._host.path(LEASE), content)
             self._written = content
+
+
+def unwritable_lease(error, when):
+    """The LivepatchError `lease-unwritable` for a lease that could not be written; `when` is its time in words."""
+    return LivepatchError(
+        "lease-unwritable",
+        f"The lease of this host cannot be written to {LEASE} ({reason(error)}), so another run could change this host "
+        f"{when}. Make it writable and run again.")
 
 
 def _remove(host):

@@ -13,7 +13,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import RunLease, TrialLease
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import (
+    RunLease,
+    TrialLease,
+    unwritable_lease,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     empty_ledger,
     keep_damaged_copy,
@@ -160,10 +164,7 @@ class Transaction:
             self._lease.follow(trial)
         except (LivepatchError, OSError) as error:
             if not best_effort:
-                raise LivepatchError(
-                    "lease-unwritable",
-                    f"The lease of this host cannot be written to {LEASE} ({reason(error)}), so another run could "
-                    "change this host during the trial. Make it writable and run again.") from error
+                raise unwritable_lease(error, "during the trial") from error
             self._add_finding("lease-not-written", error, path=LEASE)
 
     def _refuse_lost_lock(self):

@@ -15,11 +15,7 @@ import os
 from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
-    make_way,
-    private_directory,
-    write_private,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import private_directory, replace_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import only_root_writes, read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import RUN_DIRECTORY, WATCH
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -82,8 +78,7 @@ def write_watch(host, record):
     with suppress(LivepatchError, OSError):
         if not only_root_writes(host, RUN_DIRECTORY):
             private_directory(host.path(RUN_DIRECTORY))
-        make_way(host.path(WATCH))
-        write_private(host.path(WATCH), lambda stream: stream.write(content))
+        replace_private(host.path(WATCH), content)
 
 
 def forget_watch(host):

@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import IGNORABLE, TRANSIENT, StackRestore
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.changes import WITHOUT_RECORDS
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import make_way, write_private
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import replace_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import remove_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
@@ -168,8 +168,7 @@ class LastResort:
             "time": utc_timestamp(self.host.wall_clock())}).encode("utf-8")
         with suppress(LivepatchError, OSError):
             os.makedirs(os.path.dirname(self.host.path(TRIAL_ENDED)), exist_ok=True)
-            make_way(self.host.path(TRIAL_ENDED))
-            write_private(self.host.path(TRIAL_ENDED), lambda stream: stream.write(content))
+            replace_private(self.host.path(TRIAL_ENDED), content)
 
     def _record(self, trial, before, why):
         """Write the two records of the journal if that is possible; the ledger belongs to the holder of the lock."""

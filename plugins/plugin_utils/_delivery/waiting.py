@@ -34,10 +34,10 @@ PROGRESS = Keys({
     "tasks": WHOLE, "held_by": Items(Keys({"pid": WHOLE, "comm": Text(64, cut=True)}), 10)})
 
 
-def say(line: str) -> None:
-    """Show a line in the output of the run, also from a worker and its threads."""
-    for shown in format_lines([line]):
-        Display().display(shown)
+def say(*lines: str) -> None:
+    """Show lines in the output of the run, also from a worker and its threads."""
+    for line in format_lines(lines):
+        Display().display(line)
 
 
 class Waiting:

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import level_rank
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     HOST_SILENT,
+    MALFORMED,
     failure_of,
     is_finding,
     is_list,
@@ -65,6 +66,12 @@ def unreachable_failure(answer: Mapping[str, t.Any]) -> tuple[str, str]:
 
 def failure_with_code(code: str) -> tuple[str, str]:
     return code, FAILURES[code]
+
+
+def user_task_message(result: t.Any) -> str:
+    """Why a task of the user failed, in one line; `result` is what Ansible has kept of it."""
+    _code, message = failure_of(result) if isinstance(result, Mapping) else MALFORMED
+    return truncate(" ".join(message.split()), LONGEST)
 
 
 def findings_of(answer: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:

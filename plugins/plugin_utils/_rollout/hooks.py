@@ -16,15 +16,13 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import TASK_SKIPPED, Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
-    LONGEST,
     failure_with_code,
     unreachable_failure,
+    user_task_message,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
-    MALFORMED,
     Failure,
     failure_of,
     missing_result,
@@ -128,9 +126,7 @@ def _is_of(failure: t.Any, run: str) -> bool:
 
 
 def _message(failure: t.Any, run: str) -> str:
-    result = failure.get("result") if _is_of(failure, run) else {"msg": NOT_ALL}
-    _code, message = failure_of(result) if isinstance(result, Mapping) else MALFORMED
-    return truncate(" ".join(message.split()), LONGEST)
+    return user_task_message(failure.get("result") if _is_of(failure, run) else {"msg": NOT_ALL})
 
 
 def _judge_before(call: Call, record: Record, failures: Mapping[str, str], hosts: Sequence[str]) -> None:

@@ -16,10 +16,8 @@ from collections.abc import Mapping
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import merge
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import TASK_SKIPPED, Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
-    LONGEST,
     MOST_FINDINGS,
     NOT_ANSWERING,
     WATCH_NOT_RUN,
@@ -32,6 +30,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
     number_of_seconds,
     text_of,
     unreachable_failure,
+    user_task_message,
     watch_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import worst_of
@@ -208,8 +207,7 @@ def _describe_verdict(host: Record, answer: Mapping[str, t.Any]) -> None:
 
 
 def _describe_user_tasks(host: Record, result: t.Any) -> None:
-    _code, message = failure_of(result) if isinstance(result, Mapping) else MALFORMED
-    message = truncate(" ".join(message.split()), LONGEST)
+    message = user_task_message(result)
     host["health"] = [*host["health"], {"name": "your own tasks", "ok": False, "message": message}]
     fail(host, "look", ("health-check-failed", f"Your tasks failed: {message}"))
 

@@ -75,7 +75,7 @@ def test_the_tasks_are_counted_each_five_seconds_and_the_file_is_private(kernel,
 def test_a_full_disk_does_not_stop_the_wait(kernel, apply, monkeypatch):
     def full(*_told):
         raise OSError(28, "No space left on device")
-    monkeypatch.setattr(progress, "write_private", full)
+    monkeypatch.setattr(progress, "replace_private", full)
     kernel.hold(7)
     kernel.at(30, lambda: kernel.let_go(7))
     assert apply(FIX, timeout=90)["patch"]["state"] == "enabled"

@@ -14,7 +14,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import HOOK, LEASE
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
-    BOOT_ID,
     V1,
     V2,
     accept,
@@ -26,22 +25,16 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     BOB,
     BY_HAND,
     TRIAL,
+    host_with_v1,
     put_lease,
     run_of,
     taking,
-)
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
-    SimulatedSystemd,
 )
 
 
 @pytest.fixture
 def host(kernel, apply):
-    """A simulated kernel with systemd, on which V1 is accepted."""
-    kernel.put(BOOT_ID, "boot-1\n")
-    SimulatedSystemd(kernel)
-    accept(apply, V1)
-    return kernel
+    return host_with_v1(kernel, apply)
 
 
 def begin(host, controller=None, seconds=60, **more):

@@ -17,10 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEASE
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation import damages
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
-    BOOT_ID,
-    V1,
     V2,
-    accept,
     failure,
     stack,
 )
@@ -29,13 +26,11 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     BOB,
     BY_HAND,
     TRIAL,
+    host_with_v1,
     lease_of,
     put_lease,
     roll_back_by,
     run_of,
-)
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
-    SimulatedSystemd,
 )
 
 GOOD = {"schema": 1, "boot_id": "boot-1", "run": ALICE["run"], "who": {"controller_user": "alice"}, "since": "now",
@@ -66,11 +61,7 @@ DAMAGES = {
 
 @pytest.fixture
 def host(kernel, apply):
-    """A simulated kernel with systemd, on which V1 is accepted."""
-    kernel.put(BOOT_ID, "boot-1\n")
-    SimulatedSystemd(kernel)
-    accept(apply, V1)
-    return kernel
+    return host_with_v1(kernel, apply)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
@@ -115,7 +106,7 @@ def full(monkeypatch):
     def refuse(path, _write):
         raise OSError(28, "No space left on device", path)
 
-    monkeypatch.setattr(lease, "write_private", refuse)
+    monkeypatch.setattr(lease, "replace_private", refuse)
 
 
 def test_no_trial_of_a_run_begins_without_its_lease(host, interface, apply, full):

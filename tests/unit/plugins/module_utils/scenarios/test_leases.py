@@ -18,12 +18,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot 
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
-    BOOT_ID,
     ONE,
     TWO,
     V1,
     V2,
-    accept,
     accepted,
     failure,
     reboot,
@@ -34,6 +32,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     BOB,
     BY_HAND,
     TRIAL,
+    host_with_v1,
     lease_of,
     put_lease,
     roll_back_by,
@@ -41,18 +40,11 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     taking,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import unload
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
-    SimulatedSystemd,
-)
 
 
 @pytest.fixture
 def host(kernel, apply):
-    """A simulated kernel with systemd, on which V1 is accepted."""
-    kernel.put(BOOT_ID, "boot-1\n")
-    SimulatedSystemd(kernel)
-    accept(apply, V1)
-    return kernel
+    return host_with_v1(kernel, apply)
 
 
 def facts_of(host):

@@ -9,11 +9,27 @@ import os
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEASE
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
+    BOOT_ID,
+    V1,
+    accept,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
+    SimulatedSystemd,
+)
 
 ALICE = {"user": "alice", "node": "control1", "run": "20261121T091500Z-aaaaaa"}
 BOB = {"user": "bob", "node": "control2", "run": "20261121T091600Z-bbbbbb"}
 BY_HAND = {"user": "carol", "node": "laptop"}
 TRIAL = 600
+
+
+def host_with_v1(kernel, apply):
+    """A simulated kernel with systemd, on which V1 is accepted."""
+    kernel.put(BOOT_ID, "boot-1\n")
+    SimulatedSystemd(kernel)
+    accept(apply, V1)
+    return kernel
 
 
 def taking(controller):

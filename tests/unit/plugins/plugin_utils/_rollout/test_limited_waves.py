@@ -12,23 +12,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import s
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
     ANSWERS,
-    Rollout,
+    CANARY,
+    LAST,
+    SECOND,
+    SIX,
+    THIRD,
     checked,
 )
-
-SIX = [f"web{number}" for number in range(1, 7)]
-# In the order of digests of these names, of which the first is the canary.
-CANARY, SECOND, THIRD, *LAST = ["web2", "web6", "web1", "web3", "web4", "web5"]
-
-
-@pytest.fixture
-def rollout(build_module, tmp_path):
-    """rollout({host: how it behaves}, **variables): six hosts in waves of 1, 2 and 3, if nothing else is said."""
-    def begin(hosts=None, **more):
-        file = build_module("source_simple", '-DNAME="fix"')
-        options = {"livepatch_waves": "canary, 50%, 100%", **more}
-        return Rollout({**{name: {} for name in SIX}, **(hosts or {})}, tmp_path, file, **options)
-    return begin
 
 
 def waves(record):

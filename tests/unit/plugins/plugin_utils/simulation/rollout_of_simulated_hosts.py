@@ -18,6 +18,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps im
 UNREACHABLE = {"unreachable": True, "msg": "Connection refused"}
 HELD = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None, "stack": []}]
 KERNEL = "6.1.0-56-amd64"
+SIX = [f"web{number}" for number in range(1, 7)]
+# In the order of digests of these names, of which the first is the canary.
+CANARY, SECOND, THIRD, *LAST = ["web2", "web6", "web1", "web3", "web4", "web5"]
 
 
 def finding(code, level="blocker"):
