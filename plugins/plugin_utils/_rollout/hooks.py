@@ -126,7 +126,7 @@ def _is_of(failure: t.Any, run: str) -> bool:
 
 
 def _message(failure: t.Any, run: str) -> str:
-    return user_task_message(failure.get("result") if _is_of(failure, run) else {"msg": NOT_ALL})
+    return user_task_message(failure.get("result") if _is_of(failure, run) else {"failed": True, "msg": NOT_ALL})
 
 
 def _judge_before(call: Call, record: Record, failures: Mapping[str, str], hosts: Sequence[str]) -> None:

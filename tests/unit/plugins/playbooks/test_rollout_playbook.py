@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 
 import pytest
@@ -59,8 +60,9 @@ def test_every_change_has_the_run_and_only_the_load_takes_a_lease(rollout, tmp_p
     changes = [call for call in called(tmp_path) if call["step"] in ("load", "back")]
     assert [call["step"] for call in changes] == ["load", "back"], run.output
     name = run.stats["livepatch_rollout"]["id"]
-    assert [call["args"]["via_controller"] for call in changes] == [
-        str({"run": name, "hosts": 1}), str({"run": name})]
+    # Older ansible-core makes a text of the number in the task.
+    given = [ast.literal_eval(call["args"]["via_controller"]) for call in changes]
+    assert [(one["run"], int(one.get("hosts", 0))) for one in given] == [(name, 1), (name, 0)]
     assert [call["args"]["take_lease"] for call in changes] == [str(take), "False"]
 
 
