@@ -103,12 +103,11 @@ def naive(number: int, file: Path) -> list[dict]:
     sysfs = f"/sys/kernel/livepatch/{NAME}"
     tasks: list[tuple[str, dict]] = [
         ("facts", {"ansible.builtin.setup": None}),
-        ("modinfo", {
-            "ansible.builtin.command": f"modinfo -F vermagic {file}", "delegate_to": "localhost",
-            "register": "naive"}),
-        ("assert", {"ansible.builtin.assert": {"that": "naive.stdout.split() | first == ansible_facts.kernel"}}),
         ("directory", {"ansible.builtin.file": {"path": "/root/naive", "state": "directory", "mode": "0700"}}),
         ("copy", {"ansible.builtin.copy": {"src": str(file), "dest": f"/root/naive/{NAME}.ko", "mode": "0600"}}),
+        ("modinfo", {
+            "ansible.builtin.command": f"modinfo -F vermagic /root/naive/{NAME}.ko", "register": "naive"}),
+        ("assert", {"ansible.builtin.assert": {"that": "naive.stdout.split() | first == ansible_facts.kernel"}}),
         ("insmod", {"ansible.builtin.command": f"insmod /root/naive/{NAME}.ko"}),
         ("wait", {"ansible.builtin.command": f"cat {sysfs}/transition", "register": "naive", "retries": 60, "delay": 1,
                   "until": "naive.stdout == '0'"}),
