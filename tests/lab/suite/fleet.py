@@ -26,7 +26,7 @@ WAVES = "canary, 75%, 100%"
 # One host, three, and the others: what goes wrong in the second wave is seen sooner.
 SMALL_WAVES = "1, 3, 100%"
 
-LOOKS, UNWELL = "/run/lab-looks", "/run/lab-unwell"
+LOOKS, UNWELL, HOOKED = "/run/lab-looks", "/run/lab-unwell", "/run/lab-hooked"
 HEALTH_CHECK = "sh /root/well"
 NO_FTRACE = "echo 0 >/proc/sys/kernel/ftrace_enabled"
 
@@ -43,7 +43,7 @@ INSTALL = "; ".join(f"echo {shlex.quote(text)} >/root/{name}" for name, text in 
 TIDY = f"""
 systemctl stop lab-cut.service 2>/dev/null
 echo 1 >/proc/sys/kernel/ftrace_enabled
-rm -f {LOOKS} {UNWELL}
+rm -f {LOOKS} {UNWELL} {HOOKED}
 """
 
 # Each line is a word and what it is about; the ledger comes last.

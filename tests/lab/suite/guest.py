@@ -60,7 +60,7 @@ for module in $modules; do
     rmmod $module
 done
 for module in lab_target lab_holder lab_kprobe; do ! test -e $module || rmmod $module; done
-rm -rf {STORE}/journal* {STORE}/ledger* {STORE}/clean* {STORE}/patches {RUN} {RUN}.trial-ended
+rm -rf {STORE}/journal* {STORE}/ledger* {STORE}/clean* {STORE}/patches {STORE}/hook* {RUN} {RUN}.trial-ended
 test -z "$(ls /sys/kernel/livepatch)"
 """
 

@@ -1,15 +1,16 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rules of a rollout over a fleet of machines: one run at a time, limits of domains, windows."""
+"""Rules of a rollout over a fleet of machines: one run at a time, limits of domains, windows, hooks."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from fleet import ENABLED
-from fleet_runs import assert_ends, failures, states_of_waves
+import yaml
+from fleet import ENABLED, HOOKED
+from fleet_runs import assert_ends, failures, kill, states_of_waves
 
 PATCH, OTHER = "cmdline_v1", "cmdline_v2"
 # Two machines of each kernel, or four: those of one number are in one rack.
@@ -74,3 +75,39 @@ def test_a_frozen_day(fleet, runs, bundle, seen):
     assert frozen.code == 2, frozen.output
     assert_ends(fleet, frozen, PATCH, untouched=fleet.names)
     seen("a rollout on a frozen day", "nothing touched; exit code 2", fleet.kernels)
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    """The variables of a rollout whose hooks write a line each on the host."""
+    for kind, line in (("before", "before"), ("after", "after {{ livepatch_outcome.state }}")):
+        tasks = [{"name": f"Note {kind}", "ansible.builtin.shell": f"echo {line} >>{HOOKED}"}]
+        (tmp_path / f"{kind}.yml").write_text(yaml.safe_dump(tasks), encoding="utf-8")
+    return {kind: str(tmp_path / f"{kind}.yml") for kind in ("before", "after")}
+
+
+def hooked(fleet):
+    """The lines of the hooks on each host, one after the other."""
+    return {name: " ".join(text.split("\n")).strip() for name, text in fleet.run(f"cat {HOOKED}", fleet.names).items()}
+
+
+def test_hooks_around_a_clean_rollout(fleet, runs, bundle, hooks, seen):
+    done = runs.rollout(bundle(PATCH), waves="100%", **hooks)
+    assert done.code == 0, done.output
+    assert_ends(fleet, done, PATCH, accepted=fleet.names)
+    assert hooked(fleet) == dict.fromkeys(fleet.names, "before after accepted")
+    seen("livepatch_before and livepatch_after", "each ran once on each host", fleet.kernels)
+
+
+@pytest.mark.exhaustive
+def test_a_controller_that_dies_between_before_and_after(fleet, runs, bundle, hooks, seen):
+    process = runs.begin_rollout(bundle(PATCH), waves="100%", soak=600, trial=1800, looks=0, **hooks)
+    fleet.wait_until_watched(fleet.names)
+    kill(process)
+    assert hooked(fleet) == dict.fromkeys(fleet.names, "before")
+    done = runs.rollout(bundle(PATCH), waves="100%", take_lease=True, **hooks)
+    assert done.code == 0, done.output
+    assert_ends(fleet, done, PATCH, accepted=fleet.names)
+    assert hooked(fleet) == dict.fromkeys(fleet.names, "before after unfinished before after accepted")
+    seen("the controller dies after livepatch_before",
+         "the next run begins with livepatch_after on these hosts, and completes", fleet.kernels)
