@@ -11,10 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from .children import Children
-from .image import Image, Variant, cached_image
-from .keys import cached_keys
+from .image import Variant
 from .machine import Machine
-from .patches import cached_patches, cached_toolchain
 from .session import Lab
 
 # What the kernel's command line has to have.
@@ -56,16 +54,10 @@ SELINUX = Variant("selinux", PACKAGES, _finish, Path(__file__))
 
 
 class SelinuxLab(Lab):
-    """Machines with SELinux enforcing. They are booted: a saved state has another command line."""
+    """Machines with SELinux enforcing."""
+
+    variant = SELINUX
 
     def machines(self, count: int, kernel_words: str = "") -> list[Machine]:
         """Start machines, see Lab.machines."""
         return super().machines(count, f"{KERNEL_WORDS} {kernel_words}".strip())
-
-    def _prepare(self) -> None:
-        self._keys = cached_keys(self._cache, self._children)
-        tools = self._children, self._progress
-        self.image: Image = cached_image(self.kernel, self._keys, self._cache, *tools, SELINUX)
-        toolchain = cached_toolchain(self.kernel, self._cache, *tools)
-        self.patches: dict[str, Path] = cached_patches(self.image, toolchain, self._cache, *tools)
-        self._saved = None

@@ -14,7 +14,7 @@ from . import runs, ssh
 from .cache import Cache, default_cache_directory
 from .children import Children
 from .errors import LabError
-from .image import Image, cached_image
+from .image import Image, Variant, cached_image
 from .inventory import write_inventory
 from .kernels import find_kernel
 from .keys import cached_keys
@@ -33,8 +33,11 @@ RESUME_TIMEOUT = 60.0
 class Lab:
     """Machines and patches of one kernel. Leaving the context ends the machines and removes what they wrote.
 
-    The thread that calls `machines` has to live as long as the machines do.
+    The thread that calls `machines` has to live as long as the machines do. Machines of a variant of the image are
+    booted: a saved state is of the usual image.
     """
+
+    variant: Variant | None = None
 
     def __init__(self, kernel: str = "6.1", cache_directory: Path | None = None) -> None:
         self.kernel = find_kernel(kernel)
@@ -101,15 +104,17 @@ class Lab:
     def _prepare(self) -> None:
         """Make what is missing: image and toolchain at the same time, then saved state and patches."""
         self._keys = cached_keys(self._cache, self._children)
+        self._saved: SavedState | None = None
         with ThreadPoolExecutor() as pool:
             try:
                 tools = self._children, self._progress
-                image = pool.submit(cached_image, self.kernel, self._keys, self._cache, *tools)
+                image = pool.submit(cached_image, self.kernel, self._keys, self._cache, *tools, self.variant)
                 toolchain = pool.submit(cached_toolchain, self.kernel, self._cache, *tools)
                 self.image: Image = image.result()
-                saved = pool.submit(cached_state, self.image, self._keys, self.run.directory, self._cache, *tools)
+                saved = None if self.variant else pool.submit(
+                    cached_state, self.image, self._keys, self.run.directory, self._cache, *tools)
                 self.patches: dict[str, Path] = cached_patches(self.image, toolchain.result(), self._cache, *tools)
-                self._saved: SavedState | None = saved.result()
+                self._saved = saved and saved.result()
             except BaseException:
                 # Ends what the other threads wait for; leaving the pool waits for them.
                 self._children.close()
