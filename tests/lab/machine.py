@@ -186,6 +186,15 @@ class Machine:
         """Continue after `pause`; a machine that runs stays as it is."""
         self._monitor.execute("cont")
 
+    def suspend(self, seconds: float = SSH_TIMEOUT) -> None:
+        """Have the machine suspend itself to memory (ACPI S3), and wake it."""
+        self.ssh("systemd-run --quiet sh -c 'echo deep >/sys/power/mem_sleep; echo mem >/sys/power/state'")
+        self._monitor.wait_until(lambda: self._status() == "suspended", "suspend", self.patience(seconds))
+        self._monitor.execute("system_wakeup")
+        self._monitor.wait_until(lambda: self._status() == "running", "wake up", self.patience(seconds))
+        self.disconnect()
+        self.wait_for_ssh(seconds)
+
     def destroy(self) -> None:
         """End the machine; its disk stays where it is."""
         if self._process is not None:
@@ -228,6 +237,9 @@ class Machine:
         self._monitor.connect()
         network = self._monitor.execute("human-monitor-command", {"command-line": "info usernet"})
         self.ssh_port = qemu.forwarded_port(str(network))
+
+    def _status(self) -> str:
+        return self._monitor.execute("query-status")["status"]
 
     def _plug(self, plugged: bool) -> None:
         self._monitor.execute("set_link", {"name": qemu.NETWORK, "up": plugged})

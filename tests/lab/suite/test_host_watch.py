@@ -119,11 +119,11 @@ def test_a_killed_process_watches_on_with_its_counts(play, watched, patches, see
     seen(f"the process of a trial is {kill}", "started again by systemd, and watches on with its counts")
 
 
-# Each command ends when the time of the machine has changed. The trial has half an hour.
+# What changes the clock of a machine during a trial of half an hour.
 CLOCKS = {
-    "is three days later": "date --set='3 days'",
-    "is three days earlier": "date --set='3 days ago'",
-    "was suspended": "rtcwake --mode freeze --seconds 30",
+    "is three days later": lambda guest: guest.run("date --set='3 days'"),
+    "is three days earlier": lambda guest: guest.run("date --set='3 days ago'"),
+    "was suspended": lambda guest: guest.machine.suspend(),
 }
 
 
@@ -133,9 +133,9 @@ def test_a_trial_goes_on_after_the_clock_has_jumped(play, watched, patches, seen
     guest = watched
     load(play, patches["cmdline_v1"], watch={"health_checks": [CHECK], "interval": 5})
     wait_for_looks(guest, 2)
-    left, suspends = seconds_left(play), guest.run("dmesg | grep -c 'PM: suspend exit' || true")
-    guest.run(CLOCKS[clock])
-    assert (guest.run("dmesg | grep -c 'PM: suspend exit' || true") != suspends) == (clock == "was suspended")
+    left = seconds_left(play)
+    CLOCKS[clock](guest)
+    assert ("PM: suspend exit" in guest.run("dmesg")) == (clock == "was suspended")
     wait_for_looks(guest, look(guest)["looks"] + 2)
     assert 0 < seconds_left(play) <= left
     guest.run(f"rm {WELL}")
