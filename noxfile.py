@@ -340,3 +340,13 @@ def docs(session: nox.Session) -> None:
         _run(session, *source, "--dest-dir", pages, "kernel.livepatch", env=env)
         _run(session, pages / "build.sh", env=env)
     session.log(f"The first page is {pages / 'build' / 'html' / 'index.html'}")
+
+
+# Releases
+
+@_check("release", "tools")
+def release(session: nox.Session) -> None:
+    """Make a release of the version that VERSION names."""
+    programs = _programs(session, "tools")
+    command = (programs / "python", "-B", "-m", "tests.check.release", os.environ.get("VERSION", ""))
+    _run(session, *command, env={"PATH": f"{programs}:/usr/bin:/bin"})

@@ -32,7 +32,7 @@ CHECKS = {
     "kernel-all": ("kernel-all",),
     "kernels": ("kernels",),
 }
-OTHERS = {"demo": ("demo",), "docs": ("docs",)}
+OTHERS = {"demo": ("demo",), "docs": ("docs",), "release": ("release",)}
 
 
 def main(arguments: list[str]) -> int:

@@ -31,7 +31,7 @@ class Linter:
 LINTERS = (
     Linter("ruff", ("ruff", "check", "--no-cache", "--output-format=concise", ".")),
     Linter("yamllint", ("yamllint", "--strict", ".")),
-    Linter("ansible-lint", ("ansible-lint", "--offline", "--profile", "production", "playbooks", "roles")),
+    Linter("ansible-lint", ("ansible-lint", "--offline", "--profile", "production")),
     # The pages of the documentation as such; what plugins document is the session docs-check.
     Linter("rstcheck", ("antsibull-docs", "lint-collection-docs", ".")),
     Linter("antsibull-changelog", ("antsibull-changelog", "lint")),
@@ -43,4 +43,6 @@ LINTERS = (
         ("mypy", "--config-file", f"{COLLECTION}/mypy.ini", *(f"{COLLECTION}/{path}" for path in TYPED)),
         above=True,
     ),
+    # The last one: it changes the copy.
+    Linter("release", ("python", "-B", "-m", "tests.check.rehearsal")),
 )

@@ -21,7 +21,9 @@ from tests.check.errors import CheckError
 from tests.check.paths import CHECKOUT, REQUIREMENTS, cache_dir
 
 # Sessions that leave no report of single tests: each counts as one.
-SINGLE = ("fuzz", "fuzz-short", "docs-check", "license-check", "extra-checks", "build-import-check", "demo", "docs")
+SINGLE = (
+    "fuzz", "fuzz-short", "docs-check", "license-check", "extra-checks", "build-import-check", "demo", "docs",
+    "release")
 # antsibull-nox would make an environment for each of these; what they need is in that of the linters.
 SHARED = dict.fromkeys(("docs-check", "license-check", "extra-checks", "build-import-check"), "env-tools")
 # In every environment whose packages are all installed.
