@@ -12,7 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.preload import NOT_PERSISTENT
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import read_lease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import set_aside_ledgers
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
@@ -32,7 +32,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
     TRIAL_PROCESS,
     WATCH,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import DIGEST
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import DIGEST, kept_description
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import TEXT, matches, parse_json
 
@@ -130,7 +130,7 @@ def _fault_of_description(host, path, digest):
         description = parse_json(read_own(host, path))
     except (OSError, ValueError) as error:
         return _reason(host, error)
-    if is_usable(description, digest) or is_newer(description, SCHEMA):  # a newer one has its own finding
+    if kept_description(description, digest) or is_newer(description, SCHEMA):  # a newer one has its own finding
         return None
     return "it does not describe the file"
 

@@ -26,7 +26,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.descriptio
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import metadata_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import is_newer, refuse_newer
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import (
+    in_current_form,
+    is_newer,
+    refuse_newer,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema import parse_json
 
@@ -34,6 +38,34 @@ DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 CHUNK = 1 << 20
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a named pipe in a file's place must not block
 OF_ONE_OFFER = ("series", "passed_over")  # keys of a description that depend on the other builds of an offer
+
+
+def _add_btf_base(description):
+    """Schema 2 did not tell of .BTF.base; without it the types are compared as strictly as the kernel can."""
+    return dict({"btf_base": False}, **description)
+
+
+def _add_needed_by(description):
+    """Schema 3 did not tell which objects need a symbol; it was looked up for its own one."""
+    symbols = description.get("klp_symbols")
+    if not isinstance(symbols, list):
+        return description
+    return dict(description, klp_symbols=[
+        dict({"needed_by": [symbol.get("object")]}, **symbol) if isinstance(symbol, dict) else symbol
+        for symbol in symbols])
+
+
+# Schema 1 is older than the ledger: no boot and no rollback depends on such a file, and it is sent again.
+MIGRATIONS = ((2, _add_btf_base), (3, _add_needed_by))
+
+
+def kept_description(record, sha256):
+    """The description of exactly this file, of this or of an earlier version; None for any other value."""
+    description = in_current_form(record, SCHEMA, MIGRATIONS)
+    if description is None:
+        return None
+    description = dict(description, schema=SCHEMA)
+    return description if is_usable(description, sha256) else None
 
 
 class Store:
@@ -127,8 +159,7 @@ class Store:
         """The description of a kept file; None without a usable one, so that the file is sent again."""
         if not os.path.lexists(self._path(sha256, "ko")):
             return None
-        description = self._read(sha256)
-        return description if is_usable(description, sha256) else None
+        return kept_description(self._read(sha256), sha256)
 
     def is_newer(self, sha256):
         """Whether a newer version of this collection wrote the description of a kept file."""
