@@ -27,7 +27,7 @@ def started_fleet(request, lab, tmp_path_factory):
 
     They end with the file: idle machines of the lab keep more than one core busy.
     """
-    count = 4 if request.config.getoption("--exhaustive") else 2
+    count = request.config.getoption("--fleet") or (4 if request.config.getoption("--exhaustive") else 2)
     members, groups, patches = {}, {}, {}
     with ExitStack() as stack:
         for group, kernel in zip(GROUPS, _kernels(lab.kernel.name), strict=True):

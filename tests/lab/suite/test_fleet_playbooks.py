@@ -33,6 +33,8 @@ class Parts(t.NamedTuple):
 @pytest.fixture
 def parts(fleet, runs, bundle):
     """The fleet's eight hosts, of both kernels by turns."""
+    if len(fleet.names) < 8:
+        pytest.skip("needs eight machines")
     names = [name for pair in zip(fleet.of(OLD), fleet.of(NEW), strict=True) for name in pair]
     found = Parts(names[0:2], names[2:4], names[4], names[5:7], names[7])
     first = bundle(C1)
