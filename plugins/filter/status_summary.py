@@ -156,6 +156,18 @@ _value:
           description: The hosts with a running change, each with C(host), C(who) and C(since).
           type: list
           elements: dict
+        leased:
+          description: >-
+            The hosts with a lease of a run, each with C(host), C(run), C(who) and C(until). Other runs are refused
+            there with C(host-leased).
+          type: list
+          elements: dict
+        hooks_due:
+          description: >-
+            The hosts whose C(livepatch_after) is due, each with C(host), C(run) (V(none) outside a run), C(who) and
+            C(since).
+          type: list
+          elements: dict
         unpatched:
           description: The hosts without a live patch in effect.
           type: list

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOST_CODE = ("plugins/module_utils", "plugins/modules")
-TYPED = ("plugins/plugin_utils", "plugins/action", "plugins/lookup", "plugins/filter")
+TYPED = ("plugins/plugin_utils", "plugins/action", "plugins/callback", "plugins/lookup", "plugins/filter")
 COLLECTION = "ansible_collections/kernel/livepatch"
 
 

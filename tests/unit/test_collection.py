@@ -33,6 +33,7 @@ MOST_LINES_OF_A_FUNCTION = 60
 HOST_IMPORTS = re.compile(r"ansible\.module_utils\b|ansible_collections\.kernel\.livepatch\.plugins\.module_utils\b")
 # All that is for playbooks of others: what has a page, and what ansible-doc lists.
 PUBLIC = {
+    "callback": ["hooks"],
     "module": ["patch", "patch_build", "patch_check", "patch_hook", "patch_info", "patch_rollback", "patch_verify",
                "patch_watch"],
     "filter": ["preflight_summary", "rollback_summary", "status_summary"],
@@ -48,7 +49,7 @@ def files(*patterns: str) -> list[str]:
     return [name for name in names if not name.startswith("tests/output/")]
 
 
-PYTHON = files("*.py", "plugins/**/*.py", "tests/**/*.py")
+PYTHON = files("*.py", "playbooks/**/*.py", "plugins/**/*.py", "tests/**/*.py")
 HOST_CODE = files("plugins/module_utils/**/*.py", "plugins/modules/*.py")
 MODULES = files("plugins/modules/*.py")
 DOCUMENTED = [*MODULES, *files("plugins/filter/*.py", "plugins/lookup/*.py")]

@@ -9,10 +9,8 @@ When a change of the kernel begins, everything is imported that it needs until i
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
-from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.registry import evaluate
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import (
     blockers_in,
     error_from,
@@ -36,7 +34,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     entry_of,
     without_patch,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import refuse_while_busy
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
@@ -182,6 +179,8 @@ class PatchChange:
 
     def _wait_for_other(self):
         """Raises LivepatchError `host-busy`, or `transition-running` with its blockers in the details."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import refuse_while_busy
+
         refuse_while_busy(self.host)
         other = self.interface.patch_in_transition()
         if poll_until(self.host, self._is_free, self.request.timeout):
@@ -236,6 +235,8 @@ class PatchChange:
         after = forecast_stack(self.before, self.name, state, self.description)
         result = self.task_result(state, findings, after)
         if state == "enabled":
+            from ansible_collections.kernel.livepatch.plugins.module_utils._checks.forecast import replaced_patches
+
             result["patch"].update(state=self.request.state, replaces=replaced_patches(self.check_context()),
                                    objects=claimed_objects(self.description))
         return result
@@ -350,6 +351,8 @@ class PatchChange:
                 "kept-file-damaged",
                 f"The host's copy of the file of {self.name} is damaged. Run again with its file as src.")
         if offer["kind"] == "host":
+            from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
+
             with open_image(self.host.path(offer["path"])) as stream:
                 self.store.put(stream, self.description)
         elif offer.get("delivered"):

@@ -6,7 +6,6 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_names
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import OF_LIVE_PATCHES
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 
@@ -45,6 +44,8 @@ def _exports(context):
         entry["name"] for entry in context.description["imports"]
         if not entry["weak"] and not _exported(context.facts.symbols, entry["name"])]
     if context.interface is None:  # `livepatch-unsupported` reports that
+        from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import OF_LIVE_PATCHES
+
         missing = [name for name in missing if not name.startswith(OF_LIVE_PATCHES)]
     if not missing:
         return

@@ -1,23 +1,19 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Facts about the host, for checks to compare with a patch; each is read once, on first use."""
+"""Facts about the host, for checks to compare with a patch; each is read once, on first use.
+
+Imports within functions are of what only some facts need: a host compiles each file of a module anew in each task.
+"""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import (
-    foreign_origin,
-    module_index,
-    reference_module,
-)
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import (
     hooked_functions,
     traceable_functions,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols, PrintedNames
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signing_key
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kprobes import placed_kprobes
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import present_objects
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import symbol_versions
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import signature_policy
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import built_against
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
@@ -115,6 +111,8 @@ class Facts:
     @cached_property
     def in_tree(self):
         """The kernel's modules on disk (see ModuleIndex in depmod.py)."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index
+
         return module_index(self.host)
 
     @cached_property
@@ -123,6 +121,8 @@ class Facts:
 
     def origin(self, entry):
         """Where a module comes from that is not the kernel's own, in words; None for any other object."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import foreign_origin
+
         if entry not in self._origins:
             self._origins[entry] = foreign_origin(self.host, self.in_tree, entry)
         return self._origins[entry]
@@ -134,18 +134,26 @@ class Facts:
     @cached_property
     def sample(self):
         """The build settings of the kernel's own modules (see ReferenceModule in depmod.py)."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import reference_module
+
         return self.in_tree and reference_module(self.host, self.in_tree)
 
     @cached_property
     def symbol_versions(self):
         """{symbol: CRC} on this host, of the symbols that the file was built against; needs the sample."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modversions import symbol_versions
+
         return symbol_versions(self.host, self.in_tree, self.sample, built_against(self.description))
 
     @cached_property
     def signer_known(self):
         """Whether the kernel has the key of the file's signature; True for an unsigned file or without a policy."""
         signature = self.description["signature"]
-        return has_signing_key(self.host, signature) if signature and signature_policy(self.host) else True
+        if not (signature and signature_policy(self.host)):
+            return True
+        from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.keyrings import has_signing_key
+
+        return has_signing_key(self.host, signature)
 
     @cached_property
     def strict_types(self):

@@ -9,8 +9,6 @@ kernel/livepatch/core.c), without another sign of the patch.
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import OF_THE_MODULE
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import why_impossible
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, number_of
@@ -67,6 +65,9 @@ def _fits(context):
 
 
 def _file_findings(context, name, path):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import module_file
+    from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
+
     module = module_file(context.host, path)
     try:
         if module is None or not module.elf.has_symbols():

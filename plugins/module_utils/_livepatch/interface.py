@@ -6,19 +6,32 @@
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.legacy_patches import KGRAFT, KPATCH
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kgraft import KgraftInterface
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kpatch import KpatchInterface
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.sysfs import BASE, SysfsInterface
 
 NONE = "none"
 OLD_KPATCH = f"{KPATCH}/patches"  # before kpatch 0.4, without the objects
 
+
+
+# The adapters of old mechanisms are imported on their kernels only: a host compiles each file of a module anew.
+def _kpatch(host):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kpatch import KpatchInterface
+
+    return KpatchInterface(host)
+
+
+def _kgraft(host):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kgraft import KgraftInterface
+
+    return KgraftInterface(host)
+
+
 # In the order of preference: the path that shows the mechanism, its reported name, its adapter.
 INTERFACES = (
     (BASE, "livepatch", SysfsInterface),
     (OLD_KPATCH, NONE, None),
-    (KPATCH, "kpatch", KpatchInterface),
-    (KGRAFT, "kgraft", KgraftInterface),
+    (KPATCH, "kpatch", _kpatch),
+    (KGRAFT, "kgraft", _kgraft),
 )
 
 

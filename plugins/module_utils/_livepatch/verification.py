@@ -4,7 +4,6 @@
 """Verifies that a patch runs: compares the claims of its file with sysfs and with ftrace."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import hooked_functions, live_patched
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
@@ -135,6 +134,8 @@ def _unpatched(host, entry, facts):
     why = why_impossible(entry)
     if why:
         return finding("object-never-patched", entry, why=why, **facts)
+    from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.depmod import module_index
+
     index = module_index(host)
     return finding("object-never-loaded" if index and index.built_in(entry) else "object-absent", entry, **facts)
 

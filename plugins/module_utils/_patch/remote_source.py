@@ -1,16 +1,15 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds this host's own build in a directory on the host (remote_src), such as a vendor's /usr/lib/kpatch."""
+"""Finds this host's own build in a directory on the host (remote_src), such as a vendor's /usr/lib/kpatch.
+
+Imports within functions are of what only remote_src needs: a host compiles each file of a module anew in each task.
+"""
 
 import os
 import stat
 from collections import namedtuple
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile, read_image
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.packages import owning_package
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import is_wanted, label_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -65,10 +64,14 @@ def package_of(host, offer):
     """What a result says about the package that owns a file on the host: nothing for any other source."""
     if not offer or offer["kind"] != "host":
         return {}
+    from ansible_collections.kernel.livepatch.plugins.module_utils._host.packages import owning_package
+
     return {"package": owning_package(host, offer["path"]) if offer["path"] else None}
 
 
 def _only_build(host, fitting):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
+
     if len({image_digest(host.path(file.path)) for file in fitting}) > 1:
         raise LivepatchError(
             "several-builds",
@@ -79,6 +82,9 @@ def _only_build(host, fitting):
 
 def _live_patches(host, source):
     """The live patches below a directory, and the error of the first file that could not be read, or None."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._elf.kernel_module import ModuleFile, read_image
+    from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ElfError
+
     found, failure = [], None
     for path in _module_files(host, source):
         try:

@@ -11,7 +11,6 @@ The offer is a dict of
     delivered   the path of the delivered image, or None
 """
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import choose_builds, is_wanted, label_of
@@ -131,6 +130,8 @@ def _host_build(host, store, offer):
     """None if a directory on the host has no build; see remote_source.py."""
     if offer["path"] is None:
         return None
+    from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import image_digest
+
     sha256, _size = image_digest(host.path(offer["path"]))
     for build in offer["builds"]:
         if build["sha256"] == sha256:

@@ -12,9 +12,9 @@ import io
 import os
 import re
 import stat
-import sys
 import zipfile
 from contextlib import suppress
+from importlib.util import find_spec
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     make_way,
@@ -43,11 +43,15 @@ CANDIDATE = f"{PROGRAM}.new"
 PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
 IMPORT = re.compile(rf"^ *from ({re.escape(PACKAGE)}[\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
+# Everything is imported at once: a running trial must not read a file that a newer program may have replaced.
 START = f"""\
+import importlib
 import sys
 
 from {MAIN} import main
 
+for name in %r:
+    importlib.import_module(name)
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -156,7 +160,7 @@ def _sources():
     missing = [MAIN]
     while missing:
         name = missing.pop()
-        sources[name] = sys.modules[name].__spec__.loader.get_source(name)
+        sources[name] = find_spec(name).loader.get_source(name)
         missing.extend(set(_imported(sources[name])).difference(sources, missing))
     return sources
 
@@ -164,7 +168,7 @@ def _sources():
 def _imported(source):
     """The names of this collection's modules that a source imports."""
     for package, several, one in IMPORT.findall(source):
-        if not hasattr(sys.modules[package], "__path__"):
+        if find_spec(package).submodule_search_locations is None:
             yield package
             continue
         for name in re.findall(r"\w+", several or one):
@@ -178,7 +182,7 @@ def _archive(sources):
         folders = path.split("/")[:-1]
         for depth in range(len(folders)):
             files["/".join([*folders[:depth + 1], "__init__.py"])] = ""
-    files["__main__.py"] = START
+    files["__main__.py"] = START % (sorted(sources),)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(files):

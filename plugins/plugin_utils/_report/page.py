@@ -27,6 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes im
     details,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.grid import grid
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.holds import holds_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.timeline import timeline
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.verdict import by_state, failed_hosts, verdict
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
@@ -47,7 +48,7 @@ def render(record: Mapping[str, t.Any]) -> str:
         record=record, words=words.state_words(record), title=TITLES[record["kind"]], verdict=verdict(record),
         states=by_state(record), failed=failed_hosts(record), grid=grid(record), causes=found[:MOST_CAUSES],
         more_causes=max(0, len(found) - MOST_CAUSES), details=in_detail, more_details=more, coverage=coverage(record),
-        calls=calls(record),
+        calls=calls(record), holds=holds_of(record),
         timeline=timeline(record), options=_options(record), style=Markup(style), script=Markup(script),
         style_hash=_hash(style), script_hash=_hash(script))
 

@@ -97,7 +97,7 @@ def _status_host(answer: t.Any, now: float) -> Record:
         functions=list(functions.values())[:MOST_FUNCTIONS],
         patch=", ".join(patch["name"] for patch in running) or None,
         patches=[*status.patches, *status.quarantined], kernel_build_id=status.kernel_build,
-        build_id=running[-1]["build_id"] if running else None)
+        build_id=running[-1]["build_id"] if running else None, lease=status.lease, hook=status.hook)
     if status.trial and 0 <= status.trial["seconds_left"] < 1e9:
         host["trial_ends"] = utc_timestamp(now + status.trial["seconds_left"])
     return host

@@ -107,8 +107,12 @@ STEPS: Mapping[str, str] = {
 OPTIONS: Mapping[str, str] = {
     "src": "Patch or bundle",
     "name": "Which patch",
+    "version": "Which version",
     "state": "Requested state",
     "waves": "Waves",
+    "limits": "Hosts on trial at once",
+    "without_domain": "Hosts without the variable of a limit",
+    "window": "When waves may start",
     "cohort_by": "Cohorts split by",
     "budget": "Failure budget",
     "on_breach": "When the budget is exceeded",
@@ -116,6 +120,7 @@ OPTIONS: Mapping[str, str] = {
     "looks": "Looks in the soak",
     "trial": "Trial",
     "asked_trial": "Requested trial",
+    "longest_trial": "Longest trial of a wave",
     "transition_timeout": "Transition timeout",
     "on_stall": "On a stalled transition",
     "health_checks": "Health checks",
@@ -132,7 +137,7 @@ OPTIONS: Mapping[str, str] = {
     "report_dir": "Reports",
     "to": "Roll back to",
 }
-SECONDS = ("soak", "trial", "asked_trial", "transition_timeout")
+SECONDS = ("soak", "trial", "asked_trial", "longest_trial", "transition_timeout", "hook_timeout")
 
 
 def state_words(record: Mapping[str, t.Any]) -> Mapping[str, StateLabel]:

@@ -15,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, play_facts
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import check_hooks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import largest_wave, rollout_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import write_options
@@ -45,6 +46,7 @@ def check(call: Call) -> dict[str, t.Any]:
         _check_localhost(groups.get("all", ()))
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
     _check_task_files(call, options)
+    check_hooks(options, call.directory)
     if options.report_dir:
         check_report_dir(options.report_dir)
     forks = int(call.variables.get("ansible_forks") or 5)

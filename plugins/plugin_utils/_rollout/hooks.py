@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import TASK_SKIPPED, Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields import (
+    HOST_UNREACHABLE,
     failure_with_code,
     unreachable_failure,
     user_task_message,
@@ -27,9 +29,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     failure_of,
     missing_result,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import unreachable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import number_of_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts
 
 # In the role: the tasks of the collection before and after the user's.
@@ -44,6 +48,16 @@ def hooks_of(options: Options, forks: int) -> Record:
     """The `hooks` of a record."""
     return {
         "before": list(options.before), "after": list(options.after), "timeout": options.hook_timeout, "forks": forks}
+
+
+def check_hooks(options: Options, directory: Path) -> None:
+    """Refuse hooks without the callback: a host that was unreachable in its livepatch_before would be loaded."""
+    if (options.before or options.after) and not unreachable.is_listening(directory):
+        raise TaskError(
+            "no-callback",
+            "livepatch_before and livepatch_after need the callback plugin kernel.livepatch.hooks, and Ansible has not "
+            "loaded it. Set callbacks_enabled = kernel.livepatch.hooks in ansible.cfg, or run the playbook "
+            "kernel.livepatch.rollout or kernel.livepatch.apply by itself.")
 
 
 def has_hooks(record: Record) -> bool:
@@ -68,18 +82,19 @@ def _with_hook(record: Record, hosts: Iterable[str], hooks: Sequence[str]) -> li
     return [name for name in hosts if record["hosts"][name]["hook"] in hooks]
 
 
-def start_hook(record: Record, kind: str, hosts: Sequence[str]) -> dict[str, t.Any]:
+def start_hook(call: Call, record: Record, kind: str, hosts: Sequence[str]) -> dict[str, t.Any]:
     """Note what the hosts run next, and return it for the tasks. `seconds` is how long `before` can take for all."""
     if not hosts:
         record["hook"] = None
         return {"hosts": []}
+    unreachable.forget(call.directory)
     record["hook_runs"] += 1
     run = f"{record['id']} {kind} {record['hook_runs']}"
     record["hook"] = {"kind": kind, "run": run, "hosts": list(hosts)}
     hooks = record["hooks"]
     files = [{"file": path, "timeout": hooks["timeout"]} for path in hooks[kind]]
     return {
-        "hosts": list(hosts), "run": run,
+        "hosts": list(hosts), "run": run, "notes": unreachable.notes_path(call.directory),
         "begin": bool(hooks["after"]), "files": [*files, BEFORE_DONE if kind == "before" else AFTER_DONE],
         "seconds": _longest_before(record, len(hosts)) if kind == "before" else 0,
         "outcomes": {name: _outcome(record["hosts"][name]) for name in hosts} if kind == "after" else {}}
@@ -113,12 +128,17 @@ def judge_hook(call: Call, record: Record) -> None:
 
 
 def _failures(call: Call, hook: Mapping[str, t.Any]) -> dict[str, str]:
-    """The message for each host with a failed or a skipped task of the user."""
+    """The message for each host with a failed, a skipped or an unreachable task of the user."""
     failed = call.answers("__livepatch_hook_failure", hook["hosts"])
     done = call.answers("__livepatch_hook_done", hook["hosts"])
-    return {
+    messages = {
         host: _message(failed.get(host), hook["run"]) for host in hook["hosts"]
         if done.get(host) != hook["run"] or _is_of(failed.get(host), hook["run"])}
+    # They come first: a task that fails after an unreachable one often fails because of it.
+    lost = {host: unreachable.noted(call.directory, host) for host in hook["hosts"]}
+    return {**messages, **{
+        host: user_task_message({"failed": True, "msg": f"{HOST_UNREACHABLE}: {why}"})
+        for host, why in lost.items() if why is not None}}
 
 
 def _is_of(failure: t.Any, run: str) -> bool:

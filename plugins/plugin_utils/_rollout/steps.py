@@ -155,7 +155,7 @@ def _open(call: Call) -> dict[str, t.Any]:
         call.say(lines.opening_line(record, wave))
     hosts = {} if record["breach"] or call.check_mode else hosts_of_wave(record, wave)
     turn = [name for name, host in hosts.items() if not host["failure"]]
-    hook = start_hook(record, "before", turn if has_hooks(record) else [])
+    hook = start_hook(call, record, "before", turn if has_hooks(record) else [])
     write_record(record, call.directory)
     return next_tasks(record, load=[] if hook["hosts"] else turn, hook=hook)
 
@@ -274,7 +274,7 @@ def _roll_back_or_close(call: Call, record: Record, wave: Record) -> dict[str, t
     rollback, after = gate.failed_hosts_to_roll_back(record, wave), hosts_to_end(record, wave)
     if breached or not (rollback or after):
         return _close_wave(call, record, wave)
-    hook = start_hook(record, "after", after)
+    hook = start_hook(call, record, "after", after)
     write_record(record, call.directory)
     return next_tasks(record, rollback=rollback, hook=hook)
 
@@ -283,7 +283,7 @@ def _close(call: Call) -> dict[str, t.Any]:
     record = read_record(call.directory)
     wave = _current_wave(record)
     _record_rollback(call, record, gate.failed_hosts_to_roll_back(record, wave))
-    hook = start_hook(record, "after", hosts_to_end(record, wave))
+    hook = start_hook(call, record, "after", hosts_to_end(record, wave))
     if not hook["hosts"]:
         return _close_wave(call, record, wave)
     write_record(record, call.directory)
@@ -293,7 +293,7 @@ def _close(call: Call) -> dict[str, t.Any]:
 def _due(call: Call) -> dict[str, t.Any]:
     """Before the first wave, and after a rollout that was stopped: the hosts whose `livepatch_after` is due."""
     record = read_record(call.directory)
-    hook = start_hook(record, "after", due_hosts(record))
+    hook = start_hook(call, record, "after", due_hosts(record))
     write_record(record, call.directory)
     return next_tasks(record, hook=hook)
 

@@ -42,6 +42,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves imp
     coverage_lines,
     read_coverage,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.holds import actor_of, hold_lines, read_hold
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, Values
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
@@ -160,6 +161,7 @@ class HostStatus:
         self.trial: Mapping[str, t.Any] | None = info.get("trial")
         self.transition: Mapping[str, t.Any] | None = info.get("transition")
         self.changing: Mapping[str, t.Any] | None = info.get("changing")
+        self.lease, self.hook = read_hold(info, "lease"), read_hold(info, "hook")
         self.drift: Sequence[Finding] | None = info.get("drift")
         self.cves = read_coverage(info)
         self.patches = [self._patch(patch) for patch in info["patches"]]
@@ -220,6 +222,8 @@ def _cohorts(
             "transitions": [
                 _transition(host, status.transition) for host, status in members.items() if status.transition],
             "changing": [_change(host, status.changing) for host, status in members.items() if status.changing],
+            "leased": [{"host": host, **status.lease} for host, status in members.items() if status.lease],
+            "hooks_due": [{"host": host, **status.hook} for host, status in members.items() if status.hook],
             "unpatched": [host for host in hosts if verdicts[host] == "unpatched"],
             "unsupported": [
                 {"host": host, "interface": seen[host].interface} for host in hosts if verdicts[host] == "unsupported"],
@@ -278,13 +282,8 @@ def _transition(host: str, transition: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _change(host: str, changing: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    who = changing.get("who")
-    actor = {key: who.get(key) for key in ("controller_user", "controller_node")} if isinstance(who, Mapping) else {}
-    user, node = (
-        text_from(actor.get(key) or "", LONGEST_NAME) for key in ("controller_user", "controller_node"))
     return {
-        "host": host, "since": text_from(changing.get("since"), LONGEST_NAME),
-        "who": f"{user or 'an unknown user'} on {node}" if node else user or "the host itself"}
+        "host": host, "since": text_from(changing.get("since"), LONGEST_NAME), "who": actor_of(changing.get("who"))}
 
 
 def _facts(verdict: str, status: HostStatus | None, choice: Choice | None) -> dict[str, t.Any]:
@@ -295,7 +294,7 @@ def _facts(verdict: str, status: HostStatus | None, choice: Choice | None) -> di
             kernel=printable(status.kernel[0]), arch=printable(status.kernel[1]),
             patches=[{"name": patch["name"], "state": patch["state"]} for patch in status.patches],
             quarantined=[patch["name"] for patch in status.quarantined],
-            effective_kernel=status.cves["effective_kernel"],
+            effective_kernel=status.cves["effective_kernel"], lease=status.lease, hook=status.hook,
             drift=None if status.drift is None else list(dict.fromkeys(
                 truncate(one["code"], LONGEST_CODE) for one in worst_of(status.drift, MOST_CODES))))
     if choice:
@@ -337,6 +336,8 @@ def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     if cohort["changing"]:
         hosts = [f"{one['host']} (by {one['who']}, since {one['since']})" for one in cohort["changing"]]
         lines.append(f"  being changed at this moment: {join_hosts(hosts)}")
+    lines.extend(hold_lines("lease", cohort["leased"]))
+    lines.extend(hold_lines("hook", cohort["hooks_due"]))
     drift = [group for group in cohort["drift"] if group["code"] not in CODES_IN_STATE_LINE]
     lines.extend(finding_line(group["level"], group) for group in drift)
     if cohort["untold"]:

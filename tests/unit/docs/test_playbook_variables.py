@@ -203,6 +203,29 @@ def test_the_guide_to_reports_has_the_variables_of_the_role():
     assert [sorted(section) for section in sections] == [sorted(specified("report", "main"))]
 
 
+SURVEY = re.compile(r"^   \* - (Text|Textarea|Integer|Multiple choice)\b(.*)\n((?:     .*\n)+)", re.MULTILINE)
+
+
+def kind_of_question(option: dict) -> str:
+    """The question of an AWX survey that fits an option of the argument_specs."""
+    if option.get("type") == "bool" or "choices" in option:
+        return "Multiple choice"
+    if option.get("type") == "int":
+        return "Integer"
+    # AWX has no question for a dict, or for a list of dicts.
+    return "Textarea" if option.get("type") == "dict" or option.get("elements") == "dict" else "Text"
+
+
+def test_the_guide_to_awx_has_every_variable_with_the_question_that_fits():
+    options = {
+        name: option for entry_point in ENTRY_POINTS.values() for name, option in specified(*entry_point).items()}
+    found = [
+        (name, row[1], "true" in row[2]) for row in SURVEY.finditer(read("docs/docsite/rst/guide_awx.rst"))
+        for name in VARIABLE.findall(row[3])]
+    assert sorted(found) == sorted(
+        (name, kind_of_question(option), option.get("type") == "bool") for name, option in options.items())
+
+
 def test_no_guide_has_a_table_of_variables_elsewhere():
     elsewhere = {
         (path.name, heading)

@@ -89,6 +89,44 @@ def test_who_is_changing_a_host_is_told(who, name):
     assert f"  being changed at this moment: a (by {name}, since 2026-11-21T09:16:53Z)" in summary["lines"]
 
 
+ALICE = {"controller_user": "alice", "controller_node": "control1"}
+
+
+def lease(run="run1", until="2026-11-21T10:00:00Z", who=ALICE):
+    return {"run": run, "who": who, "since": "2026-11-21T09:00:00Z", "until": until}
+
+
+def test_who_holds_hosts_and_until_when_is_told_once_for_each_run():
+    summary = SUMMARIZE({
+        "a": answer(lease=lease()), "b": answer(lease=lease(until="2026-11-21T10:00:07Z")), "c": answer(lease=None),
+        "d": answer(lease=lease("run2\x1b", who=None))})
+    assert summary["lines"][2:-1] == [
+        "  held by a run: a, b (run1, by alice on control1, until 2026-11-21T10:00:07Z)",
+        "  held by a run: d (run2?, by the host itself, until 2026-11-21T10:00:00Z)"]
+    assert summary["cohorts"][0]["leased"][0] == {
+        "host": "a", "run": "run1", "who": "alice on control1", "until": "2026-11-21T10:00:00Z"}
+    hosts = summary["artifact"]["hosts"]
+    assert (hosts["a"]["lease"]["until"], hosts["c"]["lease"]) == ("2026-11-21T10:00:00Z", None)
+    assert summary["ok"]
+
+
+def test_a_due_hook_is_told_with_its_run():
+    since = "2026-11-21T09:00:00Z"
+    summary = SUMMARIZE({
+        "a": answer(hook={"run": "run1", "who": ALICE, "since": since}),
+        "b": answer(hook={"run": None, "who": None, "since": None})})
+    assert summary["lines"][2:-1] == [
+        f"  livepatch_after is due: a (run1, by alice on control1, since {since})",
+        "  livepatch_after is due: b (outside a run, by the host itself, since an unknown time)"]
+    assert summary["artifact"]["hosts"]["a"]["hook"] == {"run": "run1", "who": "alice on control1", "since": since}
+    assert [one["host"] for one in summary["cohorts"][0]["hooks_due"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("place", ["text", 7, [], {"run": {}, "who": "x", "until": [], "since": 1 << 90}])
+def test_a_lease_or_hook_that_makes_no_sense_breaks_nothing(place):
+    assert SUMMARIZE({"a": answer(lease=place, hook=place)})["counts"]["unpatched"] == 1
+
+
 def test_what_is_quarantined_is_told_beside_what_runs():
     summary = SUMMARIZE({"a": answer(patch(name="new"), quarantined=[{"name": "old", "build_id": "b0"}])})
     assert summary["lines"][:3] == [

@@ -198,9 +198,3 @@ def test_a_source_that_is_called_like_a_directory_of_a_role_is_the_users(rollout
         (tmp_path / "fix.ko").rename(tmp_path / source / "fix.ko")
     run = rollout(["web1"], livepatch_src=source)
     assert (run.code, runs()) == (0, {"web1": "accepted"}), run.output
-
-
-def test_hosts_that_are_none_fail_the_rollout_in_words(rollout):
-    run = rollout([CANARY, SECOND], livepatch_hosts="nosuch")
-    assert (run.code, run.failed) == (2, ["localhost"]), run.output
-    assert "No host matches, so nothing was done. Correct livepatch_hosts or the inventory." in run.output

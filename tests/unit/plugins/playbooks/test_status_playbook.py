@@ -92,7 +92,7 @@ def test_later_jobs_get_a_few_facts_of_each_host(status):
     kept = run.stats["livepatch_status"]
     assert kept["hosts"]["odd"] == {
         "verdict": "enabled", "kernel": KERNEL, "arch": "x86_64", "patches": [{"name": "fix", "state": "enabled"}],
-        "effective_kernel": None, "quarantined": [], "drift": ["loaded-by-hand"]}
+        "effective_kernel": None, "lease": None, "hook": None, "quarantined": [], "drift": ["loaded-by-hand"]}
     assert kept["hosts"]["gone"] == {"verdict": "unreachable"}
     assert (kept["ok"], kept["counts"]["accepted"]) == (False, 1)
     assert kept["problems"] == {"broken": "unreadable: /proc/version cannot be read.", "gone": "Connection refused"}

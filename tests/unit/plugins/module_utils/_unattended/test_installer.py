@@ -271,3 +271,18 @@ def test_a_real_python_runs_the_program_by_itself(kernel):
     output = done.communicate()[0].decode("utf-8")
     assert done.returncode == 2
     assert output == "usage: program.pyz boot | confirm-boot | end-trial | end-trial detached | ready | shutdown\n"
+
+
+def test_the_program_reads_nothing_of_itself_after_its_start(kernel):
+    """During a trial, a newer program may replace the file, and an import from it would fail."""
+    ensure_program(kernel)
+    path = kernel.path(PROGRAM)
+    with zipfile.ZipFile(path) as archive:
+        names = [name[:-3].replace("/", ".") for name in archive.namelist() if not name.endswith("__.py")]
+    assert any(name.endswith("._kernel.depmod") for name in names)
+    code = (
+        f"import runpy, sys\nsys.path[:0] = [{path!r}]\nsys.argv = ['program.pyz']\ntry:\n"
+        f"    runpy.run_path({path!r}, run_name='__main__')\nexcept SystemExit:\n"
+        f"    print([name for name in {names!r} if name not in sys.modules])\n")
+    output = subprocess.check_output([sys.executable, "-I", "-S", "-B", "-c", code], cwd="/", env={})
+    assert output.decode("utf-8").splitlines()[-1] == "[]"

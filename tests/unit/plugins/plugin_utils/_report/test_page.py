@@ -17,6 +17,8 @@ from jinja2 import StrictUndefined
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import page as page_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import coverage
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page import render
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import OPTIONS
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
 
 # Tags that HTML lets one leave open; the grid does, to stay small.
@@ -226,3 +228,7 @@ def test_the_record_is_left_as_it_was():
     before = copy.deepcopy(made)
     render(made)
     assert made == before
+
+
+def test_every_option_of_a_rollout_has_words_in_the_page():
+    assert set(rollout_options({"livepatch_src": "patches/"}).as_record(3)) <= set(OPTIONS)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every playbook refuses a pattern without hosts, and a misspelled variable, before it asks a host."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_tasks import PLAYBOOKS
+
+GROUPS = {"children": {"db": {"hosts": {"db1": {}}}}}
+HOSTS = {"web1": {}, "web2": {}}
+
+
+@pytest.fixture
+def start(play):
+    """start(playbook, *flags, **variables): the end of a run with three hosts."""
+    def run(playbook, *flags, **variables):
+        return play(f"kernel.livepatch.{playbook}", HOSTS, *flags, variables=variables, inventory=GROUPS)
+    return run
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize(("flags", "pattern", "words"), [
+    ((), "wbe*", "No host matches wbe*, so nothing was done. Correct "),
+    (("--limit", "web*"), "db", "No host matches db with --limit web*, so nothing was done. Correct "),
+    ((), ["wbe1", "wbe2"], "so nothing was done. Correct "),
+])
+def test_a_pattern_without_hosts_is_one_error(start, playbook, flags, pattern, words):
+    variable = "livepatch_build_host" if playbook == "build" else "livepatch_hosts"
+    run = start(playbook, *flags, **{variable: pattern})
+    assert run.code not in (0, 2) and words in run.output, run.output
+    assert f"{variable}, --limit or the inventory." in run.output and "PLAY [" not in run.output
+
+
+@pytest.mark.parametrize(("flags", "pattern", "hosts"), [
+    ((), None, ["db1", "web1", "web2"]), ((), "", ["db1", "web1", "web2"]), ((), ["db1", "web1"], ["db1", "web1"]),
+    ((), "all:!db", ["web1", "web2"]), ((), "localhost", ["localhost"]), ((), "db:nosuch", ["db1"]),
+    (("--limit", "web1:db"), "db,web2", ["db1"]), (("--limit", "@limit.txt"), "web*", ["web1"]),
+])
+@pytest.mark.parametrize("playbook", ["status", "rollout"])
+def test_any_other_pattern_has_its_hosts(start, tmp_path, playbook, flags, pattern, hosts):
+    (tmp_path / "limit.txt").write_text("web1\n")
+    run = start(playbook, *flags, "--list-hosts", **({} if pattern is None else {"livepatch_hosts": pattern}))
+    _before, _hosts, lines = run.output.split("play #2")[0].partition("hosts (")
+    assert run.code == 0 and sorted(lines.split()[1:]) == hosts, run.output
+
+
+def test_with_a_limit_the_default_build_host_is_named(start):
+    run = start("build", "--limit", "web*")
+    assert run.code != 0 and "No host matches localhost with --limit web*" in run.output, run.output
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize(("wrong", "right"), [("rolback_to", "rollback_to"), ("aprove", "approve")])
+def test_a_misspelled_variable_is_refused_with_the_right_one(start, playbook, wrong, right):
+    run = start(playbook, **{f"livepatch_{wrong}": "original"})
+    assert run.code == 2, run.output
+    assert f"livepatch_{wrong} is no variable of this collection. Write livepatch_{right}" in run.output
