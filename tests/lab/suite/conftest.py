@@ -47,7 +47,7 @@ LONG_FILES = (
 def pytest_addoption(parser):
     parser.addoption("--kernel", default="6.1", help="which of the lab's kernels to test on")
     parser.addoption("--exhaustive", action="store_true", help="also the tests that go through every step of a change")
-    parser.addoption("--fleet", type=int, metavar="MACHINES", help="of each kernel in a fleet: 4 with --exhaustive, else 2")
+    parser.addoption("--fleet", type=int, metavar="MACHINES", help="of each kernel in a fleet: 4 if exhaustive, else 2")
     parser.addoption("--builders", action="store_true", help="build what kpatch-build and klp-build have not made yet")
     parser.addoption("--minutes", type=float, help="skip the tests whose turn comes later than this, and say so")
     parser.addoption("--results", type=Path, help="write what was seen into this file, as a table for a page")
