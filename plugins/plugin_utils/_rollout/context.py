@@ -81,13 +81,14 @@ def check_task(src: str, name: str | None, version: str | None) -> dict[str, t.A
 
 
 def load_task(record: Record, hosts: int) -> dict[str, t.Any]:
-    """The same for the load of this number of hosts, which is for the count of loaded hosts during the task."""
+    """The same for the load of this number of hosts; with that and the wave, the task counts the loaded hosts."""
     options = record["options"]
     watch = {"health_checks": checks_of_hosts(record["checks"]), "min_calls": options["min_calls"]}
     same = ("src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params",
             "take_lease")
     return {
-        "run": record["id"], "hosts": hosts,
+        "run": record["id"], "hosts": hosts, "wave": next(
+            (wave["number"] for wave in record["waves"] if wave["state"] == "open"), 0),
         "options": _given(**{key: options[key] for key in same}, watch=watch)}
 
 
@@ -126,6 +127,7 @@ def play_facts(
         due: Iterable[str] = (), after: Iterable[str] = ()) -> dict[str, t.Any]:
     """The facts for the next plays. Every run sets them: facts of an earlier run may be cached."""
     return {FACT_OF_ROLLOUT: {
-        **dict.fromkeys(PLAYS_OF_WAVES, []), play: [exact_pattern(host) for host in hosts], "sizes": list(sizes), "due": [exact_pattern(host) for host in due],
+        **{key: [] for key in PLAYS_OF_WAVES}, play: [exact_pattern(host) for host in hosts],
+        "sizes": list(sizes), "due": [exact_pattern(host) for host in due],
         "rollback": [exact_pattern(host) for host in rollback], "after": [exact_pattern(host) for host in after],
         "verdict": verdict, "reporting_host": exact_pattern(reporting_host)}}

@@ -80,15 +80,31 @@ def test_a_rollout_with_own_tasks_skips_nothing_either(rollout, tmp_path):
     assert [task.name for task in waves(run)[0]].count("kernel.livepatch.apply : Look at it") == 2
 
 
-def test_only_a_host_that_failed_is_rolled_back_and_no_other_is_shown_there(rollout, runs):
+@pytest.mark.parametrize("looks", [0, 1])
+def test_only_a_host_that_failed_is_rolled_back_and_no_other_is_shown_there(rollout, runs, looks):
     run = rollout(
         {**{name: {} for name in FIVE}, "web3": {"keep": "reverted"}}, livepatch_failure_budget=1,
-        livepatch_waves="100%")
+        livepatch_waves="100%", livepatch_looks=looks)
     assert (run.code, runs()) == (2, {**dict.fromkeys(FIVE, "accepted"), "web3": "absent"}), run.output
     assert skipped(run) == []
     rolled_back = [task for task in waves(run)[0] if "live patches of each host" in task.name]
     assert [about(name, rolled_back) for name in ("web3", "web1")] == [[task.name for task in rolled_back], []]
     assert len(rolled_back) == 2
+
+
+def test_a_wave_without_looks_still_looks_at_a_host_whose_transition_goes_on(rollout, runs, calls):
+    run = rollout(
+        {**{name: {} for name in FIVE}, "web3": {"load": "waiting"}}, livepatch_waves="100%", livepatch_looks=0)
+    assert (run.code, runs()) == (0, dict.fromkeys(FIVE, "accepted")), run.output
+    assert (calls("look"), sorted(calls("keep"))) == (["web3"], sorted(FIVE))
+
+
+def test_a_wave_that_fails_at_its_load_shows_no_acceptance(rollout, runs):
+    run = rollout(
+        {**{name: {} for name in FIVE}, "web3": {"load": "failed"}}, livepatch_waves="100%", livepatch_looks=0)
+    shown = [task.name for task in waves(run)[0]]
+    assert (run.code, skipped(run), [name for name in shown if "Accept" in name]) == (2, [], []), run.output
+    assert set(runs().values()) == {"absent"}
 
 
 def test_the_role_apply_shows_hosts_without_a_build_as_skipped_in_the_load_alone(rollout):

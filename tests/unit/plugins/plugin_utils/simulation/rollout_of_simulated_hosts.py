@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import read_record
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import take_step
 
 UNREACHABLE = {"unreachable": True, "msg": "Connection refused"}
 HELD = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None, "stack": []}]
@@ -223,6 +223,6 @@ class Rollout:
         self.clock += seconds
 
     def _step(self, step, batch, phase=0):
-        self._now = STEPS[step](self._call(batch, phase))
+        self._now = take_step(step, self._call(batch, phase))
         self._facts = self._now.get("ansible_facts", self._facts)
         return self._now
