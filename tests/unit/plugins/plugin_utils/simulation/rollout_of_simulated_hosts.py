@@ -140,7 +140,7 @@ class Rollout:
         names = facts["hosts"] or facts["hosts_with_phases"]
         for size in facts["sizes"]:
             wave, names = names[:size], names[size:]
-            self._wave(wave, accepts=bool(facts["hosts"]))
+            self._wave(wave, accepts=bool(facts["hosts"]) and not self._alone)
             if self._now["end"]:
                 break
         self._step("finish", batch)
