@@ -13,7 +13,7 @@ from ansible import constants, context
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import say
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS, take_step
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_user_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
 
@@ -35,4 +35,4 @@ class ActionModule(ControllerAction):
             find=lambda source: find_source(self, source), say=say,
             check_tasks=lambda path, option: check_user_tasks(path, option, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")))
-        return STEPS[arguments["step"]](call)
+        return take_step(arguments["step"], call)

@@ -90,7 +90,7 @@ def seconds_of(work: Callable[[], t.Any], times: int) -> float:
 def plan_and_judge(settings: Settings) -> dict[str, float]:
     """A rollout in the default waves whose steps are called one after the other; hosts answer at once."""
     from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
+    from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import take_step
     from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import (
         rollout_of_simulated_hosts as simulated,
     )
@@ -103,7 +103,7 @@ def plan_and_judge(settings: Settings) -> dict[str, float]:
         def _step(self, step, batch, phase=0):
             call = self._call(batch, phase)
             begun = time.process_time()
-            self._now = STEPS[step](call)
+            self._now = take_step(step, call)
             self.steps += time.process_time() - begun
             self._facts = self._now.get("ansible_facts", self._facts)
             return self._now

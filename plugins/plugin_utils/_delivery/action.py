@@ -53,11 +53,14 @@ class PatchAction(HostAction):
             self._count.record(outcome)
 
     def _load_count(self) -> LoadCount | None:
-        """The count over the hosts of this task, if the task sets `hosts`, their number: a rollout does."""
-        hosts = str(self._from_playbook().get("hosts", ""))
+        """The count over the hosts of a wave, if the task sets `hosts`, their number, and `wave`: a rollout does."""
+        given = self._from_playbook()
+        hosts = str(given.get("hosts", ""))
         if not hosts.isdecimal() or self._module() != "patch":
             return None
-        return LoadCount(Path(constants.DEFAULT_LOCAL_TMP), str(self._task._uuid), int(hosts))
+        # All waves have the same task.
+        key = f"{self._task._uuid}-{given.get('wave', '')}"
+        return LoadCount(Path(constants.DEFAULT_LOCAL_TMP), key, int(hosts))
 
     def _run_patch(self, task_vars: dict) -> dict:
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))

@@ -20,6 +20,7 @@ from ansible.utils.display import Display
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PROGRESS_FILE
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.load_count import LoadCount
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.task_options import with_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import Waiting, shares_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import (
     KEYS_OF_HOSTS,
@@ -53,6 +54,7 @@ class HostAction(ActionBase):
                 f"The task has async, and {self._module()} cannot run in the background, because async_status does not "
                 "check the result of a host. Remove async and poll from the task.")}
         result = super().run(tmp, task_vars)
+        self._task.args = with_options(self._task.args)
         try:
             result.update(self._run_printable(task_vars or {}))
         except (PatchFileError, TaskError) as error:

@@ -25,7 +25,7 @@ LOADED, FAILED, OTHER = b"+", b"-", b"."
 
 
 class LoadCount:
-    """The count of one task over `hosts` hosts; `key` is the same for all of them and for no other task.
+    """The count of one task over `hosts` hosts; `key` is the same for all of them and for no other task or wave.
 
     At most one line each SHOW_SECONDS is shown by all processes together. `tick` is a clock that they share. Where the
     files cannot be written, nothing is counted: no load fails because of that.

@@ -54,7 +54,7 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
             "bad-option",
             f"The record for a report has the kind {kind!r} and the id {identifier!r}. Use the record of a "
             "playbook of this collection.")
-    contents = {"json": json.dumps(record, indent=1) + "\n", "html": render(record)}
+    contents = {"json": json.dumps(record, separators=(",", ":")) + "\n", "html": render(record)}
     directory = check_report_dir(path)
     paths = {}
     for ending, content in contents.items():

@@ -14,7 +14,7 @@ from ansible import constants
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, play_facts
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, check_task, play_facts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import check_hooks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import largest_wave, rollout_bounds
@@ -55,7 +55,7 @@ def check(call: Call) -> dict[str, t.Any]:
     read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size}
     write_options(read, call.directory)
     return {
-        "src": str(src), "name": options.name, "version": options.version, "timeouts": rollout_bounds(options, size),
+        "check_task": check_task(str(src), options.name, options.version), "timeouts": rollout_bounds(options, size),
         "ansible_facts": play_facts()}
 
 

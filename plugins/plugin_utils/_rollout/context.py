@@ -17,6 +17,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_c
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import exact_pattern
 
 UNFINISHED = "The rollout did not finish."
+# The facts with the hosts of each play that patches waves.
+PLAYS_OF_WAVES = ("hosts", "hosts_with_phases", "hosts_with_hooks")
 FILES = {"tasks": "user_tasks.yml", "look": "look.yml", "accept": "accept.yml"}
 # In the role: records that a host ran all task files of the user.
 USER_TASKS_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
@@ -59,21 +61,47 @@ class Call:
 
 def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) -> dict[str, t.Any]:
     """The input of the next tasks."""
-    options = record["options"]
-    of_tasks = {
-        key: options[key] for key in (
-            "src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params", "state",
-            "adopt", "take_lease", "min_calls")}
-    checks = record["checks"]
+    options, checks = record["options"], record["checks"]
     user_tasks = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
-        **of_tasks, "run": record["id"],
+        **{key: options[key] for key in ("transition_timeout", "on_stall", "take_lease")}, "run": record["id"],
+        "load_task": load_task(record, len(next_hosts["load"])) if next_hosts.get("load") else {},
+        "accept_task": accept_task(record) if next_hosts.get("accept") else {},
         "health_checks": checks_of_hosts(checks),
         "user_tasks": user_tasks and [*user_tasks, USER_TASKS_DONE], "user_tasks_run": user_tasks_run,
         "revive": bool(user_tasks or record["hooks"]["before"] or record["hooks"]["after"]) and not record["alone"],
         "hook": {"hosts": []}, "timeouts": record["timeouts"],
-        "end": False, "load": [], "turn": [], "phases": [], "watch": [], "unwatched": [], "accept": [], "rollback": [],
-        **next_hosts}
+        "end": False, "over": False, "load": [], "turn": [], "phases": [], "watch": [], "unwatched": [], "accept": [],
+        "rollback": [], **next_hosts}
+
+
+def check_task(src: str, name: str | None, version: str | None) -> dict[str, t.Any]:
+    """The option `via_controller` of the check of each host; see task_options.py."""
+    return {"options": _given(src=src, name=name, version=version)}
+
+
+def load_task(record: Record, hosts: int) -> dict[str, t.Any]:
+    """The same for the load of this number of hosts; with that and the wave, the task counts the loaded hosts."""
+    options = record["options"]
+    watch = {"health_checks": checks_of_hosts(record["checks"]), "min_calls": options["min_calls"]}
+    same = ("src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params",
+            "take_lease")
+    return {
+        "run": record["id"], "hosts": hosts, "wave": next(
+            (wave["number"] for wave in record["waves"] if wave["state"] == "open"), 0),
+        "options": _given(**{key: options[key] for key in same}, watch=watch)}
+
+
+def accept_task(record: Record) -> dict[str, t.Any]:
+    """The same for the acceptance. Its option `name` is that of the patch that the host has loaded."""
+    same = ("src", "version", "state", "ignore_findings", "adopt")
+    return {
+        "fresh": True, "run": record["id"],
+        "options": _given(**{key: record["options"][key] for key in same})}
+
+
+def _given(**options: t.Any) -> dict[str, t.Any]:
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def phase_files(phases: Sequence[Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
@@ -95,12 +123,11 @@ def _title(phase: Mapping[str, t.Any]) -> str:
 
 def play_facts(
         hosts: Iterable[str] = (), sizes: Iterable[int] = (), rollback: Iterable[str] = (),
-        verdict: str | None = UNFINISHED, reporting_host: str = "localhost", with_hooks: bool = False,
+        verdict: str | None = UNFINISHED, reporting_host: str = "localhost", play: str = "hosts",
         due: Iterable[str] = (), after: Iterable[str] = ()) -> dict[str, t.Any]:
     """The facts for the next plays. Every run sets them: facts of an earlier run may be cached."""
-    patterns = [exact_pattern(host) for host in hosts]
     return {FACT_OF_ROLLOUT: {
-        "hosts": [] if with_hooks else patterns, "hosts_with_hooks": patterns if with_hooks else [],
+        **{key: [] for key in PLAYS_OF_WAVES}, play: [exact_pattern(host) for host in hosts],
         "sizes": list(sizes), "due": [exact_pattern(host) for host in due],
         "rollback": [exact_pattern(host) for host in rollback], "after": [exact_pattern(host) for host in after],
         "verdict": verdict, "reporting_host": exact_pattern(reporting_host)}}

@@ -7,7 +7,9 @@
 Each step reads the record, adds the results of the hosts, shows the progress, and returns the input of the next tasks:
 their options, and
 
+    load_task, accept_task           the option `via_controller` of the module in these tasks
     end                              whether the play ends here
+    over                             whether the hosts of this wave have no task left
     load, watch, accept, rollback    the hosts that are patched, watched, accepted, or rolled back next
     hook                             what the hosts run of the user's tasks around a change, see hooks.py
     turn, phases                     after the load: the hosts that take part in the rest of the wave, and its phases
@@ -15,7 +17,8 @@ their options, and
 The input of later plays is a fact of localhost. It is kept small: facts can be cached on disk and are slow to read.
 
     hosts, sizes    patterns of the hosts to patch, in the order of the waves, and how many of them each wave has; they
-                    are hosts_with_hooks if the user has tasks around the change of a host
+                    are hosts_with_hooks if the user has tasks around the change of a host, and hosts_with_phases if
+                    waves have phases before the acceptance
     rollback        patterns of the hosts to roll back
     due, after      patterns of the hosts to run livepatch_after on, before the first wave and after the rollback
     verdict         why the rollout was not successful, None after a success
@@ -24,6 +27,7 @@ The input of later plays is a fact of localhost. It is kept small: facts can be 
 
 from __future__ import annotations
 
+import gc
 import typing as t
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -132,7 +136,16 @@ def _plan(call: Call) -> dict[str, t.Any]:
     if stopped or call.check_mode:
         names, sizes = [], []
     return next_tasks(record, ansible_facts=play_facts(
-        names, sizes, with_hooks=has_hooks(record), due=due_hosts(record)))
+        names, sizes, play=_play_of_waves(record), due=due_hosts(record)))
+
+
+def _play_of_waves(record: Record) -> str:
+    """The fact with the hosts to patch. In the play of `hosts`, only the acceptance follows the load."""
+    if has_hooks(record):
+        return "hosts_with_hooks"
+    untried = any(host["untried"] and not host["done"] for host in record["hosts"].values())
+    final_look = untried or record["options"]["on_stall"] == "wait"
+    return "hosts_with_phases" if final_look or len(record["phases"]) > 1 else "hosts"
 
 
 def _open(call: Call) -> dict[str, t.Any]:
@@ -231,17 +244,24 @@ def _continue_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]
         return _close_wave(call, record, wave)
     if wave["hosts"] and not call.phase:
         call.say(lines.progress_line(record, wave))
+    wave["next"] = call.phase
     write_record(record, call.directory)
-    phase = wave["phases"][call.phase]
     turn = gate.hosts_to_watch(record, wave)
     if not turn:
         return _roll_back_or_close(call, record, wave)
     if not call.phase:
         call.say(lines.trial_line(record, wave, turn.values()))
-    _wait(call, record, wave, phase["after"])
+    _wait(call, record, wave, wave["phases"][wave["next"]]["after"])
+    return _next_phase(record, wave)
+
+
+def _next_phase(record: Record, wave: Record) -> dict[str, t.Any]:
+    """The input of the tasks of the phase `next` of a wave."""
+    phase = wave["phases"][wave["next"]]
+    turn = gate.hosts_to_watch(record, wave)
     accepts = phase["kind"] == "accept"
     return next_tasks(
-        record, user_tasks_run=_user_tasks_run(record, call.phase), turn=list(turn),
+        record, user_tasks_run=_user_tasks_run(record, wave["next"]), turn=list(turn),
         phases=phase_files(wave["phases"]), unwatched=gate.hosts_without_watch(turn),
         watch=[] if accepts else list(gate.hosts_of_phase(record, wave, phase)),
         accept=gate.hosts_to_accept(record, wave) if accepts else [])
@@ -261,6 +281,8 @@ def _accept(call: Call) -> dict[str, t.Any]:
     wave = open_wave(record)
     if wave is None:  # stopped, or closed because no host was left
         return next_tasks(record, end=_is_stopped(record))
+    if wave["phases"][wave["next"]]["kind"] != "accept":  # no host was asked to accept, because some need a look before
+        return _next_phase(record, wave)
     turn = gate.hosts_to_accept(record, wave)
     if gate.hosts_to_watch(record, wave):
         outcomes.record_acceptance(record, wave, call.answers("__livepatch_accept", turn), call.now())
@@ -318,7 +340,7 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     write_record(record, call.directory)
     report_so_far(call, record, wave)
     if passed:
-        return next_tasks(record)
+        return next_tasks(record, over=True)
     return next_tasks(record, end=True, ansible_facts=play_facts(
         rollback=gate.hosts_to_roll_back(record), after=due_hosts(record)))
 
@@ -356,3 +378,14 @@ STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
     "check": check, "plan": _plan, "due": _due, "open": _open, "before": _before, "load": _load, "watch": _watch,
     "accept": _accept, "close": _close, "after": _after, "finish": _finish, "rollback": _rollback, "end": end,
 }
+
+
+def take_step(step: str, call: Call) -> dict[str, t.Any]:
+    """Take one step, without Python's search for garbage: with a record of many hosts, that takes most of the time."""
+    searches = gc.isenabled()
+    gc.disable()
+    try:
+        return STEPS[step](call)
+    finally:
+        if searches:
+            gc.enable()

@@ -149,6 +149,25 @@ def test_a_task_of_a_wave_counts_its_hosts(action, monkeypatch, tmp_path, shown,
     assert "hosts" not in told(module, 0)
 
 
+def test_each_wave_of_one_task_is_counted_anew(action, monkeypatch, tmp_path, shown):
+    monkeypatch.setattr(action_module.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    for wave in (1, 1, 2, 2):
+        module = action({"src": "fix.ko", "via_controller": {"hosts": 2, "wave": wave}}, [dict(DONE)])
+        module._task._uuid = "same"
+        module.run(task_vars={})
+    assert [line.rpartition("==> ")[2] for line in shown if line.startswith("2 of 2")] == [
+        "2 of 2 hosts loaded, 0 failed"] * 2
+
+
+def test_a_playbook_sets_options_all_at_once_and_those_of_the_task_go_first(action):
+    module = action(
+        {"src": "fix.ko", "via_controller": {"run": "r1", "options": {"src": "other.ko", "trial": 60}}}, [dict(DONE)])
+    result = module.run(task_vars={})
+    assert {key: sent(module, 0)[key] for key in ("src", "trial")} == {"src": "fix.ko", "trial": 60}
+    assert (told(module, 0)["run"], "options" in told(module, 0)) == ("r1", False)
+    assert result["invocation"] == {"module_args": {"src": "fix.ko", "trial": 60}}
+
+
 def test_a_task_without_a_wave_counts_nothing(action, shown):
     action({"src": "fix.ko"}, [dict(DONE)]).run(task_vars={})
     assert shown == []

@@ -33,6 +33,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.bounded import BoundedAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.task_options import with_options
 
 TEXTS = ("build_id", "comm", "message", "msg", "name", "subject", "transaction")  # of a host
 STEPS = {"patch_check": "check", "patch_watch": "look", "patch_rollback": "back", "patch_verify": "proof"}
@@ -185,6 +186,7 @@ class SimulatedHost(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
+        self._task.args = with_options(self._task.args)
         name = task_vars["inventory_hostname"]
         module = self._task.action.rpartition(".")[2]
         step = STEPS.get(module) or ("load" if "trial" in self._task.args else "keep")

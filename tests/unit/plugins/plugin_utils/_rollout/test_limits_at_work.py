@@ -42,7 +42,7 @@ class Observed(Rollout):
                 self.ends.pop(host, None)
         elif step == "load":
             late = 2 * TIMEOUT if how == "unreachable" else 0
-            self.ends[host] = self.clock + self._now["trial"] + late
+            self.ends[host] = self.clock + self._now["load_task"]["options"]["trial"] + late
             racks = [self.hosts[name]["variables"]["rack"] for name, end in self.ends.items() if end > self.clock]
             self.most = max(self.most, *(racks.count(rack) for rack in RACKS))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import read_record
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import take_step
 
 UNREACHABLE = {"unreachable": True, "msg": "Connection refused"}
 HELD = [{"pid": 8, "tid": 8, "comm": "nginx", "kthread": False, "reason": "running", "function": None, "stack": []}]
@@ -137,10 +137,10 @@ class Rollout:
             self._ask(host, "check")
         self._step("plan", batch)
         facts = self._facts["__livepatch_rollout"]
-        names = facts["hosts"]
+        names = facts["hosts"] or facts["hosts_with_phases"]
         for size in facts["sizes"]:
             wave, names = names[:size], names[size:]
-            self._wave(wave)
+            self._wave(wave, accepts=bool(facts["hosts"]) and not self._alone)
             if self._now["end"]:
                 break
         self._step("finish", batch)
@@ -151,10 +151,17 @@ class Rollout:
         self.ended = self._step("end", batch)
         return read_record(self._directory)
 
-    def _wave(self, batch):
+    def _wave(self, batch, accepts):
+        """One wave; `accepts`: in the play in which the acceptance follows the load."""
         self._step("open", batch)
         self._each("load", batch)
         self._step("load", batch)
+        if accepts and not (self._now["end"] or self._now["over"]):
+            if "accept.yml" in self.ends_before:
+                return
+            batch = [host for host in batch if host not in self.drops]
+            self._each("keep", batch)
+            self._step("accept", batch)
         for phase in self._now["phases"] if self._now["turn"] else []:
             if phase["file"] in self.ends_before:
                 return
@@ -197,7 +204,7 @@ class Rollout:
         answer = dict(ANSWERS[step][how])
         if step == "keep" and how == "ok":
             health = [(9, 0, 0)] * len(self._now["health_checks"])
-            answer = kept(self._now["state"], watch=verdict(health=health))
+            answer = kept(self._now["accept_task"]["options"]["state"], watch=verdict(health=health))
         if "patch" in answer and isinstance(answer["patch"], dict):
             answer["patch"] = dict(answer["patch"], kernel=self.hosts[host].get("kernel", KERNEL))
         self._registered[host][REGISTERED[step]] = answer
@@ -216,6 +223,6 @@ class Rollout:
         self.clock += seconds
 
     def _step(self, step, batch, phase=0):
-        self._now = STEPS[step](self._call(batch, phase))
+        self._now = take_step(step, self._call(batch, phase))
         self._facts = self._now.get("ansible_facts", self._facts)
         return self._now

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: hosts
+short_description: Return a pattern of hosts, and fail if no host matches it
+version_added: 0.1.0
+author:
+  - The kernel.livepatch authors
+description:
+  - Returns the pattern for the C(hosts) of a play. Ansible itself ends with exit code 0 when no host matches.
+  - The playbooks of this collection use it. A play on localhost could not, because it does not run with C(--limit).
+options:
+  _terms:
+    description: One pattern, or a list of patterns.
+    type: list
+    elements: str
+    required: true
+  variable:
+    description: The name of the variable with the pattern, for the message.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Update the web servers
+  hosts: "{{ lookup('kernel.livepatch.hosts', my_hosts, variable='my_hosts') }}"
+  tasks: []
+"""
+
+RETURN = r"""
+_raw:
+  description: The patterns, separated by commas.
+  type: list
+  elements: str
+"""
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.loader import lookup_loader
+from ansible.plugins.lookup import LookupBase
+
+
+class LookupModule(LookupBase):
+    """Fails with AnsibleLookupError if no host matches the pattern, or none that is in --limit."""
+
+    def run(self, terms: list[t.Any], variables: Mapping[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
+        self.set_options(var_options=variables, direct=kwargs)
+        variables = variables or {}
+        pattern = ",".join(map(str, self.get_option("_terms") or terms))
+        limit = str(variables.get("ansible_limit") or "")
+        found = self._hosts(pattern, variables)
+        # A limit in a file is not read here.
+        if limit and "@" not in limit:
+            found &= self._hosts(limit, variables)
+        if not found:
+            of_limit = f" with --limit {limit}" if limit else ""
+            raise AnsibleLookupError(
+                f"No host matches {pattern}{of_limit}, so nothing was done. "
+                f"Correct {self.get_option('variable')}, --limit or the inventory.")
+        return [pattern]
+
+    def _hosts(self, pattern: str, variables: Mapping[str, t.Any]) -> set[str]:
+        names = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        return set(names.run([pattern], variables))
