@@ -17,7 +17,7 @@ options:
   _terms:
     description: One pattern, or a list of patterns.
     type: list
-    elements: str
+    elements: raw
     required: true
   variable:
     description: The name of the variable with the pattern, for the message.
@@ -42,6 +42,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible.errors import AnsibleLookupError
+from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
@@ -52,13 +53,14 @@ class LookupModule(LookupBase):
     def run(self, terms: list[t.Any], variables: Mapping[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         variables = variables or {}
-        pattern = ",".join(map(str, self.get_option("_terms") or terms))
+        patterns = (one for term in terms for one in (term if is_sequence(term) else [term]))
+        pattern = ",".join(map(str, patterns))
         limit = str(variables.get("ansible_limit") or "")
         found = self._hosts(pattern, variables)
-        # A limit in a file is not read here.
+        # A limit in a file is not read here. Without an inventory, Ansible warns itself, also with --syntax-check.
         if limit and "@" not in limit:
             found &= self._hosts(limit, variables)
-        if not found:
+        if not found and variables["groups"]["all"]:
             of_limit = f" with --limit {limit}" if limit else ""
             raise AnsibleLookupError(
                 f"No host matches {pattern}{of_limit}, so nothing was done. "

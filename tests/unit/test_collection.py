@@ -37,7 +37,7 @@ PUBLIC = {
     "module": ["patch", "patch_build", "patch_check", "patch_hook", "patch_info", "patch_rollback", "patch_verify",
                "patch_watch"],
     "filter": ["preflight_summary", "rollback_summary", "status_summary"],
-    "lookup": ["bundle", "patch_file"],
+    "lookup": ["bundle", "hosts", "patch_file"],
 }
 BLOCKS = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 

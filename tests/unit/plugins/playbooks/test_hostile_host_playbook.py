@@ -43,8 +43,8 @@ def hostile_collections(tmp_path_factory):
     root = tmp_path_factory.mktemp("hostile")
     tree = root / "ansible_collections" / "kernel" / "livepatch"
     (tree / "plugins" / "modules").mkdir(parents=True)
-    for name in ("roles", "playbooks", "galaxy.yml", "meta", "plugins/action", "plugins/filter", "plugins/plugin_utils",
-                 "plugins/module_utils", "plugins/doc_fragments"):
+    for name in ("roles", "playbooks", "galaxy.yml", "meta", "plugins/action", "plugins/filter", "plugins/lookup",
+                 "plugins/plugin_utils", "plugins/module_utils", "plugins/doc_fragments"):
         (tree / name).symlink_to(COLLECTION / name)
     for name in MODULES:
         (tree / "plugins" / "modules" / f"{name}.py").write_text("#!/usr/bin/python\n" + MODULE.read_text())
