@@ -38,7 +38,8 @@ ENTRY_POINTS = {
 GUIDE_OF_REPORT = "guide_report.rst"
 # What the playbook apply has no use for, since it makes no waves.
 OF_WAVES = {
-    f"livepatch_{name}" for name in ("waves", "failure_budget", "on_breach", "approve", "approved", "longest_trial")}
+    f"livepatch_{name}" for name in (
+        "waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial")}
 NO_DEFAULT = ("-", "\\-", "none", "computed", "derived", "required")
 
 

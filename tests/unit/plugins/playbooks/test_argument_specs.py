@@ -25,7 +25,7 @@ ENTRY_POINTS = {
     "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
-WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "longest_trial"}
+WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
 ARTIFACTS = {"livepatch_build", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
@@ -148,7 +148,8 @@ GIVEN = {
     "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],
     "window": [{"days": "mon-fri", "freezes": ["2026-12-24"]}, [{"hours": "8-17"}], "hours: 8-17; days: mon"],
     "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
-    "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"]}
+    "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"],
+    "interactive": [True, False, "no", "auto"]}
 
 
 def test_each_variable_of_a_rollout_has_values_here():
