@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a job as AWX does: `ansible-runner run` over a private data directory with the same files.
 
-Source: AWX at e21dd0a (October 2024), awx/main/tasks/jobs.py (RunJob), awx/main/models/inventory.py (get_script_data) and
-awx/main/models/unified_jobs.py (awx_meta_vars). Not as in AWX: there is no container, and ansible-runner reads the
+Source: AWX at e21dd0a (October 2024), awx/main/tasks/jobs.py (RunJob), awx/main/models/inventory.py (get_script_data)
+and awx/main/models/unified_jobs.py (awx_meta_vars). Not as in AWX: there is no container, and ansible-runner reads the
 files itself.
 """
 
