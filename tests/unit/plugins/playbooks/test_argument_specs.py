@@ -21,7 +21,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_t
 
 # Where the variables of each playbook are listed: role and entry point.
 ENTRY_POINTS = {
-    "apply": ("apply", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"),
+    "apply": ("apply", "main"), "awx": ("awx", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"),
     "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
@@ -123,8 +123,8 @@ def test_a_health_check_has_the_timeout_that_is_listed():
 
 # The guide that tells of each playbook.
 GUIDES = {
-    "apply": "rollout", "build": "build", "preflight": "preflight", "rollback": "fleet", "rollout": "rollout",
-    "status": "fleet"}
+    "apply": "rollout", "awx": "awx", "build": "build", "preflight": "preflight", "rollback": "fleet",
+    "rollout": "rollout", "status": "fleet"}
 
 
 @pytest.mark.parametrize("playbook", GUIDES)
