@@ -5,7 +5,7 @@
 """Ends a worker of Ansible whose run was killed.
 
 From ansible-core 2.19 on, a worker has a session of its own. A runner kills the process group of ansible-playbook when
-a job is cancelled, and a worker that waits for the end of a soak, or for an answer, would wait on.
+a job is cancelled, and a worker that waits for the end of a soak, of a build, or for an answer, would wait on.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import threading
 import typing as t
 
 LOOK_SECONDS = 1
+THREAD = "ends with its run"
 
 
 class EndsWithRun:
@@ -32,7 +33,7 @@ class EndsWithRun:
         # By its own word the parent could be the one that has taken an orphan over.
         self._expected = (started_by.pid if started_by else None) or parent()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()

@@ -146,7 +146,7 @@ def test_without_a_webhook_there_is_no_notification_and_empty_means_the_default(
         livepatch_awx_forks="20")
     assert done.code == 0, done.output
     assert of(calls, "notification_template") == []
-    assert {(one["forks"], one["organization"], str(one["notification_templates_error"]))
+    assert {(int(one["forks"]), one["organization"], str(one["notification_templates_error"]))
             for one in of(calls, "job_template")} == {(20, "Default", "[]")}
 
 
