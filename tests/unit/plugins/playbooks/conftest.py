@@ -40,7 +40,7 @@ def _tree(root, stand_in, modules):
     tree = root / "ansible_collections" / "kernel" / "livepatch"
     (tree / "plugins" / "action").mkdir(parents=True)
     for name in ("roles", "playbooks", "galaxy.yml", "plugins/callback", "plugins/filter", "plugins/plugin_utils",
-                 "plugins/module_utils", "plugins/modules"):
+                 "plugins/lookup", "plugins/module_utils", "plugins/modules"):
         (tree / name).symlink_to(COLLECTION / name)
     for action in (COLLECTION / "plugins" / "action").glob("*.py"):
         if action.stem.startswith("_"):
