@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 from pathlib import Path
@@ -34,5 +35,6 @@ class ActionModule(ControllerAction):
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
             find=lambda source: find_source(self, source), say=say,
             check_tasks=lambda path, option: check_user_tasks(path, option, self._task, self._loader),
-            now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")))
+            now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")),
+            environment=os.environ)
         return take_step(arguments["step"], call)

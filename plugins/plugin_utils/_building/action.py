@@ -27,6 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.orphan import EndsWithRun
 
 MODULE = "patch_build"
 LOST_SECONDS = 180  # a build host that is unreachable for longer has failed; its builds go on
@@ -49,7 +50,8 @@ class BuildAction(HostAction):
         made = [self._make_build(arguments) for arguments in builds]
         for bundle in {build.bundle.path: build.bundle for build in made}.values():
             bundle.check()
-        Runner(made, parallel, seconds, say).run()
+        with EndsWithRun():
+            Runner(made, parallel, seconds, say).run()
         return [build.result or {} for build in made]
 
     def _seconds_to_wait(self) -> int | None:

@@ -169,5 +169,6 @@ PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]
     "preflight": (preflight_options, ("cohort_by",)),
     "rollback": (rollback_options, ("report_dir", "take_lease")),
     "report": (report_options, ()),
+    "awx": (lambda _values, _hosts: {}, ()),  # its variables are AWX's to judge
     "build": (lambda values, _hosts: build_options(values), BUILD_NAMES),
 }

@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_var
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, check_task, play_facts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import check_hooks
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.interactive import refuse_slice
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import largest_wave, rollout_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import write_options
@@ -26,7 +27,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 # For the role apply: all hosts at once, and no host stops another.
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
-    "livepatch_approve": "", "livepatch_approved": "", "livepatch_longest_trial": ""}
+    "livepatch_approve": "", "livepatch_approved": "", "livepatch_interactive": "",
+    "livepatch_longest_trial": ""}
 
 
 def check(call: Call) -> dict[str, t.Any]:
@@ -36,6 +38,8 @@ def check(call: Call) -> dict[str, t.Any]:
     """
     hosts = HostVariables(call.variables)
     hosts.check()
+    if not call.alone:
+        refuse_slice(call.variables)
     values = to_plain({**call.given, **(ALONE if call.alone else {})})
     options = rollout_options(values)
     hosts.check_same(NAMES)

@@ -165,8 +165,8 @@ def waiting_line(record: Record, wave: Record) -> str:
     if wave["waits_for"] != "approval":
         return f"{heading(record, wave)} ({wave['title']}) waits: {wave['why']}. Run again then"
     return (
-        f"{heading(record, wave)} ({wave['title']}) waits for approval. To approve it, run again with -e "
-        f"livepatch_approved={','.join([*record['options']['approved'], str(wave['number'])])}")
+        f"{heading(record, wave)} ({wave['title']}) waits for approval: {wave['why']}. To approve it, run again with "
+        f"-e livepatch_approved={','.join([*record['options']['approved'], str(wave['number'])])}")
 
 
 def end_lines(record: Record) -> list[str]:

@@ -29,6 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_c
     health_checks,
     without_password,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.interactive import read_interactive
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.limits import (
     WITHOUT_DOMAIN,
     Limit,
@@ -57,8 +58,8 @@ LONGEST_DERIVED = 3600  # seconds of a trial
 class Options:
     """The variables by their names without `livepatch_`, read and plain; times are in seconds.
 
-    `trial` and `looks` are None when they are to be computed. `approved` has the waves that are approved in advance.
-    They and the waves to `approve` are `all`, numbers of waves as text, and titles.
+    `trial` and `looks` are None when they are to be computed, `interactive` is None for auto. `approved` has the waves
+    that are approved in advance. They and the waves to `approve` are `all`, numbers of waves as text, and titles.
     """
 
     src: str
@@ -79,6 +80,7 @@ class Options:
     window: Window
     approve: tuple[str, ...]
     approved: tuple[str, ...]
+    interactive: bool | None
     cohort_by: tuple[str, ...]
     health_checks: tuple[dict[str, t.Any], ...]
     before: tuple[str, ...]
@@ -145,7 +147,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         limits=parse_limits(values),
         without_domain=values.choice("without_domain", WITHOUT_DOMAIN),
         window=parse_window(values),
-        waves=waves, approve=approve, approved=approved,
+        waves=waves, approve=approve, approved=approved, interactive=read_interactive(values),
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),
         before=_task_files(values, "before", directory or Path.cwd()),

@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.interactive import (
+    read_interactive,
+    reason_not_to_ask,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.messages import heading, opening_line
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import hosts_of_wave, read_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.window import (
@@ -49,12 +53,24 @@ def reason_to_wait(
         return "trials", hold.why
     closed = _closed_window(call)
     if not closed and wave["approval"]:
-        answer = ask(f"{opening_line(record, wave)}. Patch them?")
-        if not answer:
-            return "approval", "there is no terminal to ask on" if answer is None else "it was not approved"
+        refusal = _answer(call, ask, f"{opening_line(record, wave)}. Patch them?")
+        if refusal:
+            return "approval", refusal
         wave["approval"] = False
         closed = _closed_window(call)  # the answer can take hours
     return ("window", closed) if closed else (None, None)
+
+
+def _answer(call: Call, ask: Callable[[str], bool | None], question: str) -> str | None:
+    """Ask a person, if there is one; returns why the wave is not approved, None if it is."""
+    interactive = read_interactive(Values(read_options(call.directory)["values"]))
+    nobody = reason_not_to_ask(interactive, call.variables, call.environment)
+    if nobody:
+        return nobody
+    answer = ask(question)
+    if answer is None:
+        return "there is no terminal to ask on"
+    return None if answer else "it was not approved"
 
 
 def start_notes(record: Record, window: Window, now: float) -> list[str]:

@@ -11,6 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.orphan import EndsWithRun
 
 
 class ControllerAction(ActionBase):
@@ -26,7 +27,8 @@ class ControllerAction(ActionBase):
         result = super().run(tmp, task_vars)
         _all, arguments = self.validate_argument_spec(**self.SPEC)
         try:
-            result.update(self.work(arguments, task_vars or {}))
+            with EndsWithRun():
+                result.update(self.work(arguments, task_vars or {}))
         except (PatchFileError, TaskError) as error:
             result.update(failed=True, msg=error.message, code=error.code)
         return result

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from unittest import mock
 
 import pytest
@@ -13,6 +14,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.kernel.livepatch.plugins.action import patch_build
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._building import action as action_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._building import runner
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.orphan import THREAD
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.scripted_build_host import answer
 
 
@@ -79,6 +81,17 @@ def test_a_task_waits_for_the_end_of_its_build(action, shown):
     assert (result["failed"], result["changed"], result["state"]) == (False, True, "built")
     assert steps(made) == ["start", "look", "look"]
     assert shown == ["6.1.0-56-amd64: kpatch-build: building, 4 min"]
+
+
+def test_a_worker_that_waits_for_a_build_watches_for_the_end_of_its_run(action):
+    made, watched = action([]), []
+
+    def look(**_arguments):
+        watched.append([thread.name for thread in threading.enumerate()].count(THREAD))
+        return RUNNING if len(watched) < 3 else made.built
+    made._execute_module.side_effect = look
+    made.run(task_vars={})
+    assert watched == [1, 1, 1]
 
 
 def test_the_sources_are_sent_once(action):

@@ -21,11 +21,11 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_t
 
 # Where the variables of each playbook are listed: role and entry point.
 ENTRY_POINTS = {
-    "apply": ("apply", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"),
+    "apply": ("apply", "main"), "awx": ("awx", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"),
     "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
-WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "longest_trial"}
+WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
 ARTIFACTS = {"livepatch_build", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
@@ -123,8 +123,8 @@ def test_a_health_check_has_the_timeout_that_is_listed():
 
 # The guide that tells of each playbook.
 GUIDES = {
-    "apply": "rollout", "build": "build", "preflight": "preflight", "rollback": "fleet", "rollout": "rollout",
-    "status": "fleet"}
+    "apply": "rollout", "awx": "awx", "build": "build", "preflight": "preflight", "rollback": "fleet",
+    "rollout": "rollout", "status": "fleet"}
 
 
 @pytest.mark.parametrize("playbook", GUIDES)
@@ -148,7 +148,8 @@ GIVEN = {
     "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],
     "window": [{"days": "mon-fri", "freezes": ["2026-12-24"]}, [{"hours": "8-17"}], "hours: 8-17; days: mon"],
     "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
-    "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"]}
+    "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"],
+    "interactive": [True, False, "no", "auto"]}
 
 
 def test_each_variable_of_a_rollout_has_values_here():

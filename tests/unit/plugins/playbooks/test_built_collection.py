@@ -17,9 +17,10 @@ import yaml
 
 COLLECTION = Path(__file__).resolve().parents[4]
 NEEDED = ("docs", "meta", "playbooks", "plugins", "roles")
-# Importers of hubs read the last two: what the sanity tests are to pass over, and the oldest Python of hosts.
-BESIDE = ("CHANGELOG.md", "COPYING", "FILES.json", "LICENSES", "MANIFEST.json", "README.md", "REUSE.toml", "changelogs",
-          "tests/config.yml", "tests/sanity")
+# Importers of hubs read the last two: what the sanity tests are to pass over, and the oldest Python of hosts. They run
+# ansible-lint too.
+BESIDE = (".ansible-lint", "CHANGELOG.md", "COPYING", "FILES.json", "LICENSES", "MANIFEST.json", "README.md",
+          "REUSE.toml", "changelogs", "tests/config.yml", "tests/sanity")
 FIRST_EXAMPLE = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -17,9 +17,9 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks import wr
 from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_tasks import COLLECTION, PLAYBOOKS, ROLES
 
 VERBS = {
-    "Accept", "Build", "Check", "Clear", "Close", "Collect", "Continue", "Fail", "Include", "Live", "Load", "Patch",
-    "Plan", "Publish", "Query", "Record", "Report", "Roll", "Run", "Show", "Start", "Stop", "Summarize", "Validate",
-    "Verify", "Watch", "Write"}
+    "Accept", "Build", "Check", "Clear", "Close", "Collect", "Continue", "Fail", "Include", "Live", "Load", "Make",
+    "Patch", "Plan", "Publish", "Query", "Record", "Report", "Roll", "Run", "Show", "Start", "Stop", "Summarize",
+    "Validate", "Verify", "Watch", "Write"}
 FORBIDDEN = re.compile(
     r"""\b(?: way \s back | (?:take|taken|takes|taking|took) \s (?:it \s|them \s)? (?:back|out)
     | (?:bring|brings|bringing|brought) \s (?:\w+ \s)? (?:in|back) | turn(?:ed|s)? \s round | left \s going

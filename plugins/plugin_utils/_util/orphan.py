@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the kernel.livepatch authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
+"""Ends a worker of Ansible whose run was killed.
+
+From ansible-core 2.19 on, a worker has a session of its own. A runner kills the process group of ansible-playbook when
+a job is cancelled, and a worker that waits for the end of a soak, of a build, or for an answer, would wait on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import typing as t
+
+LOOK_SECONDS = 1
+THREAD = "ends with its run"
+
+
+class EndsWithRun:
+    """A context: while it lasts, the process ends when its parent has ended.
+
+    `leave` ends this process. `parent` is the number of the process that is its parent now.
+    """
+
+    def __init__(
+            self, leave: t.Callable[[int], t.Any] = os._exit, parent: t.Callable[[], int] = os.getppid) -> None:
+        self._leave = leave
+        self._parent = parent
+        started_by = multiprocessing.parent_process()
+        # By its own word the parent could be the one that has taken an orphan over.
+        self._expected = (started_by.pid if started_by else None) or parent()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_error: t.Any) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            if self._parent() != self._expected:
+                self._leave(1)
+                return
