@@ -39,8 +39,8 @@ def _tree(root, stand_in, modules):
     """A collection tree in which everything is this collection's own except some modules, which are simulated."""
     tree = root / "ansible_collections" / "kernel" / "livepatch"
     (tree / "plugins" / "action").mkdir(parents=True)
-    for name in ("roles", "playbooks", "galaxy.yml", "plugins/callback", "plugins/filter", "plugins/plugin_utils",
-                 "plugins/module_utils", "plugins/modules"):
+    for name in ("roles", "playbooks", "galaxy.yml", "plugins/callback", "plugins/filter", "plugins/lookup",
+                 "plugins/plugin_utils", "plugins/module_utils", "plugins/modules"):
         (tree / name).symlink_to(COLLECTION / name)
     for action in (COLLECTION / "plugins" / "action").glob("*.py"):
         if action.stem.startswith("_"):
