@@ -9,7 +9,7 @@ import gc
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps, unreachable
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
     CANARY,
     LAST,
@@ -38,6 +38,7 @@ def planned(run):
 def test_one_play_has_the_hosts_of_all_waves(rollout, tmp_path, monkeypatch, hosts, options, play):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yml").write_text("[]")
+    unreachable.start_listening(tmp_path)  # as the callback does, which hooks need
     facts = planned(rollout(hosts, **{"livepatch_looks": 0, **options}))
     wanted = [name for name in (CANARY, SECOND, THIRD, *LAST) if hosts.get(name) != {"check": "accepted"}]
     assert {key: sorted(facts[key]) for key in PLAYS} == {**{key: [] for key in PLAYS}, play: sorted(wanted)}
