@@ -44,11 +44,13 @@ class ActionModule(ControllerAction):
         """Return the record of a status or a rollback; raises PatchFileError and TaskError for `src` and `name`."""
         results, options = arguments["results"], arguments["options"]
         if arguments["kind"] == "rollback":
-            shown = {key: options[key] for key in ("to", "take_lease") if options.get(key)}
+            shown = {key: options[key] for key in ("to", "take_lease", "partial_inventory") if options.get(key)}
             return rollback_record(results, arguments["proofs"], self._task.check_mode, shown, time.time())
         src, name, version, cohort_by = (options.get(key) or None for key in ("src", "name", "version", "cohort_by"))
         builds = read_builds(Path(os.path.expanduser(src)), name, version) if src else None
         shown = {
             "src": src, "name": name, "version": version, "cohort_by": cohort_names(cohort_by),
             "fail_on_drift": fails_on_drift(options.get("fail_on_drift") or False)}
+        if options.get("partial_inventory"):
+            shown["partial_inventory"] = True
         return status_record(results, hostvars, cohort_by, builds, shown, time.time())

@@ -23,6 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import task_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.builds import BUILD_NAMES, build_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import OPTION, check_inventory
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import new_run
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -51,17 +52,20 @@ Record = dict[str, t.Any]
 
 def read_options(
         playbook: str, given: Mapping[str, t.Any], variables: Mapping[str, t.Any],
-        resolve: Callable[[t.Any], t.Any]) -> Record:
+        resolve: Callable[[t.Any], t.Any], unread: Callable[[], list[str] | None]) -> Record:
     """The options of a playbook, or of the role report.
 
     `given`: the options that all hosts share, templated. `variables`: those of the task; `resolve` resolves templates
-    in them, and returns None for a template that fails. Raises TaskError and PatchFileError.
+    in them, and returns None for a template that fails. `unread`: the inventory sources that Ansible could not read.
+    Raises TaskError and PatchFileError.
     """
     hosts = HostVariables(variables)
     hosts.check()
     read, shared = PLAYBOOKS[playbook]
     hosts.check_same(shared)
-    return read(Values(given), _PerHost(hosts, variables, resolve))
+    values = Values(given)
+    partial = {OPTION: bool(check_inventory(unread(), values))} if OPTION in shared else {}
+    return {**read(values, _PerHost(hosts, variables, resolve)), **partial}
 
 
 class _PerHost:
@@ -165,9 +169,9 @@ def _report_dir(values: Values) -> str | None:
 
 # Each with the options that all hosts share.
 PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]]] = {
-    "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir")),
-    "preflight": (preflight_options, ("cohort_by",)),
-    "rollback": (rollback_options, ("report_dir", "take_lease")),
+    "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir", OPTION)),
+    "preflight": (preflight_options, ("cohort_by", OPTION)),
+    "rollback": (rollback_options, ("report_dir", "take_lease", OPTION)),
     "report": (report_options, ()),
     "awx": (lambda _values, _hosts: {}, ()),  # its variables are AWX's to judge
     "build": (lambda values, _hosts: build_options(values), BUILD_NAMES),

@@ -133,6 +133,7 @@ OPTIONS: Mapping[str, str] = {
     "ignore_findings": "Findings ignored",
     "adopt": "Take over from kpatch.service",
     "take_lease": "Take over hosts of another run",
+    "partial_inventory": "Without unread inventory sources",
     "params": "Module parameters",
     "report_dir": "Reports",
     "to": "Roll back to",

@@ -142,7 +142,7 @@ GIVEN = {
     "on_stall": ["wait"],
     "before": [[FILE], FILE], "after": [[FILE, FILE], f"{FILE},{FILE}"], "hook_timeout": [60, "60"],
     "health_checks": [[{"unit": "nginx.service"}]], "ignore_findings": [["quarantined"], "quarantined"],
-    "adopt": [True, "true"], "take_lease": [True, "true"], "min_calls": [3, "3"],
+    "adopt": [True, "true"], "take_lease": [True, "true"], "partial_inventory": [True, "true"], "min_calls": [3, "3"],
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
     "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],
