@@ -37,14 +37,14 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 # Each list's first is the default.
 ON_STALL = ("reverse", "wait", "force")
 TARGETS = ("previous", "original")
-KINDS = ("status", "rollback")
+KINDS = ("status", "rollback", "preflight")
 TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as in the module patch
 SOURCE = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 NAME = "give the name of a patch in the bundle, or a pattern"
 VERSION = "give the version as a text, in YAML in quotes"
 DIRECTORY = "give a directory on the controller"
 _TRANSACTION = re.compile(r"[\w.:+-]{1,200}", re.ASCII)
-_MOST_TARGETS = 3  # in a report
+_MOST_SHOWN = 3  # different values of one option, in a report
 _SIMILARITY = 0.7
 
 Record = dict[str, t.Any]
@@ -107,12 +107,15 @@ def status_options(values: Values, _hosts: _PerHost) -> Record:
 
 
 def preflight_options(values: Values, hosts: _PerHost) -> Record:
-    """Each host can have its own src, name and version; one without src fails alone."""
-    if not any(hosts.read("src", lambda value: value.text("src", SOURCE))):
+    """Each host can have its own src, name and version; one without src fails alone. `src` is for the report."""
+    sources = [src for src in hosts.read("src", lambda value: value.text("src", SOURCE)) if src]
+    if not sources:
         raise TaskError("bad-option", f"No host has {PREFIX}src. {SOURCE[0].upper()}{SOURCE[1:]}.")
     hosts.read("name", lambda value: value.text("name", NAME))
     hosts.read("version", lambda value: value.text("version", VERSION))
-    return {"cohort_by": values.texts("cohort_by"), "timeouts": task_bounds()}
+    return {
+        "src": join_limited(list(dict.fromkeys(sources)), _MOST_SHOWN), "cohort_by": values.texts("cohort_by"),
+        "report_dir": _report_dir(values), "timeouts": task_bounds()}
 
 
 def rollback_options(values: Values, hosts: _PerHost) -> Record:
@@ -121,7 +124,7 @@ def rollback_options(values: Values, hosts: _PerHost) -> Record:
     # One bound for all hosts: the longest.
     timeouts = task_bounds(max(hosts.read("transition_timeout", read_transition_timeout)))
     hosts.read("on_stall", lambda value: value.choice("on_stall", ON_STALL))
-    shown = join_limited(list(dict.fromkeys(targets)), _MOST_TARGETS)
+    shown = join_limited(list(dict.fromkeys(targets)), _MOST_SHOWN)
     return {
         "report_dir": _report_dir(values), "to": shown, "timeouts": timeouts, "run": new_run(time.time()),
         "take_lease": values.flag("take_lease")}
@@ -170,7 +173,7 @@ def _report_dir(values: Values) -> str | None:
 # Each with the options that all hosts share.
 PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]]] = {
     "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir", OPTION)),
-    "preflight": (preflight_options, ("cohort_by", OPTION)),
+    "preflight": (preflight_options, ("cohort_by", "report_dir", OPTION)),
     "rollback": (rollback_options, ("report_dir", "take_lease", OPTION)),
     "report": (report_options, ()),
     "awx": (lambda _values, _hosts: {}, ()),  # its variables are AWX's to judge

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""One self-contained HTML page from the record of a rollout, a status or a rollback."""
+"""One self-contained HTML page from the record of a rollout, a status, a rollback or a preflight."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 TEMPLATES = Path(__file__).resolve().parents[3] / "roles" / "report" / "templates"
 # Longer texts of a host are truncated in the page. The JSON has the whole text.
 MOST_LETTERS = 2000
-TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback"}
+TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback", "preflight": "Preflight"}
 
 
 def render(record: Mapping[str, t.Any]) -> str:

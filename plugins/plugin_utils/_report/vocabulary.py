@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-KINDS = ("rollout", "status", "rollback")
+KINDS = ("rollout", "status", "rollback", "preflight")
 
 
 class StateLabel(t.NamedTuple):
@@ -63,6 +63,14 @@ STATES: Mapping[str, Mapping[str, StateLabel]] = {
         "in_transition": StateLabel("in transition", "…", "warn", "a transition is still running"),
         "failed": StateLabel("failed", "✗", "bad", "the requested live patches do not run, or could not be verified"),
         "unreachable": StateLabel("unreachable", "✗", "bad", "the connection failed, before or after the rollback"),
+        "no_result": StateLabel("without a result", "?", "bad", "skipped, or unreachable in an earlier play"),
+    },
+    "preflight": {
+        "compatible": StateLabel("compatible", "✓", "good", "nothing blocks the patch, or it is enabled already"),
+        "no_build": StateLabel("without a build", "∅", "calm", "there is no build for the kernel"),
+        "blocked": StateLabel("blocked", "✗", "bad", "the patch cannot be loaded until the blocker is fixed"),
+        "unchecked": StateLabel("not checked", "✗", "bad", "the check returned an error"),
+        "unreachable": StateLabel("unreachable", "✗", "bad", "the connection failed"),
         "no_result": StateLabel("without a result", "?", "bad", "skipped, or unreachable in an earlier play"),
     },
 }

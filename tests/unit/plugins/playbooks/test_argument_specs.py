@@ -28,7 +28,8 @@ ENTRY_POINTS = {
 WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
-ARTIFACTS = {"livepatch_build", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
+ARTIFACTS = {
+    "livepatch_build", "livepatch_preflight", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
 FOR_USER_TASKS = {"livepatch_outcome"}
 
 
