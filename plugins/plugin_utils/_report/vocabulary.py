@@ -95,12 +95,6 @@ WAVES: Mapping[str, StateLabel] = {
     "pending": StateLabel("not started", "○", "calm", "its turn has not come"),
 }
 
-BREACH: Mapping[str, str] = {
-    "rollback_wave": "The hosts of this wave were to be rolled back.",
-    "rollback_all": "The hosts of this wave and of all earlier waves were to be rolled back.",
-    "hold": "No host was to be rolled back.",
-}
-
 STEPS: Mapping[str, str] = {
     "check": "before the load",
     "before": "in livepatch_before",
