@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import unread_sources
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbooks import PLAYBOOKS, read_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
 
@@ -22,7 +23,9 @@ class ActionModule(ControllerAction):
     }}
 
     def work(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        options = read_options(arguments["playbook"], arguments["variables"], variables, self._resolve)
+        options = read_options(
+            arguments["playbook"], arguments["variables"], variables, self._resolve,
+            lambda: unread_sources(variables["hostvars"]))
         return {"changed": False, **options}
 
     def _resolve(self, value: t.Any) -> t.Any:

@@ -13,6 +13,7 @@ from ansible import constants, context
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import say
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import unread_sources
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS, take_step
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_user_tasks
@@ -36,5 +37,5 @@ class ActionModule(ControllerAction):
             find=lambda source: find_source(self, source), say=say,
             check_tasks=lambda path, option: check_user_tasks(path, option, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")),
-            environment=os.environ)
+            environment=os.environ, unread=lambda: unread_sources(variables["hostvars"]))
         return take_step(arguments["step"], call)

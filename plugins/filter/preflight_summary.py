@@ -172,6 +172,11 @@ _value:
     problems:
       description: One sentence for each host that is blocked, unchecked or unreachable, by the host's name.
       type: dict
+    artifact:
+      description: >-
+        For later jobs: C(ok), C(counts), C(problems) and C(hosts); the last has each host's
+        verdict, its kernel, and the codes of its blockers and warnings, by its name.
+      type: dict
     lines:
       description: The summary as text, a few names of hosts at a time.
       type: list

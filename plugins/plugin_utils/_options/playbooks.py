@@ -23,6 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import task_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.builds import BUILD_NAMES, build_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import OPTION, check_inventory
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import new_run
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -36,14 +37,14 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 # Each list's first is the default.
 ON_STALL = ("reverse", "wait", "force")
 TARGETS = ("previous", "original")
-KINDS = ("status", "rollback")
+KINDS = ("status", "rollback", "preflight")
 TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as in the module patch
 SOURCE = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 NAME = "give the name of a patch in the bundle, or a pattern"
 VERSION = "give the version as a text, in YAML in quotes"
 DIRECTORY = "give a directory on the controller"
 _TRANSACTION = re.compile(r"[\w.:+-]{1,200}", re.ASCII)
-_MOST_TARGETS = 3  # in a report
+_MOST_SHOWN = 3  # different values of one option, in a report
 _SIMILARITY = 0.7
 
 Record = dict[str, t.Any]
@@ -51,17 +52,20 @@ Record = dict[str, t.Any]
 
 def read_options(
         playbook: str, given: Mapping[str, t.Any], variables: Mapping[str, t.Any],
-        resolve: Callable[[t.Any], t.Any]) -> Record:
+        resolve: Callable[[t.Any], t.Any], unread: Callable[[], list[str] | None]) -> Record:
     """The options of a playbook, or of the role report.
 
     `given`: the options that all hosts share, templated. `variables`: those of the task; `resolve` resolves templates
-    in them, and returns None for a template that fails. Raises TaskError and PatchFileError.
+    in them, and returns None for a template that fails. `unread`: the inventory sources that Ansible could not read.
+    Raises TaskError and PatchFileError.
     """
     hosts = HostVariables(variables)
     hosts.check()
     read, shared = PLAYBOOKS[playbook]
     hosts.check_same(shared)
-    return read(Values(given), _PerHost(hosts, variables, resolve))
+    values = Values(given)
+    partial = {OPTION: bool(check_inventory(unread(), values))} if OPTION in shared else {}
+    return {**read(values, _PerHost(hosts, variables, resolve)), **partial}
 
 
 class _PerHost:
@@ -103,12 +107,15 @@ def status_options(values: Values, _hosts: _PerHost) -> Record:
 
 
 def preflight_options(values: Values, hosts: _PerHost) -> Record:
-    """Each host can have its own src, name and version; one without src fails alone."""
-    if not any(hosts.read("src", lambda value: value.text("src", SOURCE))):
+    """Each host can have its own src, name and version; one without src fails alone. `src` is for the report."""
+    sources = [src for src in hosts.read("src", lambda value: value.text("src", SOURCE)) if src]
+    if not sources:
         raise TaskError("bad-option", f"No host has {PREFIX}src. {SOURCE[0].upper()}{SOURCE[1:]}.")
     hosts.read("name", lambda value: value.text("name", NAME))
     hosts.read("version", lambda value: value.text("version", VERSION))
-    return {"cohort_by": values.texts("cohort_by"), "timeouts": task_bounds()}
+    return {
+        "src": join_limited(list(dict.fromkeys(sources)), _MOST_SHOWN), "cohort_by": values.texts("cohort_by"),
+        "report_dir": _report_dir(values), "timeouts": task_bounds()}
 
 
 def rollback_options(values: Values, hosts: _PerHost) -> Record:
@@ -117,7 +124,7 @@ def rollback_options(values: Values, hosts: _PerHost) -> Record:
     # One bound for all hosts: the longest.
     timeouts = task_bounds(max(hosts.read("transition_timeout", read_transition_timeout)))
     hosts.read("on_stall", lambda value: value.choice("on_stall", ON_STALL))
-    shown = join_limited(list(dict.fromkeys(targets)), _MOST_TARGETS)
+    shown = join_limited(list(dict.fromkeys(targets)), _MOST_SHOWN)
     return {
         "report_dir": _report_dir(values), "to": shown, "timeouts": timeouts, "run": new_run(time.time()),
         "take_lease": values.flag("take_lease")}
@@ -165,9 +172,9 @@ def _report_dir(values: Values) -> str | None:
 
 # Each with the options that all hosts share.
 PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]]] = {
-    "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir")),
-    "preflight": (preflight_options, ("cohort_by",)),
-    "rollback": (rollback_options, ("report_dir", "take_lease")),
+    "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir", OPTION)),
+    "preflight": (preflight_options, ("cohort_by", "report_dir", OPTION)),
+    "rollback": (rollback_options, ("report_dir", "take_lease", OPTION)),
     "report": (report_options, ()),
     "awx": (lambda _values, _hosts: {}, ()),  # its variables are AWX's to judge
     "build": (lambda values, _hosts: build_options(values), BUILD_NAMES),

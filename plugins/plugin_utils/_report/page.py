@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""One self-contained HTML page from the record of a rollout, a status or a rollback."""
+"""One self-contained HTML page from the record of a rollout, a status, a rollback or a preflight."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import vocabulary as words
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.breach import breach_result
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.calls import calls
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
     MOST_CAUSES,
@@ -35,7 +36,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 TEMPLATES = Path(__file__).resolve().parents[3] / "roles" / "report" / "templates"
 # Longer texts of a host are truncated in the page. The JSON has the whole text.
 MOST_LETTERS = 2000
-TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback"}
+TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback", "preflight": "Preflight"}
 
 
 def render(record: Mapping[str, t.Any]) -> str:
@@ -46,6 +47,7 @@ def render(record: Mapping[str, t.Any]) -> str:
     in_detail, more = details(record)
     return environment.get_template("report.html.j2").render(
         record=record, words=words.state_words(record), title=TITLES[record["kind"]], verdict=verdict(record),
+        breach=breach_result(record),
         states=by_state(record), failed=failed_hosts(record), grid=grid(record), causes=found[:MOST_CAUSES],
         more_causes=max(0, len(found) - MOST_CAUSES), details=in_detail, more_details=more, coverage=coverage(record),
         calls=calls(record), holds=holds_of(record),
@@ -59,10 +61,10 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=ChainableUndefined, finalize=_finalize,
         trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        clock=words.clock, duration=words.duration, few=join_limited, number_of=number_of, whole=_mark_whole, cut=_cut,
+        clock=words.clock, duration=words.duration, few=join_limited, number_of=number_of, whole=_mark_whole,
         cell_class=_cell_class, cell_sign=_cell_sign)
     environment.globals.update(
-        FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, BREACH=words.BREACH, UNKNOWN_STATE=words.UNKNOWN_STATE,
+        FUNCTIONS=words.FUNCTIONS, WAVES=words.WAVES, UNKNOWN_STATE=words.UNKNOWN_STATE,
         MOST_IN_DETAIL=MOST_IN_DETAIL)
     return environment
 
@@ -87,10 +89,6 @@ class Whole(str):
 
 def _mark_whole(text: str) -> str:
     return Whole(printable(text))
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most - 1]}…"
 
 
 CELL_CLASSES = {"good": "f", "calm": "f c", "warn": "f w", "bad": "f b"}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The record of a status or of a rollback for a report, from the results of the hosts."""
+"""The record of a status, a rollback or a preflight for a report, from the results of the hosts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
     blockers_of,
     findings_of,
     functions_of,
+    text_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_list
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import (
+    CHECKED,
+    blockers_among,
+    summarize,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import verdict_of as verdict_of_check
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import (
     judge_rollback,
     summarize_rollback,
@@ -67,6 +74,22 @@ def rollback_record(
     return _record("rollback", summary, hosts, dict(options), now, check_mode)
 
 
+def preflight_record(
+        answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any] | None, cohort_by: str | Sequence[str] | None,
+        options: Mapping[str, t.Any], now: float) -> Record:
+    """The patch_check results of all hosts as a record; no result of a host makes this fail."""
+    summary = summarize(answers, hostvars, cohort_by)
+    hosts = {name: _preflight_host(answer) for name, answer in answers.items()}
+    cohorts = []
+    for cohort in summary["cohorts"]:
+        members = [name for verdict in CHECKED for name in cohort[verdict]]
+        cohorts.append({key: members if key == "hosts" else cohort[key] for key in COHORT_KEYS})
+        for name in members:
+            hosts[name].update(kernel=cohort["kernel"], arch=cohort["arch"], cohort=cohort["title"])
+    no_build = [name for name, host in hosts.items() if host["state"] == "no_build"]
+    return _record("preflight", summary, hosts, dict(options), now, False, cohorts=cohorts, no_build=no_build)
+
+
 def _record(
         kind: str, summary: Mapping[str, t.Any], hosts: Mapping[str, Record], options: Record, now: float,
         check_mode: bool, **more: t.Any) -> Record:
@@ -100,6 +123,26 @@ def _status_host(answer: t.Any, now: float) -> Record:
         build_id=running[-1]["build_id"] if running else None, lease=status.lease, hook=status.hook)
     if status.trial and 0 <= status.trial["seconds_left"] < 1e9:
         host["trial_ends"] = utc_timestamp(now + status.trial["seconds_left"])
+    return host
+
+
+def _preflight_host(answer: t.Any) -> Record:
+    host = new_host()
+    verdict = verdict_of_check(answer)
+    host["state"] = verdict
+    if verdict in ("unchecked", "unreachable"):
+        fail(host, "check", failure_of(answer))
+    if verdict not in CHECKED:
+        return host
+    patch = answer["patch"]
+    host.update(
+        findings=findings_of(answer), patch=text_of(patch, "name"), build_id=text_of(patch, "build_id"),
+        sha256=text_of(patch, "sha256"),
+        functions=functions_of(patch, "absent" if patch["state"] not in IN_EFFECT else "patched"))
+    if verdict == "blocked":
+        # From the whole result: the list in the record is truncated.
+        first = findings_of({"findings": blockers_among(answer["findings"])})[0]
+        fail(host, "check", (first["code"], first["message"]))
     return host
 
 

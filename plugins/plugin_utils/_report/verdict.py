@@ -26,6 +26,7 @@ CERTAIN = {
     "rollout": "The result of every change is known.",
     "status": "The state of every host is known.",
     "rollback": "The result of every change is known.",
+    "preflight": "Every host was checked.",
 }
 
 
@@ -44,7 +45,7 @@ def verdict(record: Record) -> Verdict:
     tone = _tone(record, hosts)
     functions = {
         "rollout": (_rollout, _todo_after_rollout), "status": (_status, _todo_after_status),
-        "rollback": (_rollback, _todo_after_rollback)}
+        "rollback": (_rollback, _todo_after_rollback), "preflight": (_preflight, _todo_after_preflight)}
     what, todo = functions[record["kind"]]
     return Verdict(
         tone, {"good": "✓", "calm": "○", "warn": "!", "bad": "✗"}[tone], what(record, hosts),
@@ -72,6 +73,8 @@ def _tone(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
         return "warn"
     if record.get("breach") or not record.get("ok"):
         return "bad"
+    if record["kind"] == "preflight" and set(hosts) == {"no_build"}:
+        return "warn"
     tones = {state_word(record, host).tone for host in record["hosts"].values()}
     return "warn" if tones & {"warn", "bad"} or record.get("drifted") else "good"
 
@@ -155,6 +158,21 @@ def _hosts_not_rolled_back(hosts: Mapping[str, Sequence[str]]) -> list[str]:
     return [name for state in ("in_transition", "failed", "unreachable", "no_result") for name in hosts.get(state, ())]
 
 
+def _preflight(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
+    total, silent = len(record["hosts"]), _hosts_without_result(hosts)
+    covered = total - len(hosts.get("no_build", ()))
+    if not total:
+        return "There was no host to check."
+    if not covered:
+        return "There is no build for any of the hosts."
+    wrong = [f"{len(hosts['blocked'])} blocked"] if hosts.get("blocked") else []
+    wrong += [f"{len(silent)} not checked"] if silent else []
+    if wrong:
+        return f"The patch would not work everywhere: of {number_of(total, 'host')}, {' and '.join(wrong)}."
+    where = f"all {covered} hosts" if covered > 1 else "the one host"
+    return f"The patch would work on {where} with a build."
+
+
 def _label(record: Record, state: str) -> t.Any:
     return state_words(record).get(state, UNKNOWN_STATE)
 
@@ -235,6 +253,16 @@ def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> li
         todo.append(
             f"Accept the patch on {join_hosts(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
     return todo + _todo_no_build(record, record.get("no_build") or [])
+
+
+def _todo_after_preflight(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:
+    todo = []
+    if hosts.get("blocked"):
+        todo.append(f"Fix the blockers of {join_hosts(hosts['blocked'])} (see below), then run it again.")
+    silent = _hosts_without_result(hosts)
+    if silent:
+        todo.append(f"Fix the errors of {join_hosts(silent)} (see below), then run it again.")
+    return todo + _todo_no_build(record, hosts.get("no_build") or [])
 
 
 def _todo_after_rollback(record: Record, hosts: Mapping[str, Sequence[str]]) -> list[str]:

@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-KINDS = ("rollout", "status", "rollback")
+KINDS = ("rollout", "status", "rollback", "preflight")
 
 
 class StateLabel(t.NamedTuple):
@@ -65,6 +65,14 @@ STATES: Mapping[str, Mapping[str, StateLabel]] = {
         "unreachable": StateLabel("unreachable", "✗", "bad", "the connection failed, before or after the rollback"),
         "no_result": StateLabel("without a result", "?", "bad", "skipped, or unreachable in an earlier play"),
     },
+    "preflight": {
+        "compatible": StateLabel("compatible", "✓", "good", "nothing blocks the patch, or it is enabled already"),
+        "no_build": StateLabel("without a build", "∅", "calm", "there is no build for the kernel"),
+        "blocked": StateLabel("blocked", "✗", "bad", "the patch cannot be loaded until the blocker is fixed"),
+        "unchecked": StateLabel("not checked", "✗", "bad", "the check returned an error"),
+        "unreachable": StateLabel("unreachable", "✗", "bad", "the connection failed"),
+        "no_result": StateLabel("without a result", "?", "bad", "skipped, or unreachable in an earlier play"),
+    },
 }
 # States in which it is uncertain what a host runs.
 UNCERTAIN_STATES = ("reverting", "unknown", "unchecked", "no_result", "unreachable", "failed")
@@ -85,12 +93,6 @@ WAVES: Mapping[str, StateLabel] = {
     "failed": StateLabel("failed", "✗", "bad", "the wave did not pass the gate"),
     "skipped": StateLabel("skipped", "-", "calm", "not started, because the rollout stopped before it"),
     "pending": StateLabel("not started", "○", "calm", "its turn has not come"),
-}
-
-BREACH: Mapping[str, str] = {
-    "rollback_wave": "The hosts of this wave were to be rolled back.",
-    "rollback_all": "The hosts of this wave and of all earlier waves were to be rolled back.",
-    "hold": "No host was to be rolled back.",
 }
 
 STEPS: Mapping[str, str] = {
@@ -133,6 +135,7 @@ OPTIONS: Mapping[str, str] = {
     "ignore_findings": "Findings ignored",
     "adopt": "Take over from kpatch.service",
     "take_lease": "Take over hosts of another run",
+    "partial_inventory": "Without unread inventory sources",
     "params": "Module parameters",
     "report_dir": "Reports",
     "to": "Roll back to",

@@ -13,6 +13,7 @@ from ansible import constants
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import check_inventory
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, check_task, play_facts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import check_hooks
@@ -22,7 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import write_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import to_plain
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import Values, to_plain
 
 # For the role apply: all hosts at once, and no host stops another.
 ALONE = {
@@ -41,6 +42,7 @@ def check(call: Call) -> dict[str, t.Any]:
     if not call.alone:
         refuse_slice(call.variables)
     values = to_plain({**call.given, **(ALONE if call.alone else {})})
+    unread = check_inventory(call.unread(), Values(values))
     options = rollout_options(values)
     hosts.check_same(NAMES)
     src = call.find(options.src)
@@ -56,7 +58,7 @@ def check(call: Call) -> dict[str, t.Any]:
     forks = int(call.variables.get("ansible_forks") or 5)
     if not call.alone:
         largest_wave(options, forks, size)  # whether any wave has so short a trial
-    read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size}
+    read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size, "unread": unread}
     write_options(read, call.directory)
     return {
         "check_task": check_task(str(src), options.name, options.version), "timeouts": rollout_bounds(options, size),

@@ -32,7 +32,8 @@ class Call:
     `given` and `alone` are the options of the first step. `variables` are those of the task. After the first step, only
     results of hosts and variables of Ansible itself are read from them: a host can set any other by its facts.
     `check_tasks` raises TaskError for an unreadable task file of an option. `limited`: whether the run has --limit.
-    `environment` is that of the run. `now` is in seconds since 1970, `tick` in seconds of a monotonic clock.
+    `unread`: the inventory sources that Ansible could not read, see inventory.py. `environment` is that of the run.
+    `now` is in seconds since 1970, `tick` in seconds of a monotonic clock.
     """
 
     variables: Mapping[str, t.Any]
@@ -49,6 +50,7 @@ class Call:
     sleep: Callable[[float], None]
     limited: bool = False
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unread: Callable[[], list[str] | None] = list
 
     def answers(self, name: str, hosts: Iterable[str]) -> dict[str, t.Any]:
         """The registered result of each host under a name; an empty dict without one."""

@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._health.options i
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.module_parameters import parameter_line
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import OPTION
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbooks import (
     DIRECTORY,
     NAME,
@@ -89,6 +90,7 @@ class Options:
     ignore_findings: tuple[str, ...]
     adopt: bool
     take_lease: bool
+    partial_inventory: bool
     params: dict[str, t.Any]
     min_calls: int
     report_dir: str | None
@@ -111,7 +113,7 @@ class Options:
                 for check in self.health_checks],
             "before": list(self.before), "after": list(self.after), "hook_timeout": self.hook_timeout,
             "ignore_findings": list(self.ignore_findings), "adopt": self.adopt,
-            "take_lease": self.take_lease, "params": dict(self.params),
+            "take_lease": self.take_lease, "partial_inventory": self.partial_inventory, "params": dict(self.params),
             "min_calls": self.min_calls,
         }
 
@@ -156,6 +158,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         ignore_findings=_ignore_findings(values),
         adopt=values.flag("adopt"),
         take_lease=values.flag("take_lease"),
+        partial_inventory=values.flag(OPTION),
         params=_params(values),
         min_calls=values.number("min_calls", 0, 0, MOST_CALLS),
         report_dir=values.text("report_dir", DIRECTORY),

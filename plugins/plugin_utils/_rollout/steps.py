@@ -35,6 +35,7 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import partial_note
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
     Record,
     new_record,
@@ -126,6 +127,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
     record["options"]["trial"], record["trial_raised"] = trial_seconds(
         options, sizes, read["forks"], read["size"], options.failure_budget.allowed(covered) > 0)
     mark_approvals(record["waves"], options.approve, options.approved)
+    record["notes"] += [partial_note(read["unread"])] if read["unread"] else []
     record["notes"] += hook_notes(record)
     record["notes"] += start_notes(record, options.window, call.now())
     stopped = gate.judge_budget(record, gate.AT_PLAN)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
+    MOST_CODES,
     by_code,
     by_failure,
     by_verdict,
@@ -18,7 +20,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
     cohorts_of,
     kernel_build_of,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import worst_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
+    LONGEST_CODE,
     Finding,
     are_findings,
     failure_of,
@@ -38,6 +42,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 
 # The verdicts of a host, best first. With one of the last four, a summary is not `ok`.
 VERDICTS = ("compatible", "no_build", "blocked", "unchecked", "unreachable", "no_result")
+CHECKED = VERDICTS[:3]
 WORDS = {
     "compatible": "compatible",
     "no_build": "without a build",
@@ -59,7 +64,7 @@ def summarize(
     names = cohort_names(cohort_by)
     verdicts = {host: verdict_of(answer) for host, answer in answers.items()}
     hosts = by_verdict(verdicts, VERDICTS)
-    summary = {
+    summary: dict[str, t.Any] = {
         "ok": not any(hosts[verdict] for verdict in VERDICTS[2:]),
         "hosts": len(verdicts),
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
@@ -71,7 +76,20 @@ def summarize(
             host: _problem(answers[host], verdict) for host, verdict in verdicts.items()
             if verdict in ("blocked", "unchecked", "unreachable")},
     }
-    return dict(summary, lines=summary_lines(summary))
+    artifact = {
+        **{key: summary[key] for key in ("ok", "counts", "problems")},
+        "hosts": {host: _facts(answers[host], verdict) for host, verdict in verdicts.items()}}
+    return dict(summary, artifact=artifact, lines=summary_lines(summary))
+
+
+def _facts(answer: t.Any, verdict: str) -> dict[str, t.Any]:
+    """The facts of one host for later jobs; small, because there can be thousands of hosts."""
+    if verdict not in CHECKED:
+        return {"verdict": verdict}
+    findings = [entry for entry in answer["findings"] if entry["level"] != "note"]
+    return {
+        "verdict": verdict, "kernel": printable(answer["patch"]["kernel"]), "arch": printable(answer["arch"]),
+        "findings": list(dict.fromkeys(truncate(one["code"], LONGEST_CODE) for one in worst_of(findings, MOST_CODES)))}
 
 
 def verdict_of(answer: t.Any) -> str:
@@ -92,7 +110,7 @@ def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:
         isinstance(answer.get("compatible"), bool) and is_name(answer.get("arch"))
         and isinstance(patch, Mapping) and is_name(patch.get("kernel")) and isinstance(patch.get("state"), str)
         and are_findings(findings)
-        and (answer["compatible"] or patch["state"] == "no_build" or bool(_blockers(findings))))
+        and (answer["compatible"] or patch["state"] == "no_build" or bool(blockers_among(findings))))
 
 
 def _reasons(answer: Mapping[str, t.Any]) -> list[Finding]:
@@ -103,13 +121,13 @@ def _reasons(answer: Mapping[str, t.Any]) -> list[Finding]:
     return [entry for entry in place if is_finding(entry)] if is_list(place) else []
 
 
-def _blockers(findings: Sequence[Finding]) -> list[Finding]:
+def blockers_among(findings: Sequence[Finding]) -> list[Finding]:
     return [entry for entry in findings if entry["level"] == "blocker"]
 
 
 def _problem(answer: Mapping[str, t.Any], verdict: str) -> str:
     """The error message of a host."""
-    return findings_sentence(_blockers(answer["findings"])) if verdict == "blocked" else failure_sentence(
+    return findings_sentence(blockers_among(answer["findings"])) if verdict == "blocked" else failure_sentence(
         failure_of(answer))
 
 
@@ -119,11 +137,11 @@ def _cohorts(
     """Each cohort of the hosts with a result: the hosts of each verdict, and the findings."""
     kernels = {
         host: (answers[host]["patch"]["kernel"], answers[host]["arch"])
-        for host, verdict in verdicts.items() if verdict in VERDICTS[:3]}
+        for host, verdict in verdicts.items() if verdict in CHECKED}
     return [
         {
             **cohort_dict(cohort),
-            **{verdict: [host for host in hosts if verdicts[host] == verdict] for verdict in VERDICTS[:3]},
+            **{verdict: [host for host in hosts if verdicts[host] == verdict] for verdict in CHECKED},
             "findings": by_code({host: answers[host]["findings"] for host in hosts}),
             "rollback": by_code({host: _reasons(answers[host]) for host in hosts}),
         }

@@ -28,7 +28,8 @@ ENTRY_POINTS = {
 WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
-ARTIFACTS = {"livepatch_build", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
+ARTIFACTS = {
+    "livepatch_build", "livepatch_preflight", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
 FOR_USER_TASKS = {"livepatch_outcome"}
 
 
@@ -142,7 +143,7 @@ GIVEN = {
     "on_stall": ["wait"],
     "before": [[FILE], FILE], "after": [[FILE, FILE], f"{FILE},{FILE}"], "hook_timeout": [60, "60"],
     "health_checks": [[{"unit": "nginx.service"}]], "ignore_findings": [["quarantined"], "quarantined"],
-    "adopt": [True, "true"], "take_lease": [True, "true"], "min_calls": [3, "3"],
+    "adopt": [True, "true"], "take_lease": [True, "true"], "partial_inventory": [True, "true"], "min_calls": [3, "3"],
     "params": [{"level": 2}, '{"level": 2}'], "cohort_by": [["ring"], "ring, rack"], "report_dir": ["reports"],
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
     "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],

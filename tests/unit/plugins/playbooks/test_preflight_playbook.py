@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -170,3 +171,37 @@ def test_in_a_play_in_batches_the_last_summary_has_all_hosts(preflight, tmp_path
     run = preflight({"one": GOOD, "two": GOOD}, playbook="own.yml")
     assert "1 compatible, 1 without a result" in run.output
     assert (run.code, run.lines[-1]) == (0, "2 hosts: 2 compatible")
+
+
+def test_the_run_leaves_an_artifact_and_a_report(preflight, tmp_path):
+    run = preflight(ALL, variables={"livepatch_report_dir": "reports"})
+    kept = run.stats["livepatch_preflight"]
+    assert (run.code, kept["ok"], kept["counts"]["blocked"]) == (2, False, 1), run.output
+    assert kept["hosts"]["blocked"] == {
+        "verdict": "blocked", "kernel": KERNEL, "arch": "x86_64", "findings": ["ftrace-disabled", "function-probed"]}
+    assert kept["hosts"]["gone"] == {"verdict": "unreachable"} and "gone" in kept["problems"]
+    page, record = (next((tmp_path / "reports").glob(f"livepatch-preflight-*.{ending}")).read_text() for ending in (
+        "html", "json"))
+    assert {name: host["state"] for name, host in json.loads(record)["hosts"].items()} == {
+        "good": "compatible", "blocked": "blocked", "no_build": "no_build", "gone": "unreachable",
+        "broken": "unchecked"}
+    assert json.loads(record)["options"]["src"] == "patches" and "About ftrace-disabled." in page
+
+
+def test_a_directory_for_reports_that_cannot_be_used_is_told_before_any_host_is_asked(preflight, tmp_path):
+    (tmp_path / "reports").write_text("a file")
+    run = preflight(ALL, "-v", variables={"livepatch_report_dir": "reports"})
+    assert run.code == 2 and "report-dir-unusable" in run.output and "called_with" not in run.output
+
+
+def test_the_role_report_makes_the_page_of_a_preflight_from_results(play, tmp_path):
+    variables = {
+        "livepatch_report_dir": "reports", "livepatch_report_kind": "preflight", "results": {"good": GOOD},
+        "livepatch_report_results": "{{ results }}", "livepatch_src": "patches"}
+    task = {"name": "Report", "ansible.builtin.include_role": {"name": "kernel.livepatch.report"}, "run_once": True}
+    play_of_ones_own = {"name": "Own", "hosts": "all", "gather_facts": False, "tasks": [task]}
+    (tmp_path / "own.yml").write_text(yaml.safe_dump([play_of_ones_own]))
+    run = play("own.yml", {"good": {}}, variables=variables)
+    assert run.code == 0, run.output
+    record = json.loads(next((tmp_path / "reports").glob("*.json")).read_text())
+    assert (record["kind"], record["hosts"]["good"]["state"]) == ("preflight", "compatible")

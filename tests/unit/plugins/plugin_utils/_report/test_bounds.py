@@ -13,7 +13,11 @@ import json
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page import render
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record, status_record
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import (
+    preflight_record,
+    rollback_record,
+    status_record,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_code
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import report_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import summarize
@@ -84,11 +88,14 @@ def size(value):
     return len(json.dumps(value))
 
 
-def test_a_summary_of_preflight_is_bounded():
+def test_a_preflight_with_its_artifact_its_record_and_its_page_is_bounded():
     for answer in hostile("patch_check"):
         summary = summarize({"bad": answer, "good": honest("patch_check")})
         assert size(summary) < MOST_BYTES
         assert summary["hosts"] == 2
+        record = preflight_record({"bad": answer, "good": honest("patch_check")}, {}, None, {}, 1.0)
+        assert size(record) < MOST_BYTES
+        assert len(render(record)) < MOST_BYTES
 
 
 def test_a_status_with_its_artifact_its_record_and_its_page_is_bounded():

@@ -10,7 +10,14 @@ import itertools
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.time_scale import Scale
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.timeline import LEFT, RIGHT, WIDTH, timeline
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.timeline import (
+    CURVE,
+    MARK_LETTER,
+    MOST_LETTERS,
+    NAME_LETTER,
+    ROW,
+    timeline,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import duration, moment
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
 
@@ -55,32 +62,85 @@ def test_every_bar_is_inside_and_in_order():
     assert len(lines) == 20  # of the three waves that were opened
     for line in lines:
         for one in line.bars:
-            assert one.x >= LEFT - 0.01 and one.x + one.width <= RIGHT + 3.01
-        assert [one.kind for one in line.bars] in ([], ["transition", "trial"], ["transition", "trial", "kept"])
+            assert one.x >= drawing.left - 0.01 and one.x + one.width <= drawing.right + 3.01
+        assert [one.kind for one in line.bars] in (
+            ["failed"], ["transition", "trial"], ["transition", "trial", "kept"])
         assert [one.x for one in line.bars] == sorted(one.x for one in line.bars)
     assert drawing.height > max(line.y for line in lines)
-    assert drawing.width == WIDTH
 
 
-def test_a_host_that_was_never_loaded_has_no_bar_and_says_why():
+def test_a_host_that_stalled_has_a_bar_in_its_wave_and_says_why_behind_it():
     drawing = timeline(examples.rollout(8, breach_in=1, stalled=1))
-    stalled, well = drawing.bands[0].lines
-    assert (stalled.bars, stalled.text, stalled.failed) == ([], "rolled back · transition-stalled", True)
+    band = drawing.bands[0]
+    stalled, well = band.lines
+    assert (stalled.text, stalled.failed) == ("rolled back · transition-stalled", True)
+    [bar] = stalled.bars
+    assert (bar.kind, bar.x) == ("failed", band.x)
+    # It had answered when all hosts of the wave had.
+    assert bar.x + bar.width == pytest.approx(band.loaded) == stalled.end
     assert [one.kind for one in well.bars] == ["transition", "trial"]
 
 
-def test_what_has_no_room_behind_it_is_said_before_it():
-    made = examples.rollout(8, breach_in=3, stalled=4)
-    last = made["waves"][2]
-    last["closed"], made["ended"] = last["opened"], last["opened"]
-    assert [line.before for line in timeline(made).bands[2].lines] == [True] * 4
-    assert [line.before for line in timeline(examples.rollout(8, breach_in=1, stalled=1)).bands[0].lines] == [False] * 2
+def test_a_host_that_was_never_asked_to_load_has_no_bar():
+    made = examples.rollout(8, breach_in=1, stalled=1)
+    made["hosts"][made["waves"][0]["hosts"][0]]["failure"]["step"] = "before"
+    line = timeline(made).bands[0].lines[0]
+    assert (line.bars, line.end) == ([], timeline(made).bands[0].x)
+
+
+def test_a_transition_that_tasks_still_hold_is_drawn_to_the_end():
+    made = examples.rollout(2)
+    name = made["waves"][0]["hosts"][0]
+    made["hosts"][name].update(state="waiting", accepted_at=None, transition_seconds=None, blockers=[examples.BLOCKER])
+    transition, trial = timeline(made).bands[0].lines[0].bars
+    assert (transition.kind, trial.kind) == ("transition", "trial")
+    assert transition.width > 100 and trial.width == 3.0
+
+
+LONG = "frankfurt-production-payments-gateway.eu-central-1.compute.internal.example.com"
+
+
+@pytest.mark.parametrize("stem", ["a", LONG, "x" * 253])
+def test_no_name_and_no_mark_is_cut_or_covered(stem):
+    made = examples.rollout(12, breach_in=3, stalled=2, unreachable=1)
+    names = {name: f"{number}{stem}" for number, name in enumerate(made["hosts"])}
+    made["hosts"] = {names[name]: host for name, host in made["hosts"].items()}
+    for wave in made["waves"]:
+        wave.update(hosts=[names[name] for name in wave["hosts"]], title=f"group {stem}")
+    drawing = timeline(made)
+    lines = [line for band in drawing.bands for line in band.lines]
+    assert sorted("".join(line.names) for line in lines) == sorted(names.values())
+    assert all("".join(line.texts).replace(" ", "") == line.text.replace(" ", "") for line in lines)
+    for line in lines:
+        assert all(4 + NAME_LETTER * len(text) <= drawing.left for text in line.names)
+        assert all(line.end + MARK_LETTER * (2 + len(text)) <= drawing.width for text in line.texts)
+    for band in drawing.bands:
+        assert "".join(band.titles).endswith(stem[-40:])
+        places = [(line.y, line.y + line.height) for line in band.lines]
+        assert all(before[1] == after[0] for before, after in itertools.pairwise(places))
+        assert places[-1][1] <= band.y + band.height
+    assert drawing.left <= 12 + NAME_LETTER * MOST_LETTERS
+
+
+def test_a_name_of_one_line_takes_one_row():
+    assert {line.height for line in timeline(examples.rollout(2)).bands[0].lines} == {ROW}
+
+
+def test_every_state_of_a_large_wave_has_its_line():
+    made = examples.rollout(300)
+    states = ("accepted", "enabled", "on_trial", "waiting", "reverting", "rolled_back", "unchanged", "unknown")
+    for number, name in enumerate(made["waves"][-1]["hosts"]):
+        made["hosts"][name]["state"] = states[number % len(states)]
+    drawing = timeline(made)
+    band = drawing.bands[-1]
+    assert len(band.notes) == len(states) and band.height > CURVE + band.head
+    assert all(4 + NAME_LETTER * len(note) <= drawing.left for note in band.notes)
 
 
 def test_large_waves_are_one_curve_each_that_only_rises():
     drawing = timeline(examples.rollout(5000))
     band = drawing.bands[-1]
-    assert band.lines == [] and band.note == "2500 accepted"
+    assert band.lines == [] and band.notes == ["2500 accepted"]
     points = [tuple(map(float, point.split(","))) for point in band.curve.split()]
     assert len(points) < 80
     assert [x for x, _y in points] == sorted(x for x, _y in points)
@@ -103,8 +163,8 @@ def test_a_rollout_that_is_not_over_ends_with_what_is_known():
     made = dict(examples.rollout(8, waits_before=2), ended=None)
     drawing = timeline(made)
     assert len(drawing.bands) == 1
-    assert drawing.bands[0].x == LEFT
-    assert drawing.bands[0].x + drawing.bands[0].width == pytest.approx(RIGHT)
+    assert drawing.bands[0].x == drawing.left
+    assert drawing.bands[0].x + drawing.bands[0].width == pytest.approx(drawing.right)
 
 
 @pytest.mark.parametrize("seconds, text", [

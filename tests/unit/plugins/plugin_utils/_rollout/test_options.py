@@ -21,7 +21,8 @@ RECORD = {
     "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
     "before": [], "after": [], "hook_timeout": 300,
-    "ignore_findings": [], "adopt": False, "take_lease": False, "params": {}, "min_calls": 0,
+    "ignore_findings": [], "adopt": False, "take_lease": False, "partial_inventory": False, "params": {},
+    "min_calls": 0,
 }
 
 
@@ -67,6 +68,7 @@ def test_a_source_is_needed(variables):
     ("cohort_by", "ring,site", ("ring", "site")), ("cohort_by", ["ring", "ring"], ("ring",)),
     ("ignore_findings", "quarantined", ("quarantined",)), ("adopt", "yes", True),
     ("take_lease", "yes", True),
+    ("partial_inventory", "yes", True),
     ("longest_trial", "7200", 7200), ("without_domain", "one_domain", "one_domain"),
     ("params", {"level": 2, "on": True}, {"level": 2, "on": True}), ("params", '{"names": ["a"]}', {"names": ["a"]}),
 ])
