@@ -21,6 +21,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import KINDS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
+# The keys of a host that differ from host to host. All others are the same on many hosts of a wave.
+OWN = ("transaction", "loaded_at", "transition_seconds", "trial_ends", "watch", "moves")
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
@@ -54,7 +56,7 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
             "bad-option",
             f"The record for a report has the kind {kind!r} and the id {identifier!r}. Use the record of a "
             "playbook of this collection.")
-    contents = {"json": json.dumps(record, separators=(",", ":")) + "\n", "html": render(record)}
+    contents = {"json": json.dumps(share_groups(record), separators=(",", ":")) + "\n", "html": render(record)}
     directory = check_report_dir(path)
     paths = {}
     for ending, content in contents.items():
@@ -66,6 +68,23 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
             raise _unusable(directory, f"does not take {file.name} ({error})") from error
         paths[ending] = str(file)
     return paths
+
+
+def share_groups(record: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The record with `groups`: what is the same on many hosts, once. Each host has the number of its `group`.
+
+    A host is `{**groups[host["group"]], **host}`; a key of OWN that is missing is null. Cohorts have no list of their
+    hosts, because each group has the title of its cohort. Without this, the JSON of a large fleet is five times the
+    size of its page.
+    """
+    groups: dict[str, int] = {}
+    hosts = {}
+    for name, host in record.get("hosts", {}).items():
+        same = json.dumps({key: value for key, value in host.items() if key not in OWN}, separators=(",", ":"))
+        own = {key: host[key] for key in OWN if host.get(key) is not None}
+        hosts[name] = {"group": groups.setdefault(same, len(groups)), **own}
+    cohorts = [{key: cohort[key] for key in cohort if key != "hosts"} for cohort in record.get("cohorts") or ()]
+    return {**record, "cohorts": cohorts, "hosts": hosts, "groups": [json.loads(same) for same in groups]}
 
 
 def _refuse_others(directory: Path) -> None:

@@ -24,6 +24,8 @@ USUAL = {
 }
 
 
+# What the JSON of a report leaves out for a host without it.
+OWN = ("transaction", "loaded_at", "transition_seconds", "trial_ends", "watch")
 # A trial for those who wait for its end.
 SHORT = 300
 
@@ -68,6 +70,8 @@ class Runs:
         for result in outcome.results.values():
             artifacts.update(result.get("ansible_stats", {}).get("data", {}))
         record = json.loads(records[0].read_text(encoding="utf-8")) if records else {}
+        for host, own in record.get("hosts", {}).items():  # what is the same on several hosts stands once
+            record["hosts"][host] = {**dict.fromkeys(OWN), **record["groups"][own["group"]], **own}
         return Ended(outcome.code, outcome.output, record, artifacts)
 
     def tasks(self, tasks: list[dict], names: Iterable[str]) -> Outcome:

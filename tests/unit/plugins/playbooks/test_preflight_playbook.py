@@ -11,6 +11,8 @@ import re
 import pytest
 import yaml
 
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
+
 KERNEL = "6.1.0-56-amd64"
 
 
@@ -182,7 +184,7 @@ def test_the_run_leaves_an_artifact_and_a_report(preflight, tmp_path):
     assert kept["hosts"]["gone"] == {"verdict": "unreachable"} and "gone" in kept["problems"]
     page, record = (next((tmp_path / "reports").glob(f"livepatch-preflight-*.{ending}")).read_text() for ending in (
         "html", "json"))
-    assert {name: host["state"] for name, host in json.loads(record)["hosts"].items()} == {
+    assert {name: host["state"] for name, host in examples.read(record)["hosts"].items()} == {
         "good": "compatible", "blocked": "blocked", "no_build": "no_build", "gone": "unreachable",
         "broken": "unchecked"}
     assert json.loads(record)["options"]["src"] == "patches" and "About ftrace-disabled." in page
@@ -203,5 +205,5 @@ def test_the_role_report_makes_the_page_of_a_preflight_from_results(play, tmp_pa
     (tmp_path / "own.yml").write_text(yaml.safe_dump([play_of_ones_own]))
     run = play("own.yml", {"good": {}}, variables=variables)
     assert run.code == 0, run.output
-    record = json.loads(next((tmp_path / "reports").glob("*.json")).read_text())
+    record = examples.read(next((tmp_path / "reports").glob("*.json")).read_text())
     assert (record["kind"], record["hosts"]["good"]["state"]) == ("preflight", "compatible")

@@ -44,7 +44,7 @@ def test_status_writes_a_report_where_that_is_asked_for(play, reports):
     run = play("kernel.livepatch.status", {"a": info("accepted"), "b": {"patch_info": "unreachable"}},
                variables={"livepatch_report_dir": "reports"})
     found = reports()
-    record = json.loads(found[".json"])
+    record = examples.read(found[".json"])
     assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".html", ".json"])
     assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "unreachable"}
     assert record["kind"] == "status"
@@ -56,7 +56,7 @@ def test_status_writes_a_report_where_that_is_asked_for(play, reports):
 def test_rollback_writes_a_report_in_check_mode_too(play, reports, flags):
     run = play("kernel.livepatch.rollback", {"a": {"patch_rollback": WENT, "patch_verify": NOTHING}}, *flags,
                variables={"livepatch_report_dir": "reports", "livepatch_rollback_to": "original"})
-    record = json.loads(reports()[".json"])
+    record = examples.read(reports()[".json"])
     assert (run.code, record["kind"], record["options"]) == (0, "rollback", {"to": "original"})
     assert (record["check_mode"], record["hosts"]["a"]["state"]) == (bool(flags), "planned" if flags else "rolled_back")
 
@@ -74,7 +74,7 @@ def test_there_is_no_report_otherwise(play, tmp_path, playbook, answers, variabl
 def test_results_of_the_users_own_are_not_that_of_a_playbook(play, reports, playbook, answers):
     run = play(f"kernel.livepatch.{playbook}", {"a": answers}, variables={
         "livepatch_report_dir": "reports", "livepatch_report_kind": "other", "livepatch_report_results": {"b": {}}})
-    record = json.loads(reports()[".json"])
+    record = examples.read(reports()[".json"])
     assert (run.code, record["kind"], list(record["hosts"])) == (0, playbook, ["a"]), run.output
 
 
@@ -104,7 +104,8 @@ def own(tmp_path, record):
 def test_the_role_writes_a_record_once_for_all_hosts_and_without_becoming_root(play, reports, tmp_path):
     record = examples.rollout(8, breach_in=1, stalled=1)
     run = play(own(tmp_path, record), {"a": {}, "b": {}}, settings="[privilege_escalation]\nbecome_exe=/nonexistent")
-    assert (run.code, json.loads(reports()[".json"])) == (0, record)
+    cohorts = [{key: one[key] for key in one if key != "hosts"} for one in record["cohorts"]]
+    assert (run.code, examples.read(reports()[".json"])) == (0, dict(record, cohorts=cohorts))
     assert run.output.count("livepatch-rollout-20261121T160211Z-1a2b3c.html") == 1
 
 
@@ -112,7 +113,7 @@ def test_nothing_in_a_record_is_taken_for_a_template(play, reports, tmp_path):
     trap = f"{{{{ lookup('pipe', 'touch {tmp_path}/trapped') }}}}"
     answer = info("accepted", drift=[{"code": trap, "level": "warning", "subject": trap, "message": trap}])
     run = play("kernel.livepatch.status", {"a": answer}, variables={"livepatch_report_dir": "reports"})
-    assert (run.code, json.loads(reports()[".json"])["hosts"]["a"]["findings"][0]["message"]) == (0, trap)
+    assert (run.code, examples.read(reports()[".json"])["hosts"]["a"]["findings"][0]["message"]) == (0, trap)
     assert not (tmp_path / "trapped").exists()
 
 
@@ -139,7 +140,7 @@ def test_the_role_reports_a_status_out_of_results(play, reports, tmp_path, build
         "livepatch_report_kind": "status", "livepatch_report_results": "{{ results }}", "livepatch_src": "fix.ko",
         "livepatch_cohort_by": "rack", "rack": "r1", "livepatch_fail_on_drift": "yes"}), {"a": {}, "b": {}})
     assert run.code == 0, run.output
-    record = json.loads(reports()[".json"])
+    record = examples.read(reports()[".json"])
     assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "no_result"}
     assert record["options"] == {
         "src": "fix.ko", "name": None, "version": None, "cohort_by": ["rack"], "fail_on_drift": True}
@@ -153,7 +154,7 @@ def test_the_role_reports_a_rollback_out_of_results(play, reports, tmp_path, fla
         "livepatch_report_kind": "rollback", "livepatch_report_results": "{{ results.went }}",
         "livepatch_report_proofs": "{{ results.proof }}", "livepatch_rollback_to": "original"}), {"a": {}}, *flags)
     assert run.code == 0, run.output
-    record = json.loads(reports()[".json"])
+    record = examples.read(reports()[".json"])
     assert (record["kind"], record["options"], record["check_mode"]) == ("rollback", {"to": "original"}, bool(flags))
     assert record["hosts"]["a"]["state"] == ("planned" if flags else "rolled_back")
 

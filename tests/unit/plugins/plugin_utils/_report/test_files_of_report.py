@@ -24,6 +24,10 @@ def mode(path):
     return stat.S_IMODE(Path(path).stat().st_mode)
 
 
+def without_hosts_of_cohorts(record):
+    return dict(record, cohorts=[{key: one[key] for key in one if key != "hosts"} for one in record["cohorts"]])
+
+
 def refused(path, code="report-dir-unusable"):
     with pytest.raises(TaskError) as caught:
         check_report_dir(path)
@@ -38,8 +42,27 @@ def test_a_report_is_two_private_files_and_nothing_else(tmp_path):
     assert paths == {"json": f"{directory}/{NAME}.json", "html": f"{directory}/{NAME}.html"}
     assert sorted(os.listdir(directory)) == [f"{NAME}.html", f"{NAME}.json"]
     assert [mode(directory), mode(paths["json"]), mode(paths["html"])] == [0o700, 0o600, 0o600]
-    assert json.loads(Path(paths["json"]).read_text()) == made
+    assert examples.read(Path(paths["json"]).read_text()) == without_hosts_of_cohorts(made)
     assert Path(paths["html"]).read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("make", [
+    lambda: examples.rollout(8), lambda: examples.rollout(300, breach_in=3, no_build=12, unreachable=4, stalled=14),
+    lambda: examples.planned(40), lambda: examples.rollout(3000),
+    lambda: examples.rollout(3000, breach_in=4, no_build=40, unreachable=20, stalled=40)])
+def test_the_json_is_no_larger_than_the_page_and_loses_nothing(make, tmp_path):
+    made = make()
+    paths = {kind: Path(path) for kind, path in write_report(made, str(tmp_path)).items()}
+    assert paths["json"].stat().st_size <= paths["html"].stat().st_size
+    assert examples.read(paths["json"].read_text()) == without_hosts_of_cohorts(made)
+
+
+def test_what_is_the_same_on_hosts_is_written_once(tmp_path):
+    made = examples.rollout(40)
+    written = json.loads(Path(write_report(made, str(tmp_path))["json"]).read_text())
+    assert len(written["groups"]) < 20 and "functions" not in written["hosts"]["web1.sim.example"]
+    host = written["hosts"]["web1.sim.example"]
+    assert written["groups"][host["group"]]["cohort"] in [cohort["title"] for cohort in written["cohorts"]]
 
 
 def test_a_relative_directory_is_below_where_ansible_was_started(tmp_path, monkeypatch):

@@ -8,10 +8,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from datetime import datetime, timezone
 
+# What the JSON of a report leaves out for a host without it.
+OWN = ("transaction", "loaded_at", "transition_seconds", "trial_ends", "watch")
 START = datetime(2026, 11, 21, 16, 2, 11, tzinfo=timezone.utc).timestamp()
 BUILD_ID = "5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1"
 PATCH = "livepatch_cve_2026_1234"
@@ -36,6 +39,15 @@ WARNED = {
 NOTED = {
     "code": "sleepers", "level": "note", "subject": "tcp_v4_rcv",
     "message": "3 tasks sleep in functions that are patched, so the transition may take up to 15 s longer."}
+
+
+def read(text):
+    """The record in the JSON of a report, with every key of each host: those of its group, its own, and null."""
+    made = json.loads(text)
+    groups = made.pop("groups")
+    for name, host in made["hosts"].items():
+        made["hosts"][name] = {**dict.fromkeys(OWN), **groups[host.pop("group")], **host}
+    return made
 
 
 def iso(seconds):
@@ -177,9 +189,9 @@ def close(hosts, names, at, failed):
         if one["state"] != "on_trial":
             continue
         if failed:
-            one.update(state="rolled_back", functions=functions("absent"), back_at=iso(at + 380))
+            one.update(state="rolled_back", functions=functions("absent"), back_at=iso(at + 380), trial_ends=None)
         else:
-            one.update(state="accepted", accepted_at=iso(at + 352))
+            one.update(state="accepted", accepted_at=iso(at + 352), trial_ends=None)
 
 
 def planned(count, no_build=0):
