@@ -12,6 +12,7 @@ author:
   - The kernel.livepatch authors
 description:
   - Returns the pattern for the C(hosts) of a play. Ansible itself ends with exit code 0 when no host matches.
+  - Fails if no host matches the pattern, and if Ansible could read no source of the inventory.
   - The playbooks of this collection use it. A play on localhost could not, because it does not run with C(--limit).
 options:
   _terms:
@@ -46,9 +47,17 @@ from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import (
+    unread_again,
+    unread_message,
+)
+
 
 class LookupModule(LookupBase):
-    """Fails with AnsibleLookupError if no host matches the pattern, or none that is in --limit."""
+    """Fails with AnsibleLookupError if no host matches the pattern, or none that is in --limit.
+
+    So does an inventory of which Ansible could read nothing: no task would run, and the exit code would be 0.
+    """
 
     def run(self, terms: list[t.Any], variables: Mapping[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
@@ -60,6 +69,10 @@ class LookupModule(LookupBase):
         # A limit in a file is not read here. Without an inventory, Ansible warns itself, also with --syntax-check.
         if limit and "@" not in limit:
             found &= self._hosts(limit, variables)
+        unread = [] if variables["groups"]["all"] else unread_again(
+            self._loader, variables.get("ansible_inventory_sources") or [])
+        if unread:
+            raise AnsibleLookupError(unread_message(unread))
         if not found and variables["groups"]["all"]:
             of_limit = f" with --limit {limit}" if limit else ""
             raise AnsibleLookupError(

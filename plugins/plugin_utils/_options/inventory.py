@@ -10,7 +10,7 @@ import os
 import typing as t
 from collections.abc import Iterator, Sequence
 
-from ansible.inventory.manager import IGNORED
+from ansible.inventory.manager import IGNORED, InventoryManager
 from ansible.utils.path import unfrackpath
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
@@ -28,8 +28,16 @@ def unread_sources(hostvars: t.Any) -> list[str] | None:
 
     `hostvars`: the variable of that name of a task. No public interface of Ansible has this.
     """
+    return _unread_of(getattr(hostvars, "_inventory", None))
+
+
+def unread_again(loader: t.Any, sources: Sequence[str]) -> list[str]:
+    """The same where a task has no variables yet, for an inventory without any host: it is read once more."""
+    return _unread_of(InventoryManager(loader, list(sources))) or []
+
+
+def _unread_of(manager: t.Any) -> list[str] | None:
     try:
-        manager = hostvars._inventory
         read, sources = set(manager._inventory.processed_sources), manager._sources
     except AttributeError:
         return None
@@ -50,9 +58,14 @@ def check_inventory(unread: Sequence[str] | None, values: Values) -> list[str]:
     if unread and not allowed:
         raise TaskError(
             "inventory-incomplete",
-            f"Ansible could not read {_name(unread)}, so hosts of the inventory can be missing. Correct the source "
-            f"(ansible-inventory --list -i {unread[0]} shows the error), {_CONTINUE}.")
+            f"{unread_message(unread)[:-1]}, {_CONTINUE}.")
     return list(unread or ())
+
+
+def unread_message(unread: Sequence[str]) -> str:
+    return (
+        f"Ansible could not read {_name(unread)}, so hosts of the inventory can be missing. Correct the source "
+        f"(ansible-inventory --list -i {unread[0]} shows the error).")
 
 
 def partial_note(unread: Sequence[str]) -> str:

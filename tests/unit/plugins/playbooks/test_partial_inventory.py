@@ -53,3 +53,13 @@ def test_a_directory_as_runners_make_it_is_read_whole(rollout, runs, tmp_path):
     (directory / "README.md").write_text("# Hosts\n")
     run = rollout(HOSTS, "-i", "inventory")
     assert (run.code, runs()) == (0, dict.fromkeys(HOSTS, "accepted")), run.output
+
+
+@pytest.mark.parametrize("playbook", ["rollout", "apply", "rollback", "preflight", "status"])
+def test_an_inventory_of_which_nothing_was_read_is_no_success(play, broken, playbook):
+    run = play(f"kernel.livepatch.{playbook}", {}, "-i", "broken.yml", variables={"livepatch_src": "fix.ko"})
+    assert run.code != 0 and f"could not read the inventory source {broken}" in run.output, run.output
+
+
+def test_no_inventory_at_all_is_left_to_ansible(play):
+    assert "could not read" not in play("kernel.livepatch.status", {}).output
