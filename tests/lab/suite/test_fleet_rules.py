@@ -57,11 +57,12 @@ def test_a_rollout_that_comes_out_of_its_window(fleet, runs, bundle, seen):
     closes, soak = now + timedelta(minutes=5), 400
     window = {"hours": f"{now - timedelta(minutes=1):%H:%M}-{closes:%H:%M}"}
     first, *others = fleet.waves()
-    left = runs.rollout(bundle(PATCH), window=window, soak=soak, looks=0, trial=3600)
+    src = bundle(PATCH)
+    left = runs.rollout(src, window=window, soak=soak, looks=0, trial=3600)
     assert left.code == 2, left.output
     assert_ends(fleet, left, PATCH, accepted=first, untouched=[name for wave in others for name in wave])
     assert states_of_waves(left)[:2] == ["passed", "waits"]
-    done = runs.rollout(bundle(PATCH))
+    done = runs.rollout(src)
     assert done.code == 0, done.output
     assert_ends(fleet, done, PATCH, accepted=fleet.names)
     seen("the window closes while wave 1 soaks", "wave 1 is accepted, wave 2 waits; exit code 2; later run completes",
@@ -101,11 +102,12 @@ def test_hooks_around_a_clean_rollout(fleet, runs, bundle, hooks, seen):
 
 @pytest.mark.exhaustive
 def test_a_controller_that_dies_between_before_and_after(fleet, runs, bundle, hooks, seen):
-    process = runs.begin_rollout(bundle(PATCH), waves="100%", soak=600, trial=1800, looks=0, **hooks)
+    src = bundle(PATCH)
+    process = runs.begin_rollout(src, waves="100%", soak=600, trial=1800, looks=0, **hooks)
     fleet.wait_until_watched(fleet.names)
     kill(process)
     assert hooked(fleet) == dict.fromkeys(fleet.names, "before")
-    done = runs.rollout(bundle(PATCH), waves="100%", take_lease=True, **hooks)
+    done = runs.rollout(src, waves="100%", take_lease=True, **hooks)
     assert done.code == 0, done.output
     assert_ends(fleet, done, PATCH, accepted=fleet.names)
     assert hooked(fleet) == dict.fromkeys(fleet.names, "before after unfinished before after accepted")
