@@ -54,7 +54,7 @@ def problems(survey: Mapping[str, t.Any]) -> list[str]:
 def accepts(question: Mapping[str, t.Any], answer: t.Any) -> bool:
     """Whether AWX takes an answer; an answer that is not given at all is another matter."""
     kind, least, most = question["type"], question.get("min"), question.get("max")
-    if type(answer) is bool or not isinstance(answer, ANSWERS[kind]):
+    if isinstance(answer, bool) or not isinstance(answer, ANSWERS[kind]):
         return False
     if kind == "multiplechoice":
         return answer in question["choices"]

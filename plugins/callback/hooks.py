@@ -10,7 +10,7 @@ type: notification
 short_description: Note unreachable hosts in livepatch_before and livepatch_after
 version_added: 0.1.0
 author:
-  - The kernel.livepatch authors
+  - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Notes the hosts that are unreachable in a task of C(livepatch_before) or C(livepatch_after). The role
     C(kernel.livepatch.apply) does not load the patch on such a host. The same applies to hosts that a task is

@@ -9,7 +9,7 @@ name: hosts
 short_description: Return a pattern of hosts, and fail if no host matches it
 version_added: 0.1.0
 author:
-  - The kernel.livepatch authors
+  - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Returns the pattern for the C(hosts) of a play. Ansible itself ends with exit code 0 when no host matches.
   - Fails if no host matches the pattern, and if Ansible could read no source of the inventory.

@@ -12,7 +12,6 @@ NONE = "none"
 OLD_KPATCH = f"{KPATCH}/patches"  # before kpatch 0.4, without the objects
 
 
-
 # The adapters of old mechanisms are imported on their kernels only: a host compiles each file of a module anew.
 def _kpatch(host):
     from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.kpatch import KpatchInterface

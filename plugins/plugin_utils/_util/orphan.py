@@ -42,7 +42,7 @@ class EndsWithRun:
         self._over.set()
 
     def _run(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            if self._parent() != self._expected:
-                self._leave(1)
+        while self._parent() == self._expected:
+            if self._over.wait(LOOK_SECONDS):
                 return
+        self._leave(1)

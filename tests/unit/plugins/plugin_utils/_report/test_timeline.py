@@ -74,10 +74,10 @@ def test_a_host_that_stalled_has_a_bar_in_its_wave_and_says_why_behind_it():
     band = drawing.bands[0]
     stalled, well = band.lines
     assert (stalled.text, stalled.failed) == ("rolled back · transition-stalled", True)
-    [bar] = stalled.bars
-    assert (bar.kind, bar.x) == ("failed", band.x)
+    [drawn] = stalled.bars
+    assert (drawn.kind, drawn.x) == ("failed", band.x)
     # It had answered when all hosts of the wave had.
-    assert bar.x + bar.width == pytest.approx(band.loaded) == stalled.end
+    assert drawn.x + drawn.width == pytest.approx(band.loaded) == stalled.end
     assert [one.kind for one in well.bars] == ["transition", "trial"]
 
 
