@@ -92,14 +92,14 @@ def test_who_is_changing_a_host_is_told(who, name):
 ALICE = {"controller_user": "alice", "controller_node": "control1"}
 
 
-def lease(run="run1", until="2026-11-21T10:00:00Z", who=None):
-    return {"run": run, "who": who or ALICE, "since": "2026-11-21T09:00:00Z", "until": until}
+def lease(run="run1", until="2026-11-21T10:00:00Z", known=True):
+    return {"run": run, "who": ALICE if known else None, "since": "2026-11-21T09:00:00Z", "until": until}
 
 
 def test_who_holds_hosts_and_until_when_is_told_once_for_each_run():
     summary = SUMMARIZE({
         "a": answer(lease=lease()), "b": answer(lease=lease(until="2026-11-21T10:00:07Z")), "c": answer(lease=None),
-        "d": answer(lease=lease("run2\x1b", who=None))})
+        "d": answer(lease=lease("run2\x1b", known=False))})
     assert summary["lines"][2:-1] == [
         "  held by a run: a, b (run1, by alice on control1, until 2026-11-21T10:00:07Z)",
         "  held by a run: d (run2?, by the host itself, until 2026-11-21T10:00:00Z)"]
