@@ -63,8 +63,7 @@ def tasks_to_ping(settings: Settings) -> dict[str, float]:
             raise RuntimeError(outcome.output)
         kernel = kernel_seconds(machine.ssh("dmesg").stdout)
         machine.ssh(CLEAN + UNINSTALL)
-        trips = {name: playbooks.run([ping("connect"), patch(name, file)], machine.name).trips
-                 for name in ("first", "second")}
+        trips = trips_of(playbooks, machine.name, file)
     values = ratios(outcome, kernel, settings.pairs)
     return {**{FIGURES[name].title: value for name, value in values.items()}, **trip_figures(trips)}
 
@@ -148,12 +147,21 @@ def ratios(outcome: t.Any, kernel: list[float], rounds: int) -> dict[str, float]
     return {name: statistics.median(list_of) for name, list_of in values.items()}
 
 
+def trips_of(playbooks: t.Any, name: str, file: Path) -> dict[str, list[str]]:
+    """The executions of the first and the second load, without those of a `ping` before, which opens the connection."""
+    def trips(*tasks: dict) -> list[str]:
+        return playbooks.run([ping("connect"), *tasks], name).trips
+
+    trips()  # the first time, to open the connection takes one more
+    of_ping = len(trips())
+    return {title: trips(patch(title, file))[of_ping:] for title in ("first", "second")}
+
+
 def trip_figures(trips: dict[str, list[str]]) -> dict[str, float]:
-    """Of playbooks with a `ping` first, which opens the connection and takes two executions."""
-    first, second = trips["first"][2:], trips["second"][2:]
+    first = trips["first"]
     return {FIGURES["ssh first"].title: first.count("ssh"),
             FIGURES["transfers first"].title: len(first) - first.count("ssh"),
-            FIGURES["ssh second"].title: len(second)}
+            FIGURES["ssh second"].title: len(trips["second"])}
 
 
 def benchmarks(_settings: Settings) -> tuple[Benchmark, ...]:
