@@ -29,9 +29,9 @@ FIGURES = {
 
 
 class KpatchLab(Lab):
-    """Machines with Debian's kpatch."""
+    """Machines with Debian's kpatch, which calls readelf and does not depend on it."""
 
-    variant = Variant("kpatch", ("kpatch",), lambda _root, _children, _log: None, Path(__file__))
+    variant = Variant("kpatch", ("kpatch", "binutils"), lambda _root, _children, _log: None, Path(__file__))
 
 
 def kpatch_to_ping(settings: Settings) -> dict[str, float]:
