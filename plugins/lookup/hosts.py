@@ -69,11 +69,11 @@ class LookupModule(LookupBase):
         # A limit in a file is not read here. Without an inventory, Ansible warns itself, also with --syntax-check.
         if limit and "@" not in limit:
             found &= self._hosts(limit, variables)
-        unread = [] if variables["groups"]["all"] else unread_again(
-            self._loader, variables.get("ansible_inventory_sources") or [])
-        if unread:
-            raise AnsibleLookupError(unread_message(unread))
-        if not found and variables["groups"]["all"]:
+        if not variables["groups"]["all"]:
+            unread = unread_again(self._loader, variables.get("ansible_inventory_sources") or [])
+            if unread:
+                raise AnsibleLookupError(unread_message(unread))
+        elif not found:
             of_limit = f" with --limit {limit}" if limit else ""
             raise AnsibleLookupError(
                 f"No host matches {pattern}{of_limit}, so nothing was done. "

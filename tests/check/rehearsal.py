@@ -19,8 +19,9 @@ import yaml
 from tests.check import importer, release
 from tests.check.errors import CheckError
 
-NOBODY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
-          for key, value in (("NAME", "Rehearsal"), ("EMAIL", "rehearsal@localhost"))}
+GIT_IDENTITY = {
+    f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "Rehearsal"), ("EMAIL", "rehearsal@localhost"))}
 
 
 def rehearse(copy: Path, into: Path) -> None:
@@ -61,7 +62,7 @@ def _commit(copy: Path) -> None:
 
 def main() -> int:
     """Return the exit code: 0 when the release could be made."""
-    os.environ.update(NOBODY)
+    os.environ.update(GIT_IDENTITY)
     try:
         with tempfile.TemporaryDirectory(prefix="kernel-livepatch-release-") as into:
             rehearse(Path.cwd(), Path(into))

@@ -100,12 +100,18 @@ def _record(
         failures=sum(bool(host["failure"]) for host in hosts.values()), lines=summary["lines"], **more)
 
 
-def _status_host(answer: t.Any, now: float) -> Record:
+def _host(verdict: str, answer: t.Any) -> Record:
+    """A host with its verdict, and why there is no result."""
     host = new_host()
-    verdict = verdict_of(answer)
     host["state"] = verdict
     if verdict in ("unchecked", "unreachable"):
         fail(host, "check", failure_of(answer))
+    return host
+
+
+def _status_host(answer: t.Any, now: float) -> Record:
+    verdict = verdict_of(answer)
+    host = _host(verdict, answer)
     if verdict not in QUERIED:
         return host
     info = answer["livepatch"]
@@ -127,11 +133,8 @@ def _status_host(answer: t.Any, now: float) -> Record:
 
 
 def _preflight_host(answer: t.Any) -> Record:
-    host = new_host()
     verdict = verdict_of_check(answer)
-    host["state"] = verdict
-    if verdict in ("unchecked", "unreachable"):
-        fail(host, "check", failure_of(answer))
+    host = _host(verdict, answer)
     if verdict not in CHECKED:
         return host
     patch = answer["patch"]

@@ -64,9 +64,9 @@ def reason_to_wait(
 def _answer(call: Call, ask: Callable[[str], bool | None], question: str) -> str | None:
     """Ask a person, if there is one; returns why the wave is not approved, None if it is."""
     interactive = read_interactive(Values(read_options(call.directory)["values"]))
-    nobody = reason_not_to_ask(interactive, call.variables, call.environment)
-    if nobody:
-        return nobody
+    reason = reason_not_to_ask(interactive, call.variables, call.environment)
+    if reason:
+        return reason
     answer = ask(question)
     if answer is None:
         return "there is no terminal to ask on"

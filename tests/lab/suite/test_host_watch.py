@@ -29,6 +29,10 @@ def look(guest):
     return json.loads(guest.read(WATCH))
 
 
+def watching_process(guest):
+    return guest.run(f"pgrep -f {PROGRAM}").split()[0]
+
+
 def wait_for_looks(guest, looks):
     """Wait until the process has looked as often as that, or more often."""
     guest.wait(f"test 0$(sed -n 's/.*\"looks\": \\([0-9]*\\),.*/\\1/p' {WATCH} 2>/dev/null) -ge {looks}", 300)
@@ -108,7 +112,7 @@ def test_a_killed_process_watches_on_with_its_counts(play, watched, patches, see
     guest = watched
     load(play, patches["cmdline_v1"], watch={"health_checks": [CHECK], "interval": 5})
     wait_for_looks(guest, 3)
-    process = guest.run(f"pgrep -f {PROGRAM}").split()[0]
+    process = watching_process(guest)
     guest.run(KILLS[kill].format(process=process))
     guest.wait(f"pgrep -f {PROGRAM} >/dev/null && test $(pgrep -f {PROGRAM} | head -1) != {process}", 300)
     assert (f"Killed process {process} " in guest.run("dmesg")) == (kill != "killed")
@@ -152,7 +156,7 @@ def test_a_patch_whose_process_is_stopped_is_not_accepted(play, watched, patches
     guest = watched
     load(play, patches["cmdline_v1"])
     wait_for_looks(guest, 1)
-    process = guest.run(f"pgrep -f {PROGRAM}").split()[0]
+    process = watching_process(guest)
     guest.run(f"kill -STOP {process}")
     refused = play("patch", name="cmdline_v1", state="accepted")
     assert (refused.code, refused.result["code"]) == (2, "watch-not-run"), refused.output
@@ -197,7 +201,7 @@ def test_a_killed_process_leaves_no_armed_probe_and_counts_on(play, guest, patch
     load(play, patches["cmdline_v1"], watch={"min_calls": 1})
     wait_for_probe(guest)
     guest.run("for number in $(seq 50); do read line < /proc/cmdline; done")
-    process = guest.run(f"pgrep -f {PROGRAM}").split()[0]
+    process = watching_process(guest)
     assert len(probes(guest)[1]) == 1
     guest.run(f"kill -KILL {process}; while test -e /proc/{process}; do :; done; "
               "grep -s patched_cmdline /sys/kernel/debug/kprobes/list >/root/probes")
@@ -218,7 +222,7 @@ def test_a_patch_that_is_removed_while_its_calls_are_counted_leaves_nothing(play
     assert (probes(guest), guest.has_module("cmdline_v1")) == (([], []), False)
     load(play, patches["cmdline_v1"], watch={"min_calls": 1})
     wait_for_probe(guest)
-    guest.run(f"kill -KILL $(pgrep -f {PROGRAM} | head -1)")
+    guest.run(f"kill -KILL {watching_process(guest)}")
     assert play("patch_rollback").result["changed"] is True
     assert (probes(guest)[0], guest.version()) == ([], "")
     assert guest.run("dmesg | grep -c 'WARNING:\\|BUG:' || true").strip() == "0"

@@ -37,7 +37,7 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
     monkeypatch.setenv("BREAKS", "")
-    for name, value in {**rehearsal.NOBODY, "GIT_CONFIG_GLOBAL": "/dev/null"}.items():
+    for name, value in {**rehearsal.GIT_IDENTITY, "GIT_CONFIG_GLOBAL": "/dev/null"}.items():
         monkeypatch.setenv(name, value)
     checkout = tmp_path / "checkout"
     (checkout / "changelogs" / "fragments").mkdir(parents=True)

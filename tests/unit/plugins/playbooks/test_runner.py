@@ -60,7 +60,7 @@ def failed(ended):
 
 
 def test_an_approval_as_a_workflow_gives_it(job, calls, runs):
-    """Nobody is asked on the terminal of the runner; the next job goes on, with the artifacts of the first."""
+    """No person is asked on the terminal of the runner; the next job goes on, with the artifacts of the first."""
     ended = job(THREE, livepatch_approve="2").run("rollout.yml")
     assert (ended.code, ended.status, failed(ended)) == (2, "failed", ["localhost"]), ended.output
     assert "Patch them?" not in ended.output
@@ -92,7 +92,7 @@ def test_a_person_who_has_asked_for_it_is_asked(job, runs):
     assert "Patch them? [yes/no]:" in ended.output
 
 
-def test_the_runner_alone_asks_nobody_and_a_breach_takes_everything_back(job, calls, runs):
+def test_the_runner_alone_asks_no_person_and_a_breach_takes_everything_back(job, calls, runs):
     hosts = {**THREE, "web3": {"keep": "reverted"}}
     ended = job(hosts, meta=None, livepatch_approve="2").run("rollout.yml")
     assert ended.code == 2 and "ansible-runner runs this rollout, so no person is asked" in ended.output, ended.output

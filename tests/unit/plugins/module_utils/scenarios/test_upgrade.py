@@ -135,7 +135,7 @@ def test_a_damaged_description_of_an_earlier_form_is_damaged(schema):
 
 
 def test_the_newest_records_are_those_of_today(host, apply, systemd, tmp_path):
-    """A form that no file here has would be read by nobody's test once it is released."""
+    """A form that no file here has would be read by no test once it is released."""
     live(host, apply, systemd)
     today = tmp_path / "today.json"
     today.write_text(json.dumps(records_of(host), indent=1, sort_keys=True) + "\n", encoding="utf-8")

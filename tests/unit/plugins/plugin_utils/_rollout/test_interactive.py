@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nobody is asked where no person is known to be there, and a slice of a job of AWX is known by its names."""
+"""No person is asked where no person is known to be there, and a slice of a job of AWX is known by its names."""
 
 from __future__ import annotations
 
