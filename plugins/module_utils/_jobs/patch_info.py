@@ -46,11 +46,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     LEDGER,
-    STORE_DIRECTORY,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import (
+    Store,
+    newer_descriptions,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.trial_drift import trial_drift
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER, newer_message
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import (
@@ -187,12 +189,8 @@ def _boot_notes(host, host_state):
 
 def _newer_descriptions(host, ledger):
     """The finding, by digest, about each accepted file that a newer version of this collection described."""
-    found = {}
-    for digest in sorted({entry["sha256"] for entry in ledger["accepted"]}):
-        path = f"{STORE_DIRECTORY}/{digest}.json"
-        if Store(host).is_newer(digest):
-            found[digest] = finding(NEWER, path, why=newer_message(path))
-    return found
+    return {digest: finding(NEWER, path, why=newer_message(path))
+            for digest, path in newer_descriptions(host, ledger).items()}
 
 
 def _damaged_files(host, ledger, kept):

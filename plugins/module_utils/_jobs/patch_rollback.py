@@ -41,7 +41,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import may_not_read, reason
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import (
+    Store,
+    newer_descriptions,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
@@ -96,8 +99,9 @@ def _restore(host, interface, restore, transaction, undone):
     if restore.layers_to_load():
         # The program and the boot service read the ledger.
         transaction.update_ledger(loaded=loaded_with(host, transaction, restore.layers_to_load()))
-        with contextlib.suppress(LivepatchError, OSError):  # then no clean shutdown is recorded
-            changes["watched"] = install_boot_service(host, ensure_program(host))
+        if not newer_descriptions(host, transaction.ledger):  # or the next boot could not read them
+            with contextlib.suppress(LivepatchError, OSError):  # then no clean shutdown is recorded
+                changes["watched"] = install_boot_service(host, ensure_program(host))
     return restore_in_transaction(host, interface, restore, transaction, **changes)
 
 

@@ -248,6 +248,13 @@ def _copy_exactly(stream, target, description):
             f"{description['file']} arrived with other bytes than the checked ones. Run again.")
 
 
+def newer_descriptions(host, ledger):
+    """The paths, by digest, of the descriptions of accepted files that a newer version of this collection wrote."""
+    store = Store(host)
+    digests = sorted({entry["sha256"] for entry in ledger["accepted"]})
+    return {digest: f"{STORE_DIRECTORY}/{digest}.json" for digest in digests if store.is_newer(digest)}
+
+
 def unusable(why):
     """The LivepatchError about a kept file that must not be loaded and stays as it is."""
     return LivepatchError(

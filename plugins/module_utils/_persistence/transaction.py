@@ -37,8 +37,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.retention import prune_store
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import running_stack
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import (
+    Store,
+    newer_descriptions,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.versions import NEWER, newer_message
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -227,7 +230,10 @@ class Transaction:
 
     def _read(self):
         try:
-            return read_ledger(self._host)
+            ledger = read_ledger(self._host)
+            if not self._best_effort_records and self._action not in UNATTENDED:
+                _refuse_newer_files(self._host, ledger)
+            return ledger
         except (LivepatchError, OSError) as error:
             if not self._best_effort_records:
                 raise
@@ -240,6 +246,12 @@ class Transaction:
     def _add_finding(self, code, error, **facts):
         entry = finding(code, self.name, why=reason(error), **facts)
         self._findings += [] if entry in self._findings else [entry]
+
+
+def _refuse_newer_files(host, ledger):
+    """The next boot would be by the program of this version, which could not load such files."""
+    for path in newer_descriptions(host, ledger).values():
+        raise LivepatchError(NEWER, newer_message(path))
 
 
 def _journal_error(error):

@@ -21,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
     JOURNAL,
     LEDGER,
+    PROGRAM,
     STATE_DIRECTORY,
     STORE_DIRECTORY,
 )
@@ -30,6 +31,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     ONE,
+    TWO,
     V1,
     V2,
     accept,
@@ -220,6 +222,32 @@ def test_a_newer_description_is_told_and_kept(host, interface, apply, systemd):
     assert apply(name="v1", state="absent")["changed"]
     assert (host.read_bytes(DESCRIPTION), stack(host, interface)) == (newer, [])
     assert os.path.exists(kept_file_path(host, V1))
+
+
+@pytest.mark.parametrize("change", [
+    lambda _host, apply: failure(apply, ONE),
+    lambda _host, apply: failure(apply, ONE, trial=60),
+    lambda _host, apply: failure(accept, apply, TWO)])
+def test_a_newer_description_of_an_accepted_file_lets_no_patch_in(host, interface, apply, systemd, change):
+    """The program of this version would be the one of the next boot, and could not load the accepted patch then."""
+    accept(apply, V1)
+    apply(TWO)
+    with_schema(host, DESCRIPTION, description.SCHEMA + 1)
+    host.put(PROGRAM, "the program of the newer version")
+    before = stack(host, interface)
+    error = change(host, apply)
+    assert (error.code, DESCRIPTION in error.message) == ("newer-version", True)
+    assert (host.read(PROGRAM), stack(host, interface)) == ("the program of the newer version", before)
+
+
+def test_a_rollback_keeps_the_program_that_can_read_a_newer_description(host, interface, apply, systemd):
+    accept(apply, V1)
+    accept(apply, ONE)
+    apply(name="one", state="absent")
+    with_schema(host, DESCRIPTION, description.SCHEMA + 1)
+    host.put(PROGRAM, "the program of the newer version")
+    roll_back(host, "previous", 3, "reverse")
+    assert (host.read(PROGRAM), stack(host, interface)) == ("the program of the newer version", ["v1", "one"])
 
 
 def test_a_description_older_than_the_ledger_is_written_anew(host, apply, systemd):
