@@ -27,6 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer i
     LONGEST_MESSAGE,
     malformed,
     read_answer,
+    with_known_keys,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import printable_lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
@@ -144,13 +145,19 @@ class HostAction(ActionBase):
         return result
 
     def _parse_returned_data(self, res: dict, *more: t.Any, **named: t.Any) -> dict:
-        """Drop what ActionBase._execute_module would show or act on before this action has the result."""
+        """Drop what ActionBase._execute_module would show or act on before this action has the result.
+
+        Since ansible-core 2.21, ActionBase acts on some keys while it parses, and returns an object.
+        """
         for key in ("stdout", "stderr"):
             if len(res.get(key, "")) > self._largest_output:
                 raise malformed(f"its output is larger than {self._largest_output >> 20} MB")
         try:
-            data = super()._parse_returned_data(res, *more, **named)
-            return {key: data[key] for key in data if key in KEYS_OF_HOSTS}
+            known = {**res, "stdout": with_known_keys(res.get("stdout", ""))}
+            data = super()._parse_returned_data(known, *more, **named)
+            return {key: data[key] for key in data if key in KEYS_OF_HOSTS} if isinstance(data, dict) else data
+        except TaskError:
+            raise
         except Exception as error:  # whatever the host's JSON makes of Ansible's parser
             raise malformed(f"it cannot be parsed ({type(error).__name__})") from None
 

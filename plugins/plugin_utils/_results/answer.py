@@ -4,7 +4,7 @@
 # Private to this collection: it can change at any time.
 """The one way of a module's result from a host into Ansible: checked, plain, printable and bounded.
 
-It keeps the documented keys only, because Ansible acts on others (ansible-core 2.16 and 2.19):
+It keeps the documented keys only, because Ansible acts on others (ansible-core 2.16, 2.19 and 2.22):
 
     lib/ansible/plugins/strategy/__init__.py, _process_pending_results: results, add_host, add_group, ansible_facts,
         _ansible_facts_cacheable, ansible_stats, _ansible_notify, unreachable, skipped, changed, diff
@@ -14,6 +14,7 @@ It keeps the documented keys only, because Ansible acts on others (ansible-core 
         _ansible_delegated_vars, _ansible_verbose_always, exception, warnings, deprecations
     lib/ansible/plugins/action/__init__.py, _execute_module: results, _ansible_suppress_tmpdir_delete, stdout, stderr,
         ansible_facts; lib/ansible/vars/clean.py, remove_internal_keys, shows other keys with their values
+    lib/ansible/_internal/_task.py, UnifiedTaskResult, since 2.21: all of these, _ansible_new_secrets since 2.22
     lib/ansible/plugins/callback/__init__.py: exception, warnings, deprecations, diff, results, invocation, censored
     lib/ansible/plugins/strategy and playbook/included_file.py: include, include_args, include_variables (of include_*
         actions only)
@@ -21,7 +22,10 @@ It keeps the documented keys only, because Ansible acts on others (ansible-core 
 
 from __future__ import annotations
 
+import json
 import typing as t
+
+from ansible.module_utils.json_utils import _filter_non_json_lines
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import (
     Keys,
@@ -35,6 +39,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import CODE, FLAG, SHAPES
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
+FLAGS = frozenset(("changed", "failed", "skipped", "unreachable"))
+PARSED = "_ansible_parsed"  # Ansible adds it
 LONGEST_MESSAGE = 8000  # characters of `msg`
 _OUTPUT = Text(20000, cut=True, lines=True)
 _SIDE = Text(500000, cut=True, lines=True)
@@ -58,7 +64,29 @@ _WHOLE = {
 # The first level of what a host returns, before Ansible looks at it; `content` is of slurp.
 KEYS_OF_HOSTS = frozenset(
     key for success, failure in _WHOLE.values() for kind in (success, failure) for key in (*kind.must, *kind.may)
-) | {"failed", "unreachable", "skipped", "exception", "request", "content", "_ansible_parsed"}
+) | {"failed", "unreachable", "skipped", "exception", "request", "content", PARSED}
+
+
+def with_known_keys(stdout: str) -> str:
+    """The output of a module, in whose JSON only keys of KEYS_OF_HOSTS are left; other output stays as it is.
+
+    Ansible shows the value of a flag that is none, with its control characters. Raises TaskError `malformed-result`
+    for such a flag, and RecursionError.
+    """
+    try:
+        found, _warnings = _filter_non_json_lines(stdout, objects_only=True)
+        data = json.loads(found)
+    except ValueError:
+        return stdout  # Ansible's own parser fails as well, and says why
+    known = {key: data[key] for key in data if key in KEYS_OF_HOSTS and key != PARSED}
+    for key in FLAGS & set(known):
+        if known[key] is not True and known[key] is not False:
+            raise malformed(f"it has a value of {key} other than true or false")
+    if not isinstance(known.get("rc"), int):
+        known.pop("rc", None)
+    text = json.dumps(known)
+    # Ansible warns of what stands behind the JSON.
+    return stdout.replace(found, text, 1) if found in stdout else text
 
 
 def malformed(problem: str) -> TaskError:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -84,6 +85,32 @@ def test_a_campaign_of_hostile_answers(module, monkeypatch):
 @pytest.mark.parametrize("module", MODULES)
 def test_an_answer_without_sense_or_end(module, monkeypatch):
     assert_all_harmless(module, of_large(module), monkeypatch)
+
+
+@pytest.mark.parametrize(("before", "behind"), [("", ""), ("motd\n", "\njunk")])
+def test_ansible_parses_only_what_is_documented(monkeypatch, before, behind):
+    """Since ansible-core 2.22, it registers secrets of a host while it parses, and hides them in each text."""
+    parsed = []
+    real = ActionBase._parse_returned_data
+
+    @functools.wraps(real)
+    def parse(self, res, *more):
+        parsed.append(res["stdout"])
+        return real(self, res, *more)
+
+    monkeypatch.setattr(ActionBase, "_parse_returned_data", parse)
+    answer = honest(
+        "patch_info", _ansible_new_secrets=["a"], ansible_facts={"x": 1}, _ansible_parsed=False, warnings=[5])
+    result = action_of("patch_info", f"{before}{printed(answer)}{behind}").run(task_vars={})
+    assert result["failed"] is False
+    shown = parsed[0].removeprefix(before).removesuffix(behind)
+    assert json.loads(shown) == {key: answer[key] for key in ("changed", "livepatch")}
+
+
+def test_an_object_in_place_of_a_result_is_left_to_ansible(monkeypatch):
+    result = object()
+    monkeypatch.setattr(ActionBase, "_parse_returned_data", lambda self, res, *more, **named: result)
+    assert action_of("patch_info", "")._parse_returned_data({"stdout": "{}"}) is result
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.answer import read_answer, with_known_keys
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.honest_answers import (
     MODULES,
@@ -120,3 +120,24 @@ def test_everything_is_of_a_plain_type():
 @pytest.mark.parametrize("module", MODULES)
 def test_a_result_is_json_again(module):
     assert json.loads(json.dumps(read_answer(module, honest(module)))) == read_answer(module, honest(module))
+
+
+@pytest.mark.parametrize(("stdout", "left"), [
+    ('{"changed": true, "ansible_facts": {}, "_ansible_parsed": true}', '{"changed": true}'),
+    ('motd\n{"changed": true, "warnings": ["x"]}\njunk', 'motd\n{"changed": true}\njunk'),
+    ('{"rc": "x", "failed": true}', '{"failed": true}'), ('{"rc": 3}', '{"rc": 3}'),
+    ("Traceback", "Traceback"), ('{"changed": ', '{"changed": '), ("[1]", "[1]")])
+def test_only_known_keys_reach_the_parser_of_ansible(stdout, left):
+    assert with_known_keys(stdout) == left
+
+
+def test_output_that_ansible_would_join_anew_has_only_known_keys_too():
+    assert with_known_keys('motd\r\n{"changed": true,\r\n"add_host": {}}\r\n') == '{"changed": true}'
+
+
+@pytest.mark.parametrize("key", ["changed", "failed", "skipped", "unreachable"])
+@pytest.mark.parametrize("value", [None, 1, "yes", "\x1b[2J", []])
+def test_a_flag_that_is_none_is_malformed_before_ansible_shows_it(key, value):
+    with pytest.raises(TaskError, match=f"it has a value of {key} other than true or false") as caught:
+        with_known_keys(json.dumps({key: value}))
+    assert caught.value.code == "malformed-result"

@@ -13,7 +13,6 @@ import json
 from unittest import mock
 
 from ansible.plugins.action import ActionBase
-from ansible.vars.clean import remove_internal_keys
 
 from ansible_collections.kernel.livepatch.plugins.action import (
     patch,
@@ -60,6 +59,7 @@ KEYS_OF_ANSIBLE = {
     "code": [5, ["x"], "\x1b[2J", "A b"], "request": [5, [], {"fresh": "x"}, {"reading": {}}, {"file": "/etc/shadow"}],
     "ansible_\x1b[2J_x": [1], "__ansible_type": ["TrustedAsTemplate", "x"], "__ansible_unsafe": ["{{ 1 }}"],
     "module_stdout": [5], "module_stderr": [["x"]], "until": ["x"], "hosts": ["x"], "content": ["x"],
+    "_ansible_new_secrets": [["a"], 5],
 }
 WRONG = (None, 5, -1.5, True, "x", "\x1b[2J\u202e\x9b", [], {}, [None], {"a": 1}, "@DEEP@")
 DEEP = "[" * 10_000 + "]" * 10_000
@@ -155,6 +155,11 @@ def _processed(action, stdout):
         result = action._low_level_execute_command("")
     profile = ["legacy"] if "profile" in inspect.signature(ActionBase._parse_returned_data).parameters else []
     data = action._parse_returned_data(result, *profile)
+    if not isinstance(data, dict):  # since ansible-core 2.21
+        data.remove_internal_keys()
+        return data.as_result_dict(for_round_trip=True)
+    from ansible.vars.clean import remove_internal_keys  # which ansible-core 2.21 no longer has
+
     data.pop("_ansible_suppress_tmpdir_delete", False)
     remove_internal_keys(data)
     for key in ("stdout", "stderr"):
