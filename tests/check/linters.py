@@ -43,6 +43,7 @@ LINTERS = (
         ("mypy", "--config-file", f"{COLLECTION}/mypy.ini", *(f"{COLLECTION}/{path}" for path in TYPED)),
         above=True,
     ),
+    Linter("ansible-builder", ("python", "-B", "-m", "tests.check.execution_environment")),
     # The last one: it changes the copy.
     Linter("release", ("python", "-B", "-m", "tests.check.rehearsal")),
 )
