@@ -26,7 +26,7 @@ from antsibull_nox.collection import load_collection_data_from_disk, setup_curre
 CHECKOUT = Path(__file__).resolve().parent
 sys.path.insert(0, str(CHECKOUT))
 
-from tests.check import ansible_test, interpreters, reports  # noqa: E402
+from tests.check import ansible_test, awx_collection, interpreters, reports  # noqa: E402
 from tests.check.lifetime import bound  # noqa: E402
 from tests.check.linters import LINTERS  # noqa: E402
 from tests.check.machines import run_options  # noqa: E402
@@ -46,7 +46,7 @@ HOST_TESTS = ("tests/unit/plugins/module_utils", "tests/unit/plugins/modules")
 # Playbooks take most of the time of all units; these files are about the same code as the other ones.
 SLOW_PLAYBOOKS = tuple(f"tests/unit/plugins/playbooks/test_{name}.py" for name in (
     "build_playbook", "hostile_texts", "rollout_hooks", "rollout_own_tasks", "rollout_surroundings",
-    "rollout_variables", "runner", "awx_playbook"))
+    "rollout_variables", "runner", "runner_events", "runner_jobs", "runner_streamed", "awx_playbook"))
 # A CI system is to answer in this time: the last session gets what is left, and tests without a turn count as skipped.
 CI_MINUTES, LEAST_KERNEL_MINUTES = 37, 5
 BEGAN = time.monotonic()
@@ -129,10 +129,10 @@ def _pytest(session: nox.Session, programs: Path, *arguments: object, report: st
             f"--junitxml={report}", *arguments]
 
 
-def _units(session: nox.Session, environment: str, *tests: str) -> None:
+def _units(session: nox.Session, environment: str, *tests: str, **options) -> None:
     # The runs of playbooks, which take longest, are all in a few files.
     workers = (f"--numprocesses={len(os.sched_getaffinity(0))}", "--dist=worksteal")
-    _run(session, *_pytest(session, _programs(session, environment), "--quiet", *workers, *tests))
+    _run(session, *_pytest(session, _programs(session, environment), "--quiet", *workers, *tests), **options)
 
 
 @_check("units", "newest-core")
@@ -144,7 +144,10 @@ def units(session: nox.Session) -> None:
 @_check("units-playbooks", "newest-core")
 def units_playbooks(session: nox.Session) -> None:
     """The slowest unit tests: more runs of playbooks, on the newest ansible-core only."""
-    _units(session, "newest-core", *SLOW_PLAYBOOKS)
+    awx = awx_collection.ensure((_programs(session, "newest-core") / "python", "-m", "pip"))
+    if awx is None:
+        session.log("The collection awx.awx could not be downloaded: the tests of its arguments are skipped")
+    _units(session, "newest-core", *SLOW_PLAYBOOKS, env={"KERNEL_LIVEPATCH_AWX": str(awx or "")})
 
 
 @_check("units-oldest-core", "oldest-core")

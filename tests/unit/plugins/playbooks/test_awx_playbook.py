@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,11 @@ def of(calls, module):
 
 
 def real_modules():
-    """The modules of an installed awx.awx, or None."""
+    """The modules of an awx.awx that is installed, or that `make units` has downloaded; None without."""
     import ansible
 
-    places = [*constants.COLLECTIONS_PATHS, *os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":"),
-              Path(ansible.__file__).parents[1]]
+    paths = (os.environ.get(name, "") for name in ("KERNEL_LIVEPATCH_AWX", "ANSIBLE_COLLECTIONS_PATH"))
+    places = [*":".join(paths).split(":"), *constants.COLLECTIONS_PATHS, Path(ansible.__file__).parents[1]]
     found = (Path(place) / "ansible_collections" / "awx" / "awx" / "plugins" / "modules" for place in places if place)
     return next((place for place in found if place.is_dir()), None)
 
@@ -108,7 +109,10 @@ def test_what_it_makes(make):
     _check_nodes(workflow["workflow_nodes"], templates)
 
 
-@pytest.mark.skipif(real_modules() is None, reason="awx.awx is not installed, which has the real modules")
+needs_awx = pytest.mark.skipif(real_modules() is None, reason="awx.awx is not installed, which has the real modules")
+
+
+@needs_awx
 def test_the_real_modules_accept_the_arguments(make):
     _done, calls = make()
     assert len(calls) == 8
@@ -119,7 +123,15 @@ def test_the_real_modules_accept_the_arguments(make):
             "workflow_nodes", {}).get("suboptions")) == []
 
 
-@pytest.mark.skipif(real_modules() is None, reason="awx.awx is not installed, which has the real modules")
+@needs_awx
+def test_the_real_modules_take_the_login_of_the_guide():
+    module_utils = (real_modules().parent / "module_utils" / "controller_api.py").read_text(encoding="utf-8")
+    used = re.findall(r"CONTROLLER_\w+", awx_job.example("export CONTROLLER_HOST"))
+    assert used == ["CONTROLLER_HOST", "CONTROLLER_OAUTH_TOKEN"]
+    assert [name for name in used if f"env_fallback, ['{name}'" not in module_utils] == []
+
+
+@needs_awx
 @pytest.mark.parametrize("wrong", [{"slices": 2}, {"forks": "many"}, {"state": "there"}])
 def test_a_wrong_argument_would_be_seen(wrong):
     spec, _options = read_module(real_modules() / "job_template.py")
