@@ -20,6 +20,7 @@ UNFINISHED = "The rollout did not finish."
 # The facts with the hosts of each play that patches waves.
 PLAYS_OF_WAVES = ("hosts", "hosts_with_phases", "hosts_with_hooks")
 FILES = {"tasks": "user_tasks.yml", "look": "look.yml", "accept": "accept.yml"}
+NO_HOST = ["all", "!all"]  # a pattern
 # In the role: records that a host ran all task files of the user.
 USER_TASKS_DONE = {"file": "user_tasks_done.yml", "timeout": 0}
 
@@ -133,4 +134,5 @@ def play_facts(
         **{key: [] for key in PLAYS_OF_WAVES}, play: [exact_pattern(host) for host in hosts],
         "sizes": list(sizes), "due": [exact_pattern(host) for host in due],
         "rollback": [exact_pattern(host) for host in rollback], "after": [exact_pattern(host) for host in after],
-        "verdict": verdict, "reporting_host": exact_pattern(reporting_host)}}
+        # Without a verdict for no host: a task that is skipped is a line of the output too.
+        "verdict": verdict, "reporting_host": NO_HOST if verdict is None else exact_pattern(reporting_host)}}

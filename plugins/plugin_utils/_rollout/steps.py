@@ -22,7 +22,7 @@ The input of later plays is a fact of localhost. It is kept small: facts can be 
     rollback        patterns of the hosts to roll back
     due, after      patterns of the hosts to run livepatch_after on, before the first wave and after the rollback
     verdict         why the rollout was not successful, None after a success
-    reporting_host  the host that fails with this verdict
+    reporting_host  the host that fails with this verdict, or a pattern that matches none
 """
 
 from __future__ import annotations
