@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a job as AWX does: `ansible-runner run` over a private data directory with the same files.
+"""Runs a job as AWX does: ansible-runner over a private data directory with the same files.
 
 Source: AWX at e21dd0a (October 2024), awx/main/tasks/jobs.py (RunJob), awx/main/models/inventory.py (get_script_data)
 and awx/main/models/unified_jobs.py (awx_meta_vars). Not as in AWX: there is no container, and ansible-runner reads the
-files itself.
+files itself. `run` does in one process what AWX does with a worker; `run_streamed` has one too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 import yaml
 
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "docsite" / "rst" / "guide_awx.rst"
-LONGEST = 300  # seconds: an end for a run that hangs
+LONGEST = 300  # seconds: an end for a run that hangs, where hosts are simulated
 LOOK_SECONDS = 0.2
 IDENT = "7"
 # Variables of every job that a person launches, as awx_meta_vars has them; tower_* have the same values.
@@ -46,7 +46,10 @@ class _Unsafe(yaml.SafeDumper):
 
 
 class Ended(t.NamedTuple):
-    """The end of a job: exit code and status of ansible-runner, output, events in order, and the job's artifacts."""
+    """The end of a job: exit code and status of ansible-runner, output, events in order, and the job's artifacts.
+
+    The exit code is that of ansible-runner, and its file `rc` has the same.
+    """
 
     code: int
     status: str
@@ -60,13 +63,18 @@ class Job:
 
     `hosts`: host variables by host. `groups`: hosts by group. `answers`: what AWX writes as extra variables. `meta`:
     differences to META, None for a job of ansible-runner alone. `passwords`: answers of the runner to prompts.
+    `longest`: seconds that it may take. `timeout`: of the job template, 0 for none. `facts`: of hosts, as fact storage
+    has them.
     """
 
     def __init__(
             self, directory: Path, collections: Path, hosts: Mapping[str, Mapping[str, t.Any]],
             answers: Mapping[str, t.Any], flags: Iterable[str] = (), groups: Mapping[str, list[str]] | None = None,
-            meta: Mapping[str, t.Any] | None = (), passwords: Mapping[str, str] | None = None) -> None:
-        self.directory = directory
+            meta: Mapping[str, t.Any] | None = (), passwords: Mapping[str, str] | None = None,
+            longest: float = LONGEST, timeout: int = 0,
+            facts: Mapping[str, Mapping[str, t.Any]] | None = None) -> None:
+        self.directory = self.place = directory  # it runs in `place`
+        self._longest = longest
         self._process: subprocess.Popen[bytes] | None = None
         project = directory / "project"
         # AWX gives each job a directory of its own.
@@ -86,7 +94,7 @@ class Job:
             "AWX_PRIVATE_DATA_DIR": str(directory), "AWX_HOST": "https://awx.example.com", "JOB_ID": IDENT,
             "INVENTORY_ID": "2", "PROJECT_REVISION": "4f1c", "MAX_EVENT_RES": "700000"} if of_job else {}
         # AWX asks for a cancel once a second.
-        settings = {"job_timeout": 0, "suppress_ansible_output": True, "pexpect_timeout": 1}
+        settings = {"job_timeout": timeout, "suppress_ansible_output": True, "pexpect_timeout": 1}
         given = {
             "extravars": dumped, "cmdline": shlex.join(["-u", "root", *flags]), "settings": json.dumps(settings),
             "passwords": json.dumps(passwords or {}),
@@ -95,6 +103,11 @@ class Job:
                 "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"})}
         for name, text in given.items():
             (directory / "env" / name).write_text(text, encoding="utf-8")
+        # awx/main/tasks/facts.py, start_fact_cache
+        cache = directory / "artifacts" / IDENT / "fact_cache"
+        for host, known in (facts or {}).items():
+            cache.mkdir(parents=True, exist_ok=True)
+            (cache / host).write_text(json.dumps(known), encoding="utf-8")
 
     def _write_inventory(self, hosts: Mapping[str, Mapping[str, t.Any]], groups: Mapping[str, list[str]]) -> None:
         of_awx = {"remote_tower_enabled": "true", "remote_host_enabled": "true"}
@@ -113,14 +126,33 @@ class Job:
         return self.end(self.begin(playbook))
 
     def begin(self, playbook: str) -> subprocess.Popen[bytes]:
+        self._process = self._start("run", str(self.directory), "-p", playbook, "--ident", IDENT, "-q")
+        return self._process
+
+    def run_streamed(self, playbook: str) -> Ended:
+        """Run a playbook on a worker, which gets a copy of the directory, and sends back the events and artifacts."""
+        ident = ("--ident", IDENT)
+        self.place = self.directory.with_name(f"{self.directory.name}-worker")
+        shutil.rmtree(self.place, ignore_errors=True)
+        transmit = self._start("transmit", str(self.directory), "-p", playbook, *ident, output=subprocess.PIPE)
+        worker = self._start(
+            "worker", "--private-data-dir", str(self.place), given=transmit.stdout, output=subprocess.PIPE)
+        process = self._start("process", str(self.directory), *ident, given=worker.stdout)
+        for sender in (transmit, worker):
+            sender.stdout.close()
+        self._process = worker
+        self._wait_for(process)
+        assert (transmit.wait(), process.wait()) == (0, 0)
+        return self.end(worker)
+
+    def _start(self, *arguments: str, given: t.Any = subprocess.DEVNULL, output: int = subprocess.DEVNULL) -> \
+            subprocess.Popen[bytes]:
         programs = Path(sys.executable).parent
-        command = [str(programs / "ansible-runner"), "run", str(self.directory), "-p", playbook, "--ident", IDENT, "-q"]
         # As a service starts it: without the terminal and the marks of whoever runs the tests.
         environment = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        return subprocess.Popen(
+            [str(programs / "ansible-runner"), *arguments], stdin=given, stdout=output, stderr=subprocess.DEVNULL,
             start_new_session=True, env={**environment, "PATH": f"{programs}:/usr/bin:/bin:/usr/sbin:/sbin"})
-        return self._process
 
     def cancel(self, process: subprocess.Popen[bytes]) -> Ended:
         """End the runner as AWX does it, and wait for everything that it has started."""
@@ -136,28 +168,32 @@ class Job:
             self._process.wait()
 
     def end(self, process: subprocess.Popen[bytes]) -> Ended:
-        try:
-            process.wait(LONGEST)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-            raise AssertionError(f"It did not end: {self.output()}") from None
+        self._wait_for(process)
         place = self.directory / "artifacts" / IDENT
         read = [json.loads(file.read_text()) for file in (place / "job_events").glob("*-*.json")]
         events = sorted(read, key=lambda event: event["counter"])
         artifacts: dict[str, t.Any] = {}
         for event in events:
             artifacts.update(event.get("event_data", {}).get("artifact_data", {}))
-        return Ended(
-            int((place / "rc").read_text()), (place / "status").read_text(), self.output(), events, artifacts)
+        code = int((place / "rc").read_text())
+        assert code == process.returncode, self.output()
+        return Ended(code, (place / "status").read_text(), _text(place / "stdout"), events, artifacts)
+
+    def _wait_for(self, process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.wait(self._longest)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            process.wait()
+            raise AssertionError(f"It did not end: {self.output()}") from None
 
     def output(self) -> str:
-        file = self.directory / "artifacts" / IDENT / "stdout"
-        return file.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n") if file.exists() else ""
+        """What the job has shown so far."""
+        return _text(self.place / "artifacts" / IDENT / "stdout")
 
     def processes(self) -> list[int]:
         """The processes that the runner has started and that still run, also those with a new parent."""
-        mark = f"AWX_ISOLATED_DATA_DIR={self.directory}/".encode()
+        mark = f"AWX_ISOLATED_DATA_DIR={self.place}/".encode()
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -168,10 +204,14 @@ class Job:
         return found
 
     def wait(self, condition: Callable[[], t.Any]) -> None:
-        end = time.monotonic() + LONGEST
+        end = time.monotonic() + self._longest
         while not condition():
             assert time.monotonic() < end, self.output()
             time.sleep(LOOK_SECONDS)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n") if file.exists() else ""
 
 
 def examples() -> list[str]:

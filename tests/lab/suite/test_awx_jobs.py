@@ -21,6 +21,8 @@ from tests import awx_job
 pytestmark = pytest.mark.exhaustive
 
 PATCH = "cmdline_v1"
+# Seconds of a job: emulated machines share two cores, maybe with those of others.
+LONGEST = 3600
 
 
 @pytest.fixture
@@ -39,7 +41,8 @@ def job(started_fleet, fleet, tmp_path):
         answers = {**awx_job.survey_defaults(), **{f"livepatch_{name}": value for name, value in given.items()}}
         jobs.append(awx_job.Job(
             tmp_path / "job", tmp_path / "collections", hosts, {**answers, **(artifacts or {})},
-            ["--forks", str(len(hosts)), *flags], {name: list(group["hosts"]) for name, group in groups.items()}))
+            ["--forks", str(len(hosts)), *flags], {name: list(group["hosts"]) for name, group in groups.items()},
+            longest=LONGEST))
         return jobs[-1]
     yield prepare
     for one in jobs:

@@ -41,6 +41,16 @@ def test_awx_refuses_a_broken_one(broken):
     assert problems(survey)
 
 
+@pytest.mark.parametrize("default", ["", "patches/", "$encrypted$AESCBC$x"])
+def test_a_question_for_text_can_be_one_for_a_password(default):
+    """AWX keeps such an answer encrypted, and hands it over as plain text, as every other one."""
+    survey = copy.deepcopy(awx_job.survey())
+    survey["spec"][0].update(type="password", default=default)
+    assert problems(survey) == [] and accepts(survey["spec"][0], "patches/")
+    survey["spec"][0]["type"] = "text"
+    assert bool(problems(survey)) == default.startswith("$encrypted$")
+
+
 def test_each_question_is_for_a_variable_of_a_rollout():
     assert [name for name in questions() if name.removeprefix(PREFIX) not in VARIABLES] == []
 

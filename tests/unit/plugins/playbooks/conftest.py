@@ -22,6 +22,10 @@ OF_FLEET = SIMULATED.with_name("host_of_fleet.py")
 MODULES = ("patch_check", "patch_info", "patch_rollback", "patch_verify")
 # What a rollout is asked where a test says nothing else.
 QUICK = {"livepatch_src": "fix.ko", "livepatch_soak": 0, "livepatch_looks": 1, "livepatch_waves": "canary, 2, 100%"}
+# What a job of AWX is told besides the defaults of the guide's survey; what is text stays text.
+ANSWERS = {
+    "livepatch_waves": "canary, 100%", "livepatch_soak": 0, "livepatch_looks": "1",
+    "livepatch_on_breach": "rollback_all"}
 MODULES_OF_ROLLOUT = ("patch", "patch_check", "patch_hook", "patch_watch", "patch_rollback", "patch_verify")
 
 
@@ -124,3 +128,51 @@ def calls(tmp_path):
 def runs(tmp_path):
     """runs(): what each host runs in the end."""
     return lambda: {file.name: file.read_text() for file in (tmp_path / "fleet").glob("*")}
+
+
+@pytest.fixture
+def job(fleet_collections, build_module, tmp_path):
+    """job({host: how it behaves}, **variables): a job of AWX, with the survey's answers, that is not yet begun.
+
+    With `tree`, the modules are those of another tree, see `collections`. More options: see awx_job.Job.
+    """
+    pytest.importorskip("ansible_runner", reason="ansible-runner is in the environment of the newest core only")
+    # Importable only now, see the conftest.py of all unit tests.
+    from ansible_collections.kernel.livepatch.tests import awx_job
+
+    jobs, usual = [], {**awx_job.survey_defaults(), **ANSWERS}
+
+    def prepare(hosts, flags=(), tree=fleet_collections, meta=(), variables=None, options=None, **answers):
+        project = tmp_path / "project"
+        (project / "patches").mkdir(parents=True, exist_ok=True)
+        (project / "patches" / "fix.ko").write_bytes(build_module("source_simple", '-DNAME="fix"').read_bytes())
+        simulate_fleet(project, hosts)
+        hosts = {name: (variables or {}).get(name, {}) for name in hosts}
+        jobs.append(awx_job.Job(tmp_path, tree, hosts, {**usual, **answers}, flags, meta=meta, **(options or {})))
+        return jobs[-1]
+    prepare.jobs = jobs
+    yield prepare
+    for one in jobs:
+        one.stop()
+
+
+@pytest.fixture
+def job_calls(job):
+    """job_calls(step): the hosts on which it ran in the last job."""
+    def of(step):
+        file = job.jobs[-1].place / "project" / "calls.jsonl"
+        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return sorted(line["host"] for line in lines if line["step"] == step)
+    return of
+
+
+@pytest.fixture
+def job_runs(job):
+    """job_runs(): what each host runs after the last job."""
+    return lambda: {
+        file.name: file.read_text() for file in sorted((job.jobs[-1].place / "project" / "fleet").glob("*"))}
+
+
+def job_failures(ended):
+    """The hosts on which a task of a job failed."""
+    return sorted({event["event_data"]["host"] for event in ended.events if event["event"] == "runner_on_failed"})
