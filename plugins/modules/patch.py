@@ -586,15 +586,18 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     SOURCE_OPTIONS,
     TRANSITION_OPTIONS,
     controller,
+    prepare,
     run_job,
     source,
     transition_seconds,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PatchRequest
 
 
 def main():
+    prepare()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
+    from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PatchRequest
+
     module = AnsibleModule(
         argument_spec=dict(
             SOURCE_OPTIONS,

@@ -130,6 +130,13 @@ patch:
       description: Always V(none).
       type: float
       sample: null
+has_file:
+  description: >-
+    Whether the host has the file of its build. If not, M(kernel.livepatch.patch) sends it. V(false) if a bundle has no
+    build for the host.
+  returned: when the build for the host could be chosen
+  type: bool
+  sample: false
 arch:
   description: The running kernel's architecture.
   returned: when the build for the host could be chosen
@@ -325,13 +332,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
     SOURCE_OPTIONS,
+    prepare,
     run_job,
     source,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
 
 def main():
+    prepare()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
+
     module = AnsibleModule(
         argument_spec=dict(SOURCE_OPTIONS, report_only={"type": "bool", "default": False}, **CONTROLLER_OPTION),
         supports_check_mode=True,

@@ -144,12 +144,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     CONTROLLER_OPTION,
     LEASE_OPTION,
     controller,
+    prepare,
     run_job,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_hook import mark_hook
 
 
 def main():
+    prepare()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_hook import mark_hook
+
     module = AnsibleModule(
         argument_spec=dict(
             state={"type": "str", "choices": ["begun", "ended"], "required": True},

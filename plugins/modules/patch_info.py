@@ -988,11 +988,13 @@ livepatch:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import prepare, run_job
 
 
 def main():
+    prepare()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     run_job(module, lambda host: {"changed": False, "livepatch": host_inventory(host)})
 

@@ -192,13 +192,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
     LEASE_OPTION,
     TRANSITION_OPTIONS,
     controller,
+    prepare,
     run_job,
     transition_seconds,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 
 
 def main():
+    prepare()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
+
     module = AnsibleModule(
         argument_spec=dict(
             to={"type": "str", "default": "previous"}, **TRANSITION_OPTIONS, **LEASE_OPTION,

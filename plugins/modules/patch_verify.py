@@ -149,13 +149,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     CONTROLLER_OPTION,
     SOURCE_OPTIONS,
+    prepare,
     run_job,
     source,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
 
 
 def main():
+    prepare()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
+
     module = AnsibleModule(argument_spec=dict(SOURCE_OPTIONS, **CONTROLLER_OPTION), supports_check_mode=True)
     run_job(module, lambda host: verify_host(host, *source(module)))
 

@@ -392,15 +392,18 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._health.url import fetch
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
     HEALTH_CHECKS_OPTION,
+    prepare,
     run_job,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
 
 
 def main():
+    prepare()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._health.url import fetch
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
+
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},

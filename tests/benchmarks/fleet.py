@@ -114,7 +114,8 @@ def answers() -> dict[str, t.Any]:
     plain = {"findings": [], "blockers": []}
     return {
         "ping": {"ping": "pong", "changed": False},
-        "check": honest("patch_check", compatible=True, findings=[], trial=None, patch=patch("absent", "absent")),
+        "check": honest(
+            "patch_check", compatible=True, has_file=False, findings=[], trial=None, patch=patch("absent", "absent")),
         "load": honest("patch", **plain, changed=True, patch=patch("enabled", "absent"), baseline=baseline, watch=None),
         "keep": honest(
             "patch", **plain, changed=True, patch=patch("accepted", "enabled"), baseline=baseline, watch=verdict),

@@ -355,8 +355,8 @@ class PatchChange:
 
             with open_image(self.host.path(offer["path"])) as stream:
                 self.store.put(stream, self.description)
-        elif offer.get("delivered"):
-            with open(offer["delivered"], "rb") as stream:
+        elif self.description["sha256"] in offer["delivered"]:
+            with open(offer["delivered"][self.description["sha256"]], "rb") as stream:
                 self.store.put(stream, self.description)
         else:
             raise ControllerRequest(file=self.description["sha256"])

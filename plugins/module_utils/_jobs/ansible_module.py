@@ -1,15 +1,13 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the job of each module of this collection, and ends the module with one result or one clear error."""
+"""Runs the job of each module of this collection, and ends the module with one result or one clear error.
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
-    ControllerRequest,
-    LivepatchError,
-    as_livepatch_error,
-)
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
+A module calls `prepare` before it imports its job: what is imported earlier is compiled anew in each task.
+"""
+
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 # Options that mean the same in several modules.
 SOURCE_OPTIONS = {
@@ -38,8 +36,21 @@ TRANSITION_OPTIONS = {
 }
 
 
+def prepare():
+    """Let the imports of a module's job take compiled code, where this host keeps it."""
+    use_compiled_code(PROGRAM)
+
+
 def run_job(module, job):
     """End the module with the dict that `job(host)` returns, with its request to the controller, or with its error."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
+    from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
+        ControllerRequest,
+        LivepatchError,
+        as_livepatch_error,
+    )
+    from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
+
     try:
         result = job(Host())
     except ControllerRequest as request:

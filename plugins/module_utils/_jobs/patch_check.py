@@ -36,19 +36,20 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def check_host(host, offer, name, version=None, report_only=False):
     """Check everything about enabling a patch on this host; changes nothing.
 
-    Returns a dict of `compatible`, `patch`, `arch`, `kernel_build_id`, `findings`, `forecast`, `trial` and `hook` (see
-    hook.py), and for a file on the host `package` (see packages.py). Raises ControllerRequest, and LivepatchError with
-    the first blocker's code unless `report_only`. A host without a build in the bundle is neither compatible nor an
-    error.
+    Returns a dict of `compatible`, `patch`, `has_file`, `arch`, `kernel_build_id`, `findings`, `forecast`, `trial` and
+    `hook` (see hook.py), and for a file on the host `package` (see packages.py). Raises ControllerRequest, and
+    LivepatchError with the first blocker's code unless `report_only`. A host without a build in the bundle is neither
+    compatible nor an error.
     """
     name = name if name is None else module_name(name)
     offer = located(host, offer, name, version)
-    description = select_build(host, Store(host), offer, name, version)
+    store = Store(host)
+    description = select_build(host, store, offer, name, version)
     ledger = read_ledger_for_this_boot(host, best_effort=True)
     if description is None:
         patch = patch_result(host, name, state="no_build", previous_state="no_build")
         note = no_build_note(host, offer, name, version)
-        return dict(_result(host, False, patch, [note], empty_forecast(), ledger), **package_of(host, offer))
+        return dict(_result(host, False, patch, False, [note], empty_forecast(), ledger), **package_of(host, offer))
     interface = interface_or_none(host)
     state = observed_state(host, interface, description["name"])
     context = CheckContext(host, interface, description, state, {}, Facts(host, description))
@@ -60,17 +61,18 @@ def check_host(host, offer, name, version=None, report_only=False):
     if not context.changes() and not blockers:
         findings.insert(0, finding("already-enabled", description["name"], name=description["name"]))
     prediction, sleeper_findings = forecast(context)
-    result = _result(host, not blockers, patch, findings + sleeper_findings, prediction, ledger)
+    has_file = offer["kind"] == "host" or store.has(description["sha256"])
+    result = _result(host, not blockers, patch, has_file, findings + sleeper_findings, prediction, ledger)
     result.update(package_of(host, offer))
     if blockers and not report_only:
         raise error_from(blockers, **result)
     return result
 
 
-def _result(host, compatible, patch, findings, prediction, ledger):
+def _result(host, compatible, patch, has_file, findings, prediction, ledger):
     trial = ledger["trial"]
     return {
-        "changed": False, "compatible": compatible, "patch": patch, "arch": host.machine(),
+        "changed": False, "compatible": compatible, "patch": patch, "has_file": has_file, "arch": host.machine(),
         "kernel_build_id": kernel_build_id(host), "findings": findings,
         "forecast": prediction, "trial": trial and {"name": trial["name"], "seconds_left": seconds_left(host, trial)},
         "hook": read_hook(host),

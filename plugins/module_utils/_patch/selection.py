@@ -8,7 +8,7 @@ The offer is a dict of
     builds      descriptions; one with `stub` true has only file, name, release, arch, sha256, size, build_id, the keys
                 of builds.py, and `metadata_digest`
     path        of a host's file, or None; a directory becomes the file in it, see remote_source.py
-    delivered   the path of the delivered image, or None
+    delivered   the paths of delivered images, by the digest of their build
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id

@@ -6,6 +6,7 @@
     /var/lib/kernel-livepatch/program.pyz     run as `PYTHON -I -B program.pyz COMMAND`; see cli.py
 
 Its first line names that Python: an installed program has been tested with it. The second line seals it; see seal.py.
+It also has the compiled code of each source if that Python installs it; another Python passes over compiled code.
 """
 
 import io
@@ -35,13 +36,16 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import program_argv
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import DATE, compiled
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import seal
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import is_sealed, seal
 
 CANDIDATE = f"{PROGRAM}.new"
 
 PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
+# Its compiled code serves the module `patch`, see compiled_code.py; the program itself does not use it.
+SERVED = f"{PACKAGE}._jobs.patch"
 IMPORT = re.compile(rf"^ *from ({re.escape(PACKAGE)}[\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
 # Everything is imported at once: a running trial must not read a file that a newer program may have replaced.
 START = f"""\
@@ -77,9 +81,9 @@ def ensure_program(host, probe=False):
 
 
 def _ensure(host, argv, probe):
-    content = _content(host, argv)
-    if not _has_bytes(host, content):
-        _install(host, argv, content)
+    sources = _sources()
+    if not _is_installed(host, argv, sources):
+        _install(host, argv, sources)
     elif probe:
         _probe(host, argv)
 
@@ -87,7 +91,7 @@ def _ensure(host, argv, probe):
 def is_current(host, argv):
     """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
     """
-    return interpreter_fault(host, host.resolved(argv[0])) is None and _has_bytes(host, _content(host, argv))
+    return interpreter_fault(host, host.resolved(argv[0])) is None and _is_installed(host, argv, _sources())
 
 
 def lasting_interpreter(host, argv):
@@ -99,23 +103,36 @@ def lasting_interpreter(host, argv):
     return None
 
 
-def _content(host, argv):
-    """The bytes of the program. The third line has the file of the Python, in whose name is its version."""
-    tested = TESTED + os.fsencode(host.resolved(argv[0])) + b"\n"
-    return seal(f"#!{' '.join(argv[:-1])}\n".encode("ascii"), tested + _archive(_sources()))
+def _head(host, argv):
+    """The first and the third line of the program. The third has the file of the Python, in whose name is its version.
+    """
+    return f"#!{' '.join(argv[:-1])}\n".encode("ascii"), TESTED + os.fsencode(host.resolved(argv[0])) + b"\n"
 
 
-def _has_bytes(host, content):
-    """Whether the program is a regular file of these bytes, and only root can use it."""
+def _is_installed(host, argv, sources):
+    """Whether the program is a whole regular file of these sources, for this Python, and only root can use it."""
+    first, third = _head(host, argv)
     try:
         status = host.status(PROGRAM)
-        return stat.S_ISREG(status.st_mode) and not status.st_mode & 0o077 and host.read_bytes(PROGRAM) == content
-    except OSError:
+        content = host.read_bytes(PROGRAM)
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 or not is_sealed(content):
+            return False
+        lines = content.split(b"\n", 3)
+        if (lines[0] + b"\n", lines[2] + b"\n") != (first, third):
+            return False
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # A module without the sources of `patch` keeps a program that has them.
+            return all(archive.read(name) == content for name, content in _files(sources).items())
+    except (KeyError, OSError, zipfile.BadZipFile):
         return False
 
 
-def _install(host, argv, content):
+def _install(host, argv, sources):
     """Test the program, then replace an earlier one; boots rely on it."""
+    first, third = _head(host, argv)
+    running = host.interpreter()
+    compiles = running is not None and host.resolved(running) == host.resolved(argv[0])
+    content = seal(first, third + _archive(_files(sources), compiles))
     private_directory(host.path(STATE_DIRECTORY))
     make_way(host.path(CANDIDATE))
     write_private(host.path(CANDIDATE), lambda stream: stream.write(content))
@@ -155,9 +172,14 @@ def _interpreters(host):
 
 
 def _sources():
-    """The sources of cli.py and of the collection's modules that it imports, by module name."""
+    """The sources of cli.py, of `patch` where this module has it, and of what they import, by module name."""
+    return sources_of(MAIN, *[SERVED] if find_spec(SERVED) else [])
+
+
+def sources_of(*names):
+    """The sources of modules and of this collection's modules that they import, by module name."""
     sources = {}
-    missing = [MAIN]
+    missing = list(names)
     while missing:
         name = missing.pop()
         sources[name] = find_spec(name).loader.get_source(name)
@@ -175,18 +197,29 @@ def _imported(source):
             yield f"{package}.{name}"
 
 
-def _archive(sources):
-    """The sources as a zip file; sorted, with one date, and not compressed, so that equal sources give equal bytes."""
-    files = {f"{name.replace('.', '/')}.py": source for name, source in sources.items()}
+def _files(sources):
+    """The files of the program without compiled code, by name."""
+    files = {f"{name.replace('.', '/')}.py": source.encode("utf-8") for name, source in sources.items()}
     for path in list(files):
         folders = path.split("/")[:-1]
         for depth in range(len(folders)):
-            files["/".join([*folders[:depth + 1], "__init__.py"])] = ""
-    files["__main__.py"] = START % (sorted(sources),)
+            files["/".join([*folders[:depth + 1], "__init__.py"])] = b""
+    files["__main__.py"] = (START % (sorted(sources_of(MAIN)),)).encode("utf-8")
+    return files
+
+
+def _archive(files, compiles):
+    """The files as a zip file, with `compiles` also their compiled code; sorted, with one date, and not compressed."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(files):
-            entry = zipfile.ZipInfo(path)
-            entry.create_system = 3  # Unix, on every platform
-            archive.writestr(entry, files[path].encode("utf-8"))
+            _add(archive, path, files[path])
+            if compiles and files[path]:
+                _add(archive, f"{path}c", compiled(files[path], f"{PROGRAM}/{path}"))
     return content.getvalue()
+
+
+def _add(archive, path, content):
+    entry = zipfile.ZipInfo(path, DATE)
+    entry.create_system = 3  # Unix, on every platform
+    archive.writestr(entry, content)

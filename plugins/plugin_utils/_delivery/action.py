@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible import constants
@@ -89,6 +90,8 @@ class PatchAction(HostAction):
 
     def _run_until_complete(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         """Run the module and answer its requests, until it has a result."""
+        if offer is not None:
+            self._send_ahead(offer, task_vars)
         result = self._call(offer, release, task_vars, **internal)
         for _request in range(MOST_REQUESTS):
             if "request" not in result or (not internal and self._may_reconnect(result["request"])):
@@ -113,6 +116,19 @@ class PatchAction(HostAction):
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         return self._execute(task_vars, offer=offer.to_argument(release) if offer else None, **internal)
 
+    def _send_ahead(self, offer: Offer, task_vars: dict) -> None:
+        """Send the file before the first call if the task sets `checked`, and that check found that the host lacks it.
+
+        The host is not trusted: without its answer, or with a wrong one, it requests the file.
+        """
+        check = task_vars.get(str(self._from_playbook().get("checked")))
+        if not isinstance(check, Mapping) or check.get("has_file") is not False:
+            return
+        patch = check.get("patch")
+        sha256 = patch.get("sha256") if isinstance(patch, Mapping) else None
+        if offer.kind != "host" and offer.has(sha256):
+            offer.set_image_path(str(sha256), self._send(str(sha256)))
+
     def _may_reconnect(self, request: t.Any) -> bool:
         """Whether the host requests a new connection, and this is the task to accept a patch."""
         accepts = self._module() == "patch" and self._task.args.get("state") == "accepted"
@@ -128,7 +144,7 @@ class PatchAction(HostAction):
         elif need == "description" and offer.has(subject):
             offer.send_full_description(subject)
         elif need == "file" and offer.kind != "host" and offer.has(subject):
-            offer.set_image_path(self._send(subject))
+            offer.set_image_path(subject, self._send(subject))
         else:
             raise _untrusted_host("not part of the offer")
 

@@ -34,7 +34,7 @@ class Offer:
         self.kind = kind
         self._builds = list(builds)  # one file can be two builds, for two kernels of one release
         self._requested: set[str] = set()
-        self._image_path: str | None = None
+        self._image_paths: dict[str, str] = {}
 
     @classmethod
     def of_controller(cls, path: Path, cache: ParseCache) -> Offer:
@@ -61,16 +61,16 @@ class Offer:
         """Include the full description of this build from now on."""
         self._requested.add(sha256)
 
-    def set_image_path(self, path: str) -> None:
-        """Set the path of the requested image on the host."""
-        self._image_path = path
+    def set_image_path(self, sha256: str, path: str) -> None:
+        """Set the path of the image of a build on the host."""
+        self._image_paths[sha256] = path
 
     def to_argument(self, release: str | None) -> dict:
         """The key `offer` of `via_controller`; `release` is the host's kernel from facts, or None, and may be wrong."""
         builds = list(self._builds)
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_sent_in_full(build, release) else _stub(build) for build in builds]
-        return {"kind": self.kind, "builds": builds, "delivered": self._image_path}
+        return {"kind": self.kind, "builds": builds, "delivered": dict(self._image_paths)}
 
     def _is_sent_in_full(self, build: dict, release: str | None) -> bool:
         return build["sha256"] in self._requested or build["release"] == release

@@ -186,7 +186,8 @@ SHAPES = {
          "progress": Keys({"step": Text(200, cut=True), "compiled": WHOLE, "seconds": WHOLE}), "findings": FINDINGS},
         {"log": Items(Text(1000, cut=True), 100, keep="first", title="log"), "log_path": Text(4096)}, diff=True),
     "patch_check": Shape({
-        "compatible": FLAG, "patch": PATCH, "arch": Text(64), "kernel_build_id": MAYBE_DIGEST, "findings": FINDINGS,
+        "compatible": FLAG, "patch": PATCH, "has_file": FLAG, "arch": Text(64), "kernel_build_id": MAYBE_DIGEST,
+        "findings": FINDINGS,
         "forecast": Keys({
             "replaces": NAMES,
             "rollback": Keys({"possible": MAYBE_FLAG, "to": NAMES, "reasons": FINDINGS}),

@@ -19,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan imp
 UNFINISHED = "The rollout did not finish."
 # The facts with the hosts of each play that patches waves.
 PLAYS_OF_WAVES = ("hosts", "hosts_with_phases", "hosts_with_hooks")
+CHECK = "__livepatch_check"  # the registered result of the check of each host
 FILES = {"tasks": "user_tasks.yml", "look": "look.yml", "accept": "accept.yml"}
 NO_HOST = ["all", "!all"]  # a pattern
 # In the role: records that a host ran all task files of the user.
@@ -91,7 +92,7 @@ def load_task(record: Record, hosts: int) -> dict[str, t.Any]:
     same = ("src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params",
             "take_lease")
     return {
-        "run": record["id"], "hosts": hosts, "wave": next(
+        "run": record["id"], "checked": CHECK, "hosts": hosts, "wave": next(
             (wave["number"] for wave in record["waves"] if wave["state"] == "open"), 0),
         "options": _given(**{key: options[key] for key in same}, watch=watch)}
 

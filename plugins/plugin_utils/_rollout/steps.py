@@ -50,6 +50,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.checking import check
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import (
+    CHECK,
     Call,
     next_tasks,
     phase_files,
@@ -111,7 +112,7 @@ def _plan(call: Call) -> dict[str, t.Any]:
         tolerant = options.failure_budget.allowed(covered) > 0
         return None if record["alone"] else largest_wave(options, read["forks"], read["size"], tolerant)
     answers = {
-        host: hostvars[host].get("__livepatch_check") or {} if host in queried and host in hostvars else {}
+        host: hostvars[host].get(CHECK) or {} if host in queried and host in hostvars else {}
         for host in hosts}
     record.update(hooks=hooks_of(options, read["forks"]), hook=None, hook_runs=0)
     plan(record, options, answers, hostvars, groups, largest, call.now())

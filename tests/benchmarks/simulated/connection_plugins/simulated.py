@@ -85,8 +85,12 @@ def step_of(module, arguments):
 
 
 def answer(step, arguments):
-    """The text that the module prints; the host requests the file of the first build that it is offered."""
+    """The text that the module prints. The host lacks the file of the first build that it is offered."""
+    if step in ("check", "request"):
+        sha256 = arguments["via_controller"]["offer"]["builds"][0]["sha256"]
     if step == "request":
-        build = arguments["via_controller"]["offer"]["builds"][0]
-        return json.dumps({"changed": False, "request": {"file": build["sha256"]}})
-    return json.dumps(json.loads(Path("answers.json").read_text())[step])
+        return json.dumps({"changed": False, "request": {"file": sha256}})
+    result = json.loads(Path("answers.json").read_text())[step]
+    if step == "check":
+        result["patch"]["sha256"] = sha256
+    return json.dumps(result)

@@ -92,7 +92,7 @@ def test_one_call_when_the_host_needs_nothing(action):
     assert module._transfer_file.call_count == 0
     assert sent(module, 0) == {
         "src": "fix.ko",
-        "via_controller": {"offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "operator": OPERATOR}}
+        "via_controller": {"offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": {}}, "operator": OPERATOR}}
 
 
 # Signs of life
@@ -192,7 +192,7 @@ def test_what_a_playbook_puts_there_is_dropped(action, given):
     module = action({"src": "fix.ko", "via_controller": given}, [dict(DONE)])
     assert module.run(task_vars={})["changed"] is True
     assert told(module, 0) == {
-        "offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": None}, "operator": OPERATOR}
+        "offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": {}}, "operator": OPERATOR}
 
 
 @pytest.mark.parametrize("name", ["patch", "patch_rollback"])
@@ -225,7 +225,44 @@ def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
     module = action({"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)])
     assert module.run(task_vars={})["changed"] is True
     module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
-    assert told(module, 1)["offer"]["delivered"] == f"/root/tmp/{'a' * 64}.ko"
+    assert told(module, 1)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
+
+
+def checked(**more):
+    """The variables of a host with the result of an earlier check in the same run."""
+    return {"checked": dict(honest("patch_check"), **{"patch": {"sha256": "a" * 64}, "has_file": False, **more})}
+
+
+def test_the_file_is_sent_at_once_after_a_check_of_a_host_without_it(action, tmp_path):
+    module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)])
+    assert module.run(task_vars=checked())["changed"] is True
+    module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
+    assert told(module, 0)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
+
+
+@pytest.mark.parametrize("task_vars", [
+    {}, {"checked": None}, {"checked": "text"}, {"checked": {}}, checked(has_file=True), checked(has_file="no"),
+    checked(has_file=0), checked(patch=None), checked(patch={"sha256": "b" * 64}), checked(patch={"sha256": ["a"]}),
+    checked(patch={"sha256": {}}), {"other": checked()["checked"]}], ids=str)
+def test_no_file_is_sent_at_once_without_such_a_check(action, task_vars):
+    """The host requests it if it needs it."""
+    module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)])
+    module.run(task_vars=task_vars)
+    module._transfer_file.assert_not_called()
+    assert told(module, 0)["offer"]["delivered"] == {}
+
+
+def test_a_host_that_has_lost_its_file_since_the_check_requests_it(action):
+    module = action(
+        {"src": "fix.ko", "via_controller": {"checked": "checked"}}, [{"request": {"file": "a" * 64}}, dict(DONE)])
+    module.run(task_vars=checked(has_file=True))
+    assert told(module, 1)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
+
+
+def test_a_file_on_the_host_is_not_sent(action):
+    module = action({"src": "/srv/fix.ko", "remote_src": True, "via_controller": {"checked": "checked"}}, [dict(DONE)])
+    module.run(task_vars=checked())
+    module._transfer_file.assert_not_called()
 
 
 def test_a_file_of_the_host_is_read_when_it_is_new(action):

@@ -111,7 +111,7 @@ def test_a_check_that_finds_a_blocker_returns_everything_with_the_error(kernel, 
     assert (code, result["failed"], result["code"], result["compatible"]) == (1, True, "wrong-release", False)
     code, report = run("patch_check", check_mode=check_mode, src="fix.ko", offer=FIX.offer(), report_only=True)
     assert (code, sorted(report)) == (0, [
-        "arch", "changed", "compatible", "findings", "forecast", "hook", "kernel_build_id", "patch",
+        "arch", "changed", "compatible", "findings", "forecast", "has_file", "hook", "kernel_build_id", "patch",
         "trial"])
     assert [report[key] == result[key] for key in report] == [True] * len(report)
     assert (report["changed"], kernel.loads, kernel.writes) == (False, [], [])

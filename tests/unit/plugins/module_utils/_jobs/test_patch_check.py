@@ -50,6 +50,13 @@ def test_a_patch_that_fits(kernel, judge):
     assert (all_files(kernel), kernel.writes, kernel.loads) == (before, [], [])
 
 
+def test_the_result_says_whether_the_host_has_the_file(judge, apply):
+    assert judge(FIX)["has_file"] is False
+    apply(FIX)
+    apply(FIX, state="absent")
+    assert judge(FIX)["has_file"] is True
+
+
 def test_a_blocker_fails_with_everything_in_the_result(judge):
     with pytest.raises(LivepatchError) as caught:
         judge(SimulatedPatch(livepatch=False, release="5.10.0"), report_only=False)
@@ -58,7 +65,8 @@ def test_a_blocker_fails_with_everything_in_the_result(judge):
     assert error.message.endswith("(1 more in findings.)")
     assert blockers(error.details) == ["not-a-livepatch", "wrong-release"]
     assert sorted(error.details) == [
-        "arch", "changed", "compatible", "findings", "forecast", "hook", "kernel_build_id", "patch", "trial"]
+        "arch", "changed", "compatible", "findings", "forecast", "has_file", "hook", "kernel_build_id", "patch",
+        "trial"]
     assert (error.details["compatible"], error.details["changed"]) == (False, False)
 
 
@@ -138,7 +146,7 @@ def test_an_enabled_patch_of_another_release_is_told_by_patch_and_by_patch_check
 
 def test_what_is_not_described_is_asked_for(kernel):
     stub = {key: FIX.description[key] for key in ("file", "name", "release", "arch", "sha256", "size", "build_id")}
-    offer = {"kind": "bundle", "builds": [dict(stub, stub=True)], "path": None, "delivered": None}
+    offer = {"kind": "bundle", "builds": [dict(stub, stub=True)], "path": None, "delivered": {}}
     with pytest.raises(ControllerRequest) as caught:
         check_host(kernel, offer, None)
     assert caught.value.request == {"description": FIX.sha256}

@@ -44,7 +44,7 @@ def runs(kernel):
 
 
 def bundle(*patches, **more):
-    return dict({"kind": "bundle", "path": None, "builds": [one.description for one in patches], "delivered": None},
+    return dict({"kind": "bundle", "path": None, "builds": [one.description for one in patches], "delivered": {}},
                 **more)
 
 
@@ -165,7 +165,7 @@ def test_the_newest_version_is_taken_and_the_others_are_told(kernel, apply):
 def test_what_was_passed_over_is_not_kept_with_the_file(kernel, apply):
     old, new = series("kpatch_1", 0), series("kpatch_2", 1)
     kernel.put("/srv/new.ko", new.image)
-    apply(offer=bundle(old, new, delivered=kernel.path("/srv/new.ko")))
+    apply(offer=bundle(old, new, delivered={new.sha256: kernel.path("/srv/new.ko")}))
     kept = json.loads(kernel.read(f"/var/lib/kernel-livepatch/patches/{new.sha256}.json"))
     assert not {"series", "passed_over"} & set(kept)
 

@@ -19,8 +19,9 @@ SECOND = SimulatedPatch("second", build_id="22" * 20)
 STUB_KEYS = ("file", "name", "release", "arch", "sha256", "size", "build_id")
 
 
-def bundle(*patches, delivered=None):
-    return {"kind": "bundle", "path": None, "builds": [patch.description for patch in patches], "delivered": delivered}
+def bundle(*patches, delivered=()):
+    builds = [patch.description for patch in patches]
+    return {"kind": "bundle", "path": None, "builds": builds, "delivered": dict(delivered)}
 
 
 def failure(apply, **options):
@@ -106,7 +107,7 @@ def test_a_delivered_file_with_other_bytes_is_not_loaded(kernel, apply, tmp_path
 
 
 def host_offer(*builds):
-    return {"kind": "host", "path": "/srv/vendor.ko.gz", "builds": list(builds), "delivered": None}
+    return {"kind": "host", "path": "/srv/vendor.ko.gz", "builds": list(builds), "delivered": {}}
 
 
 def test_a_file_of_the_host_is_read_by_the_controller_and_loaded_from_where_it_is(kernel, apply):

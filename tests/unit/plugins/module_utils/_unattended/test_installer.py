@@ -13,11 +13,14 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import (
+    MAIN,
     ensure_program,
     lasting_interpreter,
+    sources_of,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import seal
 
 WORDS = ["/usr/bin/python3", "-I", "-B", PROGRAM]
 
@@ -238,7 +241,7 @@ def test_without_a_python_that_root_alone_can_replace_there_is_no_program(kernel
 def test_the_program_has_this_collection_and_nothing_else(kernel):
     ensure_program(kernel)
     with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
-        names = archive.namelist()
+        names = [name for name in archive.namelist() if not name.endswith(".pyc")]
         dates = {entry.date_time for entry in archive.infolist()}
     assert names == sorted(names)
     assert dates == {(1980, 1, 1, 0, 0, 0)}
@@ -277,8 +280,7 @@ def test_the_program_reads_nothing_of_itself_after_its_start(kernel):
     """During a trial, a newer program may replace the file, and an import from it would fail."""
     ensure_program(kernel)
     path = kernel.path(PROGRAM)
-    with zipfile.ZipFile(path) as archive:
-        names = [name[:-3].replace("/", ".") for name in archive.namelist() if not name.endswith("__.py")]
+    names = list(sources_of(MAIN))
     assert any(name.endswith("._kernel.depmod") for name in names)
     code = (
         f"import runpy, sys\nsys.path[:0] = [{path!r}]\nsys.argv = ['program.pyz']\ntry:\n"
@@ -286,3 +288,54 @@ def test_the_program_reads_nothing_of_itself_after_its_start(kernel):
         f"    print([name for name in {names!r} if name not in sys.modules])\n")
     output = subprocess.check_output([sys.executable, "-I", "-S", "-B", "-c", code], cwd="/", env={})
     assert output.decode("utf-8").splitlines()[-1] == "[]"
+
+
+def test_the_program_has_compiled_code_of_each_source(kernel):
+    kernel.interpreter = lambda: "/usr/bin/python3"
+    ensure_program(kernel)
+    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
+        names = archive.namelist()
+        sources = {name for name in names if name.endswith(".py") and archive.getinfo(name).file_size}
+    assert {f"{name}c" for name in sources} == {name for name in names if name.endswith(".pyc")}
+
+
+def test_a_python_compiles_nothing_for_another(kernel):
+    at(kernel, "/opt/python/bin/python3.12")
+    assert ensure_program(kernel)[0] == "/usr/bin/python3"
+    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
+        assert not [name for name in archive.namelist() if name.endswith(".pyc")]
+
+
+def test_a_program_without_compiled_code_is_kept(kernel):
+    """A run with another Python must not install it anew, and neither must the next run with the first."""
+    interpreter = kernel.interpreter
+    at(kernel, "/opt/python/bin/python3.12")
+    ensure_program(kernel)
+    content = kernel.read_bytes(PROGRAM)
+    kernel.interpreter = interpreter
+    ensure_program(kernel)
+    assert kernel.read_bytes(PROGRAM) == content
+
+
+@pytest.mark.parametrize("change", [
+    lambda content: content[:-1], lambda content: content + b"\n", lambda content: b"",
+    lambda content: content.replace(b"def main(argv", b"def Main(argv")])
+def test_a_damaged_program_is_installed_anew(kernel, change):
+    ensure_program(kernel)
+    content = kernel.read_bytes(PROGRAM)
+    with open(kernel.path(PROGRAM), "wb") as stream:
+        stream.write(change(content))
+    ensure_program(kernel)
+    assert kernel.read_bytes(PROGRAM) == content
+    assert len(kernel.commands) == 2
+
+
+def test_a_program_of_other_sources_is_installed_anew(kernel):
+    """Also a sealed one: another version of the collection has written it."""
+    ensure_program(kernel)
+    content = kernel.read_bytes(PROGRAM)
+    first, _seal, rest = content.split(b"\n", 2)
+    with open(kernel.path(PROGRAM), "wb") as stream:
+        stream.write(seal(first + b"\n", rest.replace(b"def main(argv", b"def Main(argv")))
+    ensure_program(kernel)
+    assert kernel.read_bytes(PROGRAM) == content

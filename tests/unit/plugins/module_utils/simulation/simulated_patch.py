@@ -47,4 +47,6 @@ class SimulatedPatch:
 
     def offer(self, delivered=None):
         """The offer of this one file; `delivered` is where its image has been put."""
-        return {"kind": "file", "path": None, "builds": [self.description], "delivered": delivered}
+        return {
+            "kind": "file", "path": None, "builds": [self.description],
+            "delivered": {self.sha256: delivered} if delivered else {}}
