@@ -31,8 +31,7 @@ class SimulatedHost(ActionBase):
             raise AnsibleConnectionFailure("Connection refused")
         if answer == "hangs":
             return {**result, **hang()}
-        called = {"called_with": dict(self._task.args), "called_in_check_mode": self._task.check_mode,
-                  "became_root": bool(self._connection.become)}
+        called = {"called_with": dict(self._task.args), "called_in_check_mode": self._task.check_mode}
         return {**result, "changed": False, **called, **answer}
 
 

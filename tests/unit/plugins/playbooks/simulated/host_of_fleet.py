@@ -192,8 +192,7 @@ class SimulatedHost(ActionBase):
         step = STEPS.get(module) or ("load" if "trial" in self._task.args else "keep")
         if module == "patch_hook":
             step = {"begun": "begin", "ended": "end"}[self._task.args["state"]]
-        line = json.dumps({"host": name, "step": step, "args": {key: str(one) for key, one in self._task.args.items()},
-                           "became_root": bool(self._connection.become)})
+        line = json.dumps({"host": name, "step": step, "args": {key: str(one) for key, one in self._task.args.items()}})
         append(Path("calls.jsonl"), line)
         host = Host(name)
         how = host.how(step)
