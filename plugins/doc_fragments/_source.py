@@ -49,6 +49,9 @@ options:
       offer:
         description: The builds that the controller has for this host.
         type: dict
+      image:
+        description: The patch file that the host has requested, compressed, as text.
+        type: str
       operator:
         description: The user and the controller, for the host's journal.
         type: dict

@@ -7,6 +7,8 @@ Imports within methods are of what only some changes need: a host compiles each 
 When a change of the kernel begins, everything is imported that it needs until its end is recorded.
 """
 
+import io
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
@@ -355,6 +357,8 @@ class PatchChange:
 
             with open_image(self.host.path(offer["path"])) as stream:
                 self.store.put(stream, self.description)
+        elif self.description["sha256"] == offer.get("enclosed"):
+            self.store.put(io.BytesIO(offer["image"]), self.description)
         elif self.description["sha256"] in offer["delivered"]:
             with open(offer["delivered"][self.description["sha256"]], "rb") as stream:
                 self.store.put(stream, self.description)

@@ -6,6 +6,9 @@
 A module calls `prepare` before it imports its job: what is imported earlier is compiled anew in each task.
 """
 
+import base64
+import zlib
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
@@ -20,6 +23,7 @@ SOURCE_OPTIONS = {
 # playbooks of this collection: `run`, the identifier of their run, for _persistence/lease.py.
 CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, "options": {
     "offer": {"type": "dict"},
+    "image": {"type": "str", "no_log": True},  # too long for logs
     "operator": {"type": "dict"},
     "fresh": {"type": "bool", "default": False},
     "run": {"type": "str"},
@@ -92,8 +96,14 @@ def source(module):
 
 
 def offer(module):
-    """The controller's offer, see selection.py; for a file on this host the path is the module's src, expanded."""
+    """The controller's offer, see selection.py, with the bytes of an enclosed image.
+
+    For a file on this host the path is the module's src, expanded.
+    """
     offered = module.params["via_controller"]["offer"]
     if offered and offered["kind"] == "host":
         return dict(offered, path=module.params["src"])
+    if offered and offered["enclosed"]:
+        image = module.params["via_controller"]["image"]
+        return dict(offered, image=zlib.decompress(base64.b64decode(image)))
     return offered

@@ -9,6 +9,8 @@ The offer is a dict of
                 of builds.py, and `metadata_digest`
     path        of a host's file, or None; a directory becomes the file in it, see remote_source.py
     delivered   the paths of delivered images, by the digest of their build
+    enclosed    the digest of the build whose image is in `image`, or None
+    image       the bytes of that image; only if one is enclosed
 """
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id

@@ -11,10 +11,12 @@ temporary directory for a run (0700), and Ansible removes it at the end of the r
     contents/KEY   the digest of the uncompressed image, or the error, by the digest of the content
     images/KEY     the description, by the digest of the uncompressed image
     images/KEY.ko  the uncompressed image itself, after its first use
+    images/KEY.z   the same, compressed by zlib, as base64, after its first use; empty if that is too large
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import hashlib
@@ -24,6 +26,7 @@ import re
 import tempfile
 import time
 import typing as t
+import zlib
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import (
@@ -39,6 +42,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 
 # A younger file can change again without new time stamps, so it is hashed again.
 _SETTLED_NS = 100_000_000
+
+# A larger image is sent as a file of its own: Ansible holds the arguments of a module in memory several times.
+LARGEST_ENCLOSURE = 1 << 20  # characters
 
 _Path = t.Union[str, "os.PathLike[str]"]
 
@@ -100,6 +106,19 @@ class ParseCache:
                     raise PatchFileError("changed", "has changed since it was checked. Run again", source)
                 self._write(path, data)
         return path
+
+    def enclosure(self, sha256: str) -> str | None:
+        """Return that image as text for the arguments of a module; None if it is too large.
+
+        Raises PatchFileError as image_path does.
+        """
+        image_path = self.image_path(sha256)
+        path = image_path.with_suffix(".z")
+        with self._lock(sha256):
+            if not path.exists():
+                text = base64.b64encode(zlib.compress(image_path.read_bytes()))
+                self._write(path, text if len(text) <= LARGEST_ENCLOSURE else b"")
+        return path.read_text(encoding="ascii") or None
 
     def _content_record(self, path: _Path) -> dict[str, t.Any]:
         """The cached record of a file: {content, image, compression} or {content, error}."""

@@ -114,6 +114,8 @@ class PatchAction(HostAction):
         return Offer.of_controller(find_source(self, source), self._cache)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
+        if offer and offer.image:
+            internal["image"] = offer.image
         return self._execute(task_vars, offer=offer.to_argument(release) if offer else None, **internal)
 
     def _send_ahead(self, offer: Offer, task_vars: dict) -> None:
@@ -127,7 +129,7 @@ class PatchAction(HostAction):
         patch = check.get("patch")
         sha256 = patch.get("sha256") if isinstance(patch, Mapping) else None
         if offer.kind != "host" and offer.has(sha256):
-            offer.set_image_path(str(sha256), self._send(str(sha256)))
+            self._send(offer, str(sha256))
 
     def _may_reconnect(self, request: t.Any) -> bool:
         """Whether the host requests a new connection, and this is the task to accept a patch."""
@@ -144,7 +146,7 @@ class PatchAction(HostAction):
         elif need == "description" and offer.has(subject):
             offer.send_full_description(subject)
         elif need == "file" and offer.kind != "host" and offer.has(subject):
-            offer.set_image_path(subject, self._send(subject))
+            self._send(offer, subject)
         else:
             raise _untrusted_host("not part of the offer")
 
@@ -165,9 +167,13 @@ class PatchAction(HostAction):
             raise TaskError("changed", f"{path} on the host changed while it was read. Run the task again.")
         return description
 
-    def _send(self, sha256: str) -> str:
-        """Put the uncompressed image into the task's temporary directory on the host; returns its path there."""
-        return self._send_file(self._cache.image_path(sha256), f"{sha256}.ko")
+    def _send(self, offer: Offer, sha256: str) -> None:
+        """Send the uncompressed image with the next call, or a large one to the task's temporary directory."""
+        text = self._cache.enclosure(sha256)
+        if text:
+            offer.enclose_image(sha256, text)
+        else:
+            offer.set_image_path(sha256, self._send_file(self._cache.image_path(sha256), f"{sha256}.ko"))
 
 
 def _untrusted_host(why: str) -> TaskError:

@@ -35,6 +35,8 @@ class Offer:
         self._builds = list(builds)  # one file can be two builds, for two kernels of one release
         self._requested: set[str] = set()
         self._image_paths: dict[str, str] = {}
+        self._enclosed: str | None = None
+        self.image: str | None = None
 
     @classmethod
     def of_controller(cls, path: Path, cache: ParseCache) -> Offer:
@@ -65,12 +67,18 @@ class Offer:
         """Set the path of the image of a build on the host."""
         self._image_paths[sha256] = path
 
+    def enclose_image(self, sha256: str, text: str) -> None:
+        """Send the image of a build as the option `image`, see ParseCache.enclosure."""
+        self._enclosed, self.image = sha256, text
+
     def to_argument(self, release: str | None) -> dict:
         """The key `offer` of `via_controller`; `release` is the host's kernel from facts, or None, and may be wrong."""
         builds = list(self._builds)
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_sent_in_full(build, release) else _stub(build) for build in builds]
-        return {"kind": self.kind, "builds": builds, "delivered": dict(self._image_paths)}
+        return {
+            "kind": self.kind, "builds": builds, "delivered": dict(self._image_paths),
+            "enclosed": self._enclosed}
 
     def _is_sent_in_full(self, build: dict, release: str | None) -> bool:
         return build["sha256"] in self._requested or build["release"] == release

@@ -81,7 +81,7 @@ def step_of(module, arguments):
         return STEPS.get(module, module)
     if not arguments.get("trial"):
         return "keep"
-    return "load" if arguments["via_controller"]["offer"]["delivered"] else "request"
+    return "load" if arguments["via_controller"].get("image") else "request"
 
 
 def answer(step, arguments):

@@ -54,6 +54,17 @@ class ScriptedCache:
         image.write_bytes(b"ELF")
         return image
 
+    def enclosure(self, sha256):
+        assert sha256 == DESCRIPTION["sha256"]
+        return "RUxG"
+
+
+class CacheOfLargeImages(ScriptedCache):
+    """The same with an image too large for an option."""
+
+    def enclosure(self, sha256):
+        return None
+
 
 @pytest.fixture
 def action(tmp_path, monkeypatch):
@@ -92,7 +103,9 @@ def test_one_call_when_the_host_needs_nothing(action):
     assert module._transfer_file.call_count == 0
     assert sent(module, 0) == {
         "src": "fix.ko",
-        "via_controller": {"offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": {}}, "operator": OPERATOR}}
+        "via_controller": {
+            "offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": {}, "enclosed": None},
+            "operator": OPERATOR}}
 
 
 # Signs of life
@@ -192,7 +205,7 @@ def test_what_a_playbook_puts_there_is_dropped(action, given):
     module = action({"src": "fix.ko", "via_controller": given}, [dict(DONE)])
     assert module.run(task_vars={})["changed"] is True
     assert told(module, 0) == {
-        "offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": {}}, "operator": OPERATOR}
+        "offer": {"kind": "file", "builds": [DESCRIPTION], "delivered": {}, "enclosed": None}, "operator": OPERATOR}
 
 
 @pytest.mark.parametrize("name", ["patch", "patch_rollback"])
@@ -221,8 +234,18 @@ def test_a_module_that_only_looks_gets_no_run(action):
     assert list(told(module, 0)) == ["offer"]
 
 
-def test_the_file_is_sent_when_the_host_asks_for_it(action, tmp_path):
+def test_the_file_is_in_the_next_call_when_the_host_requests_it(action):
     module = action({"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)])
+    assert module.run(task_vars={})["changed"] is True
+    assert "image" not in told(module, 0)
+    assert (told(module, 1)["image"], told(module, 1)["offer"]["enclosed"]) == ("RUxG", "a" * 64)
+    module._transfer_file.assert_not_called()
+    module._make_tmp_path.assert_not_called()
+
+
+def test_a_large_file_is_sent_by_a_transfer_when_the_host_requests_it(action, tmp_path):
+    module = action(
+        {"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)], CacheOfLargeImages(tmp_path))
     assert module.run(task_vars={})["changed"] is True
     module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
     assert told(module, 1)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
@@ -233,8 +256,15 @@ def checked(**more):
     return {"checked": dict(honest("patch_check"), **{"patch": {"sha256": "a" * 64}, "has_file": False, **more})}
 
 
-def test_the_file_is_sent_at_once_after_a_check_of_a_host_without_it(action, tmp_path):
+def test_the_file_is_in_the_first_call_after_a_check_of_a_host_without_it(action):
     module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)])
+    assert module.run(task_vars=checked())["changed"] is True
+    assert (told(module, 0)["image"], told(module, 0)["offer"]["enclosed"]) == ("RUxG", "a" * 64)
+
+
+def test_a_large_file_is_sent_at_once_after_a_check_of_a_host_without_it(action, tmp_path):
+    cache = CacheOfLargeImages(tmp_path)
+    module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)], cache)
     assert module.run(task_vars=checked())["changed"] is True
     module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
     assert told(module, 0)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
@@ -248,21 +278,21 @@ def test_no_file_is_sent_at_once_without_such_a_check(action, task_vars):
     """The host requests it if it needs it."""
     module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)])
     module.run(task_vars=task_vars)
-    module._transfer_file.assert_not_called()
-    assert told(module, 0)["offer"]["delivered"] == {}
+    assert "image" not in told(module, 0)
+    assert told(module, 0)["offer"]["enclosed"] is None
 
 
 def test_a_host_that_has_lost_its_file_since_the_check_requests_it(action):
     module = action(
         {"src": "fix.ko", "via_controller": {"checked": "checked"}}, [{"request": {"file": "a" * 64}}, dict(DONE)])
     module.run(task_vars=checked(has_file=True))
-    assert told(module, 1)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
+    assert told(module, 1)["image"] == "RUxG"
 
 
 def test_a_file_on_the_host_is_not_sent(action):
     module = action({"src": "/srv/fix.ko", "remote_src": True, "via_controller": {"checked": "checked"}}, [dict(DONE)])
     module.run(task_vars=checked())
-    module._transfer_file.assert_not_called()
+    assert "image" not in told(module, 0)
 
 
 def test_a_file_of_the_host_is_read_when_it_is_new(action):

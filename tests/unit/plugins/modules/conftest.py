@@ -29,7 +29,8 @@ def kernel(tmp_path, monkeypatch):
 def run(monkeypatch, capsys):
     """run(plugin, options): the module's exit code and its result, as Ansible reads it from standard output.
 
-    `offer` is what the controller's half offers. run.warned has the warnings of the last run.
+    `offer` is what the controller's half offers, `image` the text of an enclosed image. run.warned has the warnings of
+    the last run.
     """
     from ansible.module_utils import basic
 
@@ -37,9 +38,9 @@ def run(monkeypatch, capsys):
         assert_fits,
     )
 
-    def run_module(plugin, check_mode=False, offer=None, **options):
+    def run_module(plugin, check_mode=False, offer=None, image=None, **options):
         if offer is not None:
-            options["via_controller"] = {"offer": offer}
+            options["via_controller"] = {"offer": offer, "image": image}
         arguments = {"ANSIBLE_MODULE_ARGS": dict(options, _ansible_check_mode=check_mode)}
         monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(arguments).encode("utf-8"))
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)

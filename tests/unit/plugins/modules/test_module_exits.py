@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How every module ends: with its result, with what it needs, or with one error."""
 
+import base64
 import errno
 import json
 import os
+import zlib
 
 import pytest
 
@@ -33,6 +35,21 @@ def test_a_result(kernel, run, delivered):
         "baseline", "blockers", "changed", "diff", "findings", "patch", "transaction", "watch"]
     assert (result["changed"], result["patch"]["state"]) == (True, "enabled")
     assert run("patch", src="fix.ko", offer=delivered)[1]["changed"] is False
+
+
+def test_an_image_can_be_in_the_arguments(kernel, run, monkeypatch):
+    logged = []
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.log", lambda *more, **named: logged.append(str(more)))
+    image = base64.b64encode(zlib.compress(FIX.image)).decode()
+    code, result = run("patch", src="fix.ko", offer=dict(FIX.offer(), enclosed=FIX.sha256), image=image)
+    assert (code, result["patch"]["state"], kernel.loads) == (0, "enabled", [("fix", "")])
+    assert logged and not [line for line in logged if image in line]
+
+
+def test_an_image_of_another_build_is_not_loaded(kernel, run):
+    image = base64.b64encode(zlib.compress(FIX.image + b"x")).decode()
+    code, result = run("patch", src="fix.ko", offer=dict(FIX.offer(), enclosed=FIX.sha256), image=image)
+    assert (code, result["code"], kernel.loads) == (1, "digest-mismatch", [])
 
 
 def test_a_need(kernel, run):

@@ -146,7 +146,7 @@ def test_an_enabled_patch_of_another_release_is_told_by_patch_and_by_patch_check
 
 def test_what_is_not_described_is_asked_for(kernel):
     stub = {key: FIX.description[key] for key in ("file", "name", "release", "arch", "sha256", "size", "build_id")}
-    offer = {"kind": "bundle", "builds": [dict(stub, stub=True)], "path": None, "delivered": {}}
+    offer = {"kind": "bundle", "builds": [dict(stub, stub=True)], "path": None, "delivered": {}, "enclosed": None}
     with pytest.raises(ControllerRequest) as caught:
         check_host(kernel, offer, None)
     assert caught.value.request == {"description": FIX.sha256}

@@ -44,7 +44,8 @@ def runs(kernel):
 
 
 def bundle(*patches, **more):
-    return dict({"kind": "bundle", "path": None, "builds": [one.description for one in patches], "delivered": {}},
+    builds = [one.description for one in patches]
+    return dict({"kind": "bundle", "path": None, "builds": builds, "delivered": {}, "enclosed": None},
                 **more)
 
 

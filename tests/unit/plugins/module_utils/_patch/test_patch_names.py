@@ -61,7 +61,7 @@ def test_a_pattern_becomes_the_one_name_that_fits():
 
 
 def test_a_pattern_chooses_from_a_bundle_whose_names_hold_the_release(apply):
-    offer = {"kind": "bundle", "path": None, "delivered": {},
+    offer = {"kind": "bundle", "path": None, "delivered": {}, "enclosed": None,
              "builds": [one.description for one in (OLD_KERNEL, HERE, OTHER)]}
     with pytest.raises(ControllerRequest) as caught:
         apply(offer=offer, name="kpatch-*-fix")
@@ -93,7 +93,7 @@ def test_a_pattern_that_fits_nothing_is_absent_already(apply):
 def test_a_host_without_a_build_needs_no_one_name(apply):
     apply(HERE)
     apply(OTHER)
-    offer = {"kind": "bundle", "path": None, "delivered": {}, "builds": [OLD_KERNEL.description]}
+    offer = {"kind": "bundle", "path": None, "delivered": {}, "enclosed": None, "builds": [OLD_KERNEL.description]}
     result = apply(offer=offer, name="kpatch-*")
     assert (result["patch"]["state"], result["patch"]["name"]) == ("no_build", "kpatch_*")
     assert failure(apply, offer=offer, name="kpatch-*", state="absent").code == "name-ambiguous"

@@ -31,7 +31,7 @@ def module(name="fix", release=HERE, live=True, **more):
 
 
 def offer(path=SOURCE, *builds):
-    return {"kind": "host", "path": path, "builds": list(builds), "delivered": {}}
+    return {"kind": "host", "path": path, "builds": list(builds), "delivered": {}, "enclosed": None}
 
 
 def error(call, *arguments, **options):

@@ -21,7 +21,7 @@ STUB_KEYS = ("file", "name", "release", "arch", "sha256", "size", "build_id")
 
 def bundle(*patches, delivered=()):
     builds = [patch.description for patch in patches]
-    return {"kind": "bundle", "path": None, "builds": builds, "delivered": dict(delivered)}
+    return {"kind": "bundle", "path": None, "builds": builds, "delivered": dict(delivered), "enclosed": None}
 
 
 def failure(apply, **options):
@@ -107,7 +107,7 @@ def test_a_delivered_file_with_other_bytes_is_not_loaded(kernel, apply, tmp_path
 
 
 def host_offer(*builds):
-    return {"kind": "host", "path": "/srv/vendor.ko.gz", "builds": list(builds), "delivered": {}}
+    return {"kind": "host", "path": "/srv/vendor.ko.gz", "builds": list(builds), "delivered": {}, "enclosed": None}
 
 
 def test_a_file_of_the_host_is_read_by_the_controller_and_loaded_from_where_it_is(kernel, apply):

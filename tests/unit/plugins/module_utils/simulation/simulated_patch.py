@@ -49,4 +49,4 @@ class SimulatedPatch:
         """The offer of this one file; `delivered` is where its image has been put."""
         return {
             "kind": "file", "path": None, "builds": [self.description],
-            "delivered": {self.sha256: delivered} if delivered else {}}
+            "delivered": {self.sha256: delivered} if delivered else {}, "enclosed": None}

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import lzma
 import multiprocessing
 import os
 import shutil
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,19 @@ def test_a_file_that_vanishes_is_an_error(cache, module):
     with pytest.raises(PatchFileError) as caught:
         cache.describe(module)
     assert caught.value.code == "unreadable"
+
+
+def test_an_image_for_the_arguments_of_a_module(cache, module):
+    description = cache.describe(module)
+    text = cache.enclosure(description["sha256"])
+    assert zlib.decompress(base64.b64decode(text)) == module.read_bytes()
+    assert cache.enclosure(description["sha256"]) == text
+
+
+@pytest.mark.parametrize(("room", "fits"), [(0, True), (-1, False)])
+def test_an_image_too_large_for_the_arguments(cache, module, monkeypatch, room, fits):
+    size = len(base64.b64encode(zlib.compress(module.read_bytes())))
+    monkeypatch.setattr(cache_module, "LARGEST_ENCLOSURE", size + room)
+    sha256 = cache.describe(module)["sha256"]
+    for _again in range(2):
+        assert (cache.enclosure(sha256) is not None) == fits
