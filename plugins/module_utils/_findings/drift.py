@@ -48,7 +48,7 @@ DRIFT = {
     "watch-failed": ("warning", False, WATCH_FAILED),
     "enabled-not-accepted": (
         "note", False,
-        "{name} is enabled and not accepted, so the next boot does not load it. Set it to state accepted to keep "
+        "{name} is enabled and not accepted, so the boot service does not load it. Set it to state accepted to keep "
         "it."),
     "loaded-by-hand": (
         "warning", False,

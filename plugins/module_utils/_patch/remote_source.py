@@ -7,6 +7,7 @@ Imports within functions are of what only remote_src needs: a host compiles each
 """
 
 import os
+import re
 import stat
 from collections import namedtuple
 
@@ -14,6 +15,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds imp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
+# A file that `adopt` has set aside (_livepatch/boot_loads.py): the second run of the task that did so finds it again.
+ADOPTED = re.compile(r".\.ko\.kernel-livepatch-[^/]+\Z")
 MOST_FILES = 500  # each is read and uncompressed: the kernel's own 4000 would take minutes
 
 LivePatchFile = namedtuple("LivePatchFile", "path name release version")
@@ -32,6 +35,7 @@ def located(host, offer, name, version=None):
     found, failure = _live_patches(host, source)
     wanted = [file for file in found if is_wanted(file._asdict(), name, version)]
     fitting = [file for file in wanted if file.release == host.release()]
+    fitting = [file for file in fitting if not ADOPTED.search(file.path)] or fitting
     if not fitting:
         if failure:
             raise failure
@@ -110,7 +114,7 @@ def _module_files(host, source):
             path = os.path.join(directory, entry)
             if stat.S_ISDIR(host.status(path).st_mode):
                 directories.append(path)
-            elif entry.endswith(SUFFIXES):
+            elif entry.endswith(SUFFIXES) or ADOPTED.search(entry):
                 files.append(path)
         if len(files) > MOST_FILES:
             raise LivepatchError(

@@ -79,6 +79,16 @@ def test_copies_of_one_build_are_one_and_two_builds_are_refused(kernel):
     assert f"{SOURCE}/a/fix.ko, " in failure.message and f"{SOURCE}/b/other.ko" in failure.message
 
 
+def test_a_file_that_adopt_has_set_aside_is_found_unless_an_ordinary_one_fits(kernel):
+    aside = f"{SOURCE}/{HERE}/fix.ko.kernel-livepatch-20261130T041046.974085Z-2f81da4e"
+    kernel.put(aside, module())
+    kernel.put(f"{SOURCE}/{HERE}/fix.ko.old", module("old"))
+    assert located(kernel, offer(), None)["path"] == aside
+    assert located(kernel, offer(), "fix")["path"] == aside
+    kernel.put(f"{SOURCE}/{HERE}/newer.ko", module("newer"))
+    assert located(kernel, offer(), None)["path"] == f"{SOURCE}/{HERE}/newer.ko"
+
+
 def test_a_directory_of_the_whole_kernel_is_refused(kernel, monkeypatch):
     monkeypatch.setattr(remote_source, "MOST_FILES", 3)
     for number in range(4):

@@ -54,7 +54,7 @@ def test_enabled_and_not_accepted(kernel):
     store_ledger(kernel, loaded=[entry(FIX, since=None)])
     assert host_inventory(kernel)["drift"] == [{
         "code": "enabled-not-accepted", "level": "note", "subject": "fix",
-        "message": "fix is enabled and not accepted, so the next boot does not load it. Set it to state accepted to "
+        "message": "fix is enabled and not accepted, so the boot service does not load it. Set it to state accepted to "
                    "keep it."}]
 
 
