@@ -46,7 +46,8 @@ HOST_TESTS = ("tests/unit/plugins/module_utils", "tests/unit/plugins/modules")
 # Playbooks take most of the time of all units; these files are about the same code as the other ones.
 SLOW_PLAYBOOKS = tuple(f"tests/unit/plugins/playbooks/test_{name}.py" for name in (
     "build_playbook", "hostile_texts", "rollout_hooks", "rollout_own_tasks", "rollout_surroundings",
-    "rollout_variables", "runner", "runner_events", "runner_jobs", "runner_streamed", "awx_api", "awx_playbook"))
+    "rollout_variables", "runner", "runner_events", "runner_jobs", "runner_streamed", "awx_api", "awx_playbook",
+    "pipeline_examples"))
 # A CI system is to answer in this time: the last session gets what is left, and tests without a turn count as skipped.
 CI_MINUTES, LEAST_KERNEL_MINUTES = 37, 5
 BEGAN = time.monotonic()

@@ -39,6 +39,14 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ query('kernel.livepatch.bundle', 'patches/') | map(attribute='release') | unique | sort }}"
 
+- name: Refuse files without a digest in bundle.yml
+  ansible.builtin.assert:
+    that: (item.metadata | default({})).sha256 | default(none, true) is not none
+    fail_msg: "{{ item.path }} has no sha256 in bundle.yml."
+  loop: "{{ query('kernel.livepatch.bundle', 'patches/') }}"
+  loop_control:
+    label: "{{ item.path }}"
+
 - name: Show the CVEs that it fixes on this host's kernel
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.metadata.cves | default([]) | join(', ') }}"
@@ -49,10 +57,15 @@ RETURN = r"""
 _list:
   description:
     - The description of each patch file, sorted by release, architecture and name, one bundle after the other.
-    - Each has the keys of P(kernel.livepatch.patch_file#lookup), and RV(_list[].metadata) and RV(_list[].series).
+    - Each has the keys of P(kernel.livepatch.patch_file#lookup), and RV(_list[].path), RV(_list[].metadata) and
+      RV(_list[].series).
   type: list
   elements: dict
   contains:
+    path:
+      description: The path of the file below the bundle, as in C(bundle.yml).
+      type: str
+      sample: 6.1.0-56-amd64/livepatch_fix.ko.xz
     metadata:
       description: The entry of the patch in C(bundle.yml); missing without an entry.
       type: dict
@@ -94,6 +107,41 @@ _list:
             release.
           type: str
           sample: d11e1b6c1e3c2ee5f0f6a0fe1b8a1c1b2c3d4e5f
+        sha256:
+          description: >-
+            The digest of the file on disk in C(bundle.yml), in lower case, or V(none). A file with another digest is an
+            error of this lookup.
+          type: str
+        provenance:
+          description: >-
+            What M(kernel.livepatch.patch_build) made the file of, each a text or V(none), or V(none) for a file without
+            this entry.
+          type: dict
+          contains:
+            inputs:
+              description: The digest of everything that the build depends on.
+              type: str
+            source:
+              description: The digest of the source patches.
+              type: str
+            tool:
+              description: The builder.
+              type: str
+              sample: kpatch-build
+            tool_version:
+              description: The version of the builder.
+              type: str
+              sample: "0.9.10"
+            compiler:
+              description: The first line of the compiler's C(--version).
+              type: str
+            kernel_build_id:
+              description: The build-id of C(vmlinux).
+              type: str
+            built:
+              description: The time of the build in UTC.
+              type: str
+              sample: "2026-11-29T06:06:22Z"
     series:
       description: The place among the versions of one patch in the bundle; missing without other versions.
       type: dict
@@ -122,7 +170,8 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         cache = run_cache()
         try:
-            return [build for term in terms for build in read_bundle(find_term(self, variables, term), cache).builds]
+            bundles = [read_bundle(find_term(self, variables, term), cache) for term in terms]
         except PatchFileError as error:
             # Without a cause: Ansible would print the same message again.
             raise AnsibleLookupError(error.message) from None
+        return [build for bundle in bundles for build in bundle.for_people()]

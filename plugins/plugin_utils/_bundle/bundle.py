@@ -31,11 +31,20 @@ class Bundle:
     """The builds of a bundle: descriptions of its files, sorted by release, architecture, name and kernel build.
 
     A description has `metadata` (see module_utils/_patch/metadata.py) if it is in bundle.yml, and `series` ({stem,
-    rank}) if the bundle has other versions of the patch.
+    rank}) if the bundle has other versions of the patch. `files` has the path below the bundle of each build.
     """
 
     path: Path
     builds: list[dict[str, t.Any]]
+    files: list[PurePath]
+    metadata: Metadata
+
+    def for_people(self) -> list[dict[str, t.Any]]:
+        """The descriptions with the `path` of each file, and with all its metadata: also what no host gets."""
+        return [
+            {**build, "path": file.as_posix(),
+             **({"metadata": {**build["metadata"], **self.metadata.private(file)}} if "metadata" in build else {})}
+            for build, file in zip(self.builds, self.files, strict=True)]
 
 
 def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
@@ -72,7 +81,10 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
         problem = f"has no patch file ({', '.join(SUFFIXES)}) at any depth. Give a directory that has one"
         raise BundleError("bundle-empty", problem, os.fspath(directory))
     metadata.check_all_used()
-    return Bundle(directory, _with_series([builds[key] for key in sorted(builds)]))
+    keys = sorted(builds)
+    return Bundle(
+        directory, _with_series([builds[key] for key in keys]),
+        [origins[key].relative_to(directory) for key in keys], metadata)
 
 
 def read_single(path: Path, cache: ParseCache) -> dict[str, t.Any]:

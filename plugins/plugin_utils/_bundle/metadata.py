@@ -127,6 +127,13 @@ class Metadata:
         digest = self._entries.get(file.as_posix(), {}).get("sha256")
         return digest and digest.lower()
 
+    def private(self, file: PurePath) -> dict[str, t.Any]:
+        """The metadata of a file that no host gets: `sha256` and `provenance`, each None if it is not in bundle.yml."""
+        made_of = self._entries.get(file.as_posix(), {}).get("provenance")
+        return {
+            "sha256": self.expected_digest(file),
+            "provenance": made_of and {key: made_of.get(key) for key in PROVENANCE}}
+
     def entry(self, file: PurePath) -> dict[str, t.Any]:
         """The entry of a file as it is written, or an empty dict."""
         return dict(self._entries.get(file.as_posix(), {}))

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 
 import pytest
+import yaml
 from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.kernel.livepatch.plugins.lookup import bundle, patch_file
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import PROVENANCE
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +50,32 @@ def test_patch_files_are_described_in_the_order_of_the_terms(look_up):
 
 def test_a_bundle_is_described_as_a_list(look_up):
     assert [entry["name"] for entry in look_up(bundle, "patches")] == ["one", "two"]
+
+
+def test_a_bundle_has_the_paths_of_its_files_and_what_no_host_gets(look_up, playbook):
+    patches = playbook / "files" / "patches"
+    (patches / "6.1").mkdir()
+    shutil.move(patches / "two.ko", patches / "6.1" / "two.ko")
+    digest = hashlib.sha256((patches / "6.1" / "two.ko").read_bytes()).hexdigest()
+    (patches / "bundle.yml").write_text(json.dumps({"patches": {
+        "one": {"summary": "for all its builds"},
+        "6.1/two.ko": {"sha256": digest.upper(), "provenance": {"tool": "kbuild", "inputs": "ab"}}}}))
+    one, two = look_up(bundle, "patches")
+    assert [one["path"], two["path"]] == ["one.ko", "6.1/two.ko"]
+    assert [one["metadata"][key] for key in ("summary", "sha256", "provenance")] == ["for all its builds", None, None]
+    provenance = dict.fromkeys(PROVENANCE, None)
+    assert two["metadata"]["sha256"] == digest
+    assert two["metadata"]["provenance"] == {**provenance, "tool": "kbuild", "inputs": "ab"}
+    # Each key is documented, and no other.
+    returned = yaml.safe_load(bundle.RETURN)["_list"]["contains"]
+    assert set(two) - set(yaml.safe_load(patch_file.RETURN)["_list"]["contains"]) == set(returned) - {"series"}
+    assert set(two["metadata"]) == set(returned["metadata"]["contains"])
+    assert set(provenance) == set(returned["metadata"]["contains"]["provenance"]["contains"])
+
+
+def test_a_file_without_an_entry_has_a_path_and_no_metadata(look_up):
+    assert [(build["path"], "metadata" in build) for build in look_up(bundle, "patches")] == [
+        ("one.ko", False), ("two.ko", False)]
 
 
 @pytest.mark.parametrize(("plugin", "term"), [(patch_file, "patches/three.ko"), (bundle, "nowhere")])
