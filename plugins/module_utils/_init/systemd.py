@@ -84,6 +84,9 @@ TRIAL = (
     "--collect", "--description=Roll back the live patch on trial", "--property=Restart=on-failure",
     "--property=RestartSec=5", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP",
     "--property=OOMScoreAdjust=-1000", "--property=IgnoreOnIsolate=yes", "--property=SyslogIdentifier=kernel-livepatch")
+# The properties of a unit that systemd has read, and of one that it also runs.
+READ = {"LoadState": "loaded", "NeedDaemonReload": "no"}
+WELL = {"ActiveState": "active", **READ}
 
 
 class Systemd:
@@ -141,9 +144,11 @@ class Systemd:
         if is_masked(self.host):
             return False
         try:
-            self._reload(self._install(argv, enable))
-            if self._property(UNIT, "ActiveState") != "active":
-                self._systemctl("start", UNIT)
+            written = self._install(argv, enable)
+            if not written and self.properties(UNIT, WELL) == WELL:
+                return True
+            self._reload(written)
+            self._systemctl("start", UNIT)
             return self._property(UNIT, "ActiveState") == "active"
         except LivepatchError as error:
             raise error if error.code == FAILED else _boot_service_error(str(error)) from error
@@ -168,8 +173,7 @@ class Systemd:
 
         Source: the properties of a unit in org.freedesktop.systemd1(5).
         """
-        unit = self.properties(UNIT, ("LoadState", "NeedDaemonReload"))
-        return (unit.get("LoadState"), unit.get("NeedDaemonReload")) != ("loaded", "no")
+        return self.properties(UNIT, READ) != READ
 
     def boot_service_status(self):
         path = unit_path(self.host)
