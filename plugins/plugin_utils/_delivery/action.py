@@ -82,6 +82,8 @@ class PatchAction(HostAction):
 
     def _run_on_new_connection(self, offer: Offer | None, release: str | None, task_vars: dict) -> dict:
         reset_connection(self._connection)
+        if offer is not None:
+            offer.enclose_image(None, None)  # the host has loaded it
         return self._run_until_complete(offer, release, task_vars, fresh=True)
 
     def _only_accepts(self) -> bool:

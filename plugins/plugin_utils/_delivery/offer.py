@@ -67,8 +67,8 @@ class Offer:
         """Set the path of the image of a build on the host."""
         self._image_paths[sha256] = path
 
-    def enclose_image(self, sha256: str, text: str) -> None:
-        """Send the image of a build as the option `image`, see ParseCache.enclosure."""
+    def enclose_image(self, sha256: str | None, text: str | None) -> None:
+        """Send the image of a build as the option `image`, see ParseCache.enclosure; with None, no image any more."""
         self._enclosed, self.image = sha256, text
 
     def to_argument(self, release: str | None) -> dict:

@@ -465,6 +465,14 @@ def test_an_acceptance_that_makes_no_sense_keeps_what_the_load_told(action, answ
     assert (result["transaction"], result["patch"]["state"], result["baseline"]) == ("T1", "enabled", BEFORE)
 
 
+def test_an_acceptance_does_not_send_the_file_again(action):
+    module = action(
+        {"src": "fix.ko", "state": "accepted"}, [{"request": {"file": "a" * 64}}, ENABLED, ACCEPTED])
+    module.run(task_vars={})
+    assert ["image" in told(module, call) for call in range(3)] == [False, True, False]
+    assert told(module, 2)["offer"]["enclosed"] is None
+
+
 def test_a_host_that_wants_one_new_connection_after_the_other_is_not_trusted(action):
     result = action({"src": "fix.ko", "state": "accepted"}, [ENABLED] * 9).run(task_vars={})
     assert result["code"] == "host-not-trusted"
