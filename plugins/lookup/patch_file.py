@@ -55,7 +55,7 @@ _list:
     schema:
       description: Version of this description.
       type: int
-      sample: 2
+      sample: 4
     file:
       description: The file's name without its directories.
       type: str

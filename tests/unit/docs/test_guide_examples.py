@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import _KEYS
 from ansible_collections.kernel.livepatch.tests.unit.docs.test_playbook_variables import (
     COLLECTION,
     ENTRY_POINTS,
@@ -150,6 +151,12 @@ def test_the_guide_to_pipelines_has_every_rule_and_file_of_the_examples():
     listed = set(re.findall(r"[\w.-]+\.(?:yml|cfg)\b", listing))
     for file in EXAMPLES.iterdir():
         assert file.name in listed
+
+
+def test_the_guide_to_bundles_has_every_key_of_bundle_yml_and_no_other():
+    guide = read(GUIDES[0].with_name("guide_bundles.rst"))
+    rows = re.findall(r"^   \* - ``(\w+)``\n     - (name or file|file)$", guide, re.MULTILINE)
+    assert dict(rows) == {name: "file" if key.of_one_file else "name or file" for name, key in _KEYS.items()}
 
 
 def test_the_key_of_the_guide_to_patches_is_made_as_it_says(tmp_path):

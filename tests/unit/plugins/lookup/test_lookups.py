@@ -73,6 +73,13 @@ def test_a_bundle_has_the_paths_of_its_files_and_what_no_host_gets(look_up, play
     assert set(provenance) == set(returned["metadata"]["contains"]["provenance"]["contains"])
 
 
+def test_what_a_patch_file_has_is_documented_with_the_version_of_today(look_up):
+    (one,) = look_up(patch_file, "patches/one.ko")
+    returned = yaml.safe_load(patch_file.RETURN)["_list"]["contains"]
+    assert set(one) == set(returned)
+    assert one["schema"] == returned["schema"]["sample"]
+
+
 def test_a_file_without_an_entry_has_a_path_and_no_metadata(look_up):
     assert [(build["path"], "metadata" in build) for build in look_up(bundle, "patches")] == [
         ("one.ko", False), ("two.ko", False)]
