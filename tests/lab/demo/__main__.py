@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shows the collection at work: machines with a stock kernel, patched while they run, verified, and brought back."""
+"""Shows the collection at work: machines with a stock kernel, patched while they run, verified, and rolled back."""
 
 from __future__ import annotations
 
