@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.insertion import MOST_ATTEMPTS
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store, digest_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.boot import boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
@@ -17,6 +18,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     V1,
     V2,
     accept,
+    kept_file_path,
     reboot,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
@@ -54,6 +56,28 @@ def test_it_is_tried_again(apply, busy, name, lines, times):
     result = apply(SimulatedPatch())
     assert result["patch"]["state"] == "enabled"
     assert len(calls) == times + 1
+
+
+def test_a_file_put_in_place_of_the_checked_one_is_not_loaded(kernel, apply, monkeypatch):
+    """The kernel reads the descriptor of which the digest was taken, and opens no name again."""
+    loaded, plain, check = [], kernel.finit_module, Store.open
+
+    def open_then_replace(store, sha256):
+        descriptor = check(store, sha256)
+        path = kept_file_path(kernel, V1)
+        os.rename(path, f"{path}.moved")
+        with open(path, "wb") as file:
+            file.write(b"other bytes")
+        return descriptor
+
+    def finit_module(descriptor, parameters):
+        loaded.append(digest_of(os.dup(descriptor)))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        plain(descriptor, parameters)
+    monkeypatch.setattr(Store, "open", open_then_replace)
+    kernel.finit_module = finit_module
+    apply(V1)
+    assert loaded == [V1.sha256]
 
 
 def test_the_time_of_the_attempts_is_not_the_transition_s(kernel, apply, busy):
