@@ -200,3 +200,32 @@ def test_a_patch_for_a_module_that_comes_later(play, guest, patches):
     guest.load(patches["lab_target"])
     assert guest.read("/proc/lab_target") == "fixed\n"
     assert play("patch_verify", name="target_fix").result["verified"] is True
+
+
+@pytest.mark.exhaustive
+def test_a_patch_of_kpatch_service_is_adopted_found_again_and_given_back(play, guest, patches):
+    """The unit is made up, and the file is loaded as the service loads it: kpatch itself is not on the machine."""
+    place, unit = f"/var/lib/kpatch/{guest.release()}", "/etc/systemd/system/kpatch.service"
+    link = "/etc/systemd/system/multi-user.target.wants/kpatch.service"
+    guest.machine.push(patches["cmdline_v1"], "/root/cmdline_v1.ko")
+    guest.run(f"mkdir -p {place} $(dirname {link}) && cp /root/cmdline_v1.ko {place} && touch {unit}"
+              f" && ln -sf {unit} {link} && insmod {place}/cmdline_v1.ko"
+              " && while grep -q 1 /sys/kernel/livepatch/cmdline_v1/transition; do sleep 0.2; done")
+    theirs = {"src": "/var/lib/kpatch", "remote_src": True}
+    try:
+        refused = play("patch", state="accepted", **theirs)
+        assert (refused.code, refused.result["code"]) == (2, "other-tool-loads-at-boot"), refused.output
+        adopted = play("patch", state="accepted", adopt=True, **theirs)
+        assert adopted.code == 0, adopted.output
+        assert [found["code"] for found in adopted.result["findings"]] == ["adopted"]
+        aside = guest.run(f"ls {place}").strip()
+        assert aside == f"cmdline_v1.ko.kernel-livepatch-{adopted.result['transaction']}"
+        again = play("patch", state="accepted", adopt=True, **theirs)
+        assert (again.result["changed"], again.result["patch"]["state"]) == (False, "accepted"), again.output
+        assert play("patch_verify", **theirs).result["verified"] is True
+        back = play("patch_rollback", to=adopted.result["transaction"])
+        assert [found["code"] for found in back.result["findings"]] == ["given-back"], back.output
+        assert guest.run(f"ls {place}").strip() == "cmdline_v1.ko"
+        assert guest.live_patches() == ["cmdline_v1"]
+    finally:
+        guest.run(f"rm -rf {link} {unit} /var/lib/kpatch")
