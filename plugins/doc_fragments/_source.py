@@ -59,6 +59,9 @@ options:
         description: Whether this call comes over a new connection, to accept a loaded patch.
         type: bool
         default: false
+      task:
+        description: The task of a rollout that has these options. Only the controller reads it.
+        type: str
       run:
         description: The identifier of the playbook's run, for the lease of the host.
         type: str

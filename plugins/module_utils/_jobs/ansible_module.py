@@ -26,6 +26,7 @@ CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, 
     "image": {"type": "str", "no_log": True},  # too long for logs
     "operator": {"type": "dict"},
     "fresh": {"type": "bool", "default": False},
+    "task": {"type": "str"},
     "run": {"type": "str"},
 }}}
 LEASE_OPTION = {"take_lease": {"type": "bool", "default": False}}

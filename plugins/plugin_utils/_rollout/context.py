@@ -20,6 +20,7 @@ UNFINISHED = "The rollout did not finish."
 # The facts with the hosts of each play that patches waves.
 PLAYS_OF_WAVES = ("hosts", "hosts_with_phases", "hosts_with_hooks")
 CHECK = "__livepatch_check"  # the registered result of the check of each host
+LOAD = "__livepatch_load"  # the same of its load
 FILES = {"tasks": "user_tasks.yml", "look": "look.yml", "accept": "accept.yml"}
 NO_HOST = ["all", "!all"]  # a pattern
 # In the role: records that a host ran all task files of the user.
@@ -98,10 +99,10 @@ def load_task(record: Record, hosts: int) -> dict[str, t.Any]:
 
 
 def accept_task(record: Record) -> dict[str, t.Any]:
-    """The same for the acceptance. Its option `name` is that of the patch that the host has loaded."""
+    """The same for the acceptance of the patch that the host has loaded, over a new connection."""
     same = ("src", "version", "state", "ignore_findings", "adopt")
     return {
-        "fresh": True, "run": record["id"],
+        "fresh": True, "run": record["id"], "patch_of": LOAD,
         "options": _given(**{key: record["options"][key] for key in same})}
 
 

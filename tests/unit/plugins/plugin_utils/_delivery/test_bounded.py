@@ -44,7 +44,61 @@ class SimulatedHost(ActionBase):
 def action():
     class Action(BoundedAction, SimulatedHost):
         pass
-    return Action(*[MagicMock() for _argument in range(6)])
+    simulated = Action(*[MagicMock() for _argument in range(6)])
+    simulated._task.args = {}
+    return simulated
+
+
+STEP = {
+    "load": ["web1"], "accept": ["web1"], "load_task": {"run": "r1", "options": {"src": "fix.ko"}},
+    "accept_task": {"run": "r1", "patch_of": "loaded"}, "check_task": {"options": {"src": "fix.ko"}},
+    "timeouts": {"load": 30, "accept": 20, "check": 10}}
+
+
+def of_rollout(action, task, host="web1", **arguments):
+    """The result of a task of a rollout on a host."""
+    action._task.args = {"via_controller": {"task": task}, **arguments}
+    return action.run(task_vars={
+        "inventory_hostname": host, "__livepatch_step": STEP, "loaded": {"patch": {"name": "fix"}}})
+
+
+@pytest.mark.parametrize(("task", "expected"), [
+    ("load", {"via_controller": STEP["load_task"]}),
+    ("accept", {"via_controller": {"run": "r1"}, "name": "fix"}),
+    ("check", {"via_controller": STEP["check_task"], "report_only": True})])
+def test_a_task_of_a_rollout_has_the_options_of_the_last_step(action, task, expected):
+    more = {"report_only": True} if task == "check" else {}
+    assert of_rollout(action, task, **more) == {"changed": False}
+    assert action._task.args == expected
+
+
+@pytest.mark.parametrize("task", ["load", "accept"])
+def test_a_host_without_a_part_in_a_task_of_a_rollout_is_skipped(action, task):
+    action.ends = AssertionError("it was asked")
+    assert of_rollout(action, task, "web2") == {"changed": False, "skipped": True}
+
+
+@pytest.mark.parametrize("task", ["load", "accept", "check"])
+def test_a_host_that_stands_still_in_a_task_of_a_rollout_has_failed(action, task):
+    bounds = []
+
+    def hang(_error):
+        bounds.append(round(signal.getitimer(signal.ITIMER_REAL)[0]))
+        signal.raise_signal(signal.SIGALRM)
+    action._end = hang
+    before = signal.getsignal(signal.SIGALRM)
+    assert of_rollout(action, task)["code"] == "host-silent"
+    assert bounds == [STEP["timeouts"][task]]
+    assert (signal.getitimer(signal.ITIMER_REAL)[0], signal.getsignal(signal.SIGALRM)) == (0, before)
+    action.cleanup()
+    assert action.removed == 0
+
+
+@pytest.mark.parametrize("given", [None, {}, {"task": None}, {"task": 1}, "task=load", {"run": "r1"}])
+def test_a_task_of_a_users_playbook_has_its_own_options(action, given):
+    action._task.args = {"src": "fix.ko", "via_controller": given}
+    assert action.run(task_vars={}) == {"changed": False}
+    assert action._task.args == {"src": "fix.ko", "via_controller": given}
 
 
 def test_the_end_of_the_bound_is_a_failure_and_the_host_is_asked_nothing_more(action):
