@@ -60,7 +60,13 @@ class EndsWithRun:
         self._over.set()
 
     def _run(self) -> None:
-        while self._parent() == self._expected and self._runner(self._expected) == self._expected_runner:
+        while not self._is_left():
             if self._over.wait(LOOK_SECONDS):
                 return
         self._leave(1)
+
+    def _is_left(self) -> bool:
+        if self._parent() != self._expected:
+            return True
+        runner = self._expected_runner and self._runner(self._expected)
+        return runner not in (0, self._expected_runner)  # 0: /proc does not say it now

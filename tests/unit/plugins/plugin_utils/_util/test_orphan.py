@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from pathlib import Path
+
+import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util import orphan
 
@@ -50,6 +53,22 @@ def test_a_process_whose_parent_has_lost_its_runner_ends(monkeypatch):
     with orphan.EndsWithRun(lambda code: left.set(), os.getppid, runner):
         assert left.wait(60)
     assert asked == [os.getppid()] * 4
+
+
+@pytest.mark.parametrize("runners", [(9, 0), (0, 9)])
+def test_a_runner_that_cannot_be_looked_up_ends_no_run(monkeypatch, runners):
+    monkeypatch.setattr(orphan, "LOOK_SECONDS", 0.001)
+    left, looked, looks = threading.Event(), threading.Event(), []
+
+    def parent():
+        looks.append(1)
+        if len(looks) > 5:
+            looked.set()
+        return os.getppid()
+    answers = itertools.chain(runners, itertools.repeat(runners[-1]))
+    with orphan.EndsWithRun(lambda code: left.set(), parent, lambda run: next(answers)):
+        assert looked.wait(60)
+    assert not left.is_set()
 
 
 def test_the_runner_is_the_parent_of_the_run_and_only_what_a_runner_started_has_one():
