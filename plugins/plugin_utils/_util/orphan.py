@@ -22,9 +22,12 @@ THREAD = "ends with its run"
 OF_RUNNER = "AWX_ISOLATED_DATA_DIR"  # ansible_runner/config/_base.py, _prepare_env
 
 
-def runner_of(run: int, environment: Mapping[str, str] = os.environ) -> int:
-    """The process of the runner that has started the process `run`; 0 for none, or where /proc does not say it."""
-    if OF_RUNNER not in environment:
+def runner_of(run: int, environment: Mapping[str, str] | None = None) -> int:
+    """The process of the runner that has started the process `run`; 0 for none, or where /proc does not say it.
+
+    `environment` is that of this process if it is not given.
+    """
+    if OF_RUNNER not in (os.environ if environment is None else environment):
         return 0
     try:
         with open(f"/proc/{run}/stat", encoding="utf-8", errors="replace") as file:
