@@ -33,8 +33,9 @@ def compiled(source, path):
     Sources: PEP 552; Lib/zipimport.py.
     """
     code = marshal.dumps(compile(source, path, "exec", dont_inherit=True))
-    if hasattr(importlib.util, "source_hash"):
-        head = struct.pack("<I", UNCHECKED_HASH) + importlib.util.source_hash(source)
+    source_hash = getattr(importlib.util, "source_hash", None)  # since Python 3.7
+    if source_hash:
+        head = struct.pack("<I", UNCHECKED_HASH) + source_hash(source)
     else:
         head = struct.pack("<II", int(time.mktime((*DATE, 0, 0, -1))), len(source) & 0xFFFFFFFF)
     return importlib.util.MAGIC_NUMBER + head + code

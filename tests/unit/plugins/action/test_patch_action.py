@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from unittest import mock
 
@@ -13,86 +12,22 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 
-from ansible_collections.kernel.livepatch.plugins.action.patch import ActionModule
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import host_action, load_count, waiting
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.action.scripted_host import (
+    DESCRIPTION,
+    DONE,
+    OPERATOR,
+    ScriptedCache,
+    sent,
+    told,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.honest_answers import (
     failed,
     honest,
 )
-
-DESCRIPTION = {"file": "fix.ko", "name": "fix", "release": "6.1.0-56-amd64", "arch": "x86_64", "sha256": "a" * 64,
-               "size": 3, "build_id": "bb", "objects": [], "padding": "x"}
-OPERATOR = {"user": "alice", "node": "control1"}
-CALLED_WITH = {"module_args": {
-    "src": "fix.ko", "via_controller": {"offer": {"builds": []}, "operator": OPERATOR, "fresh": False}}}
-DONE = honest("patch", changed=True, findings=[], invocation=CALLED_WITH)
-
-
-class ScriptedCache:
-    """A parse cache that knows one description and one image."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.read = []
-
-    def describe(self, path):
-        return dict(DESCRIPTION, file=path.name)
-
-    def find_description(self, sha256):
-        return DESCRIPTION if sha256 in self.read else None
-
-    def describe_bytes(self, content, name):
-        self.read.append(DESCRIPTION["sha256"])
-        return dict(DESCRIPTION, file=name, size=len(content))
-
-    def image_path(self, sha256):
-        assert sha256 == DESCRIPTION["sha256"]
-        image = self.directory / "image"
-        image.write_bytes(b"ELF")
-        return image
-
-    def enclosure(self, sha256):
-        assert sha256 == DESCRIPTION["sha256"]
-        return "RUxG"
-
-
-class CacheOfLargeImages(ScriptedCache):
-    """The same with an image too large for an option."""
-
-    def enclosure(self, sha256):
-        return None
-
-
-@pytest.fixture
-def action(tmp_path, monkeypatch):
-    """Build an action for some options on a host that answers with `answers`, in turn."""
-    def build(options, answers, cache=None, name="patch"):
-        monkeypatch.setattr(host_action, "operator", lambda: OPERATOR)
-        monkeypatch.setattr(action_module, "ParseCache", lambda _directory: cache or ScriptedCache(tmp_path))
-        task = mock.Mock(action=f"kernel.livepatch.{name}", args=options, async_val=0, check_mode=False, diff=False)
-        connection = mock.Mock()
-        connection._shell.join_path = lambda *parts: "/".join(parts)
-        module = ActionModule(task, connection, mock.Mock(), mock.Mock(), mock.Mock(), mock.Mock())
-        module._execute_module = mock.Mock(side_effect=answers)
-        module._find_needle = lambda _kind, name: str(tmp_path / name)
-        module._make_tmp_path = mock.Mock(return_value="/root/tmp")
-        module._transfer_file = mock.Mock()
-        module._fixup_perms2 = mock.Mock()
-        return module
-    return build
-
-
-def sent(module, call):
-    """The arguments of one call of the module."""
-    return module._execute_module.call_args_list[call].kwargs["module_args"]
-
-
-def told(module, call):
-    """What the controller's half fills in, in one call of the module."""
-    return sent(module, call)["via_controller"]
 
 
 def test_one_call_when_the_host_needs_nothing(action):
@@ -234,76 +169,6 @@ def test_a_module_that_only_looks_gets_no_run(action):
     assert list(told(module, 0)) == ["offer"]
 
 
-def test_the_file_is_in_the_next_call_when_the_host_requests_it(action):
-    module = action({"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)])
-    assert module.run(task_vars={})["changed"] is True
-    assert "image" not in told(module, 0)
-    assert (told(module, 1)["image"], told(module, 1)["offer"]["enclosed"]) == ("RUxG", "a" * 64)
-    module._transfer_file.assert_not_called()
-    module._make_tmp_path.assert_not_called()
-
-
-def test_a_large_file_is_sent_by_a_transfer_when_the_host_requests_it(action, tmp_path):
-    module = action(
-        {"src": "fix.ko"}, [{"request": {"file": "a" * 64}}, dict(DONE)], CacheOfLargeImages(tmp_path))
-    assert module.run(task_vars={})["changed"] is True
-    module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
-    assert told(module, 1)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
-
-
-def checked(**more):
-    """The variables of a host with the result of an earlier check in the same run."""
-    return {"checked": dict(honest("patch_check"), **{"patch": {"sha256": "a" * 64}, "has_file": False, **more})}
-
-
-def test_the_file_is_in_the_first_call_after_a_check_of_a_host_without_it(action):
-    module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)])
-    assert module.run(task_vars=checked())["changed"] is True
-    assert (told(module, 0)["image"], told(module, 0)["offer"]["enclosed"]) == ("RUxG", "a" * 64)
-
-
-def test_a_large_file_is_sent_at_once_after_a_check_of_a_host_without_it(action, tmp_path):
-    cache = CacheOfLargeImages(tmp_path)
-    module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)], cache)
-    assert module.run(task_vars=checked())["changed"] is True
-    module._transfer_file.assert_called_once_with(str(tmp_path / "image"), f"/root/tmp/{'a' * 64}.ko")
-    assert told(module, 0)["offer"]["delivered"] == {"a" * 64: f"/root/tmp/{'a' * 64}.ko"}
-
-
-@pytest.mark.parametrize("task_vars", [
-    {}, {"checked": None}, {"checked": "text"}, {"checked": {}}, checked(has_file=True), checked(has_file="no"),
-    checked(has_file=0), checked(patch=None), checked(patch={"sha256": "b" * 64}), checked(patch={"sha256": ["a"]}),
-    checked(patch={"sha256": {}}), {"other": checked()["checked"]}], ids=str)
-def test_no_file_is_sent_at_once_without_such_a_check(action, task_vars):
-    """The host requests it if it needs it."""
-    module = action({"src": "fix.ko", "via_controller": {"checked": "checked"}}, [dict(DONE)])
-    module.run(task_vars=task_vars)
-    assert "image" not in told(module, 0)
-    assert told(module, 0)["offer"]["enclosed"] is None
-
-
-def test_a_host_that_has_lost_its_file_since_the_check_requests_it(action):
-    module = action(
-        {"src": "fix.ko", "via_controller": {"checked": "checked"}}, [{"request": {"file": "a" * 64}}, dict(DONE)])
-    module.run(task_vars=checked(has_file=True))
-    assert told(module, 1)["image"] == "RUxG"
-
-
-def test_a_file_on_the_host_is_not_sent(action):
-    module = action({"src": "/srv/fix.ko", "remote_src": True, "via_controller": {"checked": "checked"}}, [dict(DONE)])
-    module.run(task_vars=checked())
-    assert "image" not in told(module, 0)
-
-
-def test_a_file_of_the_host_is_read_when_it_is_new(action):
-    slurped = {"content": base64.b64encode(b"ELF").decode()}
-    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
-    module = action({"src": "/srv/vendor.ko", "remote_src": "yes"}, [needs, slurped, dict(DONE)])
-    module.run(task_vars={})
-    assert module._execute_module.call_args_list[1].kwargs["module_name"] == "ansible.legacy.slurp"
-    assert told(module, 2)["offer"]["builds"] == [dict(DESCRIPTION, file="vendor.ko")]
-
-
 @pytest.mark.parametrize("remote_src", [True, False])
 @pytest.mark.parametrize("path", ["/srv/a\tb.ko", "/srv/\udcff.ko", "/srv/\x1b[2J.ko"])
 def test_a_path_that_cannot_be_shown_is_refused_before_the_first_call(action, path, remote_src):
@@ -311,22 +176,6 @@ def test_a_path_that_cannot_be_shown_is_refused_before_the_first_call(action, pa
     result = module.run(task_vars={})
     assert (result["code"], module._execute_module.call_count) == ("file-name-unusable", 0)
     assert result["msg"].isprintable() and "Rename the file" in result["msg"]
-
-
-def test_a_file_that_another_host_had_is_not_read_again(action, tmp_path):
-    cache = ScriptedCache(tmp_path)
-    cache.read = ["a" * 64]
-    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "a" * 64}}}
-    module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, dict(DONE)], cache)
-    module.run(task_vars={})
-    assert module._execute_module.call_count == 2
-
-
-def test_a_file_that_changes_while_it_is_read_is_refused(action):
-    needs = {"request": {"reading": {"path": "/srv/vendor.ko", "sha256": "c" * 64}}}
-    slurped = {"content": base64.b64encode(b"ELF").decode()}
-    module = action({"src": "/srv/vendor.ko", "remote_src": True}, [needs, slurped])
-    assert module.run(task_vars={})["code"] == "changed"
 
 
 @pytest.mark.parametrize("options", [{"src": "fix.ko"}, {"src": "/srv/fix.ko", "remote_src": True}, {"name": "fix"}])
