@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 MOST_RELATIVE_WORDS = 1.5  # in 100 words of prose
@@ -144,6 +145,16 @@ def table(checkout: Path) -> str:
 def test_page_has_few_relative_words(page):
     count, words = relative_words(read_prose(CHECKOUT, page))
     assert 100 * count <= MOST_RELATIVE_WORDS * words
+
+
+def test_the_next_changelog_is_in_plain_english():
+    """A release makes the page of the fragments."""
+    fragments = sorted((CHECKOUT / "changelogs" / "fragments").glob("*.yml"))
+    told = [value for file in fragments for value in yaml.safe_load(file.read_text(encoding="utf-8")).values()]
+    prose = "\n".join(line for value in told for line in (value if isinstance(value, list) else [value]))
+    count, words = relative_words(prose)
+    assert 100 * count <= MOST_RELATIVE_WORDS * words
+    assert forbidden_in(prose) == []
 
 
 @pytest.mark.parametrize("page", REACHED)
