@@ -7,9 +7,9 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CHECK = $(PYTHON) -B -m tests.check
 .DEFAULT_GOAL := help
 
-demo test test-all units fuzz lint sanity kernel kernel-all kernels docs release clean: | python
+demo test test-all units fuzz lint sanity kernel kernel-all kernels matrix docs release clean: | python
 	@$(CHECK) $@
-.PHONY: demo test test-all units fuzz lint sanity kernel kernel-all kernels docs release clean python help
+.PHONY: demo test test-all units fuzz lint sanity kernel kernel-all kernels matrix docs release clean python help
 
 demo: ## start two machines, patch their running kernel, show it, roll it back
 test: ## a quarter of an hour: most units on the newest ansible-core, lint, short fuzz, core tests on real kernels
@@ -21,6 +21,7 @@ sanity: ## lint, and ansible-test sanity on the newest and the oldest ansible-co
 kernel: ## the tests that patch real kernels in virtual machines
 kernel-all: ## the same and their exhaustive part, in several hours, with a table of what was seen
 kernels: ## the same on every kernel of the lab, in most of a day, into a table of the documentation; KERNELS="5.10 7.2" for some
+matrix: ## every supported ansible-core and Python of hosts, and real guests, into tables of the documentation; PART="2.16 3.6" for some
 docs: ## build the documentation pages
 release: ## make a release: changelog, commit, tag, tarball; VERSION=0.1.0
 clean: ## remove the caches: Python environments, reports, images of machines

@@ -54,6 +54,7 @@ BEGAN = time.monotonic()
 # The table of every test on every kernel, to which the session `kernels` adds what it sees.
 CASES = CHECKOUT / "docs" / "docsite" / "rst" / "guide_kernels_results.rst"
 BUILDER_CASES = CASES.with_name("guide_builders_results.rst")
+MATRIX = CASES.with_name("guide_matrix_results.rst")
 REAL_PATCH, REAL_FILES = "cmdline-v1", "tests/unit/plugins/plugin_utils/_formats/test_real_files.py"
 FUZZ_INPUTS, SHORT_FUZZ_SECONDS = 200_000, 15
 
@@ -320,6 +321,17 @@ def kernels(session: nox.Session) -> None:
     session.log(f"The outcome of each test is in {CASES}")
     if failed:
         session.error(f"tests failed on {', '.join(failed)}")
+
+
+@_check("matrix", "newest-core")
+def matrix(session: nox.Session) -> None:
+    """Each ansible-core, each Python of hosts, real guests; or the parts and rows that PART names."""
+    python = _programs(session, "newest-core") / "python"
+    # Where interpreters are looked for; sudo has another home and another PATH.
+    pyenv = os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv"
+    settings = (f"PATH={os.environ['PATH']}", f"PYENV_ROOT={pyenv}")
+    options = ("--page", MATRIX, "--reports", REPORTS / session.name, *os.environ.get("PART", "").split())
+    _as_root(session, 600, *settings, python, "-B", "-m", "tests.matrix", *options)
 
 
 @_check("demo", "newest-core")

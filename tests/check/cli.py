@@ -31,6 +31,7 @@ CHECKS = {
     "kernel": ("kernel",),
     "kernel-all": ("kernel-all",),
     "kernels": ("kernels",),
+    "matrix": ("matrix",),
 }
 OTHERS = {"demo": ("demo",), "docs": ("docs",), "release": ("release",)}
 

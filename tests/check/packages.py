@@ -40,7 +40,7 @@ def missing(names: Iterable[str]) -> list[str]:
 
 def needed_by(sessions: Iterable[str]) -> list[str]:
     """Return the packages that these sessions of noxfile.py need."""
-    machines = any(name.startswith("kernel") or name in ("demo", "real-files") for name in sessions)
+    machines = any(name.startswith("kernel") or name in ("demo", "matrix", "real-files") for name in sessions)
     fixtures = machines or any(name.startswith(("units", "fuzz")) for name in sessions)
     return [*(of_lab() if machines else ()), *(FIXTURES if fixtures else ())]
 

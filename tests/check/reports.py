@@ -26,9 +26,9 @@ class Totals:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
-def total(directory: Path) -> Totals:
-    """Return the sum of every report below a directory. A report that is not XML counts as one failure."""
-    return sum(map(_read, sorted(directory.rglob("*.xml"))), Totals())
+def total(place: Path) -> Totals:
+    """Return the sum of one report, or of every one below a directory. One that is not XML counts as one failure."""
+    return sum(map(_read, [place] if place.is_file() else sorted(place.rglob("*.xml"))), Totals())
 
 
 def write_case(report: Path, suite: str, name: str, failure: str = "", skipped: str = "") -> None:

@@ -31,6 +31,8 @@ from tests.lab.kernels import KERNELS, find_kernel  # noqa: E402
 RESULTS = pytest.StashKey[Results]()
 STARTED = pytest.StashKey[float]()
 RELEASED = pytest.StashKey[str]()
+# The Python of the first machine, for the report of a run.
+PYTHON = pytest.StashKey[str]()
 # What a worker of pytest-xdist hands over at its end.
 HANDED_OVER = "results"
 
@@ -81,6 +83,8 @@ def pytest_runtest_setup(item):
 def pytest_runtest_teardown(item):
     if RELEASED in item.config.stash:
         item.user_properties.append((PROPERTY, item.config.stash[RELEASED]))
+    if PYTHON in item.config.stash:
+        item.user_properties.append(("python", item.config.stash[PYTHON]))
 
 
 def pytest_collection_modifyitems(config, items):
@@ -120,8 +124,11 @@ def patches(lab):
 
 
 @pytest.fixture(scope="session")
-def machines(lab):
-    return lab.machines(1)
+def machines(request, lab):
+    started = lab.machines(1)
+    ask = "import platform; print(platform.python_version())"
+    request.config.stash[PYTHON] = started[0].ssh(["/usr/bin/python3", "-c", ask]).stdout.strip()
+    return started
 
 
 @pytest.fixture(scope="session")

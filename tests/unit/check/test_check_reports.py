@@ -26,6 +26,7 @@ def test_cases_of_all_reports_are_summed(tmp_path):
     reports.write_case(tmp_path / "lint" / "run.xml", "lint", "ruff")
     reports.write_case(tmp_path / "skip" / "run.xml", "units", "Python 3.6", skipped="not here")
     assert reports.total(tmp_path) == Totals(passed=3, failed=2, skipped=2)
+    assert reports.total(tmp_path / "pytest.xml") == Totals(passed=2, failed=2, skipped=1)
 
 
 def test_a_broken_report_is_a_failure(tmp_path):

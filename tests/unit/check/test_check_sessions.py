@@ -175,6 +175,19 @@ def test_each_kernel_has_a_run_and_a_report_of_its_own_also_after_one_that_faile
         assert Path(words[words.index("--cases") + 1]).parent == CHECKOUT / "docs/docsite/rst"
 
 
+@pytest.mark.parametrize(("named", "parts"), [
+    ("", ()), ("hosts", ("hosts",)), ("2.16 5.10/2.16", ("2.16", "5.10/2.16"))])
+def test_the_matrix_writes_its_page_for_the_parts_that_are_named(noxfile, tmp_path, monkeypatch, run, named, parts):
+    monkeypatch.setenv("PART", named)
+    monkeypatch.setenv("PYENV_ROOT", "/opt/pyenv")
+    words = words_of(noxfile, tmp_path, "matrix")
+    after = words[words.index("tests.matrix") + 1:]
+    assert after == ["--page", str(noxfile.MATRIX), "--reports", str(run / "reports" / "matrix"), *parts]
+    assert noxfile.MATRIX.is_file()
+    # sudo has another home.
+    assert "PYENV_ROOT=/opt/pyenv" in words[:words.index("tests.matrix")]
+
+
 def test_a_linter_that_fails_does_not_keep_the_others_from_running(noxfile, tmp_path, run):
     session = Session("lint", tmp_path, broken="yamllint")
     with pytest.raises(CommandFailed, match=r"^yamllint failed$"):

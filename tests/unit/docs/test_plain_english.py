@@ -34,6 +34,7 @@ REACHED = (
     "docs/docsite/rst/guide_first_patch.rst",
     "docs/docsite/rst/guide_fleet.rst",
     "docs/docsite/rst/guide_large_fleets.rst",
+    "docs/docsite/rst/guide_matrix_results.rst",
     "docs/docsite/rst/guide_patches.rst",
     "docs/docsite/rst/guide_patching.rst",
     "docs/docsite/rst/guide_pipelines.rst",
