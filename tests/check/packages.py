@@ -15,8 +15,8 @@ from tests.check.errors import CheckError
 from tests.check.paths import CHECKOUT
 
 BASE = ("ca-certificates", "git")
-# What unit tests make their patch files with.
-FIXTURES = ("gcc", "binutils", "openssl", "xz-utils", "zstd")
+# What unit tests make their patch files with, and what a builder of them needs.
+FIXTURES = ("gcc", "binutils", "make", "patch", "openssl", "xz-utils", "zstd")
 
 
 def as_root(*command: str) -> list[str]:

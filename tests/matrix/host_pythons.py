@@ -74,7 +74,9 @@ def host_python(version: str, row: Row) -> Iterator[HostPython]:
             yield HostPython(command, work, work, "an interpreter here", _written(launcher, command))
             return
         root = _root(suite)
-        command = chroot.command_in(root, "/usr/bin/env", f"PATH={PATH}", "/usr/bin/python3")
+        # The shell is the init process there, so that no orphan becomes a child of Python.
+        shell = ("/bin/sh", "-c", '"$@"; exit "$?"', "sh")
+        command = chroot.command_in(root, "/usr/bin/env", f"PATH={PATH}", *shell, "/usr/bin/python3")
         work = Path(tempfile.mkdtemp(prefix="matrix-", dir=root / "srv"))
         try:
             yield HostPython(command, work, Path("/srv", work.name), f"Debian {suite}", _written(launcher, command))

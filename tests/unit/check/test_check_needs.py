@@ -37,7 +37,8 @@ def test_apt_that_cannot_install_is_one_sentence(monkeypatch):
 
 @pytest.mark.parametrize(("sessions", "some", "none"), [
     (("units",), "gcc", "mmdebstrap"), (("fuzz-short",), "gcc", "mmdebstrap"), (("kernel-core",), "mmdebstrap", None),
-    (("demo",), "mmdebstrap", None), (("real-files",), "mmdebstrap", None), (("lint", "docs-check"), None, "gcc"),
+    (("demo",), "mmdebstrap", None), (("matrix",), "mmdebstrap", None),
+    (("real-files",), "mmdebstrap", None), (("lint", "docs-check"), None, "gcc"),
 ])
 def test_sessions_have_what_they_need_of_debian(sessions, some, none):
     from tests.check import packages
