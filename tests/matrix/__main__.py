@@ -10,6 +10,7 @@ rows are computed. Each row is written into the page when it is complete. Standa
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import typing as t
@@ -49,6 +50,8 @@ def main(arguments: list[str]) -> int:
         print(f"error: There is no part {unknown[0]}; use one of: {', '.join(sorted(names))}.", file=sys.stderr)
         return 2
     place = Place(options.reports, options.reports / "logs")
+    # So that what a row has made is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for table in page.TABLES:
         page.write_rows(options.page, table, {})
     failed = []

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,14 @@ def test_each_playbook_is_parsed():
 
 
 @pytest.fixture
+def handlers():
+    """The handler of SIGTERM is that of this process again in the end."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
 def results(tmp_path):
     path = tmp_path / "page.rst"
     path.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
@@ -91,7 +102,7 @@ def results(tmp_path):
 
 
 @pytest.fixture
-def main(results, tmp_path, monkeypatch):
+def main(results, tmp_path, monkeypatch, handlers):
     """main(*parts): exit code and names of the rows that were computed; `fill` says how each ends."""
     def run_main(*parts, fill=lambda row: row.cells.extend(["3.11.2"] * 5)):
         computed = []
@@ -133,6 +144,15 @@ def test_a_row_that_fails_is_written_and_the_next_one_runs(main, results, capsys
         "2.16.19", "failed: venv has failed", "skipped: no interpreter"]
     assert {len(cells) for cells in table.values()} == {len(page.CONTROLLER_TABLE.columns) - 1}
     assert capsys.readouterr().err.endswith("error: These rows have a cell that failed: 2.17.\n")
+
+
+def test_a_run_that_is_ended_removes_what_a_row_has_made(main, tmp_path):
+    def fill(row):
+        with tempfile.TemporaryDirectory(dir=tmp_path, prefix="of-a-row-"):
+            os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        main("2.16", fill=fill)
+    assert (ended.value.code, list(tmp_path.glob("of-a-row-*"))) == (143, [])
 
 
 def test_a_row_that_is_only_skipped_is_no_failure(main):
