@@ -6,6 +6,7 @@
 Ansible sends a module as sources, and Python compiles those again in each task: most of the time of a small task.
 """
 
+import hashlib
 import importlib
 import importlib.util
 import io
@@ -24,7 +25,8 @@ ROOT = PACKAGE.replace(".", "/") + "/"
 INIT = "/__init__.py"
 DATE = (1980, 1, 1, 0, 0, 0)  # of each file in the archive
 MOST = 64 << 20  # bytes of a program
-UNCHECKED_HASH = 1  # PEP 552: Python does not compare the source
+HASHES = 3392  # PEP 552: the first magic number of Pythons with a hash in compiled code, in Python 3.7
+UNCHECKED_HASH = 1  # Python does not compare this hash with the source
 
 
 def compiled(source, path):
@@ -33,9 +35,8 @@ def compiled(source, path):
     Sources: PEP 552; Lib/zipimport.py.
     """
     code = marshal.dumps(compile(source, path, "exec", dont_inherit=True))
-    source_hash = getattr(importlib.util, "source_hash", None)  # since Python 3.7
-    if source_hash:
-        head = struct.pack("<I", UNCHECKED_HASH) + source_hash(source)
+    if struct.unpack("<H", importlib.util.MAGIC_NUMBER[:2])[0] >= HASHES:
+        head = struct.pack("<I", UNCHECKED_HASH) + hashlib.sha256(source).digest()[:8]
     else:
         head = struct.pack("<II", int(time.mktime((*DATE, 0, 0, -1))), len(source) & 0xFFFFFFFF)
     return importlib.util.MAGIC_NUMBER + head + code

@@ -156,8 +156,6 @@ def tasks_in(node: object) -> list[dict]:
     return [*([node] if any(str(key).startswith("kernel.livepatch.patch") for key in node) else []), *inner]
 
 
-
-
 def untitled(text: str) -> list[str]:
     """Labels that links without a text of their own cannot use, because no title follows."""
     lines = text.splitlines()
