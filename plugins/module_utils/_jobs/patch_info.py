@@ -44,9 +44,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     read_ledger,
     seconds_left,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
-    LEDGER,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import (

@@ -81,9 +81,9 @@ def ensure_program(host, probe=False):
 
 
 def _ensure(host, argv, probe):
-    sources = _sources()
-    if not _is_installed(host, argv, sources):
-        _install(host, argv, sources)
+    files = _files()
+    if not _is_installed(host, argv, files):
+        _install(host, argv, files)
     elif probe:
         _probe(host, argv)
 
@@ -91,7 +91,7 @@ def _ensure(host, argv, probe):
 def is_current(host, argv):
     """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
     """
-    return interpreter_fault(host, host.resolved(argv[0])) is None and _is_installed(host, argv, _sources())
+    return interpreter_fault(host, host.resolved(argv[0])) is None and _is_installed(host, argv, _files())
 
 
 def lasting_interpreter(host, argv):
@@ -109,8 +109,8 @@ def _head(host, argv):
     return f"#!{' '.join(argv[:-1])}\n".encode("ascii"), TESTED + os.fsencode(host.resolved(argv[0])) + b"\n"
 
 
-def _is_installed(host, argv, sources):
-    """Whether the program is a whole regular file of these sources, for this Python, and only root can use it."""
+def _is_installed(host, argv, files):
+    """Whether the program is a whole regular file with these files, for this Python, and only root can use it."""
     first, third = _head(host, argv)
     try:
         status = host.status(PROGRAM)
@@ -122,17 +122,17 @@ def _is_installed(host, argv, sources):
             return False
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             # A module without the sources of `patch` keeps a program that has them.
-            return all(archive.read(name) == content for name, content in _files(sources).items())
+            return all(archive.read(name) == expected for name, expected in files.items())
     except (KeyError, OSError, zipfile.BadZipFile):
         return False
 
 
-def _install(host, argv, sources):
+def _install(host, argv, files):
     """Test the program, then replace an earlier one; boots rely on it."""
     first, third = _head(host, argv)
     running = host.interpreter()
     compiles = running is not None and host.resolved(running) == host.resolved(argv[0])
-    content = seal(first, third + _archive(_files(sources), compiles))
+    content = seal(first, third + _archive(files, compiles))
     private_directory(host.path(STATE_DIRECTORY))
     make_way(host.path(CANDIDATE))
     write_private(host.path(CANDIDATE), lambda stream: stream.write(content))
@@ -171,15 +171,10 @@ def _interpreters(host):
     return usable
 
 
-def _sources():
-    """The sources of cli.py, of `patch` where this module has it, and of what they import, by module name."""
-    return sources_of(MAIN, *[SERVED] if find_spec(SERVED) else [])
-
-
-def sources_of(*names):
-    """The sources of modules and of this collection's modules that they import, by module name."""
-    sources = {}
-    missing = list(names)
+def sources_of(first, known=()):
+    """The sources of a module and of this collection's modules that it imports, by module name, after `known` ones."""
+    sources = dict(known)
+    missing = [first]
     while missing:
         name = missing.pop()
         sources[name] = find_spec(name).loader.get_source(name)
@@ -197,14 +192,16 @@ def _imported(source):
             yield f"{package}.{name}"
 
 
-def _files(sources):
-    """The files of the program without compiled code, by name."""
+def _files():
+    """The files of the program without compiled code, by name: cli.py, `patch` if this module has it, their imports."""
+    program = sources_of(MAIN)
+    sources = sources_of(SERVED, program) if find_spec(SERVED) else program
     files = {f"{name.replace('.', '/')}.py": source.encode("utf-8") for name, source in sources.items()}
     for path in list(files):
         folders = path.split("/")[:-1]
         for depth in range(len(folders)):
             files["/".join([*folders[:depth + 1], "__init__.py"])] = b""
-    files["__main__.py"] = (START % (sorted(sources_of(MAIN)),)).encode("utf-8")
+    files["__main__.py"] = (START % (sorted(program),)).encode("utf-8")
     return files
 
 
