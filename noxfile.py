@@ -40,8 +40,6 @@ INSTALL_ONLY = bool(os.environ.get("KERNEL_LIVEPATCH_INSTALL_ONLY"))
 
 OLDEST_CORE_PYTHONS = ("3.11", "3.12", "3.10")
 HOST_PYTHON = "3.6"
-# The first pip that knows today's wheels and the system's certificates there.
-HOST_PIP = "pip==21.3.1"
 HOST_TESTS = ("tests/unit/plugins/module_utils", "tests/unit/plugins/modules")
 # Playbooks take most of the time of all units; these files are about the same code as the other ones.
 SLOW_PLAYBOOKS = tuple(f"tests/unit/plugins/playbooks/test_{name}.py" for name in (
@@ -84,7 +82,7 @@ def _first(versions: tuple[str, ...]) -> str:
 _environment("newest-core", None)
 _environment("tools", None)
 _environment("oldest-core", _first(OLDEST_CORE_PYTHONS))
-_environment("host-python", _first((HOST_PYTHON,)), HOST_PIP)
+_environment("host-python", _first((HOST_PYTHON,)), interpreters.LAST_PIP[HOST_PYTHON])
 
 
 def _programs(session: nox.Session, name: str) -> Path:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 
 from tests import awx_job
-from tests.check.errors import CheckError
+from tests.check.errors import CheckError, exit_code
 
 DEFINITION = "execution-environment.yml"
 # What the collection says of itself, by the files that ansible-builder writes of it.
@@ -88,13 +87,7 @@ def _run(command: list, place: Path) -> None:
 
 def main() -> int:
     """Return the exit code: 0 when an execution environment could be built of it."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="kernel-livepatch-image-") as place:
-            check(Path.cwd(), Path(place))
-    except CheckError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(check)
 
 
 if __name__ == "__main__":

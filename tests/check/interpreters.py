@@ -11,6 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# By Python, a pip that knows today's wheels and the system's certificates, where the newest pip does not run.
+LAST_PIP = {"3.6": "pip==21.3.1"}
+
 
 def find(version: str) -> Path | None:
     """Return the real path of a working interpreter of a version such as "3.6", or None."""

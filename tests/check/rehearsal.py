@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import yaml
 
 from tests.check import importer, release
-from tests.check.errors import CheckError
+from tests.check.errors import CheckError, exit_code
 
 GIT_IDENTITY = {
     f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
@@ -63,13 +62,7 @@ def _commit(copy: Path) -> None:
 def main() -> int:
     """Return the exit code: 0 when the release could be made."""
     os.environ.update(GIT_IDENTITY)
-    try:
-        with tempfile.TemporaryDirectory(prefix="kernel-livepatch-release-") as into:
-            rehearse(Path.cwd(), Path(into))
-    except CheckError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(rehearse)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ from tests.matrix.versions import DEBIAN_SUITES
 
 # The packages of the host half's tests, from Debian itself.
 PACKAGES = ("python3", "python3-pytest", "python3-yaml", *FIXTURES)
-LAST_PIP = {"3.6": "pip==21.3.1"}  # by Python
 TEST_PACKAGES = ("pytest", "PyYAML")
 INSTALL_MINUTES = 15
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -99,7 +98,7 @@ def _environment(version: str, interpreter: Path, row: Row) -> Path:
         row.run("install", [interpreter, "-m", "venv", "--clear", home], INSTALL_MINUTES)
     pip = [python, "-m", "pip", "install", "--quiet", "--upgrade"]
     # The pip that Python 3.6 has in itself knows no wheel of today, and may take one for a later Python.
-    row.run("install", [*pip, LAST_PIP.get(version, "pip")], INSTALL_MINUTES)
+    row.run("install", [*pip, interpreters.LAST_PIP.get(version, "pip")], INSTALL_MINUTES)
     row.run("install", [*pip, *TEST_PACKAGES], INSTALL_MINUTES)
     return python
 
