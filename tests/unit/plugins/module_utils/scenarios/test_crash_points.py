@@ -166,7 +166,7 @@ CHANGES = {
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
     """What is in the program, and whether a disk does as it is told, is no matter of these tests."""
-    monkeypatch.setattr(installer, "_sources", dict)
+    monkeypatch.setattr(installer, "sources_of", lambda *_: {})
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
