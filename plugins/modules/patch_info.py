@@ -14,6 +14,8 @@ description:
     functions. Also returns a transition in progress with the tasks that hold it, modules of removed patches, other
     live-patch tools, the run that is changing the host, and the last changes from its journal.
   - Returns the CVEs that the enabled patches close, and the kernel with the same fixes, if a C(bundle.yml) named them.
+    A patch closes a CVE only if each of its functions is in effect, as M(kernel.livepatch.patch_verify) verifies it.
+  - Returns what only a reboot into a fixed kernel does.
   - Returns the state kept beyond a reboot. This is the accepted, quarantined and trial patches, and the patches for
     the next boot. RV(livepatch.drift) has every difference between this state and the kernel.
   - Reads only, with one exception. During a transition, as root, it enables dynamic debug for 2.5 seconds at most to
@@ -173,6 +175,18 @@ livepatch:
           description: The build-id of the loaded module, or null.
           type: str
           sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+        sha256:
+          description: >-
+            The digest of the loaded file, uncompressed; null if the host does not keep it, or without root.
+          type: str
+          sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
+        verified:
+          description: >-
+            Whether an enabled patch is what its file claims, function by function, as
+            M(kernel.livepatch.patch_verify) verifies it; null if the patch is not enabled, if the host keeps no file
+            of this build, or without root.
+          type: bool
+          sample: true
         taint:
           description: The letters of the module's taints.
           type: str
@@ -233,11 +247,14 @@ livepatch:
               type: str
               sample: 6.1.0-60-amd64
     coverage:
-      description: What the enabled patches cover, as their entries in C(bundle.yml) say; null without root.
+      description: >-
+        What the enabled patches cover, as their entries in C(bundle.yml) say; null without root. The entries are kept
+        with the patch files on the host, so the answer does not depend on the bundle of the controller.
       type: dict
       contains:
         cves:
-          description: The CVEs that the running kernel is free of.
+          description: >-
+            The CVEs that the running kernel is free of: those of the enabled patches with every function in effect.
           type: list
           elements: str
           sample: [CVE-2026-12345]
@@ -254,14 +271,60 @@ livepatch:
               description: Why no live patch closes it.
               type: str
               sample: the fix changes data that is in use
+        unverified:
+          description: The enabled patches that close nothing, because their verification failed.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The patch's name.
+              type: str
+              sample: livepatch_cve_2026_1234
+            cves:
+              description: The CVEs that it would close, without those that another patch closes.
+              type: list
+              elements: str
+              sample: [CVE-2026-12345]
+            codes:
+              description: The codes of what M(kernel.livepatch.patch_verify) finds.
+              type: list
+              elements: str
+              sample: [function-not-hooked]
         effective_kernel:
-          description: The release of the kernel with the same fixes as the running one, or null.
+          description: >-
+            The effective kernel version: the release of the kernel with the same fixes as the running one, or null.
           type: str
           sample: 6.1.0-60-amd64
         expires:
           description: The first day that one of the patches expires on, or null.
           type: str
           sample: "2027-01-31"
+        expired:
+          description: The names of the enabled patches after their last day.
+          type: list
+          elements: str
+          sample: [livepatch_cve_2026_1234]
+        reboot:
+          description: >-
+            What no live patch of this host does, and a reboot into a kernel with the fixes does. Whether the next
+            kernel has them is not known here.
+          type: dict
+          contains:
+            closes:
+              description: The CVEs, those in RV(livepatch.coverage.not_covered).
+              type: list
+              elements: str
+              sample: [CVE-2026-23457]
+            replaces:
+              description: The patches, those in RV(livepatch.coverage.expired).
+              type: list
+              elements: str
+              sample: [livepatch_cve_2026_1234]
+            message:
+              description: The advice in words; null if there is nothing to do.
+              type: str
+              sample: >-
+                Reboot into a kernel with the fixes of CVE-2026-23457, because no live patch closes it.
     transition:
       description: The transition in progress, or null.
       type: dict

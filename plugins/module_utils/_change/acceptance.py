@@ -22,11 +22,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import has_replace_sets
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_with,
     entry_of,
-    same_build,
     trial_of,
     without,
 )

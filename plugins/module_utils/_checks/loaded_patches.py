@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
     module_build_id,
     unload_obstacle,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import is_older, label_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import is_older, label_of, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys, state_conflict
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
@@ -42,7 +42,7 @@ def _name_taken(context):
     if context.state not in ("enabled", "enabling", "disabling"):
         return  # absent, or disabled: its module is unloaded first
     loaded = module_build_id(context.host, description["name"])
-    if loaded != description["build_id"]:
+    if not same_build({"name": description["name"], "build_id": loaded}, description):
         yield finding(
             "name-taken-by-other-build", description["name"], name=description["name"], file=description["file"],
             state=context.state, loaded=loaded or "none", wanted=description["build_id"] or "none")

@@ -8,6 +8,7 @@ It reads neither kallsyms nor the tables of ftrace, nor every task: see _livepat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_module, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 
 
 def patch_findings(host, interface, name, build_id):
@@ -16,7 +17,7 @@ def patch_findings(host, interface, name, build_id):
     if state != "enabled":
         return [finding("patch-not-running", name, name=name, state=state)]
     loaded = module_build_id(host, name)
-    if loaded != build_id:
+    if not same_build({"name": name, "build_id": loaded}, {"name": name, "build_id": build_id}):
         return [finding("build-changed", name, name=name, loaded=loaded or "none", wanted=build_id or "none")]
     # A module that is loaded or unloaded just now is seen twice before anything is said about it.
     unpatched = _unpatched_objects(host, interface, name)

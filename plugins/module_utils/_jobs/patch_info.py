@@ -6,7 +6,7 @@
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_forecast import (
     service_faults,
     service_notes,
@@ -23,10 +23,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_or_none,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.coverage import coverage
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import (
     complete_metadata,
-    coverage,
     required_kernel_build,
     version_of,
 )
@@ -70,7 +71,7 @@ QUARANTINED = ("name", "sha256", "build_id", "why", "transaction", "since")
 def host_inventory(host):
     """The inventory of live patches on this host; changes nothing.
 
-    Shape: `kernel`, `interface`, `patches` (oldest first), `coverage` (see metadata.py; None if this user may not read
+    Shape: `kernel`, `interface`, `patches` (oldest first), `coverage` (see coverage.py; None if this user may not read
     the store), `transition` (None, or `name`, `state` and `blockers`), `leftovers`, `kept`, `other_tools`, `changing`,
     `lease` (None, or see describe_lease), `hook` (see read_hook), `journal` and `journal_unreadable` (see history), and
     from the ledger: `accepted`, `boot`, `quarantined`, `trial`, `failed_watch`, `drift` (findings).
@@ -83,10 +84,14 @@ def host_inventory(host):
         **_in_the_kernel(host, interface_or_none(host), descriptions),
         **history(host),
     }
-    in_effect = [patch["metadata"] for patch in inventory["patches"]
-                 if patch["state"] == "enabled" and any(entry["patched"] for entry in patch["objects"])]
-    inventory["coverage"] = coverage(in_effect) if Store(host).is_readable() else None
-    return dict(inventory, **_remembered(host, inventory))
+    inventory["coverage"] = coverage(
+        [patch for patch in inventory["patches"] if patch["state"] == "enabled"],
+        _today(host)) if Store(host).is_readable() else None
+    inventory.update(_remembered(host, inventory))
+    for patch in inventory["patches"]:
+        faults = patch.pop("faults")
+        patch["verified"] = None if faults is None else not faults
+    return inventory
 
 
 def _in_the_kernel(host, interface, descriptions):
@@ -95,7 +100,7 @@ def _in_the_kernel(host, interface, descriptions):
     if interface is None:
         return found
     patches = interface.patches()
-    found["patches"] = [_with_identity(host, patch, descriptions) for patch in patches]
+    found["patches"] = [_with_identity(host, interface, patch, descriptions) for patch in patches]
     found["leftovers"] = disabled_modules(host, {patch["name"] for patch in patches})
     for patch in patches:
         if patch["state"] in ("enabling", "disabling"):
@@ -127,8 +132,8 @@ def _remembered(host, inventory):
         changing=inventory["changing"], boot_faults=_boot_faults(host) if ledger["accepted"] else [],
         damaged=_damaged_files(host, ledger, kept | set(newer)), other_kernel=_of_other_kernel_builds(host, ledger))
     return {
-        "patches": [dict(patch, state="accepted") if is_accepted(host_state, patch) else patch
-                    for patch in host_state.patches],
+        "patches": [dict(patch, state="accepted" if is_accepted(host_state, patch) else patch["state"],
+                         sha256=_loaded_digest(ledger, patch)) for patch in host_state.patches],
         "accepted": [dict({key: entry[key] for key in ACCEPTED}, kept=entry["sha256"] in kept)
                      for entry in ledger["accepted"]],
         "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
@@ -136,7 +141,7 @@ def _remembered(host, inventory):
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
         "failed_watch": ledger["failed_watch"] and {key: ledger["failed_watch"][key] for key in FAILED_WATCH},
         "drift": _with_records(
-            [*drift(host_state), *_expired(host, host_state.patches), *newer.values(), *_about_trial(host, host_state),
+            [*drift(host_state), *_expired(inventory), *newer.values(), *_about_trial(host, host_state),
              *_boot_notes(host, host_state), *hook_findings(host)],
             records, ledger["accepted"]),
     }
@@ -225,15 +230,31 @@ def _on_trial(host, trial):
     }
 
 
-def _with_identity(host, patch, descriptions):
-    """The patch with what its module shows, and with what the host knows of its file."""
+def _loaded_digest(ledger, patch):
+    """The digest of the loaded file: files of one build can differ, as by a signature, and the ledger has the one."""
+    entries = ledger["loaded"] + ledger["booted"]["patches"]
+    return next((one["sha256"] for one in entries if one["sha256"] and same_build(one, patch)), patch["sha256"])
+
+
+def _with_identity(host, interface, patch, descriptions):
+    """The patch with what its module shows, and with what the host knows of its file.
+
+    `faults`: the codes of what the verification of an enabled patch found; None without a kept file of it.
+    """
     module = loaded_module(host, patch["name"]) or {"build_id": None, "taint": "", "refcnt": None}
     build = {"name": patch["name"], "build_id": module["build_id"]}
-    kept = next((one for one in descriptions if build["build_id"] and compare_builds(one, build)), {
-        "version": host.read_or(f"/sys/module/{patch['name']}/version")})
+    kept = find_build(descriptions, build)
+    faults = _faults(host, interface, kept) if kept and patch["state"] == "enabled" else None
+    shown = kept or {"version": host.read_or(f"/sys/module/{patch['name']}/version")}
     return dict(
-        patch, build_id=module["build_id"], taint=module["taint"], refcnt=module["refcnt"], version=version_of(kept),
-        metadata=complete_metadata(kept))
+        patch, build_id=module["build_id"], taint=module["taint"], refcnt=module["refcnt"], version=version_of(shown),
+        sha256=kept and kept["sha256"], metadata=complete_metadata(shown), faults=faults)
+
+
+def _faults(host, interface, description):
+    """The codes of the blockers that verify_patch finds, each once."""
+    findings, _functions = verify_patch(host, interface, description["name"], description)
+    return list(dict.fromkeys(found["code"] for found in blockers_in(findings)))
 
 
 def _kept(descriptions):
@@ -241,10 +262,14 @@ def _kept(descriptions):
                  version=version_of(description)) for description in descriptions]
 
 
-def _expired(host, patches):
+def _expired(inventory):
     """A finding for each enabled patch that was meant to run until an earlier day."""
-    today = utc_timestamp(host.wall_clock())[:len("2026-11-21")]
-    for patch in patches:
-        expires = (patch["metadata"] or {}).get("expires")
-        if patch["state"] == "enabled" and expires and expires < today:
-            yield finding("patch-expired", patch["name"], name=patch["name"], expires=expires)
+    expired = inventory["coverage"]["expired"] if inventory["coverage"] else []
+    for patch in inventory["patches"]:
+        if patch["name"] in expired:
+            yield finding(
+                "patch-expired", patch["name"], name=patch["name"], expires=patch["metadata"]["expires"])
+
+
+def _today(host):
+    return utc_timestamp(host.wall_clock())[:len("2026-11-21")]

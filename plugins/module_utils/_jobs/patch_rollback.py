@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_loads import set_aside
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import stack_diff
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import (
@@ -36,7 +37,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
     in_order,
     loaded_with,
     read_ledger,
-    same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import may_not_read, reason
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL

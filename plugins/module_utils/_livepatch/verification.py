@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
     why_impossible,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import left_behind
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, number_of
 
@@ -56,11 +57,14 @@ def _identity(host, name, description):
     if description is None:
         yield finding("file-unknown", name, name=name)
         return
-    loaded, wanted = module_build_id(host, name), description["build_id"]
-    if loaded is None or wanted is None:
+    loaded = {"name": name, "build_id": module_build_id(host, name)}
+    same = compare_builds(loaded, dict(description, name=name))
+    if same is None:
         yield finding("build-unknown", name, name=name, file=description["file"])
-    elif loaded != wanted:
-        yield finding("other-build", name, name=name, file=description["file"], loaded=loaded, wanted=wanted)
+    elif not same:
+        yield finding(
+            "other-build", name, name=name, file=description["file"], loaded=loaded["build_id"],
+            wanted=description["build_id"])
     if description["opaque"]:
         yield finding("tables-opaque", name, file=description["file"])
 

@@ -16,6 +16,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.version_or
 # builds: the build of each name that fits. undecided: builds for one kernel build, on a kernel that does not show its
 # own. passed_over: builds that fit, older than another of their series.
 Choice = namedtuple("Choice", "builds undecided passed_over")
+# What tells two builds of one patch apart, wherever patches are shown.
+IDENTITY = ("name", "version", "build_id", "sha256")
 
 
 def is_wanted(build, name=None, version=None):
@@ -75,8 +77,24 @@ def is_older(build, other, by_names=True):
     return order < 0 if order or not by_names else key < other_key
 
 
+def find_build(builds, wanted):
+    """The first of `builds` that certainly is the wanted one, see compare_builds; or None."""
+    return next((build for build in builds if compare_builds(build, wanted)), None)
+
+
+def same_build(one, other):
+    """Whether two are the same build, also if only one of them is seen in the kernel, which shows no digest.
+
+    Two without a build-id count as the same, because both were seen on this host.
+    """
+    same = compare_builds(one, other)
+    return one["build_id"] == other["build_id"] if same is None else same
+
+
 def compare_builds(one, other):
     """Whether two are the same build of a patch: True, False, or None if one of them shows too little.
+
+    Every comparison of builds is made here, on hosts and on the controller.
 
     Each has `name`, and `build_id` and `sha256`, if known.
     """

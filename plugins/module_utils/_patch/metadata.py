@@ -52,21 +52,3 @@ def complete_metadata(build):
     metadata = metadata_of(build)
     return {key: metadata.get(key) or ([] if isinstance(shape, list) else None)
             for key, shape in SHAPE.items()} if metadata else None
-
-
-def coverage(metadata):
-    """What patches cover, by the metadata of each of them, the oldest first; None for a patch without any.
-
-    Shape: `cves`, `not_covered` (`cve` and `reason`), `effective_kernel` of the newest patch with one, and `expires`,
-    the first date of all.
-    """
-    known = [one for one in metadata if one]
-    cves = sorted({cve for one in known for cve in one["cves"]})
-    reasons = {entry["cve"]: entry["reason"] for one in known for entry in one["not_covered"]}
-    kernels = [one["effective_kernel"] for one in known if one["effective_kernel"]]
-    return {
-        "cves": cves,
-        "not_covered": [{"cve": cve, "reason": reasons[cve]} for cve in sorted(set(reasons).difference(cves))],
-        "effective_kernel": kernels[-1] if kernels else None,
-        "expires": min((one["expires"] for one in known if one["expires"]), default=None),
-    }

@@ -11,10 +11,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
     WHY_NOT_LOADED,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     contains_build,
     quarantine_entry,
-    same_build,
     trial_of,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY

@@ -18,7 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import (
     may_not_read,
     read_own,
@@ -191,12 +191,6 @@ def keep_damaged_copy(host):
 def set_aside_ledgers(host):
     """The paths of damaged ledgers that a change has set aside."""
     return [path for path in SET_ASIDE if os.path.lexists(host.path(path))]
-
-
-def same_build(one, other):
-    """Whether two entries are of the same build; a patch seen only in the kernel has a build-id and no digest."""
-    same = compare_builds(one, other)
-    return one["build_id"] == other["build_id"] if same is None else same
 
 
 def contains_build(entries, build):

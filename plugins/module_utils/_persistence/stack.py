@@ -4,10 +4,10 @@
 """The stack of the patches in effect, for a later rollback: each patch in one build, with its load parameters."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
     contains_build,
-    same_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 
@@ -15,15 +15,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def running_stack(host, patches, ledger):
     """The enabled patches of an interface, oldest first, as LAYERs (see ledger.py)."""
     descriptions = Store(host).descriptions()
-    kept = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in descriptions if entry["build_id"]}
     digests = {entry["sha256"] for entry in descriptions}
     accepted = accepted_for_running_kernel(host, ledger)
     layers = []
     for patch in patches:
         if patch["state"] != "enabled":
             continue
-        build_id = module_build_id(host, patch["name"])
-        layer = {"name": patch["name"], "build_id": build_id, "sha256": kept.get((patch["name"], build_id))}
+        layer = {"name": patch["name"], "build_id": module_build_id(host, patch["name"])}
+        kept = find_build(descriptions, layer)
+        layer["sha256"] = kept and kept["sha256"]
         known = next((entry for entry in ledger["loaded"] + accepted if same_build(entry, layer)), None)
         if known and known["sha256"] in digests:  # files of one build can differ, as by a signature
             layer["sha256"] = known["sha256"]

@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     sweep,
     write_private,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA, is_usable
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import metadata_digest
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import read_own
@@ -187,10 +188,7 @@ class Store:
 
     def of_build(self, name, build_id):
         """The description of the kept file of one build of a patch, or None."""
-        for description in self.descriptions():
-            if build_id and description["name"] == name and description["build_id"] == build_id:
-                return description
-        return None
+        return find_build(self.descriptions(), {"name": name, "build_id": build_id})
 
     def drop(self, sha256):
         """Remove a kept file and its description; a directory in their place is renamed."""

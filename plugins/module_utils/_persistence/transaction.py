@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import sweep
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import (
@@ -113,13 +114,13 @@ class Transaction:
         interface's list of patches.
         """
         kept = Store(self._host).descriptions()
-        digests = {(entry["name"], entry["build_id"]): entry["sha256"] for entry in kept if entry["build_id"]}
         self._started = self._host.now()
         record = {
             "transaction": self.name, "time": self.now(), "action": self._action, "who": self._who,
             "boot_id": self._host.read_or(BOOT_ID), "kernel": self._host.release(),
-            "patches": [dict(patch, sha256=patch["sha256"] or digests.get((patch["name"], patch["build_id"])))
-                        for patch in patches],
+            "patches": [
+                dict(patch, sha256=patch["sha256"] or (find_build(kept, patch) or {}).get("sha256"))
+                for patch in patches],
             "before": running_stack(self._host, before, self.ledger),
         }
         try:

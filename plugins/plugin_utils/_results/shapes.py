@@ -112,11 +112,14 @@ _LIVEPATCH = Keys({
     "patches": Items(Keys({
         "name": NAME, "state": Text(16, choices=STATES_IN_KERNEL), "replace": MAYBE_FLAG, "replace_set": MAYBE_WHOLE,
         "stack_order": MAYBE_WHOLE,
-        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE,
+        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "verified": MAYBE_FLAG, "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE,
         "version": MAYBE_VERSION, "metadata": _METADATA}),
         MOST_PATCHES),
     "coverage": Keys({
-        "cves": _CVES, "not_covered": _NOT_COVERED, "effective_kernel": MAYBE_RELEASE, "expires": _DAY}, null=True),
+        "cves": _CVES, "not_covered": _NOT_COVERED, "effective_kernel": MAYBE_RELEASE, "expires": _DAY,
+        "unverified": Items(Keys({"name": NAME, "cves": _CVES, "codes": Items(CODE, 100)}), MOST_PATCHES),
+        "expired": NAMES,
+        "reboot": Keys({"closes": _CVES, "replaces": NAMES, "message": Text(4000, cut=True, null=True)})}, null=True),
     "transition": Keys({
         "name": NAME, "state": Text(16, choices=("enabling", "disabling")), "blockers": BLOCKERS}, null=True),
     "leftovers": Items(Keys({"name": NAME, "build_id": MAYBE_DIGEST, "refcnt": MAYBE_WHOLE}), MOST_PATCHES),

@@ -18,7 +18,9 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 from ansible_collections.kernel.livepatch.tests.unit.plugins.modules.test_module_returns import undocumented_info
 
 FIX = SimulatedPatch()
-NO_COVERAGE = {"cves": [], "not_covered": [], "effective_kernel": None, "expires": None}
+NO_COVERAGE = {
+    "cves": [], "not_covered": [], "unverified": [], "effective_kernel": None, "expires": None, "expired": [],
+    "reboot": {"closes": [], "replaces": [], "message": None}}
 
 
 def test_a_kernel_without_patches(kernel):
@@ -36,7 +38,8 @@ def test_a_patch_with_its_module(kernel, apply):
     inventory = host_inventory(kernel)
     assert inventory["patches"] == [{
         "name": "fix", "state": "enabled", "replace": None, "replace_set": None, "stack_order": None,
-        "build_id": "aa" * 20, "taint": "OEK", "refcnt": 1, "version": None, "metadata": None,
+        "build_id": "aa" * 20, "sha256": FIX.sha256, "verified": True, "taint": "OEK", "refcnt": 1, "version": None,
+        "metadata": None,
         "objects": [{
             "name": "vmlinux", "patched": True, "functions": [{"name": "cmdline_proc_show", "sympos": 1}]}],
     }]
@@ -143,8 +146,11 @@ def test_any_controller_learns_what_the_enabled_patches_cover(kernel, apply):
     inventory = host_inventory(kernel)
     assert inventory["coverage"] == {
         "cves": ["CVE-2026-1111", "CVE-2026-2222", "CVE-2026-3333"],
-        "not_covered": [{"cve": "CVE-2026-4444", "reason": "it changes data"}],
-        "effective_kernel": "6.1.0-60-amd64", "expires": "2027-02-01"}
+        "not_covered": [{"cve": "CVE-2026-4444", "reason": "it changes data"}], "unverified": [],
+        "effective_kernel": "6.1.0-60-amd64", "expires": "2027-02-01", "expired": [],
+        "reboot": {
+            "closes": ["CVE-2026-4444"], "replaces": [],
+            "message": "Reboot into a kernel with the fixes of CVE-2026-4444, because no live patch closes it."}}
     assert [patch["version"] for patch in inventory["patches"]] == ["0.9", "1.0"]
     assert inventory["patches"][0]["metadata"] == OLD.description["metadata"]
     assert inventory["patches"][1]["metadata"] == dict(
@@ -158,11 +164,69 @@ def test_any_controller_learns_what_the_enabled_patches_cover(kernel, apply):
 def test_a_patch_that_is_not_in_effect_covers_nothing(kernel, apply):
     later = SimulatedPatch(objects={"target": ["three"]}, metadata={"cves": ["CVE-2026-1111"]})
     apply(later, ignore_findings=["ineffective"])
-    assert host_inventory(kernel)["coverage"] == NO_COVERAGE
+    inventory = host_inventory(kernel)
+    assert inventory["coverage"] == dict(
+        NO_COVERAGE, unverified=[{"name": "fix", "cves": ["CVE-2026-1111"], "codes": ["ineffective"]}])
+    assert inventory["patches"][0]["verified"] is False
+    kernel.plain_module("target")
     kernel.put("/sys/kernel/livepatch/fix/target/patched", "1\n")
-    assert host_inventory(kernel)["coverage"]["cves"] == ["CVE-2026-1111"]
+    inventory = host_inventory(kernel)
+    assert inventory["coverage"] == dict(NO_COVERAGE, cves=["CVE-2026-1111"])
+    assert inventory["patches"][0]["verified"] is True
     apply(name="fix", state="disabled")
-    assert host_inventory(kernel)["coverage"] == NO_COVERAGE
+    inventory = host_inventory(kernel)
+    assert inventory["coverage"] == NO_COVERAGE
+    assert [patch["verified"] for patch in inventory["patches"]] == [None] * len(inventory["patches"])
+
+
+UNHOOKED = "# no function is hooked\n"
+
+
+@pytest.mark.parametrize("path, text, code", [
+    ("/sys/kernel/tracing/enabled_functions", UNHOOKED, "function-not-hooked"),
+    ("/proc/1/task/1/patch_state", "0\n", "task-left-behind"),
+    ("/sys/module/fix/notes/.note.gnu.build-id", None, None)])
+def test_a_patch_closes_its_cves_only_if_each_function_is_verified(kernel, apply, path, text, code):
+    apply(SimulatedPatch(metadata={
+        "cves": ["CVE-2026-1111"], "not_covered": [{"cve": "CVE-2026-2222", "reason": "it changes data"}],
+        "effective_kernel": "6.1.0-60-amd64"}))
+    assert host_inventory(kernel)["coverage"]["cves"] == ["CVE-2026-1111"]
+    if text is None:
+        os.unlink(kernel.path(path))
+    else:
+        kernel.put(path, text)
+    inventory = host_inventory(kernel)
+    told, patch = inventory["coverage"], inventory["patches"][0]
+    assert (told["cves"], told["effective_kernel"]) == ([], None)
+    if code:
+        assert told["unverified"] == [{"name": "fix", "cves": ["CVE-2026-1111"], "codes": [code]}]
+        assert told["not_covered"] == [{"cve": "CVE-2026-2222", "reason": "it changes data"}]
+        assert patch["verified"] is False
+    else:  # without a build-id, the file of the loaded module is not known
+        assert (told, patch["verified"], patch["sha256"]) == (NO_COVERAGE, None, None)
+    assert undocumented_info(inventory, ("coverage", "patches")) == []
+
+
+def test_what_a_later_patch_overrides_is_closed_by_the_later_patch_only(kernel, apply):
+    apply(SimulatedPatch("early", build_id="22" * 20, objects={"vmlinux": ["one"]}, metadata={
+        "cves": ["CVE-2026-1111", "CVE-2026-2222"]}))
+    apply(SimulatedPatch("late", build_id="33" * 20, objects={"vmlinux": ["one"]}, metadata={
+        "cves": ["CVE-2026-1111"]}))
+    told = host_inventory(kernel)["coverage"]
+    assert told["cves"] == ["CVE-2026-1111"]
+    assert told["unverified"] == [{"name": "early", "cves": ["CVE-2026-2222"], "codes": ["function-overridden"]}]
+
+
+def test_two_files_of_one_build_have_the_digest_that_was_loaded(kernel, apply):
+    """A signature changes the file and not its build-id."""
+    signed = SimulatedPatch(parameters={"signed": "int"}, replace_set=7)
+    assert (signed.build_id, signed.sha256 != FIX.sha256) == (FIX.build_id, True)
+    for first, second in ((FIX, signed), (signed, FIX)):
+        apply(first)
+        apply(name="fix", state="absent")
+        apply(second)
+        assert [patch["sha256"] for patch in host_inventory(kernel)["patches"]] == [second.sha256]
+        apply(name="fix", state="absent")
 
 
 def test_a_user_who_may_not_read_the_store_is_told_no_coverage(kernel, apply, monkeypatch):
@@ -183,8 +247,14 @@ def test_a_patch_of_another_tool_has_the_version_of_its_module(kernel, apply):
 def test_a_patch_after_its_last_day_is_drift(kernel, apply, expires, codes):
     """The simulated clock begins on 2026-11-21."""
     apply(SimulatedPatch(metadata={"expires": expires}))
-    drift = [found for found in host_inventory(kernel)["drift"] if found["code"] == "patch-expired"]
+    inventory = host_inventory(kernel)
+    drift = [found for found in inventory["drift"] if found["code"] == "patch-expired"]
     assert [found["code"] for found in drift] == codes
+    names = ["fix"] * len(codes)
+    assert (inventory["coverage"]["expired"], inventory["coverage"]["reboot"]["replaces"]) == (names, names)
+    message = inventory["coverage"]["reboot"]["message"]
+    assert message == (f"Reboot into a kernel with the fixes of fix ({expires}), because its last day is over."
+                       if codes else None)
     assert all(found["level"] == "warning" and expires in found["message"] for found in drift)
 
 

@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which builds fit a kernel of a release that exists in several builds, and which of several versions is taken."""
 
+import ast
 import json
+import re
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -262,3 +265,28 @@ def test_a_stub_is_chosen_by_its_version(apply):
 def test_builds_are_compared_by_digest_and_build_id(one, other, same):
     for first, second in ((one, other), (other, one)):
         assert compare_builds(dict({"name": "fix"}, **first), dict({"name": "fix"}, **second)) is same
+
+
+PLUGINS = Path(__file__).resolve().parents[5] / "plugins"
+BUILD_OF_PATCH = re.compile(r"(?<!kernel_)build_id\b")
+
+
+def own_comparisons(source):
+    """The comparisons with the build-id of a patch's build; a test for None compares nothing."""
+    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare)]
+    return [
+        ast.unparse(node) for node in found
+        if any(isinstance(one, (ast.Eq, ast.NotEq, ast.In, ast.NotIn)) for one in node.ops)
+        and any(BUILD_OF_PATCH.search(ast.unparse(side).split(" for ")[0])
+                for side in (node.left, *node.comparators) if not isinstance(side, ast.List))]
+
+
+@pytest.mark.skipif(not hasattr(ast, "unparse"), reason="Python 3.9 and later turn a tree into text again")
+def test_one_file_compares_builds():
+    assert own_comparisons("loaded['build_id'] == wanted\nmodule_build_id(host, name) not in wanted") != []
+    assert own_comparisons("build_id is None\nkernel_build_id(host) != wanted") == []
+    found = {path.relative_to(PLUGINS).as_posix(): own_comparisons(path.read_text(encoding="utf-8"))
+             for path in PLUGINS.rglob("*.py")}
+    assert found.pop("module_utils/_patch/builds.py") != []
+    assert found.pop("module_utils/_kernel/depmod.py") == ["running == reference.build_id"]  # of the kernel
+    assert {path: texts for path, texts in found.items() if texts} == {}
