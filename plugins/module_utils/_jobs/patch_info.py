@@ -23,7 +23,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_or_none,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.coverage import coverage
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import (
@@ -253,6 +252,8 @@ def _with_identity(host, interface, patch, descriptions):
 
 def _faults(host, interface, description):
     """The codes of the blockers that verify_patch finds, each once."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
+
     findings, _functions = verify_patch(host, interface, description["name"], description)
     return list(dict.fromkeys(found["code"] for found in blockers_in(findings)))
 
