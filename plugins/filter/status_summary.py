@@ -134,10 +134,18 @@ _value:
                 V(accepted), V(enabled), V(on trial), V(enabling), V(disabling), V(disabled) or V(quarantined).
               type: str
               sample: accepted
+            version:
+              description: The build's version, or V(none).
+              type: str
+              sample: "1.10"
             build_id:
               description: The build's build-id, or V(none).
               type: str
               sample: 5d7c0b0ec5b1c2d6b7e1f0a9d8c7b6a5f4e3d2c1
+            sha256:
+              description: The digest of the loaded file, or V(none).
+              type: str
+              sample: 4f1b0b1b5e8e6f3a5f0b7c0d3e9a3c5f8b0a6d2e4c1f7b9a8d3e5c6f7a8b9c0d
             hosts:
               description: Where it is in that state.
               type: list
@@ -205,11 +213,24 @@ _value:
               type: list
               elements: str
         cves:
-          description: The CVEs that hosts are free of by their enabled patches, each list with C(cves) and C(hosts).
+          description: >-
+            The CVEs that hosts are free of by their enabled patches, function by function verified. Each list has
+            C(cves) and C(hosts).
           type: list
           elements: dict
         not_covered:
           description: The CVEs that no live patch closes, each with C(cve), C(reason) and C(hosts).
+          type: list
+          elements: dict
+        unverified:
+          description: >-
+            The enabled patches that close nothing, because their verification failed, each with C(name), C(cves),
+            C(codes) and C(hosts).
+          type: list
+          elements: dict
+        reboot:
+          description: >-
+            What only a reboot into a fixed kernel does, each advice once, with C(message) and C(hosts).
           type: list
           elements: dict
         effective_kernels:
@@ -251,6 +272,10 @@ _value:
           elements: str
     drifted:
       description: The hosts where something of level V(warning) was found.
+      type: list
+      elements: str
+    reboot:
+      description: The hosts where only a reboot into a fixed kernel closes a CVE or replaces an expired patch.
       type: list
       elements: str
     no_build:

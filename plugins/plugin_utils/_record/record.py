@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build, version_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
@@ -107,6 +107,7 @@ def patches_of(builds: Sequence[Mapping[str, t.Any]]) -> list[Record]:
         patch["cves"] += [cve for cve in metadata.get("cves") or [] if cve not in patch["cves"]]
         patch["builds"].append({
             **{key: build[key] for key in ("release", "arch", "sha256", "build_id", "file")},
+            "version": version_of(build), "series": build.get("series"),
             "kernel_build_id": required_kernel_build(build),
             "objects": [
                 {"name": one["name"], "functions": [

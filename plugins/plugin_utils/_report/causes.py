@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import choose_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KINDS, coverage_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import STATES, STEPS, state_word
 
@@ -115,8 +116,8 @@ def coverage(record: Record) -> list[Coverage]:
         for name, host in record["hosts"].items():
             if _is_for_other_kernels(patch, patches, host):
                 continue
-            kind = _coverage_of(patch, host)
-            if kind == "missing" and any(_coverage_of(one, host) == "covered" for one in later):
+            kind = coverage_of_host(patch, host)
+            if kind == "missing" and any(coverage_of_host(one, host) == "covered" for one in later):
                 kind = "later"
             kinds[kind].append(name)
             if kind == "missing":
@@ -149,11 +150,20 @@ def _is_for_other_kernels(patch: Record, patches: Sequence[Record], host: Record
     return not has_build(patch) and any(cves.intersection(one.get("cves") or ()) and has_build(one) for one in patches)
 
 
-def _coverage_of(patch: Record, host: Record) -> str:
+def coverage_of_host(patch: Record, host: Record) -> str:
     """How the patch covers a host. A status has every patch of a host, a rollout only its own."""
     patches = host["patches"] if "patches" in host else [dict(host, name=host.get("patch"))]
+    return coverage_of(patch["name"], patches, builds_for(patch, host))
+
+
+def builds_for(patch: Record, host: Record) -> list[Record]:
+    """The builds of a patch for the kernel of a host: of a status the one that its summary compares with."""
     builds = [build for build in patch.get("builds") or () if _is_for_kernel(build, host)]
-    return coverage_of(patch["name"], patches, builds)
+    if "kernel_build_id" not in host:
+        return builds
+    named = [
+        {**build, "name": patch["name"], "metadata": {"kernel_build_id": build["kernel_build_id"]}} for build in builds]
+    return list(choose_builds(named, host["kernel"], host["arch"], host["kernel_build_id"]).builds)
 
 
 def _is_for_kernel(build: Record, host: Record) -> bool:

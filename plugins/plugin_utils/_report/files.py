@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The files of a report on the controller: JSON for programs and HTML for people."""
+"""The files of a report on the controller: JSON for programs, HTML for people, CSV and OpenVEX for other tools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import write_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.openvex import openvex
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page import render
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.table import csv_text
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import KINDS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
@@ -46,8 +48,9 @@ def check_report_dir(path: t.Any) -> Path:
 
 
 def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
-    """Write a record as JSON and as HTML (0600), each whole or not at all; returns both paths, by `json` and `html`.
+    """Write a record as JSON and as HTML (0600), each whole or not at all; returns the paths, by `json` and `html`.
 
+    A status is written as CSV and as OpenVEX too (`csv`, `openvex`), the latter only if there is a CVE to state.
     Raises TaskError `bad-option` for a malformed record, and `report-dir-unusable`.
     """
     kind, identifier = record.get("kind"), record.get("id")
@@ -56,7 +59,10 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
             "bad-option",
             f"The record for a report has the kind {kind!r} and the id {identifier!r}. Use the record of a "
             "playbook of this collection.")
-    contents = {"json": json.dumps(share_groups(record), separators=(",", ":")) + "\n", "html": render(record)}
+    contents = {"json": _json(share_groups(record)), "html": render(record)}
+    if kind == "status":
+        stated = openvex(record)
+        contents.update({"csv": csv_text(record), **({"openvex": _json(stated)} if stated else {})})
     directory = check_report_dir(path)
     paths = {}
     for ending, content in contents.items():
@@ -68,6 +74,10 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
             raise _unusable(directory, f"does not take {file.name} ({error})") from error
         paths[ending] = str(file)
     return paths
+
+
+def _json(value: t.Any) -> str:
+    return json.dumps(value, separators=(",", ":")) + "\n"
 
 
 def share_groups(record: Mapping[str, t.Any]) -> dict[str, t.Any]:

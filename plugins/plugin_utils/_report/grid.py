@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.builds import build_labels, identity_key
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import IN_EFFECT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import FUNCTIONS, clock, state_word
 
 Record = Mapping[str, t.Any]
@@ -69,10 +71,11 @@ class Grid(t.NamedTuple):
 def grid(record: Record) -> Grid:
     patterns = {name: _pattern(host) for name, host in record["hosts"].items()}
     columns, cells = _columns(set(patterns.values()), patterns)
-    names_patches = len({host.get("patch") for host in record["hosts"].values()} - {None}) > 1
+    labels = _patch_labels(record)
+    names_patches = len(set(labels.values()) - {None}) > 1
     members: dict[str, list[Row]] = {}
     for number, (name, host) in enumerate(record["hosts"].items()):
-        row = _row(record, name, number, host, cells[patterns[name]])
+        row = _row(record, name, number, dict(host, patch=labels[name]), cells[patterns[name]])
         members.setdefault(_title(record, host), []).append(row)
     groups = [
         _group(title, rows) for title, rows in sorted(members.items(), key=lambda entry: _order(record, entry[0]))]
@@ -84,6 +87,28 @@ def grid(record: Record) -> Grid:
             objects.append((column.object, 1))
     has_times = any(row.at or row.took is not None for rows in members.values() for row in rows)
     return Grid(groups, columns, objects, len(record["hosts"]) <= MOST_UNFOLDED, names_patches, has_times)
+
+
+def _patch_labels(record: Record) -> dict[str, str | None]:
+    """The patches of each host, with what tells their builds apart in the cohort of the host."""
+    running = {name: _running(host) for name, host in record["hosts"].items()}
+    builds: dict[str | None, dict[tuple[str, ...], Record]] = {}
+    for name, patches in running.items():
+        cohort = record["hosts"][name].get("cohort")
+        builds.setdefault(cohort, {}).update({identity_key(patch): patch for patch in patches})
+    labels = {
+        (cohort, key): f"{key[0]}{label}"
+        for cohort, found in builds.items() for key, label in build_labels(found.values()).items()}
+    return {
+        name: ", ".join(labels[record["hosts"][name].get("cohort"), identity_key(patch)] for patch in patches) or None
+        for name, patches in running.items()}
+
+
+def _running(host: Record) -> list[Record]:
+    """The patches in effect. A status has them all, and a rollout only its own."""
+    if "patches" in host:
+        return [patch for patch in host["patches"] if patch["state"] in IN_EFFECT]
+    return [dict(host, name=host["patch"])] if host.get("patch") else []
 
 
 def _pattern(host: Record) -> Pattern:

@@ -27,6 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes im
     coverage,
     details,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.cves import cve_rows, reboot_advice
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.grid import grid
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.holds import holds_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.timeline import timeline
@@ -50,7 +51,7 @@ def render(record: Mapping[str, t.Any]) -> str:
         breach=breach_result(record),
         states=by_state(record), failed=failed_hosts(record), grid=grid(record), causes=found[:MOST_CAUSES],
         more_causes=max(0, len(found) - MOST_CAUSES), details=in_detail, more_details=more, coverage=coverage(record),
-        calls=calls(record), holds=holds_of(record),
+        calls=calls(record), holds=holds_of(record), cves=cve_rows(record), reboot=reboot_advice(record),
         timeline=timeline(record), options=_options(record), style=Markup(style), script=Markup(script),
         style_hash=_hash(style), script_hash=_hash(script))
 

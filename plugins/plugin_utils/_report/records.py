@@ -27,6 +27,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.fields i
     text_of,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of, is_list
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import coverage_dict
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.host_status import (
+    QUERIED,
+    HostStatus,
+    verdict_of,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import (
     CHECKED,
     blockers_among,
@@ -37,12 +43,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback
     judge_rollback,
     summarize_rollback,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import (
-    QUERIED,
-    HostStatus,
-    summarize_status,
-    verdict_of,
-)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.status import summarize_status
 
 COHORT_KEYS = ("title", "kernel", "arch", "values", "hosts")
 # The state of a patch's functions, by the state of the patch; in other states they run older code.
@@ -126,7 +127,8 @@ def _status_host(answer: t.Any, now: float) -> Record:
         functions=list(functions.values())[:MOST_FUNCTIONS],
         patch=", ".join(patch["name"] for patch in running) or None,
         patches=[*status.patches, *status.quarantined], kernel_build_id=status.kernel_build,
-        build_id=running[-1]["build_id"] if running else None, lease=status.lease, hook=status.hook)
+        build_id=running[-1]["build_id"] if running else None, sha256=running[-1]["sha256"] if running else None,
+        coverage=coverage_dict(status.cves), lease=status.lease, hook=status.hook)
     if status.trial and 0 <= status.trial["seconds_left"] < 1e9:
         host["trial_ends"] = utc_timestamp(now + status.trial["seconds_left"])
     return host

@@ -112,7 +112,8 @@ _LIVEPATCH = Keys({
     "patches": Items(Keys({
         "name": NAME, "state": Text(16, choices=STATES_IN_KERNEL), "replace": MAYBE_FLAG, "replace_set": MAYBE_WHOLE,
         "stack_order": MAYBE_WHOLE,
-        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "verified": MAYBE_FLAG, "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE,
+        "objects": OBJECTS, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "verified": MAYBE_FLAG,
+        "taint": Text(64, null=True), "refcnt": MAYBE_WHOLE,
         "version": MAYBE_VERSION, "metadata": _METADATA}),
         MOST_PATCHES),
     "coverage": Keys({

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import Choice, choose_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import IDENTITY, Choice, choose_builds
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KINDS, coverage_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.builds import build_labels, identity_key
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KINDS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import cohort_names
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
     by_code,
@@ -25,24 +26,20 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.kinds import worst_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     LONGEST_CODE,
-    Finding,
-    are_findings,
-    are_named,
     failure_of,
     failure_sentence,
-    findings_sentence,
-    is_name,
-    is_small,
-    missing_result,
     text_from,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import (
-    cohort_coverage,
-    coverage_lines,
-    read_coverage,
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import cohort_coverage, coverage_lines
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.holds import actor_of, hold_lines
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.host_status import (
+    QUERIED,
+    STATES,
+    VERDICTS,
+    HostStatus,
+    verdict_of,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.holds import actor_of, hold_lines, read_hold
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, Values
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import (
@@ -51,21 +48,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
     finding_line,
     join_hosts,
     no_result_line,
+    number_of,
 )
 
-# The verdicts of a host, by its least stable patch. The last three have no result.
-VERDICTS = (
-    "accepted", "enabled", "on_trial", "in_transition", "unpatched", "unsupported", "unchecked", "unreachable",
-    "no_result")
-QUERIED = VERDICTS[:6]
-# The states of a patch in patch_info, and in a summary, the most stable first.
-PATCH_STATES = ("accepted", "enabled", "disabled", "enabling", "disabling")
-STATES = ("accepted", "enabled", "on trial", "enabling", "disabling", "disabled", "quarantined")
-VERDICT_OF_STATE = {
-    "accepted": "accepted", "enabled": "enabled", "on trial": "on_trial", "enabling": "in_transition",
-    "disabling": "in_transition"}
 MOST_TASKS, MOST_CODES = 50, 100  # of one host
-NO_DRIFT = "The drift of the host is unknown without root. Run the task with become: true."
 WORDS = {
     "accepted": "accepted",
     "enabled": "enabled",
@@ -108,6 +94,7 @@ def summarize_status(
         "counts": {verdict: len(hosts[verdict]) for verdict in VERDICTS},
         "cohorts": cohorts,
         "drifted": [host for host, status in seen.items() if status.warnings()],
+        "reboot": [host for host, status in seen.items() if status.cves["reboot"]],
         "no_build": None if builds is None else no_build,
         "unchecked": by_failure({host: failure_of(answers[host]) for host in hosts["unchecked"]}),
         "unreachable": by_failure({host: failure_of(answers[host]) for host in hosts["unreachable"]}),
@@ -119,73 +106,6 @@ def summarize_status(
         for host, verdict in verdicts.items()}
     artifact = {"ok": summary["ok"], "counts": summary["counts"], "problems": problems, "hosts": facts}
     return dict(summary, artifact=artifact, lines=status_lines(summary))
-
-
-def verdict_of(answer: t.Any) -> str:
-    """The verdict for a host's result, one of VERDICTS."""
-    verdict = missing_result(answer)
-    if verdict:
-        return verdict
-    if not _is_well_formed(answer.get("livepatch")):
-        return "unchecked"
-    status = HostStatus(answer["livepatch"])
-    if status.interface == "none":
-        return "unsupported"
-    least_settled = max((STATES.index(patch["state"]) for patch in status.patches if patch["state"] != "disabled"),
-                        default=None)
-    return "unpatched" if least_settled is None else VERDICT_OF_STATE[STATES[least_settled]]
-
-
-def _is_well_formed(info: t.Any) -> bool:
-    kernel = info.get("kernel") if isinstance(info, Mapping) else None
-    if not isinstance(kernel, Mapping):
-        return False
-    trial, drift = info.get("trial"), info.get("drift")
-    return (
-        all(is_name(text) for text in (kernel.get("release"), kernel.get("arch"), info.get("interface")))
-        and are_named(info.get("patches")) and all(patch.get("state") in PATCH_STATES for patch in info["patches"])
-        and (drift is None or are_findings(drift))
-        and (info.get("quarantined") is None or are_named(info["quarantined"]))
-        and (trial is None or (are_named([trial]) and is_small(trial.get("seconds_left"))))
-        and all(info.get(key) is None or isinstance(info[key], Mapping) for key in ("transition", "changing")))
-
-
-class HostStatus:
-    """The parts of a patch_info result for a summary; texts are printable."""
-
-    def __init__(self, info: Mapping[str, t.Any]) -> None:
-        self.kernel = (info["kernel"]["release"], info["kernel"]["arch"])
-        build_id = info["kernel"].get("build_id")
-        self.kernel_build = printable(build_id) if isinstance(build_id, str) and build_id else None
-        self.interface = printable(info["interface"])
-        self.trial: Mapping[str, t.Any] | None = info.get("trial")
-        self.transition: Mapping[str, t.Any] | None = info.get("transition")
-        self.changing: Mapping[str, t.Any] | None = info.get("changing")
-        self.lease, self.hook = read_hold(info, "lease"), read_hold(info, "hook")
-        self.drift: Sequence[Finding] | None = info.get("drift")
-        self.cves = read_coverage(info)
-        self.patches = [self._patch(patch) for patch in info["patches"]]
-        self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in info.get("quarantined") or []]
-
-    def _patch(self, patch: Mapping[str, t.Any]) -> dict[str, t.Any]:
-        on_trial = self.trial and patch["state"] == "enabled" and patch["name"] == self.trial["name"]
-        build_id = patch.get("build_id")
-        return {
-            "name": printable(patch["name"]), "state": "on trial" if on_trial else patch["state"],
-            "build_id": truncate(build_id, LONGEST_NAME) if isinstance(build_id, str) else None}
-
-    def warnings(self) -> list[Finding]:
-        return [entry for entry in self.drift or [] if entry["level"] != "note"]
-
-    def complaint(self) -> str | None:
-        """The drift of the host in one message; None without drift."""
-        if self.drift is None:
-            return NO_DRIFT
-        return findings_sentence(self.warnings()) if self.warnings() else None
-
-    def coverage(self, build: Mapping[str, t.Any]) -> str:
-        """How this build covers the host; see coverage_of()."""
-        return coverage_of(build["name"], self.patches, [build])
 
 
 def _choices(seen: Mapping[str, HostStatus], builds: Sequence[Mapping[str, t.Any]]) -> dict[str, Choice]:
@@ -237,14 +157,15 @@ def _cohorts(
 
 def _patches(members: Mapping[str, HostStatus]) -> list[dict[str, t.Any]]:
     """Each build of each patch in each state, with its hosts."""
-    found: dict[tuple[str, int, str], list[str]] = {}
+    found: dict[tuple[t.Any, ...], list[str]] = {}
     for host, status in members.items():
         for patch in [*status.patches, *status.quarantined]:
-            key = (patch["name"], STATES.index(patch["state"]), patch["build_id"] or "")
-            found.setdefault(key, []).append(host)
+            name, *others = identity_key(patch)
+            found.setdefault((name, STATES.index(patch["state"]), *others), []).append(host)
     return [
-        {"name": name, "state": STATES[state], "build_id": build_id or None, "hosts": hosts}
-        for (name, state, build_id), hosts in sorted(found.items())]
+        {"name": name, "state": STATES[state], "hosts": hosts,
+         **{key: text or None for key, text in zip(IDENTITY[1:], others, strict=True)}}
+        for (name, state, *others), hosts in sorted(found.items())]
 
 
 def _compare(members: Mapping[str, HostStatus], choices: Mapping[str, Choice] | None) -> dict[str, t.Any]:
@@ -292,9 +213,10 @@ def _facts(verdict: str, status: HostStatus | None, choice: Choice | None) -> di
     if status:
         facts.update(
             kernel=printable(status.kernel[0]), arch=printable(status.kernel[1]),
-            patches=[{"name": patch["name"], "state": patch["state"]} for patch in status.patches],
+            patches=[{key: patch[key] for key in (*IDENTITY, "state")} for patch in status.patches],
             quarantined=[patch["name"] for patch in status.quarantined],
-            effective_kernel=status.cves["effective_kernel"], lease=status.lease, hook=status.hook,
+            effective_kernel=status.cves["effective_kernel"], reboot=status.cves["reboot"] is not None,
+            lease=status.lease, hook=status.hook,
             drift=None if status.drift is None else list(dict.fromkeys(
                 truncate(one["code"], LONGEST_CODE) for one in worst_of(status.drift, MOST_CODES))))
     if choice:
@@ -322,10 +244,10 @@ def status_lines(summary: Mapping[str, t.Any]) -> list[str]:
 def _cohort_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     no_build = "; no build for this kernel" if cohort["hosts"] == cohort["no_build"] else ""
     lines = [f"{cohort['title']}: {count_line(cohort['counts'], WORDS, 'nothing')}{no_build}"]
-    details = _details(cohort)
+    details, labels = _details(cohort), build_labels(cohort["patches"])
     for patch in cohort["patches"]:
         hosts = [host + details.get((host, patch["name"], patch["state"]), "") for host in patch["hosts"]]
-        lines.append(f"  {patch['name']}{_build(patch, cohort)} {patch['state']} on {join_hosts(hosts)}")
+        lines.append(f"  {patch['name']}{labels[identity_key(patch)]} {patch['state']} on {join_hosts(hosts)}")
     if cohort["unpatched"]:
         lines.append(f"  no live patch on {join_hosts(cohort['unpatched'])}")
     lines.extend(_comparison_lines(cohort))
@@ -363,12 +285,6 @@ def _comparison_lines(cohort: Mapping[str, t.Any]) -> list[str]:
     return lines
 
 
-def _build(patch: Mapping[str, t.Any], cohort: Mapping[str, t.Any]) -> str:
-    """The start of the build-id, when the cohort has several builds of the patch."""
-    builds = {one["build_id"] for one in cohort["patches"] if one["name"] == patch["name"]}
-    return f" (build {(patch['build_id'] or 'unknown')[:8]})" if len(builds) > 1 else ""
-
-
 def _details(cohort: Mapping[str, t.Any]) -> dict[tuple[str, str, str], str]:
     """The text behind a host's name, by host, patch and state."""
     details = {
@@ -385,6 +301,8 @@ def _sum(summary: Mapping[str, t.Any]) -> str:
         drifted = summary["drifted"]
         what = "1 host has" if len(drifted) == 1 else f"{len(drifted)} hosts have"
         parts.append(f"{what} drifted: {join_hosts(drifted)}")
+    if summary["reboot"]:
+        parts.append(f"{number_of(len(summary['reboot']), 'host')} to reboot into a fixed kernel")
     no_build: Sequence[str] = summary["no_build"] or ()
     if no_build:
         parts.append(f"{len(no_build)} without a build, not a failure")

@@ -67,6 +67,32 @@ def test_builds_are_told_apart_only_where_there_are_several():
         "  fix (build unknown) accepted on b", "  fix (build 12345678) accepted on a"]
 
 
+@pytest.mark.parametrize(("one", "other", "words"), [
+    ({"version": "1.9"}, {"version": "1.10"}, ("version 1.9", "version 1.10")),
+    ({"version": None}, {"version": "1.10"}, ("version unknown", "version 1.10")),
+    ({"version": "1.9", "build_id": "a" * 40}, {"version": "1.10", "build_id": "b" * 40},
+     ("version 1.9, build aaaaaaaa", "version 1.10, build bbbbbbbb")),
+    ({"sha256": "c" * 64}, {"sha256": "d" * 64}, ("file cccccccc", "file dddddddd")),
+    ({"build_id": "a" * 40, "sha256": "c" * 64}, {"build_id": "b" * 40, "sha256": "d" * 64},
+     ("build aaaaaaaa", "build bbbbbbbb")),
+])
+def test_two_builds_of_one_name_on_two_hosts_are_told_apart(one, other, words):
+    summary = SUMMARIZE({host: answer({**patch(), **build}) for host, build in (("a", one), ("b", other))})
+    for host, text in zip("ab", words, strict=True):
+        assert f"  fix ({text}) accepted on {host}" in summary["lines"]
+    found = {group["hosts"][0]: group for group in summary["cohorts"][0]["patches"]}
+    assert len(found) == 2
+    for host, build in (("a", one), ("b", other)):
+        assert {key: found[host][key] for key in build} == build
+        (shown,) = summary["artifact"]["hosts"][host]["patches"]
+        assert {key: shown[key] for key in build} == build
+
+
+def test_builds_of_other_kernels_are_not_told_apart():
+    summary = SUMMARIZE({"a": answer(patch()), "b": answer(patch(build_id="b2"), kernel="6.1.0-57-amd64")})
+    assert [line for line in summary["lines"] if "fix" in line] == ["  fix accepted on a", "  fix accepted on b"]
+
+
 def test_a_trial_and_a_transition_are_told_with_their_hosts():
     lines = SUMMARIZE({
         "a": answer(patch("enabled"), trial=TRIAL, drift=[found("on-trial", "note")]),
@@ -235,6 +261,17 @@ def test_a_host_is_compared_with_the_build_for_its_build_of_the_kernel():
     assert (found.covered, found.other_build) == (["a"], ["b", "c"])
 
 
+def test_a_summary_and_a_report_compare_with_the_newest_of_two_versions_of_one_name():
+    old, new = ({**BUILD, "version": version, "build_id": build, "sha256": build * 32, "file": f"{version}.ko",
+                 "series": {"stem": "fix", "rank": rank}, "objects": []}
+                for rank, version, build in ((1, "1.9", "b1"), (2, "1.10", "b2")))
+    told = {"a": answer(patch(build_id="b1")), "b": answer(patch(build_id="b2"))}
+    hosts = summarize_status(told, builds=[old, new])["artifact"]["hosts"]
+    assert [hosts[host]["coverage"] for host in "ab"] == ["other_build", "covered"]
+    (found,) = causes.coverage(status_record(told, {}, None, [old, new], {}, 1.8e9))
+    assert (found.covered, found.other_build) == (["b"], ["a"])
+
+
 def test_a_host_needs_the_newest_version_only():
     old, new = ({**BUILD, "name": f"fix_{rank}", "build_id": f"b{rank}", "series": {"stem": "fix", "rank": rank},
                  "sha256": str(rank) * 64, "file": "fix.ko", "objects": []} for rank in (1, 2))
@@ -317,13 +354,34 @@ def test_what_the_patches_cover_is_told_by_hosts_with_the_same_coverage():
     assert [summary["artifact"]["hosts"][host]["effective_kernel"] for host in "acd"] == ["6.1.0-60-amd64", None, None]
 
 
+ADVICE = "Reboot into a kernel with the fixes of CVE-2026-3333, because no live patch closes it."
+
+
+def test_what_closes_nothing_and_what_a_reboot_does_is_told():
+    told = dict(
+        COVERAGE, unverified=[{"name": "fix", "cves": ["CVE-2026-5555"], "codes": ["function-not-hooked"]}],
+        expired=["fix"], reboot={"closes": ["CVE-2026-3333"], "replaces": ["fix"], "message": ADVICE})
+    summary = SUMMARIZE({"a": answer(patch(), coverage=told), "b": answer(patch(), coverage=COVERAGE)})
+    assert summary["lines"][4:] == [
+        "  not verified, so it closes nothing: fix on a (function-not-hooked)",
+        "  no live patch closes CVE-2026-3333 on a, b: it changes data", f"  reboot advised on a: {ADVICE}",
+        "2 hosts: 2 accepted; 1 host to reboot into a fixed kernel"]
+    assert summary["cohorts"][0]["unverified"] == [
+        {"name": "fix", "cves": ["CVE-2026-5555"], "codes": ["function-not-hooked"], "hosts": ["a"]}]
+    assert summary["cohorts"][0]["reboot"] == [{"message": ADVICE, "hosts": ["a"]}]
+    assert summary["reboot"] == ["a"]
+    assert [summary["artifact"]["hosts"][host]["reboot"] for host in "ab"] == [True, False]
+
+
 @pytest.mark.parametrize("told", [
+    {"unverified": [5, {"name": 5}, {"cves": ["x"]}], "reboot": 5, "expired": 5},
+    {"unverified": 5, "reboot": {"message": 5}},
     None, 5, [], {}, {"cves": 5, "not_covered": 5, "effective_kernel": 5},
     {"cves": [5], "not_covered": [5, {"cve": 1}]},
     {"cves": None, "not_covered": [{"cve": "a"}], "effective_kernel": ""}])
 def test_no_coverage_of_a_host_breaks_it(told):
     cohort = SUMMARIZE({"a": answer(patch(), coverage=told)})["cohorts"][0]
-    assert (cohort["cves"], cohort["not_covered"], cohort["effective_kernels"]) == ([], [], [])
+    assert [cohort[key] for key in ("cves", "not_covered", "unverified", "effective_kernels", "reboot")] == [[]] * 5
 
 
 def test_a_coverage_without_control_characters_reaches_the_terminal():

@@ -16,6 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report import fi
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir, write_report
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import fleet_status
 
 NAME = "livepatch-rollout-20261121T160211Z-1a2b3c"
 
@@ -44,6 +45,18 @@ def test_a_report_is_two_private_files_and_nothing_else(tmp_path):
     assert [mode(directory), mode(paths["json"]), mode(paths["html"])] == [0o700, 0o600, 0o600]
     assert examples.read(Path(paths["json"]).read_text()) == without_hosts_of_cohorts(made)
     assert Path(paths["html"]).read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_status_is_four_files_and_without_a_cve_three(tmp_path):
+    name = "livepatch-status-20261121T160211Z-1a2b3c"
+    paths = write_report(fleet_status.record(), str(tmp_path / "a"))
+    endings = {"json": "json", "html": "html", "csv": "csv", "openvex": "openvex"}
+    assert paths == {kind: f"{tmp_path}/a/{name}.{ending}" for kind, ending in endings.items()}
+    assert {mode(path) for path in paths.values()} == {0o600}
+    assert json.loads(Path(paths["openvex"]).read_text())["statements"]
+    assert Path(paths["csv"]).read_bytes().startswith(b'"host","verdict",')
+    nothing = fleet_status.record({"bare": fleet_status.FLEET["bare"]}, builds=None)
+    assert sorted(write_report(nothing, str(tmp_path / "b"))) == ["csv", "html", "json"]
 
 
 @pytest.mark.parametrize("make", [

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page import render
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import rollback_record, status_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.verdict import verdict
+from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import fleet_status
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.example_records import (
     HOSTILE,
     START,
@@ -165,3 +166,27 @@ def test_nothing_that_a_host_answers_is_harm(answer):
             rollback_record({HOSTILE: WENT}, {HOSTILE: {"functions": HOSTILE}}, False, {}, START)):
         json.dumps(made)
         assert "<script>document" not in render(made)
+
+
+def test_a_page_tells_two_builds_of_one_name_apart_and_what_each_host_is_free_of():
+    text = render(fleet_status.record())
+    assert "fix (version 1.10, build a1a1a1a1)" in text and "fix (version 1.9, build b2b2b2b2)" in text
+    said = text[text.index("CVEs as the hosts report them"):text.index("CVE coverage")]
+    rows = [part.split("</tbody>")[0] for part in said.split("<h3>")[1:]]
+    first, second, third = (row for row in rows if "CVE-" in row.split("</b>")[0])
+    assert "other, ours" in first or "ours, other" in first
+    assert "for now, on trial" in second and "trying" in second and "not verified" in second and "broken" in second
+    assert f"no live patch closes it: {fleet_status.REASON}" in third
+    assert "Reboot into a fixed kernel." in said
+
+
+def test_a_page_without_a_bundle_tells_what_each_host_is_free_of():
+    text = render(fleet_status.record(builds=None))
+    assert "CVEs as the hosts report them" in text and "CVE coverage" not in text
+
+
+def test_hostile_cves_and_reasons_are_texts_in_a_page():
+    told = fleet_status.coverage(HOSTILE, not_covered=[{"cve": HOSTILE, "reason": HOSTILE}], reboot={
+        "closes": [HOSTILE], "replaces": [HOSTILE], "message": HOSTILE})
+    text = render(fleet_status.record({"a": fleet_status.info(fleet_status.patch(version=HOSTILE), told=told)}))
+    assert "<img src=x" not in text and "\x1b" not in text
