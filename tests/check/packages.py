@@ -17,6 +17,8 @@ from tests.check.paths import CHECKOUT
 BASE = ("ca-certificates", "git")
 # What unit tests make their patch files with, and what a builder of them needs.
 FIXTURES = ("gcc", "binutils", "make", "patch", "openssl", "xz-utils", "zstd")
+# A scanner that runs the OVAL definitions of a report.
+SCANNER = ("openscap-scanner",)
 
 
 def as_root(*command: str) -> list[str]:
@@ -41,8 +43,9 @@ def missing(names: Iterable[str]) -> list[str]:
 def needed_by(sessions: Iterable[str]) -> list[str]:
     """Return the packages that these sessions of noxfile.py need."""
     machines = any(name.startswith("kernel") or name in ("demo", "matrix", "real-files") for name in sessions)
-    fixtures = machines or any(name.startswith(("units", "fuzz")) for name in sessions)
-    return [*(of_lab() if machines else ()), *(FIXTURES if fixtures else ())]
+    units = any(name.startswith("units") for name in sessions)
+    fixtures = machines or units or any(name.startswith("fuzz") for name in sessions)
+    return [*(of_lab() if machines else ()), *(FIXTURES if fixtures else ()), *(SCANNER if units or machines else ())]
 
 
 def ensure(*more: str) -> None:

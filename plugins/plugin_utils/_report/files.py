@@ -18,6 +18,7 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import write_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.openvex import openvex
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.oval import oval
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page import render
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.table import csv_text
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import KINDS
@@ -50,7 +51,8 @@ def check_report_dir(path: t.Any) -> Path:
 def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
     """Write a record as JSON and as HTML (0600), each whole or not at all; returns the paths, by `json` and `html`.
 
-    A status is written as CSV and as OpenVEX too (`csv`, `openvex`), the latter only if there is a CVE to state.
+    A status is written as CSV and as OpenVEX too (`csv`, `openvex`), and its bundle as OVAL (`oval`). The last two are
+    left out if no CVE is known.
     Raises TaskError `bad-option` for a malformed record, and `report-dir-unusable`.
     """
     kind, identifier = record.get("kind"), record.get("id")
@@ -62,7 +64,10 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
     contents = {"json": _json(share_groups(record)), "html": render(record)}
     if kind == "status":
         stated = openvex(record)
-        contents.update({"csv": csv_text(record), **({"openvex": _json(stated)} if stated else {})})
+        checks = oval(record)
+        contents.update({
+            "csv": csv_text(record), **({"openvex": _json(stated)} if stated else {}),
+            **({"oval.xml": checks} if checks else {})})
     directory = check_report_dir(path)
     paths = {}
     for ending, content in contents.items():
@@ -72,7 +77,7 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
             write_private(str(file), lambda stream, text=content: stream.write(text.encode("utf-8", "replace")))
         except (LivepatchError, OSError) as error:
             raise _unusable(directory, f"does not take {file.name} ({error})") from error
-        paths[ending] = str(file)
+        paths[ending.partition(".")[0]] = str(file)
     return paths
 
 

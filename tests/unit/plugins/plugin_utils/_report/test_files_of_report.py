@@ -47,10 +47,10 @@ def test_a_report_is_two_private_files_and_nothing_else(tmp_path):
     assert Path(paths["html"]).read_text().startswith("<!DOCTYPE html>")
 
 
-def test_a_status_is_four_files_and_without_a_cve_three(tmp_path):
+def test_a_status_is_five_files_and_without_a_cve_three(tmp_path):
     name = "livepatch-status-20261121T160211Z-1a2b3c"
     paths = write_report(fleet_status.record(), str(tmp_path / "a"))
-    endings = {"json": "json", "html": "html", "csv": "csv", "openvex": "openvex"}
+    endings = {"json": "json", "html": "html", "csv": "csv", "openvex": "openvex", "oval": "oval.xml"}
     assert paths == {kind: f"{tmp_path}/a/{name}.{ending}" for kind, ending in endings.items()}
     assert {mode(path) for path in paths.values()} == {0o600}
     assert json.loads(Path(paths["openvex"]).read_text())["statements"]
