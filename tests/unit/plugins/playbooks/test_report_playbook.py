@@ -45,7 +45,7 @@ def test_status_writes_a_report_where_that_is_asked_for(play, reports):
                variables={"livepatch_report_dir": "reports"})
     found = reports()
     record = examples.read(found[".json"])
-    assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".html", ".json"])
+    assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".csv", ".html", ".json"])
     assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "unreachable"}
     assert record["kind"] == "status"
     assert "livepatch-status-" in run.output  # where it is
