@@ -252,6 +252,9 @@ def _todo_after_status(record: Record, hosts: Mapping[str, Sequence[str]]) -> li
     if hosts.get("on_trial"):
         todo.append(
             f"Accept the patch on {join_hosts(hosts['on_trial'])} before the trial ends. Otherwise the host reverts.")
+    advised = [name for name, host in record["hosts"].items() if (host.get("coverage") or {}).get("reboot")]
+    if advised:
+        todo.append(f"Reboot {join_hosts(advised)} into a fixed kernel, for what no live patch closes (see below).")
     return todo + _todo_no_build(record, record.get("no_build") or [])
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import typing as t
 
 import pytest
@@ -109,3 +111,30 @@ def test_rollback_restores_the_patches_of_each_host(fleet, parts, runs, seen):
     assert {name: (told.patches, told.accepted) for name, told in fleet.tell().items()} == (
         dict.fromkeys(fleet.names, ({}, [])))
     seen("rollback to the original kernels", "no live patch on any host; exit code 0", fleet.kernels)
+
+
+def test_two_hosts_with_two_builds_of_one_name_are_told_apart(fleet, runs, bundle, seen):
+    first, second = fleet.of(OLD)[:2]
+    ours, other = bundle("cmdline_v1", [OLD]), bundle("cmdline_v1_rebuilt", [OLD])
+    other.joinpath("bundle.yml").unlink()  # the other build has the same name, and no CVE
+    for src, host in ((ours, first), (other, second)):
+        runs.tasks([task("Patch", "patch", src=src)], [host])
+    told = runs.playbook("status", "--limit", f"{first},{second}", src=str(ours))
+    assert told.code == 0, told.output
+    hosts = told.artifacts["livepatch_status"]["hosts"]
+    assert [hosts[name]["coverage"] for name in (first, second)] == ["covered", "other_build"]
+    builds = [hosts[name]["patches"][0] for name in (first, second)]
+    assert builds[0]["name"] == builds[1]["name"] and builds[0]["build_id"] != builds[1]["build_id"]
+    for name, build in zip((first, second), builds, strict=True):
+        assert f"cmdline_v1 (build {build['build_id'][:8]}) enabled on {name}" in told.output
+        assert f"cmdline_v1 (build {build['build_id'][:8]})" in next(runs.reports.glob("*.html")).read_text()
+        assert told.record["hosts"][name]["patches"][0]["sha256"] == build["sha256"]
+    with next(runs.reports.glob("*.csv")).open(newline="") as file:
+        rows = {row["host"]: row for row in csv.DictReader(file)}
+    assert [(rows[name]["build_id"], rows[name]["cves_closed"]) for name in (first, second)] == [
+        (builds[0]["build_id"], "CVE-2026-12345"), (builds[1]["build_id"], "")]
+    stated = json.loads(next(runs.reports.glob("*.openvex")).read_text())["statements"]
+    assert {product["@id"].rpartition(":")[2]: one["status"] for one in stated for product in one["products"]} == {
+        first: "fixed", second: "under_investigation"}
+    seen("two builds of one patch name on two hosts", "told apart in summary, artifact, page, JSON, CSV and OpenVEX",
+         fleet.kernels)

@@ -180,6 +180,13 @@ def test_a_page_tells_two_builds_of_one_name_apart_and_what_each_host_is_free_of
     assert "Reboot into a fixed kernel." in said
 
 
+def test_the_head_of_a_status_advises_a_reboot_only_where_a_host_does():
+    advised = {name: fleet_status.FLEET[name] for name in ("ours", "bare")}
+    assert verdict(fleet_status.record(advised, builds=None)).todo == [
+        "Reboot ours into a fixed kernel, for what no live patch closes (see below)."]
+    assert verdict(fleet_status.record({"bare": advised["bare"]}, builds=None)).todo == ["Nothing has to be done."]
+
+
 def test_a_page_without_a_bundle_tells_what_each_host_is_free_of():
     text = render(fleet_status.record(builds=None))
     assert "CVEs as the hosts report them" in text and "CVE coverage" not in text
