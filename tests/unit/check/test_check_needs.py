@@ -37,7 +37,8 @@ def test_apt_that_cannot_install_is_one_sentence(monkeypatch):
 
 @pytest.mark.parametrize(("sessions", "some", "none"), [
     (("units",), "gcc", "mmdebstrap"), (("units",), "openscap-scanner", None),
-    (("fuzz",), None, "openscap-scanner"), (("fuzz-short",), "gcc", "mmdebstrap"), (("kernel-core",), "mmdebstrap", None),
+    (("fuzz",), None, "openscap-scanner"), (("fuzz-short",), "gcc", "mmdebstrap"),
+    (("kernel-core",), "mmdebstrap", None),
     (("demo",), "mmdebstrap", None), (("matrix",), "mmdebstrap", None),
     (("real-files",), "mmdebstrap", None), (("lint", "docs-check"), None, "gcc"),
 ])

@@ -93,7 +93,8 @@ def test_later_jobs_get_a_few_facts_of_each_host(status):
     assert kept["hosts"]["odd"] == {
         "verdict": "enabled", "kernel": KERNEL, "arch": "x86_64", "patches": [
             {"name": "fix", "version": None, "build_id": "b1", "sha256": None, "state": "enabled"}],
-        "effective_kernel": None, "reboot": False, "lease": None, "hook": None, "quarantined": [], "drift": ["loaded-by-hand"]}
+        "effective_kernel": None, "reboot": False, "lease": None, "hook": None, "quarantined": [],
+        "drift": ["loaded-by-hand"]}
     assert kept["hosts"]["gone"] == {"verdict": "unreachable"}
     assert (kept["ok"], kept["counts"]["accepted"]) == (False, 1)
     assert kept["problems"] == {"broken": "unreadable: /proc/version cannot be read.", "gone": "Connection refused"}
