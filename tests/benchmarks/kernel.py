@@ -26,7 +26,8 @@ LOADED = re.compile(
 # Title, goal, name of the task.
 TASKS = (
     ("Second ``patch``, nothing to do", 1.15, "second"), ("``patch_info``", 1.2, "info"),
-    ("``patch_verify``", 1.3, "verify"), ("``patch_check``", 1.3, "check"), ("``patch_watch``", 1.3, "watch"),
+    ("``patch_verify``", 1.3, "verify"), ("``patch_check`` on a host that was patched before", 1.3, "check"),
+    ("``patch_check`` on a host that never was", 1.3, "first check"), ("``patch_watch``", 1.3, "watch"),
     ("``patch`` with a trial", 2.5, "trial"), ("``patch_rollback``", 1.7, "rollback"),
     ("``patch`` with ``state: absent``", 1.5, "absent"))
 FIGURES = {
@@ -87,9 +88,10 @@ def round_of(number: int, file: Path, clean: str) -> list[dict]:
     cleaned = {"name": f"clean {number}", "ansible.builtin.shell": f"({clean}) >/dev/null 2>&1; true"}
     return [
         cleaned,
-        *timed("check", file, module="patch_check"),
+        *timed("first check", file, module="patch_check"),
         *timed("very first", file), *timed("second", file),
         *timed("info", module="patch_info"), *timed("verify", file, module="patch_verify"),
+        *timed("check", file, module="patch_check"),
         *timed("watch", module="patch_watch", name=NAME),
         *timed("absent", name=NAME, state="absent"),
         *timed("kept", file), remove("kept"),
