@@ -19,12 +19,12 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 VARIABLES = (
     "adopt", "after", "approve", "approved", "awx_canaries", "awx_credential", "awx_forks", "awx_image",
     "awx_inventory", "awx_name", "awx_organization", "awx_project", "awx_webhook", "before", "build_dir",
-    "build_host", "build_parallel", "bundle", "cohort_by", "cves", "fail_on_drift", "failure_budget", "health_checks",
-    "hook_timeout", "hosts", "ignore_findings", "interactive", "jobs", "kernels", "limits", "longest_trial", "looks",
-    "min_calls", "name", "on_breach", "on_stall", "params", "partial_inventory", "remote_src", "replace", "report_dir",
-    "report_kind", "report_proofs", "report_results", "rollback_to", "sign_cert", "sign_key", "soak", "space", "src",
-    "state", "summary", "take_lease", "tool", "transition_timeout", "trial", "version", "waves", "window",
-    "without_domain")
+    "build_host", "build_parallel", "bundle", "cohort_by", "cves", "fail_on_drift", "failure_budget", "halt_file",
+    "health_checks", "hook_timeout", "hosts", "ignore_findings", "interactive", "jobs", "kernels", "limits",
+    "longest_trial", "looks", "min_calls", "name", "on_breach", "on_stall", "params", "partial_inventory",
+    "remote_src", "replace", "report_dir", "report_kind", "report_proofs", "report_results", "rollback_to",
+    "sign_cert", "sign_key", "soak", "space", "src", "state", "summary", "take_lease", "tool", "transition_timeout",
+    "trial", "version", "waves", "window", "without_domain")
 # What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
 ARTIFACTS = {
     "build": None, "preflight": None, "report": "report_dir", "rollback": "rollback_to", "rollout": None,

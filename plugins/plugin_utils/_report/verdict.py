@@ -115,7 +115,7 @@ def _rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> str:
 
 
 def _waiting(record: Record) -> Record | None:
-    """The wave that waits for approval, for the window or for trials of other hosts."""
+    """The wave that waits for approval, the window, trials of other hosts or the end of a halt."""
     return next((wave for wave in record.get("waves") or () if wave.get("state") == "waits"), None)
 
 

@@ -29,7 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": "", "livepatch_interactive": "",
-    "livepatch_longest_trial": ""}
+    "livepatch_longest_trial": "", "livepatch_halt_file": ""}
 
 
 def check(call: Call) -> dict[str, t.Any]:

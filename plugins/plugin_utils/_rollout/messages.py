@@ -31,7 +31,9 @@ AFTER_BREACH = {
     "hold": "Rolling back no host, hosts on trial revert automatically",
 }
 WAVES_WAIT = {
-    "approval": "waits for approval", "window": "waits for the window", "trials": "waits for trials of other hosts"}
+    "approval": "waits for approval", "window": "waits for the window", "trials": "waits for trials of other hosts",
+    "halt": "waits for the end of the halt"}
+GO_ON = {"halt": "Remove it and run again"}  # for other reasons, the reason says when
 WAVES = {"skipped": "skipped", "open": "unfinished"}
 MOST_ALIKE = 3  # waves of one name with lines of their own
 PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
@@ -163,7 +165,9 @@ def closing_line(record: Record, wave: Record) -> str:
 def waiting_line(record: Record, wave: Record) -> str:
     """What a wave waits for, and how to go on."""
     if wave["waits_for"] != "approval":
-        return f"{heading(record, wave)} ({wave['title']}) waits: {wave['why']}. Run again then"
+        return (
+            f"{heading(record, wave)} ({wave['title']}) waits: {wave['why']}. "
+            + GO_ON.get(wave["waits_for"], "Run again then"))
     return (
         f"{heading(record, wave)} ({wave['title']}) waits for approval: {wave['why']}. To approve it, run again with "
         f"-e livepatch_approved={','.join([*record['options']['approved'], str(wave['number'])])}")

@@ -26,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbook
     read_transition_timeout,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.budget import Budget, parse_budget
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.halt import parse_halt_file
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import (
     health_checks,
     without_password,
@@ -79,6 +80,7 @@ class Options:
     limits: tuple[Limit, ...]
     without_domain: str
     window: Window
+    halt_file: str | None
     approve: tuple[str, ...]
     approved: tuple[str, ...]
     interactive: bool | None
@@ -106,7 +108,7 @@ class Options:
                 "hosts": None if covered is None else self.failure_budget.allowed(covered)},
             "on_breach": self.on_breach, "waves": [entry.text for entry in self.waves],
             "limits": {limit.variable: limit.text for limit in self.limits}, "without_domain": self.without_domain,
-            "window": str(self.window) or None,
+            "window": str(self.window) or None, "halt_file": self.halt_file,
             "approve": list(self.approve), "approved": list(self.approved), "cohort_by": list(self.cohort_by),
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
@@ -149,6 +151,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         limits=parse_limits(values),
         without_domain=values.choice("without_domain", WITHOUT_DOMAIN),
         window=parse_window(values),
+        halt_file=parse_halt_file(values, directory or Path.cwd()),
         waves=waves, approve=approve, approved=approved, interactive=read_interactive(values),
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.halt import halt_reason
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.interactive import (
     read_interactive,
     reason_not_to_ask,
@@ -44,11 +45,14 @@ class Hold(t.NamedTuple):
 
 def reason_to_wait(
         call: Call, record: Record, wave: Record, ask: Callable[[str], bool | None]) -> tuple[str | None, str | None]:
-    """What a wave waits for that does not start in this run, and why: trials, window, approval, or nothing.
+    """What a wave waits for that does not start in this run, and why: halt, trials, window, approval, or nothing.
 
     Waits for trials of this rollout itself, and for the answer of a person.
     """
     hold = _wait_for_trials(call, record, wave)
+    halted = halt_reason(record["options"]["halt_file"])  # after the wait, which can be long
+    if halted:
+        return "halt", halted
     if hold:
         return "trials", hold.why
     closed = _closed_window(call)
@@ -58,6 +62,9 @@ def reason_to_wait(
             return "approval", refusal
         wave["approval"] = False
         closed = _closed_window(call)  # the answer can take hours
+        halted = halt_reason(record["options"]["halt_file"])
+        if halted:
+            return "halt", halted
     return ("window", closed) if closed else (None, None)
 
 
@@ -78,6 +85,8 @@ def start_notes(record: Record, window: Window, now: float) -> list[str]:
     pending = [wave for wave in record["waves"] if wave["state"] == "pending"]
     hold = trials_in_the_way(record, pending[0], now) if pending else None
     notes = [f"Wave {pending[0]['number']} waits: {hold.why}."] if hold else []
+    halted = halt_reason(record["options"]["halt_file"]) if pending else None
+    notes += [f"No wave starts now: {halted}. Remove it to go on."] if halted else []
     return notes + window_notes(window, now, [wave["number"] for wave in pending], record["options"]["soak"])
 
 

@@ -25,7 +25,8 @@ ENTRY_POINTS = {
     "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
-WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial"}
+WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial",
+              "halt_file"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
 ARTIFACTS = {
@@ -89,7 +90,7 @@ def test_the_defaults_of_a_rollout_are_those_that_are_listed():
     made = options.rollout_options({"livepatch_src": "x"})
     assert {name: getattr(made, name) for name in without} == {
         "name": None, "version": None, "looks": None, "trial": None, "health_checks": (), "report_dir": None,
-        "limits": (), "window": Window()}
+        "limits": (), "window": Window(), "halt_file": None}
 
 
 def test_the_choices_of_a_rollout_are_those_that_are_listed():
@@ -148,7 +149,7 @@ GIVEN = {
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
     "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],
     "window": [{"days": "mon-fri", "freezes": ["2026-12-24"]}, [{"hours": "8-17"}], "hours: 8-17; days: mon"],
-    "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
+    "halt_file": [f"{FILE}.halt"], "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
     "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"],
     "interactive": [True, False, "no", "auto"]}
 

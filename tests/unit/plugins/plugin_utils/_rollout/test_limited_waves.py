@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import halt as halting
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import steps
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
@@ -285,3 +286,71 @@ def test_all_at_once_obeys_the_window_too(rollout):
         "unchanged.")
     assert rollout(hosts, livepatch_window="days: mon", alone=True).run()["ok"]
     assert rollout(hosts, livepatch_window="days: tue", alone=True, check_mode=True).run()["ok"]
+
+
+@pytest.fixture
+def halt(tmp_path):
+    return tmp_path / "halt"
+
+
+def test_a_halt_in_the_middle_lets_the_wave_end_and_starts_no_other(rollout, halt):
+    run = rollout(livepatch_halt_file=str(halt))
+    accept = run._ask
+
+    def ask(host, step):
+        if (host, step) == (SECOND, "keep"):
+            halt.write_text("alerts of the shop\nmore")
+        accept(host, step)
+    run._ask = ask
+    record = run.run()
+    assert (waves(record), record["outcome"], record["ok"]) == (["passed", "passed", "waits"], "stopped", False)
+    assert sorted(on(run, "load")) == sorted([CANARY, SECOND, THIRD]) and not on(run, "back")
+    assert run.ended["verdict"] == (
+        f"wave 3 of 3 (up to 100%) waits: the halt file {halt} exists (alerts of the shop). Remove it and run again.")
+    assert record["lines"][2] == "wave 3 (up to 100%): waits for the end of the halt: 3 not patched"
+    halt.unlink()
+    hosts = {host: {"check": "accepted"} for host in on(run, "load")}
+    assert rollout(hosts, livepatch_halt_file=str(halt)).run()["ok"]
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: path.touch(), lambda path: path.mkdir(), lambda path: path.symlink_to("nothing"),
+    lambda path: path.write_bytes(b"\xff\x1b[31m")])
+def test_a_halt_file_of_any_kind_stops_the_first_wave_and_the_plan_says_it(rollout, halt, make):
+    make(halt)
+    run = rollout(livepatch_halt_file=str(halt))
+    record = run.run()
+    assert (on(run, "load"), record["waves"][0]["waits_for"], record["ok"]) == ([], "halt", False)
+    assert any(line.startswith(f"  No wave starts now: the halt file {halt} exists") for line in run.said)
+    assert all(line.isprintable() for line in run.said)
+
+
+def test_a_halt_file_that_cannot_be_looked_at_stops_too(rollout, halt, monkeypatch):
+    run = rollout(livepatch_halt_file=str(halt))
+
+    def stale(_path):
+        raise OSError(116, "Stale file handle")
+    monkeypatch.setattr(halting.os, "lstat", stale)
+    assert not run.run()["ok"]
+    assert f"the halt file {halt} cannot be looked at (Stale file handle)" in run.ended["verdict"]
+
+
+def test_a_halt_while_a_person_is_asked_stops_the_wave(rollout, halt, monkeypatch):
+    run = rollout(livepatch_approve="1", livepatch_halt_file=str(halt))
+
+    def answer(_question):
+        halt.touch()
+        return True
+    monkeypatch.setattr(steps, "ask", answer)
+    assert (run.run()["waves"][0]["waits_for"], on(run, "load")) == ("halt", [])
+
+
+def test_a_halt_file_in_no_directory_is_refused(rollout, tmp_path):
+    with pytest.raises(TaskError) as caught:
+        rollout(livepatch_halt_file=str(tmp_path / "misspelled" / "halt")).run()
+    assert caught.value.code == "bad-option" and "livepatch_halt_file" in caught.value.message
+
+
+def test_all_at_once_has_no_halt_file(rollout, halt):
+    halt.touch()
+    assert rollout(livepatch_halt_file=str(halt), alone=True).run()["ok"]
