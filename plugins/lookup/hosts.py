@@ -24,17 +24,27 @@ options:
     description: The name of the variable with the pattern, for the message.
     type: str
     required: true
+  shard:
+    description:
+      - A share of the hosts, such as V(2/8). Eight runs with the shards V(1/8) to V(8/8) have each host once. All of
+        them need the same inventory and the same C(--limit).
+      - Fails if there are fewer hosts than shards. Without it, or with an empty text, returns the pattern itself.
+    type: str
 """
 
 EXAMPLES = r"""
 - name: Update the web servers
   hosts: "{{ lookup('kernel.livepatch.hosts', my_hosts, variable='my_hosts') }}"
   tasks: []
+
+- name: Update the second quarter of the web servers
+  hosts: "{{ lookup('kernel.livepatch.hosts', my_hosts, variable='my_hosts', shard='2/4') }}"
+  tasks: []
 """
 
 RETURN = r"""
 _raw:
-  description: The patterns, separated by commas.
+  description: The patterns, separated by commas; with O(shard), one pattern for each host.
   type: list
   elements: str
 """
@@ -51,6 +61,16 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventor
     unread_again,
     unread_message,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import exact_pattern
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.shard import (
+    Shard,
+    in_order,
+    parse_shard,
+    share_of,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, Values
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 
 class LookupModule(LookupBase):
@@ -78,7 +98,24 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError(
                 f"No host matches {pattern}{of_limit}, so nothing was done. "
                 f"Correct {self.get_option('variable')}, --limit or the inventory.")
-        return [pattern]
+        shard = self._shard()
+        return [pattern] if shard is None else self._patterns_of_share(found, shard, limit)
+
+    def _shard(self) -> Shard | None:
+        try:
+            return parse_shard(Values({f"{PREFIX}shard": self.get_option("shard")}))
+        except TaskError as error:
+            raise AnsibleLookupError(error.message) from None
+
+    def _patterns_of_share(self, found: set[str], shard: Shard, limit: str) -> list[str]:
+        if "@" in limit:
+            raise AnsibleLookupError(
+                f"{PREFIX}shard cannot be used with --limit {limit}, because the file is not read here. Give the hosts "
+                f"with {self.get_option('variable')} or in the text of --limit.")
+        if 0 < len(found) < shard.of:
+            raise AnsibleLookupError(
+                f"{PREFIX}shard is {shard}, for {number_of(len(found), 'host')} in all. Use fewer shards.")
+        return [exact_pattern(str(name)) for name in share_of(in_order(map(str, found)), shard)]
 
     def _hosts(self, pattern: str, variables: Mapping[str, t.Any]) -> set[str]:
         names = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)

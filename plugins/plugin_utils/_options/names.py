@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""The names of the `livepatch_*` variables: which are known, and which facts of a host must never set."""
+"""Names: which `livepatch_*` variables are known and never set by facts of a host, and patterns of host names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from ansible import constants
+from ansible.inventory.manager import split_host_pattern
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -22,9 +23,9 @@ VARIABLES = (
     "build_host", "build_parallel", "bundle", "cohort_by", "cves", "fail_on_drift", "failure_budget", "halt_file",
     "health_checks", "hook_timeout", "hosts", "ignore_findings", "interactive", "jobs", "kernels", "limits",
     "longest_trial", "looks", "min_calls", "name", "on_breach", "on_stall", "params", "partial_inventory",
-    "remote_src", "replace", "report_dir", "report_kind", "report_proofs", "report_results", "rollback_to",
-    "sign_cert", "sign_key", "soak", "space", "src", "state", "summary", "take_lease", "tool", "transition_timeout",
-    "trial", "version", "waves", "window", "without_domain")
+    "remote_src", "replace", "report_dir", "report_kind", "report_proofs", "report_results", "rollback_to", "shard",
+    "shard_dir", "shard_timeout", "sign_cert", "sign_key", "soak", "space", "src", "state", "summary", "take_lease",
+    "tool", "transition_timeout", "trial", "version", "waves", "window", "without_domain")
 # What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
 ARTIFACTS = {
     "build": None, "preflight": None, "report": "report_dir", "rollback": "rollback_to", "rollout": None,
@@ -74,3 +75,11 @@ def check_facts(variables: Mapping[str, Mapping[str, object]]) -> None:
                     f"The facts of {host} set {printable(name)}, and facts override the variables of your inventory. "
                     f"Check that {host} has not been compromised, and run again with --flush-cache. Set options as "
                     "variables, not as facts.")
+
+
+def exact_pattern(name: str) -> str:
+    """A pattern for `hosts` of a play that matches only the host of this name, with any characters in the name."""
+    if split_host_pattern([name]) == [name] and name[0] not in "!&":
+        return name  # Ansible prefers a host of that name to a group or a pattern
+    letters = (letter if letter.isalnum() and letter.isascii() else f"\\U{ord(letter):08x}" for letter in name)
+    return f"~^{''.join(letters)}\\Z"

@@ -89,7 +89,7 @@ FUNCTIONS: Mapping[str, StateLabel] = {
 WAVES: Mapping[str, StateLabel] = {
     "passed": StateLabel("passed", "✓", "good", "the wave passed the gate"),
     "open": StateLabel("open", "…", "warn", "the wave did not reach its gate"),
-    "waits": StateLabel("waits", "…", "warn", "for an approval, the window, trials of other hosts, or the end of a halt"),
+    "waits": StateLabel("waits", "…", "warn", "for an approval, the window, other hosts or shards, or a halt"),
     "failed": StateLabel("failed", "✗", "bad", "the wave did not pass the gate"),
     "skipped": StateLabel("skipped", "-", "calm", "not started, because the rollout stopped before it"),
     "pending": StateLabel("not started", "○", "calm", "its turn has not come"),
@@ -116,6 +116,7 @@ OPTIONS: Mapping[str, str] = {
     "without_domain": "Hosts without the variable of a limit",
     "window": "When waves may start",
     "halt_file": "File that stops waves",
+    "shard": "Shard",
     "cohort_by": "Cohorts split by",
     "budget": "Failure budget",
     "on_breach": "When the budget is exceeded",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from collections.abc import Iterable
 
@@ -14,22 +15,30 @@ from ansible import constants
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import check_inventory
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.shard import Shard
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import check_report_dir
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, check_task, play_facts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import check_hooks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.interactive import refuse_slice
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import NAMES, Options, rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import largest_wave, rollout_bounds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.shards import ShardFiles
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import write_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import Values, to_plain
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
+    Values,
+    bad_option,
+    to_plain,
+)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
 # For the role apply: all hosts at once, and no host stops another.
 ALONE = {
     "livepatch_waves": "100%", "livepatch_failure_budget": "100%", "livepatch_on_breach": "hold",
     "livepatch_approve": "", "livepatch_approved": "", "livepatch_interactive": "",
-    "livepatch_longest_trial": "", "livepatch_halt_file": ""}
+    "livepatch_longest_trial": "", "livepatch_halt_file": "", "livepatch_shard": "", "livepatch_shard_dir": "",
+    "livepatch_shard_timeout": ""}
 
 
 def check(call: Call) -> dict[str, t.Any]:
@@ -50,6 +59,8 @@ def check(call: Call) -> dict[str, t.Any]:
     groups = call.variables["groups"]
     if not call.alone:
         _check_localhost(groups.get("all", ()))
+    if options.shard:
+        _check_share(options.shard, len(call.variables["ansible_play_hosts_all"]), len(groups.get("all", ())))
     plan_waves(options.waves, {}, groups.get, list(groups))  # whether there are such groups
     _check_task_files(call, options)
     check_hooks(options, call.directory)
@@ -60,9 +71,19 @@ def check(call: Call) -> dict[str, t.Any]:
         largest_wave(options, forks, size)  # whether any wave has so short a trial
     read = {"values": values, "src": str(src), "alone": call.alone, "forks": forks, "size": size, "unread": unread}
     write_options(read, call.directory)
+    if options.shard:
+        ShardFiles(str(options.shard_dir), options.shard).claim()  # at last: a refused run uses no directory up
     return {
         "check_task": check_task(str(src), options.name, options.version), "timeouts": rollout_bounds(options, size),
         "ansible_facts": play_facts()}
+
+
+def _check_share(shard: Shard, hosts: int, of: int) -> None:
+    """Refuse a shard that was not known when Ansible chose the hosts of the run."""
+    if of and hosts > math.ceil(of / shard.of):
+        raise bad_option(
+            "shard", f"is '{shard}', but this run has {hosts} of {number_of(of, 'host')}",
+            "set it as an extra variable, with -e: Ansible chooses the hosts before it knows variables of groups")
 
 
 def _check_task_files(call: Call, options: Options) -> None:

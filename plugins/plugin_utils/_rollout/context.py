@@ -11,10 +11,9 @@ import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import FACT_OF_ROLLOUT
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import FACT_OF_ROLLOUT, exact_pattern
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import checks_of_hosts
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import exact_pattern
 
 UNFINISHED = "The rollout did not finish."
 # The facts with the hosts of each play that patches waves.

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files imp
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import messages as lines
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call, play_facts
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.shard_steps import tell_shards
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import (
     read_record,
     report_record,
@@ -42,6 +43,8 @@ def end(call: Call) -> dict[str, t.Any]:
     record["lines"] = lines.end_lines(record)
     write_record(record, call.directory)
     verdict = None if record["ok"] else lines.verdict_sentence(record)
+    if "shard" in record:
+        tell_shards(call, record, verdict or record["lines"][-1])
     return {
         "lines": record["lines"], "record": report_record(record), "artifact": _artifact(record),
         "problems": lines.problems(record), "verdict": verdict, "report_dir": record["options"]["report_dir"],

@@ -62,6 +62,15 @@ def judge_after(record: Record, wave: int) -> bool:
     return record["breach"] is not None
 
 
+def stop_for_shard(record: Record, wave: int, why: str, shard: int) -> None:
+    """Stop because of another shard: after its breach in a wave, in the same way as this shard would after its own.
+
+    Without the number of a shard, no host has failed, and none is rolled back.
+    """
+    _stop(record, wave, why, None if shard else "hold")
+    record["breach"]["shard"] = shard or None
+
+
 def _stop(record: Record, wave: int, why: str, action: str | None = None) -> None:
     options = record["options"]
     record["breach"] = {
@@ -160,5 +169,5 @@ def end(record: Record, now: float) -> None:
     else:
         done = all(host["state"] in wanted and not host["failure"] for host in covered)
         through = not record["breach"] and all(wave["state"] == "passed" for wave in record["waves"])
-        record.update(outcome="complete" if through else "stopped", ok=done)
+        record.update(outcome="complete" if through else "stopped", ok=done and not record["breach"])
     record["ended"] = utc_timestamp(now)

@@ -78,5 +78,5 @@ def refuse_slice(variables: Mapping[str, t.Any]) -> None:
             raise TaskError(
                 "sliced-job",
                 f"This job is one slice of the job template {printable(str(template))}: each slice would have canaries "
-                "and a failure budget of its own. Set \"Job slicing\" of the template to 1. If it is 1 already, the "
-                "workflow has the same name as the template: rename one of them.")
+                "and a failure budget of its own. Set \"Job slicing\" of the template to 1, and use livepatch_shard to "
+                "share a fleet. If it is 1 already, the workflow has the name of the template: rename one of them.")

@@ -135,16 +135,23 @@ def _text(value: t.Any) -> str | None:
     return truncate(printable(str(value).strip()), LONGEST_VALUE) if isinstance(value, (str, int, float)) else None
 
 
-def cut_hosts(hosts: Iterable[str], domains: Domains, largest: int | None = None) -> list[list[str]]:
+def cut_hosts(
+        hosts: Iterable[str], domains: Domains, largest: int | None = None,
+        shard_of: Mapping[str, int] | None = None) -> list[list[str]]:
     """The hosts of a wave in parts in which no domain is over its limit, and with at most `largest` hosts.
+
+    With the shard of each host, that is the most of each shard: the shards load their hosts beside each other.
 
     Each host is in the first part with room for all of its domains, so a host keeps its place from run to run. One
     limit makes as few parts as possible. Several make at most as many as they would one after the other.
     """
     rooms: dict[Domain, _Rooms] = {}
     parts: list[list[str]] = []
+    whole = {number: Domain("", str(number)) for number in set((shard_of or {}).values())}
     for host in hosts:
-        of_host = [WHOLE_WAVE, *domains.of_host.get(host, ())] if largest else domains.of_host.get(host, ())
+        of_host = domains.of_host.get(host, ())
+        if largest:
+            of_host = (whole[shard_of[host]] if shard_of else WHOLE_WAVE, *of_host)
         mine = [rooms.setdefault(domain, _Rooms(domains.most.get(domain, largest or 1))) for domain in of_host]
         part = _first_part(mine)
         for room in mine:

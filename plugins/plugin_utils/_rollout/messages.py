@@ -32,8 +32,9 @@ AFTER_BREACH = {
 }
 WAVES_WAIT = {
     "approval": "waits for approval", "window": "waits for the window", "trials": "waits for trials of other hosts",
-    "halt": "waits for the end of the halt"}
-GO_ON = {"halt": "Remove it and run again"}  # for other reasons, the reason says when
+    "halt": "waits for the end of the halt", "shards": "waits for other shards"}
+# Other reasons say when to run again.
+GO_ON = {"halt": "Remove it and run again", "shards": "Start all shards again with a new livepatch_shard_dir"}
 WAVES = {"skipped": "skipped", "open": "unfinished"}
 MOST_ALIKE = 3  # waves of one name with lines of their own
 PLANNED = {"pending": "would be patched", "unchanged": "cannot be patched"}
@@ -82,6 +83,15 @@ def _budget_text(hosts: int) -> str:
     return f"the failure budget is {number_of(hosts, 'host')}"
 
 
+def shard_notes(record: Record, covered: int, budget: int) -> list[str]:
+    """What a plan says of a shard; `covered` and `budget` are those of the whole fleet."""
+    shard, own = record["shard"], record["options"]["budget"]["hosts"]
+    mine = sum(host["state"] != "no_build" for host in record["hosts"].values())
+    return [
+        f"Shard {shard['number']} of {shard['of']}: {mine} of {number_of(covered, 'host')} with a build. Waves are "
+        f"those of all shards. Of the failure budget of {number_of(budget, 'host')}, {own} can fail here."]
+
+
 def _planned_wave(record: Record, wave: Record) -> str:
     approval = ", waits for approval" if wave.get("approval") else ""
     passed = f", {wave['why']}" if wave["state"] == "passed" else ""
@@ -90,7 +100,7 @@ def _planned_wave(record: Record, wave: Record) -> str:
         wave["hosts"])
     hosts = len(names)
     title = number_of(hosts, "host") if record["alone"] else f"wave {wave['number']}{_wave_suffix(wave, hosts)}"
-    return f"  {title}{approval}{passed}: {join_hosts(names)}"
+    return f"  {title}{approval}{passed}{': ' if names else ''}{join_hosts(names)}"
 
 
 def _wave_suffix(wave: Record, hosts: int) -> str:

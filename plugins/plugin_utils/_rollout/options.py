@@ -25,6 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbook
     VERSION,
     read_transition_timeout,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.shard import Shard, parse_shard
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.budget import Budget, parse_budget
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.halt import parse_halt_file
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.health_checks import (
@@ -81,6 +82,9 @@ class Options:
     without_domain: str
     window: Window
     halt_file: str | None
+    shard: Shard | None
+    shard_dir: str | None
+    shard_timeout: int | None
     approve: tuple[str, ...]
     approved: tuple[str, ...]
     interactive: bool | None
@@ -109,6 +113,7 @@ class Options:
             "on_breach": self.on_breach, "waves": [entry.text for entry in self.waves],
             "limits": {limit.variable: limit.text for limit in self.limits}, "without_domain": self.without_domain,
             "window": str(self.window) or None, "halt_file": self.halt_file,
+            "shard": self.shard and str(self.shard),
             "approve": list(self.approve), "approved": list(self.approved), "cohort_by": list(self.cohort_by),
             "health_checks": [
                 dict(check, url=without_password(check["url"])) if "url" in check else dict(check)
@@ -134,6 +139,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
     if src is None:
         raise TaskError("bad-option", f"{PREFIX}src is not set. {SOURCE[0].upper()}{SOURCE[1:]}.")
     waves = parse_waves(values.texts("waves"))
+    shard = parse_shard(values)
     approve, approved = (wave_names(name, values.texts(name), waves) for name in ("approve", "approved"))
     return Options(
         src=src,
@@ -152,6 +158,8 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         without_domain=values.choice("without_domain", WITHOUT_DOMAIN),
         window=parse_window(values),
         halt_file=parse_halt_file(values, directory or Path.cwd()),
+        shard=shard, shard_dir=_shard_dir(values, shard, directory or Path.cwd()),
+        shard_timeout=values.optional_number("shard_timeout", 1, LONGEST_TRIAL),
         waves=waves, approve=approve, approved=approved, interactive=read_interactive(values),
         cohort_by=tuple(dict.fromkeys(values.texts("cohort_by"))),
         health_checks=health_checks(values, directory or Path.cwd()),
@@ -166,6 +174,17 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         min_calls=values.number("min_calls", 0, 0, MOST_CALLS),
         report_dir=values.text("report_dir", DIRECTORY),
     )
+
+
+def _shard_dir(values: Values, shard: Shard | None, directory: Path) -> str | None:
+    """The absolute path of the directory that all shards share."""
+    right = "give a directory that all controllers share, a new one for each run"
+    text = values.text("shard_dir", right)
+    if text and not shard:
+        raise bad_option("shard", "is not set, and livepatch_shard_dir is", "set both, or none of them")
+    if shard and not text:
+        raise bad_option("shard_dir", "is not set, and livepatch_shard is", right)
+    return str(directory / Path(text).expanduser()) if text else None
 
 
 def _task_files(values: Values, name: str, directory: Path) -> tuple[str, ...]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible.inventory.manager import split_host_pattern
-
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
@@ -38,56 +36,69 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.limits i
     reasons_for_parts,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import Options
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.shards import Elsewhere
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.waves import Wave, plan_notes, plan_waves
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import verdict_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 
 LEASED = "host-leased"
+DONE = "all its hosts are already in the requested state"
+OF_OTHERS = "its hosts are all in other shards"
 NOT_CHECKED = (None, "The host was not checked, because it was unreachable in an earlier play. Run the rollout again.")
 
 
 def plan(
         record: Record, options: Options, answers: Mapping[str, t.Any], hostvars: Mapping[str, t.Any],
-        groups: Mapping[str, Sequence[str]], largest: Callable[[int], int | None], now: float) -> None:
-    """Fill in the hosts, the cohorts and the waves of a record; `answers` are the results of patch_check.
+        groups: Mapping[str, Sequence[str]], largest: Callable[[int], int | None],
+        elsewhere: Elsewhere) -> list[Wave]:
+    """Fill in the cohorts and the waves of a record with hosts; `answers` are their results of patch_check.
 
-    `groups`: the groups of the inventory with their hosts. `largest`: the most hosts of a wave for a number of hosts
-    with a build. Raises TaskError for impossible waves and limits. No result of a host makes this fail.
+    `groups`: the groups of the inventory with their hosts. `largest`: the most hosts of a wave, of each shard, for a
+    number of hosts with a build. `elsewhere`: the hosts of other shards, which count in every wave. The record gets the
+    hosts of its own shard in each of them. Returns the waves of the fleet. Raises TaskError for impossible waves and
+    limits. No result of a host makes this fail.
     """
-    record["hosts"] = {name: _plan_host(answer, options, now) for name, answer in sorted(answers.items())}
-    kernels = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
-    builds = {name: kernel_build_of(answers[name]) for name in kernels}
-    cohorts = cohorts_of(kernels, options.cohort_by, hostvars, builds)
-    record["cohorts"] = [dict(cohort_dict(cohort), hosts=hosts) for cohort, hosts in cohorts]
+    own = {name: (host["kernel"], host["arch"]) for name, host in record["hosts"].items() if host["kernel"]}
+    builds = {**elsewhere.builds, **{name: kernel_build_of(answers[name]) for name in own}}
+    cohorts = cohorts_of({**elsewhere.kernels, **own}, options.cohort_by, hostvars, builds)
     places: dict[str, Cohort] = {}
     for cohort, hosts in cohorts:
-        for name in hosts:
+        mine = [name for name in hosts if name in own]
+        record["cohorts"] += [dict(cohort_dict(cohort), hosts=mine)] if mine else []
+        for name in mine:
             record["hosts"][name]["cohort"] = str(cohort)
-            if record["hosts"][name]["state"] == "pending" or record["hosts"][name]["done"]:
-                places[name] = cohort
+        places |= {name: cohort for name in hosts if name in elsewhere.placed or (
+            name in own and (record["hosts"][name]["state"] == "pending" or record["hosts"][name]["done"]))}
     domains = domains_of(options.limits, places, hostvars, options.without_domain)
-    most = largest(number_with_build(record))
+    most = largest(number_with_build(record) + elsewhere.covered)
     waves = plan_waves(
         options.waves, places, groups.get, list(groups),
-        lambda hosts: cut_hosts(hosts, domains, most)) if places else []
+        lambda hosts: cut_hosts(hosts, domains, most, elsewhere.shard_of)) if places else []
     if record["alone"] and len(waves) > 1:
         raise TaskError(
             "limit-exceeded",
             "All hosts would be on trial at once, and livepatch_limits allows less: "
             f"{reasons_for_parts(places, domains, options.limits, most)}. Use the playbook rollout, which cuts waves.")
     record["notes"] = plan_notes(options.waves, waves, groups.get) if places else []
-    record["notes"] += _notes_on_parts(waves, domains, options, most)
+    of = options.shard.of if options.shard else 1
+    record["notes"] += _notes_on_parts(waves, domains, options, most and most * of)
     _keep_domains(record, options, domains, hostvars)
     record["waves"] = [
         {"number": wave.number, "title": wave.title, "name": wave.entry.title, "part": wave.part, "parts": wave.parts,
-         "hosts": list(wave.hosts), "state": "pending", "opened": None, "loaded": None, "closed": None, "why": None,
-         "waits_for": None, "looks": []}
+         "hosts": [name for name in wave.hosts if name in own], "state": "pending", "opened": None, "loaded": None,
+         "closed": None, "why": None, "waits_for": None, "looks": []}
         for wave in waves]
     for wave in record["waves"]:
         for name in wave["hosts"]:
             record["hosts"][name]["wave"] = wave["number"]
         if all(record["hosts"][name]["done"] for name in wave["hosts"]):
-            wave.update(state="passed", why="all its hosts are already in the requested state")
+            wave.update(state="passed", why=DONE if wave["hosts"] else OF_OTHERS)
+    return waves
+
+
+def describe_hosts(record: Record, options: Options, answers: Mapping[str, t.Any], now: float) -> None:
+    """Fill in the hosts of a record from their results of patch_check."""
+    record["hosts"] = {name: _plan_host(answer, options, now) for name, answer in sorted(answers.items())}
 
 
 def number_with_build(record: Record) -> int:
@@ -113,6 +124,8 @@ def _keep_domains(record: Record, options: Options, domains: Domains, hostvars: 
     places = {domain: place for place, domain in enumerate(domains.most)}
     record["domains"] = [{"name": str(domain), "most": most} for domain, most in domains.most.items()]
     for name, of_host in {**domains.of_host, **others_of}.items():
+        if name not in record["hosts"]:  # of another shard
+            continue
         record["hosts"][name]["domains"] = [places[domain] for domain in of_host if domain in places]
 
 
@@ -176,11 +189,3 @@ def play_of(record: Record) -> tuple[list[str], list[int]]:
     """The hosts to patch in the order of the waves, and the size of each wave."""
     waves = [[name for name in wave["hosts"] if not record["hosts"][name]["done"]] for wave in record["waves"]]
     return [name for wave in waves for name in wave], [len(wave) for wave in waves if wave]
-
-
-def exact_pattern(name: str) -> str:
-    """A pattern for `hosts` of a play that matches only the host of this name, with any characters in the name."""
-    if split_host_pattern([name]) == [name] and name[0] not in "!&":
-        return name  # Ansible prefers a host of that name to a group or a pattern
-    letters = (letter if letter.isalnum() and letter.isascii() else f"\\U{ord(letter):08x}" for letter in name)
-    return f"~^{''.join(letters)}\\Z"

@@ -20,7 +20,7 @@ OPTIONS_FILE = "kernel-livepatch-rollout-options.json"
 # The private keys of a rollout.
 OF_HOST = ("done", "untried", "trial_until", "domains", "watched", "boot_id", "hook")
 OF_WAVE = ("tick", "phases", "next")
-OF_ROLLOUT = ("checks", "timeouts", "phases", "domains", "hooks", "hook", "hook_runs")
+OF_ROLLOUT = ("checks", "timeouts", "phases", "domains", "hooks", "hook", "hook_runs", "shard")
 
 
 def report_record(record: Record) -> Record:

@@ -30,27 +30,14 @@ from __future__ import annotations
 import gc
 import typing as t
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import partial_note
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import (
-    Record,
-    new_record,
-    patches_of,
-)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import gate, outcomes
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import messages as lines
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import (
-    ask,
-    check_wave_names,
-    mark_approvals,
-)
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.approval import ask
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.checking import check
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import (
-    CHECK,
     Call,
     next_tasks,
     phase_files,
@@ -60,33 +47,27 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.ending i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.hooks import (
     due_hosts,
     has_hooks,
-    hook_notes,
-    hooks_of,
     hosts_to_end,
     judge_hook,
     start_hook,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.plan import number_with_build, plan, play_of
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import (
-    largest_wave,
-    number_of_looks,
-    rollout_bounds,
-    trial_seconds,
-    wave_phases,
-    with_final_look,
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.planning import plan_rollout
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import with_final_look
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.shard_steps import (
+    stop_for_shard,
+    tell_shards,
+    wait_for_end,
+    wait_for_waves,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import (
     hosts_of_wave,
     open_wave,
-    read_options,
     read_record,
     write_record,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.wave_start import (
     fail_outside_window,
     reason_to_wait,
-    start_notes,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback import judge_rollback
 
@@ -94,61 +75,6 @@ PROGRESS_SECONDS = 60  # seconds
 TASKS_SKIPPED = {"failed": True, "msg": "Not all tasks of your files ran."}
 # Stands for the wave when there is none: the role apply runs every step also then.
 EMPTY_WAVE = {"number": 0, "title": "no hosts", "hosts": [], "approval": False, "state": "passed", "looks": []}
-
-
-def _plan(call: Call) -> dict[str, t.Any]:
-    read = read_options(call.directory)
-    options, src = rollout_options(read["values"]), Path(read["src"])
-    record = new_record(
-        dict(options.as_record(), src=str(src)), patches_of(read_builds(src, options.name, options.version)),
-        operator(), call.check_mode, call.now())
-    record["alone"] = read["alone"]
-    hosts = call.variables["ansible_play_batch" if record["alone"] else "ansible_play_hosts_all"]
-    queried = set(call.variables["ansible_play_hosts"])
-    hostvars = dict(call.host_variables(hosts))
-    groups = call.variables["groups"]
-
-    def largest(covered: int) -> int | None:
-        tolerant = options.failure_budget.allowed(covered) > 0
-        return None if record["alone"] else largest_wave(options, read["forks"], read["size"], tolerant)
-    answers = {
-        host: hostvars[host].get(CHECK) or {} if host in queried and host in hostvars else {}
-        for host in hosts}
-    record.update(hooks=hooks_of(options, read["forks"]), hook=None, hook_runs=0)
-    plan(record, options, answers, hostvars, groups, largest, call.now())
-    # With passwords, unlike the record's options: those are in reports.
-    record["checks"] = list(options.health_checks)
-    record["timeouts"] = rollout_bounds(options, read["size"])
-    record["phases"] = wave_phases(options)
-    covered = number_with_build(record)
-    record["options"].update(options.as_record(covered), src=str(src), asked_trial=options.trial,
-                             looks=number_of_looks(options),
-                             report_dir=options.report_dir)
-    names, sizes = play_of(record)
-    record["options"]["trial"], record["trial_raised"] = trial_seconds(
-        options, sizes, read["forks"], read["size"], options.failure_budget.allowed(covered) > 0)
-    mark_approvals(record["waves"], options.approve, options.approved)
-    record["notes"] += [partial_note(read["unread"])] if read["unread"] else []
-    record["notes"] += hook_notes(record)
-    record["notes"] += start_notes(record, options.window, call.now())
-    stopped = gate.judge_budget(record, gate.AT_PLAN)
-    call.say(*lines.plan_lines(record))
-    if record["waves"] and not stopped:
-        check_wave_names(options.approve, record["waves"])
-    write_record(record, call.directory)
-    if stopped or call.check_mode:
-        names, sizes = [], []
-    return next_tasks(record, ansible_facts=play_facts(
-        names, sizes, play=_play_of_waves(record), due=due_hosts(record)))
-
-
-def _play_of_waves(record: Record) -> str:
-    """The fact with the hosts to patch. In the play of `hosts`, only the acceptance follows the load."""
-    if has_hooks(record):
-        return "hosts_with_hooks"
-    untried = any(host["untried"] and not host["done"] for host in record["hosts"].values())
-    final_look = untried or record["options"]["on_stall"] == "wait"
-    return "hosts_with_phases" if final_look or len(record["phases"]) > 1 else "hosts"
 
 
 def _open(call: Call) -> dict[str, t.Any]:
@@ -160,7 +86,12 @@ def _open(call: Call) -> dict[str, t.Any]:
     if record["alone"] and not call.check_mode and wave["hosts"] and fail_outside_window(call, record, wave):
         write_record(record, call.directory)
         return next_tasks(record)
-    waits_for, why = reason_to_wait(call, record, wave, ask)
+    delay = wait_for_waves(call, record, wave)
+    if delay and delay.kind == "breach":
+        stop_for_shard(call, record, delay)
+        write_record(record, call.directory)
+        return _end_of_waves(record)
+    waits_for, why = (delay.kind, delay.why) if delay else reason_to_wait(call, record, wave, ask)
     if waits_for:
         wave.update(state="waits", waits_for=waits_for, why=why)
         call.say(lines.waiting_line(record, wave))
@@ -341,9 +272,14 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     if wave["hosts"]:
         call.say(lines.closing_line(record, wave))
     write_record(record, call.directory)
+    if "shard" in record:
+        tell_shards(call, record)
     report_so_far(call, record, wave)
-    if passed:
-        return next_tasks(record, over=True)
+    return next_tasks(record, over=True) if passed else _end_of_waves(record)
+
+
+def _end_of_waves(record: Record) -> dict[str, t.Any]:
+    """After a breach: the later plays roll back, and run what is due of the user's tasks."""
     return next_tasks(record, end=True, ansible_facts=play_facts(
         rollback=gate.hosts_to_roll_back(record), after=due_hosts(record)))
 
@@ -359,10 +295,15 @@ def _stop_without_gate(call: Call, record: Record, wave: Record) -> dict[str, t.
 
 
 def _finish(call: Call) -> dict[str, t.Any]:
-    """Stop the rollout if the last wave did not reach its gate."""
+    """Stop the rollout if the last wave did not reach its gate, or if another shard has stopped."""
     record = read_record(call.directory)
     unfinished = open_wave(record)
-    return _stop_without_gate(call, record, unfinished) if unfinished else next_tasks(record)
+    if unfinished:
+        return _stop_without_gate(call, record, unfinished)
+    if not wait_for_end(call, record):
+        return next_tasks(record)
+    write_record(record, call.directory)
+    return _end_of_waves(record)
 
 
 def _rollback(call: Call) -> dict[str, t.Any]:
@@ -378,7 +319,7 @@ def _record_rollback(call: Call, record: Record, hosts: Iterable[str]) -> None:
 
 
 STEPS: dict[str, Callable[[Call], dict[str, t.Any]]] = {
-    "check": check, "plan": _plan, "due": _due, "open": _open, "before": _before, "load": _load, "watch": _watch,
+    "check": check, "plan": plan_rollout, "due": _due, "open": _open, "before": _before, "load": _load, "watch": _watch,
     "accept": _accept, "close": _close, "after": _after, "finish": _finish, "rollback": _rollback, "end": end,
 }
 

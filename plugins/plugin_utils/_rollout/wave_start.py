@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Callable, Iterator
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import Record, fail
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context import Call
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.halt import halt_reason
@@ -57,7 +58,7 @@ def reason_to_wait(
         return "trials", hold.why
     closed = _closed_window(call)
     if not closed and wave["approval"]:
-        refusal = _answer(call, ask, f"{opening_line(record, wave)}. Patch them?")
+        refusal = _answer(call, record, ask, f"{opening_line(record, wave)}. Patch them?")
         if refusal:
             return "approval", refusal
         wave["approval"] = False
@@ -68,8 +69,10 @@ def reason_to_wait(
     return ("window", closed) if closed else (None, None)
 
 
-def _answer(call: Call, ask: Callable[[str], bool | None], question: str) -> str | None:
+def _answer(call: Call, record: Record, ask: Callable[[str], bool | None], question: str) -> str | None:
     """Ask a person, if there is one; returns why the wave is not approved, None if it is."""
+    if "shard" in record:
+        return "no person is asked for one of several shards"
     interactive = read_interactive(Values(read_options(call.directory)["values"]))
     reason = reason_not_to_ask(interactive, call.variables, call.environment)
     if reason:
@@ -124,9 +127,14 @@ def trials_in_the_way(record: Record, wave: Record, now: float) -> Hold | None:
     """What holds a wave up: a domain has too many other hosts on trial, from lost hosts or from before this run."""
     hosts = hosts_of_wave(record, wave)
     ends: dict[int, list[tuple[float, str]]] = {}
-    for name, end in _other_trials(record, wave, now):
+    for name, end in other_trials(record, wave, now):
         for place in record["hosts"][name]["domains"]:
             ends.setdefault(place, []).append((end, name))
+    places = {domain["name"]: place for place, domain in enumerate(record["domains"])}
+    for trial in record.get("shard", {}).get("trials", ()):  # of hosts of other shards
+        for place in (places[name] for name in trial["domains"] if name in places):
+            if trial["ends"] > now:
+                ends.setdefault(place, []).append((trial["ends"], printable(trial["host"])))
     worst: Hold | None = None
     for place, others in ends.items():
         domain = record["domains"][place]
@@ -145,7 +153,7 @@ def trials_in_the_way(record: Record, wave: Record, now: float) -> Hold | None:
     return worst
 
 
-def _other_trials(record: Record, wave: Record, now: float) -> Iterator[tuple[str, float]]:
+def other_trials(record: Record, wave: Record, now: float) -> Iterator[tuple[str, float]]:
     """The hosts outside of this wave that are on trial, or may be, each with the end of its trial."""
     for name, host in record["hosts"].items() if record["domains"] else ():
         if not host["domains"] or host["wave"] == wave["number"]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
 import typing as t
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.shard import in_order
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.cohorts import Cohort
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import (
@@ -131,14 +131,6 @@ def wave_names(variable: str, names: Iterable[str], entries: Sequence[Entry]) ->
                 variable, f"has {format_value(name)} in it, which names no wave",
                 f"give numbers of waves from 1, or some of: {', '.join(known)}")
     return tuple(dict.fromkeys(found))
-
-
-def in_order(hosts: Iterable[str]) -> list[str]:
-    """The hosts in the order of the waves: the same in each run, and independent of other hosts.
-
-    Digests of the names give the order, because neighbours in a list often share a rack and a service.
-    """
-    return sorted(hosts, key=lambda host: (hashlib.sha256(host.encode("utf-8", "surrogatepass")).digest(), host))
 
 
 def plan_waves(

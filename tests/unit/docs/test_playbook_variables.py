@@ -41,7 +41,8 @@ GUIDE_OF_REPORT = "guide_report.rst"
 # What the playbook apply has no use for, since it makes no waves.
 OF_WAVES = {
     f"livepatch_{name}" for name in (
-        "waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial", "halt_file")}
+        "waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial", "halt_file",
+        "shard", "shard_dir", "shard_timeout")}
 NO_DEFAULT = ("-", "\\-", "none", "computed", "derived", "required")
 
 

@@ -75,19 +75,24 @@ def play(collections, tmp_path):
         hosts = {host: {} for host in answers if host != "localhost"}  # which Ansible has anyway
         (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, **(inventory or {})}}))
         (tmp_path / "ansible.cfg").write_text(f"[defaults]\nshow_custom_stats = true\n{settings or ''}\n")
-        program = Path(sys.executable).with_name("ansible-playbook")
-        command = [str(program), "-i", "hosts.yml", "-e", json.dumps(variables or {}), *flags, playbook]
-        done = subprocess.run(
-            command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(tree), ANSIBLE_CONFIG="ansible.cfg",
-                     ANSIBLE_NOCOLOR="1", ANSIBLE_LOCALHOST_WARNING="0"))
-        summaries = re.findall(r"^ok: \[[^]]*\] => (\{\n.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
-        failed = re.findall(r"^(\S+) .*\bfailed=[1-9]", done.stdout, re.MULTILINE)
-        stats = re.search(r"^\tRUN: (.*)$", done.stdout, re.MULTILINE)
-        return Run(
-            done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed,
-            json.loads(stats.group(1)) if stats else {})
+        return run_playbook(tmp_path, tree, playbook, *flags, **(variables or {}))
     return run
+
+
+def run_playbook(directory, tree, playbook, *flags, **variables):
+    """Run a playbook over the inventory that a fixture has written into a directory."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    command = [str(program), "-i", "hosts.yml", "-e", json.dumps(variables), *flags, playbook]
+    done = subprocess.run(
+        command, cwd=directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(tree), ANSIBLE_CONFIG="ansible.cfg",
+                 ANSIBLE_NOCOLOR="1", ANSIBLE_LOCALHOST_WARNING="0"))
+    summaries = re.findall(r"^ok: \[[^]]*\] => (\{\n.*?^\})", done.stdout, re.MULTILINE | re.DOTALL)
+    failed = re.findall(r"^(\S+) .*\bfailed=[1-9]", done.stdout, re.MULTILINE)
+    stats = re.search(r"^\tRUN: (.*)$", done.stdout, re.MULTILINE)
+    return Run(
+        done.returncode, done.stdout, json.loads(summaries[-1])["msg"] if summaries else [], failed,
+        json.loads(stats.group(1)) if stats else {})
 
 
 def simulate_fleet(directory, hosts):

@@ -26,7 +26,7 @@ ENTRY_POINTS = {
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
 WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "interactive", "longest_trial",
-              "halt_file"}
+              "halt_file", "shard", "shard_dir", "shard_timeout"}
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
 ARTIFACTS = {
@@ -90,7 +90,8 @@ def test_the_defaults_of_a_rollout_are_those_that_are_listed():
     made = options.rollout_options({"livepatch_src": "x"})
     assert {name: getattr(made, name) for name in without} == {
         "name": None, "version": None, "looks": None, "trial": None, "health_checks": (), "report_dir": None,
-        "limits": (), "window": Window(), "halt_file": None}
+        "limits": (), "window": Window(), "halt_file": None,
+        "shard": None, "shard_dir": None, "shard_timeout": None}
 
 
 def test_the_choices_of_a_rollout_are_those_that_are_listed():
@@ -149,7 +150,8 @@ GIVEN = {
     "waves": [["canary", 2, "50%", "100%"], "canary, 2, 100%", 3, "canary\n100%"],
     "limits": [{"rack": 1, "zone": "25%"}, '{"rack": 1}', "rack: 1, zone: 25%"], "without_domain": ["one_domain"],
     "window": [{"days": "mon-fri", "freezes": ["2026-12-24"]}, [{"hours": "8-17"}], "hours: 8-17; days: mon"],
-    "halt_file": [f"{FILE}.halt"], "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
+    "halt_file": [f"{FILE}.halt"], "shard": ["2/8"], "shard_dir": ["shared"], "shard_timeout": [600, "600"],
+    "longest_trial": [7200, "7200"], "failure_budget": [1, "1", "5%"], "on_breach": ["hold"],
     "approve": [[2, "100%"], "2", 2, "all"], "approved": [[2], "2, 3"],
     "interactive": [True, False, "no", "auto"]}
 
@@ -160,6 +162,7 @@ def test_each_variable_of_a_rollout_has_values_here():
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in GIVEN.items() for value in values])
 def test_what_a_rollout_reads_is_of_the_type_that_is_listed(name, value):
-    variables = {"livepatch_src": "patches/", PREFIX + name: value}
+    pair = {"shard": {"shard_dir": "shared"}, "shard_dir": {"shard": "1/2"}}.get(name, {})
+    variables = {"livepatch_src": "patches/", PREFIX + name: value, **{PREFIX + other: pair[other] for other in pair}}
     options.rollout_options(variables)
     assert ArgumentSpecValidator(listed("apply", "rollout")).validate(variables).error_messages == []
