@@ -20,7 +20,7 @@ from tests.fuzz.collection import make_importable
 
 def main(arguments: list[str]) -> int:
     options = options_of(arguments)
-    settings = Settings(options.hosts, options.pairs, options.kernel)
+    settings = Settings(options.hosts, options.pairs, options.kernel, options.shards)
     make_importable()
     known = {one.name: one for one in (
         *controller.benchmarks(settings), *kernel.benchmarks(settings), *peers.benchmarks(settings),
@@ -45,6 +45,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
         "--hosts", type=sizes, default=Settings().hosts, metavar="N,N", help="sizes of the simulated fleet")
     parser.add_argument("--pairs", type=int, default=Settings().pairs, help="how often each ratio is measured")
     parser.add_argument("--kernel", default=Settings().kernel, help="the kernel of the lab's machine")
+    parser.add_argument("--shards", type=int, default=Settings().shards, help="shards of the benchmark `shards`")
     parser.add_argument("--table", type=Path, metavar="PAGE", help="write the figures into the table of this page")
     return parser.parse_args(arguments)
 

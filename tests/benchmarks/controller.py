@@ -31,6 +31,9 @@ TASKS = Figure("Task lines that a clean rollout shows for one host", 8)
 SKIPPED = Figure("Task lines of a clean rollout that say skipping", 0)
 SENT = {step: Figure(f"Sent to a host for one call of ``{module}``", None, "kB")
         for step, module in (("check", "patch_check"), ("load", "patch"))}
+SHARDS = Figure("CPU of all controllers: shards / one rollout", 1.5)
+SHARD_CPU = Figure("CPU of the busiest shard / its share of one rollout", 2)
+SHARD_MEMORY = Figure("Memory of a controller: one shard / one rollout", 1)
 PLAN = Figure(f"Planning {PLANNED:,} hosts and judging them in one wave, without Ansible", 2, "s")
 WAVES = Figure(f"The same in the default waves, with {FORKS} forks", None, "s")
 BUNDLE = Figure(f"Reading a bundle of {BUNDLED} files that is in the cache", 0.5, "s")
@@ -75,6 +78,29 @@ def rollout_to_ping(settings: Settings) -> dict[str, float]:
         values[GROWTH] = each[last] / each[first]
         values[MEMORY] = (memory[last] - memory[first]) / (last - first) / 1024
     return values
+
+
+def rollout_in_shards(settings: Settings) -> dict[str, float]:
+    """One rollout, and the same as shards beside each other, over the largest fleet."""
+    count, of = max(settings.hosts), settings.shards
+    with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
+        fleet = Fleet(Path(directory), count, patch)
+        begun = time.monotonic()
+        alone = fleet.rollout()
+        seconds, begun = time.monotonic() - begun, time.monotonic()
+        shards = fleet.rollout_in_shards(of)
+        together = time.monotonic() - begun
+        loaded = sum(any(step == "load" for step, _size in fleet.calls(name)) for name in fleet.names)
+    if loaded != count:
+        raise RuntimeError(f"{loaded} of {count} hosts were loaded by {of} shards.")
+    cpu = sum(shard.cpu for shard in shards)
+    memory = max(shard.memory for shard in shards)
+    print(f"{count} hosts: {alone.cpu / count:.3f} s of CPU for each in one rollout, {cpu / count:.3f} s in {of} "
+          f"shards; {seconds:.0f} s and {together:.0f} s on this machine; {alone.memory / 1e6:.0f} MB for one "
+          f"controller, {memory / 1e6:.0f} MB for each shard", flush=True)
+    return {
+        SHARDS.title: cpu / alone.cpu, SHARD_MEMORY.title: memory / alone.memory,
+        SHARD_CPU.title: max(shard.cpu for shard in shards) / (alone.cpu / of)}
 
 
 def seconds_of(work: Callable[[], t.Any], times: int) -> float:
@@ -164,6 +190,8 @@ def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:
     profile = "python -m cProfile -s cumtime"
     return (
         Benchmark("fleet", fleet_figures(settings.hosts), rollout_to_ping, "python -m tests.benchmarks.profiling 20"),
+        Benchmark("shards", (SHARDS, SHARD_CPU, SHARD_MEMORY), rollout_in_shards,
+                  "python -m tests.benchmarks.profiling 20", in_table=False),
         Benchmark("plan", (PLAN, WAVES), plan_and_judge, f"{profile} -m tests.benchmarks plan"),
         Benchmark("bundle", (BUNDLE,), warm_bundle, f"{profile} -m tests.benchmarks bundle"),
         Benchmark("report", (REPORT, HTML, JSON), report, f"{profile} -m tests.benchmarks report"),

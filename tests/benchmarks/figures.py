@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping
 
 
 class Settings(t.NamedTuple):
-    """`hosts`: sizes of the simulated fleet; `pairs`: how often each ratio is measured; `kernel`: of the lab."""
+    """`hosts`: sizes of the simulated fleet; `pairs`: how often each ratio is measured; `kernel`: of the lab.
+
+    `shards`: of the benchmark of this name, which is over the largest of these fleets.
+    """
 
     hosts: tuple[int, ...] = (100, 1000)
     pairs: int = 3
     kernel: str = "6.1"
+    shards: int = 8
 
 
 class Figure(t.NamedTuple):

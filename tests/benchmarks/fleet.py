@@ -62,23 +62,43 @@ class Fleet:
         return self.play("kernel.livepatch.rollout", profile_in, **{
             "livepatch_src": "fix.ko", "livepatch_soak": 0, "livepatch_looks": 0, **variables})
 
+    def rollout_in_shards(self, of: int) -> list[Run]:
+        """The same rollout as shards beside each other, each with a controller of its own."""
+        self._forget_calls()
+        shared = self.directory / f"shards-{len(list(self.directory.glob('shards-*')))}"
+        started = [
+            self._start("kernel.livepatch.rollout", f"output-{number}", livepatch_src="fix.ko", livepatch_soak=0,
+                        livepatch_looks=0, livepatch_shard=f"{number}/{of}", livepatch_shard_dir=str(shared))
+            for number in range(1, of + 1)]
+        return [self._end("rollout", f"output-{number}", process) for number, process in enumerate(started, 1)]
+
     def play(self, playbook: str, profile_in: Path | None = None, **variables: t.Any) -> Run:
         """Run a playbook; raises RuntimeError if it fails. With a directory, see profiling.py."""
+        self._forget_calls()
+        return self._end(playbook, "output", self._start(playbook, "output", profile_in, **variables))
+
+    def _forget_calls(self) -> None:
         for file in (self.directory / "calls").iterdir():
             file.unlink()
+
+    def _start(
+            self, playbook: str, log: str, profile_in: Path | None = None,
+            **variables: t.Any) -> subprocess.Popen[bytes]:
         profiled = [sys.executable, str(HERE / "profiling.py"), "--run", str(profile_in)] if profile_in else []
         command = [
             *profiled, str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.yml",
             "-e", json.dumps(variables), playbook]
-        with open(self.directory / "output", "w+b") as output:
-            process = subprocess.Popen(
+        with open(self.directory / log, "w+b") as output:
+            return subprocess.Popen(
                 command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env=dict(os.environ, ANSIBLE_CONFIG="ansible.cfg", ANSIBLE_NOCOLOR="1",
                          ANSIBLE_COLLECTIONS_PATH=str(self.directory / "collections"),
                          ANSIBLE_CONNECTION_PLUGINS=str(HERE / "simulated" / "connection_plugins")))
-            _pid, status, used = os.wait4(process.pid, 0)
+
+    def _end(self, playbook: str, log: str, process: subprocess.Popen[bytes]) -> Run:
+        _pid, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        text = (self.directory / "output").read_text()
+        text = (self.directory / log).read_text()
         if process.returncode:
             raise RuntimeError(f"{playbook} failed on the simulated fleet:\n{text[-4000:]}")
         return Run(process.returncode, text, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
