@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import typing as t
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.check import ansible_test, interpreters
@@ -37,18 +40,28 @@ class Core(t.NamedTuple):
 def install(controller: Controller, row: Row) -> Core:
     """Return the newest release of the line, installed; raises Skip where there is no Python or no release for it."""
     version, interpreter = _interpreter(controller)
-    home = cache_dir() / "matrix" / f"core-{controller.name}-python{version}"
-    python = home / "bin" / "python"
-    if not (home / "pyvenv.cfg").exists() or row.try_to_run("install", [python, "-m", "pip", "--version"], 1)[0]:
-        row.run("install", [interpreter, "-m", "venv", "--clear", home], INSTALL_MINUTES)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
-    packages = (controller.requirement, *TEST_PACKAGES, "--requirement", UNIT_REQUIREMENTS)
-    status, output = row.try_to_run("install", [*pip, *packages], INSTALL_MINUTES)
+    with environment(f"core-{controller.name}-python{version}", interpreter, row) as python:
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
+        packages = (controller.requirement, *TEST_PACKAGES, "--requirement", UNIT_REQUIREMENTS)
+        status, output = row.try_to_run("install", [*pip, *packages], INSTALL_MINUTES)
     if status:
         raise Skip(f"pip found nothing for {controller.requirement} and Python {version}: {last_line(output)}")
     ask = "import ansible.release, platform; print(ansible.release.__version__, platform.python_version())"
     core, exact = last_line(row.run("install", [python, "-c", ask], 1)).split()
-    return Core(home / "bin", ansible_test.site_packages(home / "bin"), core, exact)
+    return Core(python.parent, ansible_test.site_packages(python.parent), core, exact)
+
+
+@contextmanager
+def environment(name: str, interpreter: Path, row: Row) -> Iterator[Path]:
+    """Yield the Python of an environment in the cache, made when it is missing; until the end, other runs wait."""
+    home = cache_dir() / "matrix" / name
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{home}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        python = home / "bin" / "python"
+        if not (home / "pyvenv.cfg").exists() or row.try_to_run("install", [python, "-m", "pip", "--version"], 1)[0]:
+            row.run("install", [interpreter, "-m", "venv", "--clear", home], INSTALL_MINUTES)
+        yield python
 
 
 def check_support(controller: Controller, core: Core) -> None:

@@ -16,20 +16,18 @@ from pathlib import Path
 
 from tests.check import interpreters
 from tests.check.packages import FIXTURES
-from tests.check.paths import cache_dir
 from tests.lab import chroot
 from tests.lab.cache import Cache, default_cache_directory, recipe_digest
 from tests.lab.children import Children
 from tests.lab.errors import LabError
 from tests.lab.kernels import DEBIAN
 from tests.lab.progress import Progress
+from tests.matrix.environments import INSTALL_MINUTES, TEST_PACKAGES, environment
 from tests.matrix.rows import Row, Skip
 from tests.matrix.versions import DEBIAN_SUITES
 
 # The packages of the host half's tests, from Debian itself.
 PACKAGES = ("python3", "python3-pytest", "python3-yaml", *FIXTURES)
-TEST_PACKAGES = ("pytest", "PyYAML")
-INSTALL_MINUTES = 15
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -92,14 +90,11 @@ def _written(launcher: Path, command: list[str]) -> Path:
 
 def _environment(version: str, interpreter: Path, row: Row) -> Path:
     """Return the interpreter of an environment with pytest."""
-    home = cache_dir() / "matrix" / f"host-python{version}"
-    python = home / "bin" / "python"
-    if not (home / "pyvenv.cfg").exists() or row.try_to_run("install", [python, "-m", "pip", "--version"], 1)[0]:
-        row.run("install", [interpreter, "-m", "venv", "--clear", home], INSTALL_MINUTES)
-    pip = [python, "-m", "pip", "install", "--quiet", "--upgrade"]
-    # The pip that Python 3.6 has in itself knows no wheel of today, and may take one for a later Python.
-    row.run("install", [*pip, interpreters.LAST_PIP.get(version, "pip")], INSTALL_MINUTES)
-    row.run("install", [*pip, *TEST_PACKAGES], INSTALL_MINUTES)
+    with environment(f"host-python{version}", interpreter, row) as python:
+        pip = [python, "-m", "pip", "install", "--quiet", "--upgrade"]
+        # The pip that Python 3.6 has in itself knows no wheel of today, and may take one for a later Python.
+        row.run("install", [*pip, interpreters.LAST_PIP.get(version, "pip")], INSTALL_MINUTES)
+        row.run("install", [*pip, *TEST_PACKAGES], INSTALL_MINUTES)
     return python
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import platform
 import sys
 from contextlib import contextmanager
@@ -98,6 +99,25 @@ def test_a_module_has_to_return_what_it_found(row, core, tmp_path, monkeypatch, 
             hosts._module(row, python, core)
     else:
         assert hosts._module(row, python, core) == "ran"
+
+
+def test_runs_at_once_make_one_environment_and_wait_for_it(row, tmp_path, monkeypatch):
+    def run(_what, command, _minutes):
+        made.append(command[-1])
+        command[-1].mkdir()
+        (command[-1] / "pyvenv.cfg").touch()
+    made = []
+    monkeypatch.setattr(environments, "cache_dir", lambda: tmp_path)
+    monkeypatch.setattr(row, "run", run)
+    monkeypatch.setattr(row, "try_to_run", lambda *_command: (0, "pip 25"))
+    for _run in range(2):
+        with environments.environment("core-2.16", Path(sys.executable), row) as python:
+            assert python == tmp_path / "matrix" / "core-2.16" / "bin" / "python"
+            with open(tmp_path / "matrix" / "core-2.16.lock") as lock, pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert made == [tmp_path / "matrix" / "core-2.16"]
+    with open(tmp_path / "matrix" / "core-2.16.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_python_that_is_nowhere_is_skipped_with_the_reason(row):
