@@ -593,6 +593,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
 )
 
 
+def publish(host):
+    """Write the metrics, the facts and the command of this host."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._console.commands import refresh
+
+    return refresh(host)
+
+
 def main():
     prepare()
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
@@ -643,7 +650,7 @@ def main():
         watch=options["watch"],
     )
     run_job(module, lambda host: apply_request(
-        host, request, check_mode=module.check_mode, controller=controller(module)))
+        host, request, check_mode=module.check_mode, controller=controller(module)), publish)
 
 
 if __name__ == "__main__":

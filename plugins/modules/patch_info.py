@@ -31,6 +31,14 @@ attributes:
     support: full
   diff_mode:
     support: none
+options:
+  facts:
+    description:
+      - Whether to set the fact RV(ansible_facts.livepatch) too. Later plays, and inventories with a cache of facts, can
+        use it as C(ansible_facts.livepatch). With C(INJECT_FACTS_AS_VARS), Ansible also sets a variable C(livepatch).
+    type: bool
+    default: false
+    version_added: 0.1.0
 seealso:
   - module: kernel.livepatch.patch
 """
@@ -48,9 +56,73 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: host.livepatch.drift | rejectattr('level', 'equalto', 'note') | length == 0
     fail_msg: "{{ host.livepatch.drift | map(attribute='message') | join(' ') }}"
+
+- name: Keep the state of each host as a fact
+  kernel.livepatch.patch_info:
+    facts: true
+
+- name: Group the hosts by their state
+  ansible.builtin.group_by:
+    key: "livepatch_{{ ansible_facts.livepatch.state }}"
 """
 
 RETURN = r"""
+ansible_facts:
+  description: >-
+    The facts of the host, made by the controller from RV(livepatch). The same are in C(ansible_local.livepatch), if the
+    host has the directory C(/etc/ansible/facts.d).
+  returned: success and O(facts=true)
+  type: dict
+  contains:
+    livepatch:
+      description: The state of the host in a few words.
+      type: dict
+      contains:
+        state:
+          description: >-
+            V(accepted), V(enabled), V(on_trial), V(in_transition), V(unpatched) or V(unsupported), by the least stable
+            patch.
+          type: str
+          sample: accepted
+        kernel:
+          description: The release of the running kernel.
+          type: str
+          sample: 6.1.0-56-amd64
+        patches:
+          description: The live patches in the kernel, oldest first.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The patch's name.
+              type: str
+              sample: livepatch_cve_2026_1234
+            version:
+              description: Its version, or V(none).
+              type: str
+              sample: "1.1"
+            build_id:
+              description: The build-id of the loaded module, or V(none).
+              type: str
+              sample: 8f2b1c0d9e7a6f5b4c3d2e1f0a9b8c7d6e5f4a3b
+            state:
+              description: V(accepted), V(enabled), V(on_trial), V(enabling), V(disabling) or V(disabled).
+              type: str
+              sample: accepted
+        trial:
+          description: The name of the patch on trial, or V(none).
+          type: str
+          sample: null
+        quarantined:
+          description: The names of the builds in quarantine; V(none) if they are not known without root.
+          type: list
+          elements: str
+          sample: []
+        drift:
+          description: The codes of the warnings in RV(livepatch.drift); V(none) if they are not known without root.
+          type: list
+          elements: str
+          sample: []
 livepatch:
   description: The live patches of the host and their state.
   returned: success
@@ -531,7 +603,8 @@ livepatch:
         action:
           description: >-
             V(patch) or V(accept) by M(kernel.livepatch.patch), V(rollback) by M(kernel.livepatch.patch_rollback),
-            V(trial) by the host at the end of a trial, or V(boot) by the host at boot.
+            V(trial) by the host at the end of a trial, V(boot) by the host at boot, or V(forget-quarantine) by the
+            command C(kernel-livepatch) on the host.
           type: str
           sample: patch
         outcome:
@@ -1058,7 +1131,9 @@ def main():
     prepare()
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"facts": {"type": "bool", "default": False}},  # for the action plugin
+        supports_check_mode=True)
     run_job(module, lambda host: {"changed": False, "livepatch": host_inventory(host)})
 
 

@@ -198,6 +198,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_mod
 )
 
 
+def publish(host):
+    """Write the metrics, the facts and the command of this host."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._console.commands import refresh
+
+    return refresh(host)
+
+
 def main():
     prepare()
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
@@ -211,7 +218,7 @@ def main():
     seconds = transition_seconds(module)
     run_job(module, lambda host: roll_back(
         host, module.params["to"], seconds, module.params["on_stall"], check_mode=module.check_mode,
-        controller=controller(module)))
+        controller=controller(module)), publish)
 
 
 if __name__ == "__main__":

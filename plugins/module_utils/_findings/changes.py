@@ -67,6 +67,13 @@ CHANGES = {
     "not-given-back": (
         "warning", False,
         "{tool} should load {name} at boot again, and {aside} cannot be renamed to {path} ({why}). Rename it."),
+    "command-not-installed": (
+        "note", False,
+        "The command {name} is not in {directory} ({why}). At the console of this host, run: {command}."),
+    "output-not-written": (
+        "warning", False,
+        "{what} are not up to date, because {path} cannot be written ({why}). The live patches are not affected. "
+        "Correct this, then run kernel-livepatch refresh on the host."),
     "module-kept": (
         "warning", False,
         "The patch {name} has no effect any more, but its module stays loaded. {why}"),

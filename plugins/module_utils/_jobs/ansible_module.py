@@ -46,8 +46,11 @@ def prepare():
     use_compiled_code(PROGRAM)
 
 
-def run_job(module, job):
-    """End the module with the dict that `job(host)` returns, with its request to the controller, or with its error."""
+def run_job(module, job, publish=None):
+    """End the module with the dict that `job(host)` returns, with its request to the controller, or with its error.
+
+    After a change, `publish(host)` writes what others read of this host, and returns findings about failures.
+    """
     from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
     from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
         ControllerRequest,
@@ -56,15 +59,23 @@ def run_job(module, job):
     )
     from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
 
+    host = Host()
     try:
-        result = job(Host())
+        result = _published(module, host, job(host), publish)
     except ControllerRequest as request:
         module.exit_json(changed=False, request=without_surrogates(request.request))
     except (LivepatchError, OSError) as failure:
         error = as_livepatch_error(failure)
-        details = without_surrogates(error.details)
+        details = without_surrogates(_published(module, host, error.details, publish))
         module.fail_json(msg=without_surrogates(error.message), code=error.code, **details)
     module.exit_json(**without_surrogates(result))
+
+
+def _published(module, host, result, publish):
+    """The result, or the details of an error, with the findings of `publish` if a change has begun."""
+    if publish is None or module.check_mode or not (result.get("changed") or result.get("transaction")):
+        return result
+    return dict(result, findings=[*result.get("findings", ()), *publish(host)])
 
 
 def controller(module):

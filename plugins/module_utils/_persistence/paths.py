@@ -26,6 +26,13 @@ TRANSITION = PROGRESS_FILE  # how far a transition is that a module waits for
 # Not in that directory, because it tells of a trial's end without the lock there; the next change removes it.
 TRIAL_ENDED = "/run/kernel-livepatch.trial-ended"
 
+# What a host writes for others, into the first directory of a kind that exists; see _outputs/writer.py. The first for
+# metrics is of Debian, Fedora and EPEL, the second of an older package for RHEL, the last of prometheus.node_exporter.
+CONFIGURATION = "/etc/kernel-livepatch.conf"
+METRICS_DIRECTORIES = (
+    "/var/lib/prometheus/node-exporter", "/var/lib/node_exporter/textfile_collector", "/var/lib/node_exporter")
+FACTS_DIRECTORIES = ("/etc/ansible/facts.d",)
+
 DIRECTORIES = (STATE_DIRECTORY, STORE_DIRECTORY, RUN_DIRECTORY)
 # The files beside those of the store, which have a digest in their names.
 FILES = (

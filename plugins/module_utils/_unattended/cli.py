@@ -8,9 +8,12 @@
     confirm-boot        by the init system, some time after patches were loaded at boot
     end-trial           wait for a trial's end and restore the earlier patches
     end-trial detached  the same, as a process without a service to restart it
+
+All other commands are for the console, see _console/commands.py.
 """
 
 import sys
+from contextlib import suppress
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.detached import DETACHED, run_until_done
@@ -20,8 +23,17 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clea
     withdraw_clean_shutdown,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import (
+    CONFIGURATION,
+    FACTS_DIRECTORIES,
+    METRICS_DIRECTORIES,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import boot, trial_end
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import this_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
+
+REFRESH = "refresh"  # a command for the console
+REFRESH_SECONDS = 60
 
 
 def main(argv, host=None):
@@ -39,6 +51,8 @@ def main(argv, host=None):
         error = as_livepatch_error(failure)
         sys.stderr.write(f"{error.code}: {error.message}\n")
         return 1
+    finally:
+        _refresh(host or Host(), argv[0])
     if message:
         sys.stdout.write(f"{message}\n")
     return 0
@@ -58,6 +72,22 @@ def _boot_now(host):
 def _end_trial(host):
     register_trial_process(host)
     return trial_end.end_trial(host, in_thread=True)
+
+
+def _refresh(host, command):
+    """Let a process of its own write the metrics and the facts: a fault in that must not stop a boot or a trial's end.
+
+    At a boot it goes on alone, because sshd waits for the boot service. systemd ends it with the service of a trial.
+    Does nothing on a host that has no place for them.
+    """
+    if not (host.exists(CONFIGURATION) or any(map(host.is_dir, METRICS_DIRECTORIES + FACTS_DIRECTORIES))):
+        return
+    argv = [*this_program(host), REFRESH]
+    with suppress(LivepatchError, OSError):
+        if command in ("boot", "confirm-boot"):
+            host.spawn(argv)
+        elif command == "end-trial":
+            host.run(argv, REFRESH_SECONDS)
 
 
 COMMANDS = {

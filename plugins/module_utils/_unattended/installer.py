@@ -46,15 +46,23 @@ PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
 # Its compiled code serves the module `patch`, see compiled_code.py; the program itself does not use it.
 SERVED = f"{PACKAGE}._jobs.patch"
+# For a person at the console and for monitoring. Only modules that change patches have it, and it calls their jobs.
+CONSOLE = f"{PACKAGE}._console.commands"
 IMPORT = re.compile(rf"^ *from ({re.escape(PACKAGE)}[\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
-# Everything is imported at once: a running trial must not read a file that a newer program may have replaced.
+# Everything is imported at once: a running trial must not read a file that a newer program may have replaced. What is
+# only for the console is not imported for boots and trials: a fault in it must not stop them.
 START = f"""\
 import importlib
+import importlib.util
 import sys
 
-from {MAIN} import main
+from {MAIN} import COMMANDS, main
 
-for name in %r:
+names = %r
+if " ".join(sys.argv[1:]) not in COMMANDS and importlib.util.find_spec({CONSOLE.rpartition(".")[0]!r}):
+    from {CONSOLE} import main
+    names = %r
+for name in names:
     importlib.import_module(name)
 sys.exit(main(sys.argv[1:]))
 """
@@ -193,16 +201,29 @@ def _imported(source):
 
 
 def _files():
-    """The files of the program without compiled code, by name: cli.py, `patch` if this module has it, their imports."""
-    program = sources_of(MAIN)
-    sources = sources_of(SERVED, program) if find_spec(SERVED) else program
+    """The files of the program without compiled code, by name: those of cli.py with all of their imports.
+
+    And of SERVED and CONSOLE, if this module has them.
+    """
+    program = sources = sources_of(MAIN)
+    for part in (SERVED, CONSOLE):
+        if _has(part):
+            sources = sources_of(part, sources)
     files = {f"{name.replace('.', '/')}.py": source.encode("utf-8") for name, source in sources.items()}
     for path in list(files):
         folders = path.split("/")[:-1]
         for depth in range(len(folders)):
             files["/".join([*folders[:depth + 1], "__init__.py"])] = b""
-    files["__main__.py"] = (START % (sorted(program),)).encode("utf-8")
+    files["__main__.py"] = (START % (sorted(program), sorted(sources))).encode("utf-8")
     return files
+
+
+def _has(name):
+    """Whether this process can import a module; its package may be missing too."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _archive(files, compiles):

@@ -180,7 +180,8 @@ class HostAction(ActionBase):
         result["invocation"] = {"module_args": arguments}
         if self._discovered_interpreter_key:
             # Without it, each task would look for the interpreter of the host again.
-            result["ansible_facts"] = {self._discovered_interpreter_key: self._discovered_interpreter}
+            result.setdefault("ansible_facts", {})[
+                self._discovered_interpreter_key] = self._discovered_interpreter
         warnings = [
             *map(_one_line, getattr(self, "_discovery_warnings", ())), *result.pop("warnings", ()),
             *self._no_build_warnings(result)]

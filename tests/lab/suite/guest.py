@@ -18,6 +18,8 @@ FILES = "/root/files"
 STORE = "/var/lib/kernel-livepatch"
 RUN = "/run/kernel-livepatch"
 UNIT = "kernel-livepatch.service"
+COMMAND = "/usr/local/sbin/kernel-livepatch"
+MANUAL = "/usr/local/share/man/man8/kernel-livepatch.8"
 # For pgrep -f and pkill -f, which must not find the shell that runs them.
 PROGRAM = f"{STORE}/[p]rogram.pyz"
 
@@ -33,7 +35,7 @@ TOO_LATE = 124
 # What the first load on a host installs.
 UNINSTALL = f"""
 systemctl --quiet disable --now {UNIT}
-rm -rf /etc/systemd/system/{UNIT} {STORE}
+rm -rf /etc/systemd/system/{UNIT} {STORE} {COMMAND} {MANUAL}
 systemctl daemon-reload
 """
 

@@ -59,7 +59,9 @@ def test_a_read_imports_no_change(module):
 
 
 def test_a_change_and_a_build_import_all_of_it():
-    assert imported_by("patch") | imported_by("patch_rollback") | imported_by("patch_build") >= FORBIDDEN
+    after_the_change = {f"{PLUGINS}.module_utils._outputs.writer"}
+    assert imported_by("patch") | imported_by("patch_rollback") | imported_by("patch_build") >= (
+        FORBIDDEN - after_the_change)
 
 
 # The files of this collection that a module imports when it starts, not its packages; a few more than today.

@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import installer
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import (
     MAIN,
     ensure_program,
@@ -268,12 +269,39 @@ def test_the_same_program_is_made_by_every_module(kernel):
 def test_a_real_python_runs_the_program_by_itself(kernel):
     """All that it imports is in it: nothing of the collection is elsewhere for that Python, and no Ansible."""
     ensure_program(kernel)
+
+    def call(*words):
+        done = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", kernel.path(PROGRAM), *words], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, cwd="/", env={})
+        return done.communicate()[0].decode("utf-8"), done.returncode
+
+    assert call() == ("bad-option: The command is missing. Run: kernel-livepatch help\n", 2)
+    text, status = call("help")
+    assert (text.splitlines()[0][:18], status) == ("kernel-livepatch -", 0)
+
+
+def test_a_boot_and_a_trial_import_nothing_that_is_only_for_the_console(kernel):
+    """A fault in that code must not stop them."""
+    ensure_program(kernel)
+    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
+        start = archive.read("__main__.py").decode("utf-8")
+    first, second = (line for line in start.splitlines() if "names = [" in line)
+    assert "._console." not in first
+    assert "._jobs." not in first
+    assert "._console.status" in second
+    assert "._jobs.patch_rollback" in second
+
+
+def test_a_program_without_the_console_says_so(kernel, monkeypatch):
+    """As a module makes it that has only the sources of boots and trials."""
+    monkeypatch.setattr(installer, "_has", lambda _name: False)
+    ensure_program(kernel)
     done = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-B", kernel.path(PROGRAM)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        cwd="/", env={})
-    output = done.communicate()[0].decode("utf-8")
+        [sys.executable, "-I", "-S", "-B", kernel.path(PROGRAM), "status"], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, cwd="/", env={})
+    assert done.communicate()[0].startswith(b"usage: program.pyz boot | ")
     assert done.returncode == 2
-    assert output == "usage: program.pyz boot | confirm-boot | end-trial | end-trial detached | ready | shutdown\n"
 
 
 def test_the_program_reads_nothing_of_itself_after_its_start(kernel):

@@ -87,7 +87,8 @@ class SimulatedKernel(Host):
         self._build_files()
 
     def _build_files(self):
-        Path(self.path(LIVEPATCH)).mkdir(parents=True)
+        for directory in (LIVEPATCH, "/usr/local/sbin"):
+            Path(self.path(directory)).mkdir(parents=True)
         for path, text in (
             ("/proc/sys/kernel/osrelease", "6.1.0-56-amd64"), ("/proc/sys/kernel/modules_disabled", "0"),
             ("/proc/self/status", "Name:\tpython3\nCapEff:\t000001ffffffffff\n"), ("/proc/modules", ""),
@@ -151,7 +152,8 @@ class SimulatedKernel(Host):
         self.spawned.append(argv)
         pid = 5000 + len(self.spawned)
         self.put(f"/proc/{pid}/stat", STAT.replace(str(PID), str(pid)))
-        self._guard(pid)
+        if "end-trial" in argv:
+            self._guard(pid)
         return pid
 
     def start_child(self, function):
