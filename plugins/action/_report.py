@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.files import write_report
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.metrics import fleet_metrics
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import (
     preflight_record,
     rollback_record,
@@ -42,7 +43,10 @@ class ActionModule(ControllerAction):
         record = arguments["record"]
         if arguments["kind"]:
             record = self._record(arguments, variables.get("hostvars"))
-        return {"changed": True, **write_report(record, arguments["dir"])}
+        more = {}
+        if arguments["kind"] == "status":
+            more["prom"] = fleet_metrics(arguments["results"], time.time())
+        return {"changed": True, **write_report(record, arguments["dir"], more)}
 
     def _record(self, arguments: dict, hostvars: t.Any) -> dict[str, t.Any]:
         """Return the record of a run; raises PatchFileError and TaskError for `src` and `name`."""

@@ -48,11 +48,12 @@ def check_report_dir(path: t.Any) -> Path:
     return directory
 
 
-def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
+def write_report(
+        record: Mapping[str, t.Any], path: t.Any, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Write a record as JSON and as HTML (0600), each whole or not at all; returns the paths, by `json` and `html`.
 
     A status is written as CSV and as OpenVEX too (`csv`, `openvex`), and its bundle as OVAL (`oval`). The last two are
-    left out if no CVE is known.
+    left out if no CVE is known. `more` has the texts of other files, by their ending.
     Raises TaskError `bad-option` for a malformed record, and `report-dir-unusable`.
     """
     kind, identifier = record.get("kind"), record.get("id")
@@ -61,7 +62,7 @@ def write_report(record: Mapping[str, t.Any], path: t.Any) -> dict[str, str]:
             "bad-option",
             f"The record for a report has the kind {kind!r} and the id {identifier!r}. Use the record of a "
             "playbook of this collection.")
-    contents = {"json": _json(share_groups(record)), "html": render(record)}
+    contents = {"json": _json(share_groups(record)), "html": render(record), **(more or {})}
     if kind == "status":
         stated = openvex(record)
         checks = oval(record)
