@@ -8,6 +8,7 @@ the file cannot be led to another place. What other users own on the way decides
 user cannot move a directory of root, or one that is elsewhere, to a name that root opens here.
 """
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -44,12 +45,14 @@ class PublicDirectory:
             self._descriptor = os.open(part, DIRECTORY, dir_fd=above)
         except FileNotFoundError:
             if not create:
-                raise FileNotFoundError(2, "it does not exist", passed) from None
+                raise FileNotFoundError(errno.ENOENT, "it does not exist", passed) from None
             os.mkdir(part, MODE_OF_DIRECTORY, dir_fd=above)
             self._descriptor = os.open(part, DIRECTORY, dir_fd=above)
             os.fchmod(self._descriptor, MODE_OF_DIRECTORY)
-        except NotADirectoryError as error:  # also for a link, with both flags
-            raise NotADirectoryError(error.errno, f"{passed} is a symbolic link or no directory", passed) from None
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):  # a link has one or the other, by the kernel's version
+                raise NotADirectoryError(error.errno, f"{passed} is a symbolic link or no directory", passed) from None
+            raise
         os.close(above)
 
     def __enter__(self):
@@ -93,6 +96,6 @@ class PublicDirectory:
 
 def _refuse_shared(status, path, of_root):
     if status.st_mode & stat.S_IWOTH:
-        raise PermissionError(1, f"every user can write {path}", path)
+        raise PermissionError(errno.EPERM, f"every user can write {path}", path)
     if of_root and (status.st_uid not in (0, os.geteuid()) or status.st_mode & stat.S_IWGRP):
-        raise PermissionError(1, f"others than root can write {path}", path)
+        raise PermissionError(errno.EPERM, f"others than root can write {path}", path)

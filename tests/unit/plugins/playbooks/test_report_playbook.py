@@ -45,13 +45,9 @@ def test_status_writes_a_report_where_that_is_asked_for(play, reports):
                variables={"livepatch_report_dir": "reports"})
     found = reports()
     record = examples.read(found[".json"])
-<<<<<<< HEAD
-    assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".csv", ".html", ".json"])
-=======
-    assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".html", ".json", ".prom"])
+    assert (run.code, sorted(run.failed), sorted(found)) == (2, ["b"], [".csv", ".html", ".json", ".prom"])
     assert 'kernel_livepatch_patch_state{host="a",name="fix",version="",build_id="b1",state="accepted"} 1' in (
         found[".prom"].splitlines())
->>>>>>> b730660 (Write the metrics of a fleet beside its status report, with examples of alerts, a dashboard and an inventory)
     assert {name: host["state"] for name, host in record["hosts"].items()} == {"a": "accepted", "b": "unreachable"}
     assert record["kind"] == "status"
     assert "livepatch-status-" in run.output  # where it is
