@@ -37,6 +37,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 TEMPLATES = Path(__file__).resolve().parents[3] / "roles" / "report" / "templates"
 # Longer texts of a host are truncated in the page. The JSON has the whole text.
 MOST_LETTERS = 2000
+MOST_CVES = 300
 TITLES = {"rollout": "Rollout", "status": "Status", "rollback": "Rollback", "preflight": "Preflight"}
 
 
@@ -46,12 +47,14 @@ def render(record: Mapping[str, t.Any]) -> str:
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     found = causes(record)
     in_detail, more = details(record)
+    rows = cve_rows(record)
     return environment.get_template("report.html.j2").render(
         record=record, words=words.state_words(record), title=TITLES[record["kind"]], verdict=verdict(record),
         breach=breach_result(record),
         states=by_state(record), failed=failed_hosts(record), grid=grid(record), causes=found[:MOST_CAUSES],
         more_causes=max(0, len(found) - MOST_CAUSES), details=in_detail, more_details=more, coverage=coverage(record),
-        calls=calls(record), holds=holds_of(record), cves=cve_rows(record), reboot=reboot_advice(record),
+        calls=calls(record), holds=holds_of(record), cves=rows[:MOST_CVES], more_cves=max(0, len(rows) - MOST_CVES),
+        reboot=reboot_advice(record),
         timeline=timeline(record), options=_options(record), style=Markup(style), script=Markup(script),
         style_hash=_hash(style), script_hash=_hash(script))
 

@@ -15,9 +15,13 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     LONGEST_TEXT,
     is_list,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import MOST_PATCHES
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import join_hosts
 
 MOST_CVES = 5  # in one line
+# Of one host: closed CVEs, open or unverified ones, patches with a failed verification, codes of one of these.
+MOST_CLOSED, MOST_OPEN, MOST_UNVERIFIED, MOST_CODES = 1000, 300, 50, 20
+LONGEST_CVE = 64
 
 Coverage = Mapping[str, t.Any]
 NOTHING: Coverage = {
@@ -35,11 +39,10 @@ def read_coverage(info: Mapping[str, t.Any]) -> Coverage:
         return NOTHING
     reboot = told.get("reboot")
     return {
-        "cves": _texts(told.get("cves")), "not_covered": _reasons(told.get("not_covered")),
-        "unverified": tuple(
-            (_text(one["name"]), _texts(one.get("cves")), _texts(one.get("codes")))
-            for one in _mappings(told.get("unverified")) if isinstance(one.get("name"), str)),
-        "effective_kernel": _text_or_none(told.get("effective_kernel")), "expired": _texts(told.get("expired")),
+        "cves": _texts(told.get("cves"), MOST_CLOSED), "not_covered": _reasons(told.get("not_covered")),
+        "unverified": _unverified(told.get("unverified")),
+        "effective_kernel": _text_or_none(told.get("effective_kernel")),
+        "expired": _texts(told.get("expired"), MOST_PATCHES, LONGEST_TEXT),
         "reboot": _text_or_none(reboot.get("message"), LONGEST_MESSAGE) if isinstance(reboot, Mapping) else None,
     }
 
@@ -48,7 +51,7 @@ def patch_cves(metadata: t.Any) -> dict[str, t.Any]:
     """What bundle.yml says of one patch of a patch_info result: `cves`, `not_covered` (CVEs) and `expires`."""
     told = metadata if isinstance(metadata, Mapping) else {}
     return {
-        "cves": list(_texts(told.get("cves"))), "not_covered": list(_reasons(told.get("not_covered"))),
+        "cves": list(_texts(told.get("cves"), MOST_CLOSED)), "not_covered": list(_reasons(told.get("not_covered"))),
         "expires": _text_or_none(told.get("expires"))}
 
 
@@ -62,8 +65,28 @@ def coverage_dict(told: Coverage) -> dict[str, t.Any]:
             {"name": name, "cves": list(cves), "codes": list(codes)} for name, cves, codes in told["unverified"]]}
 
 
-def _texts(place: t.Any) -> tuple[str, ...]:
-    return tuple(_text(one) for one in place if isinstance(one, str)) if is_list(place) else ()
+def limit_cves(patches: Sequence[dict[str, t.Any]]) -> None:
+    """Keep the CVEs of the patches of one host within the bounds of a host; the first ones stay."""
+    for key, most in (("cves", MOST_CLOSED), ("not_covered", MOST_OPEN)):
+        left = most
+        for patch in patches:
+            patch[key] = patch[key][:left]
+            left -= len(patch[key])
+
+
+def _unverified(place: t.Any) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    """The name, the CVEs and the codes of each patch with a failed verification."""
+    found, left = [], MOST_OPEN
+    for one in _mappings(place)[:MOST_UNVERIFIED]:
+        if isinstance(one.get("name"), str):
+            cves = _texts(one.get("cves"), left)
+            left -= len(cves)
+            found.append((_text(one["name"]), cves, _texts(one.get("codes"), MOST_CODES)))
+    return tuple(found)
+
+
+def _texts(place: t.Any, most: int, longest: int = LONGEST_CVE) -> tuple[str, ...]:
+    return tuple(truncate(one, longest) for one in place[:most] if isinstance(one, str)) if is_list(place) else ()
 
 
 def _mappings(place: t.Any) -> list[Mapping[str, t.Any]]:
@@ -71,9 +94,9 @@ def _mappings(place: t.Any) -> list[Mapping[str, t.Any]]:
 
 
 def _reasons(place: t.Any) -> dict[str, str]:
-    return {
-        _text(one["cve"]): _text(one["reason"]) for one in _mappings(place)
-        if isinstance(one.get("cve"), str) and isinstance(one.get("reason"), str)}
+    entries = [
+        one for one in _mappings(place) if isinstance(one.get("cve"), str) and isinstance(one.get("reason"), str)]
+    return {truncate(one["cve"], LONGEST_CVE): _text(one["reason"]) for one in entries[:MOST_OPEN]}
 
 
 def _text(text: str) -> str:

@@ -22,7 +22,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing 
     missing_result,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes import LONGEST_NAME
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import patch_cves, read_coverage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import (
+    limit_cves,
+    patch_cves,
+    read_coverage,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.holds import read_hold
 
 # The verdicts of a host, by its least stable patch. The last three have no result.
@@ -84,6 +88,7 @@ class HostStatus:
         self.cves = read_coverage(info)
         self.patches = [self._patch(patch) for patch in info["patches"]]
         self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in info.get("quarantined") or []]
+        limit_cves([*self.patches, *self.quarantined])
 
     def _patch(self, patch: Mapping[str, t.Any]) -> dict[str, t.Any]:
         on_trial = self.trial and patch["state"] == "enabled" and patch["name"] == self.trial["name"]

@@ -12,12 +12,14 @@ import json
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.openvex import openvex
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.page import render
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.records import (
     preflight_record,
     rollback_record,
     status_record,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.table import csv_text
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import by_code
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state import report_record
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.preflight import summarize
@@ -57,6 +59,16 @@ VALUES = {
     "texts": [f"t{number}" for number in range(MANY)],
     "long text": LONG,
     "deep": deep(),
+    "cves": [f"{number}" + "c" * 70 for number in range(MANY)],
+    "reasons": [{"cve": f"{number}" + "c" * 70, "reason": LONG[:900]} for number in range(MANY)],
+    "unverified": [
+        {"name": f"n{number}", "cves": [f"{number}-{one}" for one in range(100)], "codes": ["x" * 80] * 100}
+        for number in range(300)],
+    "patches with CVEs": [
+        {"name": f"n{number}", "state": "enabled", "verified": True, "metadata": {
+            "cves": [f"{number}-{one}" + "c" * 60 for one in range(500)],
+            "not_covered": [{"cve": f"{number}-{one}", "reason": "x" * 900} for one in range(500)]}}
+        for number in range(200)],
     "keys": {f"key{number}": number for number in range(MANY)},
 }
 PLACES = {
@@ -64,7 +76,10 @@ PLACES = {
                     "forecast.rollback.reasons", "trial"),
     "patch_info": ("livepatch.patches", "livepatch.drift", "livepatch.kernel.release", "livepatch.interface",
                    "livepatch.transition.blockers", "livepatch.transition.name", "livepatch.changing.who",
-                   "livepatch.changing.since", "livepatch.quarantined", "livepatch.trial", "msg", "code"),
+                   "livepatch.changing.since", "livepatch.quarantined", "livepatch.coverage.cves",
+                   "livepatch.coverage.not_covered", "livepatch.coverage.unverified", "livepatch.coverage.expired",
+                   "livepatch.coverage.reboot.message", "livepatch.coverage.effective_kernel", "livepatch.trial", "msg",
+                   "code"),
     "patch_rollback": ("removed", "restored", "target", "findings", "blockers", "transaction", "msg", "code"),
     "patch_verify": ("functions", "patches", "findings", "msg", "code"),
 }
@@ -105,6 +120,8 @@ def test_a_status_with_its_artifact_its_record_and_its_page_is_bounded():
         record = status_record(answers, {}, None, None, {"fail_on_drift": True}, 1.0)
         assert size(record) < MOST_BYTES
         assert len(render(record)) < MOST_BYTES
+        assert len(csv_text(record)) < MOST_BYTES
+        assert size(openvex(record)) < 2 * MOST_BYTES  # a statement for each of 1,300 CVEs
 
 
 @pytest.mark.parametrize("module", ["patch_rollback", "patch_verify"])
