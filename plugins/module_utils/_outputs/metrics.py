@@ -11,6 +11,7 @@ import re
 import time
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._outputs.states import patch_state
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
 
 # name: help. In this order in the text.
 FAMILIES = {
@@ -95,8 +96,7 @@ def _last_transition(journal, patch):
     """The seconds of the newest transition of this build in the journal, or None."""
     for change in journal:
         for moved in change["patches"]:
-            same = moved["name"] == patch["name"] and moved["build_id"] in (None, patch.get("build_id"))
-            if same and moved["transition_seconds"] is not None:
+            if compare_builds(moved, patch) is not False and moved["transition_seconds"] is not None:
                 return moved["transition_seconds"]
     return None
 

@@ -104,7 +104,7 @@ def test_what_the_first_host_sets_in_its_answers_changes_nothing_of_other_playbo
             path.unlink()
         seen.append((run.code, run.failed, run.stats, called, files, records, (tmp_path / "trapped").exists()))
     assert seen[0][0] == 0 and len(seen[0][4]) == (
-        {"status": 3}.get(playbook, 2) if "livepatch_report_dir" in variables else 0), seen
+        {"status": 4}.get(playbook, 2) if "livepatch_report_dir" in variables else 0), seen
     assert seen[1] == seen[0]
 
 
