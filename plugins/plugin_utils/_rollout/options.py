@@ -166,11 +166,11 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         before=_task_files(values, "before", directory or Path.cwd()),
         after=_task_files(values, "after", directory or Path.cwd()),
         hook_timeout=values.number("hook_timeout", HOOK_TIMEOUT, 1, LONGEST_HOOK),
-        ignore_findings=_ignore_findings(values),
+        ignore_findings=read_ignored(values),
         adopt=values.flag("adopt"),
         take_lease=values.flag("take_lease"),
         partial_inventory=values.flag(OPTION),
-        params=_params(values),
+        params=read_params(values),
         min_calls=values.number("min_calls", 0, 0, MOST_CALLS),
         report_dir=values.text("report_dir", DIRECTORY),
     )
@@ -198,7 +198,7 @@ def _task_files(values: Values, name: str, directory: Path) -> tuple[str, ...]:
     return tuple(map(str, paths.values()))
 
 
-def _ignore_findings(values: Values) -> tuple[str, ...]:
+def read_ignored(values: Values) -> tuple[str, ...]:
     codes = tuple(dict.fromkeys(values.texts("ignore_findings")))
     try:
         check_ignorable(codes)
@@ -207,7 +207,7 @@ def _ignore_findings(values: Values) -> tuple[str, ...]:
     return codes
 
 
-def _params(values: Values) -> dict[str, t.Any]:
+def read_params(values: Values) -> dict[str, t.Any]:
     params = values.mapping("params")
     try:
         parameter_line(params)

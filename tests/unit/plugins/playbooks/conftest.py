@@ -39,7 +39,7 @@ class Run(t.NamedTuple):
     stats: dict[str, t.Any]
 
 
-def _tree(root, stand_in, modules):
+def tree_with(root, stand_in, modules):
     """A collection tree in which everything is this collection's own except some modules, which are simulated."""
     tree = root / "ansible_collections" / "kernel" / "livepatch"
     (tree / "plugins" / "action").mkdir(parents=True)
@@ -57,13 +57,13 @@ def _tree(root, stand_in, modules):
 @pytest.fixture(scope="session")
 def collections(tmp_path_factory):
     """A collection tree in which the modules answer what the test says."""
-    return _tree(tmp_path_factory.mktemp("collections"), SIMULATED, MODULES)
+    return tree_with(tmp_path_factory.mktemp("collections"), SIMULATED, MODULES)
 
 
 @pytest.fixture(scope="session")
 def fleet_collections(tmp_path_factory):
     """A collection tree in which the modules are those of simulated hosts that are rolled out to."""
-    return _tree(tmp_path_factory.mktemp("fleet_collections"), OF_FLEET, MODULES_OF_ROLLOUT)
+    return tree_with(tmp_path_factory.mktemp("fleet_collections"), OF_FLEET, MODULES_OF_ROLLOUT)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks.written_t
 # Where the variables of each playbook are listed: role and entry point.
 ENTRY_POINTS = {
     "apply": ("apply", "main"), "awx": ("awx", "main"), "build": ("build", "main"), "preflight": ("preflight", "main"),
+    "pull": ("pull", "main"),
     "rollback": ("rollback", "main"),
     "rollout": ("apply", "rollout"), "status": ("report", "status")}
 # Of a rollout in waves only; the role apply sets them itself.
@@ -30,7 +31,8 @@ WAVES_ONLY = {"waves", "failure_budget", "on_breach", "approve", "approved", "in
 READ = re.compile(r"(?<![\w.])livepatch_\w+")
 # Written by set_stats for later jobs, and never read.
 ARTIFACTS = {
-    "livepatch_build", "livepatch_preflight", "livepatch_status", "livepatch_rollback", "livepatch_rollout"}
+    "livepatch_build", "livepatch_preflight", "livepatch_pull", "livepatch_status", "livepatch_rollback",
+    "livepatch_rollout"}
 FOR_USER_TASKS = {"livepatch_outcome"}
 
 
@@ -126,8 +128,8 @@ def test_a_health_check_has_the_timeout_that_is_listed():
 
 # The guide that tells of each playbook.
 GUIDES = {
-    "apply": "rollout", "awx": "awx", "build": "build", "preflight": "preflight", "rollback": "fleet",
-    "rollout": "rollout", "status": "fleet"}
+    "apply": "rollout", "awx": "awx", "build": "build", "preflight": "preflight", "pull": "pull",
+    "rollback": "fleet", "rollout": "rollout", "status": "fleet"}
 
 
 @pytest.mark.parametrize("playbook", GUIDES)
