@@ -43,7 +43,7 @@ SHORTEST_TIMEOUT = 3600  # seconds that a shard waits for the others, unless the
 NOWHERE = Elsewhere()
 NO_WAVE: Record = {"number": 0}
 # What a shard waits for, as a part of a sentence.
-CHECKED, PLANNED, ALL_WAVES = "check its hosts", "plan the waves", "end its last wave"
+CHECKED, PLANNED, ALL_WAVES = "check the hosts", "plan the waves", "end the last wave"
 
 
 class Delay(t.NamedTuple):

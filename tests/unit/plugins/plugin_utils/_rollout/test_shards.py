@@ -160,7 +160,7 @@ def test_a_missing_shard_stops_all_others_with_nothing_changed(fleet):
     run.run()
     assert {number: error.code for number, error in run.errors().items()} == dict.fromkeys([1, 3], "shard-missing")
     # The first one to give up says so to the other.
-    assert "Shard 2 of 3 did not check its hosts in 50 s" in run.errors()[1].message
+    assert "Shard 2 of 3 did not check the hosts in 50 s" in run.errors()[1].message
     assert run.on("load") == []
 
 
