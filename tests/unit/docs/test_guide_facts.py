@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._console import commands, installation, manual
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     private_directory,
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init import systemd
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import TAINTS
+from ansible_collections.kernel.livepatch.plugins.module_utils._outputs import writer
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import paths
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import FLAGS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import LARGEST_OUTPUT
@@ -58,6 +60,37 @@ def test_files_on_a_host_have_the_modes_in_the_guide(tmp_path):
     assert of_paths[f"``{paths.RUN_DIRECTORY}`` and its files"] == ", ".join(modes)
     assert of_paths[f"``{systemd.KEPT}``"] == f"{systemd.MODE:04o}"
     assert of_paths[f"``{systemd.WANTED}``"] == "link"
+
+
+def test_the_files_for_others_have_the_modes_in_the_guide():
+    of_paths = {row[0]: row[1] for row in rows(read("guide_trust")) if len(row) == 3}
+    command, page = (f"``{directory}/{name}``" for directory, name in (
+        (installation.COMMANDS_DIRECTORY, installation.COMMAND), (installation.MANUAL_DIRECTORY, installation.MANUAL)))
+    assert (of_paths[command], of_paths[page]) == ("0755", "0644")
+    assert of_paths[f"``{writer.METRICS}``, ``{writer.FACTS}``"] == f"{writer.MODE:04o}"
+
+
+def test_the_removal_in_the_guide_names_every_file_that_a_host_gets():
+    console, playbook = read("guide_upgrade").split(".. code-block:: yaml")
+    written = (
+        systemd.KEPT, paths.STATE_DIRECTORY, paths.CONFIGURATION,
+        f"{installation.COMMANDS_DIRECTORY}/{installation.COMMAND}",
+        f"{installation.MANUAL_DIRECTORY}/{installation.MANUAL}",
+        f"{paths.METRICS_DIRECTORIES[0]}/{writer.METRICS}", f"{paths.FACTS_DIRECTORIES[0]}/{writer.FACTS}")
+    assert [path for path in written if not re.search(rf"^    # rm .*{re.escape(path)}\b", console, re.MULTILINE)] == []
+    assert [path for path in written if f"            - {path}\n" not in playbook] == []
+
+
+def test_the_exit_codes_of_the_console_are_those_in_the_guide():
+    codes = {row[0] for row in rows(read("guide_console")) if row[0].isdigit()}
+    assert codes == {str(code) for code in (commands.DONE, commands.FAILED, commands.WRONG_USE, installation.NOT_ROOT)}
+    assert codes == {code for code, _text in manual.EXIT_STATUS}
+
+
+def test_the_directories_for_metrics_and_facts_are_those_in_the_guide():
+    page = read("guide_monitoring")
+    for path in (*paths.METRICS_DIRECTORIES, *paths.FACTS_DIRECTORIES, paths.CONFIGURATION):
+        assert f"``{path}``" in page
 
 
 def test_the_program_runs_with_the_flags_in_the_guide():
