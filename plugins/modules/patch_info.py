@@ -38,7 +38,6 @@ options:
         use it as C(ansible_facts.livepatch). With C(INJECT_FACTS_AS_VARS), Ansible also sets a variable C(livepatch).
     type: bool
     default: false
-    version_added: 0.1.0
 seealso:
   - module: kernel.livepatch.patch
 """
