@@ -45,11 +45,24 @@ options:
       - V(disabled) disables the patch. Its module stays loaded, and the kernel does not enable it again. An absent
         patch stays absent.
       - V(absent) disables the patch and unloads its module.
-      - V(disabled) and V(absent) also end the acceptance of the patch, for every kernel.
+      - V(disabled) and V(absent) also end the acceptance of the patch, for every kernel. O(kernel) ends it for one.
       - O(name) alone is enough for V(disabled), for V(absent), and for V(accepted) if the patch is enabled.
     type: str
     default: enabled
     choices: [accepted, enabled, disabled, absent]
+  kernel:
+    description:
+      - The release of another kernel that is installed on the host, such as the one that the next boot starts. With
+        O(state=accepted), the host keeps the build for that kernel, and loads it at each boot of it. The running kernel
+        is not changed, and nothing is loaded now.
+      - What the files of that kernel show is checked now. RV(findings) has the note V(first-boot-checks) with the rest.
+        The first boot of that kernel runs all checks before it loads the patch, and verifies it after the load. A crash
+        within the first ten minutes of that boot quarantines the patch.
+      - O(src) is needed. O(trial), O(watch) and O(adopt) have no effect on a kernel that does not run.
+      - With O(state=absent), the patch is no longer kept for that kernel. The running kernel and other kernels keep it.
+      - For the release of the running kernel, the task does the same as without this option. One task can therefore
+        run before and after the reboot.
+    type: str
   trial:
     description:
       - Loads the patch on trial for this many seconds, at most 2592000 (30 days). If the patch is not accepted in time,
@@ -245,6 +258,12 @@ EXAMPLES = r"""
     src: patches/
     state: accepted
 
+- name: Keep the build for the kernel of the next boot, so that it is loaded there from the start
+  kernel.livepatch.patch:
+    src: patches/
+    state: accepted
+    kernel: 6.1.0-57-amd64
+
 - name: Accept a patch that kpatch.service loads at boot, and let only this collection load it
   kernel.livepatch.patch:
     src: /var/lib/kpatch/{{ ansible_facts.kernel }}
@@ -279,7 +298,7 @@ patch:
       type: str
       sample: absent
     kernel:
-      description: The running kernel's release.
+      description: The running kernel's release, or O(kernel).
       type: str
       sample: 6.1.0-56-amd64
     sha256:
@@ -613,6 +632,7 @@ def main():
             ignore_findings={"type": "list", "elements": "str", "default": []},
             params={"type": "dict", "default": {}},
             adopt={"type": "bool", "default": False},
+            kernel={"type": "str"},
             watch={"type": "dict", "options": {
                 "health_checks": HEALTH_CHECKS_OPTION,
                 "interval": {"type": "int", "default": 10},
@@ -641,6 +661,7 @@ def main():
     if options["watch"] is not None and not (options["trial"] or options["state"] == "accepted"):
         module.fail_json(
             msg="watch has no effect without a trial. Give trial too, or leave out watch.", code="bad-option")
+    _refuse_for_other_kernel(module)
     offered, name, version = source(module)
     request = PatchRequest(
         offer=offered, name=name, version=version, state=options["state"], timeout=transition_seconds(module),
@@ -648,9 +669,27 @@ def main():
         trial=options["trial"], fresh=options["via_controller"]["fresh"],
         adopt=options["adopt"],
         watch=options["watch"],
+        kernel=options["kernel"],
     )
     run_job(module, lambda host: apply_request(
         host, request, check_mode=module.check_mode, controller=controller(module)), publish)
+
+
+def _refuse_for_other_kernel(module):
+    """End the module with an error for options that have no meaning together with `kernel`."""
+    options = module.params
+    if options["kernel"] is None:
+        return
+    release = options["kernel"]
+    if options["state"] not in ("accepted", "absent"):
+        module.fail_json(
+            msg=f"kernel is set and state is {options['state']}. Set state to accepted or absent: a kernel that does "
+                "not run can only keep a patch for its boot.",
+            code="bad-option")
+    if not release or release in (".", "..") or "/" in release or not release.isprintable():
+        module.fail_json(
+            msg=f"kernel is {release!r}. Set it to the release of an installed kernel, as uname -r prints it there.",
+            code="bad-option")
 
 
 if __name__ == "__main__":

@@ -687,6 +687,11 @@ livepatch:
               description: The wanted state.
               type: str
               sample: enabled
+            kernel:
+              description: >-
+                The kernel release of a build that was accepted for another kernel than the running one; otherwise null.
+              type: str
+              sample: 6.1.0-57-amd64
             state:
               description: The state after, or null if the change has no end.
               type: str
@@ -794,6 +799,12 @@ livepatch:
           description: Whether the host has its file.
           type: bool
           sample: true
+        untried:
+          description: >-
+            Whether it has not run on that kernel yet, because it was accepted for another kernel than the running one.
+            It ends ten minutes after the first boot with it.
+          type: bool
+          sample: false
     boot:
       description: The boot service and its patches; null as for RV(livepatch.accepted).
       type: dict
@@ -829,6 +840,33 @@ livepatch:
           type: list
           elements: str
           sample: [livepatch_cve_2026_1234]
+        next:
+          description: >-
+            The kernel that the boot loader starts next, by its own files, and what its boot loads. A person at the boot
+            menu can always start another one.
+          type: dict
+          contains:
+            loader:
+              description: V(grub), V(systemd-boot), or null for any other.
+              type: str
+              sample: grub
+            entry:
+              description: The title of the entry, or its name; null if it is not known.
+              type: str
+              sample: Debian GNU/Linux
+            kernel:
+              description: The release of the kernel; null if it is not known.
+              type: str
+              sample: 6.1.0-57-amd64
+            why:
+              description: Why the kernel is not known; V(none) if it is.
+              type: str
+              sample: neither a configuration of GRUB nor of systemd-boot is found
+            patches:
+              description: The patches that a boot of it loads, in order of loading; null if the kernel is not known.
+              type: list
+              elements: str
+              sample: [livepatch_cve_2026_1234]
     quarantined:
       description: The quarantined builds; they are not loaded again. Null as for RV(livepatch.accepted).
       type: list

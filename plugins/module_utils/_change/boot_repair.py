@@ -43,19 +43,21 @@ def boot_repairs(change):
 
     A masked unit stays so: an operator masks it on purpose.
     """
-    return _file_faults(change) + _service_faults(change.host) + [
+    return file_faults(change.store, change.description) + service_repairs(change.host) + [
         finding("boot-shared", load.name, tool=load.tool, name=load.name, path=load.path) for load in adoptable(change)]
 
 
-def _file_faults(change):
-    entry = {"name": change.name, "release": change.description["release"]}
-    if not change.store.has(change.description["sha256"]):
-        return [finding("accepted-file-missing", change.name, directory=STORE_DIRECTORY, **entry)]
-    why = change.store.fault(change.description["sha256"])
-    return [finding("accepted-file-damaged", change.name, why=why, **entry)] if why else []
+def file_faults(store, description):
+    """The finding about a missing or damaged file of an accepted patch, as a list."""
+    entry = {"name": description["name"], "release": description["release"]}
+    if not store.has(description["sha256"]):
+        return [finding("accepted-file-missing", entry["name"], directory=STORE_DIRECTORY, **entry)]
+    why = store.fault(description["sha256"])
+    return [finding("accepted-file-damaged", entry["name"], why=why, **entry)] if why else []
 
 
-def _service_faults(host):
+def service_repairs(host):
+    """The findings about the boot service that installing it again repairs."""
     status = boot_service_status(host)
     if status["init"] == "none" or is_masked(host):
         return []

@@ -343,27 +343,11 @@ class PatchChange:
 
     def ensure_image(self):
         """Put the image into the store; raises ControllerRequest if the controller must send it."""
-        offer = self.request.offer
         if self.has_image():
             if self.has_new_metadata():
                 self.store.update(self.description)
             return
-        if offer is None:
-            raise LivepatchError(
-                "kept-file-damaged",
-                f"The host's copy of the file of {self.name} is damaged. Run again with its file as src.")
-        if offer["kind"] == "host":
-            from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
-
-            with open_image(self.host.path(offer["path"])) as stream:
-                self.store.put(stream, self.description)
-        elif self.description["sha256"] == offer.get("enclosed"):
-            self.store.put(io.BytesIO(offer["image"]), self.description)
-        elif self.description["sha256"] in offer["delivered"]:
-            with open(offer["delivered"][self.description["sha256"]], "rb") as stream:
-                self.store.put(stream, self.description)
-        else:
-            raise ControllerRequest(file=self.description["sha256"])
+        fetch_image(self.host, self.store, self.request.offer, self.description)
 
     def _run(self, runner, safeguards, transaction):
         stack = running_stack(self.host, self.before, transaction.ledger)
@@ -427,3 +411,23 @@ class PatchChange:
             self.ledger = transaction.ledger
         patches = [{"name": self.name, "state": state, "transition_seconds": runner.seconds}]
         return transaction.end(outcome, patches, after, code=code, replaces=runner.replaced)
+
+
+def fetch_image(host, store, offer, description):
+    """Put an image into the store; raises ControllerRequest if the controller must send it."""
+    if offer is None:
+        raise LivepatchError(
+            "kept-file-damaged",
+            f"The host's copy of the file of {description['name']} is damaged. Run again with its file as src.")
+    if offer["kind"] == "host":
+        from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
+
+        with open_image(host.path(offer["path"])) as stream:
+            store.put(stream, description)
+    elif description["sha256"] == offer.get("enclosed"):
+        store.put(io.BytesIO(offer["image"]), description)
+    elif description["sha256"] in offer["delivered"]:
+        with open(offer["delivered"][description["sha256"]], "rb") as stream:
+            store.put(stream, description)
+    else:
+        raise ControllerRequest(file=description["sha256"])

@@ -29,11 +29,14 @@ APPLIES = {
 }
 
 
-def run_checks(context):
-    """Every finding of every check that applies, in the list's order, followed by those about skipped checks."""
+def run_checks(context, without=frozenset()):
+    """Every finding of every check that applies, in the list's order, followed by those about skipped checks.
+
+    A check with one of the codes in `without` is left out.
+    """
     findings, unchecked = [], {}
     for check in CHECKS:
-        if not APPLIES[check.when](context):
+        if not APPLIES[check.when](context) or not without.isdisjoint(check.codes):
             continue
         missing = [need for need in check.needs if getattr(context.facts, need) is None]
         for need in missing:

@@ -140,7 +140,10 @@ class StackRestore:
             state = "absent"  # at load time: the other build of this name is removed first
         facts = Facts(self.host, description, best_effort_ledger=True)
         context = CheckContext(self.host, self.interface, description, state, {}, facts)
-        blockers = blockers_in(evaluate(context), self._ignored)
+        # An accepted patch in its first boot on this kernel is judged like any other first load.
+        untried = layer.get("untried")
+        blockers = blockers_in(
+            evaluate(context), self._ignored if untried is None else TRANSIENT.union(untried))
         if blockers:
             raise error_from(blockers)
 

@@ -83,6 +83,10 @@ DRIFT = {
         "{name} (build-id {build_id}) is quarantined and not loaded again: this host crashed {when}. Find "
         "the cause, then accept a corrected build. To accept this build, ignore its blocker quarantined."),
     # needed for the next boot
+    "next-kernel-uncovered": (
+        "warning", False,
+        "The boot loader starts kernel {release} next, and no patch is accepted for it. For the running {running}, "
+        "{names} is accepted. Before the reboot, run patch with state: accepted and kernel: {release}."),
     "accepted-file-missing": (
         "warning", False,
         "{name} is accepted for kernel {release}, but its file is missing in {directory}, so no boot can load it. "

@@ -294,6 +294,19 @@ PRELOAD = {
         "kernel."),
     "other-tool-present": (
         "note", False, "{tool} is installed on this host and not active. When it is active, {effect}."),
+    # a kernel that does not run yet
+    "kernel-without-livepatch": (
+        "blocker", False,
+        "Kernel {release} is configured without CONFIG_LIVEPATCH=y, so it cannot load a live patch. Install a kernel "
+        "with it."),
+    "signature-likely-needed": (
+        "warning", False,
+        "{file} is not signed, and the running kernel loads signed modules only ({policy}). Kernel {release} may do so "
+        "too. Sign {file} with a key trusted by the kernel."),
+    "first-boot-checks": (
+        "note", False,
+        "Kernel {release} does not run, so this host does not show {unknown}. The first boot of this kernel runs all "
+        "checks again, and loads {file} only if they find no blocker."),
     # limits of a rollback
     "rollback-not-removable": (
         "warning", False,

@@ -77,11 +77,19 @@ def _apply_request(host, request, watch, check_mode, controller):
         request = request._replace(name=module_name(request.name))
     check_ignorable(request.ignore_findings)
     check_run((controller or {}).get("run"))
+    if request.kernel not in (None, host.release()):
+        return _for_other_kernel(host, request, check_mode, controller)
     request = request._replace(offer=located(host, request.offer, request.name, request.version))
     result = _change_patch(host, request, watch, check_mode, controller)
     if check_mode and result["changed"]:
         refuse_leased(host, controller)
     return dict(result, **package_of(host, request.offer))
+
+
+def _for_other_kernel(host, request, check_mode, controller):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._change.other_kernel import apply_for_other_kernel
+
+    return apply_for_other_kernel(host, Store(host), request, check_mode, controller)
 
 
 def _change_patch(host, request, watch, check_mode, controller):

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.boot_foreca
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import armed, boot_service_status
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import UNKNOWN, trial_process
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.boot_loader import next_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import running_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_module
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import may_load_modules
@@ -40,9 +41,13 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hook
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import describe_lease, read_lease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
-    quarantine_entry,
     read_ledger,
     seconds_left,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.next_boot import (
+    describe_next,
+    next_boot_findings,
+    patches_at_boot,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
@@ -130,18 +135,21 @@ def _remembered(host, inventory):
         trial_process_alive=_trial_process_alive(host, ledger["trial"]), journal=inventory["journal"] or [],
         changing=inventory["changing"], boot_faults=_boot_faults(host) if ledger["accepted"] else [],
         damaged=_damaged_files(host, ledger, kept | set(newer)), other_kernel=_of_other_kernel_builds(host, ledger))
+    following = next_kernel(host)
     return {
         "patches": [dict(patch, state="accepted" if is_accepted(host_state, patch) else patch["state"],
                          sha256=_loaded_digest(ledger, patch)) for patch in host_state.patches],
-        "accepted": [dict({key: entry[key] for key in ACCEPTED}, kept=entry["sha256"] in kept)
+        "accepted": [dict({key: entry[key] for key in ACCEPTED}, kept=entry["sha256"] in kept,
+                          untried=entry["untried"] is not None)
                      for entry in ledger["accepted"]],
-        "boot": dict(host_state.boot, patches=_next_boot(host, host_state)),
+        "boot": dict(host_state.boot, patches=patches_at_boot(host_state, host_state.release),
+                     next=describe_next(host_state, following)),
         "quarantined": [{key: entry[key] for key in QUARANTINED} for entry in ledger["quarantined"]],
         "trial": ledger["trial"] and _on_trial(host, ledger["trial"]),
         "failed_watch": ledger["failed_watch"] and {key: ledger["failed_watch"][key] for key in FAILED_WATCH},
         "drift": _with_records(
             [*drift(host_state), *_expired(inventory), *newer.values(), *_about_trial(host, host_state),
-             *_boot_notes(host, host_state), *hook_findings(host)],
+             *_boot_notes(host, host_state), *next_boot_findings(host, host_state, following), *hook_findings(host)],
             records, ledger["accepted"]),
     }
 
@@ -209,16 +217,6 @@ def _of_other_kernel_builds(host, ledger):
         description = Store(host).description(entry["sha256"])
         wanted[entry["sha256"]] = required_kernel_build(description) if description else None
     return {digest: build for digest, build in wanted.items() if build not in (None, running)}
-
-
-def _next_boot(host, host_state):
-    """The names of the patches to load at a boot of this kernel, in order; the command line can still prevent it."""
-    if host_state.boot_faults or not (host_state.boot["installed"] and host_state.boot["enabled"]):
-        return []
-    return [entry["name"] for entry in accepted_for_running_kernel(host, host_state.ledger)
-            if entry["sha256"] in host_state.kept and entry["sha256"] not in host_state.damaged
-            and entry["sha256"] not in host_state.other_kernel
-            and not quarantine_entry(host_state.ledger, entry)]
 
 
 def _on_trial(host, trial):

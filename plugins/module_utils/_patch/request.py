@@ -8,9 +8,9 @@ from collections import namedtuple
 # offer: see selection.py, None without src. name: or a pattern. version: None for the newest. timeout: seconds. params:
 # a dict. trial: seconds, 0 for none. fresh: whether the controller has made a new connection since the patch was
 # enabled. adopt: whether an accepted patch is taken over from another tool that loads it at boot. watch: the option,
-# None without it.
+# None without it. kernel: the release of another installed kernel to keep the build for, None for the running one.
 PatchRequest = namedtuple(
-    "PatchRequest", "offer name version state timeout on_stall ignore_findings params trial fresh adopt watch")
+    "PatchRequest", "offer name version state timeout on_stall ignore_findings params trial fresh adopt watch kernel")
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
 DEFAULT_TRIAL_SECONDS = 300  # of the trial before `accepted` if the task gives none
 

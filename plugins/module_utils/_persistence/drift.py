@@ -69,8 +69,10 @@ def _about_enabled(host_state):
 
 def _about_accepted(host_state):
     here = _accepted_here(host_state)
-    if host_state.ledger["accepted"] and not here:
-        releases = sorted({entry["release"] for entry in host_state.ledger["accepted"]})
+    now = {change["transaction"] for change in host_state.journal if change["boot_id"] == host_state.boot_id}
+    releases = sorted({entry["release"] for entry in host_state.ledger["accepted"]
+                       if entry["untried"] is None or entry["transaction"] not in now})  # else for a boot to come
+    if releases and not here:
         yield finding("kernel-changed", host_state.release, releases=", ".join(releases), running=host_state.release)
     enabled = {patch["name"]: patch for patch in _in_effect(host_state)}
     trial = host_state.ledger["trial"]

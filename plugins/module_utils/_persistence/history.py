@@ -77,7 +77,7 @@ def _patches(wanted, reached):
     """The wanted and the reached state of each patch; None for values that are not recorded."""
     wanted = {patch["name"]: patch for patch in wanted}
     reached = {patch["name"]: patch for patch in reached}
-    keys = ("sha256", "build_id", "previous_state", "wanted_state", "state", "transition_seconds")
+    keys = ("sha256", "build_id", "previous_state", "wanted_state", "kernel", "state", "transition_seconds")
     both = {name: dict(wanted.get(name, {}), **reached.get(name, {})) for name in [*wanted, *reached]}
     return [dict(_select(patch, keys), name=name) for name, patch in both.items()]
 

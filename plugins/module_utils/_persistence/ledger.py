@@ -63,7 +63,8 @@ BASELINE = {
 # `trial`: the patch on trial and the stack to restore, or None; `ends` is on the clock of Host.now(). `watch`: what its
 # process looks at, None for a trial of an older version, whose process does not look; `baseline`: see baseline.py.
 # `booted`: patches loaded at boot; `confirmed` once the host has run long enough with them.
-# `accepted`: patches to load at each boot of their release, oldest first.
+# `accepted`: patches to load at each boot of their release, oldest first. `untried` is None once the patch has run on
+# that kernel; before, it has the codes of the blockers that its first load there ignores.
 # `quarantined`: patches on trial, or just loaded at boot, when the host crashed; see quarantine.py.
 # `failed_watch`: the patch that this host has reverted because its watch failed, until a later load; or None.
 SHAPE = {
@@ -73,7 +74,7 @@ SHAPE = {
     "trial": (None, {"transaction": TEXT, "name": TEXT, "since": TEXT, "seconds": NUMBER, "ends": NUMBER,
                      "back_to": [LAYER], "watch": (None, WATCH), "baseline": (None, BASELINE)}),
     "booted": {"confirmed": bool, "patches": [ENTRY]},
-    "accepted": [dict(ENTRY, since=TEXT)],
+    "accepted": [dict(ENTRY, since=TEXT, untried=(None, [TEXT]))],
     "quarantined": [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "why": TEXT, "transaction": OPTIONAL_TEXT,
                      "since": TEXT}],
     "failed_watch": (None, dict(VERDICT, name=TEXT, build_id=OPTIONAL_TEXT, sha256=TEXT, transaction=TEXT, time=TEXT)),
@@ -111,7 +112,16 @@ def complete_trial(trial):
     return trial
 
 
-MIGRATIONS = ((1, _rename_proven), (1, _add_watch), (1, _add_calls))
+def _add_untried(ledger):
+    """Schema 1 had no `untried` of an accepted patch at first: each of them had run."""
+    accepted = ledger.get("accepted")
+    if not isinstance(accepted, list):
+        return ledger
+    return dict(ledger, accepted=[
+        dict({"untried": None}, **entry) if isinstance(entry, dict) else entry for entry in accepted])
+
+
+MIGRATIONS = ((1, _rename_proven), (1, _add_watch), (1, _add_calls), (1, _add_untried))
 
 
 def empty_ledger():
@@ -200,8 +210,17 @@ def contains_build(entries, build):
 
 def accepted_for_running_kernel(host, ledger):
     """The accepted entries for the running kernel, oldest first."""
-    release = host.release()
+    return accepted_for(ledger, host.release())
+
+
+def accepted_for(ledger, release):
+    """The accepted entries for a kernel release, oldest first."""
     return [entry for entry in ledger["accepted"] if entry["release"] == release]
+
+
+def is_untried(ledger, build):
+    """Whether a build is accepted and has not run on its kernel yet."""
+    return contains_build([entry for entry in ledger["accepted"] if entry["untried"] is not None], build)
 
 
 def quarantine_entry(ledger, entry):
@@ -227,15 +246,15 @@ def without(entries, name):
     return [entry for entry in entries if entry["name"] != name]
 
 
-def accepted_with(ledger, stack, entry, replaces, now):
+def accepted_with(ledger, stack, entry, replaces, now, untried=None):
     """The ledger's `accepted` with one more entry; entries that do not run stay, unless `replaces(entry)`.
 
-    Entries that run are in the order of the stack.
+    Entries that run are in the order of the stack, empty for another kernel than the running one. `untried`: see SHAPE.
     """
     release = entry["release"]
     elsewhere = [one for one in ledger["accepted"] if one["release"] != release]
     known = [one for one in ledger["accepted"] if one["release"] == release and one["name"] != entry["name"]]
-    known.append(dict(entry, since=now))
+    known.append(dict(entry, since=now, untried=untried))
     running = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
     running = [one for one in running if one]
     return elsewhere + in_order(known, [one for one in known if one not in running and not replaces(one)], running)

@@ -8,6 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clea
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     contains_build,
     empty_ledger,
+    is_untried,
     read_ledger,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
@@ -21,8 +22,8 @@ def ledger_for_this_boot(host, ledger, now):
     """The ledger for this boot; writes nothing. `now` is the time for new quarantine entries, as text.
 
     After a crash, patches that were on trial or not accepted are quarantined. If there were none, the patches loaded
-    at boot and not yet confirmed are quarantined. Only one of the two groups is suspected at a time, because a
-    quarantined patch is not loaded again.
+    at boot and not yet confirmed are quarantined: those in their first boot on this kernel, or else all. Only one
+    group is suspected at a time, because a quarantined patch is not loaded again.
     """
     boot_id = host.read_or(BOOT_ID)
     if ledger["boot_id"] in (None, boot_id):
@@ -62,4 +63,6 @@ def _suspects(host, ledger):
     on_trial = [entry for entry in ledger["loaded"]
                 if entry["name"] == trial or not contains_build(ledger["accepted"], entry)]
     booted = [] if ledger["booted"]["confirmed"] else ledger["booted"]["patches"]
+    # The others have run on this kernel before.
+    booted = [entry for entry in booted if is_untried(ledger, entry)] or booted
     return (on_trial, ON_TRIAL) if on_trial else (booted, AFTER_BOOT)

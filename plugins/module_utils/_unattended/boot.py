@@ -73,8 +73,11 @@ def _schedule_confirmation(host):
 def confirm_boot(host):
     """Record that the host has run long enough with the patches loaded at boot."""
     with open_transaction(host, "boot", wait=CONFIRMATION_SECONDS) as transaction:
-        if transaction.ledger["booted"]["patches"]:
-            transaction.update_ledger(booted=dict(transaction.ledger["booted"], confirmed=True))
+        booted = transaction.ledger["booted"]
+        if booted["patches"]:
+            transaction.update_ledger(booted=dict(booted, confirmed=True), accepted=[
+                dict(entry, untried=None) if contains_build(booted["patches"], entry) else entry
+                for entry in transaction.ledger["accepted"]])
 
 
 def shut_down(host):
@@ -139,4 +142,4 @@ def _record_load(transaction, entry):
 
 def _loaded_entry(entry):
     """An accepted entry in the form of the ledger's `loaded`."""
-    return {key: value for key, value in entry.items() if key != "since"}
+    return {key: value for key, value in entry.items() if key not in ("since", "untried")}

@@ -66,7 +66,7 @@ class PatchAction(HostAction):
     def _run_patch(self, task_vars: dict) -> dict:
         self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         offer = self._offer()
-        release = (task_vars.get("ansible_facts") or {}).get("kernel")
+        release = self._task.args.get("kernel") or (task_vars.get("ansible_facts") or {}).get("kernel")
         if self._only_accepts():
             return self._run_on_new_connection(offer, release, task_vars)
         result = self._run_until_complete(offer, release, task_vars)

@@ -72,7 +72,8 @@ class Offer:
         self._enclosed, self.image = sha256, text
 
     def to_argument(self, release: str | None) -> dict:
-        """The key `offer` of `via_controller`; `release` is the host's kernel from facts, or None, and may be wrong."""
+        """The key `offer` of `via_controller`; `release` is the kernel of the task or of facts, or None; may be wrong.
+        """
         builds = list(self._builds)
         if self.kind == "bundle" and len(json.dumps(builds)) > SMALL_OFFER:
             builds = [build if self._is_sent_in_full(build, release) else _stub(build) for build in builds]

@@ -40,7 +40,7 @@ RELEASE, MAYBE_RELEASE = Text(LONGEST_NAME), Text(LONGEST_NAME, null=True)
 MAYBE_TRANSACTION, MAYBE_TIME, MAYBE_BOOT = Text(128, null=True), Text(64, null=True), Text(64, null=True)
 MAYBE_PARAMETERS = Text(8192, cut=True, null=True)  # for people; no task uses it
 CODE, MAYBE_CODE = Text(80, pattern="[a-z0-9-]+"), Text(80, null=True)
-NAMES = Items(NAME, MOST_PATCHES)
+NAMES, MAYBE_NAMES = Items(NAME, MOST_PATCHES), Items(NAME, MOST_PATCHES, null=True)
 LOG = Items(Text(1000, cut=True), 100, keep="first", title="kernel_log")
 STACK = Items(SYMBOL, 64, keep="first", title="stack")  # the kernel saves as many entries (fs/proc/base.c)
 
@@ -89,7 +89,8 @@ _JOURNAL = Items(Keys({
     "boot_id": MAYBE_BOOT, "kernel": MAYBE_RELEASE, "who": WHO,
     "patches": Items(Keys({
         "name": NAME, "build_id": MAYBE_DIGEST, "sha256": MAYBE_DIGEST, "previous_state": Text(32, null=True),
-        "wanted_state": Text(32, null=True), "state": Text(32, null=True), "transition_seconds": MAYBE_NUMBER}),
+        "wanted_state": Text(32, null=True), "kernel": MAYBE_RELEASE, "state": Text(32, null=True),
+        "transition_seconds": MAYBE_NUMBER}),
         MOST_PATCHES),
     "replaces": NAMES, "before": _LAYERS, "after": _LAYERS}), 100, null=True)
 _KERNEL = Keys({
@@ -135,11 +136,14 @@ _LIVEPATCH = Keys({
     "journal_unreadable": MAYBE_WHOLE,
     "accepted": Items(Keys({
         "name": NAME, "sha256": MAYBE_DIGEST, "build_id": MAYBE_DIGEST, "release": MAYBE_RELEASE,
-        "parameters": MAYBE_PARAMETERS, "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "kept": FLAG}),
-        5000, null=True),
+        "parameters": MAYBE_PARAMETERS, "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "kept": FLAG,
+        "untried": FLAG}), 5000, null=True),
     "boot": Keys({
         "init": Text(32), "installed": FLAG, "enabled": FLAG, "obstacle": Text(1000, cut=True, null=True),
-        "switched_off": FLAG, "patches": NAMES}, null=True),
+        "switched_off": FLAG, "patches": NAMES,
+        "next": Keys({
+            "loader": Text(32, null=True), "entry": Text(500, cut=True, null=True), "kernel": MAYBE_RELEASE,
+            "why": Text(1000, cut=True, null=True), "patches": MAYBE_NAMES})}, null=True),
     "quarantined": Items(Keys({
         "name": NAME, "sha256": MAYBE_DIGEST, "build_id": MAYBE_DIGEST, "why": Text(64, null=True),
         "transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME}), 1000, null=True),

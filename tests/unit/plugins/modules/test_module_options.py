@@ -30,6 +30,8 @@ FIX = SimulatedPatch()
     ("patch", {"name": "fix", "state": "absent", "trial": 60}, "trial is 60. Give 0 for none"),
     ("patch", {"src": "fix.ko", "trial": -1}, "trial is -1. Give 0 for none, or up to 2592000 seconds"),
     ("patch", {"name": "fix", "state": "absent", "version": "1.0"}, "version is set without src"),
+    ("patch", {"src": "fix.ko", "kernel": "6.1"}, "kernel is set and state is enabled. Set state to"),
+    ("patch", {"src": "fix.ko", "state": "accepted", "kernel": "../6.1"}, "Set it to the release of"),
     ("patch_verify", {"version": "1.0"}, "version is set without src"),
     ("patch", {"src": "fix.ko", "watch": {"interval": 5}}, "watch has no effect without a trial. Give trial too"),
     ("patch", {"name": "fix", "state": "absent", "watch": {}}, "watch has no effect without a trial"),

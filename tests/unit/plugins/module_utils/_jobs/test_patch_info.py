@@ -30,7 +30,10 @@ def test_a_kernel_without_patches(kernel):
         "interface": "livepatch", "patches": [], "transition": None, "leftovers": [], "kept": [], "other_tools": [],
         "changing": None, "hook": None, "lease": None, "journal": [], "journal_unreadable": 0, "accepted": [],
         "quarantined": [],
-        "trial": None, "failed_watch": None, "drift": [], "coverage": NO_COVERAGE, "boot": dict(NO_SYSTEMD, patches=[])}
+        "trial": None, "failed_watch": None, "drift": [], "coverage": NO_COVERAGE,
+        "boot": dict(NO_SYSTEMD, patches=[], next={
+            "loader": None, "entry": None, "kernel": None, "patches": None,
+            "why": "neither a configuration of GRUB nor of systemd-boot is found"})}
 
 
 def test_a_patch_with_its_module(kernel, apply):

@@ -79,7 +79,7 @@ def test_a_change_is_told_in_full(kernel, apply):
         "boot_id": "2f1d0f4e-7a54-4c1c-8d55-7a8f3d0c9d11", "kernel": "6.1.0-56-amd64",
         "who": {"controller_user": None, "controller_node": None, "user": "root", "address": None},
         "patches": [dict(
-            BUILD, previous_state="absent", wanted_state="enabled", state="enabled",
+            BUILD, previous_state="absent", wanted_state="enabled", kernel=None, state="enabled",
             transition_seconds=result["patch"]["transition_seconds"])],
         "replaces": [], "before": [], "after": STACK,
     }]}
@@ -165,7 +165,7 @@ def test_a_killed_change_is_interrupted_and_the_next_one_goes_on(kernel, apply, 
     entry = newest(kernel)
     assert (entry["outcome"], entry["ended"], entry["after"], entry["seconds"]) == ("interrupted", None, None, None)
     assert entry["patches"] == [dict(
-        BUILD, previous_state="absent", wanted_state="enabled", state=None, transition_seconds=None)]
+        BUILD, previous_state="absent", wanted_state="enabled", kernel=None, state=None, transition_seconds=None)]
     assert apply(FIX)["changed"] is True
     assert outcomes(kernel) == [("done", None), ("interrupted", None)]
 
@@ -321,7 +321,8 @@ def test_damage_is_counted_and_the_rest_is_told(kernel, apply):
         ("done", False), ("done", True)]
     assert result["journal"][1]["patches"] == [{
         "name": "fix", "sha256": None, "build_id": None, "previous_state": None, "wanted_state": None,
-        "state": "enabled", "transition_seconds": result["journal"][1]["patches"][0]["transition_seconds"]}]
+        "kernel": None, "state": "enabled",
+        "transition_seconds": result["journal"][1]["patches"][0]["transition_seconds"]}]
 
 
 def test_a_user_who_may_not_read_the_journal_is_told_none(kernel, apply):

@@ -23,7 +23,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MARK = f"{STATE_DIRECTORY}/clean-shutdown"
 REQUEST = {
     "offer": None, "name": None, "version": None, "state": "enabled", "timeout": 3, "on_stall": "reverse",
-    "ignore_findings": [], "params": {}, "trial": 0, "fresh": False, "adopt": False, "watch": None}
+    "ignore_findings": [], "params": {}, "trial": 0, "fresh": False, "adopt": False, "watch": None, "kernel": None}
 
 V1 = SimulatedPatch("v1", build_id="11" * 20, replace=True)  # each of these two replaces all others
 V2 = SimulatedPatch("v2", build_id="22" * 20, replace=True)
