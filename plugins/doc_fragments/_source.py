@@ -38,6 +38,16 @@ options:
       - The version of the patch, from C(bundle.yml) or the file. Put it in quotes, since YAML reads V(1.10) as V(1.1).
       - The default is the newest version in the bundle for the host's kernel.
     type: str
+  require_signature:
+    description:
+      - The path of a keyring on the controller. O(src) is then refused unless a key of it has signed the directory of
+        O(src), or one above it, with C(ansible-sign). No host is asked before. Export the keyring with
+        C(gpg --export).
+      - Each patch file and C(bundle.yml) must be in the signed list, with the digest of the bytes that are read and
+        sent.
+      - Needs the Python library C(ansible-sign) and the program C(gpg) on the controller. Cannot be used with
+        O(remote_src).
+    type: path
 """
 
     VIA_CONTROLLER = r"""

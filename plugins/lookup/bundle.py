@@ -28,6 +28,11 @@ options:
     type: list
     elements: path
     required: true
+  require_signature:
+    description: >-
+      The path of a keyring on the controller, as in O(kernel.livepatch.patch#module:require_signature). Fails for a
+      directory without a signature by one of its keys.
+    type: path
 seealso:
   - plugin: kernel.livepatch.patch_file
     plugin_type: lookup
@@ -161,7 +166,8 @@ from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_term, run_cache
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import read_keyring
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 
 class LookupModule(LookupBase):
@@ -169,9 +175,12 @@ class LookupModule(LookupBase):
 
     def run(self, terms, variables=None, **kwargs):
         cache = run_cache()
+        self.set_options(var_options=variables, direct=kwargs)
+        path = self.get_option("require_signature")
         try:
-            bundles = [read_bundle(find_term(self, variables, term), cache) for term in terms]
-        except PatchFileError as error:
+            keyring = read_keyring(path) if path else None
+            bundles = [read_bundle(find_term(self, variables, term), cache, keyring) for term in terms]
+        except (PatchFileError, TaskError) as error:
             # Without a cause: Ansible would print the same message again.
             raise AnsibleLookupError(error.message) from None
         return [build for bundle in bundles for build in bundle.for_people()]

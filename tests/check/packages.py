@@ -16,7 +16,7 @@ from tests.check.paths import CHECKOUT
 
 BASE = ("ca-certificates", "git")
 # What unit tests make their patch files with, and what a builder of them needs.
-FIXTURES = ("gcc", "binutils", "make", "mandoc", "patch", "openssl", "xz-utils", "zstd")
+FIXTURES = ("gcc", "binutils", "make", "mandoc", "patch", "openssl", "xz-utils", "zstd", "gpg")
 # A scanner that runs the OVAL definitions of a report.
 SCANNER = ("openscap-scanner",)
 

@@ -18,6 +18,7 @@ SOURCE_OPTIONS = {
     "remote_src": {"type": "bool", "default": False},
     "name": {"type": "str"},
     "version": {"type": "str"},
+    "require_signature": {"type": "path"},  # for the controller, which removes it
 }
 # Filled in by the action plugins: `offer` for _patch/selection.py, `operator` for _persistence/actor.py. Set by the
 # playbooks of this collection: `run`, the identifier of their run, for _persistence/lease.py.

@@ -19,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata 
     read_metadata,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.series import series_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import SignedFiles, signed_files
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError, check_path
 
 # Release, architecture, name, the build-id of the kernel or "", and the version or "".
@@ -47,24 +48,28 @@ class Bundle:
             for build, file in zip(self.builds, self.files, strict=True)]
 
 
-def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
+def read_bundle(path: str | os.PathLike[str], cache: ParseCache, keyring: bytes | None = None) -> Bundle:
     """Read every patch file below a directory, and its bundle.yml if there is one.
 
-    Raises PatchFileError with the file's name for an unusable patch file, and BundleError: bundle-unreadable,
-    bundle-empty, bundle-no-release, bundle-duplicate, bundle-digest-mismatch, file-name-unusable and those of
-    metadata.py.
+    With a `keyring`, or if this run requires one, only signed files are read; see signed.py. Raises PatchFileError with
+    the file's name for an unusable patch file, TaskError, and BundleError: bundle-unreadable, bundle-empty,
+    bundle-no-release, bundle-duplicate, bundle-digest-mismatch, file-name-unusable and those of metadata.py and
+    signed.py.
     """
     directory = Path(path)
     if not directory.is_dir():
         raise BundleError("bundle-unreadable", "is not a directory. Give a directory of patch files", os.fspath(path))
     check_path(directory)
-    metadata = read_metadata(directory)
+    signed = signed_files(directory, cache, keyring)
+    metadata = read_metadata(directory, lambda file, digest: _check_signed(signed, file, digest))
     builds: dict[Key, dict[str, t.Any]] = {}
     origins: dict[Key, Path] = {}
-    for file in _patch_files(directory):
+    files = _patch_files(directory)
+    for known in signed:
+        known.check_complete(directory, [*files, *metadata.files()], _is_part)
+    for file in files:
         check_path(file)
-        build = cache.describe(file)
-        _check_digest(metadata, file.relative_to(directory), file, cache)
+        build = _describe(metadata, signed, file.relative_to(directory), file, cache)
         extra = metadata.of(file.relative_to(directory), build["name"])
         if extra:
             build = {**build, "metadata": extra}
@@ -87,14 +92,16 @@ def read_bundle(path: str | os.PathLike[str], cache: ParseCache) -> Bundle:
         [origins[key].relative_to(directory) for key in keys], metadata)
 
 
-def read_single(path: Path, cache: ParseCache) -> dict[str, t.Any]:
-    """The description of one patch file, with its metadata if a bundle.yml is beside it.
+def read_single(path: Path, cache: ParseCache, keyring: bytes | None = None) -> dict[str, t.Any]:
+    """The description of one patch file, with its metadata if a bundle.yml is beside it; `keyring` as in read_bundle.
 
-    Raises PatchFileError, and BundleError: bundle-digest-mismatch and those of metadata.py.
+    Raises PatchFileError, TaskError, and BundleError: bundle-digest-mismatch and those of metadata.py and signed.py.
     """
-    build = cache.describe(path)
-    metadata = read_metadata(path.parent)
-    _check_digest(metadata, PurePath(path.name), path, cache)
+    signed = signed_files(path, cache, keyring)
+    metadata = read_metadata(path.parent, lambda file, digest: _check_signed(signed, file, digest))
+    for known in signed:
+        known.check_complete(path.parent, metadata.files(), lambda name: name == FILE_NAME)
+    build = _describe(metadata, signed, PurePath(path.name), path, cache)
     extra = metadata.of(PurePath(path.name), build["name"])
     return {**build, "metadata": extra} if extra else build
 
@@ -113,14 +120,28 @@ def _key(build: dict[str, t.Any], file: Path) -> Key:
         build["release"], build["arch"], build["name"], required_kernel_build(build) or "", version_of(build) or "")
 
 
-def _check_digest(metadata: Metadata, relative: PurePath, file: Path, cache: ParseCache) -> None:
-    expected = metadata.expected_digest(relative)
-    if expected is None:
-        return
-    digest = cache.content_sha256(file)
-    if digest != expected:
-        problem = f"has the sha256 digest {digest}, but {FILE_NAME} expects {expected}. Find out which one is right"
-        raise BundleError("bundle-digest-mismatch", problem, os.fspath(file))
+def _is_part(name: str) -> bool:
+    """Whether the file with this path below a bundle is read: a patch file, or bundle.yml."""
+    return name.endswith(SUFFIXES) or name == FILE_NAME
+
+
+def _check_signed(signed: list[SignedFiles], file: Path, digest: str) -> None:
+    for known in signed:
+        known.check(file, digest)
+
+
+def _describe(
+        metadata: Metadata, signed: list[SignedFiles], relative: PurePath, file: Path,
+        cache: ParseCache) -> dict[str, t.Any]:
+    """The description of a file, if the bytes that were read are the expected ones."""
+
+    def check(digest: str) -> None:
+        _check_signed(signed, file, digest)
+        expected = metadata.expected_digest(relative)
+        if expected not in (None, digest):
+            problem = f"has the sha256 digest {digest}, but {FILE_NAME} expects {expected}. Find out which one is right"
+            raise BundleError("bundle-digest-mismatch", problem, os.fspath(file))
+    return cache.describe_checked(file, check)
 
 
 def _patch_files(directory: Path) -> list[Path]:

@@ -12,6 +12,8 @@ temporary directory for a run (0700), and Ansible removes it at the end of the r
     images/KEY     the description, by the digest of the uncompressed image
     images/KEY.ko  the uncompressed image itself, after its first use
     images/KEY.z   the same, compressed by zlib, as base64, after its first use; empty if that is too large
+    keyrings/KEY   a keyring that has to verify what is read in this run, by its digest; see signed.py
+    manifests/KEY  the digests in a verified manifest, by that of the manifest, its signature and its keyring
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import tempfile
 import time
 import typing as t
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import (
@@ -60,7 +63,7 @@ class ParseCache:
     def __init__(self, directory: _Path) -> None:
         """Use `directory`, private to this user: in Ansible, `ansible.constants.DEFAULT_LOCAL_TMP`."""
         self._root = Path(directory, "kernel-livepatch")
-        for name in ("", "files", "contents", "images", "locks"):
+        for name in ("", "files", "contents", "images", "locks", "keyrings", "manifests"):
             Path(self._root, name).mkdir(mode=0o700, exist_ok=True)
 
     def describe(self, path: _Path) -> dict[str, t.Any]:
@@ -68,7 +71,14 @@ class ParseCache:
 
         Raises PatchFileError with the file's name in the message, also file-name-unusable.
         """
-        return self._description(self._content_record(path), os.fspath(path))
+        return self.describe_checked(path, lambda _digest: None)
+
+    def describe_checked(self, path: _Path, check: Callable[[str], None]) -> dict[str, t.Any]:
+        """Return the same; `check` gets the digest of the bytes that were read, before they are parsed.
+
+        The digest is as `sha256sum` prints it.
+        """
+        return self._description(self._content_record(path, check), os.fspath(path))
 
     def describe_bytes(self, data: bytes, file: str) -> dict[str, t.Any]:
         """Return the description of a patch file's bytes, possibly compressed; `file` is the name to report.
@@ -83,12 +93,22 @@ class ParseCache:
         record = self._load("images", sha256) if is_digest(sha256) else None
         return record["description"] if record else None
 
-    def content_sha256(self, path: _Path) -> str:
-        """Return the digest of a file as stored on disk, as `sha256sum` prints it.
+    def add_keyring(self, content: bytes) -> None:
+        """Require for the rest of this run that a key of this keyring has signed what is read."""
+        self._write(Path(self._root, "keyrings", hashlib.sha256(content).hexdigest()), content)
 
-        Raises PatchFileError: unreadable, too-large.
-        """
-        return self._content_record(path)["content"]
+    def keyrings(self) -> list[bytes]:
+        """Return the keyrings that this run requires."""
+        directory = Path(self._root, "keyrings")
+        return [Path(directory, name).read_bytes() for name in sorted(os.listdir(directory)) if is_digest(name)]
+
+    def find_manifest(self, key: str) -> dict[str, str] | None:
+        """Return the digests of a manifest that this run has verified; None if it has not."""
+        return self._load("manifests", key)
+
+    def keep_manifest(self, key: str, digests: dict[str, str]) -> None:
+        """Keep the digests of a verified manifest for the rest of this run."""
+        self._store("manifests", key, digests)
 
     def image_path(self, sha256: str) -> Path:
         """Return the path of the uncompressed image with this digest; it must have been described before.
@@ -120,20 +140,26 @@ class ParseCache:
                 self._write(path, text if len(text) <= LARGEST_ENCLOSURE else b"")
         return path.read_text(encoding="ascii") or None
 
-    def _content_record(self, path: _Path) -> dict[str, t.Any]:
+    def _content_record(self, path: _Path, check: Callable[[str], None]) -> dict[str, t.Any]:
         """The cached record of a file: {content, image, compression} or {content, error}."""
         check_path(path)
         identity = _identity(path)
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         known = self._load("files", key)
-        if known:
-            return known
-        with self._lock(key):
-            return self._load("files", key) or self._read(path, key, identity)
+        if known is None:
+            with self._lock(key):
+                known = self._load("files", key)
+                if known is None:
+                    return self._read(path, key, identity, check)
+        check(known["content"])
+        return known
 
-    def _read(self, path: _Path, key: str, identity: list[t.Any]) -> dict[str, t.Any]:
+    def _read(
+            self, path: _Path, key: str, identity: list[t.Any], check: Callable[[str], None]) -> dict[str, t.Any]:
         data = read_file(path)
-        record = self._parse_once(data, hashlib.sha256(data).hexdigest(), source=os.path.abspath(path))
+        digest = hashlib.sha256(data).hexdigest()
+        check(digest)
+        record = self._parse_once(data, digest, source=os.path.abspath(path))
         changed_ns = max(os.stat(path).st_mtime_ns, os.stat(path).st_ctime_ns)
         if _identity(path) == identity and time.time_ns() - changed_ns > _SETTLED_NS:
             self._store("files", key, record)

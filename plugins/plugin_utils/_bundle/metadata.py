@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import re
 import typing as t
+from collections.abc import Callable
 from pathlib import Path, PurePath, PurePosixPath
 
 import yaml
@@ -97,8 +99,9 @@ _NOT_FOR_HOSTS = ("sha256", "provenance")
 class Metadata:
     """The entries of a bundle.yml, each about one file (its path) or about the patches of a name or a pattern."""
 
-    def __init__(self, path: Path, entries: dict[str, dict[str, t.Any]]) -> None:
+    def __init__(self, path: Path, entries: dict[str, dict[str, t.Any]], exists: bool = True) -> None:
         self._path = path
+        self._exists = exists
         self._entries = entries
         self._unused = set(entries)
 
@@ -127,6 +130,10 @@ class Metadata:
         digest = self._entries.get(file.as_posix(), {}).get("sha256")
         return digest and digest.lower()
 
+    def files(self) -> list[Path]:
+        """The path of bundle.yml, if there is one."""
+        return [self._path] if self._exists else []
+
     def private(self, file: PurePath) -> dict[str, t.Any]:
         """The metadata of a file that no host gets: `sha256` and `provenance`, each None if it is not in bundle.yml."""
         made_of = self._entries.get(file.as_posix(), {}).get("provenance")
@@ -152,22 +159,23 @@ class Metadata:
             raise BundleError("bundle-yml-unmatched", problem, os.fspath(self._path))
 
 
-def read_metadata(directory: Path) -> Metadata:
+def read_metadata(directory: Path, check: Callable[[Path, str], None] = lambda _path, _digest: None) -> Metadata:
     """Read the bundle.yml of a bundle; a bundle without one has no metadata.
 
+    `check` gets its path and the digest of the bytes that were read, before they are parsed.
     Raises BundleError: bundle-yml-unreadable, bundle-yml-invalid, bundle-yml-unknown-key.
     """
     path = directory / FILE_NAME
-    document = _load(path)
+    document = _load(path, check)
     if document is None:
-        return Metadata(path, {})
+        return Metadata(path, {}, exists=False)
     if not isinstance(document, dict) or set(document) != {"patches"} or not isinstance(document["patches"], dict):
         raise _invalid(path, "must have the key 'patches' and no other, with a mapping of file paths or patch names")
     return Metadata(path, {
         entry: _read_entry(path, entry, metadata) for entry, metadata in document["patches"].items()})
 
 
-def _load(path: Path) -> object:
+def _load(path: Path, check: Callable[[Path, str], None]) -> object:
     try:
         with open(path, "rb") as file:
             text = file.read(_MAX_SIZE + 1)
@@ -178,6 +186,7 @@ def _load(path: Path) -> object:
         raise BundleError("bundle-yml-unreadable", problem, os.fspath(path)) from error
     if len(text) > _MAX_SIZE:
         raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB. Shorten it")
+    check(path, hashlib.sha256(text).hexdigest())
     try:
         return yaml.safe_load(text) or {}
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:

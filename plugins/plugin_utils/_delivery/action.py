@@ -16,6 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache, is_digest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_source
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import read_keyring
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_action import HostAction
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.load_count import (
     FAILED,
@@ -110,10 +111,17 @@ class PatchAction(HostAction):
             return None
         if not isinstance(source, str) or not source.strip():
             raise TaskError("bad-option", f"src is {source!r}. Set it to the path of a patch file or of a bundle.")
+        keyring = self._task.args.get("require_signature")
         if boolean(self._task.args.get("remote_src", False), strict=False):
             check_path(source)
+            if keyring or self._cache.keyrings():
+                raise TaskError(
+                    "bad-option",
+                    "remote_src is true, and a signature is required. No file of a host is signed. Set src to a signed "
+                    "bundle on the controller.")
             return Offer.of_host()
-        return Offer.of_controller(find_source(self, source), self._cache)
+        return Offer.of_controller(
+            find_source(self, source), self._cache, read_keyring(keyring) if keyring else None)
 
     def _call(self, offer: Offer | None, release: str | None, task_vars: dict, **internal: t.Any) -> dict:
         if offer and offer.image:

@@ -39,11 +39,14 @@ class Offer:
         self.image: str | None = None
 
     @classmethod
-    def of_controller(cls, path: Path, cache: ParseCache) -> Offer:
-        """A patch file or a bundle on the controller; raises PatchFileError."""
+    def of_controller(cls, path: Path, cache: ParseCache, keyring: bytes | None = None) -> Offer:
+        """A patch file or a bundle on the controller, signed by a key of the keyring if there is one.
+
+        Raises PatchFileError, TaskError.
+        """
         if path.is_dir():
-            return cls("bundle", read_bundle(path, cache).builds)
-        return cls("file", [read_single(path, cache)])
+            return cls("bundle", read_bundle(path, cache, keyring).builds)
+        return cls("file", [read_single(path, cache, keyring)])
 
     @classmethod
     def of_host(cls) -> Offer:

@@ -23,10 +23,10 @@ VARIABLES = (
     "build_host", "build_parallel", "bundle", "cohort_by", "cves", "fail_on_drift", "failure_budget", "halt_file",
     "health_checks", "hook_timeout", "hosts", "ignore_findings", "interactive", "jobs", "kernels", "limits",
     "longest_trial", "looks", "min_calls", "name", "on_breach", "on_stall", "params", "partial_inventory",
-    "release", "remote_src", "replace", "report_dir", "report_kind", "report_proofs", "report_results", "ring",
-    "ring_name", "rollback_to", "shard", "shard_dir", "shard_timeout", "sign_cert", "sign_key", "soak", "space",
-    "src", "state", "summary", "take_lease", "tool", "transition_timeout", "trial", "version", "waves", "window",
-    "without_domain")
+    "release", "remote_src", "replace", "report_dir", "report_kind", "report_proofs", "report_results",
+    "require_signature", "ring", "ring_name", "rollback_to", "shard", "shard_dir", "shard_timeout", "sign_cert",
+    "sign_key", "soak", "space", "src", "state", "summary", "take_lease", "tool", "transition_timeout", "trial",
+    "version", "waves", "window", "without_domain")
 # What playbooks publish: later jobs get these dicts as variables. Each with the option that it is easily taken for.
 ARTIFACTS = {
     "build": None, "preflight": None, "pull": None, "report": "report_dir", "rollback": "rollback_to", "rollout": None,

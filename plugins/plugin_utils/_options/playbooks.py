@@ -20,6 +20,8 @@ from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import run_cache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import require_signature
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import task_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.builds import BUILD_NAMES, build_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
@@ -42,6 +44,7 @@ TRANSITION_TIMEOUT, LONGEST_TRANSITION = 90, 24 * 3600  # seconds, the first as 
 SOURCE = f"set it to a patch file or a bundle, as in -e {PREFIX}src=patches/"
 NAME = "give the name of a patch in the bundle, or a pattern"
 VERSION = "give the version as a text, in YAML in quotes"
+KEYRING = "give the path of a keyring with public keys on the controller"
 DIRECTORY = "give a directory on the controller"
 _TRANSACTION = re.compile(r"[\w.:+-]{1,200}", re.ASCII)
 _MOST_SHOWN = 3  # different values of one option, in a report
@@ -96,7 +99,15 @@ class _PerHost:
         return [(None, shared), *(() if same else by_host.items())]
 
 
+def read_keyring(values: Values) -> str | None:
+    """From here on, the run reads only signed files, if the option `require_signature` is set; raises TaskError."""
+    keyring = values.text("require_signature", KEYRING)
+    require_signature(keyring, run_cache())
+    return keyring
+
+
 def status_options(values: Values, _hosts: _PerHost) -> Record:
+    read_keyring(values)
     src, name, version = values.text("src", SOURCE), values.text("name", NAME), values.text("version", VERSION)
     options = {
         "src": src, "name": name, "version": version, "cohort_by": values.texts("cohort_by"),
@@ -108,9 +119,14 @@ def status_options(values: Values, _hosts: _PerHost) -> Record:
 
 def preflight_options(values: Values, hosts: _PerHost) -> Record:
     """Each host can have its own src, name and version; one without src fails alone. `src` is for the report."""
+    keyring = read_keyring(values)
     sources = [src for src in hosts.read("src", lambda value: value.text("src", SOURCE)) if src]
     if not sources:
         raise TaskError("bad-option", f"No host has {PREFIX}src. {SOURCE[0].upper()}{SOURCE[1:]}.")
+    # A path elsewhere is verified by the first task that reads it, also before that asks its host.
+    for path in [Path(os.path.expanduser(src)) for src in sources] if keyring else ():
+        if path.exists():
+            read_builds(path)
     hosts.read("name", lambda value: value.text("name", NAME))
     hosts.read("version", lambda value: value.text("version", VERSION))
     return {
@@ -131,6 +147,7 @@ def rollback_options(values: Values, hosts: _PerHost) -> Record:
 
 
 def report_options(values: Values, _hosts: _PerHost) -> Record:
+    read_keyring(values)
     report_dir, kind = values.text("report_dir", DIRECTORY), values.get("report_kind")
     if report_dir is None:
         raise bad_option("report_dir", "is not set", DIRECTORY)
@@ -172,8 +189,9 @@ def _report_dir(values: Values) -> str | None:
 
 # Each with the options that all hosts share.
 PLAYBOOKS: dict[str, tuple[Callable[[Values, _PerHost], Record], tuple[str, ...]]] = {
-    "status": (status_options, ("src", "name", "version", "cohort_by", "fail_on_drift", "report_dir", OPTION)),
-    "preflight": (preflight_options, ("cohort_by", "report_dir", OPTION)),
+    "status": (status_options, (
+        "src", "name", "version", "require_signature", "cohort_by", "fail_on_drift", "report_dir", OPTION)),
+    "preflight": (preflight_options, ("require_signature", "cohort_by", "report_dir", OPTION)),
     "rollback": (rollback_options, ("report_dir", "take_lease", OPTION)),
     "report": (report_options, ()),
     "awx": (lambda _values, _hosts: {}, ()),  # its variables are AWX's to judge

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from ansible import constants
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.builds import read_builds
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import run_cache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import require_signature
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import check_inventory
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.shard import Shard
@@ -54,6 +56,7 @@ def check(call: Call) -> dict[str, t.Any]:
     unread = check_inventory(call.unread(), Values(values))
     options = rollout_options(values)
     hosts.check_same(NAMES)
+    require_signature(options.require_signature, run_cache())  # of every file that this run reads
     src = call.find(options.src)
     size = max(build["size"] for build in read_builds(src, options.name, options.version))
     groups = call.variables["groups"]

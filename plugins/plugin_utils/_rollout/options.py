@@ -19,6 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.inventory import OPTION
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbooks import (
     DIRECTORY,
+    KEYRING,
     NAME,
     ON_STALL,
     SOURCE,
@@ -68,6 +69,7 @@ class Options:
     src: str
     name: str | None
     version: str | None
+    require_signature: str | None
     state: str
     soak: int
     looks: int | None
@@ -145,6 +147,7 @@ def rollout_options(variables: Mapping[str, t.Any], directory: Path | None = Non
         src=src,
         name=values.text("name", NAME),
         version=values.text("version", VERSION),
+        require_signature=values.text("require_signature", KEYRING),
         state=values.choice("state", STATES),
         soak=values.number("soak", SOAK, 0, LONGEST_SOAK),
         looks=values.count("looks", None, 0, MOST_LOOKS),

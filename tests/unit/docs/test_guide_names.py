@@ -26,7 +26,8 @@ CODES = set(re.findall(r"^``([a-z-]+)``$", GUIDES["guide_codes"], re.MULTILINE))
 # Literals in the form of a code: programs, files, reasons and outcomes.
 NO_CODES = {
     "ansible-builder", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-navigator", "ansible-playbook",
-    "ansible-pull", "ansible-runner", "apt-get", "asleep-in-function", "clean-shutdown", "crashed-after-boot",
+    "ansible-pull", "ansible-runner", "ansible-sign", "apt-get", "asleep-in-function", "clean-shutdown",
+    "crashed-after-boot",
     "crashed-on-trial", "in-transition", "kernel-devel", "kernel-livepatch", "klp-build", "kpatch-build",
     "kpatch-core", "kpatch-dnf", "kpatch-patch", "sign-file", "truncated-truncated-truncated", "unreliable-stack"}
 OF_HOST = {

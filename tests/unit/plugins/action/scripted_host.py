@@ -22,8 +22,12 @@ class ScriptedCache:
         self.directory = directory
         self.read = []
 
-    def describe(self, path):
+    def describe_checked(self, path, check):
+        check("c" * 64)
         return dict(DESCRIPTION, file=path.name)
+
+    def keyrings(self):
+        return []
 
     def find_description(self, sha256):
         return DESCRIPTION if sha256 in self.read else None

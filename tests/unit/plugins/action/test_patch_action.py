@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection import ConnectionBase
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import bundle as bundle_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import action as action_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import host_action, load_count, waiting
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.reconnection import reset_connection
@@ -207,7 +208,7 @@ def test_a_name_alone_offers_nothing(action):
 
 def test_an_unreadable_file_is_one_error_and_no_call(action, tmp_path):
     cache = ScriptedCache(tmp_path)
-    cache.describe = mock.Mock(side_effect=PatchFileError("not-elf", "is no ELF file", "fix.ko"))
+    cache.describe_checked = mock.Mock(side_effect=PatchFileError("not-elf", "is no ELF file", "fix.ko"))
     module = action({"src": "fix.ko"}, [], cache)
     result = module.run(task_vars={})
     assert result["failed"] is True
@@ -339,3 +340,32 @@ def test_a_connection_that_lasts_no_longer_than_a_call_is_only_closed():
     connection = Plain.__new__(Plain)
     reset_connection(connection)
     assert connection.closed
+
+
+# Signatures
+
+@pytest.mark.parametrize("name", ["patch", "patch_check"])
+def test_the_keyring_is_for_this_half_alone(action, name, tmp_path, monkeypatch):
+    keyring, seen = tmp_path / "keys.gpg", []
+    keyring.write_bytes(b"keys")
+    monkeypatch.setattr(bundle_module, "signed_files", lambda path, _cache, keys: seen.append((path.name, keys)) or [])
+    module = action({"src": "fix.ko", "require_signature": str(keyring)}, [honest(name)], name=name)
+    assert not module.run(task_vars={}).get("failed")
+    assert seen == [("fix.ko", b"keys")]
+    assert "require_signature" not in sent(module, 0)
+
+
+def test_a_file_of_a_host_cannot_be_signed(action, tmp_path):
+    keyring = tmp_path / "keys.gpg"
+    keyring.write_bytes(b"keys")
+    module = action({"src": "/x/fix.ko", "remote_src": True, "require_signature": str(keyring)}, [])
+    result = module.run(task_vars={})
+    assert (result["code"], "No file of a host is signed" in result["msg"]) == ("bad-option", True)
+
+
+def test_an_unsigned_file_is_refused_before_the_host_is_asked(action, tmp_path):
+    keyring = tmp_path / "keys.gpg"
+    keyring.write_bytes(b"keys")
+    module = action({"src": "fix.ko", "require_signature": str(keyring)}, [])
+    result = module.run(task_vars={})
+    assert (result["code"], module._execute_module.call_count) == ("bundle-unsigned", 0)

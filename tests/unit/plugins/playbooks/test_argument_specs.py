@@ -91,7 +91,8 @@ def test_the_defaults_of_a_rollout_are_those_that_are_listed():
         name.removeprefix(PREFIX) for name in given} - {"src", "hosts"}
     made = options.rollout_options({"livepatch_src": "x"})
     assert {name: getattr(made, name) for name in without} == {
-        "name": None, "version": None, "looks": None, "trial": None, "health_checks": (), "report_dir": None,
+        "name": None, "version": None, "require_signature": None, "looks": None,
+        "trial": None, "health_checks": (), "report_dir": None,
         "limits": (), "window": Window(), "halt_file": None,
         "shard": None, "shard_dir": None, "shard_timeout": None}
 
@@ -141,7 +142,7 @@ def test_the_guide_to_a_playbook_names_each_of_its_variables(playbook):
 FILE = str(COLLECTION / "galaxy.yml")
 # Each of its own type, as a list or a number, and as a survey has it.
 GIVEN = {
-    "src": ["patches/"], "name": ["fix", "kpatch_*"], "version": ["1.10"],
+    "src": ["patches/"], "name": ["fix", "kpatch_*"], "version": ["1.10"], "require_signature": ["keys.gpg"],
     "hosts": ["web*,!web3", ["web1", "web2"]], "state": ["enabled"],
     "soak": [60, "60"], "looks": [2, "2"], "trial": [900, "900"], "transition_timeout": [30, "30"],
     "on_stall": ["wait"],

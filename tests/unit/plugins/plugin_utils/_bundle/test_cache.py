@@ -131,7 +131,10 @@ def test_the_image_of_a_compressed_file_is_plain(cache, module):
     path = cache.image_path(description["sha256"])
     assert path.read_bytes() == module.read_bytes()
     assert cache.image_path(description["sha256"]) == path
-    assert cache.content_sha256(compressed) == hashlib.sha256(compressed.read_bytes()).hexdigest()
+    digests = []
+    cache.describe_checked(compressed, digests.append)
+    cache.describe_checked(compressed, digests.append)
+    assert digests == [hashlib.sha256(compressed.read_bytes()).hexdigest()] * 2
 
 
 def test_an_image_whose_file_has_changed_is_refused(cache, module):
