@@ -16,7 +16,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
 EMPTY = [None, "", "  ", "\n", []]
 RECORD = {
     "src": "patches/", "name": None, "version": None, "state": "accepted", "soak": 300, "looks": None, "trial": None,
-    "longest_trial": 3600, "limits": {}, "without_domain": "refuse", "window": None,
+    "longest_trial": 3600, "limits": {}, "without_domain": "refuse", "window": None, "halt_file": None, "shard": None,
     "transition_timeout": 90, "on_stall": "reverse", "budget": {"asked": "0", "hosts": None},
     "on_breach": "rollback_wave",
     "waves": ["canary", "10%", "50%", "100%"], "approve": [], "approved": [], "cohort_by": [], "health_checks": [],
