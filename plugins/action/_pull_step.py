@@ -11,6 +11,8 @@ from pathlib import Path
 
 from ansible.module_utils.urls import open_url
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import run_cache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import require_signature, signed_files
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import HostVariables
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.decision import artifact, begin, decide, finish
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.options import pull_options, ring_name
@@ -54,11 +56,19 @@ class ActionModule(ControllerAction):
                 "each host, with ansible-pull. To patch a fleet from here, use the playbook rollout.")
         HostVariables(variables).check()
         options = pull_options(to_plain(given), Path.cwd())
-        release = read_release(options.release, Path.cwd(), _fetch)
+        require_signature(options.require_signature, run_cache())  # of the patch files too, which later tasks read
+        release = read_release(
+            options.release, Path.cwd(), _fetch, _check_signed if options.require_signature else None)
         ring = options.ring
         if ring is None:
             ring = release.ring_of(ring_name(options, variables["inventory_hostname"], os.uname().nodename))
         return begin(options, release, ring)
+
+
+def _check_signed(path: Path, digest: str) -> None:
+    """Raises BundleError and TaskError for a file with this digest that no required key has signed."""
+    for signed in signed_files(path, run_cache()):
+        signed.check(path, digest)
 
 
 def _fetch(address: str, most: int) -> bytes:

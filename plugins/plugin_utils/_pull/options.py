@@ -15,6 +15,7 @@ from ansible import constants
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._health.options import MOST_CALLS
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.playbooks import (
+    KEYRING,
     ON_STALL,
     read_transition_timeout,
 )
@@ -44,6 +45,7 @@ class PullOptions:
     adopt: bool
     take_lease: bool
     params: dict[str, t.Any]
+    require_signature: str | None
 
 
 NAMES = tuple(field.name for field in dataclasses.fields(PullOptions))
@@ -69,6 +71,7 @@ def pull_options(variables: Mapping[str, t.Any], directory: Path) -> PullOptions
         adopt=values.flag("adopt"),
         take_lease=values.flag("take_lease"),
         params=read_params(values),
+        require_signature=values.text("require_signature", KEYRING),
     )
 
 

@@ -82,18 +82,28 @@ def place_of(name: str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def read_release(source: str, directory: Path, fetch: Callable[[str, int], bytes]) -> ReleaseFile:
+def read_release(
+        source: str, directory: Path, fetch: Callable[[str, int], bytes],
+        check: Callable[[Path, str], None] | None = None) -> ReleaseFile:
     """The release.yml at a path, below `directory` if it is relative, or at an address that begins with https://.
 
-    `fetch` returns the first bytes of an address, and raises OSError. Raises TaskError `release-unreadable`,
+    `fetch` returns the first bytes of an address, and raises OSError. `check` gets the path and the digest of a file,
+    and raises if it is not signed; then an address is refused. Raises TaskError `release-unreadable`,
     `release-invalid`.
     """
     if is_address(source):
+        if check:
+            raise TaskError(
+                "release-unreadable",
+                f"livepatch_require_signature is set, and {printable(source)} is an address, which has no signed list "
+                "beside it. Give a file of a signed directory.")
         place: str | Path = source
         content = _fetched(source, fetch)
     else:
         place = directory / Path(source).expanduser()
         content = _read(place)
+        if check:  # before a byte of it is parsed
+            check(place, hashlib.sha256(content).hexdigest())
     if len(content) > MOST_BYTES:
         raise _invalid(source, f"is larger than {MOST_BYTES >> 10} KiB", "Shorten it")
     return parse_release(content, source, lambda src: _source(src, place, source))
