@@ -48,13 +48,13 @@ class ActionModule(ControllerAction):
         return {"changed": False, "record": ended, "artifact": artifact(ended, changed)}
 
     def _read(self, given: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        HostVariables(variables).check()
         hosts = variables["ansible_play_hosts_all"]
         if len(hosts) > 1:
             raise TaskError(
                 "not-one-host",
                 f"The playbook pull patches the one host that it runs on, and this run has {len(hosts)}. Run it on "
                 "each host, with ansible-pull. To patch a fleet from here, use the playbook rollout.")
-        HostVariables(variables).check()
         options = pull_options(to_plain(given), Path.cwd())
         require_signature(options.require_signature, run_cache())  # of the patch files too, which later tasks read
         release = read_release(
