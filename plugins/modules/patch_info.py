@@ -391,6 +391,10 @@ livepatch:
               type: list
               elements: str
               sample: [livepatch_cve_2026_1234]
+            next_kernel:
+              description: The release in RV(livepatch.boot.next.kernel). Null if it is not known.
+              type: str
+              sample: 6.1.0-60-amd64
             message:
               description: The advice in words; null if there is nothing to do.
               type: str

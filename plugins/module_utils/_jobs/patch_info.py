@@ -25,7 +25,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build, same_build
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.coverage import coverage
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.coverage import add_next_kernel, coverage
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import (
     complete_metadata,
     required_kernel_build,
@@ -92,6 +92,9 @@ def host_inventory(host):
         [patch for patch in inventory["patches"] if patch["state"] == "enabled"],
         _today(host)) if Store(host).is_readable() else None
     inventory.update(_remembered(host, inventory))
+    if inventory["coverage"] and inventory["boot"]:
+        add_next_kernel(inventory["coverage"]["reboot"], inventory["kernel"]["release"],
+                        inventory["boot"]["next"]["kernel"])
     for patch in inventory["patches"]:
         faults = patch.pop("faults")
         patch["verified"] = None if faults is None else not faults

@@ -41,7 +41,7 @@ def coverage(patches, today):
 def _reboot(cves, expired, dates):
     """What only a reboot into a fixed kernel does: `closes` (CVEs), `replaces` (expired patches), and the `message`.
 
-    The message is None without both. Whether the next kernel has these fixes is not known here.
+    The message is None without both. `next_kernel` is not known yet, see add_next_kernel.
     """
     parts = []
     if cves:
@@ -51,4 +51,13 @@ def _reboot(cves, expired, dates):
     if expired:
         names = join_limited([f"{name} ({dates[name]})" for name in expired], MOST_NAMES)
         parts.append(f"Reboot into a kernel with the fixes of {names}, because its last day is over.")
-    return {"closes": cves, "replaces": expired, "message": " ".join(parts) or None}
+    return {"closes": cves, "replaces": expired, "next_kernel": None, "message": " ".join(parts) or None}
+
+
+def add_next_kernel(reboot, running, following):
+    """Add the release that the next boot starts, None if it is not known. A release alone does not show its fixes."""
+    reboot["next_kernel"] = following
+    if reboot["message"] and following:
+        reboot["message"] += (
+            f" The next boot starts {running} again, so install a fixed kernel first." if following == running else
+            f" The next boot starts {following}. Make sure that it is such a kernel.")

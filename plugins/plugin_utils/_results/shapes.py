@@ -121,7 +121,8 @@ _LIVEPATCH = Keys({
         "cves": _CVES, "not_covered": _NOT_COVERED, "effective_kernel": MAYBE_RELEASE, "expires": _DAY,
         "unverified": Items(Keys({"name": NAME, "cves": _CVES, "codes": Items(CODE, 100)}), MOST_PATCHES),
         "expired": NAMES,
-        "reboot": Keys({"closes": _CVES, "replaces": NAMES, "message": Text(4000, cut=True, null=True)})}, null=True),
+        "reboot": Keys({"closes": _CVES, "replaces": NAMES, "next_kernel": MAYBE_RELEASE,
+                        "message": Text(4000, cut=True, null=True)})}, null=True),
     "transition": Keys({
         "name": NAME, "state": Text(16, choices=("enabling", "disabling")), "blockers": BLOCKERS}, null=True),
     "leftovers": Items(Keys({"name": NAME, "build_id": MAYBE_DIGEST, "refcnt": MAYBE_WHOLE}), MOST_PATCHES),

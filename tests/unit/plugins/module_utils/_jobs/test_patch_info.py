@@ -8,7 +8,9 @@ import shutil
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import patch_info
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.boot_loader import NextKernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import NO_SYSTEMD
@@ -20,7 +22,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.modules.test_module
 FIX = SimulatedPatch()
 NO_COVERAGE = {
     "cves": [], "not_covered": [], "unverified": [], "effective_kernel": None, "expires": None, "expired": [],
-    "reboot": {"closes": [], "replaces": [], "message": None}}
+    "reboot": {"closes": [], "replaces": [], "next_kernel": None, "message": None}}
 
 
 def test_a_kernel_without_patches(kernel):
@@ -152,7 +154,7 @@ def test_any_controller_learns_what_the_enabled_patches_cover(kernel, apply):
         "not_covered": [{"cve": "CVE-2026-4444", "reason": "it changes data"}], "unverified": [],
         "effective_kernel": "6.1.0-60-amd64", "expires": "2027-02-01", "expired": [],
         "reboot": {
-            "closes": ["CVE-2026-4444"], "replaces": [],
+            "closes": ["CVE-2026-4444"], "replaces": [], "next_kernel": None,
             "message": "Reboot into a kernel with the fixes of CVE-2026-4444, because no live patch closes it."}}
     assert [patch["version"] for patch in inventory["patches"]] == ["0.9", "1.0"]
     assert inventory["patches"][0]["metadata"] == OLD.description["metadata"]
@@ -259,6 +261,22 @@ def test_a_patch_after_its_last_day_is_drift(kernel, apply, expires, codes):
     assert message == (f"Reboot into a kernel with the fixes of fix ({expires}), because its last day is over."
                        if codes else None)
     assert all(found["level"] == "warning" and expires in found["message"] for found in drift)
+
+
+@pytest.mark.parametrize("release, words", [
+    ("6.1.0-56-amd64", " The next boot starts 6.1.0-56-amd64 again, so install a fixed kernel first."),
+    ("6.1.0-57-amd64", " The next boot starts 6.1.0-57-amd64. Make sure that it is such a kernel."), (None, "")])
+def test_the_advice_to_reboot_names_the_kernel_of_the_next_boot(kernel, apply, monkeypatch, release, words):
+    why = None if release else "no boot loader is known"
+    monkeypatch.setattr(patch_info, "next_kernel", lambda host: NextKernel(None, None, release, why))
+    apply(NEW)
+    told = host_inventory(kernel)["coverage"]
+    assert told["reboot"] == {"closes": [], "replaces": [], "next_kernel": release, "message": None}
+    apply(OLD)
+    inventory = host_inventory(kernel)
+    assert inventory["coverage"]["reboot"]["message"] == (
+        f"Reboot into a kernel with the fixes of CVE-2026-4444, because no live patch closes it.{words}")
+    assert undocumented_info(inventory, ("coverage",)) == []
 
 
 def test_what_the_bundle_says_later_reaches_the_host_also_for_an_enabled_patch(kernel, apply):
