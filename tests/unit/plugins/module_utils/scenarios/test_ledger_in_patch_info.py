@@ -54,8 +54,8 @@ def test_an_accepted_patch_that_runs(kernel):
     load(kernel, FIX)
     store_ledger(kernel, accepted=[entry(FIX)], loaded=[entry(FIX, since=None)])
     assert remembered(kernel) == {
-        "accepted": [dict(entry(FIX), kept=True, untried=False)], "boot": dict(SYSTEMD, patches=["fix"]), "quarantined": [],
-        "trial": None, "failed_watch": None, "drift": []}
+        "accepted": [dict(entry(FIX), kept=True, untried=False)], "boot": dict(SYSTEMD, patches=["fix"]),
+        "quarantined": [], "trial": None, "failed_watch": None, "drift": []}
     assert [patch["state"] for patch in host_inventory(kernel)["patches"]] == ["accepted"]
 
 
