@@ -28,7 +28,7 @@ def modules_of(initrd):
         name = content[at + 110:name_end - 1].decode()
         start = name_end + -name_end % 4
         end = start + fields[FILE_SIZE]
-        if name.startswith("modules/") and name.endswith(".ko"):
+        if name.startswith("modules/") and ".ko" in name:  # Debian compresses them since Linux 6.12
             found[name.rpartition("/")[2]] = content[start:end]
         at = end + -end % 4
     return found
