@@ -23,8 +23,8 @@ import yaml
 from ansible_collections.kernel.livepatch.plugins.module_utils._outputs.metrics import FAMILIES
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.metrics import FAMILIES_OF_FLEET
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
-GUIDE = EXAMPLES.parent / "docsite" / "rst" / "guide_monitoring.rst"
+EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples" / "monitoring"
+GUIDE = EXAMPLES.parents[1] / "docsite" / "rst" / "guide_monitoring.rst"
 ALERTS = EXAMPLES / "prometheus_alerts.yml"
 DASHBOARD = EXAMPLES / "grafana_dashboard.json"
 INVENTORY = EXAMPLES / "states.constructed.yml"
