@@ -23,6 +23,13 @@ class Signer:
         self.armored = home / f"{name}.asc"
         self.armored.write_bytes(self._gpg("--export", "--armor"))
 
+    def __enter__(self) -> Signer:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        # gpg starts an agent for each home, and the agent outlives it.
+        subprocess.run(["gpgconf", "--homedir", os.fspath(self._home), "--kill", "gpg-agent"], check=True)
+
     def _gpg(self, *words: str) -> bytes:
         command = ["gpg", "--homedir", os.fspath(self._home), "--batch", *words]
         return subprocess.run(command, check=True, capture_output=True).stdout

@@ -17,7 +17,8 @@ PLAYBOOKS = ("rollout", "apply", "preflight", "status")
 
 @pytest.fixture(scope="module")
 def signer(tmp_path_factory):
-    return Signer(tmp_path_factory.mktemp("signer") / "home")
+    with Signer(tmp_path_factory.mktemp("signer") / "home") as the_signer:
+        yield the_signer
 
 
 @pytest.fixture

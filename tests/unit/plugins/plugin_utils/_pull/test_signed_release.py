@@ -21,7 +21,8 @@ RELEASE = {"rings": ["100%"], "releases": [{"src": "patches/", "up_to": 0}]}
 
 @pytest.fixture(scope="module")
 def signer(tmp_path_factory):
-    return Signer(tmp_path_factory.mktemp("signer") / "home")
+    with Signer(tmp_path_factory.mktemp("signer") / "home") as the_signer:
+        yield the_signer
 
 
 @pytest.fixture
