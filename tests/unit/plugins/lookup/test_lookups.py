@@ -38,6 +38,10 @@ def playbook(tmp_path, build_module):
 def look_up(playbook):
     def run(plugin, *terms):
         lookup = plugin.LookupModule(loader=DataLoader())
+        # As Ansible's loader of plugins does, which looks for a collection where one is installed.
+        lookup._load_name = plugin.__name__
+        options = yaml.safe_load(plugin.DOCUMENTATION)["options"]
+        constants.config.initialize_plugin_configuration_definitions("lookup", plugin.__name__, options)
         return lookup.run(list(terms), variables={"ansible_search_path": [str(playbook)]})
 
     return run
