@@ -116,7 +116,8 @@ def _accept(host, call):
 
     result = apply_request(host, PatchRequest(
         offer=None, name=call.words[0], version=None, state="accepted", timeout=TIMEOUT_SECONDS, on_stall="reverse",
-        ignore_findings=[], params={}, trial=0, fresh=True, adopt=False, watch=None), controller=_controller(call))
+        ignore_findings=[], params={}, trial=0, fresh=True, adopt=False, watch=None, kernel=None),
+        controller=_controller(call))
     name = result["patch"]["name"]
     said = f"{name} is accepted: each boot of this kernel loads it." if result["changed"] else (
         f"Nothing was changed. {name} is accepted.")
