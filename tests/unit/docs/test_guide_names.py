@@ -172,3 +172,11 @@ def test_a_label_without_a_title_is_seen():
 @pytest.mark.parametrize("page", sorted(GUIDES))
 def test_a_title_follows_each_label(page):
     assert untitled(GUIDES[page]) == []
+
+
+@pytest.mark.parametrize("half", ["module_utils", "plugin_utils"])
+def test_the_readme_lists_each_package_of_the_architecture(half):
+    readme = CHECKOUT.joinpath("README.md").read_text(encoding="utf-8")
+    (listing,) = re.findall(rf"^plugins/{half} .*\n((?:  _.*\n)+)", readme, re.MULTILINE)
+    listed = [name for names in re.findall(r"^  ((?:_\w+(?:, )?)+)", listing, re.MULTILINE) for name in names.split(", ")]
+    assert sorted(listed) == sorted(path.name for path in CHECKOUT.joinpath("plugins", half).glob("_[a-z]*"))
