@@ -178,5 +178,6 @@ def test_a_title_follows_each_label(page):
 def test_the_readme_lists_each_package_of_the_architecture(half):
     readme = CHECKOUT.joinpath("README.md").read_text(encoding="utf-8")
     (listing,) = re.findall(rf"^plugins/{half} .*\n((?:  _.*\n)+)", readme, re.MULTILINE)
-    listed = [name for names in re.findall(r"^  ((?:_\w+(?:, )?)+)", listing, re.MULTILINE) for name in names.split(", ")]
+    rows = re.findall(r"^  ((?:_\w+(?:, )?)+)", listing, re.MULTILINE)
+    listed = [name for row in rows for name in row.split(", ")]
     assert sorted(listed) == sorted(path.name for path in CHECKOUT.joinpath("plugins", half).glob("_[a-z]*"))
