@@ -277,7 +277,7 @@ def own_comparisons(source):
     return [
         ast.unparse(node) for node in found
         if any(isinstance(one, (ast.Eq, ast.NotEq, ast.In, ast.NotIn)) for one in node.ops)
-        and any(BUILD_OF_PATCH.search(ast.unparse(side).split(" for ")[0])
+        and any(BUILD_OF_PATCH.search(ast.unparse(side).partition(" for ")[0])
                 for side in (node.left, *node.comparators) if not isinstance(side, ast.List))]
 
 
