@@ -169,13 +169,12 @@ def test_versions_of_one_patch_are_no_fault(repository, shell, module, signed):
     assert (code, faults(output)) == (0, []), output
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda file: file.write_bytes(file.read_bytes()[:2000]), "is cut short"),
-    (lambda file: file.write_bytes(file.read_bytes() + b"x"), "has the sha256 digest")])
-def test_a_damaged_file_ends_the_check(repository, shell, change, message):
-    change(repository / "patches" / KERNELS[0] / "fix.ko")
+@pytest.mark.parametrize("damage", [lambda image: image[:2000], lambda image: image + b"x"], ids=["shorter", "longer"])
+def test_a_damaged_file_ends_the_check(repository, shell, damage):
+    file = repository / "patches" / KERNELS[0] / "fix.ko"
+    file.write_bytes(damage(file.read_bytes()))
     code, output = shell("ansible-playbook check_bundle.yml")
-    assert (code, message in output) == (2, True), output
+    assert (code, "has the sha256 digest" in output) == (2, True), output
 
 
 def jobs_of_gitlab():
