@@ -169,7 +169,8 @@ def test_versions_of_one_patch_are_no_fault(repository, shell, module, signed):
     assert (code, faults(output)) == (0, []), output
 
 
-@pytest.mark.parametrize("damage", [lambda image: image[:2000], lambda image: image + b"x"], ids=["shorter", "longer"])
+@pytest.mark.parametrize(
+    "damage", [lambda image: image[:2000], lambda image: image + b"x"], ids=["shorter", "longer"])
 def test_a_damaged_file_ends_the_check(repository, shell, damage):
     file = repository / "patches" / KERNELS[0] / "fix.ko"
     file.write_bytes(damage(file.read_bytes()))
