@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel that boots next, by the files of boot loaders: known for certain, or not known with the reason.
 
-fixtures/grub.cfg is what Debian's grub-mkconfig writes, without the blanks at the ends of lines. The other files are made
-up after their manuals.
+fixtures/grub.cfg is what Debian's grub-mkconfig writes, without the blanks at the ends of lines. The other files are
+made up after their manuals.
 """
 
 import os
