@@ -9,7 +9,6 @@ PyPI has this wheel wherever a CI system gets its other packages. It has 55 MB, 
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import tempfile
 import zipfile
@@ -17,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.check import lifetime
-from tests.check.paths import REQUIREMENTS, cache_dir
+from tests.check.paths import REQUIREMENTS, cache_dir, keep
 
 PINS = REQUIREMENTS / "awx.txt"
 PLUGINS = "ansible_collections/awx/awx/plugins/"
@@ -41,9 +40,5 @@ def ensure(pip: Sequence[object]) -> Path | None:
         tree = Path(made, "tree")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(tree, [name for name in archive.namelist() if name.startswith(PLUGINS)])
-        try:
-            os.replace(tree, place)
-        except OSError:  # another run was faster
-            if not place.is_dir():
-                raise
+        keep(tree, place)
     return place

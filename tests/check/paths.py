@@ -24,6 +24,15 @@ def cache_dir() -> Path:
     return path
 
 
+def keep(made: Path, place: Path) -> None:
+    """Move a directory to its place in the cache; another run may have been faster."""
+    try:
+        os.replace(made, place)
+    except OSError:
+        if not place.is_dir():
+            raise
+
+
 def new_run() -> Path:
     """Return a new directory, `<cache>/runs/<time>`, with a directory `reports` in it; the oldest are removed."""
     runs = cache_dir() / "runs"

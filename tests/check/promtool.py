@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.check import lifetime
-from tests.check.paths import cache_dir
+from tests.check.paths import cache_dir, keep
 
 MINUTES = 5
 PACKAGE, PROGRAM = "prometheus", "usr/bin/promtool"
@@ -31,9 +31,5 @@ def ensure(apt_get: str = "apt-get") -> Path | None:
         subprocess.run(["dpkg-deb", "--extract", package, tree], check=True)
         found.mkdir()
         os.replace(tree / PROGRAM, found / "promtool")
-        try:
-            os.replace(found, place)
-        except OSError:  # another run was faster
-            if not place.is_dir():
-                raise
+        keep(found, place)
     return place

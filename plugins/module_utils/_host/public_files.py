@@ -73,7 +73,7 @@ class PublicDirectory:
                     and stat.S_IMODE(status.st_mode) == mode and stream.read(len(content) + 1) == content)
 
     def write(self, name, content, mode):
-        """Replace a file, or a link, as a whole. The caller sees to it that nobody else writes the same file."""
+        """Replace a file, or a link, as a whole. The caller is the only writer of the file."""
         unfinished = f".{name}.new"
         self.remove(unfinished)
         descriptor = os.open(unfinished, NEW_FILE, 0o600, dir_fd=self._descriptor)

@@ -42,3 +42,12 @@ def build_module(tmp_path_factory: pytest.TempPathFactory) -> BuildModule:
         return target
 
     return build
+
+
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory):
+    """A person who signs directories, with a key of their own."""
+    from ansible_collections.kernel.livepatch.tests.unit.plugins.signed_directory import Signer
+
+    with Signer(tmp_path_factory.mktemp("signer") / "home") as the_signer:
+        yield the_signer

@@ -10,15 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.kernel.livepatch.tests.unit.plugins.signed_directory import Signer
-
 PLAYBOOKS = ("rollout", "apply", "preflight", "status")
-
-
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory):
-    with Signer(tmp_path_factory.mktemp("signer") / "home") as the_signer:
-        yield the_signer
 
 
 @pytest.fixture

@@ -22,12 +22,6 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.signed_directory im
 
 
 @pytest.fixture(scope="module")
-def signer(tmp_path_factory):
-    with Signer(tmp_path_factory.mktemp("signer") / "home") as the_signer:
-        yield the_signer
-
-
-@pytest.fixture(scope="module")
 def stranger(tmp_path_factory):
     with Signer(tmp_path_factory.mktemp("stranger") / "home", "stranger") as the_signer:
         yield the_signer

@@ -14,15 +14,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search im
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import require_signature
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.release import read_release
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
-from ansible_collections.kernel.livepatch.tests.unit.plugins.signed_directory import Signer
 
 RELEASE = {"rings": ["100%"], "releases": [{"src": "patches/", "up_to": 0}]}
-
-
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory):
-    with Signer(tmp_path_factory.mktemp("signer") / "home") as the_signer:
-        yield the_signer
 
 
 @pytest.fixture
