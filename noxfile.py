@@ -31,7 +31,7 @@ from tests.check.lifetime import bound  # noqa: E402
 from tests.check.linters import LINTERS  # noqa: E402
 from tests.check.machines import run_options  # noqa: E402
 from tests.check.packages import as_root  # noqa: E402
-from tests.check.paths import REQUIREMENTS, cache_dir  # noqa: E402
+from tests.check.paths import REQUIREMENTS, cache_dir, short_lived  # noqa: E402
 from tests.lab.kernels import KERNELS  # noqa: E402
 
 RUN = Path(os.environ.get("KERNEL_LIVEPATCH_RUN") or tempfile.mkdtemp(prefix="kernel-livepatch-run-"))
@@ -129,10 +129,12 @@ def _pytest(session: nox.Session, programs: Path, *arguments: object, report: st
             f"--junitxml={report}", *arguments]
 
 
-def _units(session: nox.Session, environment: str, *tests: str, **options) -> None:
+def _units(session: nox.Session, environment: str, *options: str, dist: str = "worksteal", **variables: str) -> None:
     # The runs of playbooks, which take longest, are all in a few files.
-    workers = (f"--numprocesses={len(os.sched_getaffinity(0))}", "--dist=worksteal")
-    _run(session, *_pytest(session, _programs(session, environment), "--quiet", *workers, *tests), **options)
+    workers = (f"--numprocesses={len(os.sched_getaffinity(0))}", f"--dist={dist}")
+    with short_lived() as place:
+        _run(session, *_pytest(session, _programs(session, environment), "--quiet", *workers, *options),
+             env={**variables, **place}, minutes=30)
 
 
 @_check("units", "newest-core")
@@ -142,7 +144,7 @@ def units(session: nox.Session) -> None:
     if place is None:
         session.log("promtool could not be downloaded: the tests of metrics and alert rules with it are skipped")
     _units(session, "newest-core", "tests/unit", *(f"--ignore={path}" for path in SLOW_PLAYBOOKS),
-           env={"PATH": f"{os.environ['PATH']}:{place or ''}".rstrip(":")})
+           PATH=f"{os.environ['PATH']}:{place or ''}".rstrip(":"))
 
 
 @_check("units-playbooks", "newest-core")
@@ -151,7 +153,7 @@ def units_playbooks(session: nox.Session) -> None:
     awx = awx_collection.ensure((_programs(session, "newest-core") / "python", "-m", "pip"))
     if awx is None:
         session.log("The collection awx.awx could not be downloaded: the tests of its arguments are skipped")
-    _units(session, "newest-core", *SLOW_PLAYBOOKS, env={"KERNEL_LIVEPATCH_AWX": str(awx or "")})
+    _units(session, "newest-core", *SLOW_PLAYBOOKS, KERNEL_LIVEPATCH_AWX=str(awx or ""))
 
 
 @_check("units-oldest-core", "oldest-core")
@@ -165,7 +167,6 @@ def units_oldest_core(session: nox.Session) -> None:
 @_check("units-host-python", "oldest-core", "host-python")
 def units_host_python(session: nox.Session) -> None:
     """The host half's unit tests, on Python 3.6, with ansible-core 2.16, the last that drives it."""
-    python = _programs(session, "host-python")
     core = ansible_test.site_packages(_programs(session, "oldest-core"))
     with _collection() as collection:
         root = collection.parents[2]
@@ -175,9 +176,10 @@ def units_host_python(session: nox.Session) -> None:
         package.joinpath("__init__.py").touch()
         package.joinpath("module_utils").symlink_to(core / "ansible" / "module_utils")
         # The collection is found through PYTHONPATH; the conftests above are written for a controller's Python.
-        options = ("--quiet", "--confcutdir=tests/unit/plugins/module_utils", *HOST_TESTS)
+        options = ("--confcutdir=tests/unit/plugins/module_utils", *HOST_TESTS)
         with session.chdir(collection):
-            _run(session, *_pytest(session, python, *options), env={"PYTHONPATH": f"{root}:{package.parent}"})
+            # The last pytest-xdist for this Python does not know `worksteal`.
+            _units(session, "host-python", *options, dist="load", PYTHONPATH=f"{root}:{package.parent}")
 
 
 # Fuzzers

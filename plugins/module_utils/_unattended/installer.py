@@ -9,6 +9,7 @@ Its first line names that Python: an installed program has been tested with it. 
 It also has the compiled code of each source if that Python installs it; another Python passes over compiled code.
 """
 
+import functools
 import io
 import os
 import re
@@ -193,11 +194,17 @@ def sources_of(first, known=()):
 def _imported(source):
     """The names of this collection's modules that a source imports."""
     for package, several, one in IMPORT.findall(source):
-        if find_spec(package).submodule_search_locations is None:
+        if not _is_package(package):
             yield package
             continue
         for name in re.findall(r"\w+", several or one):
             yield f"{package}.{name}"
+
+
+@functools.lru_cache(maxsize=None)
+def _is_package(name):
+    # Python looks through the archive of Ansible each time, and some modules are imported by all others.
+    return find_spec(name).submodule_search_locations is not None
 
 
 def _files():

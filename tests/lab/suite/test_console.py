@@ -22,7 +22,6 @@ def published(guest):
     guest.run("rm -rf /var/lib/prometheus /etc/ansible")
 
 
-@pytest.mark.core
 def test_a_person_accepts_and_reverts_at_the_console(guest, play, patches, published, seen):
     assert play("patch", src=patches["cmdline_v1"], trial=600).code == 0
     assert published()["state"] == "on_trial"

@@ -178,7 +178,6 @@ def wait_for_probe(guest):
     guest.wait("grep -s patched_cmdline /sys/kernel/debug/kprobes/list | grep -qv DISABLED", 300)
 
 
-@pytest.mark.core
 def test_a_patch_is_accepted_only_after_its_new_code_was_called(play, guest, patches, seen):
     load(play, patches["cmdline_v1"], watch={"min_calls": 400})
     wait_for_probe(guest)

@@ -36,7 +36,6 @@ def paused(guest):
     guest.run(f"kill -9 {' '.join(map(str, numbers))} || true")
 
 
-@pytest.mark.core
 def test_tasks_in_another_name_of_a_patched_system_call_are_seen(play, paused, patches):
     guest, numbers = paused
     assert "__x64_sys_pause" not in guest.read(f"/proc/{numbers[0]}/stack")  # the kernel prints another name
@@ -70,7 +69,6 @@ def test_a_reason_under_a_prefix_of_the_patch_s_own_is_shown(play, guest, patche
     assert guest.read("/proc/version") == "own_prefix\n"
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("file", ["object_with_suffix", "object_with_dash"])
 def test_an_object_that_no_module_can_be_called_is_refused_and_never_verified(play, guest, patches, file):
     refused = play("patch", src=patches[file])

@@ -88,7 +88,6 @@ def test_a_stalled_removal_is_reversed(play, held, patches):
     assert held.read("/sys/kernel/livepatch/holder_fix/transition") == "0\n"
 
 
-@pytest.mark.core
 def test_a_forced_load_is_done_and_says_what_it_costs(start, patches):
     """On a machine of its own: 5.10 never lets go of the module of a patch that it forced, or that was enabled then."""
     held, play = start()
