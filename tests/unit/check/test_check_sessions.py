@@ -24,6 +24,10 @@ class CommandFailed(Exception):
     pass
 
 
+class Skipped(Exception):
+    pass
+
+
 class Session:
     """What a session is given: `started` has its commands, and those with the word `broken` fail."""
 
@@ -43,6 +47,9 @@ class Session:
 
     def error(self, message):
         raise CommandFailed(message)
+
+    def skip(self, message):
+        raise Skipped(message)
 
     def log(self, _message):
         pass
@@ -159,6 +166,24 @@ def test_no_session_does_anything_while_environments_are_made(noxfile, tmp_path,
     session = Session(name, tmp_path)
     noxfile.sessions[name](session)
     assert session.started == []
+
+
+@pytest.mark.parametrize(("variable", "seconds", "runs"), [("true", 0, True), ("true", 5e3, False), ("", 5e3, True)])
+def test_no_session_begins_when_a_ci_system_could_end_the_run(noxfile, tmp_path, monkeypatch, variable, seconds, runs):
+    monkeypatch.setenv("CI", variable)
+    monkeypatch.setattr(noxfile, "BEGAN", noxfile.BEGAN - seconds)
+    if runs:
+        assert words_of(noxfile, tmp_path, "units-oldest-core")
+    else:
+        with pytest.raises(Skipped, match=r"^not run: 60 minutes of this run are over$"):
+            noxfile.sessions["units-oldest-core"](Session("units-oldest-core", tmp_path))
+
+
+def test_the_oldest_core_leaves_out_files_that_there_are(noxfile, tmp_path):
+    words = words_of(noxfile, tmp_path, "units-oldest-core")
+    left_out = [word.removeprefix("--ignore=") for word in words if word.startswith("--ignore=")]
+    assert set(noxfile.SLOW_PLAYBOOKS) < set(left_out)
+    assert all((CHECKOUT / path).is_file() for path in left_out)
 
 
 @pytest.mark.parametrize(("named", "expected"), [("", ["5.10", "6.1", "6.12", "7.2"]), ("7.2 5.10", ["7.2", "5.10"])])
