@@ -12,7 +12,8 @@ author:
   - The kernel.livepatch authors (!UNKNOWN)
 description:
   - Returns the pattern for the C(hosts) of a play. Ansible itself ends with exit code 0 when no host matches.
-  - Fails if no host matches the pattern, and if Ansible could read no source of the inventory.
+  - Fails if no host matches the pattern, if there is no inventory, and if Ansible could read no source of it. Options
+    such as C(--syntax-check) and C(--list-tasks) need no inventory.
   - The playbooks of this collection use it. A play on localhost could not, because it does not run with C(--limit).
 options:
   _terms:
@@ -51,8 +52,11 @@ _raw:
 
 import typing as t
 from collections.abc import Mapping
+from pathlib import Path
 
+from ansible import context
 from ansible.errors import AnsibleLookupError
+from ansible.inventory.manager import split_host_pattern
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
@@ -72,6 +76,9 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX, Values
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import number_of
 
+# Options of ansible-playbook with which no task runs.
+SHOW_ONLY = ("syntax", "listhosts", "listtasks", "listtags")
+
 
 class LookupModule(LookupBase):
     """Fails with AnsibleLookupError if no host matches the pattern, or none that is in --limit.
@@ -85,21 +92,24 @@ class LookupModule(LookupBase):
         patterns = (one for term in terms for one in (term if is_sequence(term) else [term]))
         pattern = ",".join(map(str, patterns))
         limit = str(variables.get("ansible_limit") or "")
-        found = self._hosts(pattern, variables)
-        # A limit in a file is not read here. Without an inventory, Ansible warns itself, also with --syntax-check.
-        if limit and "@" not in limit:
-            found &= self._hosts(limit, variables)
+        found = self._hosts([pattern], variables)
+        if limit:
+            found &= self._hosts(_patterns_of_limit(limit), variables)
         if not variables["groups"]["all"]:
             unread = unread_again(self._loader, variables.get("ansible_inventory_sources") or [])
             if unread:
                 raise AnsibleLookupError(unread_message(unread))
+            if not found and not any(map(context.CLIARGS.get, SHOW_ONLY)):
+                raise AnsibleLookupError(
+                    f"The inventory has no hosts, so nothing was done. Give an inventory with -i, or set "
+                    f"{self.get_option('variable')}=localhost for this machine.")
         elif not found:
             of_limit = f" with --limit {limit}" if limit else ""
             raise AnsibleLookupError(
                 f"No host matches {pattern}{of_limit}, so nothing was done. "
                 f"Correct {self.get_option('variable')}, --limit or the inventory.")
         shard = self._shard()
-        return [pattern] if shard is None else self._patterns_of_share(found, shard, limit)
+        return [pattern] if shard is None else _patterns_of_share(found, shard)
 
     def _shard(self) -> Shard | None:
         try:
@@ -107,16 +117,21 @@ class LookupModule(LookupBase):
         except TaskError as error:
             raise AnsibleLookupError(error.message) from None
 
-    def _patterns_of_share(self, found: set[str], shard: Shard, limit: str) -> list[str]:
-        if "@" in limit:
-            raise AnsibleLookupError(
-                f"{PREFIX}shard cannot be used with --limit {limit}, because the file is not read here. Give the hosts "
-                f"with {self.get_option('variable')} or in the text of --limit.")
-        if 0 < len(found) < shard.of:
-            raise AnsibleLookupError(
-                f"{PREFIX}shard is {shard}, for {number_of(len(found), 'host')} in all. Use fewer shards.")
-        return [exact_pattern(str(name)) for name in share_of(in_order(map(str, found)), shard)]
-
-    def _hosts(self, pattern: str, variables: Mapping[str, t.Any]) -> set[str]:
+    def _hosts(self, patterns: list[str], variables: Mapping[str, t.Any]) -> set[str]:
         names = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
-        return set(names.run([pattern], variables))
+        return set(names.run(patterns, variables))
+
+
+def _patterns_of_limit(limit: str) -> list[str]:
+    """The patterns of --limit: a file after @ has one in each line, as Ansible has read it before."""
+    patterns: list[str] = []
+    for one in split_host_pattern(limit):
+        patterns.extend(Path(one[1:]).read_text(encoding="utf-8").split("\n") if one.startswith("@") else [one])
+    return [one.strip() for one in patterns if one.strip()]
+
+
+def _patterns_of_share(found: set[str], shard: Shard) -> list[str]:
+    if 0 < len(found) < shard.of:
+        raise AnsibleLookupError(
+            f"{PREFIX}shard is {shard}, for {number_of(len(found), 'host')} in all. Use fewer shards.")
+    return [exact_pattern(str(name)) for name in share_of(in_order(map(str, found)), shard)]

@@ -62,6 +62,15 @@ def test_more_shards_than_hosts_are_refused(rollout, tmp_path):
     assert run.code != 0 and "for 2 hosts in all" in " ".join(run.output.split())
 
 
+def test_a_shard_is_one_of_the_hosts_of_a_limit_in_a_file(rollout, tmp_path):
+    (tmp_path / "limit.txt").write_text("\n".join(FIVE[:2]))
+    chosen = [
+        rollout(FIVE, "--limit", "@limit.txt", "--list-hosts", livepatch_shard=f"{number}/2").output
+        for number in (1, 2)]
+    assert [[host in output for host in FIVE[:3]] for output in chosen] in (
+        [[True, False, False], [False, True, False]], [[False, True, False], [True, False, False]]), chosen
+
+
 def test_a_shard_in_the_variables_of_a_group_is_refused(rollout, calls, tmp_path):
     """Ansible does not know it when it chooses the hosts, so every shard would have all of them."""
     inventory = {"vars": {"livepatch_shard": "1/2", "livepatch_shard_dir": str(tmp_path / "shared")}}

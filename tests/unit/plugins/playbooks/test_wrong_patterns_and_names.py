@@ -28,18 +28,34 @@ def start(play):
     ((), "wbe*", "No host matches wbe*, so nothing was done. Correct "),
     (("--limit", "web*"), "db", "No host matches db with --limit web*, so nothing was done. Correct "),
     ((), ["wbe1", "wbe2"], "so nothing was done. Correct "),
+    (("--limit", "@limit.txt"), "db", "No host matches db with --limit @limit.txt, so nothing was done. Correct "),
 ])
-def test_a_pattern_without_hosts_is_one_error(start, playbook, flags, pattern, words):
+def test_a_pattern_without_hosts_is_one_error(start, tmp_path, playbook, flags, pattern, words):
+    (tmp_path / "limit.txt").write_text("web1\n\n")
     variable = "livepatch_build_host" if playbook == "build" else "livepatch_hosts"
     run = start(playbook, *flags, **{variable: pattern})
     assert run.code not in (0, 2) and words in run.output, run.output
     assert f"{variable}, --limit or the inventory." in run.output and "PLAY [" not in run.output
 
 
+@pytest.mark.parametrize("playbook", [name for name in OF_HOSTS if name not in ("build", "pull")])
+def test_without_any_host_a_playbook_fails_where_ansible_alone_would_do_nothing(play, playbook):
+    run = play(f"kernel.livepatch.{playbook}", {}, variables={"livepatch_src": "fix.ko"})
+    assert run.code not in (0, 2), run.output
+    assert "The inventory has no hosts, so nothing was done. Give an inventory with -i, " in run.output
+    assert "or set livepatch_hosts=localhost for this machine." in run.output
+
+
+@pytest.mark.parametrize("flag", ["--syntax-check", "--list-hosts", "--list-tasks", "--list-tags"])
+def test_a_playbook_is_shown_without_any_host(play, flag):
+    assert play("kernel.livepatch.rollout", {}, flag).code == 0
+
+
 @pytest.mark.parametrize(("flags", "pattern", "hosts"), [
     ((), None, ["db1", "web1", "web2"]), ((), "", ["db1", "web1", "web2"]), ((), ["db1", "web1"], ["db1", "web1"]),
     ((), "all:!db", ["web1", "web2"]), ((), "localhost", ["localhost"]), ((), "db:nosuch", ["db1"]),
     (("--limit", "web1:db"), "db,web2", ["db1"]), (("--limit", "@limit.txt"), "web*", ["web1"]),
+    (("--limit", "web2,@limit.txt"), "all", ["web1", "web2"]),
 ])
 @pytest.mark.parametrize("playbook", ["status", "rollout"])
 def test_any_other_pattern_has_its_hosts(start, tmp_path, playbook, flags, pattern, hosts):
