@@ -136,5 +136,11 @@ def test_two_hosts_with_two_builds_of_one_name_are_told_apart(fleet, runs, bundl
     stated = json.loads(next(runs.reports.glob("*.openvex")).read_text())["statements"]
     assert {product["@id"].rpartition(":")[2]: one["status"] for one in stated for product in one["products"]} == {
         first: "fixed", second: "under_investigation"}
-    seen("two builds of one patch name on two hosts", "told apart in summary, artifact, page, JSON, CSV and OpenVEX",
+    samples = next(runs.reports.glob("*.prom")).read_text().splitlines()
+    for name, build in zip((first, second), builds, strict=True):
+        assert {one["build_id"] for one in builds if any(
+            f'host="{name}"' in line and f'build_id="{one["build_id"]}"' in line for line in samples)} == {
+                build["build_id"]}
+    seen("two builds of one patch name on two hosts",
+         "told apart in summary, artifact, page, JSON, CSV, OpenVEX and metrics",
          fleet.kernels)
