@@ -44,7 +44,7 @@ def test_a_change_is_in_the_journal_with_its_operator_and_its_outcome(play, gues
     assert (there["before"], there["after"], back["before"], back["after"]) == ([], stack, stack, [])
     assert (there["outcome"], back["outcome"], back["action"]) == ("done", "done", "rollback")
     assert there["patches"] == [{
-        **build, "previous_state": "absent", "wanted_state": "enabled", "state": "enabled",
+        **build, "previous_state": "absent", "wanted_state": "enabled", "kernel": None, "state": "enabled",
         "transition_seconds": first["patch"]["transition_seconds"]}]
     assert there["seconds"] > there["patches"][0]["transition_seconds"]
     assert there["who"] == back["who"] == {
