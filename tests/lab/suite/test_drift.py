@@ -91,16 +91,21 @@ def test_a_file_that_the_next_boot_needs_is_missed(play, guest, patches, drift):
 
 
 @pytest.mark.exhaustive
-def test_the_boot_service_is_installed_again_unless_an_operator_disabled_it(play, guest, patches, drift):
+def test_the_boot_service_is_installed_again_unless_an_operator_masked_it(play, guest, patches, drift):
     accepted = {"src": patches["cmdline_v1"], "state": "accepted"}
+    remove = "rm /etc/systemd/system/kernel-livepatch.service && systemctl daemon-reload"
     assert play("patch", **accepted).code == 0
-    guest.run("systemctl --quiet disable kernel-livepatch.service")
-    assert drift() == [("boot-service-missing", "boot")]
-    assert play("patch", **accepted).result["changed"] is False
-    guest.run("rm /etc/systemd/system/kernel-livepatch.service && systemctl daemon-reload")
-    assert drift() == [("boot-service-missing", "boot")]
-    assert play("patch", **accepted).result["changed"] is True
-    assert drift() == []
+    for damage in ("systemctl --quiet disable kernel-livepatch.service", remove):
+        guest.run(damage)
+        assert drift() == [("boot-service-missing", "boot")]
+        assert play("patch", **accepted).result["changed"] is True
+        assert drift() == []
+    guest.run(f"{remove} && systemctl --quiet mask kernel-livepatch.service")
+    try:
+        assert drift() == [("boot-service-missing", "boot")]
+        assert play("patch", **accepted).result["changed"] is False
+    finally:
+        guest.run("systemctl --quiet unmask kernel-livepatch.service")
 
 
 @pytest.mark.exhaustive
