@@ -61,5 +61,5 @@ def test_an_inventory_of_which_nothing_was_read_is_no_success(play, broken, play
     assert run.code != 0 and f"could not read the inventory source {broken}" in run.output, run.output
 
 
-def test_no_inventory_at_all_is_left_to_ansible(play):
+def test_no_inventory_at_all_is_not_one_that_could_not_be_read(play):
     assert "could not read" not in play("kernel.livepatch.status", {}).output
