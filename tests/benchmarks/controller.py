@@ -31,7 +31,7 @@ TASKS = Figure("Task lines that a clean rollout shows for one host", 8)
 SKIPPED = Figure("Task lines of a clean rollout that say skipping", 0)
 SENT = {step: Figure(f"Sent to a host for one call of ``{module}``", None, "kB")
         for step, module in (("check", "patch_check"), ("load", "patch"))}
-SHARDS = Figure("CPU of all controllers: shards / one rollout", 1.5)
+SHARDS = Figure("CPU of all controllers for one host: shards / one rollout", 1.5)
 SHARD_CPU = Figure("CPU of the busiest shard / its share of one rollout", 2)
 SHARD_MEMORY = Figure("Memory of a controller: one shard / one rollout", 1)
 PLAN = Figure(f"Planning {PLANNED:,} hosts and judging them in one wave, without Ansible", 2, "s")
@@ -81,26 +81,28 @@ def rollout_to_ping(settings: Settings) -> dict[str, float]:
 
 
 def rollout_in_shards(settings: Settings) -> dict[str, float]:
-    """One rollout, and the same as shards beside each other, over the largest fleet."""
-    count, of = max(settings.hosts), settings.shards
-    with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
-        fleet = Fleet(Path(directory), count, patch)
-        begun = time.monotonic()
-        alone = fleet.rollout()
-        seconds, begun = time.monotonic() - begun, time.monotonic()
-        shards = fleet.rollout_in_shards(of)
-        together = time.monotonic() - begun
-        loaded = sum(any(step == "load" for step, _size in fleet.calls(name)) for name in fleet.names)
+    """One rollout over the smallest fleet, and one in shards beside each other over the largest; costs for each host."""
+    small, count, of = min(settings.hosts), max(settings.hosts), settings.shards
+    with patch_files() as (patch,):
+        with tempfile.TemporaryDirectory() as directory:
+            begun = time.monotonic()
+            alone = Fleet(Path(directory), small, patch).rollout()
+        print(f"{small} hosts, one controller: {alone.cpu / small:.3f} s of CPU for each, {alone.memory / 1e6:.0f} MB, "
+              f"{time.monotonic() - begun:.0f} s on this machine", flush=True)
+        with tempfile.TemporaryDirectory() as directory:
+            fleet, begun = Fleet(Path(directory), count, patch), time.monotonic()
+            shards = fleet.rollout_in_shards(of)
+            seconds = time.monotonic() - begun
+            loaded = sum(any(step == "load" for step, _size in fleet.calls(name)) for name in fleet.names)
     if loaded != count:
         raise RuntimeError(f"{loaded} of {count} hosts were loaded by {of} shards.")
-    cpu = sum(shard.cpu for shard in shards)
+    cpu, busiest = sum(shard.cpu for shard in shards), max(shard.cpu for shard in shards)
     memory = max(shard.memory for shard in shards)
-    print(f"{count} hosts: {alone.cpu / count:.3f} s of CPU for each in one rollout, {cpu / count:.3f} s in {of} "
-          f"shards; {seconds:.0f} s and {together:.0f} s on this machine; {alone.memory / 1e6:.0f} MB for one "
-          f"controller, {memory / 1e6:.0f} MB for each shard", flush=True)
-    return {
-        SHARDS.title: cpu / alone.cpu, SHARD_MEMORY.title: memory / alone.memory,
-        SHARD_CPU.title: max(shard.cpu for shard in shards) / (alone.cpu / of)}
+    print(f"{count} hosts, {of} shards: {cpu / count:.3f} s of CPU for each, {memory / 1e6:.0f} MB for a shard, "
+          f"{busiest:.0f} s of CPU for the busiest, {seconds:.0f} s on this machine", flush=True)
+    each = alone.cpu / small
+    values = {SHARDS.title: cpu / count / each, SHARD_CPU.title: busiest / (each * count / of)}
+    return {**values, SHARD_MEMORY.title: memory / alone.memory} if small == count else values
 
 
 def seconds_of(work: Callable[[], t.Any], times: int) -> float:
