@@ -135,6 +135,7 @@ def _serve(function, writer):
     status = 1
     try:
         os.setpgid(0, 0)
+        _close_inherited(writer)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
         with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as stream:
@@ -145,6 +146,15 @@ def _serve(function, writer):
         status = 0
     finally:
         os._exit(status)
+
+
+def _close_inherited(kept):
+    """Close the files of the parent: the kernel keeps a trace event armed until the last process has closed it."""
+    with suppress(OSError):  # without /proc, the files stay open
+        for number in map(int, os.listdir("/proc/self/fd")):
+            if number > 2 and number != kept:
+                with suppress(OSError):  # the directory of the list itself
+                    os.close(number)
 
 
 def wait_readable(sources, seconds):

@@ -101,6 +101,22 @@ def test_a_child_gives_the_value_of_its_function_and_leaves_nothing():
         os.waitpid(-1, os.WNOHANG)
 
 
+def test_a_child_holds_no_file_of_its_parent(tmp_path):
+    """An event of perf stays armed, and the kernel's log stays open, as long as any process has them open."""
+    (tmp_path / "event").touch()
+    with open(tmp_path / "event", "rb") as event:
+        inside = Host().start_child(lambda: os.listdir("/proc/self/fd"))
+        files = Host().start_child(lambda: [
+            os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
+            if os.path.lexists(f"/proc/self/fd/{name}")])
+        assert ended(inside) and ended(files)
+        # Three standard files, the pipe of the value, and the directory that is listed.
+        assert len(inside.value()) == 5 and event.name not in files.value()
+    for child in (inside, files):
+        child.close()
+        assert gone(child)
+
+
 @pytest.mark.parametrize("function", [lambda: 1 / 0, lambda: sys.exit(0), object, lambda: os._exit(3)])
 def test_a_child_that_fails_has_no_value_and_says_nothing(capfd, function):
     child = Host().start_child(function)
