@@ -197,7 +197,9 @@ class _Watched:
         earlier = [one for one in self._earlier if one["code"] not in {found["code"] for found in log}]
         failed = [finding("health-check-failed", one["name"], name=one["name"], message=one["message"])
                   for one in self.record["health"] if one["in_a_row"] >= self._watch["failures"]]
-        self.record["findings"] = (earlier + log + self._seen_now + failed)[:MOST_FINDINGS]
+        # Blockers first: a patch can have more functions without a count than the record has places.
+        found = sorted(earlier + log + self._seen_now + failed, key=lambda one: one["level"] != "blocker")
+        self.record["findings"] = found[:MOST_FINDINGS]
         self.record["kernel_log"] = self._log.number if self._log else None
         write_watch(self._host, self.record)
 

@@ -12,6 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info 
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.call_probes import GROUP
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger, write_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation import watched_trial
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     BOOT_ID,
     accepted,
@@ -171,6 +172,28 @@ def test_a_probe_that_the_kernel_refuses_is_told_and_nothing_is_accepted(host, a
     assert "the kernel refuses a probe: Invalid argument" in error.message
     assert counts(error.details["watch"]) == {
         ("vmlinux", FUNCTION, 1): 3, ("vmlinux", "meminfo_proc_show", 1): None, ("target", "three", 1): 0}
+
+
+MANY = [f"f{number}" for number in range(110)]
+
+
+@pytest.mark.parametrize("what, code", [
+    (lambda host: watched_trial.answers(host, 1), "health-check-failed"),
+    (lambda host: host.say(watched_trial.WARNING, priority=4), "kernel-warning"),
+    (lambda host: host.put(watched_trial.TAINTED, "4224\n"), "new-taint"),
+])
+def test_a_host_reverts_however_many_functions_have_no_count(host, apply, what, code):
+    patch = SimulatedPatch("fix", objects={"vmlinux": [FUNCTION], "later": MANY})
+    host.kprobes.refused = MANY
+    host.guard_looks = False
+    host.put(watched_trial.TAINTED, "4096\n")
+    watched_trial.answers(host, 0)
+    apply(patch, trial=600, watch=dict(COUNTED, **watched_trial.CHECKED))
+    began = host.now()
+    host.at(began + 30, lambda: what(host))
+    assert end_trial(host).startswith("The watch of fix failed, so this host reverts. ")
+    findings = read_ledger(host)["failed_watch"]["findings"]
+    assert (findings[0]["code"], findings[1]["code"], host.now() - began < 60) == (code, "calls-not-counted", True)
 
 
 # Nothing of it stays
