@@ -43,7 +43,7 @@ class SourceError(Exception):
 
 def read_changes(text):
     """The FileChange of each file in the text of a patch, in its order; raises SourceError."""
-    lines = text.splitlines()
+    lines = _lines(text)
     changes = []
     at = 0
     while at < len(lines):
@@ -76,6 +76,14 @@ def unsupported(changes):
 def paths_of(changes):
     """The paths of all files in some changes, sorted."""
     return sorted({path for change in changes for path in (change.old, change.new) if path})
+
+
+def _lines(text):
+    """The lines as `patch` sees them: only a newline ends one. Sources of the kernel have form feeds in them."""
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line[:-1] if line.endswith("\r") else line for line in lines]  # patch drops these too
 
 
 def _change(old, new):

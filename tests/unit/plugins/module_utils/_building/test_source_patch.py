@@ -33,6 +33,23 @@ def test_lines_of_a_hunk_that_look_like_a_header_are_no_header():
     assert read_changes(patch(hunk=hunk)) == [FileChange("fs/x.c", "fs/x.c")]
 
 
+@pytest.mark.parametrize("letter", ["\f", "\v", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "a\rb"])
+@pytest.mark.parametrize("hunk", ["@@ -1,3 +1,2 @@\n {}\n b\n-c\n", "@@ -1,2 +1,3 @@\n a\n+{}\n b\n", "@@ -1 +0,0 @@\n-{}\n"])
+def test_only_a_newline_ends_a_line(letter, hunk):
+    """Some drivers have form feeds between their functions, such as drivers/scsi/st.c."""
+    changes = read_changes(patch(hunk=hunk.format(letter)) + patch("a/fs/y.c", "b/fs/y.c"))
+    assert paths_of(changes) == ["fs/x.c", "fs/y.c"]
+
+
+def test_a_header_behind_another_separator_is_no_header():
+    hunk = "@@ -1,2 +1,2 @@\n a\n-b\f--- a/fs/y.c\f+++ b/fs/y.c\n+c\n"
+    assert paths_of(read_changes(patch(hunk=hunk))) == ["fs/x.c"]
+
+
+def test_lines_can_end_as_in_a_mail():
+    assert read_changes(patch().replace("\n", "\r\n")) == [FileChange("fs/x.c", "fs/x.c")]
+
+
 @pytest.mark.parametrize("name", [
     "a/../../etc/passwd", "a/fs/../x.c", "/etc/passwd", "a//etc/passwd", "a/./x.c", "a/fs/x y.c", '"a/fs/x.c"',
     "a/fs/\x1b[2J.c", "a/fs/$(id).c", "a/fs/;id.c", "a/"])
