@@ -33,6 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import
 )
 
 NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+ODD_IN_PATHS = re.compile(r"[^\w./+@~,=-]")
 SERIES_OF_IBT = "CONFIG_X86_KERNEL_IBT"
 OFFSET_OR_FUZZ = re.compile(r"^.*with fuzz.*$", re.MULTILINE)
 REFUSED = re.compile(r"^.*(?:FAILED|can't find file|malformed patch|Reversed|Only garbage|No file).*$", re.MULTILINE)
@@ -87,6 +88,18 @@ def check_kernel_files(context):
         yield build_finding("kernel-source-mismatch", context.kernel.release or "kernel", **facts)
 
 
+def check_paths(context):
+    """make splits the paths of its directories at spaces, and gives other characters a meaning of its own."""
+    root = context.root
+    for path in filter(None, (context.request["build_dir"], context.kernel.source)):
+        place = root.place(path)
+        real = os.path.realpath(place) if root.directory == "/" else root.inside(place)
+        odd = sorted(set(ODD_IN_PATHS.findall(path + real)))
+        if odd:
+            shown = ["a space" if letter == " " else letter for letter in odd]
+            yield build_finding("path-unusable", path, path=path, odd=" and ".join(shown))
+
+
 def check_owner(context):
     """Whoever can write into the source tree decides what this task runs."""
     source = context.kernel.source
@@ -97,6 +110,8 @@ def check_owner(context):
 def check_config(context):
     kernel, tool = context.kernel, context.tool
     if kernel.config_text is None:
+        if kernel.config and context.root.exists(kernel.config):
+            yield build_finding("config-unreadable", kernel.config, config=kernel.config)
         return
     if option(kernel, "CONFIG_LIVEPATCH") != "y":
         yield build_finding("no-livepatch-config", kernel.config, config=kernel.config)
@@ -268,6 +283,7 @@ CHECKS = (
     Check("sources", check_sources, ()),
     Check("kernel", check_kernel, ()),
     Check("kernel-files", check_kernel_files, ("kernel",)),
+    Check("paths", check_paths, ()),
     Check("owner", check_owner, ("kernel",)),
     Check("config", check_config, ()),
     Check("debug", check_debug_information, ()),
@@ -276,7 +292,7 @@ CHECKS = (
     Check("fit", check_fit, ("sources", "kernel", "tool")),
     Check("signing", check_signing, ("kernel",)),
     Check("space", check_space, ("kernel",)),
-    Check("tree", check_tree, ("kernel", "kernel-files", "config", "tool", "compiler", "owner")),
+    Check("tree", check_tree, ("kernel", "kernel-files", "config", "tool", "compiler", "owner", "paths")),
 )
 
 

@@ -19,6 +19,7 @@ VMLINUXES = (
     "/usr/lib/debug/boot/vmlinux-{release}.debug", "/lib/modules/{release}/vmlinux")
 UTS_RELEASE = re.compile(r'^#define UTS_RELEASE "([^"]*)"', re.MULTILINE)
 VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*([^\n]*)$", re.MULTILINE)
+OPTION = re.compile(r"^(?:# )?CONFIG_\w+", re.MULTILINE)
 RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}\Z")  # as uname(2), and as the name of a directory
 UNKNOWN_SUFFIX = "CONFIG_LOCALVERSION_AUTO"
 
@@ -32,7 +33,7 @@ def find_kernel(root, given, tool):
     vmlinux = given["vmlinux"]
     if not vmlinux and tool != "klp-build":  # which leaves a vmlinux of its own in the tree
         vmlinux = root.first([source and f"{source}/vmlinux", *_places(VMLINUXES, release)])
-    text = config and root.read(config)
+    text = config and _config_text(root, config)
     facts = vmlinux and read_vmlinux(root.path(vmlinux), vmlinux)
     version = _makefile_version(root, source) if source else None
     found = release
@@ -64,6 +65,12 @@ def mismatch(root, given, kernel, tool):
     if version and release and not _is_of_version(release, version, banner):
         return {"one": f"the version of {kernel.source}", "found": version, "other": "the release", "wanted": release}
     return None
+
+
+def _config_text(root, config):
+    """The text of a configuration; None for a file that cannot be read or is none, such as a compressed one."""
+    text = root.read(config)
+    return text if text and OPTION.search(text) else None
 
 
 def _is_of_version(release, version, banner):

@@ -21,6 +21,10 @@ BUILD = {
         "blocker", False,
         "The kernel is not the requested one: {one} is {found}, and {other} is {wanted}. Give the source, the "
         "configuration and the vmlinux of one kernel."),
+    "path-unusable": (
+        "blocker", False,
+        "make cannot build below {path}, because it has {odd} in it. Give a path of letters, digits and ./_+@~,=- "
+        "only."),
     "source-tree-shared": (
         "blocker", False,
         "Every user of the build host can write into {source}, and could run programs as the user of this task. Remove "
@@ -34,6 +38,10 @@ BUILD = {
     "no-livepatch-config": (
         "blocker", False,
         "{config} has no CONFIG_LIVEPATCH=y, so this kernel loads no live patches. Give another kernel."),
+    "config-unreadable": (
+        "blocker", False,
+        "{config} is no kernel configuration in plain text. Give one, such as /boot/config-RELEASE or the output of "
+        "zcat /proc/config.gz."),
     "no-klp-build-config": (
         "blocker", False,
         "{config} has no CONFIG_KLP_BUILD=y, and klp-build needs it. Set it and build the kernel with it, or use "

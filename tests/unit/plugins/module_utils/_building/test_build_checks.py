@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each refusal of a build from its cause, on a simulated build host; nothing is built and nothing is changed."""
 
+import gzip
 import os
 
 import pytest
@@ -53,6 +54,22 @@ def leads_out(host):
     os.symlink(host.path("outside"), host.path("tree/fs/proc"))
 
 
+def linked_tree(name):
+    """The source tree has another name, and the task the path of a link to it."""
+    def change(host):
+        os.rename(host.tree, host.path(name))
+        os.symlink(name, host.tree)
+        os.symlink(name, host.path("linked"))
+        return {"kernel": {"source": host.path("linked")}}
+    return change
+
+
+def compressed_config(host):
+    with gzip.open(host.path("config.gz"), "wb") as stream:
+        stream.write(host.read("tree/.config").encode())
+    return {"kernel": {"config": host.path("config.gz")}}
+
+
 def signed(**options):
     return lambda host: {"sign_key": host.put("key.pem", "-----BEGIN PRIVATE KEY-----"),
                          "sign_cert": host.put("cert.pem", "-----BEGIN CERTIFICATE-----"), **options}
@@ -91,6 +108,12 @@ CASES = [
      "set kernel: kpatch_build to its path"),
     (lambda host: {"tool": "klp-build"}, "no-klp-build-config", "no CONFIG_KLP_BUILD=y"),
     (lambda host: os.chmod(host.tree, 0o777), "source-tree-shared", "chmod o-w"),
+    (lambda host: {"build_dir": host.path("my jobs")}, "path-unusable", "my jobs, because it has a space in it"),
+    (lambda host: {"build_dir": host.path("a:'$b/jobs")}, "path-unusable", "has $ and ' and : in it"),
+    (linked_tree("tree of 6.1"), "path-unusable", "linked, because it has a space"),
+    (compressed_config, "config-unreadable", "config.gz is no kernel configuration in plain text"),
+    (lambda host: {"kernel": {"config": host.put("config", "")}}, "config-unreadable", "zcat /proc/config.gz"),
+    (lambda host: {"kernel": {"config": host.tree}}, "config-unreadable", "zcat /proc/config.gz"),
     (without_program("gawk"), "programs-missing", "needs programs, and / lacks these: gawk"),
     (lambda host: os.unlink(host.path("tools/create-diff-object")), "programs-missing", "create-diff-object"),
     (patch(FIX.replace("fs/proc/cmdline.c", "lib/string.c")), "source-unsupported", "a patch to lib/string.c"),
@@ -149,6 +172,17 @@ def test_a_missing_file_of_the_kernel_hides_no_other_blocker(build_host, refused
     build_host.configure("CONFIG_X86_KERNEL_IBT=y")
     os.unlink(build_host.path("tree/vmlinux"))
     assert {"kernel-missing", "ibt-unsupported"} <= set(refused(kernel={"kpatch_build": None}))
+
+
+def test_a_compressed_configuration_is_the_only_finding_about_it(build_host, refused):
+    assert set(refused(**compressed_config(build_host))) == {"config-unreadable"}
+
+
+def test_other_characters_are_usable_in_paths(build_host, step):
+    os.symlink(build_host.tree, build_host.path("tr\u00e4\u00e4-6.1.0~rc1+b1,x=y@z"))
+    result = step(check_mode=True, build_dir=build_host.path("jobs~1"), kernel={
+        "source": build_host.path("tr\u00e4\u00e4-6.1.0~rc1+b1,x=y@z")})
+    assert (result["state"], result["findings"]) == ("planned", [])
 
 
 def test_every_blocker_is_told_at_once(build_host, refused):

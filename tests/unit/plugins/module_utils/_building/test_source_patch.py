@@ -34,7 +34,8 @@ def test_lines_of_a_hunk_that_look_like_a_header_are_no_header():
 
 
 @pytest.mark.parametrize("letter", ["\f", "\v", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "a\rb"])
-@pytest.mark.parametrize("hunk", ["@@ -1,3 +1,2 @@\n {}\n b\n-c\n", "@@ -1,2 +1,3 @@\n a\n+{}\n b\n", "@@ -1 +0,0 @@\n-{}\n"])
+@pytest.mark.parametrize("hunk", [
+    "@@ -1,3 +1,2 @@\n {}\n b\n-c\n", "@@ -1,2 +1,3 @@\n a\n+{}\n b\n", "@@ -1 +0,0 @@\n-{}\n"])
 def test_only_a_newline_ends_a_line(letter, hunk):
     """Some drivers have form feeds between their functions, such as drivers/scsi/st.c."""
     changes = read_changes(patch(hunk=hunk.format(letter)) + patch("a/fs/y.c", "b/fs/y.c"))
