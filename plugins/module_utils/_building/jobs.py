@@ -178,7 +178,7 @@ class Job:
         self._write("build.json", build)
         descriptor = os.open(self.path(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # a look of another task holds it for a moment
             spawn([interpreter, "-I", "-B", self.path("worker.py"), self.directory], keep=(descriptor,))
         finally:
             os.close(descriptor)
@@ -196,7 +196,7 @@ class Job:
         text = "\n".join(_end_of(path) for path in self._logs())
         details = {"log": meaningful_lines(text), "log_path": self.path("log")}
         result = self._read(RESULT, {"what": TEXT, "status": NUMBER}) or {}
-        cause = likely_cause(text)
+        cause = likely_cause(f"{text}\n{result.get('why') or ''}")
         if cause:
             return LivepatchError(cause[0], cause[1], **details)
         if state == "killed":

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 
 CLONE_NEWNS = 0x20000  # include/uapi/linux/sched.h
 MS_BIND, MS_REC, MS_SLAVE = 0x1000, 0x4000, 0x80000  # include/uapi/linux/mount.h
@@ -29,8 +30,11 @@ PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 LOOK_SECONDS = 1
 MOST_BYTES = 1 << 20  # of a log, read at once
 SIGN_SECONDS = 60
+END_SECONDS, END_PAUSE = 60, 0.05  # for the tool to clean up after itself
 LARGE = 16 << 20  # bytes
 RESULT, PROGRESS, MANIFEST = "result.json", "progress.json", "originals.json"
+# A file that is removed to make room for the result: a build can fill the disk.
+RESERVE, RESERVED = "reserve", 64 << 10  # bytes
 
 
 def enter(root, directory, dies_with_parent=False):
@@ -118,14 +122,15 @@ class Job:
                 self.spec["argv"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 env=self.spec["environment"], start_new_session=True, pass_fds=() if lock is None else (lock,),
                 preexec_fn=lambda: enter(root, directory, dies_with_parent=True))  # noqa: PLW1509 - it has no threads
-            while True:
-                try:
-                    status = builder.wait(LOOK_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
+            try:
+                while builder.poll() is None:
                     self.count()
+                    with suppress(subprocess.TimeoutExpired):
+                        builder.wait(LOOK_SECONDS)
+            finally:
+                end(builder)  # the tree is restored next
         self.count()
-        return status
+        return builder.returncode
 
     def _finish(self):
         output = self.outside(self.spec["output"])
@@ -164,8 +169,9 @@ class Job:
         if compiled is not None:
             progress["compiled"] = compiled
         if progress != self.progress or not os.path.exists(self.path(PROGRESS)):
-            self.progress = progress
-            self.write(PROGRESS, progress)
+            with suppress(OSError):  # a disk that is full for a moment ends no build
+                self.write(PROGRESS, progress)
+                self.progress = progress
 
 
 class _Count:
@@ -271,6 +277,22 @@ def _replace(path, copy, mode):
     os.rename(temporary, path)
 
 
+def end(process):
+    """End a process that leads a group, and everything in the group, if it still runs."""
+    if process.returncode is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline and not _has_ended(process):
+        time.sleep(END_PAUSE)
+    os.killpg(process.pid, signal.SIGKILL)  # no other group can have its number before wait()
+    process.wait()
+
+
+def _has_ended(process):
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def write_whole(path, content):
     """Replace a file by one with this content (0600)."""
     descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
@@ -289,9 +311,12 @@ def main(directory):
     os.umask(0o022)  # builders make files for others in source trees; the job's directory is private anyway
     job = Job(directory)
     try:
+        write_whole(job.path(RESERVE), os.urandom(RESERVED))
         result = job.run()
     except Exception as error:  # whatever goes wrong is the result: the job has no terminal
         result = {"state": "failed", "what": "worker", "status": 0, "why": f"{type(error).__name__}: {error}"}
+    with suppress(OSError):
+        os.unlink(job.path(RESERVE))
     job.write(RESULT, dict(result, ended=time.time(), seconds=time.time() - job.progress["began"]))
 
 

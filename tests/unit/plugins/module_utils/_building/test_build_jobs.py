@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build jobs by real worker processes, with simulated builders: progress, ends, kills, hostile directories."""
 
+import errno
 import hashlib
 import json
 import os
@@ -303,6 +304,36 @@ def test_the_private_key_is_in_no_file_of_a_job(build_host, step, ended):
         for name in names:
             with open(os.path.join(place, name), "rb") as stream:
                 assert b"PRIVATE KEY" not in stream.read()
+
+
+UNRECORDED = """\
+#!/bin/sh
+rm -f "$CACHEDIR/../progress.json"
+mkdir -p "$CACHEDIR/../progress.json/in-the-way"
+echo Building patched source
+exec {real} "$@"
+"""
+
+
+def test_progress_that_cannot_be_written_ends_no_build(build_host, step, ended):
+    os.rename(build_host.path("tools/kpatch-build"), build_host.path("tools/real"))
+    build_host.program("tools/kpatch-build", UNRECORDED.replace("{real}", build_host.path("tools/real")))
+    result = ended(step())
+    assert (result["state"], result["progress"]["seconds"]) == ("built", 0)
+
+
+def test_a_job_without_space_tells_so(build_host, step, ended):
+    """SIMULATED: as from a worker whose disk is full, so that the log of the builder says nothing."""
+    build_host.put("tools/kpatch-build", "#!/bin/sh\nrm -r \"$CACHEDIR/../output\"\nexit 0\n")
+    started = step()
+    error = failed(step, ended)
+    assert "it made no patch file" in error.message
+    job = job_of(build_host, started)
+    os.unlink(job.path("reported"))
+    with open(job.path("result.json"), "w") as stream:
+        json.dump({"state": "failed", "what": "worker", "status": 0, "why": f"OSError: {os.strerror(errno.ENOSPC)}"},
+                  stream)
+    assert job.failure("failed").code == "build-space-low"
 
 
 def test_a_builder_without_a_file_has_failed(build_host, step, ended):
