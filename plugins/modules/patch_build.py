@@ -108,7 +108,8 @@ options:
   sign_key:
     description:
       - The private key to sign the patch with the kernel's program C(sign-file). A path on the build host below
-        O(kernel.root), or a URI that begins with V(pkcs11:), with C(pin-source) and not with C(pin-value).
+        O(kernel.root), without a passphrase, or a URI that begins with V(pkcs11:), with C(pin-source) and not with
+        C(pin-value).
     type: str
   sign_cert:
     description: The certificate for O(sign_key), a path in the same place.

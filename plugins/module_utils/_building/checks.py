@@ -21,6 +21,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.tools i
     TOOLS,
     find_tool,
     missing_programs,
+    sign_argv,
     sign_file_places,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
@@ -40,6 +41,8 @@ REFUSED = re.compile(r"^.*(?:FAILED|can't find file|malformed patch|Reversed|Onl
 LISTNEWCONFIG_SECONDS = 600  # the first time, it builds scripts/kconfig
 MIB = 1 << 20
 PEM = b"-----BEGIN "
+ENCRYPTED = b"ENCRYPTED"  # in the first line of a PEM file, or in its header Proc-Type
+SIGN_SECONDS = 60
 PKCS11 = "pkcs11:"
 REMEDIES = {
     "kpatch-build": "Install it, or set kernel: kpatch_build to its path",
@@ -255,24 +258,41 @@ def check_signing(context):
     places = sign_file_places(context.kernel)
     # klp-build builds the whole tree, and sign-file with it.
     will_be_built = context.tool == "klp-build" and option(context.kernel, "CONFIG_MODULE_SIG") == "y"
-    if not root.first(places, root.program) and not will_be_built:
+    program = root.first(places, root.program)
+    if not program and not will_be_built:
         yield build_finding("sign-program-missing", "sign-file", places=", ".join(places) or "the kernel's headers")
-    for name in ("sign_key", "sign_cert"):
-        path = request[name]
-        if name == "sign_key" and path.startswith(PKCS11):
-            continue
-        why = _pem_fault(root.path(path))
+    in_token = request["sign_key"].startswith(PKCS11)
+    paths = [request["sign_cert"]] if in_token else [request["sign_key"], request["sign_cert"]]
+    faults = [(path, _pem_fault(root.path(path))) for path in paths]
+    if program and not in_token and not any(why for _path, why in faults):
+        faults = [(request["sign_key"], _signing_fault(context))]
+    for path, why in faults:
         if why:
             yield build_finding("sign-key-unusable", path, file=path, why=why, root=root.directory)
 
 
+def _signing_fault(context):
+    """Why sign-file cannot sign with the key and the certificate, by a trial on another file; None if it can."""
+    root = context.root
+    with context.scratch() as scratch:
+        file = os.path.join(scratch, "trial")
+        with open(file, "wb") as stream:
+            stream.write(b"trial")
+        argv = sign_argv(root, context.kernel, context.request, root.inside(file))
+        status, output = root.run(argv, SIGN_SECONDS)
+    why = _why(output).lstrip("- ")  # openssl lists its errors
+    return f"sign-file fails with it and {context.request['sign_cert']} ({why})" if status else None
+
+
 def _pem_fault(path):
-    """Why a file cannot be a PEM or DER file, or None. Its content is in no message: it can be a private key."""
+    """Why a file cannot be used as a key or a certificate, or None. Its content is in no message."""
     try:
         with open(path, "rb") as stream:
             head = stream.read(1 << 16)
     except OSError as error:
         return error.strerror
+    if PEM in head and ENCRYPTED in head:
+        return "it is encrypted, and sign-file has no passphrase"
     return None if PEM in head or head[:1] == b"\x30" else "it is neither a PEM nor a DER file"
 
 

@@ -80,7 +80,7 @@ class BuildContext:
     @cached_property
     def trials(self):
         """The Trial of each source patch in turn, on copies of the files; ends with the first that does not apply."""
-        with self._scratch() as scratch:
+        with self.scratch() as scratch:
             tree = os.path.join(scratch, "tree")
             os.mkdir(tree, 0o700)
             for path in self.paths:
@@ -107,7 +107,8 @@ class BuildContext:
         return Trial(source, status, output, texts)
 
     @contextmanager
-    def _scratch(self):
+    def scratch(self):
+        """A directory on the build host, in the root, that is removed at the end."""
         place = self.root.path(self.root.first(SCRATCH, self.root.is_directory) or "/")
         scratch = tempfile.mkdtemp(prefix="kernel-livepatch-", dir=place)
         try:

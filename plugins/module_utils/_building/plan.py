@@ -7,11 +7,10 @@ import hashlib
 import json
 import os
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import option
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import digest_of, write_sources
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.tools import (
     TOOLS,
-    sign_file_places,
+    sign_argv,
     tool_argv,
     tool_digest,
     tool_version,
@@ -20,7 +19,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import ENVIRONMENT
 
 FORMAT = 1  # of the inputs; another number is another digest
-DEFAULT_HASH = "sha256"
 
 
 def describe_build(context, machine):
@@ -83,16 +81,4 @@ def write_job(context, job):
         "argv": tool_argv(tool, context.program, kernel, request, here),
         "environment": dict(ENVIRONMENT, HOME=inside_cache, CACHEDIR=inside_cache),
         "output": here["output"], "found_below": here["module"] if tool == "kbuild" else None,
-        "sign": _sign_argv(context, here["output"])}
-
-
-def _sign_argv(context, output):
-    """The command of the kernel's sign-file; None without a key. Documentation/admin-guide/module-signing.rst"""
-    request, root = context.request, context.root
-    if not request["sign_key"]:
-        return None
-    places = sign_file_places(context.kernel)
-    # What klp-build makes is in the tree only when it has built it.
-    program = root.first(places, root.program) or places[0]
-    return [program, option(context.kernel, "CONFIG_MODULE_SIG_HASH") or DEFAULT_HASH, request["sign_key"],
-            request["sign_cert"], output]
+        "sign": sign_argv(root, kernel, request, here["output"]) if request["sign_key"] else None}

@@ -11,6 +11,8 @@ import hashlib
 import re
 from collections import namedtuple
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import option
+
 # longest_name: of a module's name. space: MiB for a build, and for one with `targets`. programs: looked for in PATH.
 # unsupported: options of the kernel. changes: files of the source tree that the tool itself changes. counted: the
 # pattern of a compiled object in its log.
@@ -42,6 +44,7 @@ SIGN_FILES = (
     "/usr/lib/linux-kbuild-{series}/scripts/sign-file")
 LARGEST_SCRIPT = 1 << 20
 VERSION_SECONDS = 30
+DEFAULT_HASH = "sha256"
 
 
 def choose_tool(root, wanted, kernel_options, is_module_source):
@@ -116,6 +119,15 @@ def sign_file_places(kernel):
     facts = {"source": kernel.source, "build": kernel.build, "release": kernel.release, "series": series}
     return [place.format(**facts) for place in SIGN_FILES
             if all(facts[key] for key in re.findall(r"\{(\w+)\}", place))]
+
+
+def sign_argv(root, kernel, request, output):
+    """The command of the kernel's sign-file. Documentation/admin-guide/module-signing.rst"""
+    places = sign_file_places(kernel)
+    # What klp-build makes is in the tree only when it has built it.
+    program = root.first(places, root.program) or places[0]
+    return [program, option(kernel, "CONFIG_MODULE_SIG_HASH") or DEFAULT_HASH, request["sign_key"],
+            request["sign_cert"], output]
 
 
 def _directory(program):

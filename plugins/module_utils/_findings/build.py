@@ -101,5 +101,6 @@ BUILD = {
         "scripts in the source tree."),
     "sign-key-unusable": (
         "blocker", False,
-        "{file} cannot be used to sign the patch: {why}. Give the path of a readable PEM file below {root}."),
+        "{file} cannot be used to sign the patch: {why}. Give a PEM file below {root} with a key without a passphrase, "
+        "and its certificate."),
 }

@@ -75,6 +75,18 @@ def signed(**options):
                          "sign_cert": host.put("cert.pem", "-----BEGIN CERTIFICATE-----"), **options}
 
 
+def unsigning(commands):
+    """The kernel's sign-file does something else than to sign."""
+    def change(host):
+        host.program("tree/scripts/sign-file", f"#!/bin/sh\n{commands}\n")
+        return signed()(host)
+    return change
+
+
+def encrypted(key):
+    return lambda host: {**unsigning("exit 1")(host), "sign_key": host.put("encrypted.pem", key)}
+
+
 def klp_build(cause):
     def change(host):
         host.use_klp_build()
@@ -142,6 +154,11 @@ CASES = [
      "sign-key-unusable", "No such file"),
     (lambda host: (host.program("tree/scripts/sign-file", ""), signed(sign_key=host.put("text", "x"))(host))[1],
      "sign-key-unusable", "neither a PEM nor a DER file"),
+    (unsigning("echo At main.c:324:; echo '- SSL error:05800074:x509 routines::key values mismatch: x.c:1'; exit 1"),
+     "sign-key-unusable", "cert.pem (SSL error:05800074:x509 routines::key values mismatch: x.c:1). Give"),
+    (unsigning("exit 3"), "sign-key-unusable", "cert.pem (no reason given)"),
+    (encrypted("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), "sign-key-unusable", "it is encrypted"),
+    (encrypted("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"), "sign-key-unusable", "it is encrypted"),
     (klp_build(lambda host: host.put("listnewconfig", "CONFIG_NEW=y\n")), "config-outdated", "CONFIG_NEW=y"),
     (klp_build(lambda host: host.put("tree/Makefile", host.read("tree/Makefile").replace(
         "listnewconfig:", "listnewconfig:\n\t@no-such-program"))),

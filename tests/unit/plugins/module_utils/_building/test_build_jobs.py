@@ -13,6 +13,7 @@ import stat
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._building import context
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.jobs import KEPT_SECONDS, Jobs
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
@@ -277,6 +278,12 @@ printf '%s %s %s' "$1" "$2" "$3" >>"$4"
 """
 
 
+SIGN_TRIAL = """\
+#!/bin/sh
+echo "$@" >{simulation}/tried
+"""
+
+
 def signing(host):
     host.program("tree/scripts/sign-file", SIGN_FILE.replace("{simulation}", host.directory))
     return {"sign_key": host.put("key.pem", "-----BEGIN PRIVATE KEY-----"),
@@ -293,9 +300,33 @@ def test_a_patch_is_signed_by_the_program_of_the_kernel(build_host, step, ended)
     assert result["build"]["signed"] is True
 
 
-def test_a_signature_that_fails_is_no_patch(build_host, step, ended):
-    build_host.put("no-signature", "")
-    assert failed(step, ended, **signing(build_host)).code == "signature-failed"
+def test_a_signature_that_fails_is_no_patch(build_host, step, ended, until):
+    build_host.hold()
+    started = step(**signing(build_host))
+    until(build_host.calls)
+    build_host.put("no-signature", "")  # such as a key that is moved meanwhile
+    build_host.let_go()
+    with pytest.raises(LivepatchError) as caught:
+        ended(started)
+    assert caught.value.code == "signature-failed"
+
+
+def test_the_key_is_tried_before_the_build_and_leaves_nothing(build_host, step, monkeypatch):
+    monkeypatch.setattr(context, "SCRATCH", [build_host.path("scratch")])
+    os.mkdir(build_host.path("scratch"))
+    options = signing(build_host)
+    build_host.program("tree/scripts/sign-file", SIGN_TRIAL.replace("{simulation}", build_host.directory))
+    assert step(check_mode=True, **options)["findings"] == []
+    hashed, key, certificate, file = build_host.read("tried").split()
+    assert (hashed, key, certificate) == ("sha256", options["sign_key"], options["sign_cert"])
+    assert file.startswith(build_host.path("scratch/")) and os.listdir(build_host.path("scratch")) == []
+
+
+def test_a_key_in_a_token_is_not_tried_before_the_build(build_host, step):
+    options = signing(build_host)
+    build_host.program("tree/scripts/sign-file", SIGN_TRIAL.replace("{simulation}", build_host.directory))
+    assert step(check_mode=True, **dict(options, sign_key="pkcs11:token=x"))["findings"] == []
+    assert not os.path.exists(build_host.path("tried"))
 
 
 def test_the_private_key_is_in_no_file_of_a_job(build_host, step, ended):
