@@ -44,10 +44,15 @@ class BundleWriter:
         check_path(self.path)
         if self.path.is_dir():
             self._builds()
-            if not os.access(self.path, os.W_OK | os.X_OK):
-                raise self._unwritable("Permission denied")
+            self._text()
         elif self.path.exists() or self.path.is_symlink():
             raise BundleError("bundle-unreadable", "is not a directory. Give another", os.fspath(self.path))
+        # The first directory that exists: the others are made for the first file.
+        place = next(place for place in (self.path, *self.path.absolute().parents) if os.path.lexists(place))
+        if not place.is_dir():
+            raise self._unwritable(f"{place} is not a directory")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise self._unwritable("Permission denied" if place == self.path else f"Permission denied for {place}")
 
     def known_inputs(self) -> dict[str, PurePosixPath]:
         """The files in the bundle that a build has made, by the digest of its inputs; not those changed since."""
@@ -94,10 +99,14 @@ class BundleWriter:
         return before, after
 
     def _text(self) -> str:
+        path = self.path / FILE_NAME
         try:
-            return (self.path / FILE_NAME).read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
+        except UnicodeDecodeError as error:  # YAML can also be UTF-16
+            problem = "is not in UTF-8, so no entry can be written into it. Save it in UTF-8"
+            raise BundleError("bundle-yml-invalid", problem, os.fspath(path)) from error
 
     def _builds(self) -> list[dict[str, t.Any]]:
         has_files = any(

@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import os
 import threading
-from pathlib import PurePosixPath
+from pathlib import PosixPath, PurePosixPath
 
 import pytest
 import yaml
@@ -108,6 +108,7 @@ def test_a_second_file_for_one_build_is_refused(bundle, fix, build_module):
     (lambda path: (path.mkdir(), (path / "bundle.yml").write_text("patches: [")), "bundle-yml-invalid"),
     (lambda path: (path.mkdir(), (path / "bundle.yml").write_text("patches: {a: {other: 1}}")),
      "bundle-yml-unknown-key"),
+    (lambda path: (path.mkdir(), (path / "bundle.yml").write_text("patches: {}", "utf-16")), "bundle-yml-invalid"),
     (lambda path: (path.mkdir(), (path / "x.ko").write_text("x")), "not-elf"),
     (lambda path: path.symlink_to("nowhere"), "bundle-unreadable")])
 def test_a_bundle_that_cannot_be_used_is_refused_before_a_build(bundle, damage, code):
@@ -122,6 +123,33 @@ def test_a_bundle_that_is_not_there_or_empty_can_be_used(bundle):
     bundle.path.mkdir()
     bundle.check()
     assert bundle.known_inputs() == {}
+
+
+@pytest.mark.parametrize("place", ["patches", "."])
+@pytest.mark.parametrize("depth", ["", "deeper", "deeper/still"])
+def test_a_directory_that_cannot_be_written_is_refused_before_a_build(tmp_path, cache, monkeypatch, place, depth):
+    directory = tmp_path / place
+    directory.mkdir(exist_ok=True)
+    monkeypatch.setattr(writer.os, "access", lambda path, mode: os.fspath(path) != os.fspath(directory))
+    with pytest.raises(BundleError) as caught:
+        BundleWriter(directory / depth, cache).check()
+    assert (caught.value.code, "Permission denied" in caught.value.message) == ("bundle-unwritable", True)
+    assert (f"for {directory}" in caught.value.message) == bool(depth)
+
+
+@pytest.mark.parametrize("depth", ["patches", "patches/deeper"])
+def test_a_file_above_a_bundle_is_refused_before_a_build(tmp_path, cache, depth):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BundleError) as caught:
+        BundleWriter(tmp_path / "file" / depth, cache).check()
+    assert caught.value.code == "bundle-unwritable"
+    assert f"{tmp_path / 'file'} is not a directory" in caught.value.message
+
+
+def test_a_relative_bundle_is_below_the_current_directory(tmp_path, cache, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    BundleWriter(PosixPath("deeper/patches"), cache).check()
+    assert os.listdir(tmp_path) == ["cache"]
 
 
 def test_what_cannot_be_written_is_told(bundle, fix, monkeypatch):
