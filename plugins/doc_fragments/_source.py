@@ -20,8 +20,8 @@ options:
   remote_src:
     description:
       - Takes O(src) as a patch file on the host, for example from a vendor's package, or as a directory of patch files
-        there, at any depth and of at most 500 modules. From a directory, the host's own build is chosen, by O(name) if
-        there are several patches. A host without one does not fail.
+        there, at any depth and of at most 500 modules. From a directory, the host's own build is chosen, of several
+        versions of a patch the newest, and by O(name) if there are several patches. A host without one does not fail.
       - The controller reads each such file once, even if many hosts have it.
     type: bool
     default: false

@@ -68,6 +68,16 @@ class ModuleFile:
         return fields
 
     @cached_property
+    def is_live_patch(self):
+        """Whether it is one, for any mechanism; the kernel does not look at the value of `livepatch`.
+
+        Those for kpatch.ko and for kGraft have no such tag (plugins/plugin_utils/_formats has more about them).
+        """
+        return (
+            "livepatch" in self.modinfo or self.elf.section(".kpatch.funcs") is not None
+            or self.elf.imports("kgr_patch_kernel"))
+
+    @cached_property
     def build_id(self):
         """As hex, or None."""
         return notes.build_id(self._bytes(".note.gnu.build-id"), self.elf.order)

@@ -133,6 +133,13 @@ class ElfFile:
 
     def symbols(self, name):
         """The symbols of a name that are defined in the file, in its order (the kernel's order for sympos)."""
+        return [_symbol(symbol) for symbol in self._symbols_called(name) if symbol[3] != SHN_UNDEF]
+
+    def imports(self, name):
+        """Whether the file has a symbol of a name that another module or the kernel defines."""
+        return any(symbol[3] == SHN_UNDEF for symbol in self._symbols_called(name))
+
+    def _symbols_called(self, name):
         if not name:
             return []
         wanted = name.encode("utf-8") + b"\0"
@@ -144,7 +151,7 @@ class ElfFile:
         if len(found) > 1:
             order = {id(symbol): index for index, symbol in enumerate(self._symbols)}
             found.sort(key=lambda symbol: order[id(symbol)])
-        return [_symbol(symbol) for symbol in found if symbol[3] != SHN_UNDEF]
+        return found
 
     @cached_property
     def _relocation_sections(self):

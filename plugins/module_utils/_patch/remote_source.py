@@ -11,7 +11,7 @@ import re
 import stat
 from collections import namedtuple
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import is_wanted, label_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import is_older, is_wanted, label_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
@@ -25,8 +25,9 @@ LivePatchFile = namedtuple("LivePatchFile", "path name release version")
 def located(host, offer, name, version=None):
     """An offer with the path of this host's own build in the place of a directory on the host.
 
-    Without such a build, `path` is None, and `builds` has the name, the release and the architecture of the others. Any
-    other offer stays as it is. Raises LivepatchError `name-needed`, `name-not-in-bundle`, `version-not-in-bundle`,
+    Of several versions it is the newest, and `passed_over` has the labels of the others. Without such a build, `path`
+    is None, and `builds` has the name, the release and the architecture of the others. Any other offer stays as it is.
+    Raises LivepatchError `name-needed`, `name-not-in-bundle`, `version-not-in-bundle`,
     `several-builds`, `too-many-files`, and as `open_image` does for a file that cannot be read, if no other one fits.
     """
     if not offer or offer["kind"] != "host" or not host.is_dir(offer["path"]):
@@ -43,12 +44,14 @@ def located(host, offer, name, version=None):
             raise _not_held(source, found, name, version)
         builds = [{"name": file.name, "release": file.release, "arch": host.machine()} for file in found]
         return dict(offer, path=None, builds=builds)
-    if len({file.name for file in fitting}) > 1:
+    newest = [file for file in fitting if not any(is_older(file._asdict(), other._asdict()) for other in fitting)]
+    if len({file.name for file in newest}) > 1:
         raise LivepatchError(
             "name-needed",
-            f"{source} on the host holds several patches for kernel {host.release()} ({_names(fitting)}). Choose one "
+            f"{source} on the host holds several patches for kernel {host.release()} ({_names(newest)}). Choose one "
             "with name, in a playbook with livepatch_name.")
-    return dict(offer, path=_only_build(host, fitting))
+    passed_over = sorted({label_of(file._asdict()) for file in fitting if file not in newest})
+    return dict(offer, path=_only_build(host, newest), **({"passed_over": passed_over} if passed_over else {}))
 
 
 def _not_held(source, found, name, version):
@@ -92,13 +95,14 @@ def _live_patches(host, source):
     found, failure = [], None
     for path in _module_files(host, source):
         try:
-            fields = ModuleFile(read_image(host, path)).modinfo
+            module = ModuleFile(read_image(host, path))
+            is_live_patch, fields = module.is_live_patch, module.modinfo
         except LivepatchError as error:
             failure = failure or error
             continue
         except ElfError:
             continue
-        if fields.get("livepatch") == "Y":
+        if is_live_patch:
             name = fields.get("name") or os.path.basename(path).partition(".ko")[0]
             release = fields.get("vermagic", "").partition(" ")[0]
             found.append(LivePatchFile(path, name.replace("-", "_"), release, fields.get("version")))

@@ -8,6 +8,7 @@ The offer is a dict of
     builds      descriptions; one with `stub` true has only file, name, release, arch, sha256, size, build_id, the keys
                 of builds.py, and `metadata_digest`
     path        of a host's file, or None; a directory becomes the file in it, see remote_source.py
+    passed_over labels of older versions in this directory, if there are any
     delivered   the paths of delivered images, by the digest of their build
     enclosed    the digest of the build whose image is in `image`, or None
     image       the bytes of that image; only if one is enclosed
@@ -42,6 +43,7 @@ def select_build(host, store, offer, name, version=None):
         build = _host_build(host, store, offer) if offer["kind"] == "host" else offer["builds"][0]
         if build:
             _check_wanted(build, name, version)
+            build = dict(build, passed_over=offer["passed_over"]) if offer.get("passed_over") else build
     if build and build.get("stub"):
         build = _in_full(store, build)
     return build and _with_replace_set(store, build)

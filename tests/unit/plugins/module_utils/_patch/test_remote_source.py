@@ -67,6 +67,52 @@ def test_several_patches_for_the_running_kernel_need_a_name(kernel):
     assert (failure.code, "It holds: fix, second_fix." in failure.message) == ("name-not-in-bundle", True)
 
 
+@pytest.mark.parametrize("options", [
+    {"modinfo": ("name=fix", "livepatch=N")}, {"modinfo": ("name=fix", "livepatch=")},  # the kernel ignores the value
+    {"modinfo": ("name=fix",), "sections": (".kpatch.funcs",)},  # for kpatch.ko
+    {"modinfo": ("name=fix",), "symbols": (("kgr_patch_kernel", 0),)},  # for kGraft
+])
+def test_a_patch_for_any_mechanism_is_found(kernel, options):
+    kernel.put(f"{SOURCE}/{HERE}/fix.ko", simulated_module(vermagic=HERE + REST, **options))
+    kernel.put(f"{SOURCE}/{HERE}/kgraft.ko", simulated_module(vermagic=HERE + REST, symbols=("kgr_patch_kernel",)))
+    assert located(kernel, offer(), None)["path"] == f"{SOURCE}/{HERE}/fix.ko"
+
+
+def versions(kernel, *files):
+    for number, (name, version) in enumerate(files):
+        more = (f"version={version}",) if version else ()
+        kernel.put(f"{SOURCE}/{number}.ko", simulated_module(
+            vermagic=HERE + REST, modinfo=(f"name={name}", "livepatch=Y", *more), build_id=f"{number:02x}" * 20))
+
+
+@pytest.mark.parametrize("files, newest, passed_over", [
+    ([("kpatch_6_1_0_56_1_9", None), ("kpatch_6_1_0_56_1_10", None)], 1, ["kpatch_6_1_0_56_1_9"]),
+    ([("fix", "10"), ("fix", "9"), ("fix", "1")], 0, ["fix 1", "fix 9"]),
+    ([("fix_2", "1"), ("fix_1", "2")], 1, ["fix_2 1"]),
+])
+def test_of_several_versions_the_newest_is_taken(kernel, apply, files, newest, passed_over):
+    versions(kernel, *files)
+    found = located(kernel, offer(), "*")
+    assert (found["path"], found["passed_over"]) == (f"{SOURCE}/{newest}.ko", passed_over)
+    name, version = files[1 - newest]
+    assert located(kernel, offer(), name, version)["path"] == f"{SOURCE}/{1 - newest}.ko"
+
+
+def test_versions_of_one_patch_beside_another_patch_need_a_name(kernel):
+    versions(kernel, ("fix_1", None), ("fix_2", None), ("other", None))
+    failure = error(located, kernel, offer(), None)
+    assert (failure.code, "(fix_2, other)" in failure.message) == ("name-needed", True)
+
+
+def test_the_versions_that_were_passed_over_are_told(kernel):
+    fix = SimulatedPatch()
+    kernel.put(f"{SOURCE}/fix.ko", fix.image)
+    found = dict(offer(f"{SOURCE}/fix.ko", fix.description), passed_over=["fix 1"])
+    (note,) = [entry for entry in check_host(kernel, found, None)["findings"]
+               if entry["code"] == "older-versions-passed-over"]
+    assert "fix 1" in note["message"]
+
+
 def test_copies_of_one_build_are_one_and_two_builds_are_refused(kernel):
     kernel.put(f"{SOURCE}/a/fix.ko", module())
     kernel.put(f"{SOURCE}/b/fix.ko.gz", gzip.compress(module()))

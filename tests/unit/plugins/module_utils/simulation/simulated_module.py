@@ -77,12 +77,12 @@ class ElfWriter:
 
 def simulated_module(
         vermagic=VERMAGIC, size=896, crcs=None, orc=True, orc_header=None, build_id="ee" * 20, symbols=(), traced=(),
-        modinfo=(), **machine):
+        modinfo=(), sections=(), **machine):
     """The image of a module like the kernel's own.
 
     `crcs` is {symbol: CRC}, by default of module_layout alone, False for a kernel without versions; `symbols` are names
     or (name, section), functions 32 bytes apart in the order given; `traced` are the numbers of those that ftrace can
-    redirect, from 0.
+    redirect, from 0; `sections` are names of further sections.
     """
     elf = ElfWriter(**machine)
     elf.section(".text", bytes(32 * (len(symbols) + 1)))
@@ -96,6 +96,8 @@ def simulated_module(
         versions = {"module_layout": MODULE_LAYOUT} if crcs is None else crcs
         elf.section("__versions", b"".join(
             elf.pack(layout, crc, name.encode("utf-8")) for name, crc in versions.items()))
+    for name in sections:
+        elf.section(name, bytes(8))
     if orc:
         elf.section(".orc_unwind", bytes(6))
     if orc_header:
