@@ -5,7 +5,8 @@
 
 Versions in the form of PEP 440 are ordered as packaging.version orders them; a unit test compares the two. If one of
 two versions has another form, both are compared part by part: numbers as numbers, words as text, a number after a word,
-and a longer version after its beginning.
+and a longer version after its beginning, but before it with a tilde or a word such as rc there. A number with a colon
+is an epoch, which comes first. dpkg and rpm do so with tildes and epochs too.
 
 Many names hold a version, as kpatch_4_18_0_553_1_2. Such a name consists of words with `_`, `-` or `.` between
 them. The first word that is a number, after another word, begins the version, and the words before it are the stem. A
@@ -27,6 +28,11 @@ PEP440 = re.compile(r"""
     (?P<dev>[-_.]?dev (?:[-_.]?(?P<dev_number>[0-9]+))? )?
     (?:\+(?P<local>[a-z0-9]+(?:[-_.][a-z0-9]+)*))?
     """, re.VERBOSE | re.IGNORECASE)
+EPOCH = re.compile(r"([0-9]+)[:!]")
+PART = re.compile(r"[0-9]+|[^\W0-9_]+|~")
+BEFORE_A_RELEASE = frozenset(("alpha", "beta", "pre", "preview", "rc", "dev"))
+# The kinds of parts in their order; the end is a part too.
+TILDE, EARLY_WORD, END, WORD, DIGITS = range(5)
 PRE_WORDS = {"alpha": "a", "beta": "b", "c": "rc", "pre": "rc", "preview": "rc"}
 LONGEST = 200  # characters; Python refuses to read a longer number at all
 BEFORE_ALL, AFTER_ALL = (-1,), (1,)  # against (0, ...)
@@ -88,15 +94,23 @@ def _pep440_key(version):
         word = match.group("pre_word").lower()
         pre = (0, PRE_WORDS.get(word, word), int(match.group("pre_number") or 0))
     local = re.split("[-_.]", match.group("local") or "")
-    return int(match.group("epoch") or 0), tuple(release), pre, post, dev, tuple(map(_part, filter(None, local)))
+    return int(match.group("epoch") or 0), tuple(release), pre, post, dev, tuple(map(_local_part, filter(None, local)))
+
+
+def _local_part(text):
+    return (DIGITS, int(text), "") if text.isdecimal() else (WORD, 0, text.lower())
 
 
 def _parts_key(version):
-    return tuple(map(_part, re.findall(r"[0-9]+|[^\W0-9_]+", version)))
+    epoch = EPOCH.match(version)
+    parts = PART.findall(version, epoch.end() if epoch else 0)
+    return (int(epoch.group(1)) if epoch else 0, *map(_part, parts), (END, 0, ""))
 
 
 def _part(text):
-    return (1, int(text), "") if text.isdecimal() else (0, 0, text.lower())
+    if text == "~":
+        return TILDE, 0, ""
+    return (EARLY_WORD, 0, text.lower()) if text.lower() in BEFORE_A_RELEASE else _local_part(text)
 
 
 def _identifier_places(words):

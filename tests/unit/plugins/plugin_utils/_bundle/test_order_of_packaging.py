@@ -34,7 +34,7 @@ def test_the_form_is_that_of_packaging():
         try:
             Version(version)
         except InvalidVersion:
-            # Beside such a version, part by part: a word is earlier than a number there, and later in PEP 440.
-            assert len(version_keys([version, "1.0"])[1]) == 2, version
+            # Beside such a version, part by part: the epoch, two numbers and the end.
+            assert len(version_keys([version, "1.0"])[1]) == 4, version
         else:
             raise AssertionError(version)
