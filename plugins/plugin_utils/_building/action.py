@@ -48,6 +48,8 @@ class BuildAction(HostAction):
         self._vars = task_vars
         self._sent: dict[str, str] = {}
         made = [self._make_build(arguments) for arguments in builds]
+        for build in made:
+            build.check()
         for bundle in {build.bundle.path: build.bundle for build in made}.values():
             bundle.check()
         with EndsWithRun():

@@ -15,9 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import utc_timestamp
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._building.sources import Sources
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import FILE_NAME
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import (
+    FILE_NAME,
+    LONGEST_PROVENANCE,
+    entry_faults,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.writer import BundleWriter
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_duration, number_of
@@ -70,6 +75,12 @@ class KernelBuild:
     @property
     def is_running(self) -> bool:
         return self.result is None and self.answer is not None and self.answer["state"] == "running"
+
+    def check(self) -> None:
+        """Refuse options that bundle.yml cannot have, before anything is built; raises TaskError bad-option."""
+        for key, expected in entry_faults(self._described()).items():
+            given = self.arguments[key]
+            raise TaskError("bad-option", f"{key} is {given!r}, and it must be {expected}. Correct it.")
 
     def start(self) -> None:
         """Start the build, or find a running or a finished one."""
@@ -149,7 +160,8 @@ class KernelBuild:
         return {key: value for key, value in given.items() if value}
 
     def _entry(self, build: Mapping[str, t.Any], now: float | None) -> Result:
-        provenance = {key: build[key] for key in _PROVENANCE if build[key]}
+        # The build host is not trusted with the form of a text either.
+        provenance = {key: truncate(build[key], LONGEST_PROVENANCE) for key in _PROVENANCE if build[key]}
         if now is not None:
             provenance["built"] = utc_timestamp(now)
         kernel_build = {"kernel_build_id": build["kernel_build_id"]} if build["kernel_build_id"] else {}

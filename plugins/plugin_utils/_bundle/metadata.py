@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 
 import yaml
@@ -24,6 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 FILE_NAME = "bundle.yml"
 # The keys of `provenance`, which patch_build writes: what the file was made of.
 PROVENANCE = ("inputs", "source", "tool", "tool_version", "compiler", "kernel_build_id", "built")
+LONGEST_PROVENANCE = 200  # characters of each text in it
 _MAX_SIZE = 1024 * 1024
 _FILE_SUFFIX = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 
@@ -89,8 +90,8 @@ _KEYS = {
     "sha256": _Key(
         re.compile(r"[0-9a-f]{64}", re.IGNORECASE | re.ASCII), "64 hex digits in quotes", of_one_file=True),
     "provenance": _Key(
-        re.compile(r".{1,200}"), f"a mapping with some of {', '.join(PROVENANCE)}, each a text", of_one_file=True,
-        kind="provenance"),
+        re.compile(rf".{{1,{LONGEST_PROVENANCE}}}"), f"a mapping with some of {', '.join(PROVENANCE)}, each a text",
+        of_one_file=True, kind="provenance"),
 }
 # For the controller alone: a host gets a description with the digest.
 _NOT_FOR_HOSTS = ("sha256", "provenance")
@@ -173,6 +174,11 @@ def read_metadata(directory: Path, check: Callable[[Path, str], None] = lambda _
         raise _invalid(path, "must have the key 'patches' and no other, with a mapping of file paths or patch names")
     return Metadata(path, {
         entry: _read_entry(path, entry, metadata) for entry, metadata in document["patches"].items()})
+
+
+def entry_faults(entry: Mapping[str, t.Any]) -> dict[str, str]:
+    """The keys of an entry with a value that no bundle can have, each with the expected value in words."""
+    return {key: _KEYS[key].expected for key, value in entry.items() if _KEYS[key].read(value) is None}
 
 
 def _load(path: Path, check: Callable[[Path, str], None]) -> object:

@@ -19,7 +19,11 @@ from pathlib import Path, PurePosixPath
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import SUFFIXES, read_bundle
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import FILE_NAME, read_metadata
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import (
+    FILE_NAME,
+    entry_faults,
+    read_metadata,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.yaml_edit import set_entry
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError, check_path
 
@@ -66,8 +70,10 @@ class BundleWriter:
     def put(self, content: bytes, description: dict[str, t.Any], entry: dict[str, t.Any]) -> tuple[Path, str, str]:
         """Write a file and its entry; returns its path, and bundle.yml before and after.
 
-        `description` is the file's. Raises BundleError: bundle-busy, bundle-unwritable, bundle-duplicate.
+        `description` is the file's. Raises BundleError: bundle-busy, bundle-unwritable, bundle-duplicate,
+        bundle-yml-invalid.
         """
+        self._check(entry)
         with self._locked():
             file = self._place(description, entry)
             self._refuse_duplicate(file, description, entry)
@@ -79,7 +85,11 @@ class BundleWriter:
         return target, before, after
 
     def update(self, file: PurePosixPath, entry: dict[str, t.Any], write: bool = True) -> tuple[str, str]:
-        """Set keys of a file's entry; returns bundle.yml before and after. Without `write`, nothing is changed."""
+        """Set keys of a file's entry; returns bundle.yml before and after. Without `write`, nothing is changed.
+
+        Raises BundleError as `put` does.
+        """
+        self._check(entry)
         if not write:
             before = self._text()
             return before, set_entry(before, file.as_posix(), entry)
@@ -89,6 +99,12 @@ class BundleWriter:
     def place(self, release: str, name: str) -> PurePosixPath:
         """Where the file of a build goes, if no other build of the release is there."""
         return PurePosixPath(release, f"{name}.ko")
+
+    def _check(self, entry: dict[str, t.Any]) -> None:
+        """Refuse an entry that would make the whole bundle unusable."""
+        for key, expected in entry_faults(entry).items():
+            problem = f"would get a wrong {key}: it must be {expected}. Nothing was written. Correct it and run again"
+            raise BundleError("bundle-yml-invalid", problem, os.fspath(self.path / FILE_NAME))
 
     def _set(self, file: PurePosixPath, entry: dict[str, t.Any]) -> tuple[str, str]:
         before = self._text()

@@ -11,6 +11,7 @@ import yaml
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._building.build import KernelBuild
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._building.sources import Sources
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import read_metadata
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.writer import BundleWriter
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_duration
@@ -70,6 +71,31 @@ def test_a_build_ends_in_the_bundle(build, content, tmp_path):
     assert one.host.calls == [
         {"step": "start", "known": [], "sources": f"/tmp/{SOURCES.sha256}.json", "sha256": SOURCES.sha256},
         {"step": "look", "job": result["job"]}, {"step": "look", "job": result["job"]}]
+
+
+@pytest.mark.parametrize("key, value, words", [
+    ("cves", ["CVE-2026-1111", "cve-2026-2222"], "a list of CVE numbers"), ("cves", ["2026-1111"], "CVE-2026-12345"),
+    ("version", "1 0", "at most 100 characters"), ("version", "1" * 101, "at most 100 characters"),
+    ("summary", "\x1b[2J", "without control characters")])
+@pytest.mark.parametrize("state", ["built", "unchanged", "planned"])
+def test_an_option_that_would_spoil_the_bundle_is_refused(build, content, tmp_path, state, key, value, words):
+    build([answer("built", content)]).start()
+    before = (tmp_path / "patches" / "bundle.yml").read_text()
+    one = build([answer(state, content)], check_mode=state == "planned", **{key: value})
+    with pytest.raises(TaskError) as caught:
+        one.check()
+    assert (caught.value.code, words in caught.value.message) == ("bad-option", True)
+    with pytest.raises(PatchFileError) as caught:  # a caller that does not ask
+        one.start()
+    assert (caught.value.code, words in caught.value.message) == ("bundle-yml-invalid", True)
+    assert (tmp_path / "patches" / "bundle.yml").read_text() == before
+
+
+@pytest.mark.parametrize("key", ["tool_version", "compiler"])
+def test_odd_texts_of_a_build_host_do_not_spoil_the_bundle(build, content, tmp_path, key):
+    build([answer("built", content, **{key: "x\x1b\u2028" * 80})]).start()
+    assert len(entries(tmp_path)[FILE]["provenance"][key]) == 200
+    read_metadata(tmp_path / "patches")
 
 
 def test_what_the_bundle_has_is_unchanged(build, content, tmp_path):
