@@ -71,7 +71,7 @@ def next_tasks(record: Record, user_tasks_run: str = "", **next_hosts: t.Any) ->
     options, checks = record["options"], record["checks"]
     user_tasks = [{"file": check["tasks"], "timeout": check["timeout"]} for check in checks if "tasks" in check]
     return {
-        **{key: options[key] for key in ("transition_timeout", "on_stall", "take_lease")}, "run": record["id"],
+        **{key: options[key] for key in ("transition_timeout", "on_stall")}, "run": record["id"],
         "load_task": load_task(record, len(next_hosts["load"])) if next_hosts.get("load") else {},
         "accept_task": accept_task(record) if next_hosts.get("accept") else {},
         "health_checks": checks_of_hosts(checks),
@@ -91,12 +91,13 @@ def load_task(record: Record, hosts: int) -> dict[str, t.Any]:
     """The same for the load of this number of hosts; with that and the wave, the task counts the loaded hosts."""
     options = record["options"]
     watch = {"health_checks": checks_of_hosts(record["checks"]), "min_calls": options["min_calls"]}
-    same = ("src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params",
-            "take_lease")
+    same = ("src", "name", "version", "trial", "transition_timeout", "on_stall", "ignore_findings", "params")
+    # With a livepatch_after, the run has held each host since the begin of its livepatch_before.
+    take_lease = options["take_lease"] and not record["hooks"]["after"]
     return {
         "run": record["id"], "checked": CHECK, "hosts": hosts, "wave": next(
             (wave["number"] for wave in record["waves"] if wave["state"] == "open"), 0),
-        "options": _given(**{key: options[key] for key in same}, watch=watch)}
+        "options": _given(**{key: options[key] for key in same}, take_lease=take_lease, watch=watch)}
 
 
 def accept_task(record: Record) -> dict[str, t.Any]:

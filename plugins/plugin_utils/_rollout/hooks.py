@@ -83,7 +83,11 @@ def _with_hook(record: Record, hosts: Iterable[str], hooks: Sequence[str]) -> li
 
 
 def start_hook(call: Call, record: Record, kind: str, hosts: Sequence[str]) -> dict[str, t.Any]:
-    """Note what the hosts run next, and return it for the tasks. `seconds` is how long `before` can take for all."""
+    """Note what the hosts run next, and return it for the tasks.
+
+    `seconds` is how long `before` can take for all. `take_lease` are hosts to take over from another run: those that
+    this run has not changed yet. Another run that has taken a host over from this one keeps it.
+    """
     if not hosts:
         record["hook"] = None
         return {"hosts": []}
@@ -93,7 +97,9 @@ def start_hook(call: Call, record: Record, kind: str, hosts: Sequence[str]) -> d
     record["hook"] = {"kind": kind, "run": run, "hosts": list(hosts)}
     hooks = record["hooks"]
     files = [{"file": path, "timeout": hooks["timeout"]} for path in hooks[kind]]
+    untouched = hosts if kind == "before" else _with_hook(record, hosts, ("due",))
     return {
+        "take_lease": list(untouched) if record["options"]["take_lease"] else [],
         "hosts": list(hosts), "run": run, "notes": unreachable.notes_path(call.directory),
         "begin": bool(hooks["after"]), "files": [*files, BEFORE_DONE if kind == "before" else AFTER_DONE],
         "seconds": _longest_before(record, len(hosts)) if kind == "before" else 0,

@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+FAIL = "- name: Fail\n  ansible.builtin.fail: {msg: no way}\n"
 # In the order of digests of these names, of which the first is the canary.
 CANARY, SECOND, THIRD, *LAST = FIVE = ["web2", "web1", "web3", "web4", "web5"]
 # Each line of hooks.txt is a hook that a host has run to its end, with the outcome of its change.
@@ -64,9 +65,6 @@ def on(host, tasks):
     return f"{tasks}  when: inventory_hostname == '{host}'\n"
 
 
-FAIL = "- name: Fail\n  ansible.builtin.fail: {msg: no way}\n"
-
-
 @pytest.mark.parametrize("playbook", ["rollout", "apply"])
 def test_each_host_of_a_clean_rollout_has_both_and_no_mark_is_left(hooked, ran, runs, marks, calls, playbook):
     run = hooked(playbook=f"kernel.livepatch.{playbook}",
@@ -91,6 +89,22 @@ def test_the_host_is_held_for_the_run_while_before_runs(hooked, tmp_path):
     assert json.loads(begun["args"]["via_controller"].replace("'", '"')) == {
         "run": run.stats["livepatch_rollout"]["id"]}
     assert int(begun["args"]["seconds"]) > 100
+
+
+@pytest.mark.parametrize(("playbook", "take", "after"), [
+    ("rollout", True, ""), ("apply", True, ""), ("rollout", False, ""), ("rollout", True, FAIL)])
+def test_only_the_first_change_of_a_host_takes_its_lease(hooked, tmp_path, playbook, take, after):
+    (tmp_path / "marks").mkdir()
+    (tmp_path / "marks" / THIRD).write_text("20261121T091500Z-aaaaaa")  # left by an earlier run
+    run = hooked({THIRD: {}, CANARY: {"look": "ill"}}, playbook=f"kernel.livepatch.{playbook}", livepatch_waves=None,
+                 after=on(CANARY, after) if after else "", livepatch_failure_budget=2, livepatch_take_lease=take)
+    calls = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+    takes = {name: [(call["step"], call["args"]["take_lease"]) for call in calls
+                    if call["host"] == name and "take_lease" in call["args"]] for name in (THIRD, CANARY)}
+    begin, load, back, end = ("begin", str(take)), ("load", "False"), ("back", "False"), ("end", "False")
+    assert takes[CANARY] == [begin, load, back, *([] if after else [end])], run.output
+    due = [("end", str(take))] if playbook == "rollout" else []
+    assert takes[THIRD] == [*due, begin, load, end], run.output
 
 
 def test_only_one_of_them_is_fine_too(hooked, ran, marks, calls):
