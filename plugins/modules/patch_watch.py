@@ -60,7 +60,8 @@ options:
         description:
           - Runs a program with its arguments. Give a list, or one text to be split like in a shell. There is no shell
             and no input. The environment has only C(PATH) with the system's own directories and C(LC_ALL=C).
-          - Succeeds if it ends with status 0. After its timeout, it is killed with all its child processes.
+          - Succeeds if it ends with status 0. A process that it leaves behind does not count. After its timeout, it is
+            killed with all its child processes.
         type: raw
       url:
         description:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 MOST_BYTES = 1 << 16  # of an output; endless output must not fill the memory
+SILENT_SECONDS = 0.5  # of the output, between two looks whether the command has ended
 # The last is NixOS's; only root can change it.
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin", "LC_ALL": "C"}
 
@@ -23,13 +24,14 @@ def run(argv, seconds, own_session=True, **place):
 
     Without `own_session`, the command stays in the group of this process, and they end together.
     """
-    end = time.monotonic() + seconds
+    end, has_ended = time.monotonic() + seconds, False
     process = subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=own_session, **dict({"cwd": "/", "env": ENVIRONMENT}, **place))
     try:
-        output = _output(process.stdout.fileno(), end)
-        process.wait(max(0, end - time.monotonic()))
+        output, has_ended = _output(process, end)
+        if not has_ended:
+            process.wait(max(0, end - time.monotonic()))
     except subprocess.TimeoutExpired as error:
         raise LivepatchError(
             "command-timed-out",
@@ -38,22 +40,31 @@ def run(argv, seconds, own_session=True, **place):
     finally:
         if process.returncode is None:
             # Also its children, because they could keep the pipe open. Its number is not reused before wait().
-            os.killpg(process.pid if own_session else 0, signal.SIGKILL)
+            if own_session or not has_ended:
+                os.killpg(process.pid if own_session else 0, signal.SIGKILL)
             process.wait()
         process.stdout.close()
     return process.returncode, output.decode("utf-8", "replace").rstrip("\n")
 
 
-def _output(descriptor, end):
-    """The output until the pipe is closed; raises subprocess.TimeoutExpired."""
-    output = b""
-    while select.select([descriptor], [], [], max(0, end - time.monotonic()))[0]:
-        printed = os.read(descriptor, MOST_BYTES)
-        if not printed:
-            return output
-        output = (output + printed)[-MOST_BYTES:]
-        if time.monotonic() > end:
-            break
+def _output(process, end):
+    """The output until the pipe is closed, and whether the command has ended and something else keeps the pipe open.
+
+    That is a process that it leaves behind, for example the master of a shared ssh connection. The output then ends
+    when nothing more comes. Raises subprocess.TimeoutExpired.
+    """
+    output, descriptor, has_ended = b"", process.stdout.fileno(), False
+    while time.monotonic() <= end:
+        seconds = 0 if has_ended else min(SILENT_SECONDS, max(0, end - time.monotonic()))
+        if select.select([descriptor], [], [], seconds)[0]:
+            printed = os.read(descriptor, MOST_BYTES)
+            if not printed:
+                return output, False
+            output = (output + printed)[-MOST_BYTES:]
+        elif has_ended:
+            return output, True
+        else:
+            has_ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     raise subprocess.TimeoutExpired([], 0)
 
 
@@ -67,7 +78,7 @@ def spawn(argv, keep=()):
 class Child:
     """A function that runs in a child process, and its value; this process never waits for it.
 
-    `kill` ends it with everything that it has started, as long as that has not left its process group.
+    With its end, or with `kill`, everything that it has started ends too that has not left its process group.
     """
 
     def __init__(self, function):
@@ -95,6 +106,9 @@ class Child:
                 return False
             self._content = (self._content + content)[-MOST_BYTES:]
             self._ended = not content
+        if not self._reaped:  # its number is not reused before
+            with suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
         self.reap()
         return True
 

@@ -67,8 +67,14 @@ def test_a_command_whose_time_is_over_is_killed_with_all_that_it_started(tmp_pat
         os.close(descriptor)
 
 
-def test_a_child_that_keeps_the_output_open_is_not_waited_for_longer_either():
-    assert really(command=["sh", "-c", "sleep 60 & exit 0"], timeout=1)[0] is False
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_child_that_keeps_the_output_open_is_not_waited_for(status):
+    assert really(command=["sh", "-c", f"echo up; sleep 60 & exit {status}"], timeout=60) == (
+        status == 0, f"It ended with status {status}: up")
+
+
+def test_a_child_that_prints_without_end_is_not_waited_for_longer_either():
+    assert really(command=["sh", "-c", "yes & exit 0"], timeout=1)[0] is False
 
 
 def test_a_command_that_prints_without_end_does_not_fill_the_memory():

@@ -56,6 +56,42 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path):
     assert poll_until(Host(), lambda: not any(process_identity(Host(), number) for number in numbers), 10)
 
 
+def in_child(argv):
+    """What the command returns that a child runs, as the health checks of a trial are run."""
+    host = Host()
+    child = host.start_child(lambda: host.run(argv, 60))
+    assert ended(child)
+    child.close()
+    assert gone(child)
+    return tuple(child.value())
+
+
+@pytest.fixture(params=[lambda argv: Host().run(argv, 60), in_child])
+def run(request):
+    return request.param
+
+
+def test_a_command_has_ended_with_its_own_status_when_a_daemon_keeps_its_output(run, tmp_path):
+    """As the master of a shared ssh connection does."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(["/bin/sh", "-c", f"echo said; setsid cat {pipe} & exit 3"]) == (3, "said")
+    with open(pipe, "wb", buffering=0):  # only a living reader lets it be opened, and ends then
+        pass
+
+
+def test_a_job_that_a_command_leaves_behind_is_killed(run, tmp_path):
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run(["/bin/sh", "-c", f"exec 9>{pipe}; echo said; (sleep 60; echo alive >&9) & exit 3"]) == (3, "said")
+        os.set_blocking(reader, True)
+        assert os.read(reader, 10) == b""
+    finally:
+        os.close(reader)
+
+
 def test_a_started_process_has_a_session_and_no_files_of_this_one(tmp_path):
     seen_by_child = tmp_path / "told"
     source = ("import os, sys\n"
