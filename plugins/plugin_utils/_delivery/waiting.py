@@ -18,6 +18,7 @@ import time
 import typing as t
 from collections.abc import Callable
 
+from ansible import constants
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
@@ -28,6 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 SHOW_SECONDS = 10  # between two lines
 LOOK_SECONDS = 5  # for a look that is not back when the task is
 LONGEST_PROGRESS = 4096  # characters
+JSON_OUTPUTS = ("json", "jsonl")  # stdout callbacks of ansible.posix
 # See PROGRESS_FILE in module_utils/_patch/request.py.
 PROGRESS = Keys({
     "name": NAME, "state": Text(16, choices=("enabling", "disabling")), "seconds": WHOLE, "timeout": WHOLE,
@@ -35,9 +37,13 @@ PROGRESS = Keys({
 
 
 def say(*lines: str) -> None:
-    """Show lines in the output of the run, also from a worker and its threads."""
+    """Show lines in the output of the run, also from a worker and its threads.
+
+    A program reads the output of a callback that writes JSON. The lines are on stderr then, as Ansible's warnings are.
+    """
+    is_json = str(constants.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2] in JSON_OUTPUTS
     for line in format_lines(lines):
-        Display().display(line)
+        Display().display(line, stderr=is_json)
 
 
 class Waiting:

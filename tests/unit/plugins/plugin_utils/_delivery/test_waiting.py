@@ -9,6 +9,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from ansible import constants
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery import waiting
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import (
@@ -41,6 +42,18 @@ def wait():
             waited.step()
         return lines
     return run
+
+
+@pytest.mark.parametrize(("callback", "stream"), [
+    ("default", "out"), ("ansible.builtin.minimal", "out"), ("awx_display", "out"), ("community.general.yaml", "out"),
+    ("json", "err"), ("ansible.posix.json", "err"), ("ansible.posix.jsonl", "err")])
+def test_no_line_is_in_the_json_that_a_program_reads(monkeypatch, capfd, callback, stream):
+    monkeypatch.setattr(constants, "DEFAULT_STDOUT_CALLBACK", callback)
+    waiting.say("120 of 500 hosts loaded", "1 failed")
+    shown = capfd.readouterr()
+    lines = {"out": shown.out.splitlines(), "err": shown.err.splitlines()}
+    assert lines.pop(stream) == ["==> 120 of 500 hosts loaded", "==> 1 failed"]
+    assert list(lines.values()) == [[]]
 
 
 def test_the_tasks_that_are_left_are_shown_with_those_that_hold_the_transition(wait):
