@@ -27,7 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.shapes i
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_lines, join_hosts, number_of
 
 SHOW_SECONDS = 10  # between two lines
-LOOK_SECONDS = 5  # for a look that is not back when the task is
+LOOK_SECONDS = 5  # for a look that is not back
 LONGEST_PROGRESS = 4096  # characters
 JSON_OUTPUTS = ("json", "jsonl")  # stdout callbacks of ansible.posix
 # See PROGRESS_FILE in module_utils/_patch/request.py.
@@ -58,7 +58,7 @@ class Waiting:
             show: Callable[[str], None] = say, tick: Callable[[], float] = time.monotonic) -> None:
         self._host = host
         self._task = task
-        self._look = look
+        self._look = _Look(look) if look else None
         self._prefix = prefix
         self._show = show
         self._tick = tick
@@ -80,21 +80,47 @@ class Waiting:
             self.step()
 
     def step(self) -> None:
-        """Show one line; a look that fails is the last one."""
+        """Show one line, with what a look shows if it is back in time."""
         prefix = self._prefix()
         if prefix is None:
             return
         seconds = round(self._tick() - self._began)
-        progress = None
-        if self._look:
-            try:
-                progress = read_progress(self._look(), seconds)
-            except Exception:  # whatever a connection raises: the task itself reports it
-                self._look = None
+        text = self._look.read() if self._look else None
+        progress = None if text is None else read_progress(text, seconds)
         if self._over.is_set():
             return
         waiting = f"{self._host}: waiting for {self._task} since {seconds} s"
         self._show(prefix + (progress_line(self._host, progress) if progress else waiting))
+
+
+class _Look:
+    """Runs a look in a thread of its own: over a connection that hangs, it never comes back, and lines are shown still.
+
+    A look that fails is the last one, and none begins before the last one is back.
+    """
+
+    def __init__(self, look: Callable[[], str]) -> None:
+        self._look = look
+        self._thread: threading.Thread | None = None
+        self._text: str | None = None
+        self._failed = False
+
+    def read(self) -> str | None:
+        """What the host has written; None if the look is not back in time, or after a failed one."""
+        if self._failed or (self._thread and self._thread.is_alive()):
+            return None
+        self._text = None
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._run,), daemon=True)
+        self._thread.start()
+        self._thread.join(LOOK_SECONDS)
+        return None if self._thread.is_alive() else self._text
+
+    def _run(self) -> None:
+        try:
+            self._text = self._look()
+        except Exception:  # whatever a connection raises: the task itself reports it
+            self._failed = True
 
 
 def read_progress(text: str, seconds: int) -> dict | None:

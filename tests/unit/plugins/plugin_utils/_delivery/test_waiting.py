@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -79,6 +80,26 @@ def test_a_look_that_fails_is_the_last_one_and_hides_no_line(wait):
         looks.append(1)
         raise OSError("broken")
     assert (len(wait(look)), len(looks)) == (3, 1)
+
+
+def test_a_look_that_hangs_hides_no_line_and_is_the_only_one_until_it_is_back(monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
+    back, looks, lines, clock = threading.Event(), [], [], Clock()
+
+    def look():
+        looks.append(threading.current_thread())
+        back.wait(60)
+        return json.dumps(HELD)
+    waited = Waiting("web7", "patch", look, show=lines.append, tick=clock)
+    for clock.now in (10.0, 20.0, 30.0):
+        waited.step()
+    assert lines == [f"web7: waiting for patch since {seconds} s" for seconds in (10, 20, 30)]
+    assert len(looks) == 1
+    back.set()
+    looks[0].join(60)
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 60)
+    waited.step()
+    assert (len(looks), "5 tasks left" in lines[-1]) == (2, True)
 
 
 @pytest.mark.parametrize("text", [
