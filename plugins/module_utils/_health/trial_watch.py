@@ -122,11 +122,12 @@ class _Watched:
                          if found["level"] == "blocker" or found["code"] in INCOMPLETE]
         self._seen_now = []
         number = self.record["kernel_log"]
+        self.calls = CallCounts(host, trial)
+        self._checks = BackgroundChecks(host, watch["health_checks"], watch["interval"])
+        # Last: a watch that cannot begin leaves no file open, because it is tried again and again.
         self._log = FollowedLog(
             host, Since(baseline["kernel_log"] if number is None else number, baseline["uptime"]),
         ) if watch["kernel_warnings"] else None
-        self.calls = CallCounts(host, trial)
-        self._checks = BackgroundChecks(host, watch["health_checks"], watch["interval"])
         self._next_look = self._next_read = host.now()
 
     def step(self, end):

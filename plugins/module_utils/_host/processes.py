@@ -86,7 +86,12 @@ class Child:
         os.set_blocking(self._reader, False)
         self._content = b""
         self._ended = self._reaped = False
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:  # a busy host refuses it now and then, for as long as the trial takes
+            os.close(self._reader)
+            os.close(writer)
+            raise
         if not self.pid:
             _serve(function, writer)
         os.close(writer)

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Other programs: real processes, which get nothing of this one."""
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -151,6 +152,17 @@ def test_a_child_holds_no_file_of_its_parent(tmp_path):
     for child in (inside, files):
         child.close()
         assert gone(child)
+
+
+def test_a_child_that_cannot_be_started_leaves_no_file_open(monkeypatch):
+    def refuse():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "fork", refuse)
+    for _time in range(3):
+        with pytest.raises(BlockingIOError):
+            Host().start_child(dict)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("function", [lambda: 1 / 0, lambda: sys.exit(0), object, lambda: os._exit(3)])

@@ -4,6 +4,7 @@
 """A host that watches itself during a trial: what ends the trial at once, and what does not; on a simulated kernel."""
 
 import errno
+import os
 from functools import partial
 
 import pytest
@@ -233,6 +234,16 @@ def test_a_watch_that_cannot_begin_ends_nothing(host, apply, monkeypatch):
     host.began = host.now()
     end_trial(host)
     assert TRIAL <= seconds(host) < TRIAL + 15
+
+
+@pytest.mark.parametrize("part", ["CallCounts", "BackgroundChecks"])
+def test_a_watch_that_cannot_begin_leaves_no_file_open(host, apply, monkeypatch, part):
+    """For example where a small Python has no library for addresses."""
+    apply(V2, trial=TRIAL)
+    monkeypatch.setattr(trial_watch, part, lambda *_argv: damages.throw(ImportError("No module named urllib")))
+    before = len(os.listdir("/proc/self/fd"))
+    end_trial(host)
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_watch_that_cannot_begin_is_tried_again(host, interface, apply, monkeypatch):
