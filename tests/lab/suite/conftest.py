@@ -39,10 +39,12 @@ HANDED_OVER = "results"
 # The seconds of patch_info on a machine of a host that is not busy.
 QUIET_LOOK = 5
 
-# The files that take minutes, longest first, so that the last ones of two workers are short.
+# The files that take minutes, longest first, so that the last ones of two workers are short. In a limited time they are
+# last: most tests get a turn then, and what has begun at its end is short.
 LONG_FILES = (
-    "test_rollout", "test_findings", "test_load", "test_boot", "test_stall", "test_journal", "test_trial",
-    "test_forecast", "test_look", "test_rollback", "test_phases",
+    "test_source_to_fleet", "test_rollout", "test_fleet_rules", "test_findings", "test_real_builders", "test_load",
+    "test_boot", "test_stall", "test_journal", "test_trial", "test_forecast", "test_look", "test_rollback",
+    "test_phases", "test_selinux",
 )
 
 
@@ -88,8 +90,9 @@ def pytest_runtest_teardown(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    order = {name: place for place, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    limited = config.getoption("--minutes") is not None
+    order = {name: len(LONG_FILES) - place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.stem, 0), reverse=not limited)
     if not config.getoption("--exhaustive"):
         for item in items:
             if item.get_closest_marker("exhaustive"):

@@ -135,6 +135,21 @@ def test_a_test_whose_turn_does_not_come_keeps_what_was_seen(suite):
     assert suite("6.1.0-1-amd64", "--minutes", "0") == before
 
 
+@pytest.mark.parametrize(("options", "order"), [
+    ((), ["rollout", "boot", "selinux", "accept", "watch"]),
+    (("--minutes", "3"), ["accept", "watch", "selinux", "boot", "rollout"]),
+])
+def test_what_takes_minutes_comes_first_and_in_a_limited_time_last(tmp_path, options, order):
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p conftest\n", encoding="utf-8")
+    for name in order:
+        (tmp_path / f"test_{name}.py").write_text("def test_it():\n    pass\n", encoding="utf-8")
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", *options]
+    shown = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SUITE)}, capture_output=True, text=True, check=True)
+    found = [line.partition(".py::")[0] for line in shown.stdout.splitlines() if ".py::" in line]
+    assert found == [f"test_{name}" for name in order]
+
+
 def test_a_test_that_is_gone_has_no_row(suite):
     suite("6.1.0-1-amd64")
     table = suite("6.1.0-1-amd64", tests=TESTS.replace("test_a_file_fits", "test_another_file_fits"))
