@@ -41,12 +41,14 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.schema impo
     matches,
     parse_json,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
 JOB = re.compile(r"[A-Za-z0-9_]{1,64}-[0-9a-f]{16}\Z")
 KEPT_SECONDS = 7 * 24 * 3600
 LOCK, RESULT, PROGRESS, MANIFEST = "lock", worker.RESULT, worker.PROGRESS, worker.MANIFEST
 LARGEST_RECORD = 1 << 20
 LOG_BYTES = 256 << 10  # of the end of a log
+LONGEST_NAMES = 300  # characters in a message
 BULKY = ("cache", "originals")
 BUILD = {
     "name": TEXT, "release": OPTIONAL_TEXT, "arch": TEXT, "kernel_build_id": OPTIONAL_TEXT, "tool": TEXT,
@@ -209,6 +211,12 @@ class Job:
                 "signature-failed",
                 f"sign-file could not sign the patch (exit status {result['status']}). Check sign_key and sign_cert, "
                 f"and see the last lines in log and {self.path('log')}.", **details)
+        if result.get("what") == "name":
+            made = truncate(str(result.get("why")), LONGEST_NAMES)
+            return LivepatchError(
+                "build-failed",
+                f"The source makes other modules than {self.name.rpartition('-')[0]}: {made}. Set name to the name of "
+                "the live patch.", **details)
         if result.get("what") == "worker":
             return LivepatchError(
                 "build-failed", f"The build could not run ({result.get('why')}). Correct this and run again.",

@@ -135,11 +135,13 @@ class Job:
     def _finish(self):
         output = self.outside(self.spec["output"])
         if self.spec["found_below"]:
-            found = [os.path.join(place, os.path.basename(output))
-                     for place, _directories, names in os.walk(self.outside(self.spec["found_below"]))
-                     if os.path.basename(output) in names]
+            made = modules_below(self.outside(self.spec["found_below"]))
+            found = [path for path in made if module_name(path) == module_name(output)]
+            if made and not found:
+                names = ", ".join(sorted({module_name(path) for path in made}))
+                return {"state": "failed", "what": "name", "status": 0, "why": names}
             if found:
-                shutil.copyfile(sorted(found)[0], output)
+                shutil.copyfile(found[0], output)
         if not os.path.isfile(output) or os.path.islink(output):
             return {"state": "failed", "what": "output", "status": 0}
         if self.spec["sign"]:
@@ -254,6 +256,17 @@ def restore_tree(job):
         if not (os.path.isfile(path) and filecmp.cmp(path, copy, shallow=False)):
             _replace(path, copy, entry["mode"])
     os.unlink(manifest)
+
+
+def modules_below(directory):
+    """The paths of the modules in a directory, sorted."""
+    return sorted(os.path.join(place, name) for place, _directories, names in os.walk(directory) for name in names
+                  if name.endswith(".ko"))
+
+
+def module_name(path):
+    """The name of the module in a file: the build makes underscores of dashes (name-fix in scripts/Makefile.lib)."""
+    return os.path.basename(path)[:-len(".ko")].replace("-", "_")
 
 
 def _copy(path, copy):

@@ -241,6 +241,24 @@ def test_module_source_is_built_with_kbuild(build_host, step, ended):
     assert sorted(os.listdir(sources)) == ["Kbuild", "fix.ko", "fix.name", "sub"]
 
 
+@pytest.mark.parametrize("written", ["live-patch-fix", "live_patch_fix", "live-patch_fix"])
+@pytest.mark.parametrize("name", ["live-patch-fix", "live_patch_fix"])
+def test_a_module_is_found_whatever_its_dashes(build_host, step, ended, written, name):
+    """The file has the name as the makefile writes it, and the module has underscores: samples/livepatch."""
+    build_host.put("module/Kbuild", f"obj-m := {written}.o\n")
+    build_host.put(f"module/{written}.name", "")
+    result = ended(step(src=[build_host.path("module")], name=name))
+    assert result["state"] == "built" and os.path.basename(result["remote_file"]) == "live_patch_fix.ko"
+
+
+def test_module_source_with_another_name_is_told(build_host, step, ended):
+    build_host.put("module/Kbuild", "obj-m := other-fix.o\n")
+    build_host.put("module/other-fix.name", "")
+    error = failed(step, ended, src=[build_host.path("module")], name="fix")
+    assert error.code == "build-failed"
+    assert "The source makes other modules than fix: other_fix. Set name" in error.message
+
+
 def test_another_release_of_headers_is_refused(build_host, refused):
     build_host.put("module/Kbuild", "")
     build_host.put("tree/include/generated/utsrelease.h", '#define UTS_RELEASE "6.1.0-55-amd64"\n')
