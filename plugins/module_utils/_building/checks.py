@@ -23,6 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.tools i
     missing_programs,
     sign_argv,
     sign_file_places,
+    uncompiled,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding_of
@@ -203,6 +204,19 @@ def check_sources(context):
                 "source-unsupported", refused[0], tool=context.tool, path=refused[0], why=refused[1], file=name)
 
 
+def check_targets(context):
+    """kpatch-build compares what these targets compile, and is silent about other changes."""
+    targets = context.request["kernel"]["targets"]
+    if context.tool != "kpatch-build" or not targets:
+        return
+    paths = uncompiled(context.paths, targets)
+    if paths:
+        missing = sorted({f"{os.path.dirname(path)}/" for path in paths})
+        yield build_finding(
+            "source-not-compiled", paths[0], file=context.name_of(context.sources[0]), targets=join_limited(targets, 5),
+            paths=join_limited(paths, 3), missing=join_limited(missing, 5))
+
+
 def check_fit(context):
     """Whether the source patches apply to the tree, and change code."""
     source_tree = context.kernel.source
@@ -309,6 +323,7 @@ CHECKS = (
     Check("debug", check_debug_information, ()),
     Check("compiler", check_compiler, ()),
     Check("tool", check_tool, ()),
+    Check("targets", check_targets, ("sources",)),
     Check("fit", check_fit, ("sources", "kernel", "tool")),
     Check("signing", check_signing, ("kernel",)),
     Check("space", check_space, ("kernel",)),

@@ -44,6 +44,8 @@ SIGN_FILES = (
     "/usr/lib/linux-kbuild-{series}/scripts/sign-file")
 LARGEST_SCRIPT = 1 << 20
 VERSION_SECONDS = 30
+# Targets of make that compile nothing of the kernel itself.
+WITHOUT_OBJECTS = frozenset(("modules_prepare", "prepare", "archprepare", "scripts", "headers", "clean"))
 DEFAULT_HASH = "sha256"
 
 
@@ -111,6 +113,23 @@ def tool_argv(tool, program, kernel, request, job):
     replace = [] if request["replace"] else ["-R"]
     return [program, *place, "-c", kernel.config, *targets, *jobs, *replace, "-n", request["name"],
             "-o", job["output_directory"], *job["sources"]]
+
+
+def uncompiled(paths, targets):
+    """Those of some C files that none of the targets of make compiles, as far as their names tell; all with no target.
+    """
+    return [path for path in paths if path.endswith(".c") and not any(_compiles(target, path) for target in targets)]
+
+
+def _compiles(target, path):
+    """Documentation/kbuild/kbuild.rst: DIRECTORY/, FILE.o and MODULE.ko; others, such as vmlinux, make more."""
+    target = target.lstrip("./")
+    if "/" not in target:
+        return target not in WITHOUT_OBJECTS
+    directory, _slash, file = target.rpartition("/")
+    if file.endswith((".o", ".i", ".s")):
+        return path.rpartition(".")[0] == target.rpartition(".")[0]
+    return path.startswith(f"{directory if not file or file.endswith('.ko') else target}/")
 
 
 def sign_file_places(kernel):

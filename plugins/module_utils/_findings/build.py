@@ -85,6 +85,10 @@ BUILD = {
         "blocker", False,
         "{file} only changes data ({paths}), and a live patch replaces functions. Change the data in a callback or at "
         "its users."),
+    "source-not-compiled": (
+        "blocker", False,
+        "{file} changes {paths}, and none of kernel: targets ({targets}) compiles this. The patch would lack these "
+        "changes. Add the targets {missing}."),
     "source-misfit": (
         "blocker", False,
         "{file} does not apply to {source}: {why}. Give a version of it for this kernel."),

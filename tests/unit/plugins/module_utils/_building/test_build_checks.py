@@ -133,6 +133,9 @@ CASES = [
     (patch(FIX.replace("fs/proc/cmdline.c", "arch/x86/kernel/head_64.S")), "source-unsupported", "assembly"),
     (patch(DATA), "source-data-only", "only changes data (fs/proc/cmdline.c)"),
     (patch(FIX.replace("saved_command_line", "other_line")), "source-misfit", "Hunk #1 FAILED at 9"),
+    (lambda host: {"kernel": {"targets": ["modules_prepare", "fs/ext4/"]}}, "source-not-compiled",
+     "fix.patch changes fs/proc/cmdline.c, and none of kernel: targets (modules_prepare, fs/ext4/) compiles this"),
+    (lambda host: {"kernel": {"targets": ["modules_prepare"]}}, "source-not-compiled", "Add the targets fs/proc/."),
     (patch(OTHER), "source-misfit", "can't find file to patch"),
     (patch(SECOND), "source-misfit", "does not apply"),
     (patch("no patch"), "source-unreadable", "it changes no file"),
@@ -232,6 +235,33 @@ def test_fuzz_is_a_warning(build_host, step):
 def test_a_change_of_data_beside_code_is_no_change_of_data_only(build_host, step):
     both = DATA + FIX.split("\n", 2)[2]
     assert step(check_mode=True, src=[build_host.put("both.patch", both)])["state"] == "planned"
+
+
+def test_each_changed_file_has_to_be_compiled_by_a_target(build_host, refused):
+    build_host.put("tree/fs/ext4/fsync.c", CMDLINE)
+    both = FIX + FIX.replace("fs/proc/cmdline.c", "fs/ext4/fsync.c")
+    found = refused(src=[build_host.put("both.patch", both)], kernel={"targets": ["modules_prepare", "fs/proc/"]})
+    assert set(found) == {"source-not-compiled"}
+    assert "changes fs/ext4/fsync.c, and" in found["source-not-compiled"]
+
+
+@pytest.mark.parametrize("targets", [
+    ["fs/proc/"], ["fs/"], ["./fs/proc/"], ["fs/proc"], ["fs/proc/cmdline.o"], ["fs/proc/proc.ko"], ["vmlinux"],
+    ["modules"], ["all"], ["fs/ext4/", "fs/proc/"]])
+def test_a_target_that_compiles_the_changed_file_is_enough(build_host, step, targets):
+    assert step(check_mode=True, kernel={"targets": targets})["state"] == "planned"
+
+
+@pytest.mark.parametrize("targets", [["fs/proc2/"], ["fs/pro"], ["fs/proc/base.o"], ["fs/proc/deeper/"], ["scripts"]])
+def test_a_target_of_another_file_is_not(build_host, refused, targets):
+    assert set(refused(kernel={"targets": targets})) == {"source-not-compiled"}
+
+
+def test_headers_are_compiled_by_no_target_of_their_own(build_host, step):
+    build_host.put("tree/fs/proc/internal.h", CMDLINE)
+    header = FIX.replace("cmdline.c", "internal.h")
+    assert step(check_mode=True, src=[build_host.put("header.patch", header)], kernel={
+        "targets": ["modules_prepare", "fs/ext4/"]})["state"] == "planned"
 
 
 def test_the_tree_with_klp_build_is_built_with_it(build_host, step):
