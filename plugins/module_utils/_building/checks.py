@@ -16,7 +16,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.compile
     kernel_compiler,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import mismatch, option
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import SourceError, unsupported
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import (
+    BESIDE_THE_KERNEL,
+    SourceError,
+    unsupported,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.tools import (
     TOOLS,
     find_tool,
@@ -198,7 +202,7 @@ def check_sources(context):
             else:
                 yield build_finding(changes.code, name, file=name, why=printable(changes.why))
             continue
-        refused = unsupported(changes)
+        refused = unsupported(changes, context.tool)
         if refused:
             yield build_finding(
                 "source-unsupported", refused[0], tool=context.tool, path=refused[0], why=refused[1], file=name)
@@ -209,7 +213,7 @@ def check_targets(context):
     targets = context.request["kernel"]["targets"]
     if context.tool != "kpatch-build" or not targets:
         return
-    paths = uncompiled(context.paths, targets)
+    paths = uncompiled([path for path in context.paths if not path.startswith(BESIDE_THE_KERNEL)], targets)
     if paths:
         missing = sorted({f"{os.path.dirname(path)}/" for path in paths})
         yield build_finding(

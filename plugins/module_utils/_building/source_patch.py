@@ -27,8 +27,15 @@ UNSUPPORTED = (
     ("*/realmode/rm/*", "this code runs before the kernel"),
     ("arch/*/boot/*", "this code runs before the kernel"),
     ("drivers/firmware/efi/libstub/*", "this code runs before the kernel"),
+    ("arch/*/purgatory/*", "this code runs after the kernel, in kexec"),
     ("*.S", "assembly cannot be replaced function by function"),
 )
+# More that kpatch-build compiles and does not compare (kpatch-cc): it is silent about a change there.
+PASSED_OVER = {"kpatch-build": tuple((pattern, "it passes over this file without a word") for pattern in (
+    "arch/x86/realmode/*", "arch/x86/tools/*", "arch/powerpc/kernel/prom_init.c", "init/version.c",
+    "init/version-timestamp.c"))}
+# Not of the kernel itself. A fix can have a test below tools/, and then the rest of it counts.
+BESIDE_THE_KERNEL = ("tools/", "scripts/", "samples/", "usr/", "Documentation/")
 
 
 class SourceError(Exception):
@@ -64,10 +71,10 @@ def read_changes(text):
     return changes
 
 
-def unsupported(changes):
-    """(path, why) of the first file that no builder takes, or None."""
+def unsupported(changes, tool):
+    """(path, why) of the first file that a tool cannot take, or None."""
     for path in paths_of(changes):
-        for pattern, why in UNSUPPORTED:
+        for pattern, why in (*UNSUPPORTED, *PASSED_OVER.get(tool, ())):
             if fnmatch.fnmatchcase(path, pattern):
                 return path, why
     return None

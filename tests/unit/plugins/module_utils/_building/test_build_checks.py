@@ -257,6 +257,13 @@ def test_a_target_of_another_file_is_not(build_host, refused, targets):
     assert set(refused(kernel={"targets": targets})) == {"source-not-compiled"}
 
 
+@pytest.mark.parametrize("beside", ["tools/testing/selftests/proc/x.c", "samples/x.c", "scripts/x.c"])
+def test_a_test_beside_the_fix_needs_no_target(build_host, step, beside):
+    build_host.put(f"tree/{beside}", CMDLINE)
+    both = build_host.put("both.patch", FIX + FIX.replace("fs/proc/cmdline.c", beside))
+    assert step(check_mode=True, src=[both], kernel={"targets": ["fs/proc/"]})["state"] == "planned"
+
+
 def test_headers_are_compiled_by_no_target_of_their_own(build_host, step):
     build_host.put("tree/fs/proc/internal.h", CMDLINE)
     header = FIX.replace("cmdline.c", "internal.h")

@@ -85,11 +85,20 @@ def test_what_is_no_patch_is_refused(text, why):
 
 @pytest.mark.parametrize("path", [
     "lib/string.c", "arch/x86/entry/vdso/vma.c", "arch/x86/realmode/rm/wakemain.c", "arch/x86/kernel/head_64.S",
-    "arch/x86/boot/main.c"])
+    "arch/x86/boot/main.c", "arch/x86/purgatory/purgatory.c"])
 def test_a_file_that_no_builder_takes_is_named(path):
-    assert unsupported(read_changes(patch(f"a/{path}", f"b/{path}")))[0] == path
+    for tool in ("kpatch-build", "klp-build"):
+        assert unsupported(read_changes(patch(f"a/{path}", f"b/{path}")), tool)[0] == path
+
+
+@pytest.mark.parametrize("path", [
+    "arch/x86/realmode/init.c", "arch/powerpc/kernel/prom_init.c", "init/version.c", "arch/x86/tools/relocs.c"])
+def test_a_file_that_one_builder_passes_over_is_refused_for_it(path):
+    changes = read_changes(patch(f"a/{path}", f"b/{path}"))
+    assert "passes over" in unsupported(changes, "kpatch-build")[1]
+    assert unsupported(changes, "klp-build") is None
 
 
 @pytest.mark.parametrize("path", ["fs/lib/x.c", "arch/x86/lib/x.c", "fs/x.c", "include/lib/x.h"])
 def test_other_files_are_taken(path):
-    assert unsupported(read_changes(patch(f"a/{path}", f"b/{path}"))) is None
+    assert unsupported(read_changes(patch(f"a/{path}", f"b/{path}")), "kpatch-build") is None
