@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The job of the module `patch_hook`: mark a host while tasks around its change are under way."""
 
+from contextlib import suppress
+
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hook import (
@@ -45,7 +47,12 @@ def mark_hook(host, state, seconds, check_mode=False, controller=None):
         lease = RunLease(host, controller, who)
         if begins:
             _hold(host, lease, seconds)
-            write_hook(host, controller.get("run"), who)
+            try:
+                write_hook(host, controller.get("run"), who)
+            except LivepatchError:
+                with suppress(LivepatchError):
+                    _hold(host, lease, 0)  # nothing has begun, and the next run of the user has another name
+                raise
         else:
             remove_hook(host)
             _hold(host, lease, 0)

@@ -5,6 +5,7 @@
 
 import os
 import stat
+import tempfile
 
 import pytest
 
@@ -156,3 +157,22 @@ def test_no_before_begins_where_the_mark_cannot_be_written(host, monkeypatch):
     with pytest.raises(LivepatchError) as refused:
         begin(host)
     assert (refused.value.code, marked_by(host)) == ("lease-unwritable", None)
+
+
+@pytest.mark.parametrize("trial", [None, ALICE])
+def test_a_run_that_cannot_write_its_mark_holds_the_host_no_longer(host, apply, monkeypatch, trial):
+    if trial:
+        apply(V2, trial=TRIAL, controller=trial)
+    before = host_inventory(host)["lease"]
+    real = tempfile.mkstemp
+
+    def full(prefix, dir):
+        if dir == os.path.dirname(host.path(HOOK)):
+            raise OSError(28, "No space left on device")
+        return real(prefix=prefix, dir=dir)
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.mkstemp", full)
+        assert failure(begin, host, seconds=9 * TRIAL).code == "hook-unwritable"
+    assert (host_inventory(host)["lease"], marked_by(host)) == (before, None)
+    if not trial:
+        assert begin(host, BOB)["hook"]["run"] == BOB["run"]
