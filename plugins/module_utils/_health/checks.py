@@ -59,6 +59,10 @@ def _check_unit(host, what, seconds, _fetch):
     if not Systemd.runs(host):
         return False, "This host has no systemd, so a unit cannot be checked. Use a command or a url instead."
     properties = Systemd(host).properties(what[0], PROPERTIES, seconds)
+    if not properties.get("ActiveState"):
+        # A line without a value is a message of systemctl.
+        why = next((line for line, value in properties.items() if line and not value), "no output")
+        return False, f"systemctl does not show the state of the unit: {why}"
     states = {key: properties.get(key) or "unknown" for key in PROPERTIES}
     if states["LoadState"] not in ("loaded", "unknown"):
         return False, f"The unit is {states['LoadState']}."

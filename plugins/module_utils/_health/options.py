@@ -19,6 +19,7 @@ LONGEST_NAME = 80  # characters
 MOST_CHECKS = 50  # of a watch
 MOST_CALLS = 1000000000  # of min_calls
 UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")  # systemd.unit(5), and no pattern
+TEMPLATE = re.compile(r"@(?:\.[a-z]+)?\Z")
 
 
 def health_checks(options):
@@ -72,15 +73,19 @@ def parse_url(url):
 
 
 def parse_unit(unit):
-    """The name of one unit without the spaces around it; None for anything else."""
-    return unit.strip() if UNIT.match(unit.strip()) else None
+    """The name of one unit without the spaces around it; None for anything else.
+
+    None for a template too, as `getty@` and `getty@.service`: systemd runs instances of it only.
+    """
+    name = unit.strip()
+    return name if UNIT.match(name) and not TEMPLATE.search(name) else None
 
 
 # Kind: the parser of the option, the description of a valid value.
 KINDS = {
     "command": (_argv, "a program and its arguments, as a list or as one text without shell syntax"),
     "url": (parse_url, "an address that begins with http:// or https://"),
-    "unit": (parse_unit, "the name of a systemd unit such as nginx.service"),
+    "unit": (parse_unit, "the name of a systemd unit such as nginx.service or getty@tty1.service"),
 }
 
 

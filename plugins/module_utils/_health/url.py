@@ -7,10 +7,12 @@ The trial process uses it too. Only a watch with an address needs the library's 
 """
 
 import base64
+import re
 import signal
 from contextlib import contextmanager
 
 AGENT = "kernel.livepatch"
+NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 HANDLERS = ("HTTPHandler", "HTTPSHandler", "HTTPDefaultErrorHandler", "HTTPRedirectHandler", "HTTPErrorProcessor",
             "UnknownHandler")
 
@@ -58,12 +60,23 @@ def _opener(library):
 def _request(library, url):
     """The request for an address, with its user and password as a header of the first server alone."""
     parts, unquote = library.parse.urlsplit(url), library.parse.unquote
-    request = library.request.Request(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl())
+    request = library.request.Request(parts._replace(
+        netloc=_plain_host(parts.netloc.rpartition("@")[2]), fragment="",
+        **{key: NOT_ASCII.sub(lambda found: library.parse.quote(found.group()), getattr(parts, key))
+           for key in ("path", "query")}).geturl())
     request.add_header("User-Agent", AGENT)
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(login).decode('ascii')}")
     return request
+
+
+def _plain_host(host):
+    """A host and its port in ASCII, as DNS has it."""
+    if not NOT_ASCII.search(host):
+        return host
+    name, colon, port = host.partition(":")
+    return name.encode("idna").decode("ascii") + colon + port
 
 
 @contextmanager

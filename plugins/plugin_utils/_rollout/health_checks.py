@@ -117,7 +117,7 @@ def _tasks(value: t.Any, directory: Path) -> str | None:
 _KINDS: dict[str, tuple[Callable[[t.Any, Path], t.Any], str]] = {
     "command": (_command, "give a program and its arguments, as one text or as a list; there is no shell"),
     "url": (_url, "give an address that begins with http:// or https://"),
-    "unit": (_unit, "give the name of a systemd unit such as nginx.service"),
+    "unit": (_unit, "give the name of a systemd unit such as nginx.service or getty@tty1.service"),
     "tasks": (_tasks, "give a file of tasks that is on the controller, absolute or below where Ansible was started"),
 }
 

@@ -26,7 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 
 NAME = "limits"
 WITHOUT_DOMAIN = ("refuse", "one_domain")  # the first is the default
-_RIGHT = "give each variable a number of hosts from 1, or a share from 0% to 100%, as in rack: 1, zone: 25%"
+_RIGHT = "give each variable a number of hosts from 1, or a share above 0% and up to 100%, as in rack: 1, zone: 25%"
 _MOST_DOMAINS = 2  # in a message
 
 

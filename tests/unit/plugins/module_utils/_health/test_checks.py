@@ -117,8 +117,13 @@ def test_a_unit(kernel, systemd, states, ok, message):
         ["/usr/bin/systemctl", "show", "--property=LoadState,ActiveState,SubState,Result", "nginx.service"]]
 
 
-def test_a_systemd_that_says_nothing_is_not_well(kernel, systemd):
-    assert result(kernel, unit="nginx")["ok"] is False
+@pytest.mark.parametrize("shown, why", [
+    ("", "no output"), ("LoadState=loaded\n", "no output"), ("Failed to connect to bus: Host is down",) * 2,
+    ("Unit name a@@b.service is neither a valid invocation ID nor unit name.",) * 2])
+def test_a_systemd_that_shows_no_state_is_not_well(kernel, systemd, shown, why):
+    kernel.answer = lambda words: (1, shown)
+    one = result(kernel, unit="nginx")
+    assert (one["ok"], one["message"]) == (False, f"systemctl does not show the state of the unit: {why}")
 
 
 def test_a_host_without_systemd(kernel):
@@ -148,7 +153,8 @@ class Server(BaseHTTPRequestHandler):
         if self.path == "/nonsense":
             self.wfile.write(b"\x00\xff\n")
             return
-        status = {"/well": 200, "/moved": 302, "/elsewhere": 302, "/busy": 503}.get(self.path, 404)
+        status = {"/well": 200, "/moved": 302, "/elsewhere": 302, "/busy": 503, "/%C3%BC?q=%C5%82%20b": 200}.get(
+            self.path, 404)
         LOGINS[self.path] = self.headers.get("Authorization")
         self.send_response(status)
         if status == 302:
@@ -176,12 +182,22 @@ def address():
     ("/nowhere", False, "The server answers 404 Not Found."),
     ("/nonsense", False, ""),
     ("/elsewhere", False, "The server answers 302"),
-    ("/well#part", True, "The server answers 200 OK."),
+    ("/well#part", True, "The server answers 200 OK."), ("/\u00fc?q=\u0142%20b", True, "The server answers 200 OK."),
 ])
 def test_an_address(address, path, ok, message):
     result = really(url=address + path)
     assert result[0] is ok
     assert result[1].startswith(message) and result[1]
+
+
+@pytest.mark.parametrize("host, asked", [
+    ("b\u00fccher.invalid:81", ("xn--bcher-kva.invalid", 81)), ("\u0142.invalid", ("xn--tfa.invalid", 80)),
+    ("[::1]:9", ("::1", 9))])
+def test_a_name_of_any_language_is_looked_up_as_dns_has_it(monkeypatch, host, asked):
+    def connect(address, *_more, **_named):
+        raise ConnectionRefusedError(111, f"refused by {address}")
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert really(url=f"http://{host}/") == (False, f"refused by {asked}.")
 
 
 def test_a_login_is_sent_to_the_first_server_alone(address):
@@ -232,6 +248,8 @@ def test_a_server_that_never_ends_is_left(address):
     ({"unit": "ssh*"}, "Give the name of a systemd unit"),
     ({"unit": "--all"}, "Give the name of a systemd unit"),
     ({"unit": "a b"}, "Give the name of a systemd unit"),
+    *(({"unit": template}, f"has the unit '{template}'. Give the name of a systemd unit such as nginx.service or get")
+      for template in ("getty@", "getty@.service", "mnt@.mount")),
     ({"unit": "x", "timeout": 0}, "has the timeout 0. Give 1 to 300 seconds."),
     ({"unit": "x", "timeout": 301}, "has the timeout 301"),
     ({"tasks": "mine.yml"}, "has tasks, but tasks run on the controller. Give them to"),
@@ -246,6 +264,7 @@ def test_what_makes_no_sense_is_refused(check, words):
     ({"command": ["a", "b c"]}, "a b c"),
     ({"url": "https://alice:secret@example.org:8443/health?token=secret#x"}, "https://example.org:8443/health"),
     ({"unit": "nginx.service"}, "unit nginx.service"),
+    ({"unit": " getty@tty1 "}, "unit getty@tty1"), ({"unit": "a@.b.service"}, "unit a@.b.service"),
     ({"unit": "nginx.service", "name": "web\033"}, "web?"),
     ({"command": "x" * 500}, "x" * 77 + "..."),
 ])

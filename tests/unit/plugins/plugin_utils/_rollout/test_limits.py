@@ -52,7 +52,7 @@ def test_no_limits(given):
 
 
 @pytest.mark.parametrize(("given", "sentence"), [
-    ({"rack": 0}, "has 0 for rack. Give each variable a number of hosts from 1, or a share from 0% to 100%"),
+    ({"rack": 0}, "has 0 for rack. Give each variable a number of hosts from 1, or a share above 0% and up to"),
     ({"rack": "0%"}, "has '0%' for rack"), ({"rack": "101%"}, "has '101%' for rack"), ({"rack": 0.5}, "has 0.5 for"),
     ({"rack": None}, "has None for rack"), ({"rack": [1]}, "has [1] for rack"), ({"rack": True}, "has True for rack"),
     ({" ": 1}, "has the variable ''"), ({"a\x1b": 1}, "has the variable 'a\\x1b'"), ({1: 1}, "is {1: 1}. Give a dict"),

@@ -235,8 +235,8 @@ def test_a_file_of_tasks_becomes_absolute(tmp_path, monkeypatch):
     ([{"unit": "a"}, {"url": "http://x", "name": "unit a"}],
      "has the name 'unit a' twice. Give each check a name of its own."),
     ([{"unit": "a", "name": f"a{number}"} for number in range(51)], "are 51. Give at most 50 besides tasks."),
-    ([{"unit": "-a"}], "(1.) has unit '-a'. Give the name of a systemd unit such as nginx.service."),
-    ([{"unit": "a b"}], "(1.) has unit 'a b'. Give the name of a systemd unit such as nginx.service."),
+    *(([{"unit": unit}], f"(1.) has unit '{unit}'. Give the name of a systemd unit such as nginx.service or "
+       "getty@tty1.service.") for unit in ("-a", "a b", "a@.service")),
     *(([{"url": url}], f"(1.) has url {url!r}. Give an address that begins with http:// or https://.")
       for url in ("ftp://x/", "http://", "x", "file:///etc/passwd", "http://x:99999/", "http://x y/", "http://[x", 3)),
     *(([{"command": command}],
