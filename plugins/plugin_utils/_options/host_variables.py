@@ -41,9 +41,13 @@ class HostVariables:
         """Refuse facts named like options, and misspelled variables; raises TaskError."""
         check_facts(self.written)
         given = (self._task, *self.written.values())
-        check_names({name for variables in given for name in variables})
+        check_names({name for variables in given for name in variables}, self._extra())
         for variables in given:
             check_artifacts(variables)
+
+    def _extra(self) -> Variables:
+        """The variables of -e and of a survey. No public interface of Ansible tells them from those of an inventory."""
+        return getattr(getattr(self._hostvars, "_variable_manager", None), "extra_vars", None) or {}
 
     def check_same(self, names: Iterable[str]) -> None:
         """Refuse options, by their names without `livepatch_`, with different values; raises TaskError `bad-option`."""

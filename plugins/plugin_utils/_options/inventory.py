@@ -77,8 +77,17 @@ def _name(unread: Sequence[str]) -> str:
 
 
 def _files(source: str) -> Iterator[str]:
-    """The files of a source, with the rules of Ansible on what it ignores in a directory."""
-    yield from _walk(source if "," in source else unfrackpath(source, follow=False))
+    """The files of a source, with the rules of Ansible on what it ignores in a directory.
+
+    A directory without any file counts as one: nothing is mounted there, or nothing was checked out.
+    """
+    path = source if "," in source else unfrackpath(source, follow=False)
+    yield from [path] if os.path.isdir(path) and _is_empty(path) else _walk(path)
+
+
+def _is_empty(path: str) -> bool:
+    """Whether a directory has no file at any depth, apart from hidden ones. One with only variables has files."""
+    return not any(name for _place, _folders, names in os.walk(path) for name in names if name[0] != ".")
 
 
 def _walk(path: str) -> Iterator[str]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible import constants
 from ansible.inventory.manager import split_host_pattern
@@ -34,19 +34,66 @@ ARTIFACTS = {
 # The input of later plays, which a rollout sets as a fact of localhost.
 FACT_OF_ROLLOUT = "__livepatch_rollout"
 _SIMILARITY = 0.78  # finds approve for approval, and does not refuse every variable of the user's own
+_SIMILARITY_OF_PREFIX = 0.85  # finds livepatch for livepach, and not for live
+_PLAIN_PREFIX = PREFIX.replace("_", "")
+_OF_AWX = "awx_"
+_MOST_SUGGESTIONS = 3
 
 
-def check_names(variables: Iterable[str]) -> None:
-    """Refuse a variable that looks misspelled: its value would be ignored. Raises TaskError `bad-option`."""
-    known = {*VARIABLES, *ARTIFACTS}
-    for variable in sorted({name for name in variables if isinstance(name, str) and name.startswith(PREFIX)}):
-        name = variable[len(PREFIX):]
-        near = [] if name in known else difflib.get_close_matches(name.lower(), VARIABLES, n=1, cutoff=_SIMILARITY)
-        if near:
-            raise TaskError(
-                "bad-option",
-                f"{printable(variable)} is no variable of this collection. Write {PREFIX}{near[0]}, or rename your own "
-                "variable.")
+def check_names(variables: Iterable[str], extra: Iterable[str] = ()) -> None:
+    """Refuse a variable that looks misspelled: its value would be ignored. Raises TaskError `bad-option`.
+
+    `extra`: the names of the extra variables, which are meant for this run: each unknown one is refused. Of all other
+    `variables`, some can belong to another role.
+    """
+    known = {PREFIX + name for name in (*VARIABLES, *ARTIFACTS)}
+    for variable in sorted({name for name in variables if isinstance(name, str)}):
+        name = _name_after_prefix(variable)
+        right = None if name is None or variable in known else _similar(name)
+        if right:
+            raise _unknown(variable, [right], "")
+    for variable in sorted({name for name in extra if isinstance(name, str)}):
+        plain = variable.lower().replace("_", "")
+        ours = plain.startswith(_PLAIN_PREFIX) and not variable.startswith("_")
+        if ours and variable not in known:
+            raise _unknown(
+                variable, _suggestions(plain[len(_PLAIN_PREFIX):], variable),
+                " Set a variable of another role in the inventory.")
+
+
+def _name_after_prefix(variable: str) -> str | None:
+    """The name of a variable without its prefix, also without a misspelled one; None for any other variable."""
+    if variable.startswith(PREFIX):
+        return variable[len(PREFIX):]
+    prefix, _mark, name = variable.partition("_")
+    if prefix[:1] not in "lL" or name not in VARIABLES:
+        return None
+    ratio = difflib.SequenceMatcher(None, prefix.lower(), PREFIX[:-1]).ratio()
+    return name if ratio >= _SIMILARITY_OF_PREFIX else None
+
+
+def _similar(name: str) -> str | None:
+    # The variables of the playbook awx begin alike, so that only a name with this begin is meant for one of them.
+    begin = name.lower().startswith(_OF_AWX[:-1])
+    candidates = [one for one in VARIABLES if begin or not one.startswith(_OF_AWX)]
+    return next(iter(difflib.get_close_matches(name.lower(), candidates, n=1, cutoff=_SIMILARITY)), None)
+
+
+def _suggestions(plain: str, variable: str) -> list[str]:
+    """The known names that an unknown one can be meant for: the same letters, similar ones, or one with its words."""
+    same = [one for one in VARIABLES if one.replace("_", "") == plain]
+    words = set(variable.lower().split("_")[1:])
+    shared = [one for one in VARIABLES if words & set(one.split("_")) and not one.startswith(_OF_AWX)]
+    similar = _similar(plain)
+    return same or ([similar] if similar else shared[:_MOST_SUGGESTIONS])
+
+
+def _unknown(variable: str, suggestions: Sequence[str], more: str) -> TaskError:
+    right = " or ".join(PREFIX + one for one in suggestions)
+    action = f"Write {right}" if right else "Correct the name"
+    return TaskError(
+        "bad-option",
+        f"{printable(variable)} is no variable of this collection. {action}, or rename your own variable.{more}")
 
 
 def check_artifacts(variables: Mapping[str, object]) -> None:

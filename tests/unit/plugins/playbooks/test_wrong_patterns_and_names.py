@@ -76,3 +76,15 @@ def test_a_misspelled_variable_is_refused_with_the_right_one(start, playbook, wr
     run = start(playbook, **{f"livepatch_{wrong}": "original"})
     assert run.code == 2, run.output
     assert f"livepatch_{wrong} is no variable of this collection. Write livepatch_{right}" in run.output
+
+
+@pytest.mark.parametrize("playbook", OF_HOSTS)
+def test_an_unknown_extra_variable_is_refused(start, playbook):
+    run = start(playbook, livepatch_to="original")
+    assert run.code == 2, run.output
+    assert "livepatch_to is no variable of this collection. Write livepatch_rollback_to" in run.output
+
+
+def test_an_unknown_variable_of_the_inventory_can_be_of_another_role(play):
+    run = play("kernel.livepatch.rollback", HOSTS, inventory={"vars": {"livepatch_to": "mail"}})
+    assert "no variable of this collection" not in run.output and "2 hosts" in run.output, run.output

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.host_variables import check_same_on_all_hosts
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.names import (
+    ARTIFACTS,
     VARIABLES,
     check_artifacts,
     check_facts,
@@ -37,6 +38,37 @@ def test_a_misspelled_variable_is_refused(name, meant):
     "rollout", "preflight", "report", "owner", "ring", "window"])
 def test_other_variables_are_none_of_its_business(name):
     check_names([f"livepatch_{name}", f"__livepatch_{name}x"])
+
+
+@pytest.mark.parametrize(("name", "right"), [
+    ("livepatch_to", "Write livepatch_rollback_to, or"), ("livepatch_soak_time", "Write livepatch_soak, or"),
+    ("livepatch_budget", "Write livepatch_failure_budget, or"), ("LIVEPATCH_SRC", "Write livepatch_src, or"),
+    ("live_patch_rollback_to", "Write livepatch_rollback_to, or"), ("livepatchsrc", "Write livepatch_src, or"),
+    ("livepatch_on_failure", "Write livepatch_fail_on_drift or livepatch_failure_budget or livepatch_on_breach, or"),
+    ("livepatch_target", "Correct the name, or"), ("livepatch_canaries", "Correct the name, or"),
+    ("livepatch_client_token", "Correct the name, or")])
+def test_an_unknown_extra_variable_is_refused_and_one_of_another_role_in_the_inventory_is_not(name, right):
+    check_names([name])
+    with pytest.raises(TaskError) as caught:
+        check_names([name], [name, "other", 7, "livepatch_src"])
+    assert (caught.value.code, caught.value.message) == (
+        "bad-option", f"{name} is no variable of this collection. {right} rename your own variable. Set a variable of "
+        "another role in the inventory.")
+
+
+def test_every_result_and_variable_is_known_as_an_extra_variable():
+    every = [f"livepatch_{name}" for name in (*VARIABLES, *ARTIFACTS)]
+    check_names(every, [*every, "awx_job_id", "live", "livestock_name", "__livepatch_x"])
+
+
+@pytest.mark.parametrize(("name", "meant"), [
+    ("livepach_soak", "soak"), ("livpatch_src", "src"), ("Livepatch_waves", "waves"), ("livepatches_limits", "limits"),
+    ("LIVEPATCH_wave", None), ("live_name", None), ("lvm_name", None), ("patch_name", None), ("livepatch_", None)])
+def test_a_misspelled_prefix_before_a_known_name_is_refused(name, meant):
+    if meant is None:
+        return check_names([name])
+    with pytest.raises(TaskError, match=f"{name} is no variable of this collection. Write livepatch_{meant}, or"):
+        check_names([name])
 
 
 @pytest.mark.parametrize(("name", "meant"), [("rollback", "rollback_to"), ("report", "report_dir")])

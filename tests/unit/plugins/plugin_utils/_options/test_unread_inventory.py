@@ -59,9 +59,23 @@ def test_nothing_is_missing_where_all_that_is_meant_was_read(unread, files, sour
     assert unread(files, *sources) == []
 
 
-def test_a_directory_without_any_source_has_none_that_is_unread(unread, tmp_path):
+def test_an_empty_directory_in_one_that_was_read_is_none_that_is_unread(unread, tmp_path):
     (tmp_path / "d" / "empty").mkdir(parents=True)
-    assert unread({"d/hosts": GOOD}, "d", "d/empty") == []
+    assert unread({"d/hosts": GOOD}, "d") == []
+
+
+def test_a_directory_with_variables_alone_is_none_that_is_unread(unread):
+    assert unread({"hosts": GOOD, "d/group_vars/all.yml": "rack: r1\n"}, "hosts", "d") == []
+
+
+@pytest.mark.parametrize("name", ["d", "d/lost+found", "d/.git"])
+def test_a_directory_without_any_file_was_given_in_vain(unread, tmp_path, name):
+    (tmp_path / name).mkdir(parents=True)
+    assert unread({"hosts": GOOD}, "hosts", "d") == ["d"]
+
+
+def test_a_directory_with_hidden_files_alone_was_given_in_vain(unread):
+    assert unread({"hosts": GOOD, "d/.gitkeep": ""}, "d", "hosts") == ["d"]
 
 
 @pytest.mark.parametrize(("files", "sources", "missing"), [
