@@ -18,6 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.context 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import STEPS, take_step
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.task_files import check_user_tasks
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.controller_action import ControllerAction
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import PREFIX
 
 
 class ActionModule(ControllerAction):
@@ -34,7 +35,7 @@ class ActionModule(ControllerAction):
         call = Call(
             variables=variables, given=arguments["variables"], phase=arguments["phase"],
             alone=arguments["alone"], check_mode=self._task.check_mode, directory=Path(constants.DEFAULT_LOCAL_TMP),
-            find=lambda source: find_source(self, source), say=say,
+            find=lambda source: find_source(self, source, f"{PREFIX}src"), say=say,
             check_tasks=lambda path, option: check_user_tasks(path, option, self._task, self._loader),
             now=time.time, tick=time.monotonic, sleep=time.sleep, limited=bool(context.CLIARGS.get("subset")),
             environment=os.environ, unread=lambda: unread_sources(variables["hostvars"]))

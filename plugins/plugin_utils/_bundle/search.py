@@ -22,11 +22,11 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors impo
 COLLECTION_DIRECTORIES = [Path(__file__).resolve().parents[3] / name for name in ("roles", "playbooks")]
 
 
-def find_source(action: ActionBase, source: str) -> Path:
+def find_source(action: ActionBase, source: str, option: str = "src") -> Path:
     """The path of a src: in the usual places for a task's files, or else below the directory where Ansible started.
 
-    The last is for this collection's own playbooks, because no user files are beside them. Raises TaskError, and
-    PatchFileError file-name-unusable.
+    The last is for this collection's own playbooks, because no user files are beside them. `option`: its name for the
+    user; only src has the option remote_src beside it. Raises TaskError, and PatchFileError file-name-unusable.
     """
     check_path(source)
     expanded = os.path.expanduser(source)
@@ -42,10 +42,10 @@ def find_source(action: ActionBase, source: str) -> Path:
         places = (
             "" if path == Path(expanded) else
             f", neither beside the playbook, nor in a directory files/, nor in {Path.cwd()}")
+        right = ", or set remote_src for a file on the host" if option == "src" else ""
         raise TaskError(
             "no-such-file",
-            f"src {source} is not on the controller{places}. Correct src, or set remote_src for a file on the "
-            "host.") from error
+            f"{option} {source} is not on the controller{places}. Correct {option}{right}.") from error
 
 
 def _find_outside_collection(action: ActionBase, source: str) -> Path:

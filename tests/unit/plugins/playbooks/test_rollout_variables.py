@@ -67,6 +67,14 @@ def test_a_version_that_the_bundle_lacks_ends_the_rollout_before_it_asks_a_host(
     assert not (tmp_path / "calls.jsonl").exists()
 
 
+@pytest.mark.parametrize("playbook", ["rollout", "apply"])
+def test_a_missing_source_is_named_as_the_user_gave_it(rollout, tmp_path, playbook):
+    run = rollout(["web1"], playbook=f"kernel.livepatch.{playbook}", livepatch_src="patchez/")
+    assert (run.code, (tmp_path / "calls.jsonl").exists()) == (2, False), run.output
+    assert "livepatch_src patchez/ is not on the controller, neither beside the playbook" in run.output
+    assert f"nor in {tmp_path}. Correct livepatch_src." in run.output and "remote_src" not in run.output
+
+
 @pytest.mark.parametrize("flags", [(), ("--check",)])
 def test_nobody_is_patched_where_a_wave_to_approve_is_not_in_the_plan(rollout, runs, flags):
     run = rollout(THREE, *flags, livepatch_approve="10%", livepatch_waves="canary, 10%, 50%, 100%")
