@@ -219,9 +219,7 @@ def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> l
         todo.append("Review the waves, then run it without --check.")
     waiting = _waiting(record)
     if waiting:
-        number = waiting.get("number")
-        approved = ",".join(map(str, [*(record["options"].get("approved") or []), number]))
-        todo.append(f"Approve wave {number}: run it again with -e livepatch_approved={approved}.")
+        todo.append(_todo_for_waiting(record, waiting))
     if record.get("outcome") == "running":
         todo.append("If that run has ended, run it again. It continues from there.")
     if hosts.get("on_trial") and not failed:
@@ -231,6 +229,19 @@ def _todo_after_rollout(record: Record, hosts: Mapping[str, Sequence[str]]) -> l
     if hosts.get("enabled") and record.get("ok"):
         todo.append("Accept the patch before a host reboots. Otherwise the host boots without it.")
     return todo + _todo_no_build(record, hosts.get("no_build") or [])
+
+
+def _todo_for_waiting(record: Record, wave: Record) -> str:
+    """How to start a wave that waits; the head says for what, and for the window and for trials until when."""
+    number, waits_for = wave.get("number"), wave.get("waits_for", "approval")
+    if waits_for == "approval":
+        approved = ",".join(map(str, [*((record.get("options") or {}).get("approved") or []), number]))
+        return f"Approve wave {number}: run it again with -e livepatch_approved={approved}."
+    if waits_for == "halt":
+        return f"Remove the halt file, then run it again. It continues with wave {number}."
+    if waits_for == "shards":
+        return "Start all shards again with a new livepatch_shard_dir. They continue from there."
+    return f"Run it again at the time above. It continues with wave {number}."
 
 
 def _todo_no_build(record: Record, names: Sequence[str]) -> list[str]:

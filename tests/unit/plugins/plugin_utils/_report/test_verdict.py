@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.verdict import verdict
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.messages import WAVES_WAIT
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import example_records as examples
 
 
@@ -81,6 +82,24 @@ def test_a_rollout_is_judged_in_a_sentence(case):
 def test_nothing_is_said_to_be_in_doubt_only_where_that_is_so(case, sure):
     make, arguments, *_expected = CASES[case]
     assert ("The result of every change is known." in verdict(make(*arguments)).stands) is sure
+
+
+@pytest.mark.parametrize(("waits_for", "todo"), [
+    ("approval", "Approve wave 2: run it again with -e livepatch_approved=2."),
+    ("window", "Run it again at the time above. It continues with wave 2."),
+    ("trials", "Run it again at the time above. It continues with wave 2."),
+    ("halt", "Remove the halt file, then run it again. It continues with wave 2."),
+    ("shards", "Start all shards again with a new livepatch_shard_dir. They continue from there."),
+])
+def test_the_advice_for_a_wave_that_waits_is_about_what_it_waits_for(waits_for, todo):
+    assert waits_for in WAVES_WAIT
+    made = examples.rollout(8, waits_before=2)
+    made["waves"][1].update(waits_for=waits_for, why="livepatch_window is closed until 2026-12-01T22:00:00Z")
+    assert verdict(made).todo == [todo]
+
+
+def test_there_is_advice_for_everything_that_a_wave_can_wait_for():
+    assert set(WAVES_WAIT) == {"approval", "window", "trials", "halt", "shards"}
 
 
 def test_what_is_uncertain_comes_first():
