@@ -16,14 +16,27 @@ OPEN, CLOSE = "([{", ")]}"
 def only_data(before, after):
     """Whether two texts of a C file differ in initialized variables only. False if this is not certain."""
     old, new = data_lines(before), data_lines(after)
-    changed = []
-    matcher = difflib.SequenceMatcher(None, before.split("\n"), after.split("\n"), autojunk=False)
-    for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
-        if kind != "equal":
-            changed += [old.get(number) for number in range(old_start, old_end)]
-            changed += [new.get(number) for number in range(new_start, new_end)]
+    removed, added = changed_lines(before.split("\n"), after.split("\n"))
+    changed = [*map(old.get, removed), *map(new.get, added)]
     judged = [is_data for is_data in changed if is_data is not None]
     return bool(judged) and all(judged)
+
+
+def changed_lines(before, after):
+    """The numbers of the removed and of the added lines, from 0 on.
+
+    Some equal lines can be among them: that all frequent lines are compared takes minutes for a large driver.
+    """
+    first = next((at for at, pair in enumerate(zip(before, after)) if pair[0] != pair[1]), min(len(before), len(after)))
+    most = min(len(before), len(after)) - first
+    last = next((at for at in range(most) if before[-1 - at] != after[-1 - at]), most)
+    removed, added = [], []
+    matcher = difflib.SequenceMatcher(None, before[first:len(before) - last], after[first:len(after) - last])
+    for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        if kind != "equal":
+            removed += range(first + old_start, first + old_end)
+            added += range(first + new_start, first + new_end)
+    return removed, added
 
 
 def data_lines(text):

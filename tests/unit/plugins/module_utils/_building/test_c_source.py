@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Only a change that is certain to be of data alone counts as one."""
 
+import difflib
+
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._building import c_source
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.c_source import data_lines, only_data
 
 SOURCE = """\
@@ -55,3 +58,41 @@ def test_a_change_of_data_and_code_is_no_change_of_data():
 @pytest.mark.parametrize("text", ["", "{{{", "}}}", '"', "'", "/*", "#define x \\\n y", "int a = {", "a" * 10000])
 def test_any_text_can_be_read(text):
     assert set(data_lines(text).values()) <= {True, False}
+
+
+def large_file(data="1"):
+    """Two changes far from each other, with thousands of lines between them that are alike, as in net/core/dev.c."""
+    functions = "".join(
+        f"int f{number}(void)\n{{\n\tif (x)\n\t\treturn 0;\n\n\treturn {number};\n}}\n\n" for number in range(1500))
+    return f"static int first = {data};\n\n{functions}static int last[] = {{\n\t{data},\n}};\n"
+
+
+def test_a_large_file_is_compared_in_few_steps(monkeypatch):
+    steps = []
+
+    class Counted(dict):
+        """The places of each line: each place that is looked at is a step of the comparison."""
+
+        def get(self, *arguments):
+            found = super().get(*arguments)
+            steps.append(len(found or ()))
+            return found
+
+    class Matcher(difflib.SequenceMatcher):
+        def find_longest_match(self, *arguments):
+            self.b2j = Counted(self.b2j)
+            return super().find_longest_match(*arguments)
+
+    monkeypatch.setattr(c_source.difflib, "SequenceMatcher", Matcher)
+    assert only_data(large_file(), large_file("2"))
+    assert not only_data(large_file(), large_file("2").replace("return 700;", "return 701;"))
+    assert not only_data(large_file(), large_file().replace("return 700;", "").replace("first = 1", "first = 2"))
+    assert sum(steps) < 500_000
+
+
+@pytest.mark.parametrize("before, after, changed", [
+    ("", "", ([], [])), ("a", "a", ([], [])), ("a", "b", ([0], [0])), ("a\nb", "a\nb\nb", ([], [2])),
+    ("a\nb\nb", "a\nb", ([2], [])), ("x\na\ny", "x\ny", ([1], [])), ("a\nb\nc\nd", "a\nB\nc\nD", ([1, 3], [1, 3])),
+    ("a\na\na", "a", ([1, 2], [])), ("", "a", ([0], [0]))])
+def test_the_changed_lines_are_found(before, after, changed):
+    assert c_source.changed_lines(before.split("\n"), after.split("\n")) == changed
