@@ -242,7 +242,7 @@ class Tree:
 
 
 def restore_tree(job):
-    """Restore each file in originals.json of a job directory that differs, then remove the list."""
+    """Restore each file in originals.json of a job directory that differs, then remove the list and the copies."""
     manifest = os.path.join(job, MANIFEST)
     with open(manifest) as stream:
         saved = json.load(stream)
@@ -256,6 +256,7 @@ def restore_tree(job):
         if not (os.path.isfile(path) and filecmp.cmp(path, copy, shallow=False)):
             _replace(path, copy, entry["mode"])
     os.unlink(manifest)
+    shutil.rmtree(os.path.join(job, "originals"), ignore_errors=True)
 
 
 def modules_below(directory):

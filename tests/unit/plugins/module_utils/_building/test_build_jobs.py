@@ -460,6 +460,27 @@ def test_old_jobs_are_removed_but_those_that_left_a_tree_changed(build_host, ste
     assert kept == {".lock", changed["job"], new["job"]}
 
 
+def test_a_failed_build_keeps_no_copies_of_the_tree(build_host, step, ended):
+    """A copy of vmlinux can have a gigabyte, and a failed job stays for a week."""
+    build_host.put("fails", "broken")
+    started = step()
+    failed(step, ended)
+    job = job_of(build_host, started)
+    assert os.path.exists(job.path("log")) and not os.path.exists(job.path("originals"))
+
+
+def test_a_killed_build_keeps_no_copies_once_its_tree_is_restored(build_host, step, ended, until):
+    build_host.hold()
+    started = step()
+    until(build_host.calls)
+    os.kill(worker_of(build_host, started), signal.SIGKILL)
+    until(lambda: not job_of(build_host, started).is_running())
+    assert os.listdir(job_of(build_host, started).path("originals"))
+    build_host.let_go()
+    ended(step(name="other"))
+    assert not os.path.exists(job_of(build_host, started).path("originals"))
+
+
 def test_a_finished_build_keeps_its_log_and_no_caches(build_host, step, ended):
     job = job_of(build_host, ended(step()))
     assert os.path.exists(job.path("log")) and not os.path.exists(job.path("cache"))
