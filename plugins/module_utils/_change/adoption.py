@@ -20,6 +20,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_l
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
+REMOVE_PACKAGE = "Remove the package that owns this file"
+
 
 def shared_boots(change):
     """The findings about patches that another tool loads at boot, if a PatchChange's patch is to be accepted."""
@@ -29,6 +31,22 @@ def shared_boots(change):
     return [finding(
         "other-tool-loads-at-boot", load.name, tool=load.tool, name=load.name, path=load.path,
         action=_action(change, load)) for load in loads]
+
+
+def shared_boots_of(kernel, is_accepted):
+    """The same for an InstalledKernel; it says drift if the patch is accepted for it already.
+
+    Nothing is set aside for a kernel that does not run: a rollback there would not find the file.
+    """
+    found = []
+    for load in boot_loads(kernel):
+        facts = {"tool": load.tool, "name": load.name, "path": load.path}
+        action = (
+            f"Run kpatch uninstall -k {kernel.release()} {os.path.basename(load.path)}, or accept the patch with adopt "
+            "after the boot into this kernel" if load.can_set_aside else REMOVE_PACKAGE)
+        found.append(finding("boot-shared", load.name, **facts) if is_accepted else finding(
+            "other-tool-loads-at-boot", load.name, action=action, **facts))
+    return found
 
 
 def adoptable(change):
@@ -93,7 +111,7 @@ def _replaces(change, load):
 
 def _action(change, load):
     if not load.can_set_aside:
-        return "Remove the package that owns this file"
+        return REMOVE_PACKAGE
     file = os.path.basename(load.path)
     if _replaces(change, load):
         return f"Set adopt to true, so that only this collection loads patches at boot, or run kpatch uninstall {file}"

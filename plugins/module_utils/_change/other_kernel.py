@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accepts a build for an installed kernel that does not run, so that the first boot of it loads the patch."""
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption import shared_boots_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repair import (
     boot_obstacles,
     file_faults,
@@ -85,7 +86,7 @@ def _accept(host, kernel, store, ledger, request, description, check_mode, contr
     previous = "accepted" if earlier else "absent"
     patch = patch_result(kernel, entry["name"], state="accepted", previous_state=previous, sha256=entry["sha256"],
                          build_id=entry["build_id"], objects=claimed_objects(description))
-    findings = checks_without_running(kernel, host, description, request.params)
+    findings = checks_without_running(kernel, host, description, request.params) + shared_boots_of(kernel, known)
     blockers = blockers_in(findings, request.ignore_findings)
     if blockers:
         raise error_from(blockers, findings=findings, patch=dict(patch, state=previous))

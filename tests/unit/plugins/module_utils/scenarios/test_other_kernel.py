@@ -247,6 +247,41 @@ def test_the_build_of_that_kernel_is_taken_from_a_bundle(host, apply, keep):
     assert (result["changed"], result["patch"]["sha256"]) == (False, FIX.sha256)
 
 
+KPATCH_FILE, SUSE_FILE = f"/var/lib/kpatch/{NEXT}/vendor-fix.ko", f"{TREE}/livepatch/vendor-fix.ko"
+
+
+def load_at_boot(host, path):
+    host.put("/etc/systemd/system/multi-user.target.wants/kpatch.service", "")
+    host.put(path, "")
+
+
+@pytest.mark.parametrize("path, help", [
+    (KPATCH_FILE, f"Run kpatch uninstall -k {NEXT} vendor-fix.ko, or accept"), (SUSE_FILE, "Remove the package")])
+@pytest.mark.parametrize("adopt", [False, True])
+def test_the_first_boot_never_loads_the_patches_of_two_tools(host, keep, path, help, adopt):
+    load_at_boot(host, path)
+    error = failure(keep, adopt=adopt)
+    assert error.code == "other-tool-loads-at-boot"
+    assert path in error.message and help in error.message
+    assert accepted(host) == [] and host.exists(path)
+    assert keep(ignore_findings=["other-tool-loads-at-boot"])["patch"]["state"] == "accepted"
+
+
+@pytest.mark.parametrize("path", [KPATCH_FILE, SUSE_FILE])
+def test_a_tool_that_joins_later_is_drift(host, keep, path):
+    keep()
+    load_at_boot(host, path)
+    again = keep()
+    assert again["changed"] is False and "boot-shared" in codes(again["findings"])
+
+
+@pytest.mark.parametrize("path", [
+    "/var/lib/kpatch/6.1.0-56-amd64/vendor-fix.ko", "/lib/modules/6.1.0-56-amd64/livepatch/vendor-fix.ko"])
+def test_what_another_tool_loads_into_the_running_kernel_is_no_concern_of_the_next(host, keep, path):
+    load_at_boot(host, path)
+    assert keep()["changed"] is True
+
+
 def test_what_no_file_shows_is_said(host, keep):
     found = keep()["findings"]
     assert codes(found) == ["first-boot-checks"]
