@@ -21,6 +21,8 @@ description:
     ends.
   - A transition in progress is reversed, or the task waits for its end. Modules of patches without effect are
     unloaded. Modules pinned by the kernel after a forced transition are reported.
+  - If the host just reverts automatically, because its watch has failed or its trial is over, the task waits for that,
+    at most O(transition_timeout).
   - The rollback is one change in the host's journal. If the journal cannot be written, the task warns and rolls back
     nevertheless.
   - It also works with a broken lock, store or ledger, and warns of each missing record.

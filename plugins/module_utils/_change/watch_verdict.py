@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     failed_watch_of,
+    read_ledger,
     trial_of,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
@@ -83,6 +84,26 @@ def watch_verdict(host, trial, patience=True):
             watch=verdict_of(record))
     _refuse_few_calls(host, trial, record)
     return verdict_of(record)
+
+
+def await_revert(host, trial, seconds):
+    """Wait until the host itself has ended this trial, if it reverts now: the watch failed, or the time is over.
+
+    At most `seconds`, and only for as long as its process runs.
+    """
+    record = read_watch(host, trial)
+    if trial["ends"] <= host.now() or (record and blockers_in(record["findings"])):
+        poll_until(host, lambda: not _goes_on(host, trial), seconds)
+
+
+def _goes_on(host, trial):
+    if trial_process(host, trial["transaction"])[0] != ALIVE:
+        return False
+    try:
+        now = read_ledger(host)["trial"]
+    except (LivepatchError, OSError):  # it is not known any more, so there is nothing to wait for
+        return False
+    return bool(now) and now["transaction"] == trial["transaction"]
 
 
 def refuse_failed_trial(host, trial):

@@ -9,6 +9,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption 
     give_back,
     not_taken_over,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import await_revert
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import restore_in_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
@@ -59,6 +60,9 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     """
     check_run((controller or {}).get("run"))
     interface = interface_adapter(host)
+    trial = _ledger(host)["trial"]
+    if trial and not check_mode:
+        await_revert(host, trial, timeout)  # both at once would be `host-busy`, for a host that reverts
     before = interface.patches()
     target, undone = starting_point(host, to)
     done = {"changed": False, "transaction": None, "target": names_of(target), "removed": [], "restored": [],

@@ -42,8 +42,9 @@ WAITS = {
     "watch": Wait(90, checks=True),
     # Two connections, and the wait for the next result of the host's watch.
     "accept": Wait(180 + VERDICT, transfers=1, checks=True, reloads=1, starts=1),
-    # Disables the patches of several changes, loads earlier ones again, and repairs the boot service.
-    "rollback": Wait(120, transitions=5, reloads=1, starts=1),
+    # Disables the patches of several changes, loads earlier ones again, and repairs the boot service. Before, it can
+    # wait for the transition of a host that reverts.
+    "rollback": Wait(120, transitions=6, reloads=1, starts=1),
     "verify": Wait(180),
     "hook": Wait(120),
 }

@@ -8,11 +8,14 @@ from functools import partial
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._health.trial_watch import TrialWatch
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lock import change_lock
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, WATCH
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER, TRIAL_PROCESS, WATCH
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import read_watch
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.last_resort import MARGIN_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
@@ -49,6 +52,52 @@ def host(host, apply):
 def trial(host, apply):
     """trial(at, event, watch): see run_trial."""
     return partial(run_trial, host, apply)
+
+
+# When a rollback comes while the host reverts
+
+def see_a_warning(host):
+    """The watch fails, and its process is about to revert the host."""
+    host.say(WARNING, priority=4)
+    watch = TrialWatch(host)
+    watch.follow(read_ledger(host)["trial"])
+    watch.wait(5)
+    watch.stop()
+    assert read_watch(host, read_ledger(host)["trial"])["findings"]
+
+
+STARTS = {"watch failed": see_a_warning, "time over": lambda host: host.sleep(TRIAL + 100)}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_rollback_waits_for_a_host_that_reverts(host, interface, apply, start):
+    loaded = apply(V2, trial=TRIAL)
+    STARTS[start](host)
+    host.at(host.now() + 20, lambda: end_trial(host))
+    result = roll_back(host, loaded["transaction"], 90, "reverse")
+    assert (result["changed"], result["removed"], result["target"]) == (False, [], ["v1"])
+    assert (stack(host, interface), read_ledger(host)["trial"]) == (["v1"], None)
+    assert [one["action"] for one in history(host)["journal"][:2]] == ["trial", "patch"]
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(("damage", "least", "most"), [
+    (lambda host: None, 90, 100), (lambda host: host.put(TRIAL_PROCESS, ""), 0, 10),
+    (lambda host: host.put(LEDGER, "damaged"), 0, 10)])
+def test_a_rollback_does_not_wait_for_ever(host, interface, apply, start, damage, least, most):
+    loaded = apply(V2, trial=TRIAL)
+    STARTS[start](host)
+    host.at(host.now() + 2, lambda: damage(host))
+    began = host.now()
+    assert roll_back(host, loaded["transaction"], 90, "reverse")["changed"]
+    assert stack(host, interface) == ["v1"] and least <= host.now() - began < most
+
+
+def test_a_rollback_does_not_wait_for_a_host_that_is_well(host, interface, apply):
+    loaded = apply(V2, trial=TRIAL, watch=CHECKED)
+    began = host.now()
+    assert roll_back(host, loaded["transaction"], 90, "reverse")["changed"]
+    assert (stack(host, interface), host.now() - began < 10) == (["v1"], True)
 
 
 # When the host is damaged too

@@ -33,8 +33,8 @@ def test_a_host_is_not_given_up_while_it_waits_for_its_own_systemd():
 
 
 @pytest.mark.parametrize(("asked", "more"), [
-    ({"transition_timeout": 90, "reverses": False}, {"load": 90, "rollback": 450}),
-    ({"transition_timeout": 90}, {"load": 180, "rollback": 900}),
+    ({"transition_timeout": 90, "reverses": False}, {"load": 90, "rollback": 540}),
+    ({"transition_timeout": 90}, {"load": 180, "rollback": 1080}),
     ({"size": SLOWEST + 1}, {"check": 2, "load": 2, "accept": 2}),
     ({"checks": [{"unit": "a", "timeout": 10}, {"tasks": "b", "timeout": 300}, {"url": "c", "timeout": 5}]},
      {"watch": 15, "accept": 15}),
