@@ -103,14 +103,20 @@ def patches_of(builds: Sequence[Mapping[str, t.Any]]) -> list[Record]:
         patch = patches.setdefault(
             build["name"],
             {"name": build["name"], "series": build.get("series"), "summary": metadata.get("summary"),
-             "advisory": metadata.get("advisory"), "cves": list(metadata.get("cves") or []), "builds": []})
-        patch["cves"] += [cve for cve in metadata.get("cves") or [] if cve not in patch["cves"]]
+             "advisory": metadata.get("advisory"), "cves": [], "builds": []})
+        patch["cves"] = list(dict.fromkeys([*patch["cves"], *(metadata.get("cves") or [])]))
         patch["builds"].append({
             **{key: build[key] for key in ("release", "arch", "sha256", "build_id", "file")},
             "version": version_of(build), "series": build.get("series"),
-            "kernel_build_id": required_kernel_build(build),
+            "kernel_build_id": required_kernel_build(build), "cves": list(dict.fromkeys(metadata.get("cves") or [])),
             "objects": [
                 {"name": one["name"], "functions": [
                     {"name": function["name"], "sympos": function["sympos"]} for function in one["functions"]]}
                 for one in build["objects"]]})
     return list(patches.values())
+
+
+def cves_of_build(patch: Mapping[str, t.Any], build: Mapping[str, t.Any]) -> Sequence[str]:
+    """The CVEs that a build of a patch of a record closes: builds of one name can close different ones."""
+    cves = build.get("cves")
+    return (patch.get("cves") or ()) if cves is None else cves

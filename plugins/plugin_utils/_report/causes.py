@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import choose_builds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KINDS, coverage_of
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import cves_of_build
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.vocabulary import STATES, STEPS, state_word
 
 Record = Mapping[str, t.Any]
@@ -106,28 +107,59 @@ def details(record: Record) -> tuple[list[Detail], int]:
 
 
 def coverage(record: Record) -> list[Coverage]:
-    """The coverage of each patch of the record."""
+    """The coverage of each patch of the record, once for each set of CVEs that its builds close."""
+    cut = [(patch, parts_of(patch)) for patch in record.get("patches") or ()]
+    parts = [part for _patch, own in cut for part in own]
     found = []
-    patches = record.get("patches") or ()
-    for patch in patches:
-        later = _later_versions(patch, patches)
-        kinds: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "later")}
-        missing: dict[t.Any, list[str]] = {}
-        for name, host in record["hosts"].items():
-            if _is_for_other_kernels(patch, patches, host):
-                continue
-            kind = coverage_of_host(patch, host)
-            if kind == "missing" and any(coverage_of_host(one, host) == "covered" for one in later):
-                kind = "later"
-            kinds[kind].append(name)
-            if kind == "missing":
-                missing.setdefault(state_word(record, host), []).append(name)
-        found.append(Coverage(
-            patch["name"], patch.get("summary"), _link(patch.get("advisory")), patch.get("cves") or [],
-            kinds["covered"], kinds["on_trial"], kinds["unproven"], kinds["other_build"], kinds["later"], [
-                (word, hosts, word is PLANNED) for word, hosts in sorted(
-                    missing.items(), key=lambda entry: -len(entry[1]))]))
+    for patch, own in cut:
+        elsewhere = {name: part_for(patch, own, host) for name, host in record["hosts"].items()} if own[1:] else {}
+        for part in own:
+            hosts = {
+                name: host for name, host in record["hosts"].items() if elsewhere.get(name) in (None, part)}
+            found.append(_coverage_of_part(record, part, parts, hosts))
     return found
+
+
+def parts_of(patch: Record) -> list[Record]:
+    """The patch once for each set of CVEs, with the builds that close exactly these: one name can have several."""
+    found: dict[frozenset[str], list[Record]] = {}
+    for build in patch.get("builds") or ():
+        found.setdefault(frozenset(cves_of_build(patch, build)), []).append(build)
+    if len(found) < 2:
+        return [patch]
+    return [
+        {**patch, "cves": list(cves_of_build(patch, builds[0])), "series": builds[0].get("series"), "builds": builds}
+        for builds in found.values()]
+
+
+def part_for(patch: Record, parts: Sequence[Record], host: Record) -> Record | None:
+    """The part of a patch with the build for a host's kernel, None without one. Of several the one that runs."""
+    if len(parts) < 2:
+        return parts[0] if parts and builds_for(patch, host) else None
+    wanted = [build["sha256"] for build in builds_for(patch, host)]
+    fitting = [part for part in parts if any(build["sha256"] in wanted for build in part["builds"])]
+    return min(fitting, key=lambda part: KINDS.index(coverage_of_host(part, host)), default=None)
+
+
+def _coverage_of_part(
+        record: Record, part: Record, parts: Sequence[Record], hosts: Mapping[str, Record]) -> Coverage:
+    later = _later_versions(part, parts)
+    kinds: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "later")}
+    missing: dict[t.Any, list[str]] = {}
+    for name, host in hosts.items():
+        if _is_for_other_kernels(part, parts, host):
+            continue
+        kind = coverage_of_host(part, host)
+        if kind == "missing" and any(coverage_of_host(one, host) == "covered" for one in later):
+            kind = "later"
+        kinds[kind].append(name)
+        if kind == "missing":
+            missing.setdefault(state_word(record, host), []).append(name)
+    return Coverage(
+        part["name"], part.get("summary"), _link(part.get("advisory")), part.get("cves") or [],
+        kinds["covered"], kinds["on_trial"], kinds["unproven"], kinds["other_build"], kinds["later"], [
+            (word, names, word is PLANNED) for word, names in sorted(
+                missing.items(), key=lambda entry: -len(entry[1]))])
 
 
 def _later_versions(patch: Record, patches: Sequence[Record]) -> list[Record]:

@@ -13,14 +13,20 @@ from __future__ import annotations
 import json
 import typing as t
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import builds_for, coverage_of_host
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
+    builds_for,
+    coverage_of_host,
+    part_for,
+    parts_of,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.cves import Statement, statements
 
 Record = Mapping[str, t.Any]
 Claim = tuple[str, str, str, str]  # CVE, status, notes, action
+Patches = Sequence[tuple[Record, Sequence[Record]]]  # of livepatch_src, each with its parts_of()
 
 CONTEXT = "https://openvex.dev/ns/v0.2.0"
 TOOLING = "Ansible collection kernel.livepatch"
@@ -30,9 +36,10 @@ NOT_KNOWN = "under_investigation"
 def openvex(record: Record) -> dict[str, t.Any] | None:
     """The document, None if there is nothing to state. The same record gives the same document."""
     products: dict[Claim, list[dict[str, t.Any]]] = {}
+    patches = [(patch, parts_of(patch)) for patch in record.get("patches") or ()]
     for name, host in sorted(record["hosts"].items()):
         product = _product(name, host)
-        for claim in _claims(record, host):
+        for claim in _claims(patches, host):
             products.setdefault(claim, []).append(product)
     if not products:
         return None
@@ -66,16 +73,17 @@ def _quote(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
-def _claims(record: Record, host: Record) -> Iterator[Claim]:
+def _claims(patches: Patches, host: Record) -> Iterator[Claim]:
     """What is stated of one host, each CVE once: what the host says itself, and else what the bundle says of it."""
     said = {one.cve: one for one in statements(host)}
     for one in said.values():
         yield _own_claim(one)
     others: dict[str, Claim] = {}
-    for patch in record.get("patches") or ():
+    for patch, parts in patches:
+        part = part_for(patch, parts, host) if "patches" in host else None
         for cve in patch.get("cves") or ():
             if cve not in said:
-                claim = _bundle_claim(cve, patch, host)
+                claim = _bundle_claim(cve, patch, part, host)
                 others[cve] = min(others.get(cve, claim), claim, key=lambda found: _ORDER.index(found[1]))
     yield from others.values()
 
@@ -95,15 +103,20 @@ def _own_claim(said: Statement) -> Claim:
     return said.cve, NOT_KNOWN, f"{patch} is enabled, and its verification failed: {said.why}.", ""
 
 
-def _bundle_claim(cve: str, patch: Record, host: Record) -> Claim:
-    """What is known of a host that does not tell of a CVE, from a patch of livepatch_src that closes it."""
+def _bundle_claim(cve: str, patch: Record, part: Record | None, host: Record) -> Claim:
+    """What is known of a host that does not tell of a CVE, from a patch of livepatch_src with builds that close it.
+
+    `part`: the builds of the patch that close what the one for the host's kernel closes.
+    """
     if "patches" not in host:
         return cve, NOT_KNOWN, "The host could not be queried.", ""
-    builds, kind = builds_for(patch, host), coverage_of_host(patch, host)
-    if not builds:
+    if part is None:
         return cve, NOT_KNOWN, f"There is no build of {patch['name']} for the kernel of the host.", ""
+    if cve not in part["cves"]:
+        return cve, NOT_KNOWN, f"The build of {patch['name']} for the kernel of the host does not close it.", ""
+    kind = coverage_of_host(part, host)
     if kind == "missing" and host.get("coverage") is not None:
-        build = _words(dict(builds[0], name=patch["name"]))
+        build = _words(dict(builds_for(part, host)[0], name=patch["name"]))
         return (cve, "affected", f"{build} closes it on this kernel, and is not enabled.",
                 f"Load {patch['name']} with the playbook kernel.livepatch.rollout.")
     running = [one for one in host["patches"] if one["name"] == patch["name"] and one["verified"]]

@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.record import cves_of_build
 
 Record = Mapping[str, t.Any]
 Test = tuple[str, str, str, str]  # kind (`text` or `digest`), path, expected value, comment
@@ -36,7 +37,7 @@ def oval(record: Record) -> str | None:
     closing: dict[str, list[tuple[str, Record]]] = {}
     for patch in record.get("patches") or ():
         for build in patch["builds"]:
-            for cve in patch["cves"] if HEX.fullmatch(build["build_id"] or "") else ():
+            for cve in cves_of_build(patch, build) if HEX.fullmatch(build["build_id"] or "") else ():
                 closing.setdefault(cve, []).append((patch["name"], build))
     return _Document(closing, record.get("ended") or record["started"]).text() if closing else None
 
