@@ -70,12 +70,17 @@ class SystemdBoot:
 
     def _wanted(self):
         """The identifier or pattern of the next entry."""
+        preferred = efi_text(self._host, "LoaderEntryPreferred") or self._configured("preferred")
+        if preferred and not efi_text(self._host, "LoaderEntryOneShot"):
+            raise Undecided(
+                f"systemd-boot has the preferred entry {preferred}, and not every version starts it. Set an entry with "
+                "bootctl set-oneshot, or clear the preferred one")
         for variable in ("LoaderEntryOneShot", "LoaderEntryDefault"):
             wanted = efi_text(self._host, variable)
             if wanted:
                 break
         else:
-            wanted = self._configured()
+            wanted = self._configured("default")
         if wanted == SPECIAL:
             wanted = efi_text(self._host, "LoaderEntryLastBooted")
         if not wanted or wanted.startswith(("auto-", "@")):
@@ -84,12 +89,12 @@ class SystemdBoot:
                 "set-default")
         return wanted
 
-    def _configured(self):
+    def _configured(self, key):
         for partition in PARTITIONS:
             content = self._host.read_or(f"{partition}/loader/loader.conf")
             if content is not None:
                 values = [line.split(None, 1)[1].strip() for line in content.splitlines()
-                          if line.split(None, 1)[:1] == ["default"] and len(line.split(None, 1)) == 2]
+                          if line.split(None, 1)[:1] == [key] and len(line.split(None, 1)) == 2]
                 return values[-1] if values else None
         return None
 

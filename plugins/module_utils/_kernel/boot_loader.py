@@ -60,10 +60,18 @@ def _loader(host):
 
 
 def _release(host, entry, image):
-    """The release of a kernel's image; from its own header, or else from its name if its modules are installed."""
-    path = _on_host(host, image)
-    if path is None:
+    """The release of a kernel's image; raises Undecided, also if several files can be meant, of different releases."""
+    paths = _on_host(host, image)
+    if not paths:
         raise Undecided(f"the entry {entry} starts {image}, and this host has no such file")
+    releases = {_release_of(host, entry, path) for path in paths}
+    if len(releases) > 1:
+        raise Undecided(f"the entry {entry} starts {image}, and {' and '.join(paths)} are different kernels")
+    return releases.pop()
+
+
+def _release_of(host, entry, path):
+    """The release of an image: from its own header, or else from its name if its modules are installed."""
     path = host.resolved(path)
     try:
         release = release_of_image(host, path)
@@ -78,9 +86,10 @@ def _release(host, entry, image):
 
 
 def _on_host(host, image):
-    """The path on this host of an image in a boot loader's words: below a partition, or a volume of it."""
+    """The paths on this host of an image in a boot loader's words: below a partition, or a volume of it."""
     image = re.sub(r"^\(\$?\w+\)", "", image)
     below_boot = [f"/boot/{image.rpartition('/boot/')[2]}"] if "/boot/" in image else []
+    found = []
     for path in [image, *(f"{mount}{image}" for mount in ("/boot", "/efi", "/boot/efi")), *below_boot]:
         try:
             host.status(path)
@@ -88,5 +97,5 @@ def _on_host(host, image):
             if error.errno not in GONE:
                 raise
         else:
-            return path
-    return None
+            found.append(path)
+    return list(dict.fromkeys(found))

@@ -4,7 +4,8 @@
 """The menu entry that GRUB starts next: its environment block, and the grub.cfg that grub-mkconfig writes.
 
 A grub.cfg is a script. Only its menu and the assignments of `default` in the form of grub-mkconfig are read; anything
-else that could change the choice makes it unknown.
+else that could change the choice makes it unknown. On EFI, distributions have it in /boot, and in the EFI partition a
+short one that reads it; or only the one in the EFI partition, as CentOS 7 and Red Hat Enterprise Linux 8.
 """
 
 import re
@@ -17,13 +18,22 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.boot_entr
 )
 
 DIRECTORIES = ("/boot/grub2", "/boot/grub")
+EFI, EFI_DIRECTORIES = "/sys/firmware/efi", ("/boot/efi/EFI", "/efi/EFI")
+OF_A_MENU = re.compile(r"^\s*(?:menuentry|blscfg)\b", re.MULTILINE)
 LARGEST = 1 << 20  # bytes
 BLOCK = "# GRUB Environment Block\n"
 MOST_DEPTH = 8  # of submenus
 # Words of a script: quoted text, a variable, or other characters; a comment ends with its line.
-WORD = re.compile(r"""#[^\n]*|'([^']*)'|"((?:[^"\\]|\\.)*)"|([{};\n])|((?:[^\s'"{};#\\]|\\.)+)""")
+WORD = re.compile(r"""#[^\n]*|'([^']*)'|"((?:[^"\\]|\\.)*)"|([{};\n])|((?:\$\{\w+\}|[^\s'"{};#\\]|\\.)+)""")
 LINUX = ("linux", "linux16", "linuxefi")
-ONCE, SAVED = "${next_entry}", "${saved_entry}"
+ONCE, SAVED, EARLIER = "${next_entry}", "${saved_entry}", "${prev_entry}"
+# Commands that read another script. Of the distributions' own ones, `custom.cfg` and `user.cfg` are looked at, and
+# snapper's only adds entries at the end.
+READING = ("source", ".", "configfile", "eval", "normal")
+CUSTOM, USER, SNAPSHOTS = "custom.cfg", "user.cfg", "grub-snapshot.cfg"
+PASSWORD = re.compile(r"\s*(?:#.*|GRUB2_PASSWORD=\S*)?\Z")
+OTHER_SYSTEM = "osprober-"  # what an identifier begins with
+MOST_DIGITS = 6
 
 # One command with its words; `block` are the commands between its braces, None without any. conditional: in an `if`.
 Command = namedtuple("Command", "words block conditional")
@@ -42,31 +52,49 @@ class Grub:
 
     @classmethod
     def found(cls, host):
-        """The Grub of a host, None without a grub.cfg; raises Undecided for several."""
-        found = [directory for directory in DIRECTORIES if host.exists(f"{directory}/grub.cfg")]
+        """The Grub of a host, None without a grub.cfg; raises Undecided for several, and OSError."""
+        found = {}  # by the file itself: one directory can be a link to another
+        for directory in (*DIRECTORIES, *(_with_a_menu(host) if host.exists(EFI) else ())):
+            if host.exists(f"{directory}/grub.cfg"):
+                found.setdefault(host.resolved(f"{directory}/grub.cfg"), directory)
         if len(found) > 1:
-            raise Undecided(f"there are {' and '.join(f'{one}/grub.cfg' for one in found)}, and GRUB reads one of them")
-        return cls(host, found[0]) if found else None
+            files = " and ".join(f"{directory}/grub.cfg" for directory in found.values())
+            raise Undecided(f"there are {files}, and GRUB reads one of them")
+        return next((cls(host, directory) for directory in found.values()), None)
 
     def next_entry(self):
         """The title of the next entry, and the path of its kernel; raises Undecided, OSError."""
-        text = self._host.read_small(self.path, LARGEST + 1).decode("utf-8", "replace")
+        text = self._host.read_small(self._host.resolved(self.path), LARGEST + 1).decode("utf-8", "replace")
         if len(text) > LARGEST:
             raise Undecided(f"{self.path} is larger than {LARGEST >> 20} MiB")
-        if self._host.exists(f"{self._directory}/custom.cfg"):
-            raise Undecided(f"{self._directory}/custom.cfg can change the choice, and is not read")
         commands = parse(text)
-        environment = self._environment()
-        wanted = self._wanted(commands, environment)
+        self._refuse_other_scripts(commands)
+        wanted = self._wanted(commands, self._environment())
         entries = _entries(commands)
         if any(command.words[:1] == ["blscfg"] for command in _all(commands)):
             return self._of_specification(wanted, entries)
         entry = _chosen(entries, wanted)
+        if (entry.identifier or "").startswith(OTHER_SYSTEM):
+            raise Undecided(f"the entry {entry.title} starts another system")
         images = [command.words[1] for command in _all(entry.block) if command.words[0] in LINUX
                   and len(command.words) > 1]
         if len(set(images)) != 1:
             raise Undecided(f"the entry {entry.title} starts {'several kernels' if images else 'no Linux kernel'}")
         return entry.title, images[0]
+
+    def _refuse_other_scripts(self, commands):
+        """Raise Undecided for a script that this one reads, and that can change the choice."""
+        custom = f"{self._directory}/{CUSTOM}"
+        if self._host.exists(custom):
+            raise Undecided(f"{custom} can change the choice, and is not read")
+        user = self._host.read_or(f"{self._directory}/{USER}", "")
+        if not all(map(PASSWORD.match, user.splitlines())):
+            raise Undecided(f"{self._directory}/{USER} has more than a password, and is not read")
+        for command in commands:
+            if command.words and command.words[0] in READING:
+                script = command.words[-1]
+                if script.rpartition("/")[2] not in (CUSTOM, USER, SNAPSHOTS):
+                    raise Undecided(f"{self.path} reads {script}, which can change the choice")
 
     def _environment(self):
         """The variables of grubenv; none without that file."""
@@ -83,6 +111,10 @@ class Grub:
         """The value of `default` when the menu starts, from the assignments that grub-mkconfig writes."""
         if environment.get("boot_counter"):
             raise Undecided("GRUB counts the tries of this boot (boot_counter), and may start an older entry")
+        if environment.get("env_block") and any("env_block" in word for one in _all(commands) for word in one.words):
+            raise Undecided("GRUB keeps its variables in a block of the disk (env_block), which is not read")
+        if environment.get("initrdfail") and EARLIER in _assigned(commands, "next_entry"):
+            raise Undecided("a boot by GRUB has failed (initrdfail), and GRUB may start another entry after it")
         values = _assigned(commands, "default")
         others = [value for value in values if value != ONCE]
         if environment.get("next_entry") and ONCE in values:
@@ -90,8 +122,8 @@ class Grub:
         if len(others) > 1:
             raise Undecided(f"{self.path} sets default more than once")
         wanted = others[0] if others else "0"
-        if wanted == SAVED:
-            wanted = environment.get("prev_saved_entry") or environment.get("saved_entry") or ""
+        if wanted == SAVED:  # prev_saved_entry counts from the boot after this one on
+            wanted = environment.get("saved_entry") or ""
         if "$" in wanted:
             raise Undecided(f"{self.path} sets default to {wanted}, whose value is not known")
         return wanted
@@ -111,6 +143,7 @@ class Grub:
 def parse(text):
     """The Commands of a script; raises Undecided if its braces do not match."""
     stack, commands, words, depth = [], [], [], 0
+    glued = False  # the next word goes on with the last one
 
     def end(block=None):
         nonlocal words, depth
@@ -127,9 +160,10 @@ def parse(text):
         words = []
     at = 0
     for match in WORD.finditer(text):
-        if text[at:match.start()].strip(" \t\r\\"):
+        between = text[at:match.start()]
+        if between.strip(" \t\r\\"):
             raise Undecided("its grub.cfg has a quotation without its end")
-        at = match.end()
+        at, glued = match.end(), bool(words) and glued and not between
         single, double, mark, plain = match.groups()
         if mark == "{":
             stack.append((commands, words, depth))
@@ -144,8 +178,9 @@ def parse(text):
         elif mark:
             end()
         elif single is not None or double is not None or plain is not None:
-            word = single if single is not None else double if double is not None else plain
-            words.append(word if single is not None else re.sub(r"\\(.)", r"\1", word))
+            word = single if single is not None else re.sub(r"\\(.)", r"\1", plain if double is None else double)
+            words[len(words) - glued:] = [words[-1] + word if glued else word]
+        glued = not mark
     end()
     if stack:
         raise Undecided("its grub.cfg has a brace without its end")
@@ -159,16 +194,26 @@ def _all(commands):
         yield from _all(command.block or ())
 
 
+def _with_a_menu(host):
+    """The directories of the EFI partition with a grub.cfg that has a menu; most only read the one in /boot."""
+    places = [f"{directory}/{name}" for directory in EFI_DIRECTORIES for name in host.names(directory)]
+    return [place for place in places if host.exists(f"{place}/grub.cfg")
+            and OF_A_MENU.search(host.read_small(f"{place}/grub.cfg", LARGEST).decode("utf-8", "replace"))]
+
+
 def _assigned(commands, variable):
     """The values that commands outside of menu entries assign to a variable, without those for a counted boot."""
     values, counted = [], False
     for command in commands:
+        words = command.words[1:] if command.words[:1] == ["set"] else command.words
         if command.words[:1] == ["if"]:
             counted = any("boot_counter" in word for word in command.words)
-        elif command.words[:1] == ["set"] and len(command.words) > 1 and not counted:
-            name, equals, value = "".join(command.words[1:]).partition("=")
+        elif words and not counted:
+            name, equals, value = words[0].partition("=")
             if name == variable and equals:
                 values.append(value)
+            elif command.words == ["unset", variable]:
+                values.append("")
     return values
 
 
@@ -182,6 +227,8 @@ def _entries(commands):
         for number, word in enumerate(words[:-1]):
             if word in ("$menuentry_id_option", "--id", "${menuentry_id_option}"):
                 identifier = words[number + 1]
+        given = [word for word in words if word.startswith("--id=")]
+        identifier = given[-1].partition("=")[2] if given else identifier
         found.append(Entry(words[1], identifier, command.block, kind == "submenu", command.conditional))
     return found
 
@@ -190,13 +237,15 @@ def _chosen(entries, wanted, depth=0):
     """The Entry of a value of `default`: numbers, identifiers or titles, separated by `>` for submenus."""
     first, _separator, rest = wanted.replace(">>", "\0").partition(">")
     first = first.replace("\0", ">")
-    if first.isdigit() or not first:
+    if not first or re.match(r"[0-9]{1,%d}\Z" % MOST_DIGITS, first):
         number = int(first or 0)
         if any(entry.conditional for entry in entries[:number + 1]):
             raise Undecided("an entry before the chosen one depends on a condition")
         entry = entries[number] if number < len(entries) else None
     else:
         entry = next((one for one in entries if first in (one.title, one.identifier)), None)
+        if entry and entry.conditional:
+            raise Undecided(f"the entry {entry.title} depends on a condition")
     if entry is None:
         raise Undecided(f"GRUB is set to start {wanted or 'the first entry'}, and grub.cfg has no such entry")
     if not entry.is_menu:

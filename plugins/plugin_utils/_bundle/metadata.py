@@ -14,12 +14,11 @@ import typing as t
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 
-import yaml
-
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import LONGEST
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import LONGEST_VERSION, SHAPE
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.names import is_pattern, name_matches
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import BundleError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.yaml_text import YamlError, read_yaml
 
 FILE_NAME = "bundle.yml"
 # The keys of `provenance`, which patch_build writes: what the file was made of.
@@ -51,7 +50,7 @@ class _Key(t.NamedTuple):
             fits = isinstance(value, dict) and set(value) <= set(PROVENANCE) and all(map(self._fits, value.values()))
             return value if fits else None
         if self.kind == "list":
-            return value if isinstance(value, list) and all(map(self._fits, value)) else None
+            return list(dict.fromkeys(value)) if isinstance(value, list) and all(map(self._fits, value)) else None
         return value if self._fits(value) else None
 
     def _fits(self, text: object) -> bool:
@@ -194,11 +193,9 @@ def _load(path: Path, check: Callable[[Path, str], None]) -> object:
         raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB. Shorten it")
     check(path, hashlib.sha256(text).hexdigest())
     try:
-        return yaml.safe_load(text) or {}
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise _invalid(path, f"is not correct YAML{where}. Correct it there") from error
+        return read_yaml(text, aliases=True) or {}
+    except YamlError as error:
+        raise _invalid(path, f"{error}. Correct it there") from error
 
 
 def _invalid(path: Path, problem: str) -> BundleError:
@@ -215,7 +212,12 @@ def _read_entry(path: Path, entry: object, metadata: object) -> dict[str, t.Any]
     is_plain = PurePosixPath(entry).as_posix() == entry and ".." not in entry.split("/") and not entry.startswith("/")
     if _is_file(entry) and not is_plain:
         raise _invalid(path, f"has an entry {entry!r} that is not a plain path below the bundle, such as 6.1/fix.ko")
-    return {key: _read_value(path, entry, key, value) for key, value in metadata.items()}
+    read = {key: _read_value(path, entry, key, value) for key, value in metadata.items()}
+    both = {one["cve"] for one in read.get("not_covered", ())}.intersection(read.get("cves", ()))
+    if both:
+        problem = f"has {min(both)} in cves and in not_covered of the entry {entry!r}. Remove it from one of them"
+        raise _invalid(path, problem)
+    return read
 
 
 def _read_value(path: Path, entry: str, key: t.Any, value: object) -> t.Any:

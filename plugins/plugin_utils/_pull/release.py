@@ -18,8 +18,6 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
-
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
@@ -28,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_valu
     parse_share,
     parse_whole,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.yaml_text import YamlError, read_yaml
 
 MOST_BYTES = 64 * 1024
 MOST_RINGS, MOST_RELEASES = 100, 20
@@ -149,34 +148,15 @@ def _source(src: str, place: str | Path, shown: str) -> str:
     return str(place.parent / src) if isinstance(place, Path) else src
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses what makes a small file large, and a key that is given twice: the last one would win, silently."""
-
-    def compose_node(self, parent: t.Any, index: t.Any) -> t.Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(None, None, "an alias", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: t.Any, deep: bool = False) -> dict[t.Any, t.Any]:
-        keys = [self.construct_object(key, deep=True) for key, _value in node.value]
-        twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice!r} twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def parse_release(content: bytes, shown: str, source: Callable[[str], str] = str) -> ReleaseFile:
     """The release in the bytes of a file; raises TaskError `release-invalid`.
 
     `source` returns the path of the `src` of an entry.
     """
     try:
-        document = yaml.load(content, _Loader)  # a SafeLoader
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise _invalid(
-            shown, f"is not correct YAML{f' (line {mark.line + 1})' if mark else ''}",
-            "Correct it there; aliases and keys that are given twice are refused too") from None
+        document = read_yaml(content, aliases=False)
+    except YamlError as error:
+        raise _invalid(shown, str(error), "Correct it there") from None
     _check_keys(document, shown, "", _KEYS, ("rings", "releases"))
     rings = _rings(document["rings"], shown)
     releases = document["releases"]

@@ -303,6 +303,15 @@ WRONG_YAML = [
     ("bundle-yml-invalid", "patches: {fix: {not_covered: {CVE-2026-1234: ''}}}", "a mapping of CVE numbers"),
     ("bundle-yml-invalid", "patches: {fix: {not_covered: {bug: why}}}", "a mapping of CVE numbers"),
     ("bundle-yml-invalid", "patches: {fix: {effective_kernel: 6}}", "the release of a kernel"),
+    ("bundle-yml-invalid", "patches:\n  fix: {cves: [CVE-2026-1234]}\n  fix: {summary: s}\n",
+     "'fix' twice in one mapping (line 3)"),
+    ("bundle-yml-invalid", "patches:\n  fix:\n    cves: [CVE-2026-1234]\n    cves: []\n", "'cves' twice"),
+    ("bundle-yml-invalid", "patches: {fix: {not_covered: {CVE-2026-1234: a, CVE-2026-1234: b}}}",
+     "'CVE-2026-1234' twice"),
+    ("bundle-yml-invalid", "patches: {}\npatches: {fix: {}}", "'patches' twice"),
+    ("bundle-yml-invalid", "patches: {fix: {cves: [CVE-2026-1234], not_covered: {CVE-2026-1234: why}}}",
+     "CVE-2026-1234 in cves and in not_covered"),
+    ("bundle-yml-invalid", "a: &a [1]\n? *a\n: 1\n", "YAML"),
     ("bundle-yml-unknown-key", "patches: {fix: {cve: []}}", "'cve' in the entry 'fix'. Allowed are: cves, summary,"),
     ("bundle-yml-unmatched", "patches: {fxi: {summary: s}}", "'fxi'"),
     ("bundle-yml-unmatched", "patches: {b.ko: {summary: s}}", "'b.ko'"),
@@ -317,6 +326,26 @@ def test_mistakes_in_bundle_yml_are_named(add, read, bundle, code, text, named):
     error = refused(read)
     assert (error.code, error.file) == (code, str(bundle / "bundle.yml"))
     assert named in error.message
+
+
+def test_what_an_alias_or_a_merge_repeats_is_no_key_that_is_given_twice(add, read, bundle):
+    add("a.ko")
+    Path(bundle, "bundle.yml").write_text(
+        "patches:\n"
+        "  fix: &all {cves: &both [CVE-2026-1234, CVE-2026-1235, CVE-2026-1234], summary: s}\n"
+        "  a.ko: {<<: *all, summary: t}\n"
+        "  f*: {cves: *both}\n")
+    found = read()[0]["metadata"]
+    assert (found["cves"], found["summary"]) == (["CVE-2026-1234", "CVE-2026-1235"], "t")
+
+
+@pytest.mark.parametrize("width", [2, 90, 1000])
+def test_merges_that_would_fill_the_memory_are_refused(add, read, bundle, width):
+    add("a.ko")
+    levels = [f"x{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * width)}]}}" for level in range(1, 40)]
+    Path(bundle, "bundle.yml").write_text("\n".join(["x0: &a0 {cves: []}", *levels]))
+    error = refused(read)
+    assert error.code == "bundle-yml-invalid" and "more than 10" in error.message
 
 
 def test_a_bundle_yml_that_cannot_be_read_is_refused(add, read, bundle):
