@@ -22,7 +22,7 @@ EFI, EFI_DIRECTORIES = "/sys/firmware/efi", ("/boot/efi/EFI", "/efi/EFI")
 OF_A_MENU = re.compile(r"^\s*(?:menuentry|blscfg)\b", re.MULTILINE)
 LARGEST = 1 << 20  # bytes
 BLOCK = "# GRUB Environment Block\n"
-MOST_DEPTH = 8  # of submenus
+MOST_DEPTH, MOST_BLOCKS = 8, 50  # of submenus, and of all braces
 # Words of a script: quoted text, a variable, or other characters; a comment ends with its line.
 WORD = re.compile(r"""#[^\n]*|'([^']*)'|"((?:[^"\\]|\\.)*)"|([{};\n])|((?:\$\{\w+\}|[^\s'"{};#\\]|\\.)+)""")
 LINUX = ("linux", "linux16", "linuxefi")
@@ -76,8 +76,8 @@ class Grub:
         entry = _chosen(entries, wanted)
         if (entry.identifier or "").startswith(OTHER_SYSTEM):
             raise Undecided(f"the entry {entry.title} starts another system")
-        images = [command.words[1] for command in _all(entry.block) if command.words[0] in LINUX
-                  and len(command.words) > 1]
+        images = [command.words[1] for command in _all(entry.block)
+                  if len(command.words) > 1 and command.words[0] in LINUX]
         if len(set(images)) != 1:
             raise Undecided(f"the entry {entry.title} starts {'several kernels' if images else 'no Linux kernel'}")
         return entry.title, images[0]
@@ -166,6 +166,8 @@ def parse(text):
         at, glued = match.end(), bool(words) and glued and not between
         single, double, mark, plain = match.groups()
         if mark == "{":
+            if len(stack) == MOST_BLOCKS:
+                raise Undecided(f"its grub.cfg has more than {MOST_BLOCKS} blocks in one another")
             stack.append((commands, words, depth))
             commands, words = [], []
         elif mark == "}":

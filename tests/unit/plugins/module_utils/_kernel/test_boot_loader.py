@@ -62,7 +62,9 @@ def default(value):
     (f"saved_entry={ADVANCED}\n", lambda text: text, OLD),
     (f"saved_entry={ADVANCED}\n", default("0"), NEW),
     (f"saved_entry=0\nnext_entry={ADVANCED}\n", lambda text: text, OLD),
-    (f"saved_entry=0\nprev_saved_entry={ADVANCED}\n", lambda text: text, OLD),
+    # grub-mkconfig's script chooses first: prev_saved_entry is for the boot after the next one.
+    (f"saved_entry=0\nprev_saved_entry={ADVANCED}\n", lambda text: text, NEW),
+    (f"saved_entry={ADVANCED}\nprev_saved_entry=0\n", lambda text: text, OLD),
     ("saved_entry=Debian GNU/Linux\n", lambda text: text, NEW),
     ("saved_entry=1>Debian GNU/Linux, with Linux 6.1.0-56-amd64 (recovery mode)\n", lambda text: text, OLD),
     ("", lambda text: text, NEW),
@@ -71,6 +73,102 @@ def test_the_choice_of_grub(host, environment, edit, release):
     found = next_kernel(with_grub(host, environment, edit))
     assert (found.loader, found.kernel, found.why) == ("grub", release, None)
     assert found.entry.startswith("Debian GNU/Linux")
+
+
+def before(lines):
+    """An edit that puts lines before the script."""
+    return lambda text: f"{lines}\n{text}"
+
+
+def with_menu(start, kernel=OLD):
+    """An edit that puts an entry before the others, and chooses it."""
+    return lambda text: before(f"{start} {{\nlinux /boot/vmlinuz-{kernel}\n}}")(default("mine")(text))
+
+
+@pytest.mark.parametrize("environment, edit, release", [
+    ("", with_menu("menuentry 'Mine' --id mine"), OLD), ("", with_menu("menuentry 'Mine' --id=mine"), OLD),
+    ("", with_menu("menuentry 'Mine' --id 'm'\"in\"e"), OLD), ("", with_menu("menuentry m'i'ne"), OLD),
+    ("", with_menu("menuentry 'mine'\\''s' --id other\nmenuentry mine", NEW), NEW),
+    # What Ubuntu and others have in the script, and what changes nothing.
+    ("recordfail=1\n", before("if [ -e ${prefix}/gfxblacklist.txt ]; then\nset linux_gfx_mode=keep\nfi"), NEW),
+    ("", before('if [ "${initrdfail}" = 1 ]; then\nset next_entry="${prev_entry}"\nfi'), NEW),
+    ("env_block=512+1\n", lambda text: text.replace("env_block", "other"), NEW),
+    ("", before("if [ -f ${config_directory}/user.cfg ]; then\n  source ${config_directory}/user.cfg\nfi"), NEW),
+    ("", before('if [ -f "/.snapshots/grub-snapshot.cfg" ]; then\n  source "/.snapshots/grub-snapshot.cfg"\nfi'), NEW),
+    ("", lambda text: f'{text}\nsubmenu x {{\nconfigfile "${{prefix}}/grub-btrfs.cfg"\n}}\n', NEW)])
+def test_the_scripts_of_other_distributions(host, environment, edit, release):
+    found = next_kernel(with_grub(host, environment, edit))
+    assert (found.loader, found.kernel, found.why) == ("grub", release, None)
+
+
+@pytest.mark.parametrize("environment, edit, why", [
+    ("", before("default=1"), "sets default more than once"), ("", before('"set" "default=1"'), "more than once"),
+    ("", lambda text: f"{text}\nunset default\n", "sets default more than once"),
+    ("", before("source /boot/other.cfg"), "reads /boot/other.cfg, which can change the choice"),
+    ("", before(". ${prefix}/mine.cfg"), "reads ${prefix}/mine.cfg"), ("", before("eval $x"), "reads $x"),
+    ("env_block=512+1\n", before('if [ "${env_block}" ]; then\nload_env -f "${env_block}"\nfi'), "(env_block)"),
+    ("initrdfail=1\n", before('if [ "${initrdfail}" = 1 ]; then\nset next_entry="${prev_entry}"\nfi'), "(initrdfail)"),
+    ("", lambda text: before("if true; then\nmenuentry Mine --id mine {\nlinux /boot/vmlinuz-1\n}\nfi")(
+        default("mine")(text)), "the entry Mine depends on a condition"),
+    ("", lambda text: before("menuentry Other --id osprober-gnulinux-simple-1 {\nlinux /boot/vmlinuz\n}")(text),
+     "the entry Other starts another system"),
+    ("saved_entry=\u00b2\n", lambda text: text, "no such entry"),
+    ("saved_entry=" + "9" * 5000 + "\n", lambda text: text, "no such entry"),
+    ("", before("menuentry x {\n{\n}\n}"), "starts no Linux kernel"),
+    ("", before("{" * 3000 + "}" * 3000), "blocks in one another")])
+def test_scripts_of_which_the_choice_is_not_known(host, environment, edit, why):
+    found = next_kernel(with_grub(host, environment, edit))
+    assert (found.loader, found.kernel) == ("grub", None)
+    assert why in found.why
+
+
+@pytest.mark.parametrize("content, known", [
+    ("GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.AB\n", True), ("", True), ("# x\n\n", True), ("set default=1\n", False)])
+def test_a_password_of_grub_changes_nothing(host, content, known):
+    with_grub(host).put("/boot/grub/user.cfg", content)
+    assert (next_kernel(host).kernel is not None) is known
+
+
+STUB = "search.fs_uuid 1a2b root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n"
+
+
+def test_a_short_script_on_the_efi_partition_reads_the_one_in_boot(host):
+    with_grub(host).put("/boot/efi/EFI/debian/grub.cfg", STUB)
+    host.put("/sys/firmware/efi/fw_platform_size", "64\n")
+    assert next_kernel(host).kernel == NEW
+
+
+def test_a_script_in_boot_that_grub_may_not_read(host):
+    with_grub(host).put("/boot/efi/EFI/redhat/grub.cfg", FIXTURE.read_text())
+    assert next_kernel(host).kernel == NEW  # the firmware is no EFI
+    host.put("/sys/firmware/efi/fw_platform_size", "64\n")
+    found = next_kernel(host)
+    assert found.kernel is None
+    assert "/boot/grub/grub.cfg and /boot/efi/EFI/redhat/grub.cfg, and GRUB reads one of them" in found.why
+
+
+def test_the_only_script_is_on_the_efi_partition(host):
+    host.put("/sys/firmware/efi/fw_platform_size", "64\n")
+    host.put("/boot/efi/EFI/redhat/grub.cfg", BLS)
+    host.put("/boot/efi/EFI/redhat/grubenv", f"{BLOCK}saved_entry=0a1b-{OLD}\n")
+    host.put(f"/boot/loader/entries/0a1b-{OLD}.conf", entry(OLD))
+    found = next_kernel(host)
+    assert (found.loader, found.kernel) == ("grub", OLD)
+
+
+def test_one_directory_under_two_names(host):
+    with_grub(host)
+    os.symlink("grub", host.path("/boot/grub2"))
+    assert next_kernel(host).kernel == NEW
+
+
+@pytest.mark.parametrize("other, known", [(NEW, True), (OLD, False)])
+def test_a_path_that_two_file_systems_have(host, other, known):
+    with_grub(host, edit=lambda text: text.replace(f"linux\t/boot/vmlinuz-{NEW}", "linux\t/vmlinuz", 1))
+    host.put("/boot/vmlinuz", image(NEW))
+    host.put("/vmlinuz", image(other))
+    found = next_kernel(host)
+    assert (found.kernel == NEW) is known and (known or "/vmlinuz and /boot/vmlinuz are different" in found.why)
 
 
 @pytest.mark.parametrize("environment, edit, why", [
@@ -243,6 +341,18 @@ def test_systemd_boot_where_its_choice_is_not_known(systemd_boot, configured, wh
     found = next_kernel(systemd_boot)
     assert (found.loader, found.kernel) == ("systemd-boot", None)
     assert why in found.why
+
+
+@pytest.mark.parametrize("variables, configured, known", [
+    ({"LoaderEntryPreferred": f"debian-{NEW}.conf", "LoaderEntryDefault": f"debian-{OLD}.conf"}, "", False),
+    ({}, f"preferred debian-{NEW}.conf\ndefault debian-{OLD}.conf\n", False),
+    ({"LoaderEntryPreferred": f"debian-{OLD}.conf", "LoaderEntryOneShot": f"debian-{NEW}.conf"}, "", True)])
+def test_a_preferred_entry_counts_only_in_newer_versions(systemd_boot, variables, configured, known):
+    for name, value in variables.items():
+        efi(systemd_boot, name, value)
+    systemd_boot.put("/efi/loader/loader.conf", configured)
+    found = next_kernel(systemd_boot)
+    assert found.kernel == (NEW if known else None) and (known or "preferred entry" in found.why)
 
 
 def test_an_entry_without_tries_left_is_not_started(systemd_boot):
