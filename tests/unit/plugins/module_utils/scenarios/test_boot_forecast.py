@@ -67,7 +67,8 @@ def cut(content):
 
 
 def garble(content):
-    return content[:len(content) // 2] + b"\0" + content[len(content) // 2 + 1:]
+    half = len(content) // 2  # another byte, whatever is there: compiled code has zeros
+    return content[:half] + bytes([content[half] ^ 0xff]) + content[half + 1:]
 
 
 def link(path):
