@@ -106,6 +106,20 @@ target:
   type: list
   elements: str
   sample: [livepatch_cve_2026_1000]
+builds:
+  description: The requested build of each of RV(target).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The patch's name.
+      type: str
+      sample: livepatch_cve_2026_1000
+    build_id:
+      description: The build-id of its module; V(none) if it has none.
+      type: str
+      sample: 3f1c9a1b7c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f
 transaction:
   description: The name of the change in the host's journal; V(none) if nothing was changed.
   returned: success, or when a change began and failed

@@ -54,6 +54,20 @@ patches:
   type: list
   elements: str
   sample: [livepatch_cve_2026_1234]
+builds:
+  description: The loaded build of each of RV(patches).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The patch's name.
+      type: str
+      sample: livepatch_cve_2026_1234
+    build_id:
+      description: The build-id of its module; V(none) if it has none.
+      type: str
+      sample: 3f1c9a1b7c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f
 functions:
   description: Every function of a file or of the kernel's list, with its evidence.
   returned: always

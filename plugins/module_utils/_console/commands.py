@@ -135,7 +135,8 @@ def _refresh(host, _call):
     findings = refresh(host)
     errors = [found for found in findings if found["level"] == "warning"]
     if errors:
-        raise LivepatchError(errors[0]["code"], errors[0]["message"], findings=findings[1:])
+        others = [found for found in findings if found is not errors[0]]
+        raise LivepatchError(errors[0]["code"], errors[0]["message"], findings=others)
     return _finding_lines(findings)
 
 

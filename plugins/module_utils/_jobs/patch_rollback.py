@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import install_boot_service
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     disabled_modules,
+    module_build_id,
     wait_until_released,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_loads import set_aside
@@ -41,7 +42,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import may_not_read, reason
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import JOURNAL
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, same_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import (
     Store,
     newer_descriptions,
@@ -54,9 +55,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     """Roll the kernel back to `to`: `previous`, `original`, or the name of a transaction, for the stack before it.
 
-    `controller` as in open_transaction. Returns a dict of `changed`, `transaction`,
-    `target` (names), `removed` and `restored` (each a list of `name` and `transition_seconds`), `findings`, `blockers`
-    and `diff`. Raises LivepatchError with the patches `removed` and `restored` until then in its details.
+    `controller` as in open_transaction. Returns a dict of `changed`, `transaction`, `target` (names), `builds` (`name`
+    and `build_id` of each of these), `removed` and `restored` (each a list of `name` and `transition_seconds`),
+    `findings`, `blockers` and `diff`. Raises LivepatchError with the patches `removed` and `restored` until then in its
+    details.
     """
     check_run((controller or {}).get("run"))
     interface = interface_adapter(host)
@@ -65,8 +67,8 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
         await_revert(host, trial, timeout)  # both at once would be `host-busy`, for a host that reverts
     before = interface.patches()
     target, undone = starting_point(host, to)
-    done = {"changed": False, "transaction": None, "target": names_of(target), "removed": [], "restored": [],
-            "findings": [], "blockers": [], "diff": stack_diff(host, before, before)}
+    done = {"changed": False, "transaction": None, **_described(target), "removed": [], "restored": [], "findings": [],
+            "blockers": [], "diff": stack_diff(host, before, before)}
     restore = StackRestore(host, interface, target, timeout, on_stall)
     idle = _idle_modules(host, interface)
     work = _has_work(host, restore, _ledger(host), undone)
@@ -89,11 +91,16 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
             held = list(_pinned_modules(host, idle))
             if len(held) == len(idle):
                 return dict(done, findings=held)
-        done.update(_restore(host, interface, restore, transaction, undone), target=names_of(target))
+        done.update(_restore(host, interface, restore, transaction, undone), **_described(target))
         done["changed"] = done["changed"] or work
         done["findings"] += give_back(host, undone)
     del done["finished"]
     return dict(done, diff=stack_diff(host, before, interface.patches()))
+
+
+def _described(target):
+    return {"target": names_of(target),
+            "builds": [{"name": layer["name"], "build_id": layer["build_id"]} for layer in target]}
 
 
 def _restore(host, interface, restore, transaction, undone):
@@ -157,9 +164,10 @@ def _changes(host, to):
 
 
 def _is_in_effect(host, end):
-    """Whether the enabled patches are those after a change; a change without an end may have been the last one."""
-    enabled = [patch["name"] for patch in interface_adapter(host).patches() if patch["state"] == "enabled"]
-    return end is None or names_of(end["after"]) == enabled
+    """Whether the enabled builds are those after a change; a change without an end may have been the last one."""
+    enabled = [{"name": patch["name"], "build_id": module_build_id(host, patch["name"])}
+               for patch in interface_adapter(host).patches() if patch["state"] == "enabled"]
+    return end is None or same_stack(enabled, end["after"])
 
 
 def _journal_unreadable(why):

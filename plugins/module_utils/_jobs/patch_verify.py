@@ -27,9 +27,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def verify_host(host, offer, name, version=None):
     """Verify the patch of an offer, the patches called `name`, or every enabled patch.
 
-    Returns a dict of `verified`, `patches` (names), `functions` and `findings`, for a file on the host also `package`
-    (see packages.py). Raises ControllerRequest, and LivepatchError with the first blocker's code if a patch is not
-    verified. A host without a build in the bundle is neither verified nor an error.
+    Returns a dict of `verified`, `patches` (names), `builds` (`name` and `build_id` of each of these, as it is loaded),
+    `functions` and `findings`, for a file on the host also `package` (see packages.py). Raises ControllerRequest, and
+    LivepatchError with the first blocker's code if a patch is not verified. A host without a build in the bundle is
+    neither verified nor an error.
     """
     interface = interface_adapter(host)
     if not tasks_are_readable(host):
@@ -48,7 +49,9 @@ def verify_host(host, offer, name, version=None):
     blockers = blockers_in(findings)
     result = {
         "changed": False, "verified": bool(subjects) and not blockers,
-        "patches": [patch for patch, _description in subjects], "functions": functions, "findings": findings,
+        "patches": [patch for patch, _description in subjects],
+        "builds": [{"name": patch, "build_id": module_build_id(host, patch)} for patch, _description in subjects],
+        "functions": functions, "findings": findings,
         **package_of(host, offer),
     }
     if blockers:

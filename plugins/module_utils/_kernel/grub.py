@@ -33,7 +33,7 @@ READING = ("source", ".", "configfile", "eval", "normal")
 CUSTOM, USER, SNAPSHOTS = "custom.cfg", "user.cfg", "grub-snapshot.cfg"
 PASSWORD = re.compile(r"\s*(?:#.*|GRUB2_PASSWORD=\S*)?\Z")
 OTHER_SYSTEM = "osprober-"  # what an identifier begins with
-MOST_DIGITS = 6
+NUMBER = re.compile(r"[0-9]{1,6}\Z")
 
 # One command with its words; `block` are the commands between its braces, None without any. conditional: in an `if`.
 Command = namedtuple("Command", "words block conditional")
@@ -239,7 +239,7 @@ def _chosen(entries, wanted, depth=0):
     """The Entry of a value of `default`: numbers, identifiers or titles, separated by `>` for submenus."""
     first, _separator, rest = wanted.replace(">>", "\0").partition(">")
     first = first.replace("\0", ">")
-    if not first or re.match(r"[0-9]{1,%d}\Z" % MOST_DIGITS, first):
+    if not first or NUMBER.match(first):
         number = int(first or 0)
         if any(entry.conditional for entry in entries[:number + 1]):
             raise Undecided("an entry before the chosen one depends on a condition")

@@ -67,6 +67,7 @@ WHO = Keys({"controller_user": _ACTOR, "controller_node": _ACTOR, "user": _ACTOR
 CHANGING = Keys({"transaction": MAYBE_TRANSACTION, "since": MAYBE_TIME, "pid": MAYBE_WHOLE, "who": WHO}, null=True)
 LEASE = Keys({"run": Text(64), "who": WHO, "since": MAYBE_TIME, "until": MAYBE_TIME}, null=True)
 HOOK = Keys({"run": Text(64, null=True), "who": WHO, "since": MAYBE_TIME}, null=True)
+BUILDS: Mapping[str, Kind] = {"builds": Items(Keys({"name": NAME, "build_id": MAYBE_DIGEST}), MOST_PATCHES)}
 MOVES = Items(Keys({"name": NAME, "transition_seconds": MAYBE_NUMBER}), MOST_PATCHES)
 BASELINE = Keys({
     "boot_id": MAYBE_BOOT, "taints": MAYBE_WHOLE, "uptime": MAYBE_NUMBER, "kernel_log": MAYBE_WHOLE})
@@ -209,10 +210,10 @@ SHAPES = {
     "patch_rollback": Shape(
         {"removed": MOVES, "restored": MOVES, "target": NAMES, "transaction": MAYBE_TRANSACTION, "findings": FINDINGS,
          "blockers": BLOCKERS},
-        {"holder": CHANGING, "lease": LEASE, **REFUSED}, diff=True),
+        {"holder": CHANGING, "lease": LEASE, **REFUSED}, BUILDS, diff=True),
     "patch_verify": Shape(
-        {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS}, may=PACKAGE,
-        asks=True),
+        {"verified": FLAG, "patches": NAMES, "functions": EVIDENCE, "findings": FINDINGS},
+        may={**PACKAGE, **BUILDS}, asks=True),
     "patch_watch": Shape({
         "well": FLAG, "state": Text(16, choices=STATES[:-1]), "verified": MAYBE_FLAG, "functions": EVIDENCE,
         "blockers": BLOCKERS,

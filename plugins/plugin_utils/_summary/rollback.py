@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, printable, truncate
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.grouping import (
     by_code,
@@ -110,7 +111,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
         return RollbackVerdict("unreachable", failure_of(answer))
     if _has_no_previous(answer):
         # A host without any change and without an enabled patch is in the requested state.
-        failure = _verification_failure((), proof)
+        failure = _verification_failure({}, proof)
         if failure is None:
             return RollbackVerdict("unchanged")
         if failure.verdict == "unreachable":
@@ -124,7 +125,7 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
         return RollbackVerdict("in_transition", _failure(_unfinished_transitions(answer)[0]))
     target = _texts(answer["target"])
     if not check_mode:
-        failure = _verification_failure(target, proof)
+        failure = _verification_failure(answer, proof)
         if failure:
             return failure
     removed, restored = (_texts(one["name"] for one in answer[key]) for key in ("removed", "restored"))
@@ -134,8 +135,8 @@ def judge_rollback(answer: t.Any, proof: t.Any = None, check_mode: bool = False)
     return RollbackVerdict(verdict, None, removed, restored, target)
 
 
-def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerdict | None:
-    """The reason why `target` is not verified as the exact set of enabled patches, or None."""
+def _verification_failure(answer: Mapping[str, t.Any], proof: t.Any) -> RollbackVerdict | None:
+    """The reason why the `target` of a rollback is not verified as the exact set of enabled patches, or None."""
     nothing = missing_result(proof)
     if nothing == "no_result":
         return RollbackVerdict("failed", NOT_VERIFIED)
@@ -149,14 +150,27 @@ def _verification_failure(target: tuple[str, ...], proof: t.Any) -> RollbackVerd
         return RollbackVerdict("failed", _failure(remaining[0]))
     if nothing and not blockers:
         return RollbackVerdict("failed", failure_of(proof))
-    enabled = _texts(proof["patches"])
+    enabled, target = _texts(proof["patches"]), _texts(answer.get("target") or ())
     if sorted(enabled) == sorted(target):
-        return None
+        others = _other_builds(answer, proof)
+        return RollbackVerdict("failed", (
+            "stack-differs",
+            f"After the rollback, another build of {join_limited(others, MOST_NAMES)} is enabled than requested. Find "
+            "the cause with patch_info (changing, other_tools), then run again.")) if others else None
     return RollbackVerdict("failed", (
         "stack-differs",
         f"After the rollback, other patches are enabled ({join_limited(enabled, MOST_NAMES) or 'none'}) than requested "
         f"({join_limited(target, MOST_NAMES) or 'none'}). Find the cause with patch_info (changing, other_tools), then "
         "run again."))
+
+
+def _other_builds(answer: Mapping[str, t.Any], proof: Mapping[str, t.Any]) -> tuple[str, ...]:
+    """The names of the enabled patches that certainly are other builds than requested."""
+    wanted, enabled = (
+        [{key: one.get(key) for key in ("name", "build_id")} for one in result["builds"]]
+        if are_named(result.get("builds")) else [] for result in (answer, proof))
+    return _texts(one["name"] for one in enabled for other in wanted
+                  if other["name"] == one["name"] and compare_builds(one, other) is False)
 
 
 def _is_well_formed(answer: Mapping[str, t.Any]) -> bool:

@@ -62,6 +62,22 @@ def test_a_host_has_one_verdict(answer, proven, word):
     assert SUMMARIZE({"a": answer}, {"a": proven})["ok"] is (word in ("rolled_back", "unchanged"))
 
 
+def of(build_id, name="old"):
+    return {"builds": [{"name": name, "build_id": build_id}]}
+
+
+@pytest.mark.parametrize(("wanted", "enabled", "word"), [
+    (of("a1"), of("a1"), "rolled_back"), (of("a1"), of("b2"), "failed"), (of("a1"), of(None), "rolled_back"),
+    (of(None), of("b2"), "rolled_back"), ({}, of("b2"), "rolled_back"), (of("a1"), {}, "rolled_back"),
+    (of("a1"), {"builds": "b2"}, "rolled_back"), ({"builds": [{}]}, of("b2"), "rolled_back")])
+def test_another_build_of_a_requested_name_is_not_the_requested_state(wanted, enabled, word):
+    answer, proven = went(["new"], ["old"], ["old"], **wanted), proof("old", **enabled)
+    assert verdict(answer, proven) == word
+    if word == "failed":
+        [problem] = SUMMARIZE({"a": answer}, {"a": proven})["problems"].values()
+        assert "another build of old is enabled than requested" in problem
+
+
 @pytest.mark.parametrize(("answer", "word"), [
     (went(["new"], ["old"], ["old"]), "planned"), (went(target=["old"]), "unchanged"), (UNREACHABLE, "unreachable"),
     ({"failed": True, "code": "quarantined", "msg": "No."}, "failed"), (NO_PREVIOUS, "failed"),

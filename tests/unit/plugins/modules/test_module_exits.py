@@ -149,11 +149,11 @@ def test_what_the_other_modules_return(kernel, run, delivered):
         "journal_unreadable", "kept",
         "kernel", "lease", "leftovers", "other_tools", "patches", "quarantined", "transition", "trial"]
     verified = run("patch_verify")[1]
-    assert sorted(verified) == ["changed", "findings", "functions", "patches", "verified"]
+    assert sorted(verified) == ["builds", "changed", "findings", "functions", "patches", "verified"]
     assert (verified["verified"], verified["patches"]) == (True, ["fix"])
     result = run("patch_rollback", to="original")[1]
     assert sorted(result) == [
-        "blockers", "changed", "diff", "findings", "removed", "restored", "target", "transaction"]
+        "blockers", "builds", "changed", "diff", "findings", "removed", "restored", "target", "transaction"]
     code, failed = run("patch_verify")
     assert (code, failed["code"], failed["verified"]) == (1, "nothing-enabled", False)
 

@@ -4,6 +4,7 @@
 """What a person at the console of a simulated host types, and what happens then."""
 
 import json
+import os
 
 import pytest
 
@@ -11,6 +12,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._console.commands
 from ansible_collections.kernel.livepatch.plugins.module_utils._console.manual import COMMANDS as DOCUMENTED
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.controller_half import assert_fits
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     ONE,
@@ -137,6 +139,16 @@ def test_a_quarantined_build_is_forgotten_and_can_be_loaded_again(host, apply, c
     assert (entry["action"], entry["outcome"], entry["patches"][0]["previous_state"]) == (
         "forget-quarantine", "done", "quarantined")
     assert apply(V1)["changed"]
+
+
+def test_refresh_says_every_finding_once(host, console):
+    ensure_program(host)
+    os.chmod(host.path("/usr/local/sbin"), 0o775)
+    host.put("/etc/kernel-livepatch.conf", "[metrics]\ndirectory = /none/a\n[facts]\ndirectory = /none/b\n")
+    status, lines, error = console("refresh")
+    assert (status, error.split(":")[0], error.count("\n")) == (1, "output-not-written", 1)
+    assert [line.split(":")[0] for line in lines] == ["note command-not-installed", "warning output-not-written"]
+    assert "/none/a" in error and "/none/b" in lines[1]
 
 
 @pytest.mark.parametrize("words", [

@@ -31,6 +31,8 @@ def both(kernel, apply):
 def test_everything_that_is_enabled_from_the_files_that_the_host_keeps(both):
     result = verify_host(both, None, None)
     assert (result["changed"], result["verified"], result["patches"]) == (False, True, ["fix", "other"])
+    assert result["builds"] == [
+        {"name": patch.name, "build_id": patch.build_id} for patch in (FIX, OTHER)]
     assert [function["name"] for function in result["functions"]] == ["cmdline_proc_show", "meminfo_proc_show"]
     assert result["findings"] == []
 

@@ -110,7 +110,7 @@ def test_the_scripts_of_other_distributions(host, environment, edit, release):
     ("initrdfail=1\n", before('if [ "${initrdfail}" = 1 ]; then\nset next_entry="${prev_entry}"\nfi'), "(initrdfail)"),
     ("", lambda text: before("if true; then\nmenuentry Mine --id mine {\nlinux /boot/vmlinuz-1\n}\nfi")(
         default("mine")(text)), "the entry Mine depends on a condition"),
-    ("", lambda text: before("menuentry Other --id osprober-gnulinux-simple-1 {\nlinux /boot/vmlinuz\n}")(text),
+    ("", before("menuentry Other --id osprober-gnulinux-simple-1 {\nlinux /boot/vmlinuz\n}"),
      "the entry Other starts another system"),
     ("saved_entry=\u00b2\n", lambda text: text, "no such entry"),
     ("saved_entry=" + "9" * 5000 + "\n", lambda text: text, "no such entry"),

@@ -55,9 +55,13 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     kept_file_path,
     stack,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.ledger_states import load, unload
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import (
     PID,
     STAT,
+)
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
 )
 
 CHANGE = {"transaction": "other", "since": "2026-11-21T09:16:53Z", "who": {
@@ -347,6 +351,16 @@ def test_a_line_that_a_killed_change_left_unfinished_hides_no_change(host, inter
     assert stack(host, interface) == ["v1"]
     assert host.read_bytes(JOURNAL).startswith(whole + b'{"action": "rollback"')
     assert "journal-damaged" not in drift_codes(host)
+
+
+def test_after_an_unfinished_line_another_build_of_the_same_name_is_another_patch(host, interface, apply):
+    accept(apply, V1)
+    apply(ONE)
+    host.put(JOURNAL, host.read_bytes(JOURNAL) + b'{"action": "patch", "bef')
+    unload(host, interface, "one")
+    load(host, SimulatedPatch("one", build_id="77" * 20, objects={"vmlinux": ["meminfo_proc_show"]}))
+    assert failure(roll_back, host, "previous", 3, "reverse").code == "journal-unreadable"
+    assert stack(host, interface) == ["v1", "one"]
 
 
 @pytest.mark.parametrize("damage", [damages.io_error, damages.a_directory, damages.a_dangling_link])
