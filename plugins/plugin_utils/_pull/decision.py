@@ -44,6 +44,7 @@ WORDS = {
     "foreign_trial": "on trial outside of pull"}
 PLANNED = {"accepted": "would be accepted", "on_trial": "would be loaded on trial", "reverted": "would be reverted"}
 ENABLED = ("enabled", "enabling")
+OTHER_BUILD = "name-taken-by-other-build"
 NOT_ASKED = (None, "The host was not asked.")
 
 Record = dict[str, t.Any]
@@ -91,7 +92,9 @@ def _for_release(record: Record, trial: Mapping[str, t.Any] | None, check: t.Any
     if verdict in ("unreachable", "unchecked", "no_result"):
         return _failed(record, _failure(check))
     patch = check["patch"]
-    if trial and (trial.get("name") != patch["name"] or patch["state"] not in ENABLED):
+    # The state is that of the name: another build can have it.
+    other = next((one for one in check["findings"] if one["code"] == OTHER_BUILD), None)
+    if trial and (trial.get("name") != patch["name"] or patch["state"] not in ENABLED or other):
         return {**record, "action": REVERT}  # of an earlier release; a later run loads the new one
     if verdict == "no_build":
         return {**record, "state": "no_build"}
@@ -99,6 +102,8 @@ def _for_release(record: Record, trial: Mapping[str, t.Any] | None, check: t.Any
     if trial:  # the check has its lease as a blocker, and the acceptance makes every other check again
         seconds, left = (number_of_seconds(trial, key) or 0 for key in ("seconds", "seconds_left"))
         return {**record, "action": ACCEPT} if seconds - left >= record["soak"] else {**record, "state": "on_trial"}
+    if other:
+        return _failed(record, (other["code"], other["message"]))
     if patch["state"] == "accepted":
         return {**record, "state": "accepted"}
     blockers = blockers_in(check["findings"], (*TOLERATED, *record["ignore_findings"], *(

@@ -28,6 +28,9 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import (
     SimulatedKernel,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
+    SimulatedPatch,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import (
     SimulatedSystemd,
 )
@@ -133,6 +136,30 @@ def test_a_new_release_in_the_middle_of_a_trial_is_loaded_by_the_run_after(host)
     ended = host.pull(V1)
     assert (ended["state"], host.runs()) == ("reverted", [V1.name]), ended["problem"]
     assert host.pull(V1)["state"] == "accepted"
+
+
+SAME_NAME = SimulatedPatch(V1.name, build_id="99" * 20, objects={"vmlinux": ["meminfo_proc_show"]})
+
+
+def test_another_build_of_the_released_name_is_not_the_released_one(host):
+    host.pull(V1)
+    host.kernel.sleep(SOAK)
+    host.pull(V1)
+    ended = host.pull(SAME_NAME)
+    assert (ended["state"], ended["action"], ended["failure"][0]) == ("failed", "none", "name-taken-by-other-build")
+    assert accepted(host.kernel) == [V1.name]
+    host.apply(V1, state="absent")
+    assert host.pull(SAME_NAME)["state"] == "on_trial"
+
+
+def test_a_trial_of_another_build_of_the_released_name_ends_and_the_released_one_follows(host):
+    host.pull(V1)
+    host.kernel.sleep(SOAK)  # long enough to accept it
+    ended = host.pull(SAME_NAME)
+    assert (ended["state"], host.runs()) == ("reverted", []), ended["problem"]
+    assert (host.pull(SAME_NAME)["state"], host.runs()) == ("on_trial", [SAME_NAME.name])
+    host.kernel.sleep(SOAK)
+    assert host.pull(SAME_NAME)["state"] == "accepted"
 
 
 @pytest.mark.parametrize("halt", [False, "slow"])
