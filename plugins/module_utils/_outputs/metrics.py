@@ -76,9 +76,17 @@ def functions_in_effect(patch):
 
 
 def metrics_text(samples, families=None):
-    """The text of samples; those of one family must be together. `families`: more names and their help."""
+    """The text of samples; those of one family must be together. `families`: more names and their help.
+
+    Of several with the same labels, as of builds without a build-id, the first stays: a reader refuses the whole text.
+    """
     helps, lines, current = dict(FAMILIES, **(families or {})), [], None
+    known = set()
     for sample in samples:
+        series = (sample["name"], *sorted(sample["labels"].items()))
+        if series in known:
+            continue
+        known.add(series)
         if sample["name"] != current:
             current = sample["name"]
             lines += [f"# HELP {current} {helps[current]}", f"# TYPE {current} gauge"]

@@ -22,12 +22,25 @@ FAMILIES_OF_FLEET = {VERDICT: "What the playbook status found on a host, always 
 
 
 def fleet_metrics(answers: Mapping[str, t.Any], now: float) -> str:
-    """The text for Prometheus; `answers` as for summarize_status, `now` in seconds since 1970."""
+    """The text for Prometheus; `answers` as for summarize_status, `now` in seconds since 1970.
+
+    No result of a host makes this fail: of one in another shape, as of an earlier version, only the verdict is known.
+    """
     samples: list[dict[str, t.Any]] = []
     for host, answer in answers.items():
         verdict, label = verdict_of(answer), {"host": printable(host)}
         samples.append({"name": VERDICT, "labels": {**label, "verdict": verdict}, "value": 1})
         if verdict in QUERIED:
-            samples += host_metrics(answer["livepatch"], now, label)
+            samples += _samples(answer["livepatch"], now, label)
     order = [VERDICT, *FAMILIES]
     return metrics_text(sorted(samples, key=lambda sample: order.index(sample["name"])), FAMILIES_OF_FLEET)
+
+
+def _samples(info: Mapping[str, t.Any], now: float, label: Mapping[str, str]) -> list[dict[str, t.Any]]:
+    try:
+        found = host_metrics(info, now, label)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return []
+    texts = all(isinstance(text, str) for one in found for text in one["labels"].values())
+    numbers = all(isinstance(one["value"], (int, float)) for one in found)
+    return found if texts and numbers else []

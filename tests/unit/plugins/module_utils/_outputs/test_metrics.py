@@ -79,6 +79,16 @@ def test_a_crash_on_trial_is_a_build_in_quarantine(host):
         [found for found in inventory["drift"] if found["level"] == "warning"]) > 0
 
 
+def test_two_builds_that_labels_do_not_tell_apart_are_one_sample(host):
+    """A reader refuses a text with one series twice, and then has no metrics of the host at all."""
+    inventory = host_inventory(host)
+    inventory["quarantined"] = [
+        {"name": "fix", "build_id": None, "sha256": digest * 32, "why": "crashed-on-trial"} for digest in ("aa", "bb")]
+    lines = metrics_text(host_metrics(inventory, NOW)).splitlines()
+    assert len([line for line in lines if line.startswith("kernel_livepatch_patch_quarantined{")]) == 1
+    assert len(lines) == len(set(lines))
+
+
 def test_what_is_not_known_is_left_out(host):
     inventory = dict(host_inventory(host), drift=None, quarantined=None, journal=None)
     assert samples(inventory, "drift_findings") == samples(inventory, "patch_transition_seconds") == []

@@ -72,6 +72,26 @@ def test_each_host_has_its_verdict_and_hosts_without_a_result_nothing_else(parse
             if name != "kernel_livepatch_host_verdict"} == {"a", "odd"}
 
 
+SPOILED = [
+    lambda info: info["patches"][0]["objects"][0].pop("functions"), lambda info: info["patches"][0].update(objects=5),
+    lambda info: info["patches"][0].update(metadata="x"), lambda info: info["patches"][0].update(version=1.1),
+    lambda info: info["patches"][0].update(build_id=["aa"]), lambda info: info.update(kept=[["x"]]),
+    lambda info: info["journal"][0].update(patches=[{}]), lambda info: info.update(journal=[{}]),
+    lambda info: info["journal"][0]["patches"][0].update(transition_seconds="1"),
+    lambda info: info["kernel"].update(build_id={"a": 1}),
+    lambda info: info.update(quarantined=[{"name": "x", "why": 5}])]
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_a_result_in_another_shape_costs_no_other_host_its_metrics(parse, spoil):
+    spoiled = answer()
+    spoil(spoiled["livepatch"])
+    found = samples(fleet_metrics({"a": answer(), "odd": spoiled}, NOW), parse)
+    assert [labels["verdict"] for name, labels, _value in found if labels["host"] == "odd"] == ["on_trial"]
+    assert len([name for name, labels, _value in found if labels["host"] == "a"]) > len(FAMILIES) // 2
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here")
 def test_the_linter_of_prometheus_finds_nothing():
     text = fleet_metrics({"a": answer(), "b": answer("bb" * 20)}, NOW)
