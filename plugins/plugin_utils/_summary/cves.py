@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import join_limited, truncate
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._record.coverage import KEPT
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import (
     LONGEST_MESSAGE,
     LONGEST_TEXT,
@@ -21,6 +22,8 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 MOST_CVES = 5  # in one line
 # Of one host: closed CVEs, open or unverified ones, patches with a failed verification, codes of one of these.
 MOST_CLOSED, MOST_OPEN, MOST_UNVERIFIED, MOST_CODES = 1000, 300, 50, 20
+MOST_OF_PATCH = 5000  # before they are limited, as many as the results of a host can have
+MISSING = object()
 LONGEST_CVE = 64
 
 Coverage = Mapping[str, t.Any]
@@ -51,7 +54,8 @@ def patch_cves(metadata: t.Any) -> dict[str, t.Any]:
     """What bundle.yml says of one patch of a patch_info result: `cves`, `not_covered` (CVEs) and `expires`."""
     told = metadata if isinstance(metadata, Mapping) else {}
     return {
-        "cves": list(_texts(told.get("cves"), MOST_CLOSED)), "not_covered": list(_reasons(told.get("not_covered"))),
+        "cves": list(_texts(told.get("cves"), MOST_OF_PATCH)),
+        "not_covered": list(_reasons(told.get("not_covered"), MOST_OF_PATCH)),
         "expires": _text_or_none(told.get("expires"))}
 
 
@@ -65,13 +69,17 @@ def coverage_dict(told: Coverage) -> dict[str, t.Any]:
             {"name": name, "cves": list(cves), "codes": list(codes)} for name, cves, codes in told["unverified"]]}
 
 
-def limit_cves(patches: Sequence[dict[str, t.Any]]) -> None:
-    """Keep the CVEs of the patches of one host within the bounds of a host; the first ones stay."""
+def limit_cves(patches: Sequence[dict[str, t.Any]], told: Coverage) -> None:
+    """Keep the CVEs of the patches of one host within the bounds of a host.
+
+    Of too many, those stay that the host tells of, each with one patch: a verified one that is no more on trial, if
+    there is such a patch.
+    """
     for key, most in (("cves", MOST_CLOSED), ("not_covered", MOST_OPEN)):
-        left = most
-        for patch in patches:
-            patch[key] = patch[key][:left]
-            left -= len(patch[key])
+        if sum(len(patch[key]) for patch in patches) > most:
+            left = dict.fromkeys(told[key])
+            for patch in sorted(patches, key=lambda one: (not one["verified"], one["state"] not in KEPT)):
+                patch[key] = [cve for cve in patch[key] if left.pop(cve, MISSING) is not MISSING]
 
 
 def _unverified(place: t.Any) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
@@ -93,10 +101,10 @@ def _mappings(place: t.Any) -> list[Mapping[str, t.Any]]:
     return [one for one in place if isinstance(one, Mapping)] if is_list(place) else []
 
 
-def _reasons(place: t.Any) -> dict[str, str]:
+def _reasons(place: t.Any, most: int = MOST_OPEN) -> dict[str, str]:
     entries = [
         one for one in _mappings(place) if isinstance(one.get("cve"), str) and isinstance(one.get("reason"), str)]
-    return {truncate(one["cve"], LONGEST_CVE): _text(one["reason"]) for one in entries[:MOST_OPEN]}
+    return {truncate(one["cve"], LONGEST_CVE): _text(one["reason"]) for one in entries[:most]}
 
 
 def _text(text: str) -> str:

@@ -88,7 +88,7 @@ class HostStatus:
         self.cves = read_coverage(info)
         self.patches = [self._patch(patch) for patch in info["patches"]]
         self.quarantined = [self._patch(dict(entry, state="quarantined")) for entry in info.get("quarantined") or []]
-        limit_cves([*self.patches, *self.quarantined])
+        limit_cves([*self.patches, *self.quarantined], self.cves)
 
     def _patch(self, patch: Mapping[str, t.Any]) -> dict[str, t.Any]:
         on_trial = self.trial and patch["state"] == "enabled" and patch["name"] == self.trial["name"]

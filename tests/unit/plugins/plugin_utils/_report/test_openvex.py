@@ -11,6 +11,7 @@ import pytest
 from vexipy import Document
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.openvex import openvex
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.cves import MOST_CLOSED
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import fleet_status as fleet
 
 HOST = "urn:kernel-livepatch:host:"
@@ -113,3 +114,21 @@ def test_hostile_texts_stay_texts():
     told = fleet.coverage(odd, not_covered=[{"cve": odd + "2", "reason": "\x07"}])
     made, _found = stated({"a": fleet.info(fleet.patch(cves=[odd], version="\x1b"), told=told)}, builds=None)
     assert json.dumps(made, ensure_ascii=False).isprintable()
+
+
+@pytest.mark.parametrize("state", ["accepted", "enabled"])
+def test_of_very_many_cves_none_is_said_to_be_unverified(state):
+    many = [f"CVE-2026-{number}" for number in range(10000, 13000)]
+    # As in bundle.yml, in any order; the host sorts what it tells.
+    patches = [fleet.patch(cves=many[::-1], state=state), {**fleet.patch(cves=many), "name": "older"}]
+    _made, found = stated({"a": fleet.info(*patches, told=fleet.coverage(*many, not_covered=[]))}, builds=None)
+    assert {status for status, _notes, _action in found.values()} == {"fixed"} and len(found) == MOST_CLOSED
+
+
+def test_of_very_many_cves_an_accepted_patch_comes_before_one_on_trial():
+    many = [f"CVE-2026-{number}" for number in range(10000, 10900)]
+    trying = {**fleet.patch(cves=many, state="enabled"), "name": "trying"}
+    answer = fleet.info(trying, fleet.patch(cves=many), told=fleet.coverage(*many, not_covered=[]),
+                        trial={"name": "trying", "seconds_left": 60})
+    _made, found = stated({"a": answer}, builds=None)
+    assert {status for status, _notes, _action in found.values()} == {"fixed"} and len(found) == len(many)
