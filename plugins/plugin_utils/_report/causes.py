@@ -143,7 +143,7 @@ def part_for(patch: Record, parts: Sequence[Record], host: Record) -> Record | N
 
 def _coverage_of_part(
         record: Record, part: Record, parts: Sequence[Record], hosts: Mapping[str, Record]) -> Coverage:
-    later = _later_versions(part, parts)
+    later = later_versions(part, parts)
     kinds: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "later")}
     missing: dict[t.Any, list[str]] = {}
     for name, host in hosts.items():
@@ -162,7 +162,8 @@ def _coverage_of_part(
                 missing.items(), key=lambda entry: -len(entry[1]))])
 
 
-def _later_versions(patch: Record, patches: Sequence[Record]) -> list[Record]:
+def later_versions(patch: Record, patches: Sequence[Record]) -> list[Record]:
+    """The later versions of a patch, or of a part of one, among all."""
     own = patch.get("series")
     if not own:
         return []

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._report.causes import (
     builds_for,
     coverage_of_host,
+    later_versions,
     part_for,
     parts_of,
 )
@@ -31,6 +32,7 @@ Patches = Sequence[tuple[Record, Sequence[Record]]]  # of livepatch_src, each wi
 CONTEXT = "https://openvex.dev/ns/v0.2.0"
 TOOLING = "Ansible collection kernel.livepatch"
 NOT_KNOWN = "under_investigation"
+IN_EFFECT = ("covered", "on_trial")  # of coverage_of_host
 
 
 def openvex(record: Record) -> dict[str, t.Any] | None:
@@ -79,11 +81,12 @@ def _claims(patches: Patches, host: Record) -> Iterator[Claim]:
     for one in said.values():
         yield _own_claim(one)
     others: dict[str, Claim] = {}
+    everything = [part for _patch, parts in patches for part in parts]
     for patch, parts in patches:
         part = part_for(patch, parts, host) if "patches" in host else None
         for cve in patch.get("cves") or ():
             if cve not in said:
-                claim = _bundle_claim(cve, patch, part, host)
+                claim = _bundle_claim(cve, patch, part, host, everything)
                 others[cve] = min(others.get(cve, claim), claim, key=lambda found: _ORDER.index(found[1]))
     yield from others.values()
 
@@ -103,10 +106,11 @@ def _own_claim(said: Statement) -> Claim:
     return said.cve, NOT_KNOWN, f"{patch} is enabled, and its verification failed: {said.why}.", ""
 
 
-def _bundle_claim(cve: str, patch: Record, part: Record | None, host: Record) -> Claim:
+def _bundle_claim(
+        cve: str, patch: Record, part: Record | None, host: Record, everything: Sequence[Record]) -> Claim:
     """What is known of a host that does not tell of a CVE, from a patch of livepatch_src with builds that close it.
 
-    `part`: the builds of the patch that close what the one for the host's kernel closes.
+    `part`: the builds of the patch that close what the one for the host's kernel closes. `everything`: all parts.
     """
     if "patches" not in host:
         return cve, NOT_KNOWN, "The host could not be queried.", ""
@@ -115,6 +119,11 @@ def _bundle_claim(cve: str, patch: Record, part: Record | None, host: Record) ->
     if cve not in part["cves"]:
         return cve, NOT_KNOWN, f"The build of {patch['name']} for the kernel of the host does not close it.", ""
     kind = coverage_of_host(part, host)
+    later = [one for one in later_versions(part, everything) if coverage_of_host(one, host) in IN_EFFECT
+             ] if kind == "missing" else []
+    if later:  # the older one must not be loaded over it
+        return (cve, NOT_KNOWN, f"{later[-1]['name']} is in effect, a later version of {patch['name']}. bundle.yml "
+                "does not say that it closes it.", "")
     if kind == "missing" and host.get("coverage") is not None:
         build = _words(dict(builds_for(part, host)[0], name=patch["name"]))
         return (cve, "affected", f"{build} closes it on this kernel, and is not enabled.",

@@ -132,3 +132,18 @@ def test_of_very_many_cves_an_accepted_patch_comes_before_one_on_trial():
                         trial={"name": "trying", "seconds_left": 60})
     _made, found = stated({"a": answer}, builds=None)
     assert {status for status, _notes, _action in found.values()} == {"fixed"} and len(found) == len(many)
+
+
+@pytest.mark.parametrize(("state", "more", "status"), [
+    ("accepted", {}, "under_investigation"), ("disabled", {}, "affected"),
+    ("enabled", {"trial": {"name": "fix2", "seconds_left": 60}}, "under_investigation")])
+def test_an_older_version_is_not_to_be_loaded_over_a_later_one(state, more, status):
+    builds = [
+        {**fleet.BUILD, "name": "fix1", "series": {"stem": "fix", "rank": 0}, "build_id": "d4" * 20,
+         "sha256": "7c" * 32, "metadata": {"cves": ["CVE-2026-4444"]}},
+        {**fleet.BUILD, "name": "fix2", "series": {"stem": "fix", "rank": 1}}]
+    told = fleet.coverage("CVE-2026-1111", "CVE-2026-2222", not_covered=[]) if state != "disabled" else fleet.NOTHING
+    patch = {**fleet.patch(state=state), "name": "fix2"}
+    _made, found = stated({"a": fleet.info(patch, told=told, **more)}, builds=builds)
+    assert found["a", "CVE-2026-4444"][0] == status
+    assert ("Load fix1" in str(found["a", "CVE-2026-4444"][2])) is (status == "affected")
