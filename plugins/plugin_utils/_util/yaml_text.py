@@ -12,6 +12,8 @@ import yaml
 
 MOST_MERGED, MOST_MERGES = 10_000, 100  # keys of a mapping after its merges, and mappings in one merge
 _MERGE = "tag:yaml.org,2002:merge"
+# PyYAML itself raises these, as for `!!timestamp x` and `!!int ""`.
+_ERRORS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 
 class YamlError(ValueError):
@@ -51,7 +53,7 @@ def read_yaml(content: bytes, aliases: bool) -> t.Any:
     """The document in the bytes of a file; raises YamlError."""
     try:
         return yaml.load(content, _Loader if aliases else _LoaderWithoutAliases)  # both are SafeLoaders
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (*_ERRORS, yaml.YAMLError) as error:
         if isinstance(error, YamlError):
             raise
         mark = getattr(error, "problem_mark", None)

@@ -291,6 +291,8 @@ WRONG_YAML = [
     ("bundle-yml-invalid", f"patches: {{fix: {{sha256: '{'0' * 64}'}}}}", "several files"),
     ("bundle-yml-invalid", "patches: !!python/object/apply:os.getpid []", "YAML"),
     ("bundle-yml-invalid", "[" * 5000, "YAML"),
+    ("bundle-yml-invalid", "patches: {fix: {expires: !!timestamp soon}}", "YAML"),
+    ("bundle-yml-invalid", "patches: {fix: {version: !!int ''}}", "YAML"),
     ("bundle-yml-invalid", "# " + "x" * (1 << 20), "larger"),
     ("bundle-yml-invalid", "patches: {fix: {version: 1.10}}", "text in quotes"),
     ("bundle-yml-invalid", "patches: {fix: {version: '1 0'}}", "text in quotes"),

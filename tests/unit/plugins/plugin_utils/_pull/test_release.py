@@ -73,7 +73,8 @@ def test_what_is_no_release_is_refused_with_what_is_right(changed, what):
 @pytest.mark.parametrize("content", [
     b"", b"[]", b"rings", b"\xff\xfe\xfd", b"{", b"rings: [1%\n", b"? [a, b]\n: 1\n", b"[" * 20000, b"a: &a [*a]\n",
     b"rings: [100%]\nrings: [100%]\nreleases: []\n", b"!!python/object/apply:os.system [true]\n",
-    b"a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b]\n", b"rings: [100%]\nreleases: []\n2026-13-01: 1\n"])
+    b"a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b]\n", b"rings: [100%]\nreleases: []\n2026-13-01: 1\n",
+    b"halt: !!timestamp x\n", b"soak: !!int ''\n", b"soak: !!float ''\n", b"!!binary x: 1\n"])
 def test_what_is_no_yaml_or_would_grow_is_refused(content):
     refused(content)
 
