@@ -15,7 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.compile
     is_same_compiler,
     kernel_compiler,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import mismatch, option
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import mismatch, option, other_release
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import (
     BESIDE_THE_KERNEL,
     SourceError,
@@ -94,6 +94,12 @@ def check_kernel_files(context):
     facts = mismatch(context.root, context.request["kernel"], context.kernel, context.tool)
     if facts:
         yield build_finding("kernel-source-mismatch", context.kernel.release or "kernel", **facts)
+    elif context.tool == "kpatch-build" and context.kernel.source:
+        found = other_release(context.root, context.kernel)
+        if found:
+            yield build_finding(
+                "source-release-differs", context.kernel.source, source=context.kernel.source, found=found,
+                wanted=context.kernel.release)
 
 
 def check_paths(context):

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel of a build: its files on the build host, and what they tell. Nothing is built for this."""
 
+import os
 import re
 from collections import namedtuple
 
@@ -22,6 +23,11 @@ VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(
 OPTION = re.compile(r"^(?:# )?CONFIG_\w+", re.MULTILINE)
 RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}\Z")  # as uname(2), and as the name of a directory
 UNKNOWN_SUFFIX = "CONFIG_LOCALVERSION_AUTO"
+# The kernel's own rule for its release. Debian's Makefile can also take it from a file, which is part of the headers.
+STANDARD = re.compile(
+    r"^KERNELRELEASE = \$\((?:shell cat|call read-file,) *include/config/kernel\.release", re.MULTILINE)
+VARIABLES, INCLUDED = ".kernelvariables", "-include .kernelvariables"
+OVERRIDE = re.compile(r"^override KERNELRELEASE = (\S+)$", re.MULTILINE)
 
 
 def find_kernel(root, given, tool):
@@ -73,6 +79,20 @@ def _config_text(root, config):
     return text if text and OPTION.search(text) else None
 
 
+def other_release(root, kernel):
+    """The release that modules of a source tree get, if it certainly is another one than in vmlinux; None if not."""
+    wanted = release_in(kernel.vmlinux.banner) if kernel.vmlinux else None
+    makefile = root.read(f"{kernel.source}/Makefile") or ""
+    # With git, the state of the repository counts too.
+    of_git = any(root.exists(f"{kernel.source}/{name}") for name in (".git", ".scmversion"))
+    if not wanted or of_git or not STANDARD.search(makefile):
+        return None
+    override = OVERRIDE.search(root.read(f"{kernel.source}/{VARIABLES}") or "") if INCLUDED in makefile else None
+    found = override.group(1) if override else _release_of_tree(
+        root, kernel.source, kernel.makefile_version, kernel.config_text)
+    return found if found != wanted else None
+
+
 def _is_of_version(release, version, banner):
     """Whether a release can be of a source with this version.
 
@@ -111,5 +131,6 @@ def _release_of_tree(root, source, version, config_text):
     if version is None or re.search(rf"^{UNKNOWN_SUFFIX}=y$", config_text or "", re.MULTILINE):
         return None
     local = re.search(r'^CONFIG_LOCALVERSION="(.*)"$', config_text or "", re.MULTILINE)
-    files = [root.read(f"{source}/{name}") or "" for name in ("localversion", "localversion-rt")]
+    names = sorted(name for name in os.listdir(root.place(source)) if name.startswith("localversion"))
+    files = [root.read(f"{source}/{name}") or "" for name in names if not name.endswith("~")]
     return version + "".join(text.strip() for text in files) + (local.group(1) if local else "")

@@ -21,6 +21,10 @@ BUILD = {
         "blocker", False,
         "The kernel is not the requested one: {one} is {found}, and {other} is {wanted}. Give the source, the "
         "configuration and the vmlinux of one kernel."),
+    "source-release-differs": (
+        "blocker", False,
+        "A patch from {source} would be for kernel {found}, and vmlinux is of {wanted}. Copy .kernelvariables there "
+        "from the kernel's headers (Debian), or write the rest of the release into a file localversion there."),
     "path-unusable": (
         "blocker", False,
         "make cannot build below {path}, because it has {odd} in it. Give a path of letters, digits and ./_+@~,=- "

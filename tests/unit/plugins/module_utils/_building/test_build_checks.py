@@ -17,6 +17,15 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 )
 
 
+def releases(host, rule="$(shell cat include/config/kernel.release 2> /dev/null)", variables=None, **files):
+    """The source tree makes its own release, as the kernel's does."""
+    host.put("tree/Makefile", f"{host.read('tree/Makefile')}KERNELRELEASE = {rule}\n-include .kernelvariables\n")
+    if variables:
+        host.put("tree/.kernelvariables", f"override ARCH = x86\noverride KERNELRELEASE = {variables}\n")
+    for name, text in files.items():
+        host.put(f"tree/{name}", text)
+
+
 def without_debug(host):
     host.vmlinux("-g0", name="tree/vmlinux")
 
@@ -111,6 +120,7 @@ CASES = [
      "the release in vmlinux is 6.1.0-56-amd64, and kernel: release is 6.1.0-55-amd64"),
     (other_version, "kernel-source-mismatch", "tree is 6.12.192, and the release is 6.1.0-56-amd64"),
     (other_stable_version, "kernel-source-mismatch", "tree is 6.1.150, and the release is 6.1.0-56-amd64"),
+    (releases, "source-release-differs", "would be for kernel 6.1.192, and vmlinux is of 6.1.0-56-amd64"),
     (lambda host: os.unlink(host.path("tree/vmlinux")), "kernel-missing", "has no vmlinux on the build host"),
     (lambda host: os.unlink(host.path("tree/.config")), "kernel-missing", "has no configuration on the build host"),
     (lambda host: {"kernel": {"source": host.path("elsewhere")}}, "kernel-missing", "has no source tree"),
@@ -203,6 +213,30 @@ def test_other_characters_are_usable_in_paths(build_host, step):
     result = step(check_mode=True, build_dir=build_host.path("jobs~1"), kernel={
         "source": build_host.path("tr\u00e4\u00e4-6.1.0~rc1+b1,x=y@z")})
     assert (result["state"], result["findings"]) == ("planned", [])
+
+
+@pytest.mark.parametrize("prepare", [
+    lambda host: releases(host, variables="6.1.0-56-amd64"), lambda host: releases(host, rule="6.1.0-56-amd64"),
+    lambda host: (releases(host), host.configure("CONFIG_LOCALVERSION_AUTO=y")),
+    lambda host: (releases(host), os.mkdir(host.path("tree/.git"))),
+    lambda host: (releases(host), host.put("tree/.scmversion", "-g123"))],
+    ids=["headers", "own rule", "auto", "git", "scmversion"])
+def test_a_tree_whose_release_fits_or_is_not_known_is_built(build_host, step, prepare):
+    prepare(build_host)
+    assert step(check_mode=True)["state"] == "planned"
+
+
+@pytest.mark.parametrize("rule", [
+    "$(shell cat include/config/kernel.release 2> /dev/null)", "$(call read-file, include/config/kernel.release)"])
+def test_the_release_of_a_tree_has_its_local_parts(build_host, step, refused, rule):
+    build_host.vmlinux(name="tree/vmlinux", release="6.1.192-rt1-ours", version="6.1.192")
+    build_host.configure('CONFIG_LOCALVERSION="-ours"')
+    releases(build_host, rule, **{"localversion-rt": "-rt1\n"})
+    assert step(check_mode=True)["state"] == "planned"
+    build_host.put("tree/localversion-zz", "-zz\n")
+    assert "kernel 6.1.192-rt1-zz-ours, and" in refused()["source-release-differs"]
+    build_host.put("tree/.kernelvariables", "override KERNELRELEASE = 6.1.192-rt1-ours\n")
+    assert step(check_mode=True)["state"] == "planned"
 
 
 def test_every_blocker_is_told_at_once(build_host, refused):
