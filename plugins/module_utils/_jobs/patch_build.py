@@ -59,8 +59,9 @@ def _start(host, root, request, check_mode):
     job = jobs.job(_job_name(build))
     if build["inputs"] in request["via_controller"]["known"]:
         return _result("unchanged", host, job, build, [])
-    # A failed job is told once, also to a task that did not start it. Then, as a killed one, it is built again.
-    if job.state() in ("running", "done", "failed"):
+    # A failed job is told once, also to a task that did not start it. Then, as a killed one, it is built again. Check
+    # mode neither waits for a job nor takes its file.
+    if not check_mode and job.state() in ("running", "done", "failed"):
         return _attach(host, job, build)
     findings = run_checks(context)
     blockers = blockers_in(findings)

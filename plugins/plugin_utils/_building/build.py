@@ -125,8 +125,8 @@ class KernelBuild:
                     "not been compromised.")
             self.result = self._finish(answer, self.bundle.path / file, *self.bundle.update(
                 file, self._described(), write=not self.check_mode))
-        elif answer["state"] == "planned":
-            self.result = self._planned(answer)
+        elif answer["state"] == "planned" or self.check_mode:
+            self.result = self._planned(dict(answer, state="planned", changed=True))
         elif answer["state"] == "built":
             self.result = self._enter(answer)
 

@@ -75,6 +75,37 @@ def test_the_same_task_finds_a_running_and_a_finished_build(build_host, step, en
     assert len(build_host.calls()) == 1
 
 
+def contents(directory):
+    found = {}
+    for place, directories, names in os.walk(directory):
+        found[place] = sorted(directories)
+        for name in names:
+            with open(os.path.join(place, name), "rb") as stream:
+                found[os.path.join(place, name)] = stream.read()
+    return found
+
+
+@pytest.mark.parametrize("end", ["done", "failed", "running"])
+def test_check_mode_takes_nothing_from_a_job_that_exists(build_host, step, until, end):
+    """It would wait for the end of a build, put its file into the bundle, or use up the only report of a failure."""
+    if end == "failed":
+        build_host.put("fails", "broken")
+    build_host.hold()
+    job = job_of(build_host, step())
+    until(build_host.calls)
+    if end != "running":
+        build_host.let_go()
+    until(lambda: job.state() == end)
+    before = contents(build_host.build_dir)
+    planned = step(check_mode=True)
+    assert (planned["state"], planned["changed"], planned["job"]) == ("planned", True, job.name)
+    if end == "running":
+        build_host.let_go()
+    else:
+        assert contents(build_host.build_dir) == before
+    assert len(build_host.calls()) == 1
+
+
 def test_what_the_bundle_has_is_not_built(build_host, step, ended):
     inputs = step(check_mode=True)["build"]["inputs"]
     result = step(known=[inputs])
@@ -193,7 +224,8 @@ def test_a_tree_that_is_patched_meanwhile_counts_as_it_was(build_host, step, end
     os.unlink(build_host.path("tree/vmlinux"))
     meanwhile = step(check_mode=True, name=name)
     assert meanwhile["build"]["inputs"] == before
-    assert meanwhile["state"] == ("running" if name == "livepatch_fix" else "planned")
+    assert meanwhile["state"] == "planned"
+    assert (meanwhile["job"] == started["job"]) == (name == "livepatch_fix")
     build_host.put("tree/fs/proc/cmdline.c", CMDLINE)
     build_host.let_go()
     ended(started)

@@ -134,6 +134,15 @@ def test_a_plan_predicts_the_entry_and_changes_nothing(build, tmp_path):
     assert not (tmp_path / "patches").exists()
 
 
+@pytest.mark.parametrize("state", ["running", "built"])
+def test_check_mode_writes_nothing_whatever_the_host_says(build, content, tmp_path, state):
+    one = build([dict(answer(state, content), changed=True)], check_mode=True)
+    one.start()
+    assert (one.is_running, one.result["state"], one.result["changed"]) == (False, "planned", True)
+    assert FILE in one.result["diff"]["after"] and not (tmp_path / "patches").exists()
+    assert len(one.host.calls) == 1
+
+
 @pytest.mark.parametrize("release", ["../../etc", "/etc", "6.1/x", "..", "6.1\n", "", None, "-6"])
 @pytest.mark.parametrize("state", ["planned", "built"])
 def test_no_directory_comes_from_a_hostile_host(build, content, tmp_path, state, release):
