@@ -147,7 +147,7 @@ def parse_window(values: Values) -> Window:
     if isinstance(value, list):
         pairs = []
         for item in value:
-            if not isinstance(item, dict):
+            if not isinstance(item, dict) or not item:
                 raise bad_option(NAME, f"has {format_value(item)} in it", _right())
             pairs.append(item)
     else:
@@ -166,7 +166,12 @@ def _rule(given: dict[str, t.Any]) -> Rule:
     if wrong is not None:
         raise bad_option(NAME, f"has the unknown key {format_value(wrong)}", _right())
     days, hours, freezes = (_texts(given, key) for key in ("days", "hours", "freezes"))
-    zone = given.get("timezone") or "UTC"
+    # An empty value, for example of a template, must not open the window for longer.
+    empty = next((key for key, texts in (("days", days), ("hours", hours)) if key in given and not texts), None)
+    if empty:
+        raise bad_option(
+            NAME, f"has {format_value(given[empty])} in {empty}", f"give some, or leave {empty} out for all of them")
+    zone = given.get("timezone", "UTC")
     text = " ".join([*([", ".join(days)] if days else []), *([", ".join(hours)] if hours else []), str(zone)])
     rule = Rule(printable(text), _zone(zone))
     if days:

@@ -70,6 +70,10 @@ def test_without_a_window_waves_may_always_start(given):
     ("{days: mon}", "begins with { and is no JSON"),
     *(({"days": days}, f"has {days!r} in days. Give days such as mon, or mon-fri")
       for days in ("mo", "mon-", "mon-xyz", "-fri", "1", "mon-tue-wed")),
+    *(({key: value, "freezes": []}, f"has {value!r} in {key}. Give some, or leave {key} out for all of them.")
+      for key in ("days", "hours") for value in ("", " , ", [], None, [""])),
+    ([NIGHTS, {}], "has {} in it. Give a dict"), ({"timezone": ""}, "has the unknown time zone ''. Give a name"),
+    ({"timezone": None}, "has the unknown time zone None. Give a name"),
     ({"days": 1}, "has 1 in days. Give a text in quotes"), ({"hours": 79200}, "has 79200 in hours. Give a text"),
     ({"freezes": {"a": 1}}, "has {'a': 1} in freezes. Give a text in quotes"),
     *(({"hours": hours}, f"has {hours!r} in hours. Give hours such as 08:00-17:30")
