@@ -19,7 +19,7 @@ NODES = "workflow_job_template_nodes"
 
 @pytest.fixture
 def make(play, tmp_path, monkeypatch):
-    """make(awx): the end of a run of the playbook with the guide's variables, by the real modules."""
+    """make(awx, **variables): the end of a run of the playbook with the guide's variables, by the real modules."""
     tree = tmp_path / "awx_collections"
     for name, place in (("kernel/livepatch", COLLECTION), ("awx/awx/plugins", real_modules().parent)):
         link = tree / "ansible_collections" / name
@@ -27,9 +27,10 @@ def make(play, tmp_path, monkeypatch):
         link.symlink_to(place)
     monkeypatch.setenv("CONTROLLER_OAUTH_TOKEN", TOKEN)
 
-    def run(awx):
+    def run(awx, **variables):
         monkeypatch.setenv("CONTROLLER_HOST", awx.address)
-        return play("kernel.livepatch.awx", {}, variables=yaml.safe_load(awx_job.example("# awx.yml")), tree=tree)
+        given = {**yaml.safe_load(awx_job.example("# awx.yml")), **variables}
+        return play("kernel.livepatch.awx", {}, variables=given, tree=tree)
     return run
 
 
@@ -75,6 +76,23 @@ def test_the_real_modules_make_it_all_and_the_second_run_changes_only_the_nodes(
         assert again.code == 0, again.output
         assert workflow_of(awx) == WORKFLOW
         assert {change.partition(" ")[0] for change in awx.changes} == {NODES, "workflow_approval_templates"}
+
+
+def test_an_organization_has_its_own_notification_of_the_same_name(make):
+    with Awx() as awx:
+        theirs = awx.add("notification_templates", {"name": "Live patches", "organization": 1})
+        other = awx.add("inventories", {"name": "Fleet"})
+        own = awx.add("organizations", {"name": "Ops"})
+        done = make(awx, livepatch_awx_organization="Ops", livepatch_awx_inventory=str(other["id"]))
+        assert done.code == 0, done.output
+        mine, = awx.find("notification_templates", organization=own["id"])
+        workflow, = awx.find("workflow_job_templates")
+        templates = awx.find("job_templates")
+        links = [
+            awx.linked("workflow_job_templates", workflow["id"], "notification_templates_approvals"),
+            *(awx.linked("job_templates", one["id"], "notification_templates_error") for one in templates)]
+        assert links == [[mine]] * 5 and mine["id"] != theirs["id"]
+        assert {one["inventory"] for one in templates} == {other["id"]}
 
 
 def test_what_awx_lacks_is_named(make):

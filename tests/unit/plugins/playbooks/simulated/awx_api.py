@@ -58,11 +58,16 @@ class Awx(ThreadingHTTPServer):
         return item
 
     def find(self, endpoint: str, **fields: t.Any) -> list[dict[str, t.Any]]:
-        """The items with these fields, compared as text."""
+        """The items with these fields, compared as text; of the fields with `or__` before their name, one is enough."""
         endpoints = TEMPLATES if endpoint == "unified_job_templates" else (endpoint,)
+        either = {name[4:]: value for name, value in fields.items() if name.startswith("or__")}
+        both = {name: value for name, value in fields.items() if not name.startswith("or__")}
+
+        def fit(item: dict[str, t.Any], wanted: dict[str, t.Any]) -> list[bool]:
+            return [str(item.get(name)) == str(value) for name, value in wanted.items()]
         return [
             item for one in endpoints for item in self.items.get(one, {}).values()
-            if all(str(item.get(name)) == str(value) for name, value in fields.items())]
+            if all(fit(item, both)) and (any(fit(item, either)) or not either)]
 
     def linked(self, endpoint: str, number: int, name: str) -> list[dict[str, t.Any]]:
         """The items that another one is associated with."""
