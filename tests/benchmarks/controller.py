@@ -81,7 +81,7 @@ def rollout_to_ping(settings: Settings) -> dict[str, float]:
 
 
 def rollout_in_shards(settings: Settings) -> dict[str, float]:
-    """One rollout over the smallest fleet, and one in shards beside each other over the largest; costs for each host."""
+    """One rollout over the smallest fleet, and one in shards beside each other over the largest; costs of each host."""
     small, count, of = min(settings.hosts), max(settings.hosts), settings.shards
     with patch_files() as (patch,):
         with tempfile.TemporaryDirectory() as directory:
