@@ -22,6 +22,7 @@ MOST_COLUMNS = 24
 # With more hosts, the groups are folded.
 MOST_UNFOLDED = 200
 WORST_FIRST = ("overridden", "unseen", "pending", "absent", "patched")
+IN_NO_WAVE = 1 << 30  # after every wave
 # Hosts in these states may have changed since the last result.
 STATES_NOT_SEEN = ("reverting", "unknown")
 
@@ -73,12 +74,12 @@ def grid(record: Record) -> Grid:
     columns, cells = _columns(set(patterns.values()), patterns)
     labels = _patch_labels(record)
     names_patches = len(set(labels.values()) - {None}) > 1
-    members: dict[str, list[Row]] = {}
+    members: dict[tuple[t.Any, ...], list[Row]] = {}
+    waves = {wave.get("number"): (place, wave) for place, wave in enumerate(record.get("waves") or ())}
     for number, (name, host) in enumerate(record["hosts"].items()):
         row = _row(record, name, number, dict(host, patch=labels[name]), cells[patterns[name]])
-        members.setdefault(_title(record, host), []).append(row)
-    groups = [
-        _group(title, rows) for title, rows in sorted(members.items(), key=lambda entry: _order(record, entry[0]))]
+        members.setdefault(_place(record, host, waves), []).append(row)
+    groups = [_group(place[-1], rows) for place, rows in sorted(members.items())]
     objects: list[tuple[str, int]] = []
     for column in columns:
         if objects and objects[-1][0] == column.object:
@@ -173,23 +174,18 @@ def _row(record: Record, name: str, number: int, host: Record, cells: Sequence[s
         clock(at), cells, why, bool(failure))
 
 
-def _title(record: Record, host: Record) -> str:
-    """The group of a host: its wave, if there are waves, and its cohort."""
+def _place(record: Record, host: Record, waves: Mapping[t.Any, tuple[int, Record]]) -> tuple[t.Any, ...]:
+    """The group of a host, in the order of groups, with its title as the last: its wave, if any, and its cohort.
+
+    Waves by number, then hosts in no wave; cohorts by title, unknown ones first.
+    """
     if record["kind"] == "rollback":
-        return state_word(record, host).words
+        return (IN_NO_WAVE, True, state_word(record, host).words)
     cohort = host.get("cohort") or "kernel not known"
-    if not record.get("waves"):
-        return cohort
-    wave = next((one for one in record["waves"] if one.get("number") == host.get("wave")), None)
-    return f"{'Wave ' + str(wave['number']) + ', ' + wave['title'] if wave else 'In no wave'} · {cohort}"
-
-
-def _order(record: Record, title: str) -> tuple[t.Any, ...]:
-    """Waves by number, then hosts in no wave; cohorts by title, unknown ones first."""
-    number = next((
-        place for place, wave in enumerate(record.get("waves") or ())
-        if title.startswith(f"Wave {wave['number']}, {wave['title']} · ")), 1 << 30)
-    return (number, "kernel not known" not in title, title)
+    place, wave = waves.get(host.get("wave"), (IN_NO_WAVE, None))
+    title = cohort if not waves else (
+        f"{'Wave ' + str(wave['number']) + ', ' + wave['title'] if wave else 'In no wave'} · {cohort}")
+    return (place, "kernel not known" not in title, title)
 
 
 def _group(title: str, rows: Sequence[Row]) -> Group:
