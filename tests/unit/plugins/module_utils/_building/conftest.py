@@ -76,3 +76,15 @@ def ended(step, until):
             return seen if seen["state"] != "running" else None
         return until(look)
     return wait
+
+
+@pytest.fixture
+def failed(step, ended):
+    """failed(**options): the error of a build that fails."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+
+    def run(**options):
+        with pytest.raises(LivepatchError) as caught:
+            ended(step(**options))
+        return caught.value
+    return run

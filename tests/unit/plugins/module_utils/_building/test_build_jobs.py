@@ -1,11 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build jobs by real worker processes, with simulated builders: progress, ends, kills, hostile directories."""
+"""Build jobs by real worker processes, with simulated builders: progress, ends, kills, options of the builders."""
 
-import errno
 import hashlib
-import json
 import os
 import re
 import signal
@@ -13,32 +11,15 @@ import stat
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._building import context
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.jobs import KEPT_SECONDS, Jobs
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
     CMDLINE,
     FIX,
+    job_of,
+    worker_of,
 )
 
 OTHER_FIX = FIX.replace("patched", "other")
-
-
-def job_of(host, result):
-    return Jobs(host.build_dir).job(result["job"])
-
-
-def worker_of(host, result):
-    """The number of the process that runs a job."""
-    wanted = os.fsencode(job_of(host, result).path("worker.py"))
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as stream:
-                if wanted in stream.read().split(b"\0"):
-                    return int(pid)
-        except OSError:
-            continue
-    return None
 
 
 def test_a_build_runs_without_its_caller(build_host, step, ended):
@@ -147,12 +128,6 @@ def test_progress_tells_the_step_and_the_objects(build_host, step, until):
     build_host.let_go()
 
 
-def failed(step, ended, **options):
-    with pytest.raises(LivepatchError) as caught:
-        ended(step(**options))
-    return caught.value
-
-
 @pytest.mark.parametrize("output, code, words", [
     ("fs/proc/cmdline.c:12:3: error: 'x' undeclared", "build-compile-error", "'x' undeclared"),
     ("ERROR: cmdline.o: 1 unsupported section change(s)", "build-change-unsupported", "1 unsupported section change"),
@@ -167,9 +142,9 @@ def failed(step, ended, **options):
     ("ERROR: kernel option 'CONFIG_X86_KERNEL_IBT' not supported.", "config-unsupported", "CONFIG_X86_KERNEL_IBT"),
     ("something else", "build-failed", "exit status 1"),
 ])
-def test_a_failed_build_tells_the_cause_and_the_lines(build_host, step, ended, output, code, words):
+def test_a_failed_build_tells_the_cause_and_the_lines(build_host, failed, output, code, words):
     build_host.put("fails", output)
-    error = failed(step, ended)
+    error = failed()
     assert error.code == code and words in error.message
     assert output in error.details["log"]
     assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
@@ -187,9 +162,9 @@ def test_a_failed_build_is_told_once_and_then_built_again(build_host, step, ende
     assert len(build_host.calls()) == 2
 
 
-def test_a_killed_builder_leaves_the_tree_as_it_was(build_host, step, ended):
+def test_a_killed_builder_leaves_the_tree_as_it_was(build_host, failed):
     build_host.put("dies", "")
-    error = failed(step, ended)
+    error = failed()
     assert (error.code, "exit status -9" in error.message) == ("build-failed", True)
     assert "patched" in build_host.read("patched")
     assert build_host.read("tree/fs/proc/cmdline.c") == CMDLINE
@@ -283,10 +258,10 @@ def test_a_module_is_found_whatever_its_dashes(build_host, step, ended, written,
     assert result["state"] == "built" and os.path.basename(result["remote_file"]) == "live_patch_fix.ko"
 
 
-def test_module_source_with_another_name_is_told(build_host, step, ended):
+def test_module_source_with_another_name_is_told(build_host, failed):
     build_host.put("module/Kbuild", "obj-m := other-fix.o\n")
     build_host.put("module/other-fix.name", "")
-    error = failed(step, ended, src=[build_host.path("module")], name="fix")
+    error = failed(src=[build_host.path("module")], name="fix")
     assert error.code == "build-failed"
     assert "The source makes other modules than fix: other_fix. Set name" in error.message
 
@@ -319,221 +294,3 @@ def test_kpatch_build_gets_its_options(build_host, step, ended):
     for words in (
             "'-R'", "'-t', 'modules_prepare', '-t', 'fs/proc/'", "'-n', 'livepatch_fix'", "tree/vmlinux", "'-j2'"):
         assert words in call
-
-
-SIGN_FILE = """\
-#!/bin/sh
-test -e {simulation}/no-signature && exit 3
-printf '%s %s %s' "$1" "$2" "$3" >>"$4"
-"""
-
-
-SIGN_TRIAL = """\
-#!/bin/sh
-echo "$@" >{simulation}/tried
-"""
-
-
-def signing(host):
-    host.program("tree/scripts/sign-file", SIGN_FILE.replace("{simulation}", host.directory))
-    return {"sign_key": host.put("key.pem", "-----BEGIN PRIVATE KEY-----"),
-            "sign_cert": host.put("cert.pem", "-----BEGIN CERTIFICATE-----")}
-
-
-def test_a_patch_is_signed_by_the_program_of_the_kernel(build_host, step, ended):
-    options = signing(build_host)
-    result = ended(step(**options))
-    with open(result["remote_file"], "rb") as stream:
-        content = stream.read()
-    assert content == b"a kernel module" + f"sha256 {options['sign_key']} {options['sign_cert']}".encode()
-    assert result["build"]["sha256"] == hashlib.sha256(content).hexdigest()
-    assert result["build"]["signed"] is True
-
-
-def test_a_signature_that_fails_is_no_patch(build_host, step, ended, until):
-    build_host.hold()
-    started = step(**signing(build_host))
-    until(build_host.calls)
-    build_host.put("no-signature", "")  # such as a key that is moved meanwhile
-    build_host.let_go()
-    with pytest.raises(LivepatchError) as caught:
-        ended(started)
-    assert caught.value.code == "signature-failed"
-
-
-def test_the_key_is_tried_before_the_build_and_leaves_nothing(build_host, step, monkeypatch):
-    monkeypatch.setattr(context, "SCRATCH", [build_host.path("scratch")])
-    os.mkdir(build_host.path("scratch"))
-    options = signing(build_host)
-    build_host.program("tree/scripts/sign-file", SIGN_TRIAL.replace("{simulation}", build_host.directory))
-    assert step(check_mode=True, **options)["findings"] == []
-    hashed, key, certificate, file = build_host.read("tried").split()
-    assert (hashed, key, certificate) == ("sha256", options["sign_key"], options["sign_cert"])
-    assert file.startswith(build_host.path("scratch/")) and os.listdir(build_host.path("scratch")) == []
-
-
-def test_a_key_in_a_token_is_not_tried_before_the_build(build_host, step):
-    options = signing(build_host)
-    build_host.program("tree/scripts/sign-file", SIGN_TRIAL.replace("{simulation}", build_host.directory))
-    assert step(check_mode=True, **dict(options, sign_key="pkcs11:token=x"))["findings"] == []
-    assert not os.path.exists(build_host.path("tried"))
-
-
-def test_the_private_key_is_in_no_file_of_a_job(build_host, step, ended):
-    result = ended(step(**signing(build_host)))
-    for place, _directories, names in os.walk(os.path.dirname(os.path.dirname(result["remote_file"]))):
-        for name in names:
-            with open(os.path.join(place, name), "rb") as stream:
-                assert b"PRIVATE KEY" not in stream.read()
-
-
-UNRECORDED = """\
-#!/bin/sh
-rm -f "$CACHEDIR/../progress.json"
-mkdir -p "$CACHEDIR/../progress.json/in-the-way"
-echo Building patched source
-exec {real} "$@"
-"""
-
-
-def test_progress_that_cannot_be_written_ends_no_build(build_host, step, ended):
-    os.rename(build_host.path("tools/kpatch-build"), build_host.path("tools/real"))
-    build_host.program("tools/kpatch-build", UNRECORDED.replace("{real}", build_host.path("tools/real")))
-    result = ended(step())
-    assert (result["state"], result["progress"]["seconds"]) == ("built", 0)
-
-
-def test_a_job_without_space_tells_so(build_host, step, ended):
-    """SIMULATED: as from a worker whose disk is full, so that the log of the builder says nothing."""
-    build_host.put("tools/kpatch-build", "#!/bin/sh\nrm -r \"$CACHEDIR/../output\"\nexit 0\n")
-    started = step()
-    error = failed(step, ended)
-    assert "it made no patch file" in error.message
-    job = job_of(build_host, started)
-    os.unlink(job.path("reported"))
-    with open(job.path("result.json"), "w") as stream:
-        json.dump({"state": "failed", "what": "worker", "status": 0, "why": f"OSError: {os.strerror(errno.ENOSPC)}"},
-                  stream)
-    assert job.failure("failed").code == "build-space-low"
-
-
-def test_a_builder_without_a_file_has_failed(build_host, step, ended):
-    build_host.put("tools/kpatch-build", "#!/bin/sh\nexit 0\n")
-    assert "it made no patch file" in failed(step, ended).message
-
-
-def test_a_program_that_does_not_start_is_told(build_host, step, ended):
-    build_host.put("tools/kpatch-build", "no program")
-    error = failed(step, ended)
-    assert error.code == "build-failed" and "could not run" in error.message
-
-
-@pytest.mark.parametrize("damage", [
-    lambda path: os.chmod(path, 0o755), lambda path: (os.rename(path, f"{path}.x"), os.symlink(f"{path}.x", path))])
-def test_a_directory_for_jobs_that_others_control_is_refused(build_host, step, damage):
-    os.mkdir(build_host.build_dir, 0o700)
-    damage(build_host.build_dir)
-    with pytest.raises(LivepatchError) as caught:
-        step()
-    assert caught.value.code == "directory-not-private"
-    assert build_host.calls() == []
-
-
-def test_a_link_in_place_of_a_job_is_refused(build_host, step):
-    name = step(check_mode=True)["job"]
-    os.mkdir(build_host.build_dir, 0o700)
-    os.mkdir(build_host.path("elsewhere"))
-    build_host.put("elsewhere/precious", "x")
-    os.symlink(build_host.path("elsewhere"), os.path.join(build_host.build_dir, name))
-    with pytest.raises(LivepatchError) as caught:
-        step()
-    assert caught.value.code == "directory-not-private"
-    assert build_host.read("elsewhere/precious") == "x"
-
-
-@pytest.mark.parametrize(
-    "name", ["", "..", "../../etc", "fix", "fix-0123456789abcdeg", "fix-0123456789abcdef/..", None])
-def test_a_name_that_is_no_job_is_refused(build_host, step, ended, name):
-    ended(step())
-    with pytest.raises(LivepatchError) as caught:
-        step("look", job=name)
-    assert caught.value.code == "no-such-job"
-
-
-def test_a_damaged_record_is_no_job(build_host, step, ended):
-    result = ended(step())
-    job = job_of(build_host, result)
-    for content in ("", "[]", "{}", "\0", json.dumps({"name": 1})):
-        with open(job.path("build.json"), "w") as stream:
-            stream.write(content)
-        with pytest.raises(LivepatchError) as caught:
-            step("look", job=result["job"])
-        assert caught.value.code == "no-such-job"
-
-
-def test_a_patch_file_that_is_gone_is_built_again(build_host, step, ended):
-    result = ended(step())
-    os.unlink(result["remote_file"])
-    assert ended(step())["state"] == "built"
-    assert len(build_host.calls()) == 2
-
-
-def test_old_jobs_are_removed_but_those_that_left_a_tree_changed(build_host, step, ended):
-    old, changed = ended(step(name="old")), ended(step(name="changed"))
-    for result in (old, changed):
-        job = job_of(build_host, result)
-        if result is changed:
-            with open(job.path("originals.json"), "w") as stream:
-                json.dump({"tree": "/elsewhere", "files": []}, stream)
-        before = os.stat(job.directory).st_mtime - KEPT_SECONDS - 10
-        os.utime(job.directory, (before, before))
-    new = ended(step(name="new"))
-    kept = set(os.listdir(build_host.build_dir))
-    assert kept == {".lock", changed["job"], new["job"]}
-
-
-def test_a_failed_build_keeps_no_copies_of_the_tree(build_host, step, ended):
-    """A copy of vmlinux can have a gigabyte, and a failed job stays for a week."""
-    build_host.put("fails", "broken")
-    started = step()
-    failed(step, ended)
-    job = job_of(build_host, started)
-    assert os.path.exists(job.path("log")) and not os.path.exists(job.path("originals"))
-
-
-def test_a_killed_build_keeps_no_copies_once_its_tree_is_restored(build_host, step, ended, until):
-    build_host.hold()
-    started = step()
-    until(build_host.calls)
-    os.kill(worker_of(build_host, started), signal.SIGKILL)
-    until(lambda: not job_of(build_host, started).is_running())
-    assert os.listdir(job_of(build_host, started).path("originals"))
-    build_host.let_go()
-    ended(step(name="other"))
-    assert not os.path.exists(job_of(build_host, started).path("originals"))
-
-
-def test_a_finished_build_keeps_its_log_and_no_caches(build_host, step, ended):
-    job = job_of(build_host, ended(step()))
-    assert os.path.exists(job.path("log")) and not os.path.exists(job.path("cache"))
-
-
-@pytest.mark.parametrize("sha256", ["0" * 64, ""])
-def test_sources_with_other_bytes_than_were_sent_are_refused(build_host, sha256):
-    from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import read_sent
-
-    with pytest.raises(LivepatchError) as caught:
-        read_sent(build_host.put("sent.json", "{}"), sha256)
-    assert caught.value.code == "source-changed"
-
-
-@pytest.mark.parametrize("name", ["../x", "/x", "a/../x", "x y", ".", "a//b", ""])
-def test_a_sent_file_with_a_name_that_leads_out_is_refused(build_host, name):
-    from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import read_sent
-
-    path = build_host.put("sent.json", json.dumps({"module": True, "files": [{"name": name, "content": ""}]}))
-    with open(path, "rb") as stream:
-        digest = hashlib.sha256(stream.read()).hexdigest()
-    with pytest.raises(LivepatchError) as caught:
-        read_sent(path, digest)
-    assert caught.value.code == "unreadable"

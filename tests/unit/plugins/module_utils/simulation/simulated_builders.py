@@ -12,6 +12,8 @@ import subprocess
 import sys
 import textwrap
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.jobs import Jobs
+
 RELEASE = "6.1.0-56-amd64"
 VERSION = "6.1.192"
 CMDLINE = """\
@@ -228,3 +230,21 @@ class SimulatedBuildHost:
             "replace": True, "jobs": 2, "sign_key": None, "sign_cert": None, "cves": [], "summary": None,
             "bundle": "patches", "build_dir": self.build_dir, "space": 1}
         return dict(request, kernel=kernel, **other)
+
+
+def job_of(host, result):
+    """The Job that a result of the module is about."""
+    return Jobs(host.build_dir).job(result["job"])
+
+
+def worker_of(host, result):
+    """The number of the process that runs a job."""
+    wanted = os.fsencode(job_of(host, result).path("worker.py"))
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                if wanted in stream.read().split(b"\0"):
+                    return int(pid)
+        except OSError:
+            continue
+    return None
