@@ -98,7 +98,7 @@ def _programs(session: nox.Session, name: str) -> Path:
 
 
 def _ci_minutes() -> float:
-    """Return the minutes that a CI system has waited for this run; without one, nobody waits."""
+    """Return the minutes that a CI system has waited for this run; 0 without one."""
     return (time.monotonic() - BEGAN) / 60 if os.environ.get("CI") else 0
 
 

@@ -14,7 +14,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     finding,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED_IN_RESTORE
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import disabled_modules, loaded_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import state_conflict
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import has_replace_sets, replacement
@@ -135,7 +135,7 @@ class StackRestore:
     def _check(self, layer):
         description = self._description_of(layer)
         state = observed_state(self.host, self.interface, layer["name"])
-        loaded = {"name": layer["name"], "build_id": module_build_id(self.host, layer["name"])}
+        loaded = loaded_build(self.host, layer["name"])
         if not same_build(loaded, layer):
             state = "absent"  # at load time: the other build of this name is removed first
         facts = Facts(self.host, description, best_effort_ledger=True)

@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import install_boot_service
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
     disabled_modules,
-    module_build_id,
+    loaded_build,
     wait_until_released,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_loads import set_aside
@@ -165,7 +165,7 @@ def _changes(host, to):
 
 def _is_in_effect(host, end):
     """Whether the enabled builds are those after a change; a change without an end may have been the last one."""
-    enabled = [{"name": patch["name"], "build_id": module_build_id(host, patch["name"])}
+    enabled = [loaded_build(host, patch["name"])
                for patch in interface_adapter(host).patches() if patch["state"] == "enabled"]
     return end is None or same_stack(enabled, end["after"])
 

@@ -8,7 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     error_from,
     finding,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_build, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import tasks_are_readable
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verification import verify_patch
@@ -50,7 +50,7 @@ def verify_host(host, offer, name, version=None):
     result = {
         "changed": False, "verified": bool(subjects) and not blockers,
         "patches": [patch for patch, _description in subjects],
-        "builds": [{"name": patch, "build_id": module_build_id(host, patch)} for patch, _description in subjects],
+        "builds": [loaded_build(host, patch) for patch, _description in subjects],
         "functions": functions, "findings": findings,
         **package_of(host, offer),
     }

@@ -79,6 +79,11 @@ def module_build_id(host, name):
         return None
 
 
+def loaded_build(host, name):
+    """The build of a loaded module, as builds are compared: a dict of `name` and `build_id`."""
+    return {"name": name, "build_id": module_build_id(host, name)}
+
+
 def unload_obstacle(host, name):
     """The reason why a loaded module cannot be unloaded now, in words, or None.
 

@@ -7,8 +7,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.ftrace import hooked_functions, live_patched
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.kallsyms import KernelSymbols
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import (
+    loaded_build,
     loaded_module,
-    module_build_id,
     present_objects,
     why_impossible,
 )
@@ -57,7 +57,7 @@ def _identity(host, name, description):
     if description is None:
         yield finding("file-unknown", name, name=name)
         return
-    loaded = {"name": name, "build_id": module_build_id(host, name)}
+    loaded = loaded_build(host, name)
     same = compare_builds(loaded, dict(description, name=name))
     if same is None:
         yield finding("build-unknown", name, name=name, file=description["file"])

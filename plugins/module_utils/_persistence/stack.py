@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The stack of the patches in effect, for a later rollback: each patch in one build, with its load parameters."""
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import module_build_id
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build, same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_running_kernel,
@@ -21,7 +21,7 @@ def running_stack(host, patches, ledger):
     for patch in patches:
         if patch["state"] != "enabled":
             continue
-        layer = {"name": patch["name"], "build_id": module_build_id(host, patch["name"])}
+        layer = loaded_build(host, patch["name"])
         kept = find_build(descriptions, layer)
         layer["sha256"] = kept and kept["sha256"]
         known = next((entry for entry in ledger["loaded"] + accepted if same_build(entry, layer)), None)
