@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.benchmarks import controller, kernel, peers, readers
+from tests.benchmarks import controller, kernel, peers, planning, readers
 from tests.benchmarks.figures import Benchmark, Settings
 from tests.benchmarks.table import write_table
 from tests.fuzz.collection import make_importable
@@ -23,8 +23,8 @@ def main(arguments: list[str]) -> int:
     settings = Settings(options.hosts, options.pairs, options.kernel, options.shards)
     make_importable()
     known = {one.name: one for one in (
-        *controller.benchmarks(settings), *kernel.benchmarks(settings), *peers.benchmarks(settings),
-        *readers.benchmarks())}
+        *controller.benchmarks(settings), *planning.benchmarks(), *kernel.benchmarks(settings),
+        *peers.benchmarks(settings), *readers.benchmarks())}
     unknown = [name for name in options.names if name not in known]
     if unknown:
         print(f"No benchmark {unknown[0]}: there are {', '.join(known)}.", file=sys.stderr)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import subprocess
 import tempfile
@@ -18,8 +17,7 @@ from pathlib import Path
 from tests.benchmarks.figures import Benchmark, Figure, Settings
 from tests.benchmarks.fleet import CHECKOUT, Fleet, shown_for_each, skipped
 
-PLANNED, REPORTED, BUNDLED = 10_000, 20_000, 200
-FORKS = 50  # of the controller whose steps are called without Ansible: they decide how large a wave can be
+REPORTED, BUNDLED = 20_000, 200
 PATCH = CHECKOUT / "tests" / "unit" / "fixtures" / "source_simple.c"
 # As tests/unit/plugins/conftest.py, for a patch with the name `fix`.
 COMPILE = ("gcc", "-c", "-O2", "-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-common", "-w", "-mcmodel=kernel")
@@ -34,8 +32,6 @@ SENT = {step: Figure(f"Sent to a host for one call of ``{module}``", None, "kB")
 SHARDS = Figure("CPU of all controllers for one host: shards / one rollout", 1.5)
 SHARD_CPU = Figure("CPU of the busiest shard / its share of one rollout", 2)
 SHARD_MEMORY = Figure("Memory of a controller: one shard / one rollout", 1)
-PLAN = Figure(f"Planning {PLANNED:,} hosts and judging them in one wave, without Ansible", 2, "s")
-WAVES = Figure(f"The same in the default waves, with {FORKS} forks", None, "s")
 BUNDLE = Figure(f"Reading a bundle of {BUNDLED} files that is in the cache", 0.5, "s")
 REPORT = Figure(f"Report of {REPORTED:,} hosts", 5, "s")
 HTML = Figure(f"Report of {REPORTED:,} hosts: HTML", 6, "MB")
@@ -115,47 +111,6 @@ def seconds_of(work: Callable[[], t.Any], times: int) -> float:
     return statistics.median(taken)
 
 
-def plan_and_judge(settings: Settings) -> dict[str, float]:
-    """A rollout in the default waves whose steps are called one after the other; hosts answer at once."""
-    from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
-    from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.steps import take_step
-    from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import (
-        rollout_of_simulated_hosts as simulated,
-    )
-
-    class Timed(simulated.Rollout):
-        """Counts the time of the steps, and not of the hosts that answer."""
-
-        steps = 0.0
-
-        def _step(self, step, batch, phase=0):
-            call = self._call(batch, phase)
-            begun = time.process_time()
-            self._now = take_step(step, call)
-            self.steps += time.process_time() - begun
-            self._facts = self._now.get("ansible_facts", self._facts)
-            return self._now
-
-        def _ask(self, host, step):
-            self._registered[host][simulated.REGISTERED[step]] = simulated.ANSWERS[step]["ok"]
-
-        def _call(self, batch, phase=0):
-            call = super()._call(batch, phase)
-            return dataclasses.replace(call, variables={**call.variables, "ansible_forks": FORKS})
-
-    def run(**variables: t.Any) -> float:
-        with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
-            hosts: dict[str, dict] = {f"host{number:05}": {} for number in range(PLANNED)}
-            rollout = Timed(hosts, directory, patch, livepatch_soak=0, livepatch_looks=0, **variables)
-            waves = len(rollout.run()["waves"])
-            print(f"{PLANNED} hosts in {waves} waves: {rollout.steps:.1f} s", flush=True)
-            return rollout.steps
-    return {
-        PLAN.title: statistics.median(
-            run(livepatch_waves="100%", livepatch_longest_trial=LONGEST_TRIAL) for _time in range(settings.pairs)),
-        WAVES.title: run()}
-
-
 def warm_bundle(settings: Settings) -> dict[str, float]:
     """The second and later readings of a bundle."""
     from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle
@@ -194,7 +149,6 @@ def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:
         Benchmark("fleet", fleet_figures(settings.hosts), rollout_to_ping, "python -m tests.benchmarks.profiling 20"),
         Benchmark("shards", (SHARDS, SHARD_CPU, SHARD_MEMORY), rollout_in_shards,
                   "python -m tests.benchmarks.profiling 20", in_table=False),
-        Benchmark("plan", (PLAN, WAVES), plan_and_judge, f"{profile} -m tests.benchmarks plan"),
         Benchmark("bundle", (BUNDLE,), warm_bundle, f"{profile} -m tests.benchmarks bundle"),
         Benchmark("report", (REPORT, HTML, JSON), report, f"{profile} -m tests.benchmarks report"),
     )

@@ -99,6 +99,8 @@ class ShardRollout(Rollout):
 class Fleet:
     """All shards of a fleet; `absent` are not started, and `late` start some seconds later."""
 
+    rollout = ShardRollout
+
     def __init__(self, hosts, of, directory, src, absent=(), late=(), own=None, **variables):
         self.clock, self.log = Clock(), []
         self.shards = {}
@@ -108,7 +110,7 @@ class Fleet:
             given = {
                 "livepatch_shard": f"{number}/{of}", "livepatch_shard_dir": str(Path(directory, "shared")),
                 **variables, **(own or {}).get(number, {})}
-            self.shards[number] = ShardRollout(
+            self.shards[number] = self.rollout(
                 given.pop("fleet", hosts), Shard(number, of), self.clock, self.log, place, given.pop("src", src),
                 **given)
         self.absent, self.late = absent, dict(late)
