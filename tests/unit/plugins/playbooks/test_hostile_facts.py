@@ -149,22 +149,14 @@ def test_a_variable_that_looks_misspelt_is_refused_before_any_host_is_asked(
     assert "bad-option" in run.output
 
 
-# What is refused, with the same words in each playbook that reads the variable.
-WRONG = {
-    "cohort_by": ({"a": 1}, ("apply", "preflight", "rollout", "status"), "has {'a': 1} in it. Give a list of texts"),
-    "transition_timeout": ("soon", ("apply", "rollback", "rollout"), "is 'soon'. Give a whole number of seconds from"),
-    "on_stall": ("panic", ("apply", "rollback", "rollout"), "is 'panic'. Give reverse, wait or force."),
-    "rollback_to": ("orignal", ("rollback",), "is 'orignal'. Give previous, original or the name of a transaction"),
-    # No numbers: ansible-core before 2.19 makes texts of them, which are right.
-    "report_dir": (["reports"], ("apply", "rollback", "rollout", "status"), "is ['reports']. Give a directory on the"),
-    "name": (["a"], ("apply", "preflight", "rollout", "status"), "is ['a']. Give the name of a patch in the bundle"),
-    "version": (["1.1"], ("apply", "preflight", "rollout", "status"), "is ['1.1']. Give the version as a text, in"),
-    "fail_on_drift": ("maybe", ("status",), "is 'maybe'. Give true or false.")}
-
-
-@pytest.mark.parametrize(("name", "playbook"), [(name, playbook) for name in WRONG for playbook in WRONG[name][1]])
-def test_a_wrong_value_is_refused_before_any_host_is_asked_in_the_same_words(rollout, tmp_path, name, playbook):
-    value, _playbooks, words = WRONG[name]
+# The words of every option are in plugin_utils/_options/test_wrong_values.py.
+@pytest.mark.parametrize(("playbook", "name", "value", "words"), [
+    ("apply", "cohort_by", {"a": 1}, "has {'a': 1} in it. Give a list of texts"),
+    ("preflight", "name", ["a"], "is ['a']. Give the name of a patch in the bundle"),
+    ("rollback", "on_stall", "panic", "is 'panic'. Give reverse, wait or force."),
+    ("rollout", "report_dir", ["reports"], "is ['reports']. Give a directory on the"),
+    ("status", "fail_on_drift", "maybe", "is 'maybe'. Give true or false.")])
+def test_a_wrong_value_is_refused_before_any_host_is_asked(rollout, tmp_path, playbook, name, value, words):
     run = rollout([CANARY, SECOND], playbook=f"kernel.livepatch.{playbook}", **{f"livepatch_{name}": value})
     assert run.code == 2 and not (tmp_path / "calls.jsonl").exists(), run.output
     assert f"livepatch_{name} {words}" in run.output.replace('\\"', '"') and "bad-option" in run.output
