@@ -10,6 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repa
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
     await_verdict,
+    ended_verdict,
     refuse_failed_watch,
     watch_verdict,
 )
@@ -54,7 +55,8 @@ def accept(change, controller, faults=()):
         try:
             refuse_failed_watch(transaction.ledger, change.build())
             trial = trial_of(transaction.ledger, change.name)
-            verdict = trial and watch_verdict(change.host, trial, patience=False)
+            verdict = watch_verdict(change.host, trial, patience=False) if trial else ended_verdict(
+                change.host, transaction.ledger, change.build())
             findings = _accept(change, transaction, bool(faults))
         except (LivepatchError, OSError) as failure:
             error = as_livepatch_error(failure)

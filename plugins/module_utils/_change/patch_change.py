@@ -210,6 +210,10 @@ class PatchChange:
         if transaction and self.wanted != "enabled" and (self.is_scheduled() or self.on_trial()):
             return self.forget(transaction)
         result = self.unchanged()
+        if self.request.fresh and not self.on_trial():
+            from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import ended_verdict
+
+            result["watch"] = ended_verdict(self.host, self.ledger, self.build())
         if self.wanted == "enabled" and self.request.trial and not self.is_accepted() and not self.on_trial():
             result["findings"].append(finding("trial-not-begun", self.name, name=self.name))
         return result

@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_proce
     trial_process,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     failed_watch_of,
     read_ledger,
@@ -28,6 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledg
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import (
     failure_of,
+    read_ended_watch,
     read_watch,
     verdict_of,
 )
@@ -84,6 +86,15 @@ def watch_verdict(host, trial, patience=True):
             watch=verdict_of(record))
     _refuse_few_calls(host, trial, record)
     return verdict_of(record)
+
+
+def ended_verdict(host, ledger, build):
+    """The verdict on the ended trial of an enabled build, None without one; for a controller that asks again.
+
+    Its first call may have reached this host without the answer, or a person may have accepted the patch meanwhile.
+    """
+    entry = next((one for one in ledger["loaded"] if same_build(one, build)), None)
+    return entry and verdict_of(read_ended_watch(host, entry["transaction"]))
 
 
 def await_revert(host, trial, seconds):

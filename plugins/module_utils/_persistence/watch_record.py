@@ -54,6 +54,17 @@ def empty_record(trial, checks):
 
 def read_watch(host, trial):
     """The record of a trial of the ledger, or None without one."""
+    record = _read(host)
+    return record if record and _is_of(record, trial) else None
+
+
+def read_ended_watch(host, transaction):
+    """The record of the trial that a transaction began, also after its end; None once another trial has begun."""
+    record = _read(host)
+    return record if record and record["transaction"] == transaction else None
+
+
+def _read(host):
     try:
         content = read_own(host, WATCH)
         record = parse_json(content) if len(content) <= MOST_BYTES else None
@@ -61,7 +72,7 @@ def read_watch(host, trial):
         return None
     if isinstance(record, dict):
         record = dict({"calls": []}, **record)  # of a process of an older version
-    return record if matches(record, RECORD) and _is_of(record, trial) else None
+    return record if matches(record, RECORD) else None
 
 
 def _is_of(record, trial):

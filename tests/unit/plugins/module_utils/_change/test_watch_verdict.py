@@ -8,6 +8,7 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._change import acceptance, trial_renewal
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import KEPT
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import HUNG_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
@@ -72,6 +73,36 @@ def test_an_acceptance_straight_after_the_load_waits_for_the_first_look(host, ap
 def test_from_absent_to_accepted_takes_few_seconds(host, apply):
     result = accept(apply, V1)
     assert (result["patch"]["state"], result["watch"]["looks"], host.now() < 5) == ("accepted", 1, True)
+
+
+@pytest.mark.parametrize("state", ["accepted", "enabled"])
+@pytest.mark.parametrize("first", ["the same call", "a person"])
+def test_a_controller_that_asks_again_gets_the_same_verdict(host, apply, state, first):
+    """The answer of its first call was lost, or a person at the console was quicker."""
+    apply(V1, trial=600, watch=CHECKED)
+    host.sleep(31)
+    host.sleep(10)
+    before = apply(V1 if first == "the same call" else None, name="v1", state=state, fresh=True)["watch"]
+    again = apply(V1, state=state, fresh=True)
+    assert (again["changed"], again["patch"]["state"], again["patch"]["previous_state"]) == (False, state, state)
+    assert (before["looks"] > 1, again["watch"]) == (True, before)
+
+
+def test_an_acceptance_that_only_repairs_returns_the_verdict_too(host, apply):
+    SimulatedSystemd(host)
+    apply(V1, trial=600)
+    before = keep(apply)["watch"]
+    os.unlink(host.path(KEPT))
+    again = keep(apply)
+    assert (again["changed"], again["watch"]) == (True, before)
+
+
+def test_the_verdict_on_another_trial_is_not_returned(host, apply):
+    apply(V1, trial=600)
+    keep(apply)
+    apply(name="v1", state="absent")
+    apply(V1)  # without a trial
+    assert [keep(apply)["watch"], keep(apply)["watch"]] == [None, None]
 
 
 def test_without_a_trial_there_is_no_watch(host, apply):

@@ -91,6 +91,13 @@ def test_the_controller_judges_the_verdict_once_more(end, watch, code, state):
     assert (host["failure"]["code"], host["state"], steps) == (code, "rolled_back", ["keep", "back", "proof"])
 
 
+def test_a_host_that_was_accepted_before_it_was_asked_is_accepted(end):
+    """By hand, or by a first call whose answer was lost: the host returns the verdict again."""
+    answer = dict(kept(previous="accepted"), changed=False, watch=verdict(health=WELL))
+    host, steps = end({"keep": answer})
+    assert (host["failure"], host["state"], steps) == (None, "accepted", ["keep"])
+
+
 def test_a_trial_that_another_run_has_ended_has_no_verdict(end):
     answer = dict(kept(previous="accepted"), changed=False, watch=None)
     assert end({"keep": answer})[0]["failure"]["code"] == "watch-not-run"
