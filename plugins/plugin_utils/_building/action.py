@@ -47,10 +47,11 @@ class BuildAction(HostAction):
         seconds = self._seconds_to_wait()
         self._vars = task_vars
         self._sent: dict[str, str] = {}
+        self._bundles: dict[Path, BundleWriter] = {}
         made = [self._make_build(arguments) for arguments in builds]
         for build in made:
             build.check()
-        for bundle in {build.bundle.path: build.bundle for build in made}.values():
+        for bundle in self._bundles.values():
             bundle.check()
         with EndsWithRun():
             Runner(made, parallel, seconds, say).run()
@@ -71,7 +72,8 @@ class BuildAction(HostAction):
         if not plain.get("remote_src"):
             sources = read_sources([find_source(self, source) for source in plain["src"]])
         cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
-        bundle = BundleWriter(Path(plain["bundle"]).expanduser(), cache)
+        path = Path(plain["bundle"]).expanduser()
+        bundle = self._bundles.setdefault(path, BundleWriter(path, cache))
         return KernelBuild(self, plain, sources, bundle, cache, check_mode=bool(self._task.check_mode))
 
     def call(self, arguments: Mapping[str, t.Any], **controller: t.Any) -> Result:

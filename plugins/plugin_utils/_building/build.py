@@ -87,6 +87,8 @@ class KernelBuild:
         known = self.bundle.known_inputs()
         sent = {"sources": self.host.send(self.sources), "sha256": self.sources.sha256} if self.sources else {}
         self._take(self.host.call(self.arguments, step="start", known=sorted(known), **sent), known)
+        if self.answer and self.is_running:  # before an hour is spent on what cannot go into the bundle
+            self._predicted(self.answer["build"])
 
     def look(self) -> None:
         """Look at a running build once."""
@@ -126,17 +128,15 @@ class KernelBuild:
             self.result = self._finish(answer, self.bundle.path / file, *self.bundle.update(
                 file, self._described(), write=not self.check_mode))
         elif answer["state"] == "planned" or self.check_mode:
-            self.result = self._planned(dict(answer, state="planned", changed=True))
+            self.result = dict(answer, state="planned", changed=True, **self._predicted(answer["build"]))
         elif answer["state"] == "built":
             self.result = self._enter(answer)
 
-    def _planned(self, answer: Result) -> Result:
-        build = answer["build"]
+    def _predicted(self, build: Mapping[str, t.Any]) -> Result:
+        """The `diff` of bundle.yml, if the names are known; raises BundleError for a file that cannot go in."""
         if not (build["release"] and _RELEASE.fullmatch(build["release"]) and _NAME.fullmatch(build["name"])):
-            return dict(answer)
-        file = self.bundle.place(build["release"], build["name"])
-        texts = self.bundle.update(file, self._entry(build, None), write=False)
-        return dict(answer, diff=_diff(*texts))
+            return {}
+        return {"diff": _diff(*self.bundle.predict(dict(build), self._entry(build, None)))}
 
     def _enter(self, answer: Result) -> Result:
         build = answer["build"]
@@ -161,7 +161,8 @@ class KernelBuild:
 
     def _entry(self, build: Mapping[str, t.Any], now: float | None) -> Result:
         # The build host is not trusted with the form of a text either.
-        provenance = {key: truncate(build[key], LONGEST_PROVENANCE) for key in _PROVENANCE if build[key]}
+        provenance: Result = {
+            key: truncate(build[key], LONGEST_PROVENANCE) if build[key] else None for key in _PROVENANCE}
         if now is not None:
             provenance["built"] = utc_timestamp(now)
         kernel_build = {"kernel_build_id": build["kernel_build_id"]} if build["kernel_build_id"] else {}

@@ -166,9 +166,21 @@ def read_metadata(directory: Path, check: Callable[[Path, str], None] = lambda _
     Raises BundleError: bundle-yml-unreadable, bundle-yml-invalid, bundle-yml-unknown-key.
     """
     path = directory / FILE_NAME
-    document = _load(path, check)
-    if document is None:
+    content = _load(path)
+    if content is None:
         return Metadata(path, {}, exists=False)
+    check(path, hashlib.sha256(content).hexdigest())
+    return parse_metadata(path, content)
+
+
+def parse_metadata(path: Path, content: bytes) -> Metadata:
+    """The metadata in the bytes of a bundle.yml; `path` is its path for messages. Raises BundleError as above."""
+    if len(content) > _MAX_SIZE:
+        raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB. Shorten it")
+    try:
+        document = read_yaml(content, aliases=True) or {}
+    except YamlError as error:
+        raise _invalid(path, f"{error}. Correct it there") from error
     if not isinstance(document, dict) or set(document) != {"patches"} or not isinstance(document["patches"], dict):
         raise _invalid(path, "must have the key 'patches' and no other, with a mapping of file paths or patch names")
     return Metadata(path, {
@@ -176,26 +188,25 @@ def read_metadata(directory: Path, check: Callable[[Path, str], None] = lambda _
 
 
 def entry_faults(entry: Mapping[str, t.Any]) -> dict[str, str]:
-    """The keys of an entry with a value that no bundle can have, each with the expected value in words."""
-    return {key: _KEYS[key].expected for key, value in entry.items() if _KEYS[key].read(value) is None}
+    """The keys of an entry with a value that no bundle can have, each with the expected value in words.
+
+    None is no value, also in a mapping.
+    """
+    given = {
+        key: {inner: one for inner, one in value.items() if one is not None} if isinstance(value, dict) else value
+        for key, value in entry.items() if value is not None}
+    return {key: _KEYS[key].expected for key, value in given.items() if _KEYS[key].read(value) is None}
 
 
-def _load(path: Path, check: Callable[[Path, str], None]) -> object:
+def _load(path: Path) -> bytes | None:
     try:
         with open(path, "rb") as file:
-            text = file.read(_MAX_SIZE + 1)
+            return file.read(_MAX_SIZE + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         problem = f"cannot be read ({error.strerror}). Check its permissions"
         raise BundleError("bundle-yml-unreadable", problem, os.fspath(path)) from error
-    if len(text) > _MAX_SIZE:
-        raise _invalid(path, f"is larger than {_MAX_SIZE >> 20} MiB. Shorten it")
-    check(path, hashlib.sha256(text).hexdigest())
-    try:
-        return read_yaml(text, aliases=True) or {}
-    except YamlError as error:
-        raise _invalid(path, f"{error}. Correct it there") from error
 
 
 def _invalid(path: Path, problem: str) -> BundleError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Puts built patch files into a bundle: the file first, then its entry in bundle.yml, one controller at a time."""
+"""Puts built patch files into a bundle, each with its entry in bundle.yml, one controller at a time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ import os
 import tempfile
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build, version_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import SUFFIXES, read_bundle
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import (
     FILE_NAME,
+    Metadata,
     entry_faults,
+    parse_metadata,
     read_metadata,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.yaml_edit import set_entry
@@ -39,6 +42,9 @@ class BundleWriter:
     def __init__(self, path: Path, cache: ParseCache) -> None:
         self.path = path
         self._cache = cache
+        # Of this run: the digest of each written file, and each build that will be written.
+        self._written: dict[PurePosixPath, str] = {}
+        self._expected: list[tuple[dict[str, t.Any], str | None]] = []
 
     def check(self) -> None:
         """Refuse a bundle that cannot be used, before anything is built for it.
@@ -68,51 +74,77 @@ class BundleWriter:
             if (self.path / file).is_file() and metadata.expected_digest(file) == _digest(self.path / file)}
 
     def put(self, content: bytes, description: dict[str, t.Any], entry: dict[str, t.Any]) -> tuple[Path, str, str]:
-        """Write a file and its entry; returns its path, and bundle.yml before and after.
+        """Write a file and its entry, or neither; returns its path, and bundle.yml before and after.
 
         `description` is the file's. Raises BundleError: bundle-busy, bundle-unwritable, bundle-duplicate,
         bundle-yml-invalid.
         """
-        self._check(entry)
         with self._locked():
             file = self._place(description, entry)
-            self._refuse_duplicate(file, description, entry)
+            digest = hashlib.sha256(content).hexdigest()
+            if self._written.get(file, digest) != digest:
+                raise self._of_one_release(file)
+            before, after = self._edited(file, {**entry, "sha256": digest})
+            self._refuse_duplicate(file, description, after)
             target = self.path / file
             with self._writing():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _replace(target, content)
-            before, after = self._set(file, {**entry, "sha256": hashlib.sha256(content).hexdigest()})
+                _replace({target: content, self.path / FILE_NAME: after.encode("utf-8")})
+            self._written[file] = digest
         return target, before, after
+
+    def predict(self, build: dict[str, t.Any], entry: dict[str, t.Any]) -> tuple[str, str]:
+        """What `put` would make of bundle.yml: it before and after. Raises BundleError as `put` does.
+
+        `build` has the name, the release, the arch, the inputs and the tool of the file. Nothing is changed.
+        """
+        file = self._place(build, entry)
+        self._refuse_second_kernel(file, build, entry)
+        before, after = self._edited(file, entry)
+        if build["tool"] != "kbuild":  # module source can have a version that only its file tells
+            self._refuse_duplicate(file, build, after)
+        return before, after
 
     def update(self, file: PurePosixPath, entry: dict[str, t.Any], write: bool = True) -> tuple[str, str]:
         """Set keys of a file's entry; returns bundle.yml before and after. Without `write`, nothing is changed.
 
         Raises BundleError as `put` does.
         """
-        self._check(entry)
         if not write:
-            before = self._text()
-            return before, set_entry(before, file.as_posix(), entry)
+            return self._edited(file, entry)
         with self._locked():
-            return self._set(file, entry)
+            before, after = self._edited(file, entry)
+            if after != before:
+                with self._writing():
+                    _replace({self.path / FILE_NAME: after.encode("utf-8")})
+            return before, after
 
     def place(self, release: str, name: str) -> PurePosixPath:
         """Where the file of a build goes, if no other build of the release is there."""
         return PurePosixPath(release, f"{name}.ko")
 
-    def _check(self, entry: dict[str, t.Any]) -> None:
-        """Refuse an entry that would make the whole bundle unusable."""
+    def _edited(self, file: PurePosixPath, entry: dict[str, t.Any]) -> tuple[str, str]:
+        """bundle.yml before and after; refuses an entry that would make the whole bundle unusable."""
+        path = self.path / FILE_NAME
         for key, expected in entry_faults(entry).items():
             problem = f"would get a wrong {key}: it must be {expected}. Nothing was written. Correct it and run again"
-            raise BundleError("bundle-yml-invalid", problem, os.fspath(self.path / FILE_NAME))
-
-    def _set(self, file: PurePosixPath, entry: dict[str, t.Any]) -> tuple[str, str]:
+            raise BundleError("bundle-yml-invalid", problem, os.fspath(path))
         before = self._text()
-        after = set_entry(before, file.as_posix(), entry)
-        if after != before:
-            with self._writing():
-                _replace(self.path / FILE_NAME, after.encode("utf-8"))
+        after = set_entry(before, file.as_posix(), {**self._outdated(file, entry), **entry})
+        try:
+            parse_metadata(path, after.encode("utf-8"))
+        except BundleError as error:
+            problem = f"cannot get this entry, because it then {error.problem}. Nothing was written"
+            raise BundleError(error.code, problem, os.fspath(path)) from error
         return before, after
+
+    def _outdated(self, file: PurePosixPath, entry: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What an earlier build has written into an entry, and a new one does not know: each key with None."""
+        old = read_metadata(self.path).entry(file)
+        made_of, made_for = old.get("provenance") or {}, old.get("kernel_build_id")
+        if "provenance" not in entry or not made_for or made_for != made_of.get("kernel_build_id"):
+            return {}  # a build-id that the operator has written stays
+        return {"kernel_build_id": None}
 
     def _text(self) -> str:
         path = self.path / FILE_NAME
@@ -145,21 +177,20 @@ class BundleWriter:
         folder = "-".join(filter(None, [description["arch"], (kernel_build or "")[:BUILD_ID_IN_NAME]]))
         return PurePosixPath(description["release"], folder, first.name)
 
-    def _refuse_duplicate(self, file: PurePosixPath, description: dict[str, t.Any], entry: dict[str, t.Any]) -> None:
-        """Refuse a second file for one build: the bundle would be unusable."""
-        metadata = read_metadata(self.path)
+    def _refuse_duplicate(self, file: PurePosixPath, description: dict[str, t.Any], after: str) -> None:
+        """Refuse a second file for one build with this bundle.yml: the bundle would be unusable."""
+        metadata = parse_metadata(self.path / FILE_NAME, after.encode("utf-8"))
+        wanted = _key(description, metadata, file)
         for path in sorted(self.path.rglob("*")):
-            other = path.relative_to(self.path)
-            if not path.name.endswith(SUFFIXES) or not path.is_file() or other == Path(file):
+            other = PurePosixPath(path.relative_to(self.path).as_posix())
+            if not path.name.endswith(SUFFIXES) or not path.is_file() or other == file:
                 continue
             found = self._cache.describe(path)
-            if all(found[key] == description[key] for key in ("release", "arch", "name")):
-                written = metadata.of(other, found["name"]) or {}
-                if (written.get("kernel_build_id") or "") == (entry.get("kernel_build_id") or ""):
-                    problem = (
-                        f"is another file for {found['name']} and {found['release']} ({found['arch']}). Remove it, and "
-                        "its entry in bundle.yml, or build into another bundle")
-                    raise BundleError("bundle-duplicate", problem, os.fspath(path))
+            if _key(found, metadata, other) == wanted and found["sha256"] != description.get("sha256"):
+                problem = (
+                    f"is another file for {found['name']} and {found['release']} ({found['arch']}). Remove it, and "
+                    "its entry in bundle.yml, or build into another bundle, or give the patch a version of its own")
+                raise BundleError("bundle-duplicate", problem, os.fspath(path))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -181,6 +212,21 @@ class BundleWriter:
             yield
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
+
+    def _refuse_second_kernel(self, file: PurePosixPath, build: dict[str, t.Any], entry: dict[str, t.Any]) -> None:
+        """Refuse a build for another kernel of this run, if nothing tells the two kernels apart."""
+        mine = entry.get("kernel_build_id")
+        for other, kernel_build in self._expected:
+            is_same = all(other[key] == build[key] for key in ("release", "arch", "name"))
+            if is_same and other["inputs"] != build["inputs"] and not (mine and kernel_build and mine != kernel_build):
+                raise self._of_one_release(file)
+        self._expected.append((build, mine))
+
+    def _of_one_release(self, file: PurePosixPath) -> BundleError:
+        problem = (
+            "is for another kernel of this run with the same release. Set vmlinux of each of these kernels, so that "
+            "its build-id tells them apart")
+        return BundleError("bundle-duplicate", problem, os.fspath(self.path / file))
 
     def _unwritable(self, why: str) -> BundleError:
         problem = f"cannot be written ({why}). Check its permissions and the free space"
@@ -205,18 +251,34 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _replace(target: Path, content: bytes) -> None:
-    """Replace a file at once, with the usual permissions; no reader sees a part of it, and none takes the new file."""
+def _key(build: dict[str, t.Any], metadata: Metadata, file: PurePosixPath) -> tuple[str, ...]:
+    """What tells the builds of a bundle apart, see read_bundle."""
+    known = {**build, "metadata": metadata.of(file, build["name"])}
+    return (
+        build["release"] or "", build["arch"], build["name"], required_kernel_build(known) or "",
+        version_of(known) or "")
+
+
+def _replace(contents: Mapping[Path, bytes]) -> None:
+    """Replace files, with the usual permissions; no reader sees a part of one, and none takes a new file.
+
+    All are written before the first is replaced: a full disk changes nothing.
+    """
     umask = os.umask(0)
     os.umask(umask)
-    descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+    written: dict[str, Path] = {}
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        for target, content in contents.items():
+            descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+            written[temporary] = target
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o666 & ~umask)
+        for temporary, target in written.items():
+            os.replace(temporary, target)
+    finally:
+        for temporary in written:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)

@@ -36,6 +36,11 @@ class _Edits:
         else:
             self._edits.append((end + 1, end + 1, new))
 
+    def remove_lines(self, first: int, last: int) -> None:
+        """Remove the lines from that of one position to that of another."""
+        end = self.text.find("\n", last)
+        self._edits.append((self.text.rfind("\n", 0, first) + 1, len(self.text) if end < 0 else end + 1, ""))
+
     def result(self) -> str:
         text = self.text
         for start, end, new in sorted(self._edits, key=lambda edit: edit[:2], reverse=True):
@@ -45,6 +50,8 @@ class _Edits:
 
 def set_entry(text: str, name: str, entry: Entry) -> str:
     """The text of a bundle.yml with the keys of `entry` set in the entry `name`; other keys of it stay.
+
+    A key with the value None is removed.
 
     A text in a form that cannot be edited is written anew: every value stays, and its comments are lost.
     """
@@ -62,8 +69,13 @@ def set_entry(text: str, name: str, entry: Entry) -> str:
 def _merged(old: Entry, new: Entry) -> dict[str, t.Any]:
     merged = dict(old)
     for key, value in new.items():
-        inner = merged.get(key)
-        merged[key] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, Mapping) else value
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = merged.get(key)
+            merged[key] = _merged(inner if isinstance(inner, dict) else {}, value)
+        else:
+            merged[key] = value
     return merged
 
 
@@ -96,7 +108,10 @@ def _set(edits: _Edits, node: yaml.Node, values: Entry) -> None:
     added = ""
     for key, value in values.items():
         old = _value(node, key)
-        if old is None:
+        if value is None:
+            if old is not None:
+                edits.remove_lines(next(one for one, inner in node.value if inner is old).start_mark.index, _end(old))
+        elif old is None:
             added += _lines(key, value, indent)
         elif isinstance(value, Mapping):
             _set(edits, old, value)
@@ -125,7 +140,8 @@ def _lines(key: str, value: t.Any, indent: int) -> str:
     """A key with its value as block lines."""
     start = f"{' ' * indent}{_key(key)}:"
     if isinstance(value, Mapping):
-        return start + "\n" + "".join(_lines(inner, one, indent + STEP) for inner, one in value.items())
+        inner = [_lines(name, one, indent + STEP) for name, one in value.items() if one is not None]
+        return start + "\n" + "".join(inner)
     return f"{start} {_inline(value)}\n"
 
 

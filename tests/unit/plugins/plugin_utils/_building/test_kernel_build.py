@@ -91,6 +91,17 @@ def test_an_option_that_would_spoil_the_bundle_is_refused(build, content, tmp_pa
     assert (tmp_path / "patches" / "bundle.yml").read_text() == before
 
 
+@pytest.mark.parametrize("state, check_mode", [("running", False), ("planned", True)])
+def test_what_cannot_go_into_the_bundle_is_refused_when_the_build_begins(build, content, tmp_path, state, check_mode):
+    build([answer("built", content)]).start()
+    file = tmp_path / "patches" / "bundle.yml"
+    file.write_text(file.read_text() + "    not_covered: {CVE-2026-2222: none}\n")
+    one = build([answer(state, content, inputs="2" * 64)], check_mode=check_mode, cves=["CVE-2026-2222"])
+    with pytest.raises(PatchFileError) as caught:
+        one.start()
+    assert caught.value.code == "bundle-yml-invalid" and "CVE-2026-2222" in caught.value.message
+
+
 @pytest.mark.parametrize("key", ["tool_version", "compiler"])
 def test_odd_texts_of_a_build_host_do_not_spoil_the_bundle(build, content, tmp_path, key):
     build([answer("built", content, **{key: "x\x1b\u2028" * 80})]).start()

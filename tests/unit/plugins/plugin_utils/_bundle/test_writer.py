@@ -78,7 +78,7 @@ def test_known_inputs_are_those_of_unchanged_files(bundle, fix):
 def test_a_newer_build_replaces_the_file_and_its_entry(bundle, fix, build_module, cache):
     put(bundle, fix, kernel_build_id=A, summary="Old")
     newer = build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes()
-    path, before, after = put(bundle, newer, kernel_build_id=A)
+    path, before, after = put(BundleWriter(bundle.path, cache), newer, kernel_build_id=A)
     assert path.read_bytes() == newer and before != after
     (build,) = read_bundle(bundle.path, cache).builds
     assert build["metadata"]["summary"] == "Old"
@@ -152,14 +152,27 @@ def test_a_relative_bundle_is_below_the_current_directory(tmp_path, cache, monke
     assert os.listdir(tmp_path) == ["cache"]
 
 
-def test_what_cannot_be_written_is_told(bundle, fix, monkeypatch):
+@pytest.mark.parametrize("written", [0, 1])
+def test_what_cannot_be_written_is_told_and_the_bundle_stays_as_it_was(
+        bundle, fix, build_module, cache, monkeypatch, written):
+    newer = build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes()
+    synced = []
+
     def full(_descriptor):
-        raise OSError(28, "No space left on device")
-    monkeypatch.setattr(writer.os, "fsync", full)
-    with pytest.raises(BundleError) as caught:
+        synced.append(1)
+        if len(synced) > written:
+            raise OSError(28, "No space left on device")
+    for content, files in ((fix, []), (newer, ["bundle.yml", "livepatch_fix.ko"])):
+        with monkeypatch.context() as patched:
+            patched.setattr(writer.os, "fsync", full)
+            with pytest.raises(BundleError) as caught:
+                put(BundleWriter(bundle.path, cache), content)
+        assert caught.value.code == "bundle-unwritable" and "No space left on device" in caught.value.message
+        assert sorted(path.name for path in bundle.path.rglob("*") if path.is_file()) == [".bundle.lock", *files]
+        bundle.check()
+        synced.clear()
         put(bundle, fix)
-    assert caught.value.code == "bundle-unwritable" and "No space left on device" in caught.value.message
-    assert [path.name for path in bundle.path.rglob("*") if path.is_file()] == [".bundle.lock"]
+    assert read_bundle(bundle.path, cache).builds[0]["sha256"] == hashlib.sha256(fix).hexdigest()
 
 
 def test_a_bundle_that_another_controller_holds_is_waited_for_and_then_refused(bundle, fix, monkeypatch):
@@ -190,6 +203,88 @@ def test_two_controllers_lose_no_entry(tmp_path, build_module, cache):
         f"fix_{number}" for number in range(8)]
     entries = yaml.safe_load((tmp_path / "patches" / "bundle.yml").read_text())["patches"]
     assert sorted(entries) == [f"{RELEASE}/fix_{number}.ko" for number in range(8)]
+
+
+def planned(**facts):
+    return {"name": "livepatch_fix", "release": RELEASE, "arch": "x86_64", "tool": "klp-build", "inputs": "1", **facts}
+
+
+def test_an_entry_that_clashes_with_the_operators_own_keys_is_refused_before_anything_is_written(bundle, fix, cache):
+    put(bundle, fix)
+    text = (bundle.path / "bundle.yml").read_text() + '    not_covered: {CVE-2026-2222: "It needs a reboot."}\n'
+    (bundle.path / "bundle.yml").write_text(text)
+    entry = {"cves": ["CVE-2026-1111", "CVE-2026-2222"]}
+    file = PurePosixPath(RELEASE, "livepatch_fix.ko")
+    for change in (
+            lambda: put(BundleWriter(bundle.path, cache), fix + b"\0", **entry), lambda: bundle.update(file, entry),
+            lambda: bundle.update(file, entry, write=False), lambda: bundle.predict(planned(), entry)):
+        with pytest.raises(BundleError) as caught:
+            change()
+        assert caught.value.code == "bundle-yml-invalid"
+        assert "CVE-2026-2222 in cves and in not_covered of the entry" in caught.value.message
+        assert (bundle.path / "bundle.yml").read_text() == text
+        assert (bundle.path / file).read_bytes() == fix
+    read_bundle(bundle.path, cache)
+
+
+@pytest.mark.parametrize("first, second, refused", [
+    ({}, {}, True), ({}, {"version": "2"}, False), ({"version": "1"}, {"version": "2"}, False),
+    ({"version": "1"}, {"version": "1"}, True), ({"kernel_build_id": A}, {"kernel_build_id": B}, False),
+    ({"kernel_build_id": A}, {"kernel_build_id": A}, True)])
+def test_a_file_elsewhere_is_refused_if_the_bundle_could_not_be_read(
+        bundle, fix, build_module, cache, first, second, refused):
+    """A prediction refuses it too: before the build."""
+    bundle.path.mkdir()
+    (bundle.path / "old.ko").write_bytes(
+        build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes())
+    (bundle.path / "bundle.yml").write_text(yaml.safe_dump({"patches": {"old.ko": first}}))
+    for change in (lambda: bundle.predict(planned(), second), lambda: put(bundle, fix, **second)):
+        if refused:
+            with pytest.raises(BundleError) as caught:
+                change()
+            assert caught.value.code == "bundle-duplicate" and "old.ko" in caught.value.message
+        else:
+            change()
+    assert len(read_bundle(bundle.path, cache).builds) == (1 if refused else 2)
+
+
+@pytest.mark.parametrize("first, second", [(None, None), (A, None), (None, B), (A, A)])
+def test_two_kernels_of_one_run_that_nothing_tells_apart_are_refused(bundle, fix, build_module, first, second):
+    entries = [{"kernel_build_id": kernel_build} if kernel_build else {} for kernel_build in (first, second)]
+    bundle.predict(planned(inputs="1"), entries[0])
+    bundle.predict(planned(inputs="1"), entries[0])
+    with pytest.raises(BundleError) as caught:
+        bundle.predict(planned(inputs="2"), entries[1])
+    assert caught.value.code == "bundle-duplicate" and "Set vmlinux of each" in caught.value.message
+    put(bundle, fix, **entries[0])
+    with pytest.raises(BundleError) as caught:  # a release that only the build tells
+        put(bundle, build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes(), **entries[1])
+    assert caught.value.code == "bundle-duplicate" and "Set vmlinux of each" in caught.value.message
+
+
+def test_two_kernels_of_one_run_with_a_build_id_each_are_both_written(bundle, fix, build_module):
+    for inputs, kernel_build, replace in (("1", A, 1), ("2", B, 0)):
+        bundle.predict(planned(inputs=inputs), {"kernel_build_id": kernel_build})
+        put(bundle, build_module("kpatch_build", '-DNAME="livepatch_fix"', f"-DREPLACE={replace}").read_bytes(),
+            kernel_build_id=kernel_build)
+
+
+@pytest.mark.parametrize("old, kept", [
+    ({"kernel_build_id": A, "provenance": {"kernel_build_id": A, "inputs": "1"}}, None),
+    ({"kernel_build_id": A, "provenance": {"inputs": "1"}}, A),  # written by the operator
+    ({"kernel_build_id": A, "provenance": {"kernel_build_id": B, "inputs": "1"}}, A)])
+def test_a_newer_build_for_an_unknown_kernel_build_keeps_no_build_id_of_the_older_one(
+        bundle, fix, cache, build_module, old, kept):
+    put(bundle, fix, summary="Mine", **old)
+    text = (bundle.path / "bundle.yml").read_text()
+    (bundle.path / "bundle.yml").write_text(text.replace("patches:", "patches:  # of ours"))
+    newer = build_module("kpatch_build", '-DNAME="livepatch_fix"', "-DREPLACE=0").read_bytes()
+    put(BundleWriter(bundle.path, cache), newer, provenance={"inputs": "2", "kernel_build_id": None})
+    (build,) = read_bundle(bundle.path, cache).builds
+    assert (build["metadata"]["kernel_build_id"], build["metadata"]["summary"]) == (kept, "Mine")
+    text = (bundle.path / "bundle.yml").read_text()
+    assert yaml.safe_load(text)["patches"][f"{RELEASE}/livepatch_fix.ko"]["provenance"] == {"inputs": "2"}
+    assert "# of ours" in text
 
 
 def test_a_prediction_changes_nothing(bundle):
