@@ -89,6 +89,18 @@ def test_a_text_with_comments_alone_keeps_them():
     assert set_entry("---\n# only\n", "a.ko", {"sha256": "1"}) == '---\n# only\npatches:\n  a.ko:\n    sha256: "1"\n'
 
 
+@pytest.mark.parametrize("text", [TEXT, "patches: {6.1/fix.ko: {kernel_build_id: a, provenance: {tool: b, built: c}}}"])
+def test_a_key_without_a_value_is_removed_and_nothing_else(text):
+    entry = {"kernel_build_id": None, "provenance": {"tool": "x", "built": None}, "version": None}
+    edited = set_entry(text, "6.1/fix.ko", entry)
+    wanted = yaml.safe_load(text)
+    wanted["patches"]["6.1/fix.ko"].pop("kernel_build_id")
+    wanted["patches"]["6.1/fix.ko"]["provenance"] = {"tool": "x"}
+    assert yaml.safe_load(edited) == wanted
+    assert all(comment in edited for comment in ("# the head", "# about the name", "# mine") if comment in text)
+    assert set_entry(edited, "6.1/fix.ko", entry) == edited
+
+
 @given(st.dictionaries(
     st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20),
     st.dictionaries(st.sampled_from(["summary", "advisory"]), st.text(
