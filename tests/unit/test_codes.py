@@ -99,3 +99,32 @@ def test_the_guide_has_every_code_and_no_other():
         returned |= codes_in_calls(file.read_text(encoding="utf-8"))
     documented = re.findall(r"^``([a-z-]+)``$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(documented) == sorted(returned)
+
+
+# The verbs that an advice in the guide begins with.
+VERBS = (
+    "Accept|Add|Allow|Ask|Boot|Build|Change|Check|Choose|Compress|Continue|Copy|Correct|Detach|Do|"
+    "End|Enrol|Find|Free|Give|Have|Import|Install|Keep|Leave|Let|Load|Look|Make|Mount|Move|Name|"
+    "Patch|Plan|Read|Rebuild|Reboot|Remove|Rename|Renew|Repair|Restore|Run|Save|See|Set|Sign|Start|"
+    "Stop|Strip|Undo|Unload|Update|Use|Wait")
+ADVICE = re.compile(rf"(?:^|[.,:;] )(?:{VERBS})\b|(?:,|\band|\bor|\bthen) (?:{VERBS.lower()})\b")
+OF_THE_MESSAGE = re.compile(r"\b(?:WHY|HELP|ACTION|INSTEAD|REMEDY|MESSAGE)\.")  # which has the advice
+
+
+def entries_without_advice(guide: str) -> list[str]:
+    """The codes whose entries do not say what to do; a note only informs."""
+    entries = re.findall(r"^``([a-z-]+)``\n((?: {4}.*\n|\n(?= {4}))+)", guide, re.MULTILINE)
+    texts = {code: " ".join(text.split()) for code, text in entries}
+    return [code for code, text in texts.items()
+            if not (text.startswith("Note. ") or ADVICE.search(text) or OF_THE_MESSAGE.search(text))]
+
+
+def test_an_entry_without_advice_is_seen():
+    guide = (
+        "``one``\n    It is broken.\n\n``two``\n    It is broken. Repair it.\n``three``\n    Note. It is so.\n"
+        "``four``\n    Blocker. It is broken: WHY.\n``five``\n    It is broken.\n\n    Run again.\n")
+    assert entries_without_advice(guide) == ["one"]
+
+
+def test_the_guide_says_what_to_do_about_each_code():
+    assert entries_without_advice(GUIDE.read_text(encoding="utf-8")) == []
