@@ -19,10 +19,10 @@ OF_RUNNING_KERNEL = frozenset((
     "wrong-release", "wrong-kernel-build", "kernel-build-unknown", "livepatch-unsupported", "not-permitted",
     "module-loading-disabled", "signature-missing", "locked-down", "signature-key-unknown", "module-blacklisted",
     "ftrace-disabled", "ftrace-dead", "transition-running", "trial-running", "name-taken-by-other-build",
-    "name-not-a-livepatch", "name-pinned", "leftover-loaded", "little-memory", "crash-dump-not-armed",
-    "other-mechanism-active", "other-tool-active", "other-tool-present", "selinux-denies-load", "restorecon-missing",
-    "interpreter-may-go", "object-absent", "ineffective", "states-incompatible", "functions-taken-over",
-    "replaces-foreign-patch"))
+    "name-not-a-livepatch", "name-pinned", "leftover-loaded", "earlier-patch-disabled", "little-memory",
+    "crash-dump-not-armed", "other-mechanism-active", "other-tool-active", "other-tool-present",
+    "selinux-denies-load", "restorecon-missing", "interpreter-may-go", "object-absent", "ineffective",
+    "states-incompatible", "functions-taken-over", "replaces-foreign-patch"))
 # A module that is not loaded now can be loaded by then.
 UNCERTAIN = frozenset(("dependency-not-loaded",))
 NOT_CHECKED = "not-checked"

@@ -69,6 +69,22 @@ def _leftover(context):
         yield finding("leftover-loaded", name, name=name)
 
 
+def _disabled_below(context):
+    """Find disabled patches that the kernel still has in its stack; see SysfsInterface.
+
+    Kernels of SUSE with both, a stack and `replace`, make an exception for a patch that replaces all others.
+    """
+    interface, name = context.interface, context.description["name"]
+    if interface is None or context.description["replace"]:
+        return
+
+    def others():
+        return [other for other in interface.disabled_in_stack() if other != name]
+    if not poll_until(context.host, lambda: not others(), RELEASE_SECONDS):
+        for other in others():
+            yield finding("earlier-patch-disabled", other, other=other)
+
+
 def _is_free(host, name):
     module = loaded_module(host, name)
     return module is None or module["refcnt"] == 0
@@ -186,6 +202,7 @@ CHECKS = (
     Check(("name-taken-by-other-build",), "always", (), _name_taken),
     Check(("name-not-a-livepatch",), "load", (), _ordinary_module),
     Check(("name-pinned", "leftover-loaded"), "load", (), _leftover),
+    Check(("earlier-patch-disabled",), "load", (), _disabled_below),
     Check(("unknown-parameter",), "load", (), _parameters),
     Check(("states-incompatible", "states-unknown"), "fit", (), _states),
     Check(("functions-taken-over",), "fit", (), _taken_over),

@@ -33,7 +33,8 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 IGNORABLE = frozenset(code for code, (_level, ignorable, _message) in FINDINGS.items() if ignorable) - {"quarantined"}
 # Blockers that the restore itself ends first, and blockers that only matter for a file still to be written.
 TRANSIENT = frozenset((
-    "transition-running", "name-taken-by-other-build", "trial-running", "states-incompatible", "read-only", "no-space"))
+    "transition-running", "name-taken-by-other-build", "trial-running", "states-incompatible", "read-only", "no-space",
+    "earlier-patch-disabled"))
 
 
 class StackRestore:
@@ -122,6 +123,8 @@ class StackRestore:
         for name in [name for name in names_of(removals) if name not in direct]:
             if not self._remove(name):
                 return False
+        for name in self.interface.disabled_in_stack() if loads else ():
+            self._remove(name)
         for layer in loads:
             if not self._load(layer):
                 return False

@@ -189,7 +189,9 @@ class StepRunner:
                 "transition-unfinished", self.name, name=self.name, blockers=blockers_sentence(blockers),
                 how=f"did not end within {self.timeout} s and continues, because on_stall is wait"))
             return False
-        return self._force(wanted) if self.on_stall == "force" else self._reverse(wanted)
+        if self.on_stall == "force" and self.interface.can_force(self.name):
+            return self._force(wanted)
+        return self._reverse(wanted)
 
     def _force(self, wanted):
         if self._finished_meanwhile(wanted, lambda: self.interface.force(self.name)):
@@ -217,7 +219,8 @@ class StepRunner:
             raise self._reverse_stalled()
         raise LivepatchError(
             "transition-stalled",
-            f"The transition of {self.name} did not end within {self.timeout} s and was reversed. It was held by "
+            f"The transition of {self.name} did not end within {self.timeout} s and was reversed"
+            f"{' because this kernel cannot force it' if self.on_stall == 'force' else ''}. It was held by "
             f"{blockers_sentence(self.blockers)}. {self._describe_reversal(original_state)} "
             f"{advice(self.blockers)}", blockers=self.blockers)
 

@@ -117,6 +117,10 @@ PRELOAD = {
     "leftover-loaded": (
         "note", False,
         "A disabled {name} is still loaded. It is unloaded first."),
+    "earlier-patch-disabled": (
+        "blocker", True,
+        "The patch {other} is disabled and still loaded, and this kernel enables no patch after such a one. Set "
+        "{other} to state absent first. To let the kernel decide, name this code in ignore_findings."),
     "quarantined": (
         "blocker", True,
         "This build of {name} is in quarantine since {since}: when this host crashed, {why}. Find the cause of the "

@@ -39,9 +39,17 @@ class Adapter:
         """Whether the kernel has loaded a patch without enabling it, and `set_enabled` enables it."""
         return False
 
+    def disabled_in_stack(self):
+        """The names of the disabled patches that keep the kernel from enabling a patch loaded after them."""
+        return []
+
     def send_signals(self, name):
         """Have the kernel wake the tasks that hold the transition of a patch; returns whether it was asked to."""
         return False
+
+    def can_force(self, name):
+        """Whether `force` can end the transition of a patch."""
+        return True
 
     def force(self, name):
         """Force every task to count as switched."""
@@ -104,4 +112,5 @@ def in_use(name, error):
     return LivepatchError(
         "function-in-use",
         f"The kernel did not change the patch {name} ({errno_words(error.errno)}), because a task is in one of its "
-        "functions or a patch loaded later is enabled. The kernel log names the function. Run again.")
+        "functions, a patch loaded later is enabled, or one loaded earlier is disabled. See the kernel log, then run "
+        "again.")

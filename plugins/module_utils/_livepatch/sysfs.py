@@ -7,6 +7,9 @@ Older kernels and those of openEuler differ, and are told apart by their files:
 
 - Without `transition` (before Linux 4.12, openEuler), a change is over when the write returns, or it is refused.
 - With `signal` (Linux 4.15 to 5.0), the kernel wakes the tasks that hold a transition when this file is written.
+- Before Linux 5.1, a disabled patch keeps its directory until its module is unloaded, and the patches are a stack: the
+  kernel enables none above a disabled one, and disables the last enabled one only (__klp_enable_patch in
+  kernel/livepatch/core.c).
 - openEuler's kernels only register a patch that is loaded (klp_register_patch): `enabled` is 0, and 1 enables it.
 """
 
@@ -76,6 +79,11 @@ class SysfsInterface(Adapter):
         """See Adapter; the directory of a patch that was disabled goes on its own since Linux 5.1."""
         return self._shown_state(name) == "disabled"
 
+    def disabled_in_stack(self):
+        """See Adapter; later kernels remove the directory of a disabled patch within milliseconds."""
+        return [name for name in self.host.names(BASE)
+                if self._shown_state(name) == "disabled" and self.host.exists(f"{BASE}/{name}/transition")]
+
     def set_enabled(self, name, enabled):
         """Enable or disable a patch; the opposite direction reverses a running transition. Returns at once."""
         self._write(name, "enabled", "1" if enabled else "0")
@@ -87,6 +95,10 @@ class SysfsInterface(Adapter):
         with suppress(OSError):  # the transition has ended meanwhile
             self.host.write(f"{BASE}/{name}/signal", "1")
         return True
+
+    def can_force(self, name):
+        """See Adapter; since Linux 4.15."""
+        return self.host.exists(f"{BASE}/{name}/force") or self._shown_state(name) is None
 
     def force(self, name):
         """Force every task to count as switched; the kernel then keeps the module until a reboot."""
@@ -124,4 +136,17 @@ class SysfsInterface(Adapter):
     def _refusal(self, name, error):
         if error.errno == errno.EBUSY and self._shown_state(name) and self.redirects_without_ftrace(name):
             return in_use(name, error)
+        above = self._enabled_above(name) if error.errno == errno.EBUSY and self.patch_in_transition() is None else []
+        if above:
+            return self.cannot(name, f"disable {name} below the enabled {', '.join(above)} on this kernel",
+                               "Disable the patches from the last loaded one on")
         return super()._refusal(name, error)
+
+    def _enabled_above(self, name):
+        """The names of the enabled patches above an enabled one, on a kernel that only disables the last one."""
+        base = f"{BASE}/{name}"
+        if self._shown_state(name) != "enabled" or (
+                self.host.exists(f"{base}/force") and not self.host.exists(f"{base}/signal")):
+            return []
+        names = [patch["name"] for patch in self.patches() if patch["state"] == "enabled"]
+        return names[names.index(name) + 1:] if name in names else []

@@ -8,14 +8,24 @@ import os
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
-from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
+    ONE,
+    THREE,
+    TWO,
+    accept,
+    failure,
+    stack,
+)
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.older_livepatch import (
     LIVEPATCH,
     STATE,
     SimulatedOpenEuler,
+    SimulatedRegistry,
     SimulatedSignal,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
@@ -32,6 +42,7 @@ def kernel(tmp_path, request):
 
 
 with_signal = pytest.mark.parametrize("kernel", [SimulatedSignal], indirect=True)
+with_stack = pytest.mark.parametrize("kernel", [SimulatedRegistry, SimulatedSignal], indirect=True)
 on_openeuler = pytest.mark.parametrize("kernel", [SimulatedOpenEuler], indirect=True)
 
 
@@ -71,6 +82,69 @@ def test_a_transition_that_ends_before_the_signal_is_no_error(kernel, interface)
     kernel.put(f"{LIVEPATCH}/fix/signal", "")
     assert interface.send_signals("fix")
     assert not interface.send_signals("other")
+
+
+@with_stack
+def test_no_patch_is_loaded_above_a_disabled_one(kernel, apply):
+    apply(ONE)
+    apply(name="one", state="disabled")
+    found = check_host(kernel, TWO.offer(), None, report_only=True)["findings"]
+    assert [entry["subject"] for entry in found if entry["code"] == "earlier-patch-disabled"] == ["one"]
+    assert failure(apply, TWO).code == "earlier-patch-disabled"
+    assert [name for name, _parameters in kernel.loads] == ["one"]
+    apply(name="one", state="absent")
+    assert apply(TWO)["patch"]["state"] == "enabled"
+
+
+@with_stack
+def test_a_disabled_patch_is_loaded_again(kernel, interface, apply):
+    apply(ONE)
+    apply(name="one", state="disabled")
+    assert interface.patch("one")["state"] == "disabled"  # still registered
+    assert apply(ONE)["patch"]["state"] == "enabled"
+
+
+@with_stack
+def test_a_patch_is_not_disabled_below_an_enabled_one(kernel, interface, apply):
+    for patch in (ONE, TWO, THREE):
+        apply(patch)
+    for state in ("disabled", "absent"):
+        error = failure(apply, name="one", state=state)
+        assert (error.code, error.details["changed"]) == ("interface-cannot", False)
+        assert "disable one below the enabled two, three" in error.message
+    assert stack(kernel, interface) == ["one", "two", "three"]
+
+
+@with_stack
+def test_a_rollback_is_not_stopped_by_a_disabled_patch(kernel, interface, apply):
+    for patch in (ONE, TWO, THREE):
+        accept(apply, patch)
+    apply(name="three", state="disabled")
+    apply(name="two", state="disabled")
+    assert roll_back(kernel, "previous", 3, "reverse")["changed"]
+    assert stack(kernel, interface) == ["one", "two"]
+    assert not kernel.exists("/sys/module/three")
+
+
+@with_stack
+def test_the_end_of_a_trial_is_not_stopped_by_disabled_patches(kernel, interface, apply):
+    apply(ONE)
+    apply(TWO, trial=60)
+    for name in ("two", "one"):  # by a person at the console
+        kernel.write(f"{LIVEPATCH}/{name}/enabled", "0")
+        kernel.sleep(1)
+    end_trial(kernel)
+    assert stack(kernel, interface) == ["one"]
+    assert not kernel.exists("/sys/module/two")
+
+
+@pytest.mark.parametrize("kernel", [SimulatedRegistry], indirect=True)
+def test_what_a_kernel_cannot_force_is_reversed(kernel, apply):
+    kernel.hold(7)
+    error = failure(apply, FIX, timeout=2, on_stall="force")
+    assert error.code == "transition-stalled"
+    assert "was reversed because this kernel cannot force it" in error.message
+    assert not kernel.exists("/sys/module/fix")
 
 
 @on_openeuler

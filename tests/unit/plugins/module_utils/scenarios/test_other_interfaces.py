@@ -22,6 +22,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.older_livepatch import (
     SimulatedOpenEuler,
+    SimulatedRegistry,
     SimulatedSignal,
 )
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kgraft import (
@@ -38,7 +39,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 HOSTS = {
     SimulatedKpatch: {"livepatch": False, "format": "kpatch-core"},
     SimulatedKgraft: {"livepatch": False, "format": "kgraft", "opaque": True},
-    SimulatedOpenEuler: {}, SimulatedSignal: {},
+    SimulatedOpenEuler: {}, SimulatedRegistry: {}, SimulatedSignal: {},
 }
 
 

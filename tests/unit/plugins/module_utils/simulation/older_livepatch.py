@@ -20,9 +20,72 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 STATE = "/proc/livepatch/state"
 
 
-class SimulatedSignal(SimulatedKernel):
+class SimulatedRegistry(SimulatedKernel):
+    """Linux 4.12 to 5.0: a load registers a patch and enables it, and only the unload of its module ends that.
+
+    A disabled patch keeps its directory. Patches are a stack: the kernel enables one only above enabled ones, and
+    disables only the last enabled one (__klp_enable_patch, __klp_disable_patch). The file `force` came with 4.15.
+    """
+
+    has_force = False
+
+    def _build_files(self):
+        super()._build_files()
+        self._registered = {}  # in the order of their load
+
+    def finit_module(self, descriptor, parameters):
+        place = os.lseek(descriptor, 0, os.SEEK_CUR)
+        patch = image_of(descriptor)
+        os.lseek(descriptor, place, os.SEEK_SET)
+        if not self._moving and not all(map(self._is_enabled, self._registered)):
+            self.loads.append((patch["name"], parameters))
+            raise error_of(errno.EBUSY)
+        super().finit_module(descriptor, parameters)
+        self._registered[patch["name"]] = patch
+
+    def delete_module(self, name):
+        super().delete_module(name)
+        if self._registered.pop(name, None):
+            shutil.rmtree(self.path(f"{LIVEPATCH}/{name}"))
+
+    def forget_all(self):
+        super().forget_all()
+        self._registered = {}
+
+    def _make_directory(self, patch):
+        super()._make_directory(patch)
+        if not self.has_force:
+            os.unlink(self.path(f"{LIVEPATCH}/{patch['name']}/force"))
+
+    def _write_enabled(self, name, wanted):
+        names = list(self._registered)
+        at = names.index(name)
+        if self._moving is None and wanted != self._is_enabled(name):
+            if not all(map(self._is_enabled, names[:at])) or any(map(self._is_enabled, names[at + 1:])):
+                raise error_of(errno.EBUSY)
+            if wanted:
+                self._patches[name] = self._registered[name]
+                self.put(f"/sys/module/{name}/refcnt", "1\n")
+                self._start(name, patching=True)
+                return
+        super()._write_enabled(name, wanted)
+
+    def _free_later(self, name):
+        forced = self._patches.pop(name).get("forced")
+        if not forced:
+            self.put(f"/sys/module/{name}/refcnt", "0\n")
+
+    def _replaced_by(self, name):
+        return []
+
+    def _is_enabled(self, name):
+        return self.read_or(f"{LIVEPATCH}/{name}/enabled") == "1"
+
+
+class SimulatedSignal(SimulatedRegistry):
     """Linux 4.15 to 5.0: each patch has a file `signal`, and a holder of `sleepers` lets go when it is written."""
 
+    has_force = True
     sleepers = ()
 
     def _make_directory(self, patch):
