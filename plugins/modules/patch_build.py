@@ -29,7 +29,7 @@ extends_documentation_fragment:
 options:
   src:
     description:
-      - The source patches, in their order. Each is a unified diff for C(patch -p1).
+      - The source patches, in their order. Each is a unified diff for C(patch -p1), and can need the earlier ones.
       - Or one directory with the source of a live-patch module, with its own C(Kbuild) or C(Makefile). Hidden files and
         the results of earlier builds in it are not used.
       - On the controller, searched for like O(kernel.livepatch.patch#module:src), at most 8 MiB in all.

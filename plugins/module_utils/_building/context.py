@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.compile
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import find_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import (
     SourceError,
+    make_patch,
     paths_of,
     read_changes,
 )
@@ -94,6 +95,23 @@ class BuildContext:
                 if trials[-1].status:
                     break
             return trials
+
+    def sources_for_tool(self):
+        """The sources as the tool gets them: one patch for klp-build, which tries each on the original tree.
+
+        It does that when it has built the kernel, so a patch that needs an earlier one would fail late.
+        """
+        if self.tool != "klp-build" or len(self.sources) < 2:
+            return self.sources
+        before, after = {}, {}
+        for trial in self.trials:
+            for path, old, new in trial.texts:
+                before.setdefault(path, old)
+                after[path] = new
+        if any(len(text) >= LARGEST_FILE for text in (*before.values(), *after.values())):
+            return self.sources  # only a part of it was read
+        patch = make_patch([(path, before[path], after[path]) for path in sorted(before)])
+        return [Source("joined.patch", patch.encode("utf-8", "surrogateescape"))]
 
     def _try(self, scratch, tree, source, changes):
         before = {path: _read(os.path.join(tree, path)) for path in paths_of(changes)}

@@ -58,7 +58,7 @@ def _digest(text):
 def write_job(context, job):
     """Write the sources into the prepared directory of a job; returns the spec for worker.py."""
     root, request, kernel, tool = context.root, context.request, context.kernel, context.tool
-    sources = write_sources(context.sources, job.path("sources"), context.is_module_source)
+    sources = write_sources(context.sources_for_tool(), job.path("sources"), context.is_module_source)
     here = {
         "sources": [root.inside(path) for path in sources], "module": root.inside(job.path("sources")),
         "output": root.inside(job.output()), "output_directory": root.inside(job.path("output"))}

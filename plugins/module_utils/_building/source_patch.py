@@ -6,6 +6,7 @@
 Sources: the manual of GNU diffutils (Unified Format), git-diff(1) for the extended headers.
 """
 
+import difflib
 import fnmatch
 import re
 from collections import namedtuple
@@ -15,6 +16,7 @@ FileChange = namedtuple("FileChange", "old new")
 HUNK = re.compile(r"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 LINK_MODE = re.compile(r"(?:new file|new|old|deleted file) mode 1[26]0000")  # a symbolic link, a submodule
 NOTHING = "/dev/null"
+HEADER = re.compile(rb"^\+\+\+ [^\n]*$", re.MULTILINE)
 PLAIN = re.compile(r"[A-Za-z0-9._+,@-]+(/[A-Za-z0-9._+,@-]+)*\Z")
 
 # What no builder takes: the pattern of a path, and why. Sources: check_unsupported_patches of klp-build;
@@ -69,6 +71,30 @@ def read_changes(text):
     if not changes:
         raise SourceError("source-unreadable", "it changes no file")
     return changes
+
+
+def with_plain_line_ends(content):
+    """The bytes of a patch without the carriage returns that a mail or Windows adds; `patch` drops these too.
+
+    klp-build takes them as parts of file names, and finds that out when it has built the kernel.
+    """
+    headers = HEADER.findall(content)
+    return content.replace(b"\r\n", b"\n") if headers and all(line.endswith(b"\r") for line in headers) else content
+
+
+def make_patch(texts):
+    """One patch for (path, text before, text after) of several files; "" stands for no file."""
+    parts = []
+    for path, before, after in texts:
+        names = (f"a/{path}" if before else NOTHING, f"b/{path}" if after else NOTHING)
+        for line in difflib.unified_diff(_with_ends(before), _with_ends(after), *names):
+            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(parts)
+
+
+def _with_ends(text):
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + lines[-1:] * bool(lines[-1])
 
 
 def unsupported(changes, tool):

@@ -11,6 +11,7 @@ import re
 import stat
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.context import Source
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import with_plain_line_ends
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import read_regular
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.build_options import (
     LARGEST_SOURCES,
@@ -34,14 +35,18 @@ def read_sent(path, sha256):
         is_module = sent["module"] is True
     except (ValueError, KeyError, TypeError) as error:
         raise _changed(path) from error
-    return _checked(sources), is_module
+    return _checked(sources if is_module else [_plain(source) for source in sources]), is_module
 
 
 def read_here(paths):
     """The same for files of this host: source patches, or one directory with a module's source."""
     if len(paths) == 1 and os.path.isdir(paths[0]):
         return _checked(list(_files_below(paths[0]))), True
-    return _checked([Source(os.path.basename(path), _content(path)) for path in paths]), False
+    return _checked([_plain(Source(os.path.basename(path), _content(path))) for path in paths]), False
+
+
+def _plain(source):
+    return source._replace(content=with_plain_line_ends(source.content))
 
 
 def digest_of(sources):

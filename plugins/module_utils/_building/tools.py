@@ -27,7 +27,8 @@ TOOLS = {
     "kpatch-build": Tool(
         48, 15 * 1024, 2 * 1024, ("bash", "patch", "gawk", "readelf", "objcopy", "strings", *MAKE),
         ("CONFIG_DEBUG_INFO_SPLIT", *RANDOMIZED),
-        (".config", ".scmversion", "vmlinux", "scripts/link-vmlinux.sh", "scripts/Makefile.modfinal"), LINES_OF_KBUILD),
+        (".config", ".scmversion", "Makefile", "vmlinux", "scripts/link-vmlinux.sh", "scripts/Makefile.modfinal",
+         "scripts/setlocalversion"), LINES_OF_KBUILD),
     # 55 characters: module_name_string of klp-build. It builds the whole kernel twice, as kpatch-build.
     "klp-build": Tool(
         55, 15 * 1024, 15 * 1024, ("bash", "patch", "gawk", "getopt", "objcopy", "recountdiff", *MAKE),

@@ -188,6 +188,29 @@ def test_a_killed_worker_is_seen_and_the_next_build_restores_the_tree(build_host
     assert not os.path.exists(job_of(build_host, started).path("originals.json"))
 
 
+@pytest.mark.parametrize("name", [
+    "vmlinux", ".config", "Makefile", "scripts/link-vmlinux.sh", "scripts/Makefile.modfinal",
+    "scripts/setlocalversion"])
+def test_a_file_that_a_killed_builder_has_changed_is_restored_by_the_next_build(
+        build_host, step, ended, until, name):
+    """What kpatch-build changes, each under some configuration: see backup_kernel_file in it."""
+    if not os.path.exists(build_host.path("tree", name)):
+        build_host.put(f"tree/{name}", "as it was\n")
+    with open(build_host.path("tree", name), "rb") as stream:
+        before = stream.read()
+    build_host.hold()
+    started = step()
+    until(build_host.calls)
+    os.kill(worker_of(build_host, started), signal.SIGKILL)
+    until(lambda: not job_of(build_host, started).is_running())
+    os.unlink(build_host.path("tree", name))
+    build_host.put(f"tree/{name}", "changed")
+    build_host.let_go()
+    ended(step(src=[build_host.put("other.patch", OTHER_FIX)], name="other"))
+    with open(build_host.path("tree", name), "rb") as stream:
+        assert stream.read() == before
+
+
 @pytest.mark.parametrize("name", ["livepatch_fix", "other"])
 def test_a_tree_that_is_patched_meanwhile_counts_as_it_was(build_host, step, ended, until, name):
     before = step(check_mode=True, name=name)["build"]["inputs"]
@@ -279,6 +302,39 @@ def test_klp_build_gets_its_options(build_host, step, ended):
     assert result["progress"]["compiled"] == 1
     (call,) = build_host.calls()
     assert re.match(r"\['-v', '-j2', '--no-replace', '-o', '.*/output/livepatch_fix.ko', '.*/0000-fix.patch'\]", call)
+
+
+SECOND_FIX = FIX.replace("seq_putc(m, '\\n')", 'seq_puts(m, " patched\\n")').replace(
+    '+\tseq_puts(m, " patched\\n");', '+\tseq_puts(m, " twice\\n");')
+NEW_FILE = "--- /dev/null\n+++ b/fs/proc/new.h\n@@ -0,0 +1 @@\n+int new;\n"
+
+
+def test_klp_build_gets_patches_that_build_on_each_other_as_one(build_host, step, ended):
+    """It tries each patch on the original tree, when it has built the kernel; and one that only makes a file fails."""
+    build_host.use_klp_build()
+    patches = [build_host.put(f"{number}.patch", text) for number, text in enumerate((FIX, NEW_FILE, SECOND_FIX))]
+    result = ended(step(src=patches, name="fix"))
+    (call,) = build_host.calls()
+    (sent,) = re.findall(r"'([^']*\.patch)'", call)
+    with open(sent) as stream:
+        assert sorted(line for line in stream if line[:1] in "+-") == sorted([
+            "--- a/fs/proc/cmdline.c\n", "+++ b/fs/proc/cmdline.c\n", "-\tseq_putc(m, '\\n');\n",
+            '+\tseq_puts(m, " twice\\n");\n', "--- /dev/null\n", "+++ b/fs/proc/new.h\n", "+int new;\n"])
+    assert result["state"] == "built"
+
+
+def test_a_patch_from_a_mail_is_for_the_tool_as_any_other(build_host, step, ended):
+    """klp-build takes carriage returns as parts of file names, and finds that out when it has built the kernel."""
+    build_host.use_klp_build()
+    mail = build_host.put("mail/fix.patch", "")
+    with open(mail, "w", newline="\r\n") as stream:
+        stream.write(FIX)
+    inputs = step(check_mode=True)["build"]["inputs"]
+    ended(step(src=[mail]))
+    (sent,) = re.findall(r"'([^']*\.patch)'", build_host.calls()[0])
+    with open(sent, newline="") as stream:
+        assert stream.read() == FIX
+    assert step(check_mode=True)["build"]["inputs"] == inputs
 
 
 @pytest.mark.parametrize("line, version", [

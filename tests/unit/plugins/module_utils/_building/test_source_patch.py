@@ -3,14 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Source patches are read before any program gets them."""
 
+import os
+import subprocess
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import (
     FileChange,
     SourceError,
+    make_patch,
     paths_of,
     read_changes,
     unsupported,
+    with_plain_line_ends,
 )
 
 HUNK = "@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
@@ -49,6 +56,35 @@ def test_a_header_behind_another_separator_is_no_header():
 
 def test_lines_can_end_as_in_a_mail():
     assert read_changes(patch().replace("\n", "\r\n")) == [FileChange("fs/x.c", "fs/x.c")]
+
+
+def test_line_ends_of_a_mail_are_dropped_as_patch_does_and_no_others():
+    plain = patch().encode()
+    assert with_plain_line_ends(plain.replace(b"\n", b"\r\n")) == plain
+    of_a_file_of_windows = patch(hunk="@@ -1,2 +1,2 @@\n a\r\n-b\r\n+c\r\n").encode()
+    for content in (plain, of_a_file_of_windows, b"", b"no patch\r\n"):
+        assert with_plain_line_ends(content) == content
+
+
+TEXTS = st.lists(st.sampled_from(["a", "b", "\f", "x\r", "-- y", "++ y", ""]), max_size=12).flatmap(
+    lambda lines: st.sampled_from(["\n".join(lines), "\n".join([*lines, ""])]))
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3))
+def test_a_made_patch_makes_the_text_after_of_the_text_before(tmp_path_factory, texts):
+    tree = tmp_path_factory.mktemp("tree")
+    given = [(f"fs/{number}.c", before, after) for number, (before, after) in enumerate(texts) if before != after]
+    for path, before, _after in given:
+        os.makedirs(tree / "fs", exist_ok=True)
+        if before:
+            (tree / path).write_text(before, newline="")
+    made = make_patch(given)
+    if given:
+        assert paths_of(read_changes(made)) == [path for path, _before, _after in given]
+        subprocess.run(
+            ["patch", "-s", "-p1", "--batch", "--binary", "-d", tree], input=made.encode(), check=True, timeout=60)
+    for path, _before, after in given:
+        assert (tree / path).read_bytes() == after.encode() if after else not (tree / path).exists()
 
 
 @pytest.mark.parametrize("name", [
