@@ -20,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
     loaded_build,
     wait_until_released,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import modules_disabled
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.boot_loads import set_aside
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
@@ -74,8 +75,10 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     work = _has_work(host, restore, _ledger(host), undone)
     if not (idle or work):
         return done
+    if not work and modules_disabled(host):
+        return dict(done, findings=list(_kept_modules(idle)))
     refuse_leased(host, controller)
-    blockers = list(permission(host))
+    blockers = list(permission(host, modules=bool(restore.layers_to_load()) or not work))
     if blockers:
         raise error_from(blockers)
     restore.check()
@@ -222,6 +225,13 @@ def _accepted(host, restore, transaction, undone):
 def _idle_modules(host, interface):
     shown = {patch["name"] for patch in interface.patches() if patch["state"] != "disabled"}
     return disabled_modules(host, shown)
+
+
+def _kept_modules(idle):
+    """A finding for each idle module, where the kernel unloads none."""
+    for module in idle:
+        yield finding("module-kept", module["name"], name=module["name"],
+                      why="No module can be unloaded until the next reboot (kernel.modules_disabled is 1).")
 
 
 def _pinned_modules(host, idle):

@@ -163,3 +163,35 @@ def test_it_takes_the_capability_but_not_to_find_nothing(kernel, apply, roll_bac
             roll_back(check_mode=check_mode)
         assert caught.value.code == "not-permitted"
     assert kernel.names("/sys/module") == ["left"]
+
+
+@pytest.fixture
+def locked(stack):
+    """The same kernel after kernel.modules_disabled was set: it loads and unloads no module until a reboot."""
+    stack.put("/proc/sys/kernel/modules_disabled", "1\n")
+    stack.removal_errno = errno.EPERM
+    return stack
+
+
+def test_patches_are_disabled_where_no_module_can_be_unloaded(locked, interface, roll_back):
+    result = roll_back()
+    assert (result["changed"], disabled(locked)) == (True, ["second", "first"])
+    assert {entry["code"] for entry in result["findings"]} == {"module-kept"}
+    locked.sleep(1)
+    assert interface.patches() == []
+    again = roll_back()
+    assert (again["changed"], again["removed"]) == (False, [])
+    assert {(entry["code"], entry["subject"]) for entry in again["findings"]} == {
+        ("module-kept", name) for name in ("first", "second", "third")}
+    assert roll_back(check_mode=True)["changed"] is False
+
+
+def test_an_earlier_patch_is_not_loaded_again_where_no_module_can_be_loaded(kernel, apply, interface, roll_back):
+    apply(SimulatedPatch("first", build_id="11" * 20, replace=True))
+    apply(SimulatedPatch("second", build_id="22" * 20, replace=True))
+    kernel.sleep(1)
+    kernel.put("/proc/sys/kernel/modules_disabled", "1\n")
+    with pytest.raises(LivepatchError) as caught:
+        roll_back(to="previous")
+    assert caught.value.code == "module-loading-disabled"
+    assert [patch["name"] for patch in interface.patches()] == ["second"]
