@@ -36,6 +36,21 @@ CACHE = {
     "web2": {"livepatch": {"state": "on_trial", "drift": ["other-build"], "quarantined": None}},
     "web3": {"ansible_local": {"livepatch": {"state": "unpatched", "drift": None, "quarantined": ["fix"]}}},
     "web4": {"ansible_distribution": "Debian"}}
+# Of the playbook status, all hosts by way of one exporter. The patch of web1 is disabled, and that of web2 has no
+# effect. web4 was on trial when its file was written, and web5 still has the trial after its end.
+OF_FLEET = [
+    {"series": f'kernel_livepatch_patch_{metric}{{instance="controller",host="{host}",name="fleet",version="1",'
+               f'build_id="bb"{state}}}', "values": f"{value}x60"}
+    for host, metric, state, value in (
+        ("web1", "functions", "", 0), ("web1", "state", ',state="disabled"', 1),
+        ("web2", "functions", "", 0), ("web2", "state", ',state="accepted"', 1),
+        ("web3", "functions", "", 1), ("web3", "state", ',state="accepted"', 1))]
+OF_FLEET += [
+    {"series": f'kernel_livepatch_{metric}_timestamp_seconds{{instance="controller",host="{host}"{name}}}',
+     "values": f"{value}x60"}
+    for host, metric, name, value in (
+        ("web4", "trial_end", ',name="fleet"', 600), ("web4", "updated", "", 300),
+        ("web5", "trial_end", ',name="fleet"', 600), ("web5", "updated", "", 1700))]
 # A host that crashed with a patch, one whose trial is over, and one with a patch that has no effect.
 RULE_TEST = {
     "rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [{
@@ -47,12 +62,16 @@ RULE_TEST = {
             {"series": 'kernel_livepatch_patch_functions{instance="c",name="fix",version="1",build_id="aa"}',
              "values": "0x60"},
             {"series": 'kernel_livepatch_patch_state{instance="c",name="fix",version="1",build_id="aa",'
-                       'state="accepted"}', "values": "1x60"}],
+                       'state="accepted"}', "values": "1x60"},
+            *OF_FLEET],
         "alert_rule_test": [
             {"eval_time": "20m", "alertname": "LivepatchTrialNotEnded", "exp_alerts": []},
             {"eval_time": "30m", "alertname": "LivepatchTrialNotEnded", "exp_alerts": [
                 {"exp_labels": {"severity": "critical", "instance": "b", "name": "fix"}, "exp_annotations": {
-                    "summary": "The trial of fix on b is over, and the host has not reverted"}}]},
+                    "summary": "The trial of fix on b is over, and the host has not reverted"}},
+                {"exp_labels": {"severity": "critical", "instance": "controller", "host": "web5", "name": "fleet"},
+                 "exp_annotations": {
+                    "summary": "The trial of fleet on web5 is over, and the host has not reverted"}}]},
             {"eval_time": "30m", "alertname": "LivepatchQuarantined", "exp_alerts": [
                 {"exp_labels": {
                     "severity": "critical", "instance": "a", "name": "fix", "why": "crashed-on-trial"},
@@ -62,7 +81,11 @@ RULE_TEST = {
             {"eval_time": "30m", "alertname": "LivepatchWithoutEffect", "exp_alerts": [
                 {"exp_labels": {
                     "severity": "warning", "instance": "c", "name": "fix", "version": "1", "build_id": "aa"},
-                 "exp_annotations": {"summary": "fix has no function in effect on c"}}]}]}]}
+                 "exp_annotations": {"summary": "fix has no function in effect on c"}},
+                {"exp_labels": {
+                    "severity": "warning", "instance": "controller", "host": "web2", "name": "fleet", "version": "1",
+                    "build_id": "bb"},
+                 "exp_annotations": {"summary": "fleet has no function in effect on web2"}}]}]}]}
 
 
 def expressions() -> list[str]:
