@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._console import commands, installation, manual
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     private_directory,
     write_private,
@@ -25,6 +26,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.host_ac
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.offer import SMALL_OFFER
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.options import rollout_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.schedule import largest_wave
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.build import summarize_builds
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 GUIDES = CHECKOUT / "docs" / "docsite" / "rst"
@@ -58,6 +60,7 @@ def test_files_on_a_host_have_the_modes_in_the_guide(tmp_path):
     kept = f"``{paths.STATE_DIRECTORY}``, ``{paths.STORE_DIRECTORY}``"
     assert [of_paths[kept], of_paths["all files in them"]] == modes
     assert of_paths[f"``{paths.RUN_DIRECTORY}`` and its files"] == ", ".join(modes)
+    assert of_paths[f"``{paths.TRIAL_ENDED}``"] == modes[1]
     assert of_paths[f"``{systemd.KEPT}``"] == f"{systemd.MODE:04o}"
     assert of_paths[f"``{systemd.WANTED}``"] == "link"
 
@@ -115,6 +118,20 @@ def test_the_number_of_the_taints_is_that_of_their_bits():
     for letter in "KOE":
         assert re.search(rf"\b{letter}\s\({bits[letter]}\)", text)
     assert str(sum(bits[letter] for letter in "KOE")) in text
+
+
+# Build patch files
+
+def test_the_guide_to_builds_has_every_finding_before_a_build():
+    named = {code for row in rows(read("guide_build")) for code in re.findall(r"``([a-z-]+)``", row[-1])}
+    assert sorted(set(BUILD) - named) == []
+
+
+def test_the_guide_to_builds_has_the_artifact_and_its_verdicts():
+    text = read("guide_build")
+    summary = summarize_builds(["6.1"], [{}])
+    names = [*summary["counts"], *summary["kernels"][0], *(key for key in summary if key != "lines")]
+    assert [name for name in names if f"``{name}``" not in text] == []
 
 
 # Large fleets
