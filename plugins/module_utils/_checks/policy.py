@@ -8,6 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy import (
     blacklisted_modules,
     ftrace_switch,
+    in_container,
     may_load_modules,
     modules_disabled,
     signature_policy,
@@ -18,7 +19,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 def permission(host, modules=True):
     """The findings that forbid this process to change patches; `modules` if it must also load or unload modules."""
     if not may_load_modules(host):
-        yield finding("not-permitted", "CAP_SYS_MODULE")
+        yield finding("not-permitted", "CAP_SYS_MODULE", why="it lacks CAP_SYS_MODULE on the host itself")
+    elif in_container(host):
+        yield finding("not-permitted", "container", why="it is in a container with processes of its own")
     if modules and modules_disabled(host):
         yield finding("module-loading-disabled", "kernel.modules_disabled")
 

@@ -34,8 +34,8 @@ PRELOAD = {
         "kernel in /sys/kernel/notes. Mount sysfs there, or remove kernel_build_id of {file} from bundle.yml."),
     "not-permitted": (
         "blocker", False,
-        "This process may not load or unload kernel modules: it lacks CAP_SYS_MODULE on the host itself. Run the task "
-        "with become: true, and not in a container."),
+        "This process may not load or unload kernel modules: {why}. Run the task with become: true, and not in a "
+        "container."),
     "module-loading-disabled": (
         "blocker", False,
         "No module can be loaded or unloaded on this host until its next reboot (kernel.modules_disabled is 1). Reboot "

@@ -9,6 +9,7 @@ import re
 SWITCH = "kernel_livepatch=off"  # on the kernel command line: nothing is loaded at boot
 CAP_SYS_MODULE = 16
 EVERY_USER = ["0", "0", "4294967295"]
+FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in include/linux/proc_ns.h, since Linux 3.8
 
 
 def switched_off(host):
@@ -61,6 +62,17 @@ def ftrace_switch(host):
         return "off" if host.read("/proc/sys/kernel/ftrace_enabled") == "0" else "on"
     except OSError as error:
         return "dead" if error.errno == errno.ENODEV else None
+
+
+def in_container(host):
+    """Whether this process is in a PID namespace of its own (pid_namespaces(7)), as those of a container are.
+
+    It then sees few tasks of the kernel, and its service manager does not boot this host.
+    """
+    try:
+        return host.link_target("/proc/self/ns/pid") != FIRST_PID_NAMESPACE
+    except OSError:  # a kernel without such namespaces
+        return False
 
 
 def may_load_modules(host):

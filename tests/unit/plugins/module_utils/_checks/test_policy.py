@@ -9,11 +9,13 @@ import os
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.check_mode import (
     codes,
     findings_of,
 )
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import failure
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -206,3 +208,21 @@ def test_a_process_in_a_user_namespace_of_its_own_is_told_where_the_right_lies(k
     [(code, level, message)] = findings_of(apply)
     assert (code, level) == ("not-permitted", "blocker")
     assert "not in a container" in message
+
+
+@pytest.mark.parametrize("namespace, allowed", [("pid:[4026531836]", True), ("pid:[4026532301]", False)])
+def test_a_privileged_container_may_not_patch_the_kernel_of_its_host(kernel, interface, apply, namespace, allowed):
+    apply(SimulatedPatch("earlier"))
+    os.makedirs(kernel.path("/proc/self/ns"))
+    os.symlink(namespace, kernel.path("/proc/self/ns/pid"))
+    changes = (
+        lambda: apply(SimulatedPatch(objects={"vmlinux": ["one"]})), lambda: apply(name="earlier", state="disabled"),
+        lambda: roll_back(kernel, "original", 3, "reverse"))
+    for change in changes:
+        if allowed:
+            assert change()["changed"]
+        else:
+            error = failure(change)
+            assert (error.code, "in a container" in error.message) == ("not-permitted", True)
+    assert [patch["name"] for patch in interface.patches() if patch["state"] == "enabled"] == (
+        [] if allowed else ["earlier"])
