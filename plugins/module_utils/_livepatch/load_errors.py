@@ -30,14 +30,15 @@ LOG_CAUSES = (
      "running kernel"),
     (r"livepatch support is disabled", "livepatch-unsupported",
      "the kernel has no live-patch support. Boot a kernel with CONFIG_LIVEPATCH=y"),
-    (r"Lockdown: .*?: (?P<what>.*) is restricted", "locked-down",
+    # Before Linux 5.4, the distributions' own lockdown; most of them name no process.
+    (r"Lockdown: (?:.*: )?(?P<what>[^:]*\bmodules?\b[^:]*) is restricted", "locked-down",
      "the kernel is locked down and takes signed modules only ({what}). Sign the patch with a key trusted by it"),
-    (r"Loading of unsigned module is rejected", "signature-missing",
+    (r"[Ll]oading of unsigned module is rejected", "signature-missing",
      "it is not signed and the kernel enforces signatures. Sign it with a key trusted by the kernel"),
-    (r"Loading of module with unavailable key is rejected", "signature-key-unknown",
+    (r"[Ll]oading of module with unavailable key is rejected", "signature-key-unknown",
      "it is signed with a key unknown to the kernel, and the kernel enforces signatures. Enrol the key, or "
      "sign it with a trusted one"),
-    (r"Loading of (?P<what>.*) is rejected", "signature-rejected",
+    (r"[Ll]oading of (?P<what>.*) is rejected", "signature-rejected",
      "the kernel enforces signatures ({what}). Sign the patch with a key trusted by it"),
     (r"is blacklisted", "module-blacklisted", "its name is in module_blacklist on the kernel command line."
      " Boot without that entry, or give the patch another name"),
@@ -127,7 +128,7 @@ def _refused(name, error):
 
 def _pattern(name):
     """What a line about one load has, among all lines of that time; a line without it can be about it too."""
-    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|kpatch:|kgr:|Lockdown:|Loading of ")
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)|livepatch:|kpatch:|kgr:|Lockdown:|[Ll]oading of ")
 
 
 def _logged_cause(records):

@@ -32,6 +32,13 @@ TOLD = [
      "livepatch-unsupported", "no live-patch support"),
     ("EPERM", "Lockdown: python3: unsigned module loading is restricted; see man kernel_lockdown.7", "locked-down",
      "takes signed modules only (unsigned module loading)"),
+    # Ubuntu 4.15, Debian 4.19, and Linux 5.5 to 5.9 for the last one
+    ("EPERM", "Lockdown: Loading of unsigned modules is restricted; see man kernel_lockdown.7", "locked-down",
+     "takes signed modules only (Loading of unsigned modules)"),
+    ("EPERM", "Lockdown: insmod: Loading of unsigned module is restricted; see https://wiki.debian.org/SecureBoot",
+     "locked-down", "takes signed modules only (Loading of unsigned module)"),
+    ("EKEYREJECTED", "fix: loading of unsigned module is rejected", "signature-missing",
+     "it is not signed and the kernel enforces signatures"),
     ("EKEYREJECTED", "Loading of unsigned module is rejected", "signature-missing",
      "it is not signed and the kernel enforces signatures"),
     ("EKEYREJECTED", "Loading of module with unavailable key is rejected", "signature-key-unknown",
@@ -118,6 +125,10 @@ def test_what_another_module_s_load_logged_is_not_blamed_on_this_one():
     lines = ["other: disagrees about version of symbol foo", "prefix: Unknown symbol foo (err -2)"]
     error = refused("EPERM", lines)
     assert (error.code, error.details["kernel_log"]) == ("not-permitted", lines)
+
+
+def test_what_lockdown_denies_to_another_process_is_no_cause():
+    assert refused("EINVAL", ["Lockdown: dd: /dev/mem,kmem,port is restricted"]).code == "load-refused"
 
 
 OWN_LINE = "sec-2026-0001: needs parameter ready=1 on this machine"
