@@ -38,13 +38,15 @@ def mark_hook(host, state, seconds, check_mode=False, controller=None):
         raise LivepatchError("bad-option", f"seconds is {seconds}. Give 0 to {LONGEST_TRIAL}.")
     before = read_hook(host)
     begins = state == "begun"
+    # A run removes its own mark also where it has lost the host: its livepatch_after has run.
+    lost = begins or not before or before["run"] != controller.get("run")
     if check_mode or not (begins or before):
-        refuse_leased(host, controller)
+        refuse_leased(host, controller, lost)
         return {"changed": begins or before is not None, "hook": before, "findings": []}
     started, who = host.wall_clock(), identify_actor(host, controller)
     change = {"transaction": transaction_name(started), "since": utc_timestamp(started), "who": who}
     with change_lock(host, change):
-        lease = RunLease(host, controller, who)
+        lease = RunLease(host, controller, who, lost)
         if begins:
             _hold(host, lease, seconds)
             try:

@@ -14,6 +14,9 @@ PatchRequest = namedtuple(
 LONGEST_TRIAL = 30 * 24 * 3600  # seconds
 DEFAULT_TRIAL_SECONDS = 300  # of the trial before `accepted` if the task gives none
 
+# All runs of the playbook pull on a host are one run for its lease: each goes on where the one before has stopped.
+PULL_RUN = "pull"
+
 # What a host writes while it waits for a transition: a JSON dict of `name`, `state` (`enabling` or `disabling`),
 # `seconds`, `timeout` (seconds), `tasks` (the number of those left) and `held_by` (the first of them: `pid`, `comm`).
 PROGRESS_FILE = "/run/kernel-livepatch/transition"

@@ -8,6 +8,9 @@
 A lease ends with the trial of its run: when the run accepts the patch or rolls it back, when the host reverts, and at
 the latest when the time of the trial is over. So it needs no place that outlives a boot. Its end is on the clock of
 Host.now(), as that of the trial: the wall clock can be set. Only a change that holds the host's lock writes it.
+
+The file stays after a take-over, also when its lease is over: it names the runs that have lost this host. They may not
+change it any more in this boot, or they would undo what their successor has accepted.
 """
 
 import json
@@ -18,7 +21,7 @@ from contextlib import suppress
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import make_way, replace_private
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PULL_RUN
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import (
     UNKNOWN_ACTOR,
     actor_label,
@@ -46,6 +49,8 @@ RECORD = {"schema": NUMBER, "boot_id": OPTIONAL_TEXT, "run": TEXT, "who": dict, 
 RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,63}")
 LONGEST_SECONDS = LONGEST_TRIAL + 24 * 3600  # of a trial, and of the transition before it
 MOST_BYTES = 4096
+REFUSED = [{"run": TEXT, "by": TEXT, "since": TEXT}]  # the runs that have lost this host, to whom and since when
+MOST_REFUSED = 8
 DAMAGED = "its content is damaged"
 
 
@@ -62,19 +67,26 @@ def read_lease(host):
     Shape: `run`, `who` (see identify_actor), `since` (UTC), `ends` (on the clock of Host.now()). A file that this user
     may not read counts as none.
     """
+    record, why = _read(host)
+    left = record["ends"] - host.now() if record else 0
+    if left <= 0:
+        return None, why
+    if left > LONGEST_SECONDS:
+        return None, DAMAGED
+    who = {key: printable_name(record["who"].get(key)) for key in UNKNOWN_ACTOR}
+    return {"run": record["run"], "who": who, "since": printable_name(record["since"]), "ends": record["ends"]}, None
+
+
+def _read(host):
+    """The record of this boot, also of a lease that is over, and why the file cannot be used; each is None without one.
+    """
     try:
         record = _parse(read_own(host, LEASE))
     except ValueError:
         return None, DAMAGED
     except OSError as error:
         return None, reason_unless_absent(host, error)
-    left = record["ends"] - host.now()
-    if record["boot_id"] != host.read_or(BOOT_ID) or left <= 0:
-        return None, None
-    if left > LONGEST_SECONDS:
-        return None, DAMAGED
-    who = {key: printable_name(record["who"].get(key)) for key in UNKNOWN_ACTOR}
-    return {"run": record["run"], "who": who, "since": printable_name(record["since"]), "ends": record["ends"]}, None
+    return (record if record["boot_id"] == host.read_or(BOOT_ID) else None), None
 
 
 def _parse(content):
@@ -82,7 +94,8 @@ def _parse(content):
     record = parse_json(content) if len(content) <= MOST_BYTES else None
     if not (matches(record, RECORD) and record["schema"] >= 1 and RUN.fullmatch(record["run"])):
         raise ValueError(DAMAGED)
-    return record
+    refused = record.get("refused")
+    return dict(record, refused=refused if matches(refused, REFUSED) else [])
 
 
 def describe_lease(host, lease):
@@ -99,15 +112,24 @@ def lease_findings(host):
     return [_leased(host, lease)] if lease else []
 
 
-def refuse_leased(host, controller):
-    """Raise LivepatchError `host-leased` if another run holds this host; `controller` as in RunLease."""
+def refuse_leased(host, controller, lost=True):
+    """Raise LivepatchError `host-leased` if another run holds this host; `controller` as in RunLease.
+
+    With `lost` also if the host was taken over from this run, by a run or a person that has ended meanwhile.
+    """
+    controller = controller or {}
+    if controller.get("take_lease"):
+        return
     lease, _why = read_lease(host)
-    if lease and not _may_change(lease, controller or {}):
+    if lease and lease["run"] != controller.get("run"):
         raise error_from([_leased(host, lease)], lease=describe_lease(host, lease))
-
-
-def _may_change(lease, controller):
-    return lease["run"] == controller.get("run") or bool(controller.get("take_lease"))
+    record, _why = _read(host)
+    loss = next((one for one in record["refused"] if one["run"] == controller.get("run")), None) if record else None
+    if lost and loss:
+        raise LivepatchError(
+            "host-leased",
+            f"{printable_name(loss['by'])} has taken this host over from the run {controller['run']} on "
+            f"{printable_name(loss['since'])}, so this run does not change it any more. Start another run.")
 
 
 def _leased(host, lease):
@@ -132,28 +154,34 @@ class TrialLease:
     def follow(self, trial):
         """End the lease if the ledger has no trial any more; raises OSError."""
         if not trial:
-            _remove(self._host)
+            record, _why = _read(self._host)
+            _end(self._host, record, record["refused"] if record else [])
 
 
 class RunLease:
     """The lease of this host for one change, which holds the lock; raises LivepatchError `host-leased`.
 
     `controller`: a dict with `run`, None or absent for a change outside any run, and `take_lease`, whether the change
-    takes the lease over from another run. `who`: see identify_actor. `findings`: those about an earlier lease.
+    takes the lease over from another run. `who`: see identify_actor. `findings`: those about an earlier lease. `lost`:
+    see refuse_leased.
     """
 
-    def __init__(self, host, controller, who):
+    def __init__(self, host, controller, who, lost=True):
         controller = controller or {}
         self._host = host
         self._run = controller.get("run")
         self._who = who
         self._written = None
-        refuse_leased(host, controller)
+        refuse_leased(host, controller, lost)
         earlier, why = read_lease(host)
+        record, _why = _read(host)
         own = bool(earlier) and earlier["run"] == self._run
         self._since = earlier["since"] if own else utc_timestamp(host.wall_clock())
         self.findings = [_damaged(why)] if why else []
-        if earlier and not own:
+        taken = bool(controller.get("take_lease"))
+        self._refused = [one for one in record["refused"] if not (taken and one["run"] == self._run)] if record else []
+        if earlier and not own and earlier["run"] != PULL_RUN:  # its later runs have the same name
+            self._refused.append({"run": earlier["run"], "by": actor_label(who), "since": self._since})
             self.findings.append(finding(
                 "lease-taken-over", earlier["run"], run=earlier["run"], who=actor_label(earlier["who"])))
 
@@ -162,14 +190,15 @@ class RunLease:
 
         Raises LivepatchError `no-space` and OSError.
         """
+        record = {
+            "schema": SCHEMA, "boot_id": self._host.read_or(BOOT_ID), "run": self._run, "who": self._who,
+            "since": self._since}
         if not (self._run and trial):
             self._written = None
-            _remove(self._host)
+            _end(self._host, record, self._refused)
             return
-        content = json.dumps({
-            "schema": SCHEMA, "boot_id": self._host.read_or(BOOT_ID), "run": self._run, "who": self._who,
-            "since": self._since, "ends": min(trial["ends"], self._host.now() + LONGEST_SECONDS),
-        }, sort_keys=True).encode("utf-8")
+        ends = min(trial["ends"], self._host.now() + LONGEST_SECONDS)
+        content = _content(dict(record, ends=ends), self._refused)
         if content != self._written:
             replace_private(self._host.path(LEASE), content)
             self._written = content
@@ -181,6 +210,30 @@ def unwritable_lease(error, when):
         "lease-unwritable",
         f"The lease of this host cannot be written to {LEASE} ({reason(error)}), so another run could change this host "
         f"{when}. Make it writable and run again.")
+
+
+def _content(record, refused):
+    """The bytes of a record, with as many of the latest `refused` runs as a reader takes."""
+    record = {key: value for key, value in record.items() if key != "refused"}
+    for first in range(max(0, len(refused) - MOST_REFUSED), len(refused) + 1):
+        more = {"refused": refused[first:]} if refused[first:] else {}
+        content = json.dumps(dict(record, **more), sort_keys=True).encode("utf-8")
+        if len(content) <= MOST_BYTES:
+            break
+    return content
+
+
+def _end(host, record, refused):
+    """End the lease; the file stays for the `refused` runs, as a lease that is over. Raises OSError."""
+    if not refused:
+        _remove(host)
+        return
+    try:
+        # No change is without a run in the file: earlier versions read it too.
+        ended = dict(record, run=record["run"] or refused[-1]["run"], ends=0)
+        replace_private(host.path(LEASE), _content(ended, refused))
+    except (LivepatchError, OSError):  # a full disk: the end matters more
+        _remove(host)
 
 
 def _remove(host):

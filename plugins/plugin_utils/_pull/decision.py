@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PULL_RUN
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._options.bounds import task_bounds
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.options import PullOptions
@@ -34,8 +35,6 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_duration
 
-# All runs of pull on a host are one run for its lease: each goes on where the one before has stopped.
-RUN = "pull"
 LOAD, ACCEPT, REVERT, NOTHING = "load", "accept", "revert", "none"
 # The states of a host after a run, with their texts.
 WORDS = {
@@ -58,7 +57,7 @@ def begin(options: PullOptions, release: ReleaseFile, ring: int) -> Record:
         "release": entry and {"src": entry.src, "name": entry.name, "version": entry.version, "up_to": entry.up_to},
         "trial": release.trial, "take_lease": options.take_lease, "ignore_findings": list(options.ignore_findings),
         "transition_timeout": options.transition_timeout, "on_stall": options.on_stall, "adopt": options.adopt,
-        "params": options.params, "run": RUN,
+        "params": options.params, "run": PULL_RUN,
         "watch": {"health_checks": checks_of_hosts(options.health_checks), "min_calls": options.min_calls},
         "timeouts": task_bounds(options.transition_timeout, options.on_stall == "reverse", options.health_checks),
         "action": NOTHING, "state": None, "failure": None, "patch": None, "transaction": None, "seconds_left": None}
@@ -78,7 +77,7 @@ def decide(record: Record, info: t.Any, check: t.Any) -> Record:
             **record, "patch": text_of(trial, "name"), "transaction": text_of(trial, "transaction"),
             "seconds_left": number_of_seconds(trial, "seconds_left")}
         run = lease.get("run") if isinstance(lease, Mapping) else None
-        if run != RUN and not (run and record["take_lease"]):
+        if run != PULL_RUN and not (run and record["take_lease"]):
             return {**record, "state": "foreign_trial"}
         if not record["release"]:
             return {**record, "action": REVERT}

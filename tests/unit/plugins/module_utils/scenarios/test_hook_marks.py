@@ -77,6 +77,16 @@ def test_a_load_and_its_end_leave_the_mark(host, apply):
     assert (marked_by(host), run_of(host)) == (ALICE["run"], None)
 
 
+def test_a_run_that_has_lost_the_host_still_removes_its_own_mark_and_begins_nothing(host, apply):
+    begin(host)
+    apply(V2, trial=TRIAL, controller=ALICE)
+    apply(name="v2", state="accepted", fresh=True, controller=taking(BY_HAND))
+    assert failure(begin, host).code == "host-leased"
+    assert (end(host, check_mode=True)["changed"], end(host)["changed"], marked_by(host)) == (True, True, None)
+    begin(host, BOB)
+    assert failure(end, host).code == "host-leased"
+
+
 def test_the_lease_never_ends_before_the_trial(host, apply):
     apply(V2, trial=TRIAL, controller=ALICE)
     until = host_inventory(host)["lease"]["until"]

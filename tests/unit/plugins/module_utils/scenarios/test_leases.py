@@ -10,6 +10,8 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import patch as patch_job
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PULL_RUN
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import lease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import history
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import read_lease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger, write_ledger
@@ -310,6 +312,85 @@ def test_a_rollback_takes_it_over(host, interface, apply, who):
     apply(V2, trial=TRIAL, controller=ALICE)
     assert [found["code"] for found in roll_back_by(host, taking(who))["findings"]] == ["lease-taken-over"]
     assert (stack(host, interface), lease_of(host)) == (["v1"], None)
+
+
+def accept_by(host, apply, who):
+    apply(name="v2", state="accepted", fresh=True, controller=taking(who))
+
+
+def accept_after_a_load_by(host, apply, who):
+    apply(V2, trial=TRIAL, controller=taking(who))
+    apply(V2, state="accepted", fresh=True, controller=who)
+
+
+def load_another_after_a_rollback_by(host, apply, who):
+    roll_back_by(host, taking(who), "original")
+    apply(V2, controller=who)
+
+
+def load_after_a_revert_by(host, apply, who):
+    apply(V2, trial=TRIAL, controller=taking(who))
+    host.sleep(TRIAL)
+    assert end_trial(host)
+    apply(V2, controller=BY_HAND)
+
+
+@pytest.mark.parametrize("who", [BOB, BY_HAND], ids=["a run", "a person"])
+@pytest.mark.parametrize("take", [
+    accept_by, accept_after_a_load_by, load_another_after_a_rollback_by, load_after_a_revert_by])
+def test_a_run_that_has_lost_a_host_does_not_undo_what_its_successor_has_left(host, interface, apply, take, who):
+    begun = apply(V2, trial=TRIAL, controller=ALICE)["transaction"]
+    take(host, apply, who)
+    assert (stack(host, interface), lease_of(host)) == (["v2"], None)
+    for mode in (False, True):
+        error = failure(roll_back_by, host, ALICE, begun, check_mode=mode)
+        assert (error.code, "so this run does not change it any more" in error.message) == ("host-leased", True)
+    assert stack(host, interface) == ["v2"]
+    roll_back_by(host, taking(ALICE), begun)
+    assert stack(host, interface) == ["v1"]
+
+
+def test_others_are_not_refused_for_a_lost_host_nor_is_anyone_after_a_reboot(host, interface, apply):
+    begun = apply(V2, trial=TRIAL, controller=ALICE)["transaction"]
+    accept_by(host, apply, BY_HAND)
+    assert "host-leased" not in [found["code"] for found in check_host(host, V2.offer(), None)["findings"]]
+    roll_back_by(host, BOB, begun)
+    assert stack(host, interface) == ["v1"]
+    reboot(host)
+    boot(host)
+    apply(V2, trial=TRIAL, controller=ALICE)
+    assert run_of(host) == ALICE["run"]
+
+
+def test_pull_has_one_run_for_ever_and_is_refused_for_as_long_as_the_lease_only(host, apply):
+    pull = dict(ALICE, run=PULL_RUN)
+    apply(V2, trial=TRIAL, controller=pull)
+    apply(V2, trial=TRIAL, controller=taking(BOB))
+    assert failure(apply, V1, trial=TRIAL, controller=pull).code == "host-leased"
+    accept_by(host, apply, BOB)
+    apply(V1, trial=TRIAL, controller=pull)
+    assert run_of(host) == PULL_RUN
+
+
+def test_a_host_that_changes_hands_often_remembers_the_last_runs(host, apply):
+    apply(V2, trial=TRIAL, controller=ALICE)
+    for number in range(30):
+        apply(V2, trial=TRIAL, controller=dict(taking(BOB), run=f"{'r' * 60}-{number}", user="\u00fc" * 60))
+    assert (run_of(host), os.stat(host.path(LEASE)).st_size <= 4096) == (f"{'r' * 60}-29", True)
+    accept_by(host, apply, BY_HAND)
+    refused = [json.loads(host.read(LEASE))["refused"][place]["run"] for place in (0, -1)]
+    assert (refused[0] != ALICE["run"], refused[1], lease_of(host)) == (True, f"{'r' * 60}-29", None)
+
+
+def test_a_full_disk_does_not_keep_a_lease_that_is_over(host, apply, monkeypatch):
+    apply(V2, trial=TRIAL, controller=ALICE)
+
+    def refuse(path, _write):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(lease, "replace_private", refuse)
+    accept_by(host, apply, BY_HAND)
+    assert (lease_of(host), os.path.lexists(host.path(LEASE))) == (None, False)
 
 
 def test_a_take_over_that_changes_nothing_leaves_the_lease(host, apply):

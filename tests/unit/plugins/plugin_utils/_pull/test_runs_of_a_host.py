@@ -12,8 +12,9 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_verify import verify_host
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PULL_RUN
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.decision import RUN, begin, decide, finish
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.decision import begin, decide, finish
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.options import pull_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.release import parse_release
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.controller_half import taken
@@ -36,7 +37,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 )
 
 SOAK, TRIAL = 300, 3600
-CONTROLLER = {"user": "root", "node": "web1", "run": RUN}
+CONTROLLER = {"user": "root", "node": "web1", "run": PULL_RUN}
 ROLLOUT = {"user": "alice", "node": "control1", "run": "20261121T091500Z-aaaaaa"}
 
 
