@@ -49,6 +49,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout.state im
 Answers = Mapping[str, t.Any]
 
 LEASED = "host-leased"
+BUSY = "host-busy"
 # States of a patch in the kernel.
 LOADED_STATES = ("enabled", "accepted", "enabling", "disabling")
 WELL = ("on_trial", "accepted", "enabled")  # of a host in the record without a failure
@@ -75,7 +76,7 @@ def record_load(record: Record, wave: Record, answers: Answers, now: float, tria
             _mark_reverting(host, answer, latest)
             continue
         _describe_load(host, answer, now, trial)
-        if host["failure"] and _may_have_changed(host, answer):
+        if host["failure"] and (_may_have_changed(host, answer) or _is_own_call(record, answer)):
             _mark_reverting(host, answer, host["trial_ends"] or latest)
         elif host["failure"] and answer.get("changed") is True:
             host["state"] = "unknown"  # the earlier patches may be gone, and the trial is over
@@ -110,6 +111,21 @@ def _may_have_changed(host: Record, answer: Mapping[str, t.Any]) -> bool:
     if reported_code(answer) is None or state in LOADED_STATES:
         return True
     return host["transaction"] is not None and state not in ("absent", "disabled", "no_build")
+
+
+def _is_own_call(record: Record, answer: Mapping[str, t.Any]) -> bool:
+    """Whether the host is busy with another call of this controller, perhaps the first one of the same task.
+
+    After a lost connection ssh repeats a call (`retries`), while the first one goes on. Its result is not known.
+    """
+    holder = answer.get("holder")
+    who = holder.get("who") if isinstance(holder, Mapping) else None
+    if reported_code(answer) != BUSY or not isinstance(who, Mapping):
+        return False
+    # A host shortens long names.
+    return all(
+        isinstance(name, str) and name and record["operator"][key].startswith(name)
+        for key, name in (("user", who.get("controller_user")), ("node", who.get("controller_node"))))
 
 
 def _describe_load(host: Record, answer: Mapping[str, t.Any], now: float, trial: int) -> None:
@@ -239,8 +255,9 @@ def record_acceptance(record: Record, wave: Record, answers: Answers, now: float
             fail(host, "accept", TASK_SKIPPED, _state_without_rollback(host))
         elif nothing == "unreachable":
             _mark_unknown(host, unreachable_failure(answer))
-        elif answer.get("failed") and reported_code(answer) == LEASED:
-            _mark_unknown(host, failure_of(answer))  # another run has taken it over
+        elif answer.get("failed") and (reported_code(answer) == LEASED or _is_own_call(record, answer)):
+            # Another run has taken it over, or it is just accepting the patch.
+            _mark_unknown(host, failure_of(answer))
         else:
             _describe_verdict(host, answer)
             _describe_acceptance(host, answer, wanted, checks, now)

@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.operator import operator
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.rollout_of_simulated_hosts import (
     Rollout,
     checked,
@@ -78,6 +79,36 @@ def test_a_load_that_was_cut_short_may_have_left_the_patch_on_trial(one, load):
 def test_a_load_that_was_refused_has_left_nothing(one, load):
     _record, host, _told = one({"load": load})
     assert (host["state"], host["trial_ends"]) == ("unchanged", None)
+
+
+def busy(**who):
+    """A host that another call of this controller changes, or of the one in `who`."""
+    own = {"controller_user": operator()["user"], "controller_node": operator()["node"]}
+    return failed("host-busy", holder={"transaction": "t9", "since": "now", "pid": 7, "who": {**own, **who}})
+
+
+def test_a_load_that_ssh_has_repeated_while_the_first_one_goes_on_may_leave_the_patch_on_trial(one):
+    _record, host, told = one({"load": busy()})
+    assert (host["state"], host["failure"]["code"]) == ("reverting", "host-busy")
+    assert host["trial_ends"] and "possibly still on trial" in told
+
+
+def test_an_acceptance_that_ssh_has_repeated_while_the_first_one_goes_on_does_not_revert_automatically(one):
+    _record, host, told = one({"keep": busy(), "back": "unreachable"})
+    assert (host["state"], host["trial_ends"]) == ("unknown", None) and "kernel.livepatch.status" in told
+
+
+@pytest.mark.parametrize("holder", [
+    {"controller_user": "somebody-else"}, {"controller_node": "elsewhere"}, {"controller_user": None},
+    {"controller_node": ""}, {"controller_user": 7}])
+def test_a_host_that_another_controller_changes_was_not_changed_by_this_one(one, holder):
+    assert one({"load": busy(**holder)})[1]["state"] == "unchanged"
+    assert one({"keep": busy(**holder), "back": "unreachable"})[1]["state"] == "reverting"
+
+
+@pytest.mark.parametrize("holder", [None, 7, {}, {"who": None}, {"who": "root"}])
+def test_a_busy_host_that_does_not_say_with_whom_was_not_changed(one, holder):
+    assert one({"load": failed("host-busy", holder=holder)})[1]["state"] == "unchanged"
 
 
 @pytest.mark.parametrize("transaction", ["t1", None])
