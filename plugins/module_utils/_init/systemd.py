@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd, from version 239 on: the service for boot and shutdown, and a service for each trial.
+"""systemd: the service for boot and shutdown, and a service for each trial.
 
 A trial's service starts before the load and waits in its own process. A timer would not do: with OnActiveSec it begins
 again with each `systemctl daemon-reload`, and with OnBootSec it is lost if it elapses during one (timer_coldplug in
@@ -20,6 +20,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
     write_private,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.processes import process_identity
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.runtime_units import (
+    confirmation_units,
+    is_unknown,
+    trial_units,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import (
     START_SECONDS,
     trial_process_alive,
@@ -116,13 +121,27 @@ class Systemd:
 
     def _start_trial(self, transaction, argv):
         try:
-            return self._run(
+            status, output = self._run(
                 "systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *argv, seconds=START_SECONDS)
+            if status and is_unknown(output):
+                return self._start_files(trial_units(_trial(transaction), argv))
+            return status, output
         except LivepatchError as error:  # a busy systemd can have the job, and not have answered
             return int(not self.armed(transaction)), str(error)
 
+    def _start_files(self, units):
+        """Write units below /run, {file name: text}, and start the last one; returns its status and output."""
+        for name, text in units.items():
+            content = text.encode("ascii")
+            write_private(self.host.path(f"{RUNNING}/{name}"), lambda stream, text=content: _write_readable(
+                stream, text))
+        status, output = self._run("systemctl", "daemon-reload", seconds=WORK_SECONDS)
+        return (status, output) if status else self._run("systemctl", "--no-block", "start", list(units)[-1])
+
     def disarm(self, transaction):
         unit = f"{_trial(transaction)}.service"
+        with suppress(OSError):  # only an older systemd has a file; the unit stays as it is in its memory
+            os.unlink(self.host.path(f"{RUNNING}/{unit}"))
         # The trial's own service exits after this. Another one exits when it reads the ledger: a stop is only sooner.
         with suppress(LivepatchError, OSError):
             if self._property(unit, "MainPID") != str(process_identity(self.host, "self").get("pid")):
@@ -137,6 +156,8 @@ class Systemd:
         status, output = self._run(
             "systemd-run", "--quiet", "--no-block", "--collect", f"--unit={CONFIRM_UNIT}", f"--on-active={seconds}s",
             "--description=Record that this host runs well with its live patches", "--", *argv)
+        if status and is_unknown(output):
+            status, output = self._start_files(confirmation_units(CONFIRM_UNIT, argv, seconds))
         if status:
             raise _boot_service_error(_last_line(output))
 

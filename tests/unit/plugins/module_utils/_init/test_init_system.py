@@ -405,3 +405,39 @@ def test_without_systemd_nobody_watches_beyond_a_trial(kernel):
     disarm(kernel, ID)
     assert kernel.spawned == kernel.commands == []
     assert not os.path.exists(kernel.path("/etc/systemd"))
+
+
+# systemd 219, as in Amazon Linux 2; 234, as in SUSE Linux Enterprise 15 SP2; one that takes the option only
+TOO_OLD = pytest.mark.parametrize("said", [
+    "systemd-run: unrecognized option '--collect'", "Unknown assignment: RestartForceExitStatus=SIGTERM SIGINT SIGHUP",
+    "Failed to start transient service unit: Cannot set property RestartForceExitStatus, or unknown property."])
+
+
+@TOO_OLD
+def test_an_older_systemd_has_the_trial_in_a_file(kernel, systemd, said):
+    systemd.too_old = said
+    arm(kernel, ID, END)
+    assert systemd.units == {SERVICE: END}
+    assert armed(kernel, ID)
+    lines = kernel.read(f"/run/systemd/system/{SERVICE}").splitlines()
+    assert {"Restart=on-failure", "RestartForceExitStatus=SIGTERM SIGINT SIGHUP", "OOMScoreAdjust=-1000"} < set(lines)
+    assert stat.S_IMODE(os.stat(kernel.path(f"/run/systemd/system/{SERVICE}")).st_mode) == 0o644
+    disarm(kernel, ID)
+    assert (systemd.units, kernel.names("/run/systemd/system")) == ({}, [])
+
+
+@TOO_OLD
+def test_an_older_systemd_has_the_confirmation_in_files(kernel, systemd, said):
+    systemd.too_old = said
+    confirm = [*PROGRAM, "confirm-boot"]
+    schedule_boot_confirmation(kernel, confirm, 600)
+    assert systemd.timers == {"kernel-livepatch-confirm-boot.service": confirm}
+    assert "OnActiveSec=600s" in kernel.read("/run/systemd/system/kernel-livepatch-confirm-boot.timer").splitlines()
+
+
+def test_a_systemd_that_is_too_old_and_broken_arms_nothing(kernel, systemd):
+    systemd.too_old = "systemd-run: unrecognized option '--collect'"
+    systemd.broken["daemon-reload"] = "Failed to reload daemon: Connection timed out"
+    with pytest.raises(LivepatchError, match="Connection timed out") as raised:
+        arm(kernel, ID, END)
+    assert raised.value.code == "trial-not-armed"

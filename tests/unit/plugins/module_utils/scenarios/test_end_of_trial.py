@@ -66,6 +66,16 @@ def test_at_its_end_what_was_replaced_runs_again(host, interface, apply):
     assert len(history(host)["journal"]) == 3
 
 
+def test_a_trial_with_an_older_systemd_ends_the_same_way(host, systemd, interface, apply):
+    systemd.too_old = "systemd-run: unrecognized option '--collect'"
+    apply(V1)
+    apply(V2, trial=60)
+    assert [name for name in systemd.units if "-trial-" in name]
+    end_trial(host)
+    assert stack(host, interface) == ["v1"]
+    assert not [name for name in host.names("/run/systemd/system") if "-trial-" in name]
+
+
 def test_there_is_no_moment_without_either(host, interface, apply):
     apply(V1)
     apply(V2, trial=60)

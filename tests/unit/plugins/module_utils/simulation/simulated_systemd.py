@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import PID
 
 UNIT = "kernel-livepatch.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
@@ -19,7 +20,7 @@ class SimulatedSystemd:
 
     `state` is what is-system-running prints. `broken` has the words ("systemd-run", "start", ...) that fail, and
     `slow` those that end after the time of the caller. `loaded` is the unit's text in systemd's memory, and
-    `fragment` another file that it read instead of ours.
+    `fragment` another file that it read instead of ours. `too_old` is what systemd-run says to our options.
     """
 
     def __init__(self, kernel):
@@ -32,6 +33,8 @@ class SimulatedSystemd:
         self.slow = set()
         self.loaded = None
         self.fragment = None
+        self.too_old = None
+        self._read = {}
         self._others = kernel.answer
         Path(kernel.path("/run/systemd/system")).mkdir(parents=True)
         for program in ("systemctl", "systemd-run"):
@@ -48,6 +51,8 @@ class SimulatedSystemd:
             return 1, self.broken[verb]
         if verb in self.slow:
             raise LivepatchError("command-timed-out", f"{' '.join(argv)} took longer.")
+        if verb == "--no-block":
+            return self._start_unit(argv[2:])
         return getattr(self, "_" + verb.replace("-", "_"))(argv[2:])
 
     def asked(self):
@@ -64,6 +69,8 @@ class SimulatedSystemd:
         self.loaded = self._on_disk()
 
     def _systemd_run(self, argv):
+        if self.too_old:
+            return 1, self.too_old
         split = argv.index("--")
         options = dict(word.partition("=")[::2] for word in argv[:split])
         units = self.timers if "--on-active" in options else self.units
@@ -90,6 +97,19 @@ class SimulatedSystemd:
         path = self.kernel.path(self._file())
         return self.kernel.read_bytes(self._file()) if os.path.isfile(path) and not os.path.islink(path) else None
 
+    def _start_unit(self, argv):
+        """A start that systemctl does not wait for, of a unit that it has read below /run."""
+        verb, unit = argv
+        if verb != "start" or unit not in self._read:
+            return 5, f"Failed to {verb} {unit}: Unit {unit} not found."
+        service = unit.replace(".timer", ".service")
+        command = next(line.partition("=")[2].split() for line in self._read[service].splitlines()
+                       if line.startswith("ExecStart="))
+        (self.timers if unit.endswith(".timer") else self.units)[service] = command
+        if command[-1] == "end-trial":
+            self.kernel._guard(PID)
+        return 0, ""
+
     def _start(self, argv):
         if self.loaded is None:
             return 5, f"Failed to start {argv[0]}: Unit {argv[0]} not found."
@@ -102,6 +122,8 @@ class SimulatedSystemd:
 
     def _daemon_reload(self, _words):
         self.loaded = self._on_disk()
+        self._read = {name: self.kernel.read(f"/run/systemd/system/{name}")
+                      for name in self.kernel.names("/run/systemd/system")}
         return 0, ""
 
     def _list_jobs(self, _words):
