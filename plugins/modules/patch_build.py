@@ -312,7 +312,8 @@ progress:
       type: int
       sample: 240
 findings:
-  description: The results of the checks before the build.
+  description: >-
+    The results of the checks before the build. Empty if the task continues with a build of an earlier task.
   returned: always
   type: list
   elements: dict

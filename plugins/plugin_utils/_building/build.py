@@ -94,7 +94,9 @@ class KernelBuild:
         """Look at a running build once."""
         if self.answer is None:
             raise ValueError("the build has not been started")
-        self._take(self.host.call(self.arguments, step="look", job=self.answer["job"]), {})
+        answer = self.host.call(self.arguments, step="look", job=self.answer["job"])
+        # The checks ran before the build.
+        self._take(dict(answer, findings=[*(self.answer.get("findings") or ()), *(answer.get("findings") or ())]), {})
 
     def leave(self, waited: int) -> None:
         """Let the build go on without this task, which has waited for it as long as it should, in seconds."""

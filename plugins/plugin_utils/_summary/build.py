@@ -20,14 +20,15 @@ def summarize_builds(labels: Sequence[str], results: Sequence[Mapping[str, t.Any
     """The summary of the results of patch_build, each with the name of its kernel.
 
     Shape: `ok`, `lines` (a text for people), `counts` by verdict, and `kernels`, a list of `kernel`, `verdict`, `file`,
-    `name`, `tool`, `job`, `seconds`, `code` and `message`, each None if it is not known.
+    `name`, `tool`, `job`, `seconds`, `code`, `message` and `log_path`, each None if it is not known, and `findings`.
     """
     kernels = [_kernel(label, result) for label, result in zip(labels, results, strict=True)]
     counts = {verdict: sum(one["verdict"] == verdict for one in kernels) for verdict in VERDICTS}
     total = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return {
         "ok": not any(counts[verdict] for verdict in BAD), "counts": counts, "kernels": kernels,
-        "lines": [*map(_line, kernels), f"{number_of(len(kernels), 'kernel')}: {total or 'nothing to build'}"]}
+        "lines": [*(line for kernel in kernels for line in _lines(kernel)),
+                  f"{number_of(len(kernels), 'kernel')}: {total or 'nothing to build'}"]}
 
 
 def verdict_of(result: Mapping[str, t.Any]) -> str:
@@ -43,15 +44,31 @@ def _kernel(label: str, result: Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         "kernel": build.get("release") or label, "verdict": verdict_of(result), "file": result.get("file"),
         "name": build.get("name"), "tool": build.get("tool"), "job": result.get("job"),
-        "seconds": progress.get("seconds"), "code": result.get("code"), "message": result.get("msg")}
+        "seconds": progress.get("seconds"), "code": result.get("code"), "message": result.get("msg"),
+        "log_path": result.get("log_path"), "findings": list(result.get("findings") or ())}
+
+
+def _lines(kernel: Mapping[str, t.Any]) -> list[str]:
+    """The line of a kernel, and one for each finding that it does not have: no result of a module is shown beside it.
+    """
+    findings = kernel["findings"]
+    shown = next((one for one in findings if one["code"] == kernel["code"]), None)
+    first = _line(dict(kernel, message=shown["message"]) if shown else kernel)
+    others = [f"  {one['level']} {one['code']}: {_plain(one['message'])}" for one in findings if one is not shown]
+    log = [f"  log on the build host: {kernel['log_path']}"] if kernel["log_path"] else []
+    return [first, *others, *log]
 
 
 def _line(kernel: Mapping[str, t.Any]) -> str:
     start = f"{kernel['kernel']}: {kernel['verdict']}"
     if kernel["verdict"] in BAD:
         code = f"{kernel['code']}: " if kernel["code"] else ""
-        return f"{start}: {code}{' '.join((kernel['message'] or 'no reason given').split())}"
+        return f"{start}: {code}{_plain(kernel['message'] or 'no reason given')}"
     if kernel["verdict"] == "planned":
         return f"{start}: {kernel['name']} with {kernel['tool']}"
     duration = f" ({kernel['tool']}, {format_duration(kernel['seconds'])})" if kernel["verdict"] == "built" else ""
     return f"{start}: {kernel['file']}{duration}"
+
+
+def _plain(message: str) -> str:
+    return " ".join(message.split())

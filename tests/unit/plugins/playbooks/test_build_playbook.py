@@ -79,7 +79,7 @@ def test_a_kernel_that_is_refused_fails_the_run_and_no_other_kernel(build, tmp_p
     run = build(livepatch_kernels=[{"source": other, "release": RELEASE}, {"source": host.tree, "release": RELEASE}])
     assert run.code == 2, run.output
     assert f"{RELEASE}: refused: no-livepatch-config: {other}/.config has no CONFIG_LIVEPATCH=y" in run.lines[0]
-    assert run.lines[2] == "2 kernels: 1 built, 1 refused"
+    assert run.lines[-1] == "2 kernels: 1 built, 1 refused"
     assert list(entries(tmp_path)) == [f"{RELEASE}/fix.ko"]
     assert "kernel.livepatch" not in run.failed
 
@@ -96,6 +96,9 @@ def test_a_build_that_fails_tells_why(build, host):
     run = build()
     assert run.code == 2, run.output
     assert run.lines[0].startswith(f"{RELEASE}: failed: build-compile-error: The source does not compile: fix.c:3:1")
+    (log,) = [line.rpartition(": ")[2] for line in run.lines if line.startswith("  log on the build host: ")]
+    assert "unknown type name" in Path(log).read_text()
+    assert run.stats["livepatch_build"]["kernels"][0]["log_path"] == log
     assert "Traceback" not in run.output
 
 

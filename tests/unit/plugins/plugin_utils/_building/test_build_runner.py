@@ -102,7 +102,7 @@ def test_a_build_goes_on_when_the_time_is_over(run, seconds, waited):
     assert build.seen <= 4
 
 
-FINDING = {"code": "ibt-unsupported", "level": "blocker", "subject": "x", "message": "No."}
+FINDING = {"code": "ibt-unsupported", "level": "blocker", "subject": "x", "message": "No.\nNever."}
 
 
 def test_a_summary_has_a_line_for_each_kernel():
@@ -119,4 +119,20 @@ def test_a_summary_has_a_line_for_each_kernel():
         "6.2: unchanged: patches/6.2/fix.ko", "f: failed: no reason given",
         "6 kernels: 1 built, 1 unchanged, 1 planned, 1 refused, 2 failed"]
     assert summary["ok"] is False and summary["kernels"][0]["job"] == "fix-1"
+    assert [one["findings"] for one in summary["kernels"]] == [[], [FINDING], [], [], [], []]
     assert summarize_builds(["a"], [built])["ok"] is True
+
+
+def test_a_summary_has_every_finding_and_the_log_because_nothing_else_shows_them():
+    fuzz = {"code": "source-with-fuzz", "level": "warning", "subject": "x", "message": "It does not\nfit."}
+    other = {"code": "tool-missing", "level": "blocker", "subject": "y", "message": "Install it."}
+    refused = {"failed": True, "code": "ibt-unsupported", "msg": "No. (1 more in findings.)",
+               "findings": [fuzz, FINDING, other]}
+    planned = {"state": "planned", "build": {"release": "7.2", "tool": "klp-build", "name": "fix"}, "findings": [fuzz]}
+    failed = {"failed": True, "code": "build-failed", "msg": "It failed.", "findings": [fuzz], "log_path": "/work/log"}
+    assert summarize_builds(["a", "b", "c"], [refused, planned, failed])["lines"] == [
+        "a: refused: ibt-unsupported: No. Never.", "  warning source-with-fuzz: It does not fit.",
+        "  blocker tool-missing: Install it.",
+        "7.2: planned: fix with klp-build", "  warning source-with-fuzz: It does not fit.",
+        "c: failed: build-failed: It failed.", "  warning source-with-fuzz: It does not fit.",
+        "  log on the build host: /work/log", "3 kernels: 1 planned, 1 refused, 1 failed"]

@@ -73,6 +73,18 @@ def test_a_build_ends_in_the_bundle(build, content, tmp_path):
         {"step": "look", "job": result["job"]}, {"step": "look", "job": result["job"]}]
 
 
+@pytest.mark.parametrize("end", ["built", "failed"])
+def test_findings_of_the_checks_stay_to_the_end_of_the_build(build, content, end):
+    fuzz = {"code": "source-with-fuzz", "level": "warning", "subject": "x", "message": "It does not fit."}
+    last = answer("built", content) if end == "built" else dict(answer("running"), failed=True, code="build-failed")
+    one = build([dict(answer("running"), findings=[fuzz]), answer("running"), last])
+    one.start()
+    one.look()
+    assert one.answer["findings"] == [fuzz]
+    one.look()
+    assert one.result["findings"] == [fuzz]
+
+
 @pytest.mark.parametrize("key, value, words", [
     ("cves", ["CVE-2026-1111", "cve-2026-2222"], "a list of CVE numbers"), ("cves", ["2026-1111"], "CVE-2026-12345"),
     ("version", "1 0", "at most 100 characters"), ("version", "1" * 101, "at most 100 characters"),
