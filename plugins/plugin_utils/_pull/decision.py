@@ -60,7 +60,8 @@ def begin(options: PullOptions, release: ReleaseFile, ring: int) -> Record:
         "params": options.params, "run": PULL_RUN,
         "watch": {"health_checks": checks_of_hosts(options.health_checks), "min_calls": options.min_calls},
         "timeouts": task_bounds(options.transition_timeout, options.on_stall == "reverse", options.health_checks),
-        "action": NOTHING, "state": None, "failure": None, "patch": None, "transaction": None, "seconds_left": None}
+        "action": NOTHING, "state": None, "failure": None, "more_blockers": [], "patch": None, "transaction": None,
+        "seconds_left": None}
 
 
 def decide(record: Record, info: t.Any, check: t.Any) -> Record:
@@ -108,7 +109,8 @@ def _for_release(record: Record, trial: Mapping[str, t.Any] | None, check: t.Any
     blockers = blockers_in(check["findings"], (*TOLERATED, *record["ignore_findings"], *(
         ("host-leased",) if record["take_lease"] else ())))
     if blockers:
-        return _failed(record, (blockers[0]["code"], blockers[0]["message"]))
+        first, *others = ((one["code"], one["message"]) for one in blockers)
+        return {**_failed(record, first), "more_blockers": [failure_sentence(other) for other in others]}
     failed = host.get("failed_watch") if isinstance(host, Mapping) else None
     if isinstance(failed, Mapping) and failed.get("sha256") and failed.get("sha256") == patch.get("sha256"):
         return _failed(record, (
@@ -162,7 +164,8 @@ def _lines(record: Record, words: Mapping[str, str]) -> list[str]:
         lines[-1] += (
             f", accepted by a run after {format_duration(record['soak'])} of its trial, and reverting automatically in "
             f"{format_duration(int(record['seconds_left']))}")
-    return lines
+    # The first one is the message of the task that fails.
+    return [*lines, *(f"  blocker {sentence}" for sentence in record["more_blockers"])]
 
 
 def _failure(answer: t.Any) -> Failure:

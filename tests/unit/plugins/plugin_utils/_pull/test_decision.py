@@ -82,6 +82,13 @@ def test_why_a_host_does_nothing(tmp_path, of_host, checked, code):
     assert not ended["ok"] and ended["problem"]
 
 
+def test_every_blocker_is_shown_in_one_run(tmp_path):
+    blockers = [{**blocker(code), "message": f"About {code}."} for code in ("read-only", "quarantined", "no-space")]
+    ended = finish(decide(record(directory=tmp_path), info(), check("absent", blockers)), {}, False)
+    assert ended["problem"] == "read-only: About read-only."
+    assert ended["lines"][2:] == ["  blocker quarantined: About quarantined.", "  blocker no-space: About no-space."]
+
+
 def test_another_build_is_loaded_after_a_failed_watch(tmp_path):
     decided = decide(record(directory=tmp_path), info(failed_watch={"sha256": "6" * 64}), check())
     assert decided["action"] == "load"
