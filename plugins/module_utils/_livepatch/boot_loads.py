@@ -26,13 +26,15 @@ BootLoad = namedtuple("BootLoad", "tool path name can_set_aside")
 
 def boot_loads(host):
     """The BootLoads of the other tools that are active."""
-    kpatch, suse = KPATCH.format(release=host.release()), SUSE.format(release=host.release())
+    kpatch = KPATCH.format(release=host.release())
     found = []
     if loads_kpatch_service(host):
         files = [file for file in host.names(kpatch) if file.endswith(".ko")]
         found += [_boot_load("kpatch.service", kpatch, file, True) for file in files]
-    return found + [
-        _boot_load("SUSE live patching", suse, file, False) for file in host.names(suse) if is_module_file(file)]
+    for suse in (directory.format(release=host.release()) for directory in SUSE):
+        found += [
+            _boot_load("SUSE live patching", suse, file, False) for file in host.names(suse) if is_module_file(file)]
+    return found
 
 
 def path_aside(load, transaction):

@@ -12,7 +12,9 @@ from collections import namedtuple
 Tool = namedtuple("Tool", "name installed is_active effect unload")
 Tool.__new__.__defaults__ = (None,)  # of `unload`; Python 3.6 has no better way
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
-KPATCH, SUSE = "/var/lib/kpatch/{release}", "/lib/modules/{release}/livepatch"  # what the two load at boot
+MASKS = ("/etc/systemd/system", "/run/systemd/system")  # where `systemctl mask` puts a link to /dev/null
+# What the two load at boot. SUSE's second directory is of kGraft (INSTALL_MOD_DIR in its packages).
+KPATCH, SUSE = "/var/lib/kpatch/{release}", ("/lib/modules/{release}/livepatch", "/lib/modules/{release}/kgraft")
 MODULE = re.compile(r"\.ko(\.(gz|xz|zst))?\Z")
 
 
@@ -58,7 +60,7 @@ def _ksplice(host):
 
 
 def _suse(host):
-    return _modules(host, SUSE)
+    return any(_modules(host, directory) for directory in SUSE)
 
 
 def _syscare(host):
@@ -66,9 +68,18 @@ def _syscare(host):
 
 
 def _enabled(host, unit):
-    """Whether systemd starts a unit at boot."""
+    """Whether systemd starts a unit at boot. A masked unit keeps its links in the directories .wants."""
+    if any(_is_masked(host, f"{directory}/{unit}") for directory in MASKS):
+        return False
     wanting = [f"{units}/{entry}" for units in UNITS for entry in host.names(units) if entry.endswith(".wants")]
     return any(host.exists(f"{directory}/{unit}") for directory in wanting)
+
+
+def _is_masked(host, path):
+    try:
+        return host.link_target(path) == "/dev/null"
+    except OSError:  # absent, or a file
+        return False
 
 
 def _modules(host, directory):

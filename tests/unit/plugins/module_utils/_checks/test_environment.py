@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The machine around the kernel: space, memory, crash dumps, other live-patch tools."""
 
+import os
+
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import TOOLS, other_tools
@@ -133,6 +135,23 @@ def test_a_tool_is_seen_installed_and_at_work(kernel, name):
 def test_kpatch_service_is_at_work_only_where_it_would_load_something(kernel, files):
     put(kernel, dict(files, **{"/usr/sbin/kpatch": ""}))
     assert seen(kernel) == [("kpatch.service", False)]
+
+
+@pytest.mark.parametrize("directory", ["/etc/systemd/system", "/run/systemd/system"])
+@pytest.mark.parametrize("name", ["kpatch.service", "SysCare"])
+def test_a_masked_unit_loads_nothing_at_boot(kernel, directory, name):
+    installed, at_work = SIGHTS[name]
+    put(kernel, {**installed, **at_work})
+    unit = next(path for path in at_work if path.startswith(WANTS)).rpartition("/")[2]
+    assert seen(kernel) == [(name, True)]
+    os.makedirs(kernel.path(directory), exist_ok=True)
+    os.symlink("/dev/null", kernel.path(f"{directory}/{unit}"))
+    assert seen(kernel) == [(name, False)]
+
+
+def test_the_packages_for_kgraft_load_at_boot_too(kernel):
+    put(kernel, {f"/lib/modules/{R}/kgraft/kgraft-patch-2-1.ko": ""})
+    assert seen(kernel) == [("SUSE live patching", True)]
 
 
 def test_a_tool_at_work_is_a_warning_and_one_that_is_only_installed_a_note(kernel, apply):

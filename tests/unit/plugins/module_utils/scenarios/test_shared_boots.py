@@ -34,7 +34,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 
 RELEASE = "6.1.0-56-amd64"
 KPATCH = f"/var/lib/kpatch/{RELEASE}"
-SUSE = f"/lib/modules/{RELEASE}/livepatch"
+SUSE = (f"/lib/modules/{RELEASE}/livepatch", f"/lib/modules/{RELEASE}/kgraft")
 OTHER_BUILD = SimulatedPatch("one", build_id="99" * 20, objects={"vmlinux": ["one"]})
 
 
@@ -203,16 +203,23 @@ def test_a_file_that_cannot_be_renamed_is_told(host, apply, kpatch, monkeypatch)
     assert drift(host) == []
 
 
-def test_what_a_package_of_suse_loads_is_not_taken_from_it(host, apply, systemd):
-    host.put(f"{SUSE}/livepatch-1.ko.zst", "")
+@pytest.mark.parametrize("directory", SUSE)
+def test_what_a_package_of_suse_loads_is_not_taken_from_it(host, apply, systemd, directory):
+    host.put(f"{directory}/livepatch-1.ko.zst", "")
     error = failure(apply, ONE, state="accepted", adopt=True)
     assert error.code == "other-tool-loads-at-boot"
-    assert f"SUSE live patching loads livepatch_1 at each boot ({SUSE}/livepatch-1.ko.zst)" in error.message
+    assert f"SUSE live patching loads livepatch_1 at each boot ({directory}/livepatch-1.ko.zst)" in error.message
     assert "Remove the package that owns this file" in error.message
     accept(apply, ONE, ignore_findings=["other-tool-loads-at-boot"])
     assert drift(host) == ["boot-shared"]
-    shutil.rmtree(host.path(SUSE))
+    shutil.rmtree(host.path(directory))
     assert drift(host) == []
+
+
+def test_a_masked_service_loads_nothing(host, apply, kpatch):
+    os.symlink("/dev/null", host.path("/etc/systemd/system/kpatch.service"))
+    assert accept(apply, ONE)["patch"]["state"] == "accepted"
+    assert (host.names(KPATCH), drift(host)) == (["one.ko"], [])
 
 
 def test_a_service_that_is_not_enabled_loads_nothing(host, apply, kpatch):
