@@ -31,6 +31,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.tools i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, finding_of
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import open_regular
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import (
     join_limited,
     number_of,
@@ -311,10 +312,10 @@ def _signing_fault(context):
 def _pem_fault(path):
     """Why a file cannot be used as a key or a certificate, or None. Its content is in no message."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             head = stream.read(1 << 16)
     except OSError as error:
-        return error.strerror
+        return error.strerror[:1].lower() + error.strerror[1:]
     if PEM in head and ENCRYPTED in head:
         return "it is encrypted, and sign-file has no passphrase"
     return None if PEM in head or head[:1] == b"\x30" else "it is neither a PEM nor a DER file"

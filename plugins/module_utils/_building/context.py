@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.compiler import host_compiler
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import find_kernel
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.root import space_checked
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import (
     SourceError,
     make_patch,
@@ -128,11 +129,12 @@ class BuildContext:
     def scratch(self):
         """A directory on the build host, in the root, that is removed at the end."""
         place = self.root.path(self.root.first(SCRATCH, self.root.is_directory) or "/")
-        scratch = tempfile.mkdtemp(prefix="kernel-livepatch-", dir=place)
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch)
+        with space_checked(place):
+            scratch = tempfile.mkdtemp(prefix="kernel-livepatch-", dir=place)
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch)
 
     def name_of(self, source):
         """The name of a source for a message."""

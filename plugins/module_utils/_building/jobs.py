@@ -209,7 +209,7 @@ class Job:
         if result.get("what") == "signature":
             return LivepatchError(
                 "signature-failed",
-                f"sign-file could not sign the patch (exit status {result['status']}). Check sign_key and sign_cert, "
+                f"sign-file could not sign the patch ({result.get('why')}). Check sign_key and sign_cert, "
                 f"and see the last lines in log and {self.path('log')}.", **details)
         if result.get("what") == "name":
             made = truncate(str(result.get("why")), LONGEST_NAMES)

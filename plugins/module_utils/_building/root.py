@@ -11,13 +11,29 @@ import errno
 import os
 import stat
 import subprocess
+from contextlib import contextmanager
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.worker import enter
 from ansible_collections.kernel.livepatch.plugins.module_utils._host import processes
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import open_regular
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 MOST_LINKS = 40  # as many as the kernel follows (MAXSYMLINKS in include/linux/namei.h)
 DIRECTORIES = processes.ENVIRONMENT["PATH"].split(":")
 UNABLE = 126  # exit status of a program that cannot be started, as of a shell
+
+
+@contextmanager
+def space_checked(place):
+    """Tell a full disk by its own code; raises LivepatchError `build-space-low`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise LivepatchError(
+            "build-space-low", f"The build host has no space left below {place}. Free some space and run again."
+        ) from error
 
 
 class Root:
@@ -99,7 +115,7 @@ class Root:
     def read(self, path, most=1 << 24):
         """The text of a file, at most its first `most` bytes; None if it cannot be read."""
         try:
-            with open(self.path(path), "rb") as stream:
+            with open_regular(self.path(path)) as stream:
                 return stream.read(most).decode("utf-8", "replace")
         except OSError:
             return None

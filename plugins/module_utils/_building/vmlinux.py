@@ -9,6 +9,7 @@ from collections import namedtuple
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import LAYOUTS, ElfError, string_at
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import open_regular
 
 # debug: whether it has DWARF debug information. banner: the text of linux_banner (init/version.c), or "".
 Vmlinux = namedtuple("Vmlinux", "path debug build_id banner")
@@ -23,7 +24,7 @@ BANNER = b"Linux version "
 def read_vmlinux(path, name):
     """The Vmlinux of a file; `name` is its path for messages. None if it is not an ELF file, or cannot be read."""
     try:
-        with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open_regular(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return _read(content, name)
     except (OSError, ValueError, OverflowError, struct.error, IndexError, ElfError):
         return None

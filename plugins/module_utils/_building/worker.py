@@ -145,19 +145,29 @@ class Job:
         if not os.path.isfile(output) or os.path.islink(output):
             return {"state": "failed", "what": "output", "status": 0}
         if self.spec["sign"]:
-            self.show("signing")
-            root = self.spec["root"]
-            with open(self.path("log"), "ab") as log:
-                status = subprocess.Popen(
-                    self.spec["sign"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                    env=self.spec["environment"],
-                    preexec_fn=lambda: enter(root, "/", dies_with_parent=True),  # noqa: PLW1509 - it has no threads
-                ).wait(SIGN_SECONDS)
-            if status:
-                return {"state": "failed", "what": "signature", "status": status}
+            failure = self._sign()
+            if failure:
+                return dict(failure, state="failed", what="signature")
         with open(output, "rb") as stream:
             content = stream.read()
         return {"state": "done", "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+
+    def _sign(self):
+        """Sign the patch; returns the `status` of a failure and `why`, or None."""
+        self.show("signing")
+        root = self.spec["root"]
+        with open(self.path("log"), "ab") as log:
+            signer = subprocess.Popen(
+                self.spec["sign"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env=self.spec["environment"], start_new_session=True,
+                preexec_fn=lambda: enter(root, "/", dies_with_parent=True))  # noqa: PLW1509 - it has no threads
+            try:
+                status = signer.wait(SIGN_SECONDS)
+            except subprocess.TimeoutExpired:  # such as a token that cannot be reached
+                return {"status": 0, "why": f"it did not end within {SIGN_SECONDS} s"}
+            finally:
+                end(signer)
+        return {"status": status, "why": f"exit status {status}"} if status else None
 
     def count(self):
         """Read what the logs have more by now, and record the progress."""
@@ -286,9 +296,13 @@ def _copy(path, copy):
 def _replace(path, copy, mode):
     descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=os.path.dirname(path))
     os.close(descriptor)
-    shutil.copyfile(copy, temporary)
-    os.chmod(temporary, mode)
-    os.rename(temporary, path)
+    try:
+        shutil.copyfile(copy, temporary)
+        os.chmod(temporary, mode)
+        os.rename(temporary, path)
+    except BaseException:  # the next build tries again
+        os.unlink(temporary)
+        raise
 
 
 def end(process):

@@ -80,6 +80,15 @@ def read_regular(path, most):
         os.close(descriptor)
 
 
+def open_regular(path):
+    """A binary stream of a regular file, also by a link to it; raises OSError for any other kind of file at once."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not block
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "It is not a regular file", path)
+    return os.fdopen(descriptor, "rb")
+
+
 def make_way(path):
     """Let a regular file be written at `path`: rename a directory there, and remove a link or a special file.
 

@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.checks 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.context import BuildContext
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.jobs import Jobs, existing_jobs
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.plan import describe_build, write_job
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.root import Root
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.root import Root, space_checked
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import read_here, read_sent
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.build_options import BUILD_OPTIONS
@@ -29,6 +29,7 @@ CONTROLLER_OPTION = {"via_controller": {"type": "dict", "apply_defaults": True, 
 OPTIONS = dict(BUILD_OPTIONS, **CONTROLLER_OPTION)
 ATTACHED = {"running": "running", "done": "built"}
 LONGEST_NAME = 64  # in the name of a job
+PKCS11 = "pkcs11:"
 PATHS = ("source", "config", "vmlinux", "root", "kpatch_build")
 
 
@@ -69,7 +70,7 @@ def _start(host, root, request, check_mode):
         raise error_from(blockers, **_result("planned", host, job, build, findings))
     if check_mode:
         return dict(_result("planned", host, job, build, findings), changed=True)
-    with jobs.starting():
+    with space_checked(jobs.directory), jobs.starting():
         jobs.sweep(host.wall_clock())
         # Another controller can have started it meanwhile.
         if job.state() not in ("running", "done"):
@@ -140,7 +141,10 @@ def _with_defaults(request, sources, is_module):
 
 
 def _check_paths(request):
-    paths = [request["build_dir"], *(request["kernel"][name] for name in PATHS), request["sign_cert"]]
+    key = request["sign_key"] or ""
+    paths = [
+        request["build_dir"], *(request["kernel"][name] for name in PATHS), request["sign_cert"],
+        None if key.startswith(PKCS11) else key]
     for path in filter(None, paths):
         if not path.startswith("/") or not path.isprintable():
             raise LivepatchError(

@@ -11,6 +11,7 @@ import signal
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._building import context, jobs, plan
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.jobs import KEPT_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
@@ -46,6 +47,20 @@ def test_a_job_without_space_tells_so(build_host, failed, step):
         json.dump({"state": "failed", "what": "worker", "status": 0, "why": f"OSError: {os.strerror(errno.ENOSPC)}"},
                   stream)
     assert job.failure("failed").code == "build-space-low"
+
+
+@pytest.mark.parametrize("module, function", [
+    (context.shutil, "copyfile"), (context.tempfile, "mkdtemp"), (jobs, "private_directory"), (plan, "write_sources")])
+def test_a_full_disk_before_the_build_tells_so(build_host, step, monkeypatch, module, function):
+    """SIMULATED: at each place where a task writes before the worker does."""
+    def full(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with monkeypatch.context() as patched:
+        patched.setattr(module, function, full)
+        with pytest.raises(LivepatchError) as caught:
+            step()
+    assert (caught.value.code, "no space left" in caught.value.message) == ("build-space-low", True)
+    assert step()["state"] == "running"
 
 
 def test_a_builder_without_a_file_has_failed(build_host, failed):

@@ -75,3 +75,27 @@ def test_the_private_key_is_in_no_file_of_a_job(build_host, step, ended):
         for name in names:
             with open(os.path.join(place, name), "rb") as stream:
                 assert b"PRIVATE KEY" not in stream.read()
+
+
+@pytest.mark.parametrize("option", ["sign_key", "sign_cert", "config", "vmlinux"])
+def test_a_file_that_never_ends_is_refused_and_not_waited_for(build_host, step, option):
+    options = signing(build_host)
+    os.mkfifo(build_host.path("fifo"))
+    if option in options:
+        options[option] = build_host.path("fifo")
+    else:
+        options["kernel"] = {option: build_host.path("fifo")}
+    with pytest.raises(LivepatchError) as caught:
+        step(check_mode=True, **options)
+    assert caught.value.code in ("sign-key-unusable", "config-unreadable", "kernel-missing")
+    if option in ("sign_key", "sign_cert"):
+        assert "fifo cannot be used to sign the patch: it is not a regular file" in caught.value.message
+
+
+@pytest.mark.parametrize("key", ["key.pem", "~/key.pem", "keys/key.pem"])
+def test_a_key_with_a_relative_path_is_refused_wherever_the_task_runs(build_host, step, monkeypatch, key):
+    options = signing(build_host)
+    monkeypatch.chdir(build_host.directory)
+    with pytest.raises(LivepatchError) as caught:
+        step(check_mode=True, **dict(options, sign_key=key))
+    assert (caught.value.code, "beginning with /" in caught.value.message) == ("bad-option", True)

@@ -84,3 +84,42 @@ def test_a_full_disk_has_room_for_the_result(job, monkeypatch, fails):
     found = result_of(job)
     assert (found["state"], found["what"]) == ("failed", "builder" if fails == "nothing" else "worker")
     assert not (job / worker.RESERVE).exists()
+
+
+def test_a_program_that_signs_for_ever_is_ended_and_told(job, monkeypatch):
+    """SIMULATED: a token that does not answer."""
+    spec = json.loads((job / "spec.json").read_text())
+    output = job / "output.ko"
+    output.write_text("x")
+    spec.update(output=str(output), sign=["/bin/sh", "-c", f"tail -f /dev/null & echo $$ >{job}/builder; wait"])
+    (job / "spec.json").write_text(json.dumps(spec))
+    monkeypatch.setattr(worker, "SIGN_SECONDS", 1)
+    monkeypatch.setattr(worker.Job, "_build", lambda self, lock: 0)
+    worker.main(str(job))
+    found = result_of(job)
+    assert (found["what"], found["status"], found["why"]) == ("signature", 0, "it did not end within 1 s")
+    assert running_in_group((job / "builder").read_text().strip()) == []
+
+
+def test_a_tree_that_cannot_be_restored_for_lack_of_space_is_restored_later_and_has_no_other_files(job, monkeypatch):
+    def build(self, lock):
+        (job.parent / "tree" / "file").write_text("patched\n")
+        return 0
+
+    def full(_copy, _path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(worker.Job, "_build", build)
+    with monkeypatch.context() as patched:
+        restore = worker.restore_tree
+
+        def restore_on_a_full_disk(directory):
+            patched.setattr(worker.shutil, "copyfile", full)
+            restore(directory)
+        patched.setattr(worker, "restore_tree", restore_on_a_full_disk)
+        worker.main(str(job))
+    assert "No space left" in result_of(job)["why"]
+    assert (job / worker.MANIFEST).exists() and os.listdir(job.parent / "tree") == ["file"]
+    worker.restore_tree(str(job))
+    assert (job.parent / "tree" / "file").read_text() == "original\n"
+    assert os.listdir(job.parent / "tree") == ["file"]
