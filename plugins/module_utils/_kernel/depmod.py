@@ -13,7 +13,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules i
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.cached_property import cached_property
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import truncate
 
-DIRECTORIES = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")  # the last of NixOS
+# The last two are of NixOS and of Guix, for the kernel that was started.
+DIRECTORIES = (
+    "/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules",
+    "/run/booted-system/kernel/lib/modules")
 # A kernel's package or `make modules_install` puts only the kernel's own modules below this directory.
 IN_TREE = "kernel/"
 MOST_CANDIDATES = 4

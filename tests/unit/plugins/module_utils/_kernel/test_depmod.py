@@ -28,6 +28,15 @@ top.ko:
 THIS, OTHER = "ee" * 20, "dd" * 20
 
 
+@pytest.mark.parametrize("parent", [
+    "/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules",
+    "/run/booted-system/kernel/lib/modules"])
+def test_the_modules_are_found_where_the_distribution_has_them(kernel, parent):
+    shutil.rmtree(kernel.path(BASE))
+    kernel.put(f"{parent}/6.1.0-56-amd64/modules.dep", INDEX)
+    assert module_index(kernel).path("top") == f"{parent}/6.1.0-56-amd64/top.ko"
+
+
 @pytest.fixture
 def tree(kernel):
     kernel.put(f"{BASE}/modules.dep", INDEX)
