@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells changes of data from changes of code in C files, as far as this is certain without a compiler."""
+"""Tells changes that no live patch can make from others in C files, as far as this is certain without a compiler."""
 
 import difflib
 import re
@@ -13,13 +13,24 @@ TOKENS = re.compile(
 OPEN, CLOSE = "([{", ")]}"
 
 
-def only_data(before, after):
-    """Whether two texts of a C file differ in initialized variables only. False if this is not certain."""
-    old, new = data_lines(before), data_lines(after)
+DATA, INIT, COMMENTS = "data", "init", "comments"
+
+
+def change_kind(before, after):
+    """What alone differs between two texts of a C file; None if it is something else, or if that is not certain.
+
+    DATA: initialized variables. INIT: functions with __init. COMMENTS: comments and white space, or nothing.
+    """
+    if _code(before) == _code(after):
+        return COMMENTS
+    old, new = line_kinds(before), line_kinds(after)
     removed, added = changed_lines(before.split("\n"), after.split("\n"))
-    changed = [*map(old.get, removed), *map(new.get, added)]
-    judged = [is_data for is_data in changed if is_data is not None]
-    return bool(judged) and all(judged)
+    kinds = {lines[line] for lines, changed in ((old, removed), (new, added)) for line in changed if line in lines}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _code(text):
+    return [token.group() for token in TOKENS.finditer(text) if token.lastgroup not in ("skip", "line")]
 
 
 def changed_lines(before, after):
@@ -39,20 +50,20 @@ def changed_lines(before, after):
     return removed, added
 
 
-def data_lines(text):
-    """{line from 0 on: whether it belongs to a variable with an initializer}, without blank lines and comments."""
+def line_kinds(text):
+    """{line from 0 on: DATA, INIT or None, by what it belongs to}, without blank lines and comments."""
     lines, statement = {}, _Statement()
     number = 0
     for token in TOKENS.finditer(text):
         kind, value = token.lastgroup, token.group()
         if kind in ("text", "other"):
             if statement.add(number, value):
-                lines.update(dict.fromkeys(statement.lines, statement.is_data()))
+                lines.update(dict.fromkeys(statement.lines, statement.kind()))
                 statement = _Statement()
         elif kind == "directive":
-            lines.update(dict.fromkeys(range(number, number + value.count("\n") + 1), False))
+            lines.update(dict.fromkeys(range(number, number + value.count("\n") + 1)))
         number += value.count("\n")
-    lines.update(dict.fromkeys(statement.lines, False))
+    lines.update(dict.fromkeys(statement.lines))
     return lines
 
 
@@ -85,8 +96,11 @@ class _Statement:
             self._head.append(token)
         return False
 
-    def is_data(self):
-        return self._has_initializer
+    def kind(self):
+        """DATA for a variable with an initializer, INIT for a function with __init, or None."""
+        if self._has_initializer:
+            return DATA
+        return INIT if "__init" in self._head and "{" in self._head else None
 
     def _is_type(self):
         before = self._head[:self._head.index("{")] if "{" in self._head else []

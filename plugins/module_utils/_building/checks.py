@@ -10,7 +10,12 @@ import os
 import re
 from collections import namedtuple
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.c_source import only_data
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.c_source import (
+    COMMENTS,
+    DATA,
+    INIT,
+    change_kind,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.compiler import (
     is_same_compiler,
     kernel_compiler,
@@ -46,6 +51,10 @@ OFFSET_OR_FUZZ = re.compile(r"^.*with fuzz.*$", re.MULTILINE)
 REFUSED = re.compile(r"^.*(?:FAILED|can't find file|malformed patch|Reversed|Only garbage|No file).*$", re.MULTILINE)
 LISTNEWCONFIG_SECONDS = 600  # the first time, it builds scripts/kconfig
 MIB = 1 << 20
+BESIDE = "beside"
+UNPATCHABLE = {
+    BESIDE: "files that are no part of the kernel", COMMENTS: "comments and white space", DATA: "data",
+    INIT: "functions with __init, which the kernel removes once they have run"}
 PEM = b"-----BEGIN "
 ENCRYPTED = b"ENCRYPTED"  # in the first line of a PEM file, or in its header Proc-Type
 SIGN_SECONDS = 60
@@ -251,11 +260,32 @@ def check_fit(context):
         if fuzz:
             yield build_finding(
                 "source-with-fuzz", name, file=name, source=source_tree, why=truncate(fuzz[0].strip(), 200))
-    texts = [(path, before, after) for trial in context.trials for path, before, after in trial.texts]
-    if all(path.endswith(".c") and only_data(before, after) for path, before, after in texts):
-        yield build_finding(
-            "source-data-only", context.kernel.source, file=context.name_of(context.sources[0]),
-            paths=join_limited(sorted({path for path, _before, _after in texts}), 3))
+    yield from _without_function(context)
+
+
+def _without_function(context):
+    """The finding for source patches that certainly change no function."""
+    kinds, paths = set(), set()
+    for path, before, after in [text for trial in context.trials for text in trial.texts]:
+        kind = _kind(path, before, after)
+        if kind is None:
+            return
+        kinds.add(kind)
+        paths.add(path)
+    facts = {"file": context.name_of(context.sources[0]), "paths": join_limited(sorted(paths), 3)}
+    if kinds == {DATA}:
+        yield build_finding("source-data-only", context.kernel.source, **facts)
+    else:
+        what = " and ".join(UNPATCHABLE[kind] for kind in sorted(kinds))
+        yield build_finding("source-without-function", context.kernel.source, what=what, **facts)
+
+
+def _kind(path, before, after):
+    """The kind of a change that no live patch can make, see UNPATCHABLE, or None."""
+    if path.startswith(BESIDE_THE_KERNEL):
+        return BESIDE
+    kind = change_kind(before, after) if path.endswith((".c", ".h")) else None
+    return kind if path.endswith(".c") or kind == COMMENTS else None  # functions are compiled with every header
 
 
 def check_space(context):

@@ -89,6 +89,10 @@ BUILD = {
         "blocker", False,
         "{file} only changes data ({paths}), and a live patch replaces functions. Change the data in a callback or at "
         "its users."),
+    "source-without-function": (
+        "blocker", False,
+        "{file} only changes {what} ({paths}), and a live patch replaces functions. Give a source patch that changes "
+        "some, or boot a kernel with this one."),
     "source-not-compiled": (
         "blocker", False,
         "{file} changes {paths}, and none of kernel: targets ({targets}) compiles this. The patch would lack these "

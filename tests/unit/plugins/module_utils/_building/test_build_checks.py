@@ -9,6 +9,7 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.checks import CHECKS
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import make_patch
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
     CMDLINE,
@@ -103,6 +104,26 @@ def klp_build(cause):
     return change
 
 
+TEXTS = {
+    "fs/proc/cmdline.c": CMDLINE, "fs/init.c": "static int __init fix_init(void)\n{\n\treturn 0;\n}\n",
+    "Documentation/fix.rst": "old\n", "include/linux/fix.h": "/* old */\nint fix(void);\n",
+    "tools/testing/fix.c": "int old;\n"}
+
+
+def change(path, old, new):
+    """A source patch for one of the files in TEXTS."""
+    return make_patch([(path, TEXTS[path], TEXTS[path].replace(old, new))])
+
+
+def beside(*patches):
+    """A source patch for more files than the one in the tree of every test."""
+    def make(host):
+        for path, text in TEXTS.items():
+            host.put(f"tree/{path}", text)
+        return patch("".join(patches))(host)
+    return make
+
+
 OTHER = FIX.replace("cmdline.c", "other.c")
 SECOND = FIX.replace("seq_putc(m, '\\n')", 'seq_puts(m, " patched\\n")').replace(
     '+\tseq_puts(m, " patched\\n");', '+\tseq_puts(m, " twice\\n");')
@@ -142,6 +163,15 @@ CASES = [
     (patch(FIX.replace("fs/proc/cmdline.c", "arch/x86/entry/vdso/vma.c")), "source-unsupported", "the vDSO"),
     (patch(FIX.replace("fs/proc/cmdline.c", "arch/x86/kernel/head_64.S")), "source-unsupported", "assembly"),
     (patch(DATA), "source-data-only", "only changes data (fs/proc/cmdline.c)"),
+    (patch(change("fs/proc/cmdline.c", "// What", "// Why")), "source-without-function",
+     "only changes comments and white space (fs/proc/cmdline.c)"),
+    (beside(change("fs/init.c", "return 0", "return 1")), "source-without-function",
+     "functions with __init, which the kernel removes once they have run (fs/init.c)"),
+    (beside(change("Documentation/fix.rst", "old", "new")), "source-without-function",
+     "files that are no part of the kernel (Documentation/fix.rst)"),
+    (beside(change("include/linux/fix.h", "/* old */", "/* new */"), change("tools/testing/fix.c", "old", "new"), DATA),
+     "source-without-function",
+     "files that are no part of the kernel and comments and white space and data (fs/proc/cmdline.c, "),
     (patch(FIX.replace("saved_command_line", "other_line")), "source-misfit", "Hunk #1 FAILED at 9"),
     (lambda host: {"kernel": {"targets": ["modules_prepare", "fs/ext4/"]}}, "source-not-compiled",
      "fix.patch changes fs/proc/cmdline.c, and none of kernel: targets (modules_prepare, fs/ext4/) compiles this"),
@@ -164,7 +194,7 @@ CASES = [
     (lambda host: {"src": [host.path("missing.patch")]}, "unreadable", "No such file"),
     (signed(), "sign-program-missing", "tree/scripts/sign-file"),
     (lambda host: (host.program("tree/scripts/sign-file", ""), signed(sign_key=host.path("no-key"))(host))[1],
-     "sign-key-unusable", "No such file"),
+     "sign-key-unusable", "no such file"),
     (lambda host: (host.program("tree/scripts/sign-file", ""), signed(sign_key=host.put("text", "x"))(host))[1],
      "sign-key-unusable", "neither a PEM nor a DER file"),
     (unsigning("echo At main.c:324:; echo '- SSL error:05800074:x509 routines::key values mismatch: x.c:1'; exit 1"),
@@ -258,6 +288,13 @@ def test_a_good_build_is_planned(build_host, step, options):
 def test_patches_that_build_on_each_other_fit(build_host, step):
     result = step(check_mode=True, **two_patches(FIX, SECOND)(build_host))
     assert (result["state"], result["findings"]) == ("planned", [])
+
+
+@pytest.mark.parametrize("text", [
+    change("fs/init.c", "return 0", "return 1") + FIX, change("include/linux/fix.h", "int fix", "long fix"),
+    change("fs/init.c", "__init ", ""), change("Documentation/fix.rst", "old", "new") + FIX])
+def test_a_change_that_can_be_in_a_function_is_built(build_host, step, text):
+    assert step(check_mode=True, **beside(text)(build_host))["state"] == "planned"
 
 
 def test_fuzz_is_a_warning(build_host, step):

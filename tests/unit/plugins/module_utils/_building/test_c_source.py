@@ -8,7 +8,18 @@ import difflib
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building import c_source
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.c_source import data_lines, only_data
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.c_source import (
+    COMMENTS,
+    DATA,
+    INIT,
+    change_kind,
+    line_kinds,
+)
+
+
+def only_data(before, after):
+    return change_kind(before, after) == DATA
+
 
 SOURCE = """\
 #include <linux/fs.h>
@@ -57,7 +68,25 @@ def test_a_change_of_data_and_code_is_no_change_of_data():
 
 @pytest.mark.parametrize("text", ["", "{{{", "}}}", '"', "'", "/*", "#define x \\\n y", "int a = {", "a" * 10000])
 def test_any_text_can_be_read(text):
-    assert set(data_lines(text).values()) <= {True, False}
+    assert set(line_kinds(text).values()) <= {DATA, INIT, None}
+
+
+@pytest.mark.parametrize("old, new, kind", [
+    ("comment = 1", "comment = 2", COMMENTS), ("/* static", "//\n/* static", COMMENTS),
+    ("\tint a = 3;", "\tint a=3;", COMMENTS),
+    ("/* static int comment = 1; */", "static int comment = 1;", DATA), ("return 7", "return 8", INIT),
+    ("static int __init start", "static int start", None), ("__init start", "__init begin", INIT),
+    ("/*\nint hidden(void) { return 1; }\n*/", "\nint hidden(void) { return 1; }\n", None), ("#if 0", "#if 1", None)])
+def test_a_change_without_a_function(old, new, kind):
+    source = SOURCE + (
+        "static int __init start(void)\n{\n\treturn 7;\n}\n/*\nint hidden(void) { return 1; }\n*/\n#if 0\n#endif\n")
+    assert old in source
+    assert change_kind(source, source.replace(old, new)) == kind
+
+
+def test_a_change_of_two_kinds_is_of_none():
+    source = SOURCE + "static int __init start(void)\n{\n\treturn 7;\n}\n"
+    assert change_kind(source, source.replace("return 7", "return 8").replace("limit = 5", "limit = 6")) is None
 
 
 def large_file(data="1"):
