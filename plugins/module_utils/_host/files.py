@@ -57,7 +57,7 @@ def write_private(path, write):
             os.unlink(temporary)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise LivepatchError(
-                "no-space", f"There is no space for the patch file below {directory}. Free some space and run again."
+                "no-space", f"There is no space left below {directory}. Free some space and run again."
             ) from error
         raise
     sync_directory(directory)

@@ -1,8 +1,9 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Directories that others could have prepared are refused."""
+"""Directories that others could have prepared are refused, and a full disk is told."""
 
+import errno
 import os
 import stat
 
@@ -79,3 +80,16 @@ def test_a_file_takes_the_place_of_the_old_one_only_when_it_is_complete(tmp_path
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert os.listdir(str(tmp_path)) == ["file"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("name", ["ledger.json", "livepatch-status-1.json", "fix.ko"])
+def test_a_full_disk_is_told_for_every_kind_of_file(tmp_path, code, name):
+    def write(_stream):
+        raise OSError(code, os.strerror(code))
+
+    with pytest.raises(LivepatchError) as caught:
+        write_private(str(tmp_path / name), write)
+    assert (caught.value.code, caught.value.message) == (
+        "no-space", f"There is no space left below {tmp_path}. Free some space and run again.")
+    assert os.listdir(tmp_path) == []
