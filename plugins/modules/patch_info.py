@@ -66,6 +66,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+code:
+  description: The stable code of the failure.
+  returned: on failure
+  type: str
+  sample: malformed-result
 ansible_facts:
   description: >-
     The facts of the host, made by the controller from RV(livepatch). The same are in C(ansible_local.livepatch), if the

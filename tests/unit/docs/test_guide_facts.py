@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._console import commands, installation, manual
+from ansible_collections.kernel.livepatch.plugins.module_utils._engine import insertion
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.build import BUILD
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     private_directory,
@@ -118,6 +119,14 @@ def test_the_number_of_the_taints_is_that_of_their_bits():
     for letter in "KOE":
         assert re.search(rf"\b{letter}\s\({bits[letter]}\)", text)
     assert str(sum(bits[letter] for letter in "KOE")) in text
+
+
+# Interfaces of kernels
+
+@pytest.mark.parametrize("page", ["guide_interfaces", "guide_codes"])
+def test_the_tries_while_the_kernel_is_busy_are_those_in_the_guide(page):
+    text = " ".join(read(page).split())
+    assert re.search(rf"{insertion.MOST_ATTEMPTS} times within {insertion.LONGEST_RETRY} seconds", text)
 
 
 # Build patch files

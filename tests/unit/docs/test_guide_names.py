@@ -181,3 +181,14 @@ def test_the_readme_lists_each_package_of_the_architecture(half):
     rows = re.findall(r"^  ((?:_\w+(?:, )?)+)", listing, re.MULTILINE)
     listed = [name for row in rows for name in row.split(", ")]
     assert sorted(listed) == sorted(path.name for path in CHECKOUT.joinpath("plugins", half).glob("_[a-z]*"))
+
+
+def test_the_readme_names_everything_that_a_playbook_can_use():
+    readme = CHECKOUT.joinpath("README.md").read_text(encoding="utf-8")
+    plugins = [path.stem for kind in ("modules", "lookup", "filter", "callback")
+               for path in CHECKOUT.glob(f"plugins/{kind}/[a-z]*.py")]
+    playbooks = [path.stem for path in CHECKOUT.glob("playbooks/*.yml")]
+    missing = [name for name in {*plugins, *playbooks} if f"`kernel.livepatch.{name}`" not in readme]
+    roles = [path.name for path in CHECKOUT.glob("roles/*") if path.is_dir()]
+    missing += [name for name in roles if not re.search(rf"`(?:kernel\.livepatch\.)?{name}`", readme)]
+    assert sorted(missing) == []
