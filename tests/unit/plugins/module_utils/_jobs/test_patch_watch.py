@@ -157,6 +157,10 @@ def test_a_user_who_is_not_shown_the_tasks_proves_nothing(host, apply, watch):
     ("OEK", (0, 7, 9, 12), ["P", "D", "W"]),
     ("POEK", (0, 12), []),  # the patch's own
     ("OEK", (12, 25), ["?"]),
+    ("OEKN", (12, 13, 15, 31), []),  # SUSE's N, of a module without its support, is not the N of an in-kernel test
+    ("OEK", (12, 13, 15, 31), ["?"]),
+    ("OEKN", (12, 13, 15, 25, 31), ["?", "?"]),
+    ("OEKN", (9, 12, 13, 15, 31), ["W"]),
 ])
 def test_new_taints(host, apply, watch, brought, bits, letters):
     known = apply(V1)["baseline"]
