@@ -174,10 +174,10 @@ class LookupModule(LookupBase):
     """Describes all patch files of bundles."""
 
     def run(self, terms, variables=None, **kwargs):
-        cache = run_cache()
         self.set_options(var_options=variables, direct=kwargs)
         path = self.get_option("require_signature")
         try:
+            cache = run_cache()
             keyring = read_keyring(path) if path else None
             bundles = [read_bundle(find_term(self, variables, term), cache, keyring) for term in terms]
         except (PatchFileError, TaskError) as error:

@@ -245,16 +245,16 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_term, run_cache
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 
 class LookupModule(LookupBase):
     """Describes patch files."""
 
     def run(self, terms, variables=None, **kwargs):
-        cache = run_cache()
         try:
+            cache = run_cache()
             return [cache.describe(find_term(self, variables, term)) for term in terms]
-        except PatchFileError as error:
+        except (PatchFileError, TaskError) as error:
             # Without a cause: Ansible would print the same sentence again for it.
             raise AnsibleLookupError(error.message) from None

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import typing as t
 from collections.abc import Mapping
@@ -48,6 +47,7 @@ class BuildAction(HostAction):
         self._vars = task_vars
         self._sent: dict[str, str] = {}
         self._bundles: dict[Path, BundleWriter] = {}
+        self._cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         made = [self._make_build(arguments) for arguments in builds]
         for build in made:
             build.check()
@@ -71,10 +71,9 @@ class BuildAction(HostAction):
         sources = None
         if not plain.get("remote_src"):
             sources = read_sources([find_source(self, source) for source in plain["src"]])
-        cache = ParseCache(Path(constants.DEFAULT_LOCAL_TMP))
         path = Path(plain["bundle"]).expanduser()
-        bundle = self._bundles.setdefault(path, BundleWriter(path, cache))
-        return KernelBuild(self, plain, sources, bundle, cache, check_mode=bool(self._task.check_mode))
+        bundle = self._bundles.setdefault(path, BundleWriter(path, self._cache))
+        return KernelBuild(self, plain, sources, bundle, self._cache, check_mode=bool(self._task.check_mode))
 
     def call(self, arguments: Mapping[str, t.Any], **controller: t.Any) -> Result:
         """Run the module once. A lost connection is tried again for a while, because nothing is lost with it."""
@@ -94,10 +93,8 @@ class BuildAction(HostAction):
     def send(self, sources: Sources) -> str:
         """Send the sources to the host once, whatever number of kernels they are built for."""
         if sources.sha256 not in self._sent:
-            with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP) as file:
-                file.write(sources.content)
-                file.flush()
-                self._sent[sources.sha256] = self._send_file(Path(file.name), f"{sources.sha256}.json")
+            with self._cache.file_of(sources.content) as file:
+                self._sent[sources.sha256] = self._send_file(file, f"{sources.sha256}.json")
         return self._sent[sources.sha256]
 
     def fetch(self, path: str) -> bytes:

@@ -40,6 +40,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.descripti
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
     PatchFileError,
+    TaskError,
     check_path,
 )
 
@@ -63,8 +64,19 @@ class ParseCache:
     def __init__(self, directory: _Path) -> None:
         """Use `directory`, private to this user: in Ansible, `ansible.constants.DEFAULT_LOCAL_TMP`."""
         self._root = Path(directory, "kernel-livepatch")
-        for name in ("", "files", "contents", "images", "locks", "keyrings", "manifests"):
-            Path(self._root, name).mkdir(mode=0o700, exist_ok=True)
+        with self._writing():
+            for name in ("", "files", "contents", "images", "locks", "keyrings", "manifests"):
+                Path(self._root, name).mkdir(mode=0o700, exist_ok=True)
+
+    @contextlib.contextmanager
+    def file_of(self, content: bytes) -> t.Iterator[Path]:
+        """A temporary file with this content, as long as the context lasts. Raises TaskError."""
+        path = Path(self._root, f"sent-{os.getpid()}")
+        self._write(path, content)
+        try:
+            yield path
+        finally:
+            path.unlink()
 
     def describe(self, path: _Path) -> dict[str, t.Any]:
         """Return the description of a patch file, as plugin_utils/_bundle/description.py does.
@@ -195,7 +207,8 @@ class ParseCache:
     @contextlib.contextmanager
     def _lock(self, name: str) -> t.Iterator[None]:
         """Let one process at a time do the work of this name; the lock dies with its holder."""
-        descriptor = os.open(Path(self._root, "locks", name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with self._writing():
+            descriptor = os.open(Path(self._root, "locks", name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -219,10 +232,26 @@ class ParseCache:
 
     def _write(self, path: Path, data: bytes) -> None:
         """Write a file atomically."""
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.rename(temporary, path)
+        with self._writing():
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                os.rename(temporary, path)
+            except OSError:  # a part of an image would keep the disk full
+                os.unlink(temporary)
+                raise
+
+    @contextlib.contextmanager
+    def _writing(self) -> t.Iterator[None]:
+        """Name the directory that cannot be written; raises TaskError `local-directory-unwritable`."""
+        try:
+            yield
+        except OSError as error:
+            raise TaskError(
+                "local-directory-unwritable",
+                f"The controller cannot write into {self._root.parent} ({error.strerror}). Free some space there, or "
+                "name another directory in ANSIBLE_LOCAL_TEMP.") from error
 
 
 def _identity(path: _Path) -> list[t.Any]:

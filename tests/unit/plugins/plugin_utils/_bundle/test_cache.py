@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import cache as cache_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 
 @pytest.fixture
@@ -188,3 +188,35 @@ def test_an_image_too_large_for_the_arguments(cache, module, monkeypatch, room, 
     sha256 = cache.describe(module)["sha256"]
     for _again in range(2):
         assert (cache.enclosure(sha256) is not None) == fits
+
+
+@pytest.mark.parametrize("failing", ["mkstemp", "rename", "open"])
+@pytest.mark.parametrize("use", [
+    lambda cache, module: cache.describe(module), lambda cache, module: cache.describe_bytes(module.read_bytes(), "x"),
+    lambda cache, module: cache.file_of(b"x").__enter__()])
+def test_a_full_disk_on_the_controller_is_one_error_with_the_place(cache, module, tmp_path, monkeypatch, failing, use):
+    def full(path="", *_arguments, **_options):
+        if failing != "open" or "locks" in os.fspath(path):
+            raise OSError(28, "No space left on device")
+        return real(path, *_arguments, **_options)
+    real = os.open
+    if failing == "mkstemp":
+        monkeypatch.setattr(cache_module.tempfile, "mkstemp", full)
+    else:
+        monkeypatch.setattr(cache_module.os, failing, full)
+    try:
+        use(cache, module)
+    except TaskError as error:
+        assert error.code == "local-directory-unwritable"
+        assert f"into {tmp_path} (No space left on device)" in error.message
+    else:
+        assert failing == "open"  # a file to send needs no lock
+    monkeypatch.undo()
+    assert list((tmp_path / "kernel-livepatch").rglob("tmp*")) == []
+    assert cache.describe(module)["name"]
+
+
+def test_a_temporary_file_is_there_as_long_as_it_is_used(cache):
+    with cache.file_of(b"content") as file:
+        assert file.read_bytes() == b"content" and file.stat().st_mode & 0o077 == 0
+    assert not file.exists()
