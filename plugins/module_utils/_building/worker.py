@@ -9,6 +9,7 @@ result, and writes result.json last. A job without result.json and without a liv
 """
 
 import ctypes
+import errno
 import fcntl
 import filecmp
 import hashlib
@@ -32,6 +33,7 @@ MOST_BYTES = 1 << 20  # of a log, read at once
 SIGN_SECONDS = 60
 END_SECONDS, END_PAUSE = 60, 0.05  # for the tool to clean up after itself
 LARGE = 16 << 20  # bytes
+LEAST_FREE = 256 << 10  # bytes; with less, the next file of a build fails
 RESULT, PROGRESS, MANIFEST = "result.json", "progress.json", "originals.json"
 # A file that is removed to make room for the result: a build can fill the disk.
 RESERVE, RESERVED = "reserve", 64 << 10  # bytes
@@ -68,6 +70,7 @@ class Job:
         self.directory = directory
         self.spec = self.read("spec.json")
         self.progress = {"step": "starting", "compiled": 0, "began": time.time()}
+        self.full = None  # the place on a disk that was full during the build
         self.counts = [_Count(self.outside(entry["file"]), entry["pattern"]) for entry in self.spec["counted"]]
 
     def path(self, *names):
@@ -101,7 +104,9 @@ class Job:
             if lock is not None:
                 os.close(lock)
         if status:
-            return {"state": "failed", "what": "builder", "status": status}
+            # A full disk has no room for the builder's own words in its log.
+            why = f"{os.strerror(errno.ENOSPC)}: {self.full}" if self.full else ""
+            return {"state": "failed", "what": "builder", "status": status, "why": why}
         return self._finish()
 
     def _lock_tree(self):
@@ -170,7 +175,10 @@ class Job:
         return {"status": status, "why": f"exit status {status}"} if status else None
 
     def count(self):
-        """Read what the logs have more by now, and record the progress."""
+        """Read what the logs have more by now, record the progress, and look whether a disk is full."""
+        for place in filter(None, (self.directory, self.spec["tree"])):
+            if _is_full(os.statvfs(place)):
+                self.full = place
         for count in self.counts:
             count.read()
         steps = [count.step for count in self.counts if count.step]
@@ -267,6 +275,12 @@ def restore_tree(job):
             _replace(path, copy, entry["mode"])
     os.unlink(manifest)
     shutil.rmtree(os.path.join(job, "originals"), ignore_errors=True)
+
+
+def _is_full(status):
+    """Whether a file system with this result of statvfs(3) has no room for this user, or no inode."""
+    free = status.f_bavail if os.geteuid() else status.f_bfree
+    return free * status.f_frsize < LEAST_FREE or (status.f_files > 0 and status.f_ffree == 0)
 
 
 def modules_below(directory):

@@ -11,7 +11,7 @@ import signal
 
 import pytest
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._building import context, jobs, plan
+from ansible_collections.kernel.livepatch.plugins.module_utils._building import context, jobs, plan, worker
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.jobs import KEPT_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
@@ -61,6 +61,34 @@ def test_a_full_disk_before_the_build_tells_so(build_host, step, monkeypatch, mo
             step()
     assert (caught.value.code, "no space left" in caught.value.message) == ("build-space-low", True)
     assert step()["state"] == "running"
+
+
+@pytest.mark.parametrize("full", ["jobs", "tree"])
+@pytest.mark.parametrize("free, inodes", [(0, 5), (3, 5), (100000, 0)])
+def test_a_builder_that_fails_on_a_full_disk_tells_so_without_a_word_in_its_log(
+        tmp_path, monkeypatch, full, free, inodes):
+    """SIMULATED: the result of statvfs(3)."""
+    job, tree = tmp_path / "jobs" / f"fix-{'0' * 16}", tmp_path / "tree"
+    job.mkdir(parents=True)
+    tree.mkdir()
+    spec = {
+        "root": "/", "directory": "/", "tree": str(tree), "saved": [], "counted": [], "environment": {},
+        "argv": ["/bin/sh", "-c", "exit 120"], "found_below": None, "sign": None, "output": str(job / "fix.ko")}
+    (job / "spec.json").write_text(json.dumps(spec))
+    real = os.statvfs
+
+    def statvfs(place):
+        found = list(real(place))
+        if f"/{full}" in str(place)[len(str(tmp_path)):]:
+            found[1:7] = [4096, 100000, free, free, 100, inodes]
+        else:
+            found[1:7] = [4096, 100000, 50000, 50000, 100, 50]
+        return os.statvfs_result(found)
+    monkeypatch.setattr(worker.os, "statvfs", statvfs)
+    worker.main(str(job))
+    error = jobs.Job(str(job)).failure("failed")
+    assert error.code == "build-space-low"
+    assert f"No space left on device: {job if full == 'jobs' else tree}" in error.message
 
 
 def test_a_builder_without_a_file_has_failed(build_host, failed):
