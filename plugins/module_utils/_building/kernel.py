@@ -25,7 +25,8 @@ RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}\Z")  # as uname(2), and
 UNKNOWN_SUFFIX = "CONFIG_LOCALVERSION_AUTO"
 # The kernel's own rule for its release. Debian's Makefile can also take it from a file, which is part of the headers.
 STANDARD = re.compile(
-    r"^KERNELRELEASE = \$\((?:shell cat|call read-file,) *include/config/kernel\.release", re.MULTILINE)
+    r"^KERNELRELEASE = \$\((?:shell cat|call read-file,) *(?:\$\(objtree\)/)?include/config/kernel\.release",
+    re.MULTILINE)
 VARIABLES, INCLUDED = ".kernelvariables", "-include .kernelvariables"
 OVERRIDE = re.compile(r"^override KERNELRELEASE = (\S+)$", re.MULTILINE)
 
@@ -64,6 +65,8 @@ def mismatch(root, given, kernel, tool):
         others = [("the release in vmlinux", release_in(banner))] if tool == "kpatch-build" else []
         if tool == "kbuild":
             others.append((f"the release of {kernel.build}", kernel.build and _release_of_build(root, kernel.build)))
+        if tool == "klp-build" and kernel.source and not _counts_git(root, kernel.source):
+            others.append((f"the release of {kernel.source}", _own_release(root, kernel)))
         for place, found in others:
             if found and found != release:
                 return {"one": place, "found": found, "other": "kernel: release", "wanted": release}
@@ -82,15 +85,25 @@ def _config_text(root, config):
 def other_release(root, kernel):
     """The release that modules of a source tree get, if it certainly is another one than in vmlinux; None if not."""
     wanted = release_in(kernel.vmlinux.banner) if kernel.vmlinux else None
+    if not wanted or _counts_git(root, kernel.source):
+        return None
+    found = _own_release(root, kernel)
+    return found if found != wanted else None
+
+
+def _counts_git(root, source):
+    """Whether the state of a repository is a part of the release that a source tree makes."""
+    return any(root.exists(f"{source}/{name}") for name in (".git", ".scmversion"))
+
+
+def _own_release(root, kernel):
+    """The release that a source tree without git makes; None for a tree with a rule of its own."""
     makefile = root.read(f"{kernel.source}/Makefile") or ""
-    # With git, the state of the repository counts too.
-    of_git = any(root.exists(f"{kernel.source}/{name}") for name in (".git", ".scmversion"))
-    if not wanted or of_git or not STANDARD.search(makefile):
+    if not STANDARD.search(makefile):
         return None
     override = OVERRIDE.search(root.read(f"{kernel.source}/{VARIABLES}") or "") if INCLUDED in makefile else None
-    found = override.group(1) if override else _release_of_tree(
+    return override.group(1) if override else _release_of_tree(
         root, kernel.source, kernel.makefile_version, kernel.config_text)
-    return found if found != wanted else None
 
 
 def _is_of_version(release, version, banner):

@@ -257,7 +257,8 @@ def test_a_tree_whose_release_fits_or_is_not_known_is_built(build_host, step, pr
 
 
 @pytest.mark.parametrize("rule", [
-    "$(shell cat include/config/kernel.release 2> /dev/null)", "$(call read-file, include/config/kernel.release)"])
+    "$(shell cat include/config/kernel.release 2> /dev/null)", "$(call read-file, include/config/kernel.release)",
+    "$(call read-file, $(objtree)/include/config/kernel.release)"])
 def test_the_release_of_a_tree_has_its_local_parts(build_host, step, refused, rule):
     build_host.vmlinux(name="tree/vmlinux", release="6.1.192-rt1-ours", version="6.1.192")
     build_host.configure('CONFIG_LOCALVERSION="-ours"')
@@ -267,6 +268,17 @@ def test_the_release_of_a_tree_has_its_local_parts(build_host, step, refused, ru
     assert "kernel 6.1.192-rt1-zz-ours, and" in refused()["source-release-differs"]
     build_host.put("tree/.kernelvariables", "override KERNELRELEASE = 6.1.192-rt1-ours\n")
     assert step(check_mode=True)["state"] == "planned"
+
+
+def test_another_release_than_klp_build_will_make_is_refused(build_host, step, refused):
+    build_host.use_klp_build()
+    build_host.configure('CONFIG_LOCALVERSION="-ours"')
+    releases(build_host)
+    assert step(check_mode=True, kernel={"release": "6.1.192-ours"})["state"] == "planned"
+    found = refused(kernel={"release": "6.1.192-cloud"})["kernel-source-mismatch"]
+    assert f"the release of {build_host.tree} is 6.1.192-ours, and kernel: release is 6.1.192-cloud" in found
+    os.mkdir(build_host.path("tree/.git"))  # only the build tells its release
+    assert step(check_mode=True, kernel={"release": "6.1.192-cloud"})["state"] == "planned"
 
 
 def test_every_blocker_is_told_at_once(build_host, refused):
