@@ -45,6 +45,10 @@ class CheckContext:
         """Whether enabling the patch loads its module."""
         return "load" in steps(self.state, "enabled")
 
+    def needs_ftrace(self):
+        """Whether the kernel needs ftrace for a patch; true also without a mechanism, which another finding reports."""
+        return self.interface is None or self.interface.uses_ftrace()
+
     def suits_interface(self):
         """Whether the kernel's mechanism is the one that the file is made for.
 

@@ -65,7 +65,7 @@ def _unresolved(context, use, entry, name, sympos):
 def _traceable(context):
     facts = context.facts
     unlisted = {function for function in facts.replaced - facts.traceable if _symbol_count(context, function) != 0}
-    if not unlisted:
+    if not (unlisted and context.needs_ftrace()):
         return
     known = unlisted - facts.printed.hidden
     others = {(entry, alias) for entry, name in known for alias in facts.printed.names((entry, name))}
@@ -84,6 +84,8 @@ def _hidden(context, subject, codes):
 
 
 def _hooks(context):
+    if not (context.facts.hooked and context.needs_ftrace()):
+        return
     flags = _flags(context)
     held = _live_patched(context)
     for function in sorted(context.facts.replaced):

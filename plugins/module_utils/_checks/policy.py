@@ -59,7 +59,7 @@ def _blacklisted(context):
 
 def _ftrace(context):
     code = {"off": "ftrace-disabled", "dead": "ftrace-dead"}.get(ftrace_switch(context.host))
-    if code:
+    if code and context.needs_ftrace():
         yield finding(code, "kernel.ftrace_enabled")
 
 

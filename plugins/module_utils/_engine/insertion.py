@@ -29,7 +29,7 @@ FIRST_PAUSE = 0.25  # seconds; doubled after each attempt
 # The causes that end without the operator, each as errno and code; a cause found in the kernel log does not.
 PASSING = frozenset((
     ("EBUSY", "transition-running"), ("EAGAIN", "transition-running"), ("EAGAIN", "kernel-busy"),
-    ("EAGAIN", "ftrace-busy"), ("EBUSY", "function-in-use")))
+    ("EAGAIN", "ftrace-busy"), ("EBUSY", "function-in-use"), ("EAGAIN", "function-in-use")))
 
 
 def insert_module(host, interface, name, image, parameters, timeout):

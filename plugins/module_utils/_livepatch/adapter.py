@@ -55,6 +55,10 @@ class Adapter:
         """Force every task to count as switched."""
         raise self.cannot(name, "force a change", "Stop the tasks in the functions of the patch, and run again")
 
+    def uses_ftrace(self):
+        """Whether the kernel redirects functions with ftrace; what ftrace cannot do then forbids a load."""
+        return True
+
     def redirects_without_ftrace(self, name):
         """Whether ftrace need not show the functions of this patch."""
         return False

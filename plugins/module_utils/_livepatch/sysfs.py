@@ -16,9 +16,11 @@ Older kernels and those of openEuler differ, and are told apart by their files:
 import errno
 from contextlib import suppress
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.config import kernel_config
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.adapter import Adapter, in_use
 
 BASE = "/sys/kernel/livepatch"
+WITHOUT_FTRACE = "CONFIG_LIVEPATCH_WO_FTRACE"
 
 # (enabled, transition): `enabled` is the target of the kernel, `transition` whether it is still in transition.
 STATES = {
@@ -104,6 +106,10 @@ class SysfsInterface(Adapter):
         """Force every task to count as switched; the kernel then keeps the module until a reboot."""
         self._write(name, "force", "1")
 
+    def uses_ftrace(self):
+        """See Adapter; before the first patch, only the configuration of openEuler's kernels shows it."""
+        return kernel_config(self.host, WITHOUT_FTRACE) != {WITHOUT_FTRACE: "y"}
+
     def redirects_without_ftrace(self, name):
         """See Adapter; openEuler's kernels write a jump into the function (CONFIG_LIVEPATCH_WO_FTRACE)."""
         return not self.host.exists(f"{BASE}/{name}/transition")
@@ -134,7 +140,8 @@ class SysfsInterface(Adapter):
             raise self.refusal(name, error) from error
 
     def _refusal(self, name, error):
-        if error.errno == errno.EBUSY and self._shown_state(name) and self.redirects_without_ftrace(name):
+        busy = error.errno in (errno.EBUSY, errno.EAGAIN)  # the second after some tries of the kernel itself
+        if busy and self._shown_state(name) and self.redirects_without_ftrace(name):
             return in_use(name, error)
         above = self._enabled_above(name) if error.errno == errno.EBUSY and self.patch_in_transition() is None else []
         if above:

@@ -159,6 +159,39 @@ def test_a_load_registers_and_enables(kernel, interface, apply):
 
 
 @on_openeuler
+@pytest.mark.parametrize("config, codes", [
+    ("CONFIG_LIVEPATCH_WO_FTRACE=y\n", set()),
+    ("CONFIG_LIVEPATCH_FTRACE=y\n", {"ftrace-disabled", "function-not-traceable", "ftrace-busy"}),
+    (None, {"ftrace-disabled", "function-not-traceable", "ftrace-busy"})])
+def test_what_ftrace_cannot_do_is_no_obstacle_without_it(kernel, apply, config, codes):
+    if config:
+        kernel.put("/boot/config-6.1.0-56-amd64", config)
+    kernel.put("/proc/sys/kernel/ftrace_enabled", "0\n")
+    kernel.put("/sys/kernel/tracing/available_filter_functions", "one\n")
+    kernel.put("/sys/kernel/tracing/enabled_functions", "one (1)   I  \ttramp: 0xffffffffc0a00000 (kprobe)\n")
+    patch = SimulatedPatch(objects={"vmlinux": ["one", "other"]})
+    found = check_host(kernel, patch.offer(), None, report_only=True)["findings"]
+    assert {entry["code"] for entry in found if entry["level"] == "blocker"} == codes
+    if not codes:
+        assert apply(patch)["patch"]["state"] == "enabled"
+
+
+@on_openeuler
+def test_a_kernel_that_has_given_up_itself_is_asked_again(kernel, apply, monkeypatch):
+    real = kernel.write
+    answers = [errno.EAGAIN, errno.EAGAIN]
+
+    def write(path, text):
+        if path.endswith("/enabled") and answers:
+            raise OSError(answers.pop(), "Resource temporarily unavailable")
+        real(path, text)
+
+    monkeypatch.setattr(kernel, "write", write)
+    assert apply(FIX, timeout=30)["patch"]["state"] == "enabled"
+    assert answers == []
+
+
+@on_openeuler
 def test_what_ftrace_does_not_show_is_not_held_against_the_patch(kernel, apply):
     apply(FIX)
     verified = verify_host(kernel, None, None)
