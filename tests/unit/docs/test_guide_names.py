@@ -25,14 +25,14 @@ CODES = set(re.findall(r"^``([a-z-]+)``$", GUIDES["guide_codes"], re.MULTILINE))
 
 # Literals in the form of a code: programs, files, reasons and outcomes.
 NO_CODES = {
-    "ansible-builder", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-navigator", "ansible-playbook",
-    "ansible-pull", "ansible-runner", "ansible-sign", "apt-get", "asleep-in-function", "clean-shutdown",
-    "crashed-after-boot",
-    "crashed-on-trial", "in-transition", "kernel-devel", "kernel-livepatch", "klp-build", "kpatch-build",
-    "kpatch-core", "kpatch-dnf", "kpatch-patch", "sign-file", "truncated-truncated-truncated", "unreliable-stack"}
+    "ansible-builder", "ansible-doc", "ansible-galaxy", "ansible-inventory", "ansible-navigator",
+    "ansible-playbook", "ansible-pull", "ansible-runner", "ansible-sign", "apt-get", "asleep-in-function",
+    "clean-shutdown", "crashed-after-boot", "crashed-on-trial", "in-transition", "kernel-devel", "kernel-livepatch",
+    "kgraft-patch", "klp-build", "kpatch-build", "kpatch-core", "kpatch-dnf", "kpatch-patch", "sign-file",
+    "systemd-run", "truncated-truncated-truncated", "unreliable-stack"}
 OF_HOST = {
     *paths.FILES, *paths.DIRECTORIES, systemd.KEPT, systemd.WANTED, f"{systemd.RUNNING}/{systemd.UNIT}",
-    BUILD_DIRECTORY}
+    BUILD_DIRECTORY, f"{systemd.RUNNING}/kernel-livepatch-"}  # the last before a star
 # A digest, or the beginning of one and dots.
 OF_STORE = re.compile(rf"{paths.STORE_DIRECTORY}/(?:DIGEST|[0-9a-f]+\.*)\.(?:ko|json)")
 # Patches, and misspelled variables.
