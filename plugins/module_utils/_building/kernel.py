@@ -46,9 +46,12 @@ def find_kernel(root, given, tool):
     found = release
     if not release and tool == "kpatch-build":
         found = facts and release_in(facts.banner)
-    elif not release and build:
-        found = _release_of_build(root, build) if tool == "kbuild" else _release_of_tree(root, source, version, text)
-    return Kernel(found or None, source, build or None, config or None, text, facts, version)
+    elif not release and build and tool == "kbuild":
+        found = _release_of_build(root, build)
+    kernel = Kernel(found or None, source, build or None, config or None, text, facts, version)
+    if not kernel.release and source and tool == "klp-build" and not _counts_git(root, source):
+        kernel = kernel._replace(release=_own_release(root, kernel))
+    return kernel
 
 
 def option(kernel, name):

@@ -281,6 +281,21 @@ def test_another_release_than_klp_build_will_make_is_refused(build_host, step, r
     assert step(check_mode=True, kernel={"release": "6.1.192-cloud"})["state"] == "planned"
 
 
+@pytest.mark.parametrize("prepare, release", [
+    (releases, "6.1.192"), (lambda host: releases(host, variables="6.1.0-56-amd64"), "6.1.0-56-amd64"),
+    (lambda host: (releases(host), os.mkdir(host.path("tree/.git"))), None),  # it gets a plus sign, if it has no tag
+    (lambda host: (releases(host), host.put("tree/.git", "gitdir: x")), None),
+    (lambda host: (releases(host), host.put("tree/.scmversion", "-g123")), None),
+    (lambda host: releases(host, rule="6.1.0-1-other"), None),
+    (lambda host: (releases(host), host.configure("CONFIG_LOCALVERSION_AUTO=y")), None)],
+    ids=["rule", "headers", "git", "worktree", "scmversion", "own rule", "auto"])
+def test_a_release_that_only_the_build_tells_is_not_guessed(build_host, step, prepare, release):
+    """A wrong guess would refuse the patch file at the end of the build."""
+    build_host.use_klp_build()
+    prepare(build_host)
+    assert step(check_mode=True)["build"]["release"] == release
+
+
 def test_every_blocker_is_told_at_once(build_host, refused):
     build_host.configure("CONFIG_X86_KERNEL_IBT=y", CONFIG_CC_VERSION_TEXT='"gcc 1"')
     without_debug(build_host)
@@ -356,6 +371,7 @@ def test_headers_are_compiled_by_no_target_of_their_own(build_host, step):
 
 def test_the_tree_with_klp_build_is_built_with_it(build_host, step):
     build_host.use_klp_build()
+    releases(build_host)
     result = step(check_mode=True)
     assert (result["build"]["tool"], result["build"]["tool_version"], result["build"]["release"]) == (
         "klp-build", "6.1.192", "6.1.192")
