@@ -40,7 +40,7 @@ class Adapter:
         return False
 
     def disabled_in_stack(self):
-        """The names of the disabled patches that keep the kernel from enabling a patch loaded after them."""
+        """The names of the disabled patches that can keep the kernel from enabling a patch loaded after them."""
         return []
 
     def send_signals(self, name):

@@ -67,6 +67,8 @@ LOG_CAUSES = (
      "task (see kernel_log)"),
     (r"kgr: can't patch, another patching not yet finalized", "transition-running",
      "another kGraft patch is still in transition. Wait until it ends"),
+    (r"livepatch: func (?P<symbol>\S+) size less than limit", "function-too-short",
+     "{symbol} is too short for the jump that this kernel writes into it. Patch its callers"),
     (r"livepatch: module '(?P<module>[^']+)' not loaded", "dependency-not-loaded",
      "this kernel patches loaded modules only, and {module} is not loaded. Run modprobe {module} first"),
     (r"failed to validate module \[[^\]]*\] BTF", "btf-mismatch",

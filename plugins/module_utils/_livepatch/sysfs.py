@@ -82,9 +82,11 @@ class SysfsInterface(Adapter):
         return self._shown_state(name) == "disabled"
 
     def disabled_in_stack(self):
-        """See Adapter; later kernels remove the directory of a disabled patch within milliseconds."""
-        return [name for name in self.host.names(BASE)
-                if self._shown_state(name) == "disabled" and self.host.exists(f"{BASE}/{name}/transition")]
+        """See Adapter; later kernels remove the directory of a disabled patch within milliseconds.
+
+        openEuler's kernels keep such a stack only with CONFIG_LIVEPATCH_STACK.
+        """
+        return [name for name in self.host.names(BASE) if self._shown_state(name) == "disabled"]
 
     def set_enabled(self, name, enabled):
         """Enable or disable a patch; the opposite direction reverses a running transition. Returns at once."""

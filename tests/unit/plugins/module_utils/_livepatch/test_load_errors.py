@@ -64,6 +64,7 @@ TOLD = [
      "pre-patch callback for vmlinux refused"),
     ("EINVAL", "livepatch: Livepatch patch (fix) is not compatible with the already installed livepatches.",
      "states-incompatible", "its states do not fit"),
+    ("EPERM", "livepatch: func tiny size less than limit", "function-too-short", "tiny is too short for the jump"),
     ("EBUSY", "kpatch: activeness safety check failed for held", "function-in-use", "a task is in held"),
     ("EAGAIN", "kgr: can't patch, another patching not yet finalized", "transition-running",
      "another kGraft patch is still in transition"),

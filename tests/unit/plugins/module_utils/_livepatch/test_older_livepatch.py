@@ -115,8 +115,9 @@ def test_a_patch_is_not_disabled_below_an_enabled_one(kernel, interface, apply):
     assert stack(kernel, interface) == ["one", "two", "three"]
 
 
-@with_stack
+@pytest.mark.parametrize("kernel", [SimulatedRegistry, SimulatedSignal, SimulatedOpenEuler], indirect=True)
 def test_a_rollback_is_not_stopped_by_a_disabled_patch(kernel, interface, apply):
+    kernel.has_stack = True  # openEuler's configuration
     for patch in (ONE, TWO, THREE):
         accept(apply, patch)
     apply(name="three", state="disabled")
@@ -239,6 +240,20 @@ def test_it_is_enabled_as_soon_as_no_task_is_in_the_function(kernel, apply):
     kernel.at(1, kernel.in_use.clear)
     assert apply(FIX, timeout=30)["patch"]["state"] == "enabled"
     assert len(kernel.loads) == 1
+
+
+@on_openeuler
+@pytest.mark.parametrize("has_stack", [False, True])
+def test_a_load_above_a_disabled_patch_is_left_to_the_kernel(kernel, apply, has_stack):
+    kernel.has_stack = has_stack
+    apply(ONE)
+    apply(name="one", state="disabled")
+    if has_stack:
+        error = failure(apply, TWO)
+        assert (error.code, "one loaded earlier is disabled" in error.message) == ("function-in-use", True)
+        assert not kernel.exists("/sys/module/two")
+    else:
+        assert apply(TWO)["patch"]["state"] == "enabled"
 
 
 @on_openeuler

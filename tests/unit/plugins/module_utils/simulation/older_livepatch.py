@@ -108,8 +108,11 @@ class SimulatedSignal(SimulatedRegistry):
 class SimulatedOpenEuler(SimulatedKernel):
     """CONFIG_LIVEPATCH_WO_FTRACE and CONFIG_LIVEPATCH_STOP_MACHINE_CONSISTENCY: a load registers the patch only.
 
-    `in_use` are the functions that a task is in: they can be neither patched nor unpatched.
+    `in_use` are the functions that a task is in: they can be neither patched nor unpatched. With `has_stack` it has
+    CONFIG_LIVEPATCH_STACK.
     """
+
+    has_stack = False
 
     def _build_files(self):
         super()._build_files()
@@ -148,6 +151,11 @@ class SimulatedOpenEuler(SimulatedKernel):
     def _write_enabled(self, name, wanted):
         if wanted == (self.read(f"{LIVEPATCH}/{name}/enabled") == "1"):
             raise error_of(errno.EINVAL)
+        names = list(self._patches)
+        at = names.index(name)
+        if self.has_stack and (
+                not all(map(self._is_enabled, names[:at])) or any(map(self._is_enabled, names[at + 1:]))):
+            raise error_of(errno.EBUSY)
         held = {function for functions in self._patches[name]["objects"].values()
                 for function, _sympos in functions} & self.in_use
         if held:
