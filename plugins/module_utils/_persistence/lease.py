@@ -6,8 +6,10 @@
     /run/kernel-livepatch/lease       the run that holds this host; absent without one
 
 A lease ends with the trial of its run: when the run accepts the patch or rolls it back, when the host reverts, and at
-the latest when the time of the trial is over. So it needs no place that outlives a boot. Its end is on the clock of
-Host.now(), as that of the trial: the wall clock can be set. Only a change that holds the host's lock writes it.
+the latest when the time of the trial is over. A run with a mark on the host (see hook.py) has its livepatch_after still
+to do. It keeps its lease until it removes the mark, at the latest until that time. So a lease needs no place that
+outlives a boot. Its end is on the clock of Host.now(), as that of the trial: the wall clock can be set. Only a change
+that holds the host's lock writes it.
 
 The file stays after a take-over, also when its lease is over: it names the runs that have lost this host. They may not
 change it any more in this boot, or they would undo what their successor has accepted.
@@ -151,9 +153,9 @@ class TrialLease:
     def __init__(self, host):
         self._host = host
 
-    def follow(self, trial):
-        """End the lease if the ledger has no trial any more; raises OSError."""
-        if not trial:
+    def follow(self, trial, marked_by=None):
+        """End the lease if the ledger has no trial any more; raises OSError. `marked_by`: as in RunLease."""
+        if not (trial or _is_held_by(self._host, marked_by)):
             record, _why = _read(self._host)
             _end(self._host, record, record["refused"] if record else [])
 
@@ -185,11 +187,14 @@ class RunLease:
             self.findings.append(finding(
                 "lease-taken-over", earlier["run"], run=earlier["run"], who=actor_label(earlier["who"])))
 
-    def follow(self, trial):
+    def follow(self, trial, marked_by=None):
         """Let the lease end with a trial of the ledger; without a trial, or outside any run, this host has none.
 
-        Raises LivepatchError `no-space` and OSError.
+        `marked_by`: the run with a mark on this host; if it is this one, its lease goes on without a trial. Raises
+        LivepatchError `no-space` and OSError.
         """
+        if self._run and not trial and marked_by == self._run and _is_held_by(self._host, marked_by):
+            return
         record = {
             "schema": SCHEMA, "boot_id": self._host.read_or(BOOT_ID), "run": self._run, "who": self._who,
             "since": self._since}
@@ -210,6 +215,12 @@ def unwritable_lease(error, when):
         "lease-unwritable",
         f"The lease of this host cannot be written to {LEASE} ({reason(error)}), so another run could change this host "
         f"{when}. Make it writable and run again.")
+
+
+def _is_held_by(host, run):
+    """Whether the lease in effect is that of a run."""
+    lease, _why = read_lease(host)
+    return lease is not None and lease["run"] == run
 
 
 def _content(record, refused):

@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._host.files impor
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.identity import BOOT_ID
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import identify_actor
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hook import read_hook
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import append_record
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import (
     RunLease,
@@ -164,8 +165,9 @@ class Transaction:
         """Let the lease end with a trial; a failure is only a finding with `best_effort`."""
         if self._lease is None or self.id is None:
             return
+        hook = None if trial else read_hook(self._host)
         try:
-            self._lease.follow(trial)
+            self._lease.follow(trial, marked_by=hook and hook["run"])
         except (LivepatchError, OSError) as error:
             if not best_effort:
                 raise unwritable_lease(error, "during the trial") from error

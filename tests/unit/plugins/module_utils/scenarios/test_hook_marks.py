@@ -12,7 +12,9 @@ import pytest
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_hook import mark_hook
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import read_ledger
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import HOOK, LEASE
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
     V1,
@@ -28,6 +30,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     TRIAL,
     host_with_v1,
     put_lease,
+    roll_back_by,
     run_of,
     taking,
 )
@@ -69,11 +72,45 @@ def test_a_mark_is_written_for_root_alone_and_removed_with_its_lease(host):
     assert (run_of(host), marked_by(host), end(host)["changed"]) == (None, None, False)
 
 
-def test_a_load_and_its_end_leave_the_mark(host, apply):
+def acceptance(host, apply):
+    apply(V2, trial=TRIAL, controller=ALICE)
+    accept(apply, V2, controller=ALICE)
+
+
+def rollback(host, apply):
+    apply(V2, trial=TRIAL, controller=ALICE)
+    roll_back_by(host, ALICE)
+
+
+def revert(host, apply):
+    host.guard_looks = False
+    apply(V2, trial=TRIAL, controller=ALICE)
+    host.at(host.now() + 9, lambda: host.put("/proc/sys/kernel/tainted", "512\n"))
+    host.put("/proc/sys/kernel/tainted", "0\n")
+    assert "The watch of v2 failed" in end_trial(host)
+
+
+@pytest.mark.parametrize("change", [acceptance, rollback, revert])
+def test_a_run_holds_the_host_from_its_before_to_its_after_and_not_beyond_the_trial(host, apply, change):
+    """Else another run would drain the host for its own load, and this run would undrain it then."""
+    begin(host)
+    change(host, apply)
+    assert (marked_by(host), run_of(host), read_ledger(host)["trial"]) == (ALICE["run"], ALICE["run"], None)
+    assert failure(begin, host, BOB).code == failure(end, host, BOB).code == "host-leased"
+    assert failure(roll_back_by, host, BY_HAND, "original").code == "host-leased"
+    assert "host-leased" in [found["code"] for found in check(host)["findings"]]
+    if change is rollback:  # the controller has died
+        host.sleep(TRIAL)
+        assert (run_of(host), end(host, BOB)["changed"]) == (None, True)
+    else:
+        assert (end(host)["changed"], run_of(host)) == (True, None)
+    assert begin(host, BOB)["changed"] is True
+
+
+def test_a_change_of_another_run_ends_the_lease_of_the_marked_one(host, apply):
     begin(host)
     apply(V2, trial=TRIAL, controller=ALICE)
-    assert (marked_by(host), run_of(host)) == (ALICE["run"], ALICE["run"])
-    accept(apply, V2, controller=ALICE)
+    roll_back_by(host, taking(BOB))
     assert (marked_by(host), run_of(host)) == (ALICE["run"], None)
 
 
