@@ -89,6 +89,9 @@ TRIAL = (
     "--collect", "--description=Roll back the live patch on trial", "--property=Restart=on-failure",
     "--property=RestartSec=5", "--property=RestartForceExitStatus=SIGTERM SIGINT SIGHUP",
     "--property=OOMScoreAdjust=-1000", "--property=IgnoreOnIsolate=yes", "--property=SyslogIdentifier=kernel-livepatch")
+# A health check can be killed for want of memory. By default, systemd then ends the whole service: systemd.service(5).
+# Since version 243; an older one refuses the property by its name, and ends only the victim.
+OOM_POLICY = "OOMPolicy"
 # The properties of a unit that systemd has read, and of one that it also runs.
 READ = {"LoadState": "loaded", "NeedDaemonReload": "no"}
 WELL = {"ActiveState": "active", **READ}
@@ -120,9 +123,12 @@ class Systemd:
                 f"`journalctl -u {_trial(transaction)}`, or load the patch without a trial.")
 
     def _start_trial(self, transaction, argv):
+        command = ("systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL)
         try:
             status, output = self._run(
-                "systemd-run", "--quiet", f"--unit={_trial(transaction)}", *TRIAL, "--", *argv, seconds=START_SECONDS)
+                *command, f"--property={OOM_POLICY}=continue", "--", *argv, seconds=START_SECONDS)
+            if status and OOM_POLICY in output:
+                status, output = self._run(*command, "--", *argv, seconds=START_SECONDS)
             if status and is_unknown(output):
                 return self._start_files(trial_units(_trial(transaction), argv))
             return status, output
