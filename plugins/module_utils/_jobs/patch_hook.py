@@ -15,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hook
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import (
     RunLease,
     check_run,
+    is_held_by,
     refuse_leased,
     unwritable_lease,
 )
@@ -46,6 +47,8 @@ def mark_hook(host, state, seconds, check_mode=False, controller=None):
     started, who = host.wall_clock(), identify_actor(host, controller)
     change = {"transaction": transaction_name(started), "since": utc_timestamp(started), "who": who}
     with change_lock(host, change):
+        # A run that ends its mark goes on with its own lease. It gets none on the trial of a person.
+        holds = begins or bool(controller.get("take_lease")) or is_held_by(host, controller.get("run"))
         lease = RunLease(host, controller, who, lost)
         if begins:
             _hold(host, lease, seconds)
@@ -57,13 +60,13 @@ def mark_hook(host, state, seconds, check_mode=False, controller=None):
                 raise
         else:
             remove_hook(host)
-            _hold(host, lease, 0)
+            _hold(host, lease, 0, holds)
     return {"changed": True, "hook": read_hook(host), "findings": lease.findings}
 
 
-def _hold(host, lease, seconds):
-    """Let the lease of the run end with the trial of this host, and not before `seconds` are over."""
-    trial = read_ledger_for_this_boot(host, best_effort=True)["trial"]
+def _hold(host, lease, seconds, holds=True):
+    """Let the lease of the run end with the trial of this host, and not before `seconds` are over; else it ends now."""
+    trial = read_ledger_for_this_boot(host, best_effort=True)["trial"] if holds else None
     ends = [trial["ends"]] if trial else []
     ends += [host.now() + seconds] if seconds else []
     try:

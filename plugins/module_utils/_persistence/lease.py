@@ -79,6 +79,12 @@ def read_lease(host):
     return {"run": record["run"], "who": who, "since": printable_name(record["since"]), "ends": record["ends"]}, None
 
 
+def is_held_by(host, run):
+    """Whether the lease in effect is that of a run."""
+    lease, _why = read_lease(host)
+    return lease is not None and lease["run"] == run
+
+
 def _read(host):
     """The record of this boot, also of a lease that is over, and why the file cannot be used; each is None without one.
     """
@@ -155,7 +161,7 @@ class TrialLease:
 
     def follow(self, trial, marked_by=None):
         """End the lease if the ledger has no trial any more; raises OSError. `marked_by`: as in RunLease."""
-        if not (trial or _is_held_by(self._host, marked_by)):
+        if not (trial or is_held_by(self._host, marked_by)):
             record, _why = _read(self._host)
             _end(self._host, record, record["refused"] if record else [])
 
@@ -193,7 +199,7 @@ class RunLease:
         `marked_by`: the run with a mark on this host; if it is this one, its lease goes on without a trial. Raises
         LivepatchError `no-space` and OSError.
         """
-        if self._run and not trial and marked_by == self._run and _is_held_by(self._host, marked_by):
+        if self._run and not trial and marked_by == self._run and is_held_by(self._host, marked_by):
             return
         record = {
             "schema": SCHEMA, "boot_id": self._host.read_or(BOOT_ID), "run": self._run, "who": self._who,
@@ -215,12 +221,6 @@ def unwritable_lease(error, when):
         "lease-unwritable",
         f"The lease of this host cannot be written to {LEASE} ({reason(error)}), so another run could change this host "
         f"{when}. Make it writable and run again.")
-
-
-def _is_held_by(host, run):
-    """Whether the lease in effect is that of a run."""
-    lease, _why = read_lease(host)
-    return lease is not None and lease["run"] == run
 
 
 def _content(record, refused):

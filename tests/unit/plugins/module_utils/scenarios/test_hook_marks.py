@@ -107,6 +107,21 @@ def test_a_run_holds_the_host_from_its_before_to_its_after_and_not_beyond_the_tr
     assert begin(host, BOB)["changed"] is True
 
 
+def test_the_end_of_a_mark_leases_no_trial_of_a_person(host, apply):
+    begin(host)
+    apply(V2, trial=TRIAL, controller=ALICE)
+    apply(V2, trial=TRIAL, controller=taking(BY_HAND))
+    assert (end(host)["changed"], run_of(host), bool(read_ledger(host)["trial"])) == (True, None, True)
+    apply(V2, state="accepted", fresh=True, controller=BY_HAND)
+
+
+def test_a_run_that_takes_a_host_over_by_the_end_of_a_mark_holds_it_until_the_end_of_the_trial(host, apply):
+    begin(host)
+    apply(V2, trial=TRIAL, controller=ALICE)
+    end(host, taking(BOB))
+    assert (run_of(host), marked_by(host)) == (BOB["run"], None)
+
+
 def test_a_change_of_another_run_ends_the_lease_of_the_marked_one(host, apply):
     begin(host)
     apply(V2, trial=TRIAL, controller=ALICE)
