@@ -15,6 +15,7 @@
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.failure
     meaningful_lines,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
+    open_regular,
     private_directory,
     refuse_shared_directory,
     write_private,
@@ -110,14 +112,17 @@ class Job:
         return os.path.exists(self.path("build.json"))
 
     def state(self):
-        """`absent`, `running`, `done`, `failed`, `reported` (failed, and a task has told it) or `killed`."""
+        """`absent`, `running`, `done`, `damaged` (done, with another file), `failed`, `reported` or `killed`.
+
+        `reported`: failed, and a task has told it.
+        """
         if not self.exists():
             return "absent"
         # The lock before the result: a worker ends between the two.
         running = self.is_running()
         result = self._read(RESULT, {"state": TEXT})
         if result and result["state"] == "done":
-            return "done" if os.path.isfile(self.output()) else "absent"
+            return "done" if self._output_digest() == result.get("sha256") else "damaged"
         if result:
             return "reported" if os.path.exists(self.path("reported")) else "failed"
         return "running" if running else "killed"
@@ -147,6 +152,13 @@ class Job:
 
     def output(self):
         return self.path("output", f"{self.name.rpartition('-')[0]}.ko")
+
+    def _output_digest(self):
+        try:
+            with open_regular(self.output()) as stream:
+                return hashlib.sha256(stream.read()).hexdigest()
+        except OSError:
+            return None
 
     def result(self):
         return self._read(RESULT, {"state": TEXT, "sha256": TEXT, "size": NUMBER})
@@ -193,6 +205,11 @@ class Job:
 
     def failure(self, state):
         """The LivepatchError for a failed or killed job."""
+        if state == "damaged":
+            return LivepatchError(
+                "build-output-damaged",
+                f"{self.output()} is not there any more, or has other bytes than the build made. Run the task again to "
+                "build again.", log=[], log_path=self.path("log"))
         with suppress(OSError):
             os.close(os.open(self.path("reported"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         text = "\n".join(_end_of(path) for path in self._logs())

@@ -153,8 +153,9 @@ class Job:
             failure = self._sign()
             if failure:
                 return dict(failure, state="failed", what="signature")
-        with open(output, "rb") as stream:
+        with open(output, "rb+") as stream:
             content = stream.read()
+            os.fsync(stream.fileno())  # the result must not be on the disk without its file
         return {"state": "done", "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
 
     def _sign(self):

@@ -13,7 +13,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._building.plan im
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.root import Root, space_checked
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.sources import read_here, read_sent
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.build_options import BUILD_OPTIONS
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.build_options import (
+    BUILD_DIRECTORY,
+    BUILD_OPTIONS,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 STEPS = ("start", "look")
@@ -40,8 +43,9 @@ def build_patch(host, request, check_mode):
     the job's directory), `file` (None), `build`, `progress` and `findings`. Raises LivepatchError with the first
     blocker's code, or with the cause of a failed build; then `log` and `log_path` are in the details.
     """
+    request = dict(request, build_dir=request["build_dir"] or BUILD_DIRECTORY)
     _check_paths(request)
-    root = Root(request["kernel"]["root"])
+    root = Root(request["kernel"]["root"] or "/")
     fault = root.fault()
     if fault:
         found = [build_finding("root-unusable", root.directory, root=root.directory, why=fault)]

@@ -68,6 +68,8 @@ class BuildAction(HostAction):
 
     def _make_build(self, arguments: Mapping[str, t.Any]) -> KernelBuild:
         plain = to_plain(dict(arguments))
+        if not plain["bundle"].strip():  # would be the current directory
+            raise TaskError("bad-option", "bundle is empty. Give the directory for the patch files.")
         sources = None
         if not plain.get("remote_src"):
             sources = read_sources([find_source(self, source) for source in plain["src"]])

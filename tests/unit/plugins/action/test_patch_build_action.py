@@ -156,8 +156,8 @@ def test_what_a_playbook_puts_in_place_of_the_controller_is_dropped(action):
     assert steps(made) == ["start"]
 
 
-@pytest.mark.parametrize("options", [{"src": ""}, {"src": ["", "x"]}, {"src": " "}])
-def test_an_empty_source_is_refused(action, options):
+@pytest.mark.parametrize("options", [{"src": ""}, {"src": ["", "x"]}, {"src": " "}, {"bundle": ""}, {"bundle": " "}])
+def test_an_empty_source_or_bundle_is_refused(action, options):
     made = action([], **options)
     result = made.run(task_vars={})
     assert (result["failed"], result["code"]) == (True, "bad-option")

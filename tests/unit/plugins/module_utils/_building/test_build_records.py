@@ -145,11 +145,36 @@ def test_a_damaged_record_is_no_job(build_host, step, ended):
         assert caught.value.code == "no-such-job"
 
 
-def test_a_patch_file_that_is_gone_is_built_again(build_host, step, ended):
+def directory_at(path):
+    os.unlink(path)
+    os.mkdir(path)
+
+
+def fifo_at(path):
+    os.rename(path, f"{path}.real")
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [
+    os.unlink, directory_at, fifo_at, lambda path: os.truncate(path, 0), lambda path: os.truncate(path, 5)],
+    ids=["gone", "directory", "fifo", "empty", "cut short"])
+def test_a_patch_file_that_is_gone_or_damaged_is_told_and_built_again(build_host, step, ended, damage):
+    """As after a power failure: its record was on the disk, and the file was not."""
     result = ended(step())
-    os.unlink(result["remote_file"])
-    assert ended(step())["state"] == "built"
+    damage(result["remote_file"])
+    with pytest.raises(LivepatchError) as caught:
+        step("look", job=result["job"])
+    assert caught.value.code == "build-output-damaged" and "build again" in caught.value.message
+    again = ended(step())
+    assert (again["state"], again["build"]["sha256"]) == ("built", result["build"]["sha256"])
     assert len(build_host.calls()) == 2
+
+
+def test_empty_paths_stand_for_the_defaults(build_host, step, monkeypatch):
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import patch_build
+    monkeypatch.setattr(patch_build, "BUILD_DIRECTORY", build_host.path("default"))
+    assert step(check_mode=True, build_dir="", kernel={"root": ""})["remote_file"].startswith(
+        build_host.path("default"))
 
 
 def test_old_jobs_are_removed_but_those_that_left_a_tree_changed(build_host, step, ended):
