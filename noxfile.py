@@ -49,9 +49,12 @@ SLOW_PLAYBOOKS = tuple(f"tests/unit/plugins/playbooks/test_{name}.py" for name i
 # The same for the oldest ansible-core: what these test is decided by this collection alone.
 NEWEST_CORE_PLAYBOOKS = (*SLOW_PLAYBOOKS, *(f"tests/unit/plugins/playbooks/test_{name}.py" for name in (
     "hostile_facts", "report_playbook", "rollout_unreachable_hooks", "wrong_patterns_and_names")))
+# Campaigns over logic that no version of Python or of ansible-core decides, and that take long.
+NEWEST_PYTHON_CAMPAIGNS = ("tests/unit/plugins/module_utils/scenarios/test_crash_points.py",)
+NEWEST_CORE_CAMPAIGNS = ("tests/unit/plugins/plugin_utils/_report/test_bounds.py",)
 # A CI system is to answer in this time: the last session gets what is left. It may also end a run that takes twice as
 # long, so no session begins after LAST_BEGIN_MINUTES. What has no turn counts as skipped.
-CI_MINUTES, LEAST_KERNEL_MINUTES, LAST_BEGIN_MINUTES = 37, 3, 60
+CI_MINUTES, LEAST_KERNEL_MINUTES, LAST_BEGIN_MINUTES = 37, 2, 60
 BEGAN = time.monotonic()
 # The table of every test on every kernel, to which the session `kernels` adds what it sees.
 CASES = CHECKOUT / "docs" / "docsite" / "rst" / "guide_kernels_results.rst"
@@ -172,7 +175,7 @@ def units_playbooks(session: nox.Session) -> None:
 def units_oldest_core(session: nox.Session) -> None:
     """The unit tests of what a controller runs, on the oldest ansible-core; Python 3.6 has its module_utils."""
     folders = ("action", "filter", "lookup", "modules", "playbooks", "plugin_utils")
-    left_out = (f"--ignore={path}" for path in NEWEST_CORE_PLAYBOOKS)
+    left_out = (f"--ignore={path}" for path in (*NEWEST_CORE_PLAYBOOKS, *NEWEST_CORE_CAMPAIGNS))
     _units(session, "oldest-core", *(f"tests/unit/plugins/{folder}" for folder in folders), *left_out)
 
 
@@ -188,7 +191,8 @@ def units_host_python(session: nox.Session) -> None:
         package.joinpath("__init__.py").touch()
         package.joinpath("module_utils").symlink_to(core / "ansible" / "module_utils")
         # The collection is found through PYTHONPATH; the conftests above are written for a controller's Python.
-        options = ("--confcutdir=tests/unit/plugins/module_utils", *HOST_TESTS)
+        options = ("--confcutdir=tests/unit/plugins/module_utils", *HOST_TESTS,
+                   *(f"--ignore={path}" for path in NEWEST_PYTHON_CAMPAIGNS))
         with session.chdir(collection):
             # The last pytest-xdist for this Python does not know `worksteal`.
             _units(session, "host-python", *options, dist="load", PYTHONPATH=f"{root}:{package.parent}")
