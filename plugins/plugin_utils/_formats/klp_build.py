@@ -21,7 +21,10 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_pat
     LivePatch,
     PatchedObject,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import replace_stored_by_init
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import (
+    WITH_STATES,
+    replace_stored_by_init,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import too_complex
 
 FORMAT = "klp-build"
@@ -48,7 +51,7 @@ def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
     return LivePatch(
         FORMAT,
         opaque=not objects or len(objects) < len(found) or section.size % size != 0,
-        replace=replace_stored_by_init(image),
+        replace=replace_stored_by_init(image, WITH_STATES),
         objects=objects,
     )
 

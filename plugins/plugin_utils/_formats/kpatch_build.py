@@ -12,14 +12,22 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.modinfo import Modinfo
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import Location, ModuleImage
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import (
+    SHN_UNDEF,
+    Location,
+    ModuleImage,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.live_patch import (
     CALLBACKS,
     Function,
     LivePatch,
     PatchedObject,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import replace_stored_by_init
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.machine_code import (
+    WITH_STATES,
+    WITHOUT_STATES,
+    replace_stored_by_init,
+)
 
 FORMAT = "kpatch-build"
 FORMAT_FOR_CORE = "kpatch-core"
@@ -39,14 +47,25 @@ def find(image: ModuleImage, modinfo: Modinfo) -> LivePatch | None:
     readable = _read_functions(image, objects)
     for callback in CALLBACKS:
         readable = _read_callbacks(image, callback, objects) and readable
-    # kpatch.ko takes `replace` as a module parameter at load time.
-    replace = replace_stored_by_init(image) if modinfo.livepatch else None
     return LivePatch(
         FORMAT if modinfo.livepatch else FORMAT_FOR_CORE,
         opaque=not readable,
-        replace=replace,
+        replace=_replace(image, modinfo),
         objects=list(objects.values()),
     )
+
+
+def _replace(image: ModuleImage, modinfo: Modinfo) -> bool | None:
+    """Whether the patch replaces all others; None if the file does not show it.
+
+    kpatch.ko takes `replace` as a module parameter at load time. Kernels where patches are registered have no `replace`
+    for kpatch-build (HAVE_SIMPLE_ENABLE and HAVE_KLP_REPLACE in its livepatch-patch-hook.c).
+    """
+    if not modinfo.livepatch:
+        return None
+    if any(symbol.name == "klp_register_patch" and symbol.section == SHN_UNDEF for symbol in image.symbols):
+        return False
+    return replace_stored_by_init(image, WITH_STATES, WITHOUT_STATES)
 
 
 def _entries(image: ModuleImage, name: str, words: int) -> t.Iterator[tuple[int, dict[int, Location]]]:

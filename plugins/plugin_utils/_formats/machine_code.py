@@ -10,9 +10,10 @@ import re
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image import Location, ModuleImage
 
-# movb $0 or $1, 24(register): klp_patch.replace is byte 24 in every kernel that has it and klp_state (5.5 and later).
-# %r12 and %rsp as base need a SIB byte; the stack (%rsp) holds no klp_patch.
-_STORE_REPLACE = re.compile(rb"(?:\xc6[\x40-\x43\x45-\x47]|\x41\xc6\x44\x24)\x18([\x00\x01])", re.DOTALL)
+# movb $0 or $1, 24(register): klp_patch.replace is byte 24 in every kernel that has it and klp_state (5.5 and later),
+# and byte 16 in Linux 5.1 to 5.4. %r12 and %rsp as base need a SIB byte; the stack (%rsp) holds no klp_patch.
+_STORE = rb"(?:\xc6[\x40-\x43\x45-\x47]|\x41\xc6\x44\x24)%c([\x00\x01])"
+WITH_STATES, WITHOUT_STATES = 24, 16
 
 TABLE_OF_ADDRESSES = ".toc"  # of ppc64le: pointers, for code to load
 
@@ -44,14 +45,17 @@ def is_pointed_to(image: ModuleImage, place: Location) -> bool:
         for section in image.sections if section.is_data and section.name != TABLE_OF_ADDRESSES)
 
 
-def replace_stored_by_init(image: ModuleImage) -> bool | None:
+def replace_stored_by_init(image: ModuleImage, *offsets: int) -> bool | None:
     """The value stored into klp_patch.replace by the module's init function, for patches that allocate klp_patch.
 
-    None if the code does not show it: not x86_64, or not exactly one value is stored.
+    `offsets` of this member, the first with a store counts. None if the code does not show it: not x86_64, or not
+    exactly one value is stored.
     """
     if image.machine.arch != "x86_64":
         return None
-    stored = set(_STORE_REPLACE.findall(_init_code(image)))
+    code = _init_code(image)
+    stores = (set(re.findall(_STORE % offset, code, re.DOTALL)) for offset in offsets)
+    stored: set[bytes] = next(filter(None, stores), set())
     return stored == {b"\x01"} if len(stored) == 1 else None
 
 

@@ -64,6 +64,10 @@ READABLE = [
     ("kpatch_build", ("-DREPLACE=true",), "kpatch-build", True, KPATCH),
     ("kpatch_build", ("-DREPLACE=false",), "kpatch-build", False, KPATCH),
     ("kpatch_build", (), "kpatch-build", None, KPATCH),
+    ("kpatch_build", ("-DREPLACE=true", "-DBEFORE_STATES"), "kpatch-build", True, KPATCH),
+    ("kpatch_build", ("-DREPLACE=false", "-DBEFORE_STATES"), "kpatch-build", False, KPATCH),
+    ("kpatch_build", ("-DREGISTERED",), "kpatch-build", False, KPATCH),
+    ("kpatch_build", ("-DREGISTERED", "-DREPLACE=true", "-DBEFORE_STATES"), "kpatch-build", False, KPATCH),
     ("kpatch_build", ("-DCORE",), "kpatch-core", None, KPATCH),
     ("klp_build", (), "klp-build", True, KLP),
 ]
