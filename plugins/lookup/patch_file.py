@@ -27,6 +27,12 @@ options:
     type: list
     elements: path
     required: true
+  require_signature:
+    description: >-
+      The path of a keyring on the controller, as in O(kernel.livepatch.patch#module:require_signature). Fails for a
+      file that is not in a list signed by one of its keys.
+    type: path
+    version_added: 0.2.0
 seealso:
   - plugin: kernel.livepatch.bundle
     plugin_type: lookup
@@ -44,6 +50,10 @@ EXAMPLES = r"""
     that: lookup('kernel.livepatch.patch_file', patch).signature is not none
   vars:
     patch: patches/fix.ko.xz
+
+- name: Refuse a patch that is not in a signed bundle
+  ansible.builtin.debug:
+    msg: "{{ lookup('kernel.livepatch.patch_file', 'patches/fix.ko', require_signature='release.gpg').sha256 }}"
 """
 
 RETURN = r"""
@@ -244,7 +254,9 @@ _list:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import describe_file
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.search import find_term, run_cache
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import read_keyring
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
 
 
@@ -252,9 +264,12 @@ class LookupModule(LookupBase):
     """Describes patch files."""
 
     def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        path = self.get_option("require_signature")
         try:
             cache = run_cache()
-            return [cache.describe(find_term(self, variables, term)) for term in terms]
+            keyring = read_keyring(path) if path else None
+            return [describe_file(find_term(self, variables, term), cache, keyring) for term in terms]
         except (PatchFileError, TaskError) as error:
             # Without a cause: Ansible would print the same sentence again for it.
             raise AnsibleLookupError(error.message) from None

@@ -106,6 +106,15 @@ def read_single(path: Path, cache: ParseCache, keyring: bytes | None = None) -> 
     return {**build, "metadata": extra} if extra else build
 
 
+def describe_file(path: Path, cache: ParseCache, keyring: bytes | None = None) -> dict[str, t.Any]:
+    """The description of one patch file as it is, without the metadata of a bundle; `keyring` as in read_bundle.
+
+    Raises PatchFileError, TaskError, and BundleError: those of signed.py.
+    """
+    signed = signed_files(path, cache, keyring)
+    return cache.describe_checked(path, lambda digest: _check_signed(signed, path, digest))
+
+
 def _with_series(builds: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     return [
         {**build, "series": series} if series else build

@@ -36,13 +36,13 @@ def playbook(tmp_path, build_module):
 
 @pytest.fixture
 def look_up(playbook):
-    def run(plugin, *terms):
+    def run(plugin, *terms, **given):
         lookup = plugin.LookupModule(loader=DataLoader())
         # As Ansible's loader of plugins does, which looks for a collection where one is installed.
         lookup._load_name = plugin.__name__
         options = yaml.safe_load(plugin.DOCUMENTATION)["options"]
         constants.config.initialize_plugin_configuration_definitions("lookup", plugin.__name__, options)
-        return lookup.run(list(terms), variables={"ansible_search_path": [str(playbook)]})
+        return lookup.run(list(terms), variables={"ansible_search_path": [str(playbook)]}, **given)
 
     return run
 
@@ -50,6 +50,15 @@ def look_up(playbook):
 def test_patch_files_are_described_in_the_order_of_the_terms(look_up):
     found = look_up(patch_file, "patches/two.ko", "patches/one.ko")
     assert [entry["name"] for entry in found] == ["two", "one"]
+
+
+@pytest.mark.parametrize(("plugin", "term"), [(patch_file, "patches/one.ko"), (bundle, "patches")])
+def test_with_a_keyring_nothing_unsigned_is_described(look_up, tmp_path, plugin, term):
+    (tmp_path / "release.gpg").write_bytes(b"a keyring")
+    with pytest.raises(AnsibleLookupError, match="is not signed"):
+        look_up(plugin, term, require_signature=str(tmp_path / "release.gpg"))
+    with pytest.raises(AnsibleLookupError, match="cannot be read"):
+        look_up(plugin, term, require_signature=str(tmp_path / "nowhere.gpg"))
 
 
 def test_a_bundle_is_described_as_a_list(look_up):

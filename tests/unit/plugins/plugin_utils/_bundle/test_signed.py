@@ -14,7 +14,11 @@ import yaml
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import cache as cache_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import signed as signed_module
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import read_bundle, read_single
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import (
+    describe_file,
+    read_bundle,
+    read_single,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.signed import read_keyring, require_signature
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
@@ -114,6 +118,18 @@ def test_a_file_that_no_bundle_has_may_change(project, cache, signer):
     (project / "site.yml").write_text("[1]\n")
     add_metadata(project)  # only the one at the top is read
     assert read_bundle(project / "patches", cache, read_keyring(str(signer.keyring))).builds
+
+
+def test_a_file_is_described_only_if_it_is_signed(project, cache, signer, stranger):
+    file = project / "patches" / "56" / "fix.ko"
+    keyring, other = (read_keyring(str(one.keyring)) for one in (signer, stranger))
+    assert describe_file(file, cache, keyring) == describe_file(file, cache)
+    assert refusal(describe_file, file, cache, other).code == "bundle-signature-invalid"
+    shutil.copy(file, file.with_name("more.ko"))
+    assert refusal(describe_file, file.with_name("more.ko"), cache, keyring).code == "bundle-file-unsigned"
+    shutil.rmtree(project / ".ansible-sign")
+    require_signature(str(signer.keyring), cache)
+    assert refusal(describe_file, file, cache).code == "bundle-unsigned"
 
 
 def test_a_single_file_needs_its_bundle_yml(project, cache, signer):
