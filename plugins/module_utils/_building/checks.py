@@ -191,7 +191,8 @@ def check_tree(context):
     objtool = f"{source}/tools/objtool/objtool"
     if context.root.program(objtool) and "not implemented" in context.root.run([objtool, "klp"], 60)[1]:
         yield build_finding("objtool-without-klp", source, source=source)
-    status, output = context.root.run(["make", "-s", "listnewconfig"], LISTNEWCONFIG_SECONDS, source)
+    status, output = context.root.run(
+        ["make", "-s", "listnewconfig"], LISTNEWCONFIG_SECONDS, source, **context.make_variables)
     new = [line.strip() for line in output.split("\n") if line.startswith("CONFIG_")]
     if new:
         shown = join_limited([truncate(line, 80) for line in new], 3)

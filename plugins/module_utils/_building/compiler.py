@@ -8,6 +8,7 @@ import re
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import option
 
 SECONDS = 30
+GCC, CLANG = "gcc", "clang"
 NAME = re.compile(r"[\w.+-]+\Z")
 
 
@@ -17,26 +18,40 @@ def kernel_compiler(kernel):
 
 
 def host_compiler(root, kernel, tool):
-    """The first line of --version of the compiler that the tool will call; None if there is no compiler.
+    """(name, the first line of its --version) of the compiler that the tool will call; (None, None) without one.
 
     kpatch-build and klp-build call gcc or clang by this name. Module source is compiled with the compiler that the
-    installed headers name, as Debian's do, or else with gcc too.
+    configuration names, if there is one of this name, or else with gcc or clang too.
     """
     wanted = kernel_compiler(kernel) or ""
-    names = ["clang" if option(kernel, "CONFIG_CC_IS_CLANG") == "y" else "gcc"]
+    names = [CLANG if is_clang(kernel) else GCC]
     recorded = wanted.split(" ")[0]
     if tool == "kbuild" and NAME.match(recorded):
         names.insert(0, recorded)
-    found = None
+    found = None, None
     for name in names:
         if root.program(name):
             status, output = root.run([name, "--version"], SECONDS)
             line = output.split("\n")[0].strip()
             if status == 0 and line:
                 if is_same_compiler(line, wanted):
-                    return line
-                found = found or line
+                    return name, line
+                found = found if found[0] else (name, line)
     return found
+
+
+def is_clang(kernel):
+    return option(kernel, "CONFIG_CC_IS_CLANG") == "y"
+
+
+def make_variables(kernel, compiler=GCC):
+    """{name: value} for make to compile as the kernel was compiled; `compiler` is its name.
+
+    make takes gcc and ld without them. Documentation/kbuild/llvm.rst
+    """
+    if is_clang(kernel) and option(kernel, "CONFIG_LD_IS_LLD") == "y":
+        return {"LLVM": "1"}
+    return {"CC": compiler} if compiler != GCC else {}
 
 
 def is_same_compiler(one, other):

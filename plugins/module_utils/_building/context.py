@@ -9,7 +9,11 @@ import tempfile
 from collections import namedtuple
 from contextlib import contextmanager
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._building.compiler import host_compiler
+from ansible_collections.kernel.livepatch.plugins.module_utils._building.compiler import (
+    GCC,
+    host_compiler,
+    make_variables,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.kernel import find_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.root import space_checked
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import (
@@ -54,8 +58,18 @@ class BuildContext:
         return find_tool(self.root, self.tool, self.kernel, self.request["kernel"]["kpatch_build"])[0]
 
     @cached_property
-    def compiler(self):
+    def _host_compiler(self):
         return host_compiler(self.root, self.kernel, self.tool)
+
+    @property
+    def compiler(self):
+        """The first line of --version of the compiler, or None."""
+        return self._host_compiler[1]
+
+    @property
+    def make_variables(self):
+        """The variables for make, see compiler.py."""
+        return make_variables(self.kernel, self._host_compiler[0] or GCC)
 
     @cached_property
     def changes(self):

@@ -78,7 +78,10 @@ def write_job(context, job):
     return {
         "root": root.directory, "directory": kernel.source if tool != "kbuild" and kernel.source else "/",
         "tree": tree, "saved": saved, "counted": counted,
-        "argv": tool_argv(tool, context.program, kernel, request, here),
-        "environment": dict(ENVIRONMENT, HOME=inside_cache, CACHEDIR=inside_cache),
+        "argv": tool_argv(tool, context.program, kernel, request, here, context.make_variables),
+        # klp-build calls make without arguments of ours. kpatch-build has its own variables for clang.
+        "environment": dict(
+            ENVIRONMENT, HOME=inside_cache, CACHEDIR=inside_cache,
+            **(context.make_variables if tool == "klp-build" else {})),
         "output": here["output"], "found_below": here["module"] if tool == "kbuild" else None,
         "sign": sign_argv(root, kernel, request, here["output"]) if request["sign_key"] else None}

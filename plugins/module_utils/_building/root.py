@@ -129,7 +129,7 @@ class Root:
         places = [name] if "/" in name else [f"{directory}/{name}" for directory in DIRECTORIES]
         return self.first(places, lambda path: self.is_file(path) and os.access(self.path(path), os.X_OK))
 
-    def run(self, argv, seconds, directory="/"):
+    def run(self, argv, seconds, directory="/", **environment):
         """Run a program inside; returns its exit status and the last 64 KiB of its output, as Host.run.
 
         A program that cannot be started has the status 126 and the reason as its output. Raises LivepatchError
@@ -138,7 +138,7 @@ class Root:
         try:
             return processes.run(
                 argv, seconds, cwd=None, preexec_fn=lambda: enter(self.directory, directory),
-                env=dict(processes.ENVIRONMENT, HOME="/"))
+                env=dict(processes.ENVIRONMENT, HOME="/", **environment))
         except OSError as error:
             return UNABLE, f"{error.filename or argv[0]}: {error.strerror}"
         except subprocess.SubprocessError as error:

@@ -101,11 +101,15 @@ def tool_digest(root, program):
     return hashlib.sha256((root.read(program, LARGEST_SCRIPT) or "").encode("utf-8")).hexdigest()
 
 
-def tool_argv(tool, program, kernel, request, job):
-    """The command of a build. `job` has the paths `sources` (a list), `module`, `output` and `output_directory`."""
+def tool_argv(tool, program, kernel, request, job, variables):
+    """The command of a build. `job` has the paths `sources` (a list), `module`, `output` and `output_directory`.
+
+    `variables`: for make, see compiler.py.
+    """
     jobs = [f"-j{request['jobs']}"]
     if tool == "kbuild":
-        return [program, "-C", kernel.build, f"M={job['module']}", *jobs, "modules"]
+        return [program, "-C", kernel.build, f"M={job['module']}", *jobs, *(
+            f"{name}={value}" for name, value in sorted(variables.items())), "modules"]
     if tool == "klp-build":
         replace = [] if request["replace"] else ["--no-replace"]
         return [program, "-v", *jobs, *replace, "-o", job["output"], *job["sources"]]

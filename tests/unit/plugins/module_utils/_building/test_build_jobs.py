@@ -4,6 +4,7 @@
 """Build jobs by real worker processes, with simulated builders: progress, ends, kills, options of the builders."""
 
 import hashlib
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import stat
 
 import pytest
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._host import processes
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_builders import (
     CMDLINE,
@@ -302,6 +304,40 @@ def test_klp_build_gets_its_options(build_host, step, ended):
     assert result["progress"]["compiled"] == 1
     (call,) = build_host.calls()
     assert re.match(r"\['-v', '-j2', '--no-replace', '-o', '.*/output/livepatch_fix.ko', '.*/0000-fix.patch'\]", call)
+
+
+CLANG = ("CONFIG_CC_IS_CLANG=y", "CONFIG_LD_IS_LLD=y")
+
+
+@pytest.mark.parametrize("compiler, lines, variables", [
+    ("gcc", (), []), ("gcc-x", (), ["CC=gcc-x"]), ("clang", CLANG, ["LLVM=1"]), ("clang", CLANG[:1], ["CC=clang"])])
+@pytest.mark.parametrize("tool", ["kbuild", "klp-build"])
+def test_make_gets_the_compiler_that_was_compared_with_the_kernels(
+        build_host, step, ended, monkeypatch, compiler, lines, variables, tool):
+    """Without it, make takes gcc for every kernel, and klp-build finds options missing in one of clang."""
+    monkeypatch.setitem(processes.ENVIRONMENT, "PATH", f"{build_host.bin}:{processes.ENVIRONMENT['PATH']}")
+    build_host.program(f"bin/{compiler}", f"#!/bin/sh\necho '{compiler} (ours 99) 99.1'\n")
+    build_host.configure(*lines, CONFIG_CC_VERSION_TEXT=f'"{compiler} (ours 99) 99.1"')
+    if tool == "klp-build":
+        build_host.use_klp_build()
+        llvm = "1" if variables == ["LLVM=1"] else ""
+        build_host.put("tree/Makefile", build_host.read("tree/Makefile").replace(
+            "listnewconfig:\n", f'listnewconfig:\n\t@test "$(LLVM)" = "{llvm}" || echo CONFIG_X=y\n'))
+        if compiler == "gcc-x":  # klp-build has its name from no configuration
+            build_host.program("bin/gcc", "#!/bin/sh\necho 'gcc (ours 99) 99.1'\n")
+        result = step()
+    else:
+        build_host.put("tree/include/config/kernel.release", "6.1.0-56-amd64\n")
+        build_host.put("module/Kbuild", "obj-m := fix.o\n")
+        build_host.put("module/fix.name", "")
+        result = step(src=[build_host.path("module")], name="fix")
+    with open(job_of(build_host, result).path("spec.json")) as stream:
+        spec = json.load(stream)
+    ended(result)
+    if tool == "kbuild":
+        assert [word for word in spec["argv"] if "=" in word and not word.startswith("M=")] == variables
+    else:
+        assert spec["environment"].get("LLVM") == ("1" if variables == ["LLVM=1"] else None)
 
 
 SECOND_FIX = FIX.replace("seq_putc(m, '\\n')", 'seq_puts(m, " patched\\n")').replace(
