@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._results.parsing import failure_of
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_duration, number_of
 
 # By verdict, best first. With one of the last two, a summary is not `ok`.
@@ -44,7 +45,8 @@ def _kernel(label: str, result: Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         "kernel": build.get("release") or label, "verdict": verdict_of(result), "file": result.get("file"),
         "name": build.get("name"), "tool": build.get("tool"), "job": result.get("job"),
-        "seconds": progress.get("seconds"), "code": result.get("code"), "message": result.get("msg"),
+        "seconds": progress.get("seconds"), "code": result.get("code"),
+        "message": failure_of(result)[1] if result.get("failed") else result.get("msg"),
         "log_path": result.get("log_path"), "findings": list(result.get("findings") or ())}
 
 

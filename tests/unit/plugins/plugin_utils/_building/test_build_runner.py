@@ -123,6 +123,15 @@ def test_a_summary_has_a_line_for_each_kernel():
     assert summarize_builds(["a"], [built])["ok"] is True
 
 
+@pytest.mark.parametrize(("stderr", "words"), [
+    ("sudo: a password is required\n", "No result. (sudo: a password is required)"), ("", "No result.")])
+def test_a_summary_says_why_no_module_ran(stderr, words):
+    result = {"failed": True, "changed": False, "msg": "Task failed: No result.", "module_stderr": stderr, "rc": 1}
+    summary = summarize_builds(["6.1"], [result])
+    assert summary["lines"] == [f"6.1: failed: {words}", "1 kernel: 1 failed"]
+    assert summary["kernels"][0]["message"] == words
+
+
 def test_a_summary_has_every_finding_and_the_log_because_nothing_else_shows_them():
     fuzz = {"code": "source-with-fuzz", "level": "warning", "subject": "x", "message": "It does not\nfit."}
     other = {"code": "tool-missing", "level": "blocker", "subject": "y", "message": "Install it."}
