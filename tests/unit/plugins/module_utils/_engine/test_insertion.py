@@ -18,6 +18,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     V1,
     V2,
     accept,
+    failure,
     kept_file_path,
     reboot,
 )
@@ -160,3 +161,24 @@ def test_they_wait_until_a_module_of_that_name_is_gone(kernel, apply, busy):
     kernel.finit_module = begin
     assert apply(SimulatedPatch(), timeout=60)["patch"]["state"] == "enabled"
     assert len(calls) == 2 and calls[1] - calls[0] >= 3
+
+
+@pytest.mark.parametrize("name", ["EBUSY", "EAGAIN"])
+@pytest.mark.parametrize("times", [1, 3, 9])
+def test_a_patch_is_disabled_after_a_transition_that_nobody_saw(kernel, interface, apply, monkeypatch, name, times):
+    """The kernel refuses during another patch's transition, and that has ended before anything looks for it."""
+    apply(SimulatedPatch())
+    plain, refusals = kernel.write, [getattr(errno, name)] * times
+
+    def write(path, text):
+        if path.endswith("/fix/enabled") and refusals:
+            raise OSError(refusals.pop(), "refused")
+        plain(path, text)
+
+    monkeypatch.setattr(kernel, "write", write)
+    if times > 6:
+        error = failure(apply, name="fix", state="disabled", timeout=60)
+        assert (error.code, error.details["attempts"]) == ("change-refused", 6)
+        assert interface.state("fix") == "enabled"
+    else:
+        assert apply(name="fix", state="disabled", timeout=60)["patch"]["state"] == "disabled"
