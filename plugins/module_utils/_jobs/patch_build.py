@@ -18,6 +18,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.build_opti
     BUILD_OPTIONS,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
 
 STEPS = ("start", "look")
 # Filled in by the action plugin. sources, sha256: the file with the sources and its digest. known: digests of inputs of
@@ -126,6 +127,11 @@ def _sources(request):
 
 def _with_defaults(request, sources, is_module):
     """The request with a name and a number of jobs."""
+    if is_module and not {"Kbuild", "Makefile"} & {source.name for source in sources}:
+        raise LivepatchError(
+            "source-without-makefile",
+            f"{printable(', '.join(request['src']))} has neither Kbuild nor Makefile, so it is no source of a module. "
+            "Give the directory of one module, or the source patches in it as a list.")
     name = request["name"]
     if not name:
         if is_module or len(sources) > 1:
