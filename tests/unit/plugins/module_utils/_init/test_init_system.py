@@ -58,29 +58,6 @@ def test_a_trial_runs_from_its_beginning_and_again_when_it_is_killed(kernel, sys
     assert not armed(kernel, ID.replace("9f3c", "0000"))
 
 
-def test_the_end_of_a_health_check_for_want_of_memory_does_not_end_the_watch(kernel, systemd):
-    arm(kernel, ID, END)
-    assert ("--property=OOMPolicy=continue" in kernel.commands[0], systemd.asked().count("systemd-run")) == (True, 1)
-
-
-@pytest.mark.parametrize("said", ["Unknown assignment: OOMPolicy=continue", "Unknown assignment OOMPolicy=continue."])
-def test_a_systemd_without_a_policy_for_that_is_not_asked_for_one(kernel, systemd, monkeypatch, said):
-    start = systemd._systemd_run
-    monkeypatch.setattr(
-        systemd, "_systemd_run",
-        lambda argv: (1, said) if "--property=OOMPolicy=continue" in argv else start(argv))
-    arm(kernel, ID, END)
-    assert (systemd.units, armed(kernel, ID)) == ({SERVICE: END}, True)
-    assert {"--property=Restart=on-failure", "--property=OOMScoreAdjust=-1000"} < set(kernel.commands[1])
-
-
-def test_any_other_refusal_is_the_last_one(kernel, systemd):
-    systemd.broken["systemd-run"] = "Failed to connect to bus"
-    with pytest.raises(LivepatchError):
-        arm(kernel, ID, END)
-    assert systemd.asked().count("systemd-run") == 1
-
-
 def test_a_trial_whose_process_waits_to_be_started_again_is_armed(kernel, systemd):
     systemd.units[SERVICE] = END
     answer = kernel.answer
