@@ -23,6 +23,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors impo
 DETACHED = "detached"  # the argument of `end-trial` for a process without a service to restart it
 SHUTDOWN_SECONDS = 60  # Debian's sendsigs kills remaining processes 10 s after SIGTERM, and the mark must outlive that
 RETRY_SECONDS = 5
+NEVER_THE_VICTIM = "-1000"  # when memory runs out; proc_pid_oom_score_adj(5)
 ERROR, NOTICE = 3, 5  # levels of the kernel's log; syslog(2)
 
 
@@ -74,6 +75,8 @@ def run_until_done(host, job):
     The outcome goes to the kernel's log, because the process has no terminal.
     """
     shutdown = _Shutdown(host)
+    with suppress(OSError):  # nothing would start this process again
+        host.write("/proc/self/oom_score_adj", NEVER_THE_VICTIM)
     reserve_space(host)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, shutdown.begins)

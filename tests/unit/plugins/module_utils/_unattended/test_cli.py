@@ -125,6 +125,16 @@ def test_what_fails_alone_is_told_to_the_kernels_log_and_tried_again(kernel, sig
     assert message in log_lines[0]
 
 
+@pytest.mark.parametrize("kernel_has_it", [True, False])
+def test_alone_it_is_never_the_victim_when_memory_runs_out(kernel, signals, kernel_has_it):
+    """systemd does the same for its service, and starts that again."""
+    if kernel_has_it:
+        kernel.put("/proc/self/oom_score_adj", "0")
+    seen = []
+    run_until_done(kernel, lambda host: seen.append(host.read_or("/proc/self/oom_score_adj")))
+    assert seen == ["-1000" if kernel_has_it else None]
+
+
 def test_going_down_leaves_the_mark_and_living_on_takes_it_away(kernel, signals, monkeypatch):
     """The signals are real, the time in between is not waited for."""
     kernel.put(BOOT_ID, f"{BOOT}\n")
