@@ -161,6 +161,8 @@ options:
       - V(object-would-be-refused), a module could not be loaded while the patch is enabled.
       - V(ineffective), no module that the patch is for is loaded, so none of its functions would be in effect. Such a
         patch is not accepted either, unless this names the code again.
+      - V(earlier-patch-disabled), an earlier patch is disabled and still loaded. A kernel before 5.1 enables no patch
+        after such a one.
       - V(object-built-in), a part of the patch is for code that is built into this kernel, and has no effect.
       - V(selinux-denies-load), the policy of SELinux denies this load, or a later one at boot or at a trial's end.
       - V(other-tool-loads-at-boot), with O(state=accepted), another tool loads patches at boot too. See O(adopt).
