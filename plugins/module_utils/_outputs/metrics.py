@@ -52,7 +52,7 @@ def host_metrics(inventory, now, labels=None):
         if seconds is not None:
             add("patch_transition_seconds", seconds, **own)
         expires = _end_of_day((patch.get("metadata") or {}).get("expires"))
-        if expires is not None:
+        if expires is not None and patch["state"] != "disabled":
             add("patch_expiry_timestamp_seconds", expires, **own)
         if trial and trial["name"] == patch["name"]:
             add("trial_end_timestamp_seconds", round(now + trial["seconds_left"]), **own)

@@ -70,6 +70,12 @@ def test_the_expiry_is_the_end_of_its_day(host, expires, value):
     assert found == ([] if value is None else [value])
 
 
+def test_a_disabled_patch_has_no_expiry(host):
+    inventory = host_inventory(host)
+    inventory["patches"][0].update(metadata={"expires": "2026-11-30"}, state="disabled")
+    assert samples(inventory, "patch_expiry_timestamp_seconds") == []
+
+
 def test_a_crash_on_trial_is_a_build_in_quarantine(host):
     reboot(host, clean=False)
     inventory = host_inventory(host)
