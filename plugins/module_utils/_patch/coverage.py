@@ -18,7 +18,7 @@ def coverage(patches, today):
     """
     known = [patch for patch in patches if patch["metadata"]]
     verified = [patch["metadata"] for patch in known if not patch["faults"]]
-    cves = sorted({cve for one in verified for cve in one["cves"]})
+    cves = sorted({cve for one in verified for cve in closed_by(one)})
     reasons = {entry["cve"]: entry["reason"] for patch in known for entry in patch["metadata"]["not_covered"]}
     kernels = [one["effective_kernel"] for one in verified if one["effective_kernel"]]
     dates = {patch["name"]: patch["metadata"]["expires"] for patch in known if patch["metadata"]["expires"]}
@@ -28,7 +28,7 @@ def coverage(patches, today):
         "cves": cves,
         "not_covered": [{"cve": cve, "reason": reasons[cve]} for cve in open_cves],
         "unverified": [
-            {"name": patch["name"], "cves": sorted(set(patch["metadata"]["cves"]).difference(cves)),
+            {"name": patch["name"], "cves": sorted(closed_by(patch["metadata"]).difference(cves)),
              "codes": patch["faults"]}
             for patch in known if patch["faults"]],
         "effective_kernel": kernels[-1] if kernels else None,
@@ -36,6 +36,11 @@ def coverage(patches, today):
         "expired": expired,
         "reboot": _reboot(open_cves, expired, dates),
     }
+
+
+def closed_by(metadata):
+    """The CVEs that a patch closes: an entry of an earlier version can have one that it leaves open as well."""
+    return set(metadata["cves"]).difference(entry["cve"] for entry in metadata["not_covered"])
 
 
 def _reboot(cves, expired, dates):

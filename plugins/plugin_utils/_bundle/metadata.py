@@ -108,7 +108,8 @@ class Metadata:
     def of(self, file: PurePath, name: str) -> dict[str, t.Any] | None:
         """The metadata of a file with this module name.
 
-        The entry of the name overrides those of patterns, and the entry of the file overrides both.
+        The entry of the name overrides those of patterns, and the entry of the file overrides both. A CVE that one
+        entry closes and another leaves open is what the overriding entry says.
         """
         names = [key for key in self._entries if not _is_file(key) and name_matches(key, name)]
         keys = sorted(names, key=is_pattern, reverse=True)
@@ -118,7 +119,7 @@ class Metadata:
             return None
         metadata: dict[str, t.Any] = {key: [] if key in ("cves", "not_covered") else None for key in SHAPE}
         for key in keys:
-            metadata.update(self._entries[key])
+            _override(metadata, self._entries[key])
         for key in _NOT_FOR_HOSTS:
             metadata.pop(key, None)
         if metadata["kernel_build_id"]:
@@ -211,6 +212,16 @@ def _load(path: Path) -> bytes | None:
 
 def _invalid(path: Path, problem: str) -> BundleError:
     return BundleError("bundle-yml-invalid", problem, os.fspath(path))
+
+
+def _override(metadata: dict[str, t.Any], entry: Mapping[str, t.Any]) -> None:
+    """Give `metadata` the keys of an entry; no CVE stays both closed and open."""
+    metadata.update(entry)
+    left_open = {one["cve"] for one in metadata["not_covered"]}
+    if "not_covered" in entry:
+        metadata["cves"] = [cve for cve in metadata["cves"] if cve not in left_open]
+    else:
+        metadata["not_covered"] = [one for one in metadata["not_covered"] if one["cve"] not in metadata["cves"]]
 
 
 def _is_file(entry: str) -> bool:

@@ -227,6 +227,22 @@ def test_what_goes_to_the_host_with_the_file_is_read(add, read, bundle):
     assert read()[0]["metadata"]["expires"] == "2027-01-31"
 
 
+@pytest.mark.parametrize(("pattern", "name", "file", "closed", "left_open"), [
+    ({"cves": ["CVE-2026-1111", "CVE-2026-2222"]}, {}, {"not_covered": {"CVE-2026-2222": "no"}},
+     ["CVE-2026-1111"], ["CVE-2026-2222"]),
+    ({}, {"cves": ["CVE-2026-1111"]}, {"not_covered": {"CVE-2026-1111": "no"}}, [], ["CVE-2026-1111"]),
+    ({"not_covered": {"CVE-2026-1111": "no", "CVE-2026-2222": "no"}}, {"cves": ["CVE-2026-1111"]}, {},
+     ["CVE-2026-1111"], ["CVE-2026-2222"]),
+    ({"cves": ["CVE-2026-1111"]}, {"not_covered": {"CVE-2026-1111": "no"}}, {"cves": ["CVE-2026-1111"]},
+     ["CVE-2026-1111"], []),
+])
+def test_no_cve_is_closed_by_one_entry_and_open_by_another(add, read, say, pattern, name, file, closed, left_open):
+    add("a.ko")
+    say({"f*": {"summary": "pattern", **pattern}, "fix": {"summary": "name", **name}, "a.ko": file})
+    metadata = read()[0]["metadata"]
+    assert (metadata["cves"], [one["cve"] for one in metadata["not_covered"]]) == (closed, left_open)
+
+
 def test_builds_of_one_name_are_told_apart_by_their_versions(add, read, say):
     for version in ("1.9", "1.10"):
         add(f"{version}.ko", build=version)
