@@ -95,11 +95,14 @@ def _functions(host, interface, patch, description, hooked):
 
 
 def _newer_owners(symbols, interface, name, functions):
-    """{function: the newest patch that overrides it}; the kernel compares addresses (klp_find_ops)."""
+    """{function: the newest patch that overrides it}; the kernel compares addresses (klp_find_ops).
+
+    A patch in transition overrides it for some tasks already or still. One that replaces others lists their functions.
+    """
     owners = {}
     above = False
     for patch in interface.patches():
-        if above and patch["state"] == "enabled":
+        if above and patch["state"] != "disabled":
             shared = symbols.shared(functions, function_keys(patch["objects"]))
             owners.update(dict.fromkeys(shared, patch["name"]))
         above = above or patch["name"] == name

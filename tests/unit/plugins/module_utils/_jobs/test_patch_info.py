@@ -222,6 +222,33 @@ def test_what_a_later_patch_overrides_is_closed_by_the_later_patch_only(kernel, 
     assert told["unverified"] == [{"name": "early", "cves": ["CVE-2026-2222"], "codes": ["function-overridden"]}]
 
 
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("states", [("enabling",), ("enabling", "disabling")])
+def test_a_transition_of_a_later_patch_leaves_a_cve_unproven(kernel, apply, replace, states):
+    """Some tasks run the later patch, whose entry does not name the CVE."""
+    apply(SimulatedPatch("early", build_id="22" * 20, objects={"vmlinux": ["one"]}, metadata={
+        "cves": ["CVE-2026-1111"], "effective_kernel": "6.1.0-60-amd64"}))
+    kernel.hold(7, directions=states)
+    apply(SimulatedPatch("late", build_id="33" * 20, objects={"vmlinux": ["one"]}, replace=replace), on_stall="wait")
+    if "disabling" in states:
+        apply(name="late", state="disabled", on_stall="wait")
+    inventory = host_inventory(kernel)
+    assert inventory["transition"]["state"] == states[-1]
+    told = inventory["coverage"]
+    assert (told["cves"], told["effective_kernel"]) == ([], None)
+    assert told["unverified"] == [{"name": "early", "cves": ["CVE-2026-1111"], "codes": ["function-overridden"]}]
+
+
+def test_a_cve_that_an_entry_of_an_earlier_version_closes_and_leaves_open_is_open(kernel, apply):
+    apply(SimulatedPatch(metadata={
+        "cves": ["CVE-2026-1111", "CVE-2026-2222"],
+        "not_covered": [{"cve": "CVE-2026-2222", "reason": "it changes data"}]}))
+    told = host_inventory(kernel)["coverage"]
+    assert told["cves"] == ["CVE-2026-1111"]
+    assert told["not_covered"] == [{"cve": "CVE-2026-2222", "reason": "it changes data"}]
+    assert told["reboot"]["closes"] == ["CVE-2026-2222"]
+
+
 def test_two_files_of_one_build_have_the_digest_that_was_loaded(kernel, apply):
     """A signature changes the file and not its build-id."""
     signed = SimulatedPatch(parameters={"signed": "int"}, replace_set=7)
