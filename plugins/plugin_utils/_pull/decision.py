@@ -33,6 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._summary.rollback
     IN_REQUESTED_STATE,
     judge_rollback,
 )
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.option_values import bad_option
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import format_duration
 
 LOAD, ACCEPT, REVERT, NOTHING = "load", "accept", "revert", "none"
@@ -50,7 +51,15 @@ Record = dict[str, t.Any]
 
 
 def begin(options: PullOptions, release: ReleaseFile, ring: int) -> Record:
-    """What this run is about: the release for the ring of this host, and the options of the tasks."""
+    """What this run is about: the release for the ring of this host, and the options of the tasks.
+
+    Raises TaskError `bad-option` for a ring that the release does not have: no release would ever be for it. A halt is
+    for every host.
+    """
+    last = len(release.rings) - 1
+    if ring > last and not release.halt:
+        raise bad_option(
+            "ring", f"is {ring}, and the release has no such ring", f"give a ring from 0 to {last}, or correct rings")
     entry = None if release.halt else release.release_for(ring)
     return {
         "ring": ring, "halt": release.halt, "digest": release.digest, "soak": release.soak,

@@ -105,6 +105,11 @@ def test_the_ring_can_be_given(pull):
     assert (run.code, state(run), run.stats["livepatch_pull"]["ring"]) == (0, "accepted", 0), run.output
 
 
+def test_a_given_ring_that_the_release_does_not_have_fails_the_host(pull):
+    run = pull(LAST, {}, {"patch_info": answers.info()}, livepatch_ring=4)
+    assert (run.code, "livepatch_ring is 4" in run.output, "from 0 to 3" in run.output) == (2, True, True), run.output
+
+
 def test_in_check_mode_the_plan_is_shown(pull):
     run = pull(FIRST, {}, {
         "patch_info": answers.info(), "patch_check": answers.check(), "patch": answers.patched("enabled")}, "--check")

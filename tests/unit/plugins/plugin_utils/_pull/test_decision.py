@@ -17,6 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.decision im
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.options import pull_options
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._pull.release import parse_release
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation.pull_answers import (
     BACK,
     LEASED,
@@ -127,6 +128,20 @@ def test_check_mode_says_what_would_be_done(tmp_path):
     ended = finish(
         {**record(directory=tmp_path), "action": "load", "patch": "fix"}, {"load": patched("enabled")}, True)
     assert "would be loaded on trial" in ended["lines"][1]
+
+
+@pytest.mark.parametrize("up_to", [0, 2])
+def test_a_ring_that_the_release_does_not_have_is_refused(tmp_path, up_to):
+    with pytest.raises(TaskError) as caught:
+        record(directory=tmp_path, ring=3, up_to=up_to)
+    message = caught.value.message
+    assert (caught.value.code, "livepatch_ring is 3" in message, "from 0 to 2" in message) == ("bad-option", True, True)
+
+
+@pytest.mark.parametrize(("of_host", "action"), [(info(), "none"), (info(trial()), "revert")])
+def test_a_halt_is_also_for_a_ring_that_the_release_does_not_have(tmp_path, of_host, action):
+    decided = decide(record(directory=tmp_path, ring=3, halt=True), of_host, {})
+    assert (decided["action"], decided["failure"]) == (action, None)
 
 
 def test_a_halt_and_a_ring_that_is_withdrawn_revert_hosts_on_trial_and_no_accepted_one(tmp_path):
