@@ -48,6 +48,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.next
     describe_next,
     next_boot_findings,
     patches_at_boot,
+    superfluous,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
@@ -137,7 +138,8 @@ def _remembered(host, inventory):
         ledger=ledger, boot=boot_service_status(host), kept=kept | set(newer),
         trial_process_alive=_trial_process_alive(host, ledger["trial"]), journal=inventory["journal"] or [],
         changing=inventory["changing"], boot_faults=_boot_faults(host) if ledger["accepted"] else [],
-        damaged=_damaged_files(host, ledger, kept | set(newer)), other_kernel=_of_other_kernel_builds(host, ledger))
+        damaged=_damaged_files(host, ledger, kept | set(newer)), other_kernel=_of_other_kernel_builds(host, ledger),
+        superfluous=superfluous(host, ledger, inventory["kernel"]["release"]))
     following = next_kernel(host)
     return {
         "patches": [dict(patch, state="accepted" if is_accepted(host_state, patch) else patch["state"],

@@ -26,9 +26,11 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watc
 # no process will end the trial. journal, changing: see history.py. boot_faults: findings about the boot service, see
 # boot_forecast.py. damaged: the reason, by digest, of each damaged file of an accepted patch. other_kernel: the
 # build-id of the kernel, by digest, of each patch that is accepted for another build of the running release.
+# superfluous: the digests of patches accepted for other releases whose fixes the running kernel has.
 HostState = namedtuple(
     "HostState",
-    "release boot_id patches ledger boot kept trial_process_alive journal changing boot_faults damaged other_kernel")
+    "release boot_id patches ledger boot kept trial_process_alive journal changing boot_faults damaged other_kernel "
+    "superfluous")
 
 
 def drift(host_state):
@@ -71,7 +73,8 @@ def _about_accepted(host_state):
     here = _accepted_here(host_state)
     now = {change["transaction"] for change in host_state.journal if change["boot_id"] == host_state.boot_id}
     releases = sorted({entry["release"] for entry in host_state.ledger["accepted"]
-                       if entry["untried"] is None or entry["transaction"] not in now})  # else for a boot to come
+                       if entry["sha256"] not in host_state.superfluous
+                       and (entry["untried"] is None or entry["transaction"] not in now)})  # else for a boot to come
     if releases and not here:
         yield finding("kernel-changed", host_state.release, releases=", ".join(releases), running=host_state.release)
     enabled = {patch["name"]: patch for patch in _in_effect(host_state)}

@@ -41,6 +41,24 @@ def next_boot_findings(host, host_state, following):
                     names=", ".join(names_of(lacking)))]
 
 
+def superfluous(host, ledger, release):
+    """The digests of the patches accepted for other kernels whose fixes this kernel has, by what their bundles say.
+
+    A kernel has the fixes of an earlier one too, if all patches of that one are superfluous.
+    """
+    others = {}
+    for entry in ledger["accepted"]:
+        if entry["release"] != release:
+            others.setdefault(entry["release"], []).append(entry)
+    fixed = {release}
+    while True:
+        more = {one for one, entries in others.items() if one not in fixed and all(
+            any(has_fix(host, entry, kernel) for kernel in fixed) for entry in entries)}
+        if not more:
+            return {entry["sha256"] for one in fixed for entry in others.get(one, [])}
+        fixed |= more
+
+
 def has_fix(host, entry, release):
     """Whether the bundle says of an accepted patch that exactly this kernel has its fixes; later ones are not known."""
     description = Store(host).description(entry["sha256"])

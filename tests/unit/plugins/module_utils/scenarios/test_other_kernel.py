@@ -366,11 +366,33 @@ def test_a_next_kernel_without_a_build_is_told_before_the_reboot(host, apply, ke
     assert (info["boot"]["patches"], info["boot"]["next"]["patches"], info["drift"]) == (["v1"], ["v1"], [])
 
 
+def fixed_in(kernel, **of_kernel):
+    return SimulatedPatch("v1", build_id="11" * 20, metadata=dict(METADATA, effective_kernel=kernel), **of_kernel)
+
+
 @pytest.mark.parametrize("fixed, expected", [(NEXT, []), ("6.1.0-58-amd64", ["next-kernel-uncovered"])])
 def test_a_next_kernel_with_the_same_fixes_needs_no_patch(host, apply, fixed, expected):
-    accept(apply, SimulatedPatch("v1", build_id="11" * 20, metadata=dict(METADATA, effective_kernel=fixed)))
+    accept(apply, fixed_in(fixed))
     with_next(host, NEXT)
     assert codes(host_inventory(host)["drift"]) == expected
+    reboot(host, release=NEXT)
+    assert codes(host_inventory(host)["drift"]) == ["kernel-changed"] * len(expected)
+
+
+def test_a_kernel_has_the_fixes_of_the_kernels_before_it(host, apply, keep):
+    accept(apply, fixed_in(NEXT))
+    keep(fixed_in("6.1.0-58-amd64", **OF_NEXT))
+    reboot(host, release="6.1.0-58-amd64")
+    assert codes(host_inventory(host)["drift"]) == []
+    reboot(host, "boot-3", release="6.1.0-59-amd64")
+    assert codes(host_inventory(host)["drift"]) == ["kernel-changed"]
+
+
+def test_one_patch_without_its_fix_in_the_kernel_is_told(host, apply):
+    accept(apply, fixed_in(NEXT))
+    accept(apply, ONE)
+    reboot(host, release=NEXT)
+    assert codes(host_inventory(host)["drift"]) == ["kernel-changed"]
 
 
 def test_the_running_kernel_as_the_next_one(host, apply):
