@@ -13,6 +13,7 @@ an earlier run has left for the present.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -39,6 +40,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.text import
 
 SCHEMA = 1
 MOST_BYTES = 1 << 28  # of a file; a million hosts take a quarter of it
+MOST_LOOKS = 10  # at a file that is replaced at each look
 LONGEST_WHY = 1000
 BREACH = {"wave": NUMBER, "shard": NUMBER, "why": TEXT}
 # `passed`: how many waves are over without a breach, from the first on. `ended`: why this shard takes no more part.
@@ -132,7 +134,7 @@ class ShardFiles:
     def _read(self, kind: str, number: int, shape: Document) -> Document | None:
         path = self._path(kind, number)
         try:
-            content = read_regular(path, MOST_BYTES + 1)
+            content = _read_replaced(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -161,6 +163,20 @@ class ShardFiles:
             "shard-dir-unusable",
             f"{PREFIX}shard_dir {self._directory} {why}. Give a directory that all controllers share, that belongs to "
             "the user of this run, and that only this user can write to.")
+
+
+def _read_replaced(path: Path) -> bytes:
+    """The bytes of a file that another controller replaces meanwhile; raises OSError.
+
+    On NFS, the file that was opened is gone from the server then, and cannot be read any more. The name has another.
+    """
+    for _look in range(MOST_LOOKS - 1):
+        try:
+            return read_regular(path, MOST_BYTES + 1)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return read_regular(path, MOST_BYTES + 1)
 
 
 def plan_digest(waves: Sequence[Wave]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -332,6 +333,32 @@ def test_a_file_of_a_shard_that_is_a_link_or_a_fifo_is_refused(fleet, tmp_path):
     run = fleet(absent=[2])
     run.run()
     assert {error.code for error in run.errors().values()} == {"shard-dir-unusable"}
+
+
+def stale_reads(monkeypatch, fails):
+    """Let reads of files of shards fail as on NFS, where another controller has replaced the opened file."""
+    real, looks = files.read_regular, {}
+
+    def read(path, most):
+        looks[path] = looks.get(path, 0) + 1
+        if fails(looks[path]):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return real(path, most)
+    monkeypatch.setattr(files, "read_regular", read)
+
+
+@pytest.mark.parametrize("fails", [lambda look: look % 2, lambda look: look % 10])
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(fleet, monkeypatch, fails):
+    stale_reads(monkeypatch, fails)
+    run = fleet()
+    assert failed_controllers(run.run()) == [] and run.states() == dict.fromkeys(TWELVE, "accepted")
+
+
+def test_a_file_that_stays_stale_ends_the_shard(fleet, monkeypatch):
+    stale_reads(monkeypatch, lambda look: True)
+    run = fleet()
+    run.run()
+    assert "shard-dir-unusable" in {error.code for error in run.errors().values()} and run.on("load") == []
 
 
 def test_texts_of_other_shards_are_shown_printable(fleet, tmp_path):
