@@ -63,7 +63,7 @@ def gather_shards(
     files = _files(options)
     record["shard"] = {
         "dir": options.shard_dir, "number": options.shard.number, "of": options.shard.of, "plan": None, "trials": [],
-        "timeout": options.shard_timeout}
+        "timeout": options.shard_timeout, "lost": None}
     builds = {name: kernel_build_of(answers[name]) for name, host in record["hosts"].items() if host["kernel"]}
     files.write_checked(
         checked_document(record["hosts"], builds, record["options"], record["patches"], forks))
@@ -87,6 +87,8 @@ def agree_on_plan(call: Call, record: Record, waves: Sequence[Wave]) -> bool:
         return not record["breach"]
     record["shard"]["plan"] = digest = plan_digest(waves)
     files = tell_shards(call, record)
+    if record["shard"]["lost"]:
+        raise TaskError("shard-dir-unusable", record["shard"]["lost"])
     if record["breach"]:
         return False
     delay = _wait(call, record, files, lambda _number, state: state["plan"] is not None, PLANNED)
@@ -103,10 +105,14 @@ def wait_for_waves(call: Call, record: Record, wave: Record) -> Delay | None:
         return None
     files, before = _files_of(record), wave["number"] - 1
     goal = f"end wave {before}"
-    delay = _wait(call, record, files, lambda _number, state: state["passed"] >= before, goal, halts=True)
-    record["shard"]["trials"] = [
-        trial for state in files.states().values() if state for trial in state["trials"]
-        if trial["wave"] != wave["number"]]
+    try:
+        delay = _wait_told(
+            call, record, files, lambda _number, state: state["passed"] >= before, goal, halts=True)
+        record["shard"]["trials"] = [
+            trial for state in files.states().values() if state for trial in state["trials"]
+            if trial["wave"] != wave["number"]]
+    except TaskError as error:
+        return _lost(error.message)
     return delay
 
 
@@ -116,7 +122,11 @@ def wait_for_end(call: Call, record: Record) -> bool:
             any(wave["state"] != "passed" for wave in record["waves"])):
         return False
     last = len(record["waves"])
-    delay = _wait(call, record, _files_of(record), lambda _number, state: state["passed"] >= last, ALL_WAVES)
+    try:
+        delay = _wait_told(
+            call, record, _files_of(record), lambda _number, state: state["passed"] >= last, ALL_WAVES)
+    except TaskError as error:
+        delay = _lost(error.message)
     if delay:
         stop_for_shard(call, record, delay)
     return delay is not None
@@ -129,17 +139,25 @@ def stop_for_shard(call: Call, record: Record, delay: Delay) -> None:
 
 
 def tell_shards(call: Call, record: Record, ended: str | None = None) -> ShardFiles:
-    """Tell the other shards how far this one is; `ended`: why it takes no more part."""
+    """Tell the other shards how far this one is; `ended`: why it takes no more part.
+
+    A directory that fails raises nothing, because this shard still has to roll back and to report. It is in `lost` of
+    the record's shard, and no other wave starts.
+    """
     files, breach = _files_of(record), record["breach"]
-    files.write(
-        plan=record["shard"]["plan"], passed=passed_waves(record["waves"]), ended=ended,
-        breach=breach and {
-            "wave": breach["wave"], "shard": breach.get("shard") or files.shard.number,
-            "why": truncate(breach["why"], LONGEST_WHY)},
-        trials=[
-            {"host": name, "wave": record["hosts"][name]["wave"] or 0, "ends": end,
-             "domains": [record["domains"][place]["name"] for place in record["hosts"][name]["domains"]]}
-            for name, end in other_trials(record, NO_WAVE, call.now())])
+    try:
+        files.write(
+            plan=record["shard"]["plan"], passed=passed_waves(record["waves"]), ended=ended,
+            breach=breach and {
+                "wave": breach["wave"], "shard": breach.get("shard") or files.shard.number,
+                "why": truncate(breach["why"], LONGEST_WHY)},
+            trials=[
+                {"host": name, "wave": record["hosts"][name]["wave"] or 0, "ends": end,
+                 "domains": [record["domains"][place]["name"] for place in record["hosts"][name]["domains"]]}
+                for name, end in other_trials(record, NO_WAVE, call.now())])
+    except TaskError as error:
+        record["shard"]["lost"] = error.message
+        call.say(f"shard {files.shard.number} of {files.shard.of} could not tell the others: {error.message}")
     return files
 
 
@@ -161,6 +179,16 @@ def _files_of(record: Record) -> ShardFiles:
 
 def _stop(record: Record, delay: Delay) -> None:
     gate.stop_for_shard(record, delay.wave, delay.why, delay.shard)
+
+
+def _wait_told(call: Call, record: Record, *arguments: t.Any, **options: t.Any) -> Delay | None:
+    """As _wait, if the others know how far this shard is."""
+    lost = record["shard"]["lost"]
+    return _lost(lost) if lost else _wait(call, record, *arguments, **options)
+
+
+def _lost(why: str) -> Delay:
+    return Delay("shards", why.rstrip("."))
 
 
 def _wait(

@@ -274,6 +274,7 @@ def _close_wave(call: Call, record: Record, wave: Record) -> dict[str, t.Any]:
     write_record(record, call.directory)
     if "shard" in record:
         tell_shards(call, record)
+        write_record(record, call.directory)
     report_so_far(call, record, wave)
     return next_tasks(record, over=True) if passed else _end_of_waves(record)
 
