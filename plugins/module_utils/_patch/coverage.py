@@ -11,8 +11,8 @@ MOST_NAMES = 5  # in one message
 def coverage(patches, today):
     """What the enabled patches cover, the oldest first, on a day as YYYY-MM-DD.
 
-    Each of `patches` has `name`, `metadata` (complete, or None) and `faults`, the codes of what its verification found;
-    without any, each of its functions is in effect. A patch with faults closes nothing.
+    Each of `patches` has `name`, `metadata` (complete, or None) and `faults`, the codes of what its verification found,
+    or None; without any, each of its functions is in effect. A patch with faults closes nothing.
     Shape: `cves`, `not_covered` (`cve` and `reason`), `unverified` (`name`, `cves` and `codes`), `effective_kernel` of
     the newest verified patch with one, `expires`, the first date of all, `expired` (names), and `reboot`.
     """
@@ -30,7 +30,7 @@ def coverage(patches, today):
         "unverified": [
             {"name": patch["name"], "cves": sorted(closed_by(patch["metadata"]).difference(cves)),
              "codes": patch["faults"]}
-            for patch in known if patch["faults"]],
+            for patch in patches if patch["faults"]],
         "effective_kernel": kernels[-1] if kernels else None,
         "expires": min(dates.values(), default=None),
         "expired": expired,
@@ -40,7 +40,7 @@ def coverage(patches, today):
 
 def closed_by(metadata):
     """The CVEs that a patch closes: an entry of an earlier version can have one that it leaves open as well."""
-    return set(metadata["cves"]).difference(entry["cve"] for entry in metadata["not_covered"])
+    return set(metadata["cves"]).difference(entry["cve"] for entry in metadata["not_covered"]) if metadata else set()
 
 
 def _reboot(cves, expired, dates):

@@ -48,8 +48,8 @@ class Detail(t.NamedTuple):
 class Coverage(t.NamedTuple):
     """A patch with its CVEs: the covered hosts, the hosts on trial, and the others by their state.
 
-    `unproven`: a patch of this name runs, and its build is unknown. `other_build`: it runs in another build. `later`:
-    a later version of the patch runs.
+    `unproven`: a patch of this name runs, and its build is unknown. `unverified`: its verification failed.
+    `other_build`: it runs in another build. `later`: a later version of the patch runs.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Coverage(t.NamedTuple):
     covered: Sequence[str]
     for_now: Sequence[str]
     unproven: Sequence[str]
+    unverified: Sequence[str]
     other_build: Sequence[str]
     later: Sequence[str]
     missing: Sequence[tuple[t.Any, Sequence[str], bool]]  # the last: whether the record is a plan
@@ -157,7 +158,8 @@ def _coverage_of_part(
             missing.setdefault(state_word(record, host), []).append(name)
     return Coverage(
         part["name"], part.get("summary"), _link(part.get("advisory")), part.get("cves") or [],
-        kinds["covered"], kinds["on_trial"], kinds["unproven"], kinds["other_build"], kinds["later"], [
+        kinds["covered"], kinds["on_trial"], kinds["unproven"], kinds["unverified"], kinds["other_build"],
+        kinds["later"], [
             (word, names, word is PLANNED) for word, names in sorted(
                 missing.items(), key=lambda entry: -len(entry[1]))])
 

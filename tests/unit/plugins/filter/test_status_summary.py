@@ -214,6 +214,10 @@ def on_kernel(build_id, *patches, **more):
     (answer(patch()), "covered"), (answer(patch("enabled")), "covered"),
     (answer(patch("enabled"), trial=TRIAL), "on_trial"),
     (answer(patch(build_id=None)), "unproven"), (answer(patch("enabled", build_id=None), trial=TRIAL), "unproven"),
+    (answer({**patch(), "verified": True}), "covered"), (answer({**patch(), "verified": None}), "covered"),
+    (answer({**patch(), "verified": False}), "unverified"),
+    (answer({**patch("enabled"), "verified": False}, trial=TRIAL), "unverified"),
+    (answer({**patch(build_id="b2"), "verified": False}), "other_build"),
     (answer(patch(build_id="b2")), "other_build"),
     (answer(patch("enabled", build_id="b2"), trial=TRIAL), "other_build"),
     (answer(patch("disabled")), "missing"), (answer(patch("enabling")), "missing"),
@@ -231,6 +235,7 @@ def test_a_summary_and_a_report_judge_alike_what_a_host_runs(told, coverage):
     (found,) = causes.coverage(status_record({"a": told}, {}, None, [build], {}, 1.8e9))
     by_kind = {
         "covered": found.covered, "on_trial": found.for_now, "unproven": found.unproven,
+        "unverified": found.unverified,
         "other_build": found.other_build, "missing": [host for _word, hosts, _plan in found.missing for host in hosts]}
     assert {kind: hosts for kind, hosts in by_kind.items() if hosts} == {coverage: ["a"]}
 

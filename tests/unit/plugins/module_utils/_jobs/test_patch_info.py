@@ -319,3 +319,10 @@ def test_what_the_bundle_says_later_reaches_the_host_also_for_an_enabled_patch(k
     bundle = dict(FIX.offer(), kind="bundle")
     assert apply(offer=bundle)["changed"] is True
     assert host_inventory(kernel)["coverage"] == NO_COVERAGE
+
+
+def test_a_patch_without_an_entry_is_unverified_too(kernel, apply):
+    apply(FIX)
+    kernel.put("/sys/kernel/tracing/enabled_functions", UNHOOKED)
+    assert host_inventory(kernel)["coverage"] == dict(
+        NO_COVERAGE, unverified=[{"name": "fix", "cves": [], "codes": ["function-not-hooked"]}])

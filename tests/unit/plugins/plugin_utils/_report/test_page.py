@@ -170,6 +170,7 @@ def test_cves_are_said_to_be_covered_only_where_the_patch_stays():
     ({"sha256": "5e" * 32, "build_id": None}, "✗ not covered: another build of this patch 1"),
     ({"sha256": None, "build_id": None}, "? enabled by name, build unknown 1"),
     ({"kernel": "6.1.0-1-amd64"}, "✗ not covered: another build of this patch 1"),
+    ({"verified": False}, "✗ not covered: enabled, and its verification failed 1"),
 ])
 def test_a_host_with_another_build_of_the_name_is_not_covered(changed, said):
     made = examples.rollout(3)
