@@ -7,6 +7,7 @@ Imports within functions are of what only some commands need. Changing modules a
 Ansible sends it and everything that it imports, and the program has it.
 """
 
+import os
 import sys
 from collections import namedtuple
 
@@ -49,10 +50,25 @@ def main(argv, host=None):
         sys.stderr.write(f"{error.code}: {error.message}\n")
     if command.changes:
         lines = lines + _finding_lines(refresh(host))
-    # As bytes: a console at boot can have no encoding for a name.
-    sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
-    sys.stdout.flush()
+    _show(lines)
     return status
+
+
+def _show(lines):
+    """Print lines; whether someone can read them does not change what the command has done."""
+    if sys.stdout is None:  # closed by the caller
+        return
+    try:
+        # As bytes: a console at boot can have no encoding for a name.
+        sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would write the rest again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(
+                f"os-error: The command has ended, and its output could not be written ({error.strerror}). "
+                "Run: kernel-livepatch status\n")
 
 
 def refresh(host):

@@ -48,6 +48,33 @@ def console(host, capsysbinary):
     return call
 
 
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+def full_device():
+    return os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")
+
+
+@pytest.mark.parametrize(("opened", "said"), [
+    (closed_pipe, ""), (lambda: None, ""),
+    (full_device, "os-error: The command has ended, and its output could not be written (No space")])
+def test_output_that_nobody_can_read_ends_no_command(host, apply, monkeypatch, capfd, opened, said):
+    accept(apply, V1)
+    apply(ONE, trial=600)
+    output = opened()
+    monkeypatch.setattr("sys.stdout", output)
+    assert main(["revert", "--take-lease"], host) == 0
+    assert main(["status"], host) == 0
+    error = capfd.readouterr().err
+    assert error.startswith(said) and bool(error) is bool(said)
+    if output is not None:
+        output.close()  # writes nothing more
+    assert [patch["name"] for patch in host_inventory(host)["patches"]] == ["v1"]
+
+
 def test_status_shows_what_patch_info_does(host, apply, console):
     assert console("status") == (0, [
         "Kernel 6.1.0-56-amd64 (x86_64), interface livepatch", "No live patch is loaded.",
