@@ -8,6 +8,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding
     error_from,
     finding,
 )
+from ansible_collections.kernel.livepatch.plugins.module_utils._findings.verification import TOLERATED
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.modules import loaded_build, module_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.blockers import tasks_are_readable
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
@@ -46,7 +47,8 @@ def verify_host(host, offer, name, version=None):
     if not subjects:
         findings.append(
             no_build_note(host, offer, name, version) if offer else finding("nothing-enabled", host.release()))
-    blockers = blockers_in(findings)
+    # First what is not a consequence of another one, such as of a later patch in transition.
+    blockers = sorted(blockers_in(findings), key=lambda entry: entry["code"] in TOLERATED)
     result = {
         "changed": False, "verified": bool(subjects) and not blockers,
         "patches": [patch for patch, _description in subjects],

@@ -33,7 +33,7 @@ def test_what_can_be_ignored_are_few_blockers():
         "quarantined", "unknown-parameter", "signature-key-unknown", "replaces-foreign-patch", "orc-mismatch",
         "object-would-be-refused", "object-built-in", "vermagic-mismatch", "symbol-version-mismatch",
         "symbol-not-exported", "older-version", "ineffective", "other-mechanism-active", "selinux-denies-load",
-        "other-tool-loads-at-boot"), "blocker")
+        "other-tool-loads-at-boot", "earlier-patch-disabled"), "blocker")
 
 
 def test_a_finding():
