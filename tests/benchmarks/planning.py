@@ -53,7 +53,7 @@ def fleet_of(count: int) -> dict[str, dict]:
     return {f"host{number:06}": {} for number in range(count)}
 
 
-def default_waves(count: int, **variables: t.Any) -> float:
+def seconds_of_steps(count: int, **variables: t.Any) -> float:
     """The seconds of the steps of one rollout."""
     from ansible_collections.kernel.livepatch.tests.unit.plugins.plugin_utils.simulation import (
         rollout_of_simulated_hosts as simulated,
@@ -72,8 +72,8 @@ def plan_and_judge(settings: Settings) -> dict[str, float]:
     from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
 
     one_wave = {"livepatch_waves": "100%", "livepatch_longest_trial": LONGEST_TRIAL}
-    return {PLAN.title: statistics.median(default_waves(PLANNED, **one_wave) for _time in range(settings.pairs)),
-            WAVES.title: default_waves(PLANNED)}
+    return {PLAN.title: statistics.median(seconds_of_steps(PLANNED, **one_wave) for _time in range(settings.pairs)),
+            WAVES.title: seconds_of_steps(PLANNED)}
 
 
 def plan_and_judge_in_shards(settings: Settings) -> dict[str, float]:
@@ -85,7 +85,7 @@ def plan_and_judge_in_shards(settings: Settings) -> dict[str, float]:
     class Fleet(simulated.Fleet):
         rollout = timed(simulated.ShardRollout)
 
-    alone = default_waves(PLANNED)
+    alone = seconds_of_steps(PLANNED)
     with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
         fleet = Fleet(fleet_of(PLANNED_IN_SHARDS), settings.shards, directory, patch,
                       livepatch_soak=0, livepatch_looks=0)

@@ -65,10 +65,8 @@ def write_private(path, write):
 
 def read_regular(path, most):
     """The first `most` bytes of a regular file; raises OSError, also for a link and for any other kind of file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO must not block
+    descriptor = _open_regular(path, os.O_NOFOLLOW)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "It is not a regular file", path)
         content = b""
         while len(content) < most:
             chunk = os.read(descriptor, most - len(content))
@@ -82,11 +80,15 @@ def read_regular(path, most):
 
 def open_regular(path):
     """A binary stream of a regular file, also by a link to it; raises OSError for any other kind of file at once."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not block
+    return os.fdopen(_open_regular(path), "rb")
+
+
+def _open_regular(path, flags=0):
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags)  # a FIFO must not block
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "It is not a regular file", path)
-    return os.fdopen(descriptor, "rb")
+    return descriptor
 
 
 def make_way(path):

@@ -125,6 +125,11 @@ def _key(build: dict[str, t.Any], file: Path) -> Key:
     if build["release"] is None:
         problem = "does not say which kernel it is for (it has no vermagic). Build it again, or remove it"
         raise BundleError("bundle-no-release", problem, os.fspath(file))
+    return build_key(build)
+
+
+def build_key(build: t.Mapping[str, t.Any]) -> Key:
+    """What tells the builds of a bundle apart; `build` has its `metadata`, if there is any."""
     return (
         build["release"], build["arch"], build["name"], required_kernel_build(build) or "", version_of(build) or "")
 

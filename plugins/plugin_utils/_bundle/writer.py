@@ -17,12 +17,14 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import required_kernel_build, version_of
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import SUFFIXES, read_bundle
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import (
+    SUFFIXES,
+    build_key,
+    read_bundle,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.metadata import (
     FILE_NAME,
-    Metadata,
     entry_faults,
     parse_metadata,
     read_metadata,
@@ -180,13 +182,16 @@ class BundleWriter:
     def _refuse_duplicate(self, file: PurePosixPath, description: dict[str, t.Any], after: str) -> None:
         """Refuse a second file for one build with this bundle.yml: the bundle would be unusable."""
         metadata = parse_metadata(self.path / FILE_NAME, after.encode("utf-8"))
-        wanted = _key(description, metadata, file)
+
+        def key_of(build: dict[str, t.Any], place: PurePosixPath) -> tuple[t.Any, ...]:
+            return build_key({**build, "metadata": metadata.of(place, build["name"])})
+        wanted = key_of(description, file)
         for path in sorted(self.path.rglob("*")):
             other = PurePosixPath(path.relative_to(self.path).as_posix())
             if not path.name.endswith(SUFFIXES) or not path.is_file() or other == file:
                 continue
             found = self._cache.describe(path)
-            if _key(found, metadata, other) == wanted and found["sha256"] != description.get("sha256"):
+            if key_of(found, other) == wanted and found["sha256"] != description.get("sha256"):
                 problem = (
                     f"is another file for {found['name']} and {found['release']} ({found['arch']}). Remove it, and "
                     "its entry in bundle.yml, or build into another bundle, or give the patch a version of its own")
@@ -249,14 +254,6 @@ def _acquire(descriptor: int, now: Callable[[], float], sleep: Callable[[float],
 
 def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _key(build: dict[str, t.Any], metadata: Metadata, file: PurePosixPath) -> tuple[str, ...]:
-    """What tells the builds of a bundle apart, see read_bundle."""
-    known = {**build, "metadata": metadata.of(file, build["name"])}
-    return (
-        build["release"] or "", build["arch"], build["name"], required_kernel_build(known) or "",
-        version_of(known) or "")
 
 
 def _replace(contents: Mapping[Path, bytes]) -> None:

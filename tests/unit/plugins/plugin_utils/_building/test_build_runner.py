@@ -138,10 +138,10 @@ def test_a_summary_has_every_finding_and_the_log_because_nothing_else_shows_them
     refused = {"failed": True, "code": "ibt-unsupported", "msg": "No. (1 more in findings.)",
                "findings": [fuzz, FINDING, other]}
     planned = {"state": "planned", "build": {"release": "7.2", "tool": "klp-build", "name": "fix"}, "findings": [fuzz]}
-    failed = {"failed": True, "code": "build-failed", "msg": "It failed.", "findings": [fuzz], "log_path": "/work/log"}
+    failed = {"failed": True, "code": "build-failed", "msg": "It failed.", "findings": [fuzz], "log_path": "/srv/log"}
     assert summarize_builds(["a", "b", "c"], [refused, planned, failed])["lines"] == [
         "a: refused: ibt-unsupported: No. Never.", "  warning source-with-fuzz: It does not fit.",
         "  blocker tool-missing: Install it.",
         "7.2: planned: fix with klp-build", "  warning source-with-fuzz: It does not fit.",
         "c: failed: build-failed: It failed.", "  warning source-with-fuzz: It does not fit.",
-        "  log on the build host: /work/log", "3 kernels: 1 planned, 1 refused, 1 failed"]
+        "  log on the build host: /srv/log", "3 kernels: 1 planned, 1 refused, 1 failed"]

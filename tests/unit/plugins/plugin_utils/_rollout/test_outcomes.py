@@ -99,7 +99,7 @@ def test_an_acceptance_that_ssh_has_repeated_while_the_first_one_goes_on_does_no
 
 
 @pytest.mark.parametrize("holder", [
-    {"controller_user": "somebody-else"}, {"controller_node": "elsewhere"}, {"controller_user": None},
+    {"controller_user": "another-user"}, {"controller_node": "elsewhere"}, {"controller_user": None},
     {"controller_node": ""}, {"controller_user": 7}])
 def test_a_host_that_another_controller_changes_was_not_changed_by_this_one(one, holder):
     assert one({"load": busy(**holder)})[1]["state"] == "unchanged"
