@@ -31,6 +31,8 @@ HEADER = """\
 MOST_LINES_OF_A_FILE = 450
 MOST_LINES_OF_A_FUNCTION = 60
 HOST_IMPORTS = re.compile(r"ansible\.module_utils\b|ansible_collections\.kernel\.livepatch\.plugins\.module_utils\b")
+# The packages are those of tests/check/requirements/host-python.txt that tests call.
+HOST_TEST_IMPORTS = re.compile(r"(packaging|pytest|yaml)\b|ansible_collections\.kernel\.livepatch\b")
 # All that is for playbooks of others: what has a page, and what ansible-doc lists.
 PUBLIC = {
     "callback": ["hooks"],
@@ -51,6 +53,7 @@ def files(*patterns: str) -> list[str]:
 
 PYTHON = files("*.py", "playbooks/**/*.py", "plugins/**/*.py", "tests/**/*.py")
 HOST_CODE = files("plugins/module_utils/**/*.py", "plugins/modules/*.py")
+HOST_TESTS = files("tests/unit/plugins/module_utils/**/*.py", "tests/unit/plugins/modules/*.py")
 MODULES = files("plugins/modules/*.py")
 DOCUMENTED = [*MODULES, *files("plugins/filter/*.py", "plugins/lookup/*.py")]
 HELPERS = files("plugins/module_utils/**/*.py", "plugins/plugin_utils/**/*.py", "plugins/doc_fragments/*.py")
@@ -80,6 +83,12 @@ def host_imports(text: str) -> list[str]:
     """A host has the standard library and what Ansible sends: its module_utils and the collection's own."""
     names = (name for node in ast.walk(ast.parse(text)) for name in imported(node))
     return [f"imports {name}" for name in names if not is_on_hosts(name)]
+
+
+def host_test_imports(text: str) -> list[str]:
+    """The oldest Python of hosts runs these tests, with the few packages that are pinned for it."""
+    names = (name for node in ast.walk(ast.parse(text)) for name in imported(node))
+    return [f"imports {name}" for name in names if not is_on_hosts(name) and not HOST_TEST_IMPORTS.match(name)]
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -121,6 +130,7 @@ RULES = {
     header: [*PYTHON, *YAML],
     size: PYTHON,
     host_imports: HOST_CODE,
+    host_test_imports: HOST_TESTS,
     documentation: DOCUMENTED,
     swallowed_errors: [*YAML, *files("plugins/**/*.py")],
     unreasoned_ignores: files("tests/sanity/ignore-*.txt"),
@@ -147,6 +157,7 @@ BREACHES = [
         "from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.modinfo import x\n",
         ["imports ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.modinfo"],
     ),
+    (host_test_imports, "import yaml\nfrom hypothesis import given\nimport pytest\n", ["imports hypothesis"]),
     (
         documentation,
         'DOCUMENTATION = "a: b"\nRETURN = "# later"\n',

@@ -4,11 +4,10 @@
 """Source patches are read before any program gets them."""
 
 import os
+import random
 import subprocess
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._building.source_patch import (
     FileChange,
@@ -66,25 +65,29 @@ def test_line_ends_of_a_mail_are_dropped_as_patch_does_and_no_others():
         assert with_plain_line_ends(content) == content
 
 
-TEXTS = st.lists(st.sampled_from(["a", "b", "\f", "x\r", "-- y", "++ y", ""]), max_size=12).flatmap(
-    lambda lines: st.sampled_from(["\n".join(lines), "\n".join([*lines, ""])]))
+LINES = ("a", "b", "\f", "x\r", "-- y", "++ y", "")
 
 
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3))
-def test_a_made_patch_makes_the_text_after_of_the_text_before(tmp_path_factory, texts):
-    tree = tmp_path_factory.mktemp("tree")
-    given = [(f"fs/{number}.c", before, after) for number, (before, after) in enumerate(texts) if before != after]
+def some_text(generator):
+    lines = generator.choices(LINES, k=generator.randint(0, 12))
+    return "\n".join(lines + [""] * generator.randint(0, 1))
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_made_patch_makes_the_text_after_of_the_text_before(tmp_path, seed):
+    generator = random.Random(seed)
+    texts = [(f"fs/{number}.c", some_text(generator), some_text(generator)) for number in range(seed % 3 + 1)]
+    given = [(path, before, after) for path, before, after in texts if before != after]
+    (tmp_path / "fs").mkdir()
     for path, before, _after in given:
-        os.makedirs(tree / "fs", exist_ok=True)
         if before:
-            (tree / path).write_text(before, newline="")
+            (tmp_path / path).write_bytes(before.encode())
     made = make_patch(given)
-    if given:
-        assert paths_of(read_changes(made)) == [path for path, _before, _after in given]
-        subprocess.run(
-            ["patch", "-s", "-p1", "--batch", "--binary", "-d", tree], input=made.encode(), check=True, timeout=60)
+    assert paths_of(read_changes(made)) == [path for path, _before, _after in given]
+    subprocess.run(
+        ["patch", "-s", "-p1", "--batch", "--binary", "-d", str(tmp_path)], input=made.encode(), check=True, timeout=60)
     for path, _before, after in given:
-        assert (tree / path).read_bytes() == after.encode() if after else not (tree / path).exists()
+        assert (tmp_path / path).read_bytes() == after.encode() if after else not (tmp_path / path).exists()
 
 
 @pytest.mark.parametrize("name", [
