@@ -38,10 +38,10 @@ options:
       - The wanted state of the patch.
       - V(enabled) loads the patch until it is removed or the host reboots. Every task runs the new code. An accepted
         patch stays accepted.
-      - V(accepted) enables the patch and loads it again at each boot of the same kernel release. Before the host
-        accepts, the controller reconnects to it. A patch that breaks the connection is therefore never accepted. If
-        the patch is not loaded yet, it is loaded on trial first. The host's files for the next boot are repaired if
-        they are damaged.
+      - V(accepted) enables the patch and loads it again at each boot of the same build of the same kernel release.
+        Before the host accepts, the controller reconnects to it. A patch that breaks the connection is therefore never
+        accepted. If the patch is not loaded yet, it is loaded on trial first. The host's files for the next boot are
+        repaired if they are damaged.
       - V(disabled) disables the patch. Its module stays loaded, and the kernel does not enable it again. An absent
         patch stays absent.
       - V(absent) disables the patch and unloads its module.

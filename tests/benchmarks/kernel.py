@@ -20,9 +20,13 @@ from pathlib import Path
 from tests.benchmarks.figures import Benchmark, Figure, Settings
 
 NAME = "cmdline_v1"
-LOADED = re.compile(
-    rf"^\[ *([\d.]+)\] livepatch: enabling patch '{NAME}'$(?:\n.*)*?\n"
-    rf"\[ *([\d.]+)\] livepatch: '{NAME}': patching complete$", re.MULTILINE)
+# From the kernel's line at the begin of a change to that at the end of its transition.
+LOADED, REMOVED = (
+    re.compile(
+        rf"^\[ *([\d.]+)\] livepatch: {begin}$(?:\n.*)*?\n"
+        rf"\[ *([\d.]+)\] livepatch: '{NAME}': {end} complete$", re.MULTILINE)
+    for begin, end in (
+        (f"enabling patch '{NAME}'", "patching"), (f"'{NAME}': starting unpatching transition", "unpatching")))
 # Title, goal, name of the task.
 TASKS = (
     ("Second ``patch``, nothing to do", 1.15, "second"), ("``patch_info``", 1.2, "info"),
@@ -30,9 +34,18 @@ TASKS = (
     ("``patch_check`` on a host that never was", 1.3, "first check"), ("``patch_watch``", 1.3, "watch"),
     ("``patch`` with a trial", 2.5, "trial"), ("``patch_rollback``", 1.7, "rollback"),
     ("``patch`` with ``state: absent``", 1.5, "absent"))
+# The changes of each round in the order of the kernel's log: title without the kernel's own time, goal, name; the last
+# of each kind is not measured.
+LOADS = (
+    ("The very first ``patch`` on a host", 2, "very first"),
+    ("First ``patch`` whose file the host has", 1.5, "kept"),
+    ("``patch`` with a trial", None, "trial own"), ("", None, "naive"))
+REMOVALS = (
+    ("``patch`` with ``state: absent``", None, "absent own"), ("", None, "kept"),
+    ("``patch_rollback``", None, "rollback own"), ("", None, "naive"))
 FIGURES = {
-    "very first": Figure("The very first ``patch`` on a host / (``ping`` + the kernel's own time)", 2),
-    "kept": Figure("First ``patch`` whose file the host has / (``ping`` + the kernel's own time)", 1.5),
+    **{name: Figure(f"{title} / (``ping`` + the kernel's own time)", goal)
+       for title, goal, name in (*LOADS, *REMOVALS) if title},
     **{name: Figure(f"{title} / ``ping``", goal) for title, goal, name in TASKS},
     **{f"{name} cpu": Figure(f"{title} / ``ping``, CPU time of the machine", None) for title, _goal, name in TASKS},
     "naive": Figure("A naive playbook that loads the same patch / ``ping``", None),
@@ -62,10 +75,10 @@ def tasks_to_ping(settings: Settings) -> dict[str, float]:
         outcome = playbooks.run(tasks, machine.name)
         if outcome.code:
             raise RuntimeError(outcome.output)
-        kernel = kernel_seconds(machine.ssh("dmesg").stdout)
+        own = kernel_seconds(machine.ssh("dmesg").stdout, settings.pairs)
         machine.ssh(CLEAN + UNINSTALL)
         trips = trips_of(playbooks, machine.name, file)
-    values = ratios(outcome, kernel, settings.pairs)
+    values = ratios(outcome, own, settings.pairs)
     return {**{FIGURES[name].title: value for name, value in values.items()}, **trip_figures(trips)}
 
 
@@ -119,21 +132,25 @@ def naive(number: int, file: Path) -> list[dict]:
         {"name": f"naive removal {number}", "ansible.builtin.shell": remove}]
 
 
-def kernel_seconds(log: str) -> list[float]:
-    """Of each load of the patch: from the kernel's line at its begin to that at the end of its transition."""
-    return [float(end) - float(begin) for begin, end in LOADED.findall(log)]
+def kernel_seconds(log: str, rounds: int) -> dict[str, list[float]]:
+    """For each measured change, the kernel's own seconds in each round. Raises RuntimeError when some are missing."""
+    own = {}
+    for pattern, changes in ((LOADED, LOADS), (REMOVED, REMOVALS)):
+        found = [float(end) - float(begin) for begin, end in pattern.findall(log)]
+        if len(found) != len(changes) * rounds:
+            raise RuntimeError(f"The kernel's log has {len(found)} changes and not {len(changes) * rounds}.")
+        own.update({name: found[place::len(changes)] for place, (title, _goal, name) in enumerate(changes) if title})
+    return own
 
 
-def ratios(outcome: t.Any, kernel: list[float], rounds: int) -> dict[str, float]:
-    """The median of each figure; `kernel`: for each round the very first load, that of a kept file, on trial, naive."""
+def ratios(outcome: t.Any, own: dict[str, list[float]], rounds: int) -> dict[str, float]:
+    """The median of each figure; `own`: the kernel's own seconds of each change, round by round."""
     seconds, numbers = outcome.seconds, range(rounds)
-    if len(kernel) != 4 * rounds:
-        raise RuntimeError(f"The kernel's log has {len(kernel)} loads and not {4 * rounds}.")
-    loads = {"very first": kernel[0::4], "kept": kernel[1::4]}
     values = {name: [seconds[f"{name} {number}"] / seconds[f"ping {name} {number}"] for number in numbers]
               for _title, _goal, name in TASKS}
-    for name, own in loads.items():
-        values[name] = [seconds[f"{name} {number}"] / (seconds[f"ping {name} {number}"] + own[number])
+    for name, kernel in own.items():
+        task = name.removesuffix(" own")
+        values[name] = [seconds[f"{task} {number}"] / (seconds[f"ping {task} {number}"] + kernel[number])
                         for number in numbers]
     values |= {f"{name} cpu": [outcome.cpu[f"{name} {number}"] / outcome.cpu[f"ping {name} {number}"]
                                for number in numbers] for _title, _goal, name in TASKS}
@@ -141,8 +158,8 @@ def ratios(outcome: t.Any, kernel: list[float], rounds: int) -> dict[str, float]
         sum(taken for name, taken in seconds.items() if re.fullmatch(f"naive (?!removal)\\w+ {number}", name))
         / seconds[f"ping naive {number}"] for number in numbers]
     values["known"] = [
-        1000 * (outcome.results[f"{name} {number}"]["patch"]["transition_seconds"] - own[number])
-        for name, own in loads.items() for number in numbers]
+        1000 * (outcome.results[f"{name} {number}"]["patch"]["transition_seconds"] - own[name][number])
+        for name in ("very first", "kept") for number in numbers]
     for name, list_of in values.items():  # each round, for who looks at how far they differ
         print(f"{name:14} {' '.join(f'{value:.2f}' for value in list_of)}", flush=True)
     print("ping, seconds:", " ".join(f"{taken:.2f}" for name, taken in seconds.items() if name.startswith("ping")))

@@ -15,6 +15,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_ver
     watch_verdict,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import close_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import blockers_in, error_from
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
@@ -26,6 +27,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.verifi
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.replacement import has_replace_sets
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_entry,
     accepted_with,
     entry_of,
     trial_of,
@@ -92,7 +94,9 @@ def _accept(change, transaction, probe):
     watched, label_findings = _install_boot_service(change.host, transaction, entry, probe)
     stack = running_stack(change.host, change.interface.patches(), ledger)
     changes = {
-        "accepted": accepted_with(ledger, stack, entry, lambda one: _replaces(change, one), transaction.now()),
+        "accepted": accepted_with(
+            ledger, stack, accepted_entry(entry, transaction.now(), kernel_build_id(change.host)),
+            lambda one: _replaces(change, one)),
         "quarantined": [one for one in ledger["quarantined"] if not same_build(one, entry)],
         "watched": watched,
     }

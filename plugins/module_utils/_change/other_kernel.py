@@ -33,6 +33,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result imp
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection import no_build_note, select_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import refuse_leased
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_entry,
     accepted_for,
     accepted_with,
     entry_of,
@@ -98,9 +99,11 @@ def _accept(host, kernel, store, ledger, request, description, check_mode, contr
 
     def accepted(now, transaction):
         untried = earlier["untried"] if known else sorted(request.ignore_findings)
-        return accepted_with(now, [], dict(entry, transaction=transaction.name if transaction else ""),
-                             lambda one: one["name"] != entry["name"] and _replaces_others(host, description),
-                             transaction.now() if transaction else "", untried=untried)
+        kernel_build = earlier["kernel_build_id"] if known else None
+        added = accepted_entry(dict(entry, transaction=transaction.name if transaction else ""),
+                               transaction.now() if transaction else "", kernel_build, untried)
+        return accepted_with(now, [], added,
+                             lambda one: one["name"] != entry["name"] and _replaces_others(host, description))
     result = _changed(kernel, ledger, accepted(ledger, None), patch, findings)
     if check_mode:
         return result

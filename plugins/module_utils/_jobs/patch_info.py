@@ -40,6 +40,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hist
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hook import hook_findings, read_hook
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import describe_lease, read_lease
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_for_other_kernel_builds,
     accepted_for_running_kernel,
     read_ledger,
     seconds_left,
@@ -217,11 +218,14 @@ def _damaged_files(host, ledger, kept):
 
 def _of_other_kernel_builds(host, ledger):
     """The build-id of the kernel, by digest, of each patch accepted for the running release and for another build."""
-    running, wanted = kernel_build_id(host), {}
+    running = kernel_build_id(host)
+    others = {entry["sha256"]: entry["kernel_build_id"] for entry in accepted_for_other_kernel_builds(host, ledger)}
     for entry in accepted_for_running_kernel(host, ledger):
         description = Store(host).description(entry["sha256"])
-        wanted[entry["sha256"]] = required_kernel_build(description) if description else None
-    return {digest: build for digest, build in wanted.items() if build not in (None, running)}
+        required = required_kernel_build(description) if description else None
+        if required not in (None, running):
+            others[entry["sha256"]] = required
+    return others
 
 
 def _on_trial(host, trial):

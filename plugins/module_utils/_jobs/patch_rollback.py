@@ -11,6 +11,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.adoption 
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import await_revert
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.journaled_restore import restore_in_transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
@@ -33,6 +34,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.hist
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import ends_unfinished
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import check_run, refuse_leased
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_entry,
     accepted_for_running_kernel,
     contains_build,
     empty_ledger,
@@ -208,16 +210,17 @@ def _untouched(host, restore, ledger, undone):
 def _accepted(host, restore, transaction, undone):
     """The new `accepted`: layers of the target accepted now, or accepted earlier and to be loaded again.
 
-    Entries of other kernels and untouched entries of this one stay.
+    Entries of other kernels, also of another build of this release, and untouched entries of this one stay.
     """
-    ledger, release = transaction.ledger, host.release()
-    elsewhere = [entry for entry in ledger["accepted"] if entry["release"] != release]
-    now, layers = accepted_for_running_kernel(host, ledger), restore.layers_to_load()
+    ledger, layers = transaction.ledger, restore.layers_to_load()
+    now = accepted_for_running_kernel(host, ledger)
+    elsewhere = [entry for entry in ledger["accepted"] if entry not in now]
     here = []
     for layer in restore.target:
         known = next((entry for entry in now if same_build(entry, layer)), None)
         if known is None and layer["accepted"] and contains_build(layers, layer):
-            known = dict(entry_of_layer(host, layer, transaction.name), since=transaction.now())
+            known = accepted_entry(
+                entry_of_layer(host, layer, transaction.name), transaction.now(), kernel_build_id(host))
         here += [known] if known else []
     return elsewhere + in_order(now, _untouched(host, restore, ledger, undone), here)
 

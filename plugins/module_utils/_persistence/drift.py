@@ -13,6 +13,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._findings.drift i
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_for,
     contains_build,
     quarantine_entry,
     trial_of,
@@ -75,7 +76,7 @@ def _about_accepted(host_state):
     releases = sorted({entry["release"] for entry in host_state.ledger["accepted"]
                        if entry["sha256"] not in host_state.superfluous
                        and (entry["untried"] is None or entry["transaction"] not in now)})  # else for a boot to come
-    if releases and not here:
+    if releases and not accepted_for(host_state.ledger, host_state.release):
         yield finding("kernel-changed", host_state.release, releases=", ".join(releases), running=host_state.release)
     enabled = {patch["name"]: patch for patch in _in_effect(host_state)}
     trial = host_state.ledger["trial"]
@@ -88,7 +89,7 @@ def _about_accepted(host_state):
             yield finding(
                 "other-build-than-accepted", name, name=name, loaded=patch["build_id"] or "unknown",
                 wanted=entry["build_id"] or "unknown")
-        elif entry["sha256"] not in host_state.other_kernel:  # which has its own finding
+        else:
             yield finding("accepted-not-loaded", name, name=name, why=_why_not_loaded(host_state, entry))
 
 
@@ -200,7 +201,9 @@ def _boots(host_state):
 
 
 def _accepted_here(host_state):
-    return [entry for entry in host_state.ledger["accepted"] if entry["release"] == host_state.release]
+    """The accepted patches of the running kernel; those of another build of it have a finding of their own."""
+    return [entry for entry in accepted_for(host_state.ledger, host_state.release)
+            if entry["sha256"] not in host_state.other_kernel]
 
 
 def _in_effect(host_state):

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.files import (
     private_directory,
     sync_directory,
@@ -64,7 +65,8 @@ BASELINE = {
 # process looks at, None for a trial of an older version, whose process does not look; `baseline`: see baseline.py.
 # `booted`: patches loaded at boot; `confirmed` once the host has run long enough with them.
 # `accepted`: patches to load at each boot of their release, oldest first. `untried` is None once the patch has run on
-# that kernel; before, it has the codes of the blockers that its first load there ignores.
+# that kernel; before, it has the codes of the blockers that its first load there ignores. `kernel_build_id`: of the
+# kernel that the patch has run on, None if that is not known.
 # `quarantined`: patches on trial, or just loaded at boot, when the host crashed; see quarantine.py.
 # `failed_watch`: the patch that this host has reverted because its watch failed, until a later load; or None.
 SHAPE = {
@@ -74,7 +76,7 @@ SHAPE = {
     "trial": (None, {"transaction": TEXT, "name": TEXT, "since": TEXT, "seconds": NUMBER, "ends": NUMBER,
                      "back_to": [LAYER], "watch": (None, WATCH), "baseline": (None, BASELINE)}),
     "booted": {"confirmed": bool, "patches": [ENTRY]},
-    "accepted": [dict(ENTRY, since=TEXT, untried=(None, [TEXT]))],
+    "accepted": [dict(ENTRY, since=TEXT, untried=(None, [TEXT]), kernel_build_id=OPTIONAL_TEXT)],
     "quarantined": [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": TEXT, "why": TEXT, "transaction": OPTIONAL_TEXT,
                      "since": TEXT}],
     "failed_watch": (None, dict(VERDICT, name=TEXT, build_id=OPTIONAL_TEXT, sha256=TEXT, transaction=TEXT, time=TEXT)),
@@ -112,16 +114,17 @@ def complete_trial(trial):
     return trial
 
 
-def _add_untried(ledger):
-    """Schema 1 had no `untried` of an accepted patch at first: each of them had run."""
+def _complete_accepted(ledger):
+    """Schema 1 had neither `untried` nor `kernel_build_id` of an accepted patch at first: each of them had run."""
     accepted = ledger.get("accepted")
     if not isinstance(accepted, list):
         return ledger
     return dict(ledger, accepted=[
-        dict({"untried": None}, **entry) if isinstance(entry, dict) else entry for entry in accepted])
+        dict({"untried": None, "kernel_build_id": None}, **entry) if isinstance(entry, dict) else entry
+        for entry in accepted])
 
 
-MIGRATIONS = ((1, _rename_proven), (1, _add_watch), (1, _add_calls), (1, _add_untried))
+MIGRATIONS = ((1, _rename_proven), (1, _add_watch), (1, _add_calls), (1, _complete_accepted))
 
 
 def empty_ledger():
@@ -209,8 +212,19 @@ def contains_build(entries, build):
 
 
 def accepted_for_running_kernel(host, ledger):
-    """The accepted entries for the running kernel, oldest first."""
-    return accepted_for(ledger, host.release())
+    """The accepted entries for the running kernel, oldest first; without those of another build of its release."""
+    others = accepted_for_other_kernel_builds(host, ledger)
+    return [entry for entry in accepted_for(ledger, host.release()) if entry not in others]
+
+
+def accepted_for_other_kernel_builds(host, ledger):
+    """The accepted entries for the running release whose patches have run on another build of that kernel.
+
+    Empty if the kernel shows no build-id: nothing can be compared then.
+    """
+    known = [entry for entry in accepted_for(ledger, host.release()) if entry["kernel_build_id"]]
+    running = kernel_build_id(host) if known else None
+    return [entry for entry in known if running and entry["kernel_build_id"] != running]
 
 
 def accepted_for(ledger, release):
@@ -246,15 +260,20 @@ def without(entries, name):
     return [entry for entry in entries if entry["name"] != name]
 
 
-def accepted_with(ledger, stack, entry, replaces, now, untried=None):
-    """The ledger's `accepted` with one more entry; entries that do not run stay, unless `replaces(entry)`.
+def accepted_entry(entry, since, kernel_build, untried=None):
+    """An ENTRY in the form of the ledger's `accepted`; see SHAPE."""
+    return dict(entry, since=since, kernel_build_id=kernel_build, untried=untried)
 
-    Entries that run are in the order of the stack, empty for another kernel than the running one. `untried`: see SHAPE.
+
+def accepted_with(ledger, stack, entry, replaces):
+    """The ledger's `accepted` with one more entry of it; entries that do not run stay, unless `replaces(entry)`.
+
+    Entries that run are in the order of the stack, empty for another kernel than the running one.
     """
     release = entry["release"]
     elsewhere = [one for one in ledger["accepted"] if one["release"] != release]
     known = [one for one in ledger["accepted"] if one["release"] == release and one["name"] != entry["name"]]
-    known.append(dict(entry, since=now, untried=untried))
+    known.append(entry)
     running = [next((one for one in known if same_build(one, layer)), None) for layer in stack]
     running = [one for one in running if one]
     return elsewhere + in_order(known, [one for one in known if one not in running and not replaces(one)], running)

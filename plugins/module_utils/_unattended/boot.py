@@ -5,6 +5,7 @@
 
 import contextlib
 
+from ansible_collections.kernel.livepatch.plugins.module_utils._elf.notes import kernel_build_id
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.restore import StackRestore
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import error_from, finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import (
@@ -19,6 +20,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.policy im
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interface import interface_adapter
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.clean_shutdown import record_clean_shutdown
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
+    accepted_for_other_kernel_builds,
     accepted_for_running_kernel,
     contains_build,
     read_ledger,
@@ -51,6 +53,10 @@ def boot(host):
         transaction.update_ledger(watched=True)  # writes the ledger for this boot, also if the load fails
         messages = [f"{one['name']} is in quarantine since {one['since']} and is not loaded ({one['why']})."
                     for one in transaction.ledger["quarantined"]]
+        messages += [
+            finding("accepted-for-other-kernel-build", one["name"], name=one["name"], release=one["release"],
+                    wanted=one["kernel_build_id"])["message"]
+            for one in accepted_for_other_kernel_builds(host, transaction.ledger)]
         if accepted_for_running_kernel(host, transaction.ledger):
             messages.append(_load(host, transaction))
         return " ".join(messages)
@@ -76,8 +82,13 @@ def confirm_boot(host):
         booted = transaction.ledger["booted"]
         if booted["patches"]:
             transaction.update_ledger(booted=dict(booted, confirmed=True), accepted=[
-                dict(entry, untried=None) if contains_build(booted["patches"], entry) else entry
+                _tried(host, entry) if contains_build(booted["patches"], entry) else entry
                 for entry in transaction.ledger["accepted"]])
+
+
+def _tried(host, entry):
+    """An accepted entry whose patch has run on this kernel."""
+    return dict(entry, untried=None, kernel_build_id=entry["kernel_build_id"] or kernel_build_id(host))
 
 
 def shut_down(host):
@@ -142,4 +153,4 @@ def _record_load(transaction, entry):
 
 def _loaded_entry(entry):
     """An accepted entry in the form of the ledger's `loaded`."""
-    return {key: value for key, value in entry.items() if key not in ("since", "untried")}
+    return {key: value for key, value in entry.items() if key not in ("since", "untried", "kernel_build_id")}

@@ -160,6 +160,25 @@ def test_another_kernel_gets_nothing(start, lab, patches, request, seen):
 
 
 @pytest.mark.exhaustive
+def test_another_build_of_the_kernel_gets_nothing(start, patches, seen):
+    """The other build is simulated: the ledger is changed to name one that this kernel is not."""
+    guest, play = start()
+    accept(play, patches["cmdline_v1"])
+    running = play("patch_info").result["livepatch"]["kernel"]["build_id"]
+    other = running[::-1]
+    guest.run(f"sed -i s/{running}/{other}/ {STORE}/ledger.json")
+    guest.reboot()
+    assert (guest.version(), guest.live_patches()) == ("", [])
+    [found] = play("patch_info").result["livepatch"]["drift"]
+    assert (found["code"], other in found["message"]) == ("accepted-for-other-kernel-build", True)
+    assert found["message"] in guest.run(f"journalctl -b -u {UNIT} -o cat --no-pager")
+    accept(play, patches["cmdline_v1"])
+    guest.reboot()
+    assert guest.version() == "v1"
+    seen("reboot into another build of the kernel (simulated)", "nothing loaded and said so; accepted again, it is")
+
+
+@pytest.mark.exhaustive
 def test_a_host_with_nothing_to_do_starts_nothing(start, patches, seen):
     guest, play = start()
     assert play("patch", src=patches["cmdline_v1"]).code == 0

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Source patches are read before any program gets them."""
 
-import os
 import random
 import subprocess
 

@@ -4,8 +4,6 @@
 """Accepted, rebooted, crashed: what a simulated host does by itself at its next boot."""
 
 import contextlib
-import os
-import struct
 
 import pytest
 
@@ -76,27 +74,6 @@ def test_what_is_accepted_and_gone_is_loaded_again_without_a_trial(host, interfa
     assert (result["changed"], result["patch"]["previous_state"], result["patch"]["state"]) == (
         True, "absent", "accepted")
     assert ("request" in result, read_ledger(host)["trial"], interface.state("v1")) == (False, None, "enabled")
-
-
-def show_kernel_build(kernel, build_id):
-    kernel.put("/sys/kernel/notes", struct.pack("=III", 4, 20, 3) + b"GNU\0" + bytes.fromhex(build_id))
-
-
-@pytest.mark.parametrize("shown, code, loads", [
-    ("0a" * 20, None, 2), ("0b" * 20, "wrong-kernel-build", 1), (None, "kernel-build-unknown", 1)])
-def test_another_build_of_the_kernel_release_does_not_get_the_patch_at_its_boot(host, apply, shown, code, loads):
-    tied = SimulatedPatch("tied", build_id="77" * 20, metadata={"kernel_build_id": "0a" * 20})
-    show_kernel_build(host, "0a" * 20)
-    accept(apply, tied)
-    reboot(host)
-    os.unlink(host.path("/sys/kernel/notes"))
-    if shown:
-        show_kernel_build(host, shown)
-    if code:
-        assert failure(lambda: boot(host)).code == code
-    else:
-        boot(host)
-    assert len(host.loads) == loads
 
 
 def test_starting_the_unit_arms_no_trial(host, apply, monkeypatch):

@@ -38,7 +38,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_systemd import UNIT_FILE
 
 VERSIONS = sorted(path.stem for path in RECORDS.glob("*.json"))
-NEWEST = "0.1.0"
+NEWEST = "0.1.1-dev1"
 
 
 @pytest.fixture(params=VERSIONS)
