@@ -11,7 +11,9 @@ from collections import namedtuple
 # mechanism of its own; None for a tool whose patches the kernel's interface shows.
 Tool = namedtuple("Tool", "name installed is_active effect unload")
 Tool.__new__.__defaults__ = (None,)  # of `unload`; Python 3.6 has no better way
-UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
+# systemd.unit(5); the last where /lib is no link to /usr/lib.
+UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+         "/lib/systemd/system")
 MASKS = ("/etc/systemd/system", "/run/systemd/system")  # where `systemctl mask` puts a link to /dev/null
 # What the two load at boot. SUSE's second directory is of kGraft (INSTALL_MOD_DIR in its packages).
 KPATCH, SUSE = "/var/lib/kpatch/{release}", ("/lib/modules/{release}/livepatch", "/lib/modules/{release}/kgraft")
@@ -68,10 +70,11 @@ def _syscare(host):
 
 
 def _enabled(host, unit):
-    """Whether systemd starts a unit at boot. A masked unit keeps its links in the directories .wants."""
+    """Whether systemd starts a unit at boot. A masked unit keeps its links in .wants and .requires."""
     if any(_is_masked(host, f"{directory}/{unit}") for directory in MASKS):
         return False
-    wanting = [f"{units}/{entry}" for units in UNITS for entry in host.names(units) if entry.endswith(".wants")]
+    wanting = [f"{units}/{entry}" for units in UNITS for entry in host.names(units)
+               if entry.endswith((".wants", ".requires"))]
     return any(host.exists(f"{directory}/{unit}") for directory in wanting)
 
 
@@ -97,7 +100,9 @@ def _has_line(host, path, pattern):
 
 
 TOOLS = (
-    Tool("kpatch.service", ("/usr/sbin/kpatch", "/usr/lib/systemd/system/kpatch.service"), loads_kpatch_service,
+    Tool("kpatch.service",
+         ("/usr/sbin/kpatch", "/usr/local/sbin/kpatch", *(f"{units}/kpatch.service" for units in UNITS)),
+         loads_kpatch_service,
          "at each boot it loads every patch below /var/lib/kpatch for the running kernel"),
     Tool("dnf kpatch plugin", ("/etc/dnf/plugins/kpatch.conf",), _kpatch_dnf,
          "updates by dnf install the distribution's kpatch-patch packages, which load their patches"),

@@ -138,7 +138,7 @@ def test_without_the_right_to_load_there_is_no_other_blocker(play, files, patche
         play_keywords={"vars": {"ansible_user": "operator"}})
     assert codes(outcome.result, "blocker") == {"not-permitted"}
     guest.run_with_files("install -m 644 $FILES/cmdline_v1.ko /tmp")
-    refused = guest.machine.ssh("/usr/sbin/insmod /tmp/cmdline_v1.ko", user="operator", check=False)
+    refused = guest.machine.ssh("/sbin/insmod /tmp/cmdline_v1.ko", user="operator", check=False)
     assert EPERM in refused.stderr
 
 

@@ -126,6 +126,17 @@ def test_a_tool_is_seen_installed_and_at_work(kernel, name):
     assert seen(kernel) == [(name, True)]
 
 
+@pytest.mark.parametrize("units", [  # the last two: installed from source, and /lib that is no link
+    "/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/usr/local/lib/systemd/system",
+    "/lib/systemd/system"])
+@pytest.mark.parametrize("link", ["multi-user.target.wants", "multi-user.target.requires"])
+def test_kpatch_service_is_seen_in_each_directory_of_units(kernel, units, link):
+    kernel.put(f"{units}/kpatch.service", "")
+    assert seen(kernel) == [("kpatch.service", False)]
+    put(kernel, {f"{units}/{link}/kpatch.service": "", f"/var/lib/kpatch/{R}/kpatch_1.ko": ""})
+    assert seen(kernel) == [("kpatch.service", True)]
+
+
 @pytest.mark.parametrize("files", [
     {f"{WANTS}/kpatch.service": "", "/var/lib/kpatch/6.1.0-57-amd64/kpatch_1.ko": ""},
     {f"/var/lib/kpatch/{R}/kpatch_1.ko": ""},
