@@ -27,8 +27,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import same_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import claimed_objects
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.result import stack_diff
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.actor import actor_label
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.history import (
     changed_stack,
+    has_failed,
     journal_changes,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.journal import ends_unfinished
@@ -50,7 +52,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
     Store,
     newer_descriptions,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import open_transaction
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.transaction import (
+    UNATTENDED,
+    open_transaction,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
@@ -80,6 +85,7 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
     if not work and modules_disabled(host):
         return dict(done, findings=list(_kept_modules(idle)))
     refuse_leased(host, controller)
+    _refuse_changes_of_others(host, to, controller or {})
     blockers = list(permission(host, modules=bool(restore.layers_to_load()) or not work))
     if blockers:
         raise error_from(blockers)
@@ -88,6 +94,7 @@ def roll_back(host, to, timeout, on_stall, check_mode=False, controller=None):
         return dict(done, **_forecast(host, restore, idle, before, work))
     with open_transaction(
             host, "rollback", controller, best_effort_records=True, seconds=10 * timeout) as transaction:
+        _refuse_changes_of_others(host, to, controller or {})
         before, (target, undone) = interface.patches(), starting_point(host, to)
         restore = StackRestore(host, interface, target, timeout, on_stall)
         work = _has_work(host, restore, transaction.ledger, undone)
@@ -150,6 +157,28 @@ def starting_point(host, to):
     raise LivepatchError(
         "transaction-unknown",
         f"The journal has no change called {to} of this kernel. Name a transaction from the journal of patch_info.")
+
+
+def _refuse_changes_of_others(host, to, controller):
+    """Raise LivepatchError `changed-since` if a run that undoes its own change would undo later ones of others too."""
+    run, later = controller.get("run"), None
+    if run is None or to in ("original", "previous") or controller.get("take_lease"):
+        return
+    for begin, end in _changes(host, to):
+        if begin is None:
+            continue
+        if begin["transaction"] == to:
+            break
+        if begin["action"] not in UNATTENDED and begin.get("run") != run and not has_failed(begin, end):
+            later = begin
+    else:
+        return
+    if later and begin.get("run") == run:
+        raise LivepatchError(
+            "changed-since",
+            f"{actor_label(later['who'])} has changed the live patches of this host on {later['time']}, after this run "
+            f"(transaction {later['transaction']}), so this run does not undo its own change any more. To undo both, "
+            f"run patch_rollback with to: {to}.")
 
 
 def _changes(host, to):

@@ -109,3 +109,8 @@ def changed_stack(begin, end):
     """Whether a requested change loaded or removed a patch, or may still do so."""
     return begin["action"] == "patch" and not (
         end and end["outcome"] != "in-transition" and same_stack(begin["before"], end["after"]))
+
+
+def has_failed(begin, end):
+    """Whether a change failed and left the stack as it was."""
+    return end is not None and end["outcome"] == "failed" and same_stack(begin["before"], end["after"])

@@ -35,7 +35,8 @@ STACK = [{"name": TEXT, "build_id": OPTIONAL_TEXT, "sha256": OPTIONAL_TEXT, "par
 WHO = {
     "controller_user": OPTIONAL_TEXT, "controller_node": OPTIONAL_TEXT, "user": OPTIONAL_TEXT, "address": OPTIONAL_TEXT}
 
-# The shape of a record, by its event: key to type, a list of types, or a dict of types. `time` and `since` are UTC.
+# The shape of a record, by its event: key to type, a list of types, or a dict of types. `time` and `since` are UTC. A
+# begin can also have `run`, that of the controller.
 SHAPES = {
     "begin": {
         "transaction": TEXT, "time": TEXT, "boot_id": OPTIONAL_TEXT, "kernel": TEXT, "action": TEXT, "who": WHO,

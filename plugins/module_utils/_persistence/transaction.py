@@ -73,7 +73,8 @@ def open_transaction(host, action, controller=None, best_effort_records=False, w
     change = {"transaction": name, "since": utc_timestamp(started), "who": who}
     with change_lock(host, change, wait, going_back, seconds) as why_unlocked:
         lease = TrialLease(host) if action in UNATTENDED else RunLease(host, controller, who)
-        yield Transaction(host, action, name, who, best_effort_records, known_ledger, why_unlocked, lease=lease)
+        yield Transaction(host, action, name, who, best_effort_records, known_ledger, why_unlocked, lease=lease,
+                          run=(controller or {}).get("run"))
 
 
 class Transaction:
@@ -85,13 +86,14 @@ class Transaction:
     """
 
     def __init__(self, host, action, name, who, best_effort_records, known_ledger, why_unlocked=None,
-                 reads_ledger=True, lease=None):
+                 reads_ledger=True, lease=None, run=None):
         self.id = None
         self.name = name
         self.reason = None
         self._host = host
         self._action = action
         self._who = who
+        self._run = run
         self._best_effort_records = best_effort_records
         self._known_ledger = known_ledger
         self._why_unlocked = why_unlocked
@@ -117,7 +119,7 @@ class Transaction:
         kept = Store(self._host).descriptions()
         self._started = self._host.now()
         record = {
-            "transaction": self.name, "time": self.now(), "action": self._action, "who": self._who,
+            "transaction": self.name, "time": self.now(), "action": self._action, "who": self._who, "run": self._run,
             "boot_id": self._host.read_or(BOOT_ID), "kernel": self._host.release(),
             "patches": [
                 dict(patch, sha256=patch["sha256"] or (find_build(kept, patch) or {}).get("sha256"))
@@ -211,7 +213,7 @@ class Transaction:
         name = transaction_name(self._host.wall_clock())
         following = Transaction(
             self._host, self._action, name, self._who, self._best_effort_records, self.ledger, self._why_unlocked,
-            lease=self._lease)
+            lease=self._lease, run=self._run)
         following.reason = self.reason
         return following
 

@@ -34,6 +34,7 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
     BOB,
     BY_HAND,
     TRIAL,
+    accept_by,
     host_with_v1,
     lease_of,
     put_lease,
@@ -312,54 +313,6 @@ def test_a_rollback_takes_it_over(host, interface, apply, who):
     apply(V2, trial=TRIAL, controller=ALICE)
     assert [found["code"] for found in roll_back_by(host, taking(who))["findings"]] == ["lease-taken-over"]
     assert (stack(host, interface), lease_of(host)) == (["v1"], None)
-
-
-def accept_by(host, apply, who):
-    apply(name="v2", state="accepted", fresh=True, controller=taking(who))
-
-
-def accept_after_a_load_by(host, apply, who):
-    apply(V2, trial=TRIAL, controller=taking(who))
-    apply(V2, state="accepted", fresh=True, controller=who)
-
-
-def load_another_after_a_rollback_by(host, apply, who):
-    roll_back_by(host, taking(who), "original")
-    apply(V2, controller=who)
-
-
-def load_after_a_revert_by(host, apply, who):
-    apply(V2, trial=TRIAL, controller=taking(who))
-    host.sleep(TRIAL)
-    assert end_trial(host)
-    apply(V2, controller=BY_HAND)
-
-
-@pytest.mark.parametrize("who", [BOB, BY_HAND], ids=["a run", "a person"])
-@pytest.mark.parametrize("take", [
-    accept_by, accept_after_a_load_by, load_another_after_a_rollback_by, load_after_a_revert_by])
-def test_a_run_that_has_lost_a_host_does_not_undo_what_its_successor_has_left(host, interface, apply, take, who):
-    begun = apply(V2, trial=TRIAL, controller=ALICE)["transaction"]
-    take(host, apply, who)
-    assert (stack(host, interface), lease_of(host)) == (["v2"], None)
-    for mode in (False, True):
-        error = failure(roll_back_by, host, ALICE, begun, check_mode=mode)
-        assert (error.code, "so this run does not change it any more" in error.message) == ("host-leased", True)
-    assert stack(host, interface) == ["v2"]
-    roll_back_by(host, taking(ALICE), begun)
-    assert stack(host, interface) == ["v1"]
-
-
-def test_others_are_not_refused_for_a_lost_host_nor_is_anyone_after_a_reboot(host, interface, apply):
-    begun = apply(V2, trial=TRIAL, controller=ALICE)["transaction"]
-    accept_by(host, apply, BY_HAND)
-    assert "host-leased" not in [found["code"] for found in check_host(host, V2.offer(), None)["findings"]]
-    roll_back_by(host, BOB, begun)
-    assert stack(host, interface) == ["v1"]
-    reboot(host)
-    boot(host)
-    apply(V2, trial=TRIAL, controller=ALICE)
-    assert run_of(host) == ALICE["run"]
 
 
 def test_pull_has_one_run_for_ever_and_is_refused_for_as_long_as_the_lease_only(host, apply):

@@ -55,3 +55,8 @@ def put_lease(host, content):
     os.makedirs(os.path.dirname(host.path(LEASE)), mode=0o700, exist_ok=True)
     host.put(LEASE, content if isinstance(content, bytes) else json.dumps(content))
     os.chmod(host.path(LEASE), 0o600)
+
+
+def accept_by(host, apply, who):
+    """v2, accepted by someone who takes the host over."""
+    apply(name="v2", state="accepted", fresh=True, controller=taking(who))
