@@ -38,7 +38,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.selection 
     select_build,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.lease import check_run, refuse_leased
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import loaded_digest, still_in_kernel
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import read_ledger_for_this_boot
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError, as_livepatch_error
@@ -193,15 +193,16 @@ def _kept_build(host, store, request):
     Raises LivepatchError `file-unknown` without a kept file, and `watch-failed` if this host has reverted it.
     """
     name, build_id = request.name, module_build_id(host, request.name)
-    description = store.of_build(name, build_id)
+    loaded = {"name": name, "build_id": build_id, "sha256": None}
+    digest = loaded_digest(read_ledger_for_this_boot(host, best_effort=True), loaded)
+    description = store.of_build(name, build_id, digest)
     if description is None:
         if request.state == "accepted":
             from ansible_collections.kernel.livepatch.plugins.module_utils._change.watch_verdict import (
                 refuse_failed_watch,
             )
 
-            refuse_failed_watch(
-                read_ledger_for_this_boot(host), {"name": name, "build_id": build_id, "sha256": None})
+            refuse_failed_watch(read_ledger_for_this_boot(host), loaded)
         raise error_from([finding("file-unknown", name, name=name)])
     return description
 

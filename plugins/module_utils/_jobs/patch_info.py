@@ -24,7 +24,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.interf
     interface_or_none,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import other_tools
-from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build, same_build
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import find_build
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.coverage import add_next_kernel, coverage
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.metadata import (
     complete_metadata,
@@ -42,6 +42,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.leas
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import (
     accepted_for_other_kernel_builds,
     accepted_for_running_kernel,
+    loaded_digest,
     read_ledger,
     seconds_left,
 )
@@ -52,7 +53,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.next
     superfluous,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import LEDGER
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import ledger_for_this_boot
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quarantine import (
+    ledger_for_this_boot,
+    read_ledger_for_this_boot,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import (
     Store,
@@ -108,8 +112,8 @@ def _in_the_kernel(host, interface, descriptions):
     found = {"patches": [], "transition": None, "leftovers": []}
     if interface is None:
         return found
-    patches = interface.patches()
-    found["patches"] = [_with_identity(host, interface, patch, descriptions) for patch in patches]
+    patches, ledger = interface.patches(), read_ledger_for_this_boot(host, best_effort=True)
+    found["patches"] = [_with_identity(host, interface, patch, descriptions, ledger) for patch in patches]
     found["leftovers"] = disabled_modules(host, {patch["name"] for patch in patches})
     for patch in patches:
         if patch["state"] in ("enabling", "disabling"):
@@ -144,7 +148,7 @@ def _remembered(host, inventory):
     following = next_kernel(host)
     return {
         "patches": [dict(patch, state="accepted" if is_accepted(host_state, patch) else patch["state"],
-                         sha256=_loaded_digest(ledger, patch)) for patch in host_state.patches],
+                         sha256=loaded_digest(ledger, patch) or patch["sha256"]) for patch in host_state.patches],
         "accepted": [dict({key: entry[key] for key in ACCEPTED}, kept=entry["sha256"] in kept,
                           untried=entry["untried"] is not None)
                      for entry in ledger["accepted"]],
@@ -236,20 +240,14 @@ def _on_trial(host, trial):
     }
 
 
-def _loaded_digest(ledger, patch):
-    """The digest of the loaded file: files of one build can differ, as by a signature, and the ledger has the one."""
-    entries = ledger["loaded"] + ledger["booted"]["patches"]
-    return next((one["sha256"] for one in entries if one["sha256"] and same_build(one, patch)), patch["sha256"])
-
-
-def _with_identity(host, interface, patch, descriptions):
+def _with_identity(host, interface, patch, descriptions, ledger):
     """The patch with what its module shows, and with what the host knows of its file.
 
     `faults`: the codes of what the verification of an enabled patch found; None without a kept file of it.
     """
     module = loaded_module(host, patch["name"]) or {"build_id": None, "taint": "", "refcnt": None}
-    build = {"name": patch["name"], "build_id": module["build_id"]}
-    kept = find_build(descriptions, build)
+    build = {"name": patch["name"], "build_id": module["build_id"], "sha256": None}
+    kept = find_build(descriptions, dict(build, sha256=loaded_digest(ledger, build)))
     faults = _faults(host, interface, kept) if kept and patch["state"] == "enabled" else None
     shown = kept or {"version": host.read_or(f"/sys/module/{patch['name']}/version")}
     return dict(

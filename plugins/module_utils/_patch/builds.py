@@ -78,8 +78,12 @@ def is_older(build, other, by_names=True):
 
 
 def find_build(builds, wanted):
-    """The first of `builds` that certainly is the wanted one, see compare_builds; or None."""
-    return next((build for build in builds if compare_builds(build, wanted)), None)
+    """The first of `builds` that certainly is the wanted one, see compare_builds; or None.
+
+    One with the wanted digest comes first: files of one build can differ, as by a signature.
+    """
+    same = [build for build in builds if compare_builds(build, wanted)]
+    return next((build for build in same if build["sha256"] == wanted.get("sha256")), same[0] if same else None)
 
 
 def same_build(one, other):

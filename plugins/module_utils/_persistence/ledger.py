@@ -211,6 +211,12 @@ def contains_build(entries, build):
     return any(same_build(build, entry) for entry in entries)
 
 
+def loaded_digest(ledger, build):
+    """The digest of the loaded file, None if it is not known: files of one build can differ, as by a signature."""
+    entries = ledger["loaded"] + ledger["booted"]["patches"]
+    return next((one["sha256"] for one in entries if one["sha256"] and same_build(one, build)), None)
+
+
 def accepted_for_running_kernel(host, ledger):
     """The accepted entries for the running kernel, oldest first; without those of another build of its release."""
     others = accepted_for_other_kernel_builds(host, ledger)

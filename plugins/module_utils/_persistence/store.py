@@ -186,9 +186,9 @@ class Store:
         kept = [self.description(digest) for digest in digests if DIGEST.match(digest)]
         return [description for description in kept if description]
 
-    def of_build(self, name, build_id):
-        """The description of the kept file of one build of a patch, or None."""
-        return find_build(self.descriptions(), {"name": name, "build_id": build_id})
+    def of_build(self, name, build_id, sha256=None):
+        """The description of a kept file of one build of a patch, or None; with `sha256`, of this file if kept."""
+        return find_build(self.descriptions(), {"name": name, "build_id": build_id, "sha256": sha256})
 
     def drop(self, sha256):
         """Remove a kept file and its description; a directory in their place is renamed."""

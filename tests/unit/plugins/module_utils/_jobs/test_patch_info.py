@@ -249,15 +249,22 @@ def test_a_cve_that_an_entry_of_an_earlier_version_closes_and_leaves_open_is_ope
     assert told["reboot"]["closes"] == ["CVE-2026-2222"]
 
 
-def test_two_files_of_one_build_have_the_digest_that_was_loaded(kernel, apply):
+def test_of_two_files_of_one_build_the_loaded_one_is_told(kernel, apply):
     """A signature changes the file and not its build-id."""
-    signed = SimulatedPatch(parameters={"signed": "int"}, replace_set=7)
-    assert (signed.build_id, signed.sha256 != FIX.sha256) == (FIX.build_id, True)
-    for first, second in ((FIX, signed), (signed, FIX)):
+    plain = SimulatedPatch(metadata={"cves": ["CVE-2026-1111"], "version": "1"})
+    signed = SimulatedPatch(
+        parameters={"signed": "int"}, replace_set=7, metadata={"cves": ["CVE-2026-2222"], "version": "2"})
+    assert (signed.build_id, signed.sha256 != plain.sha256) == (plain.build_id, True)
+    for first, second in ((plain, signed), (signed, plain)):
         apply(first)
         apply(name="fix", state="absent")
         apply(second)
-        assert [patch["sha256"] for patch in host_inventory(kernel)["patches"]] == [second.sha256]
+        inventory = host_inventory(kernel)
+        metadata = second.description["metadata"]
+        assert [(patch["sha256"], patch["metadata"]["cves"], patch["version"]) for patch in inventory["patches"]] == [
+            (second.sha256, metadata["cves"], metadata["version"])]
+        assert inventory["coverage"]["cves"] == metadata["cves"]
+        assert apply(name="fix", state="accepted", check_mode=True)["patch"]["sha256"] == second.sha256
         apply(name="fix", state="absent")
 
 
