@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import fcntl
 import typing as t
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 # Begins the reason of a skipped test that has nothing to say about a kernel; other reasons are about the run.
@@ -58,6 +61,10 @@ class Cases:
             for file, sentence, *cells in rows:
                 self._cells[file, sentence] = dict(zip(header[2:], cells, strict=True))
 
+    def add(self, case: tuple[str, str]) -> None:
+        """Add a row without outcomes, unless there is one."""
+        self._cells.setdefault(case, {})
+
     def set(self, case: tuple[str, str], kernel: str, told: str) -> None:
         self._cells.setdefault(case, {})[kernel] = told
 
@@ -96,6 +103,20 @@ class Recorder:
         self._page, self._root, self._kernels, self._kernel = page, root, kernels, kernel
         self._told: dict[str, str] = {}
 
+    def pytest_collection_finish(self, session: t.Any) -> None:
+        self.add_cases([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: t.Any, ids: t.Sequence[str]) -> None:
+        self.add_cases(ids)
+
+    def add_cases(self, nodes: t.Sequence[str]) -> None:
+        """Add a row for each test that has none, so that the page also has those that never ran."""
+        if nodes:
+            with self._changing(nodes[0]) as cases:
+                for node in nodes:
+                    cases.add(Case.of(node))
+
     def pytest_runtest_logreport(self, report: t.Any) -> None:
         told = outcome(report)
         # What failed stays so, and what was skipped has no call.
@@ -106,14 +127,19 @@ class Recorder:
             self._write(report.nodeid, self._told.pop(report.nodeid), release)
 
     def _write(self, node: str, told: str, release: str | None) -> None:
+        with self._changing(node) as cases:
+            cases.set(Case.of(node), self._kernel, told)
+            if release:
+                cases.set(RELEASE, self._kernel, release)
+
+    @contextmanager
+    def _changing(self, node: str) -> t.Iterator[Cases]:
         # In place and locked, since runs on other kernels write to the same page.
         with open(self._page, "a+", encoding="utf-8") as page:
             fcntl.flock(page, fcntl.LOCK_EX)
             page.seek(0)
             cases = Cases(self._kernels, page.read())
-            cases.set(Case.of(node), self._kernel, told)
-            if release:
-                cases.set(RELEASE, self._kernel, release)
+            yield cases
             page.truncate(0)
             page.write(cases.text(Path(self._root, node.partition("::")[0]).parent))
 

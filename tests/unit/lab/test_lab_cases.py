@@ -65,6 +65,7 @@ CASES = [
     ["kept", "a file fits (``third``)"],
     ["kept", "an end fails"],
     ["kept", "a kernel without it"],
+    ["kept", "what takes long"],
 ]
 
 
@@ -111,7 +112,7 @@ def test_each_test_is_a_row_with_a_sentence_and_each_kernel_a_column(suite):
     assert table[1][2:] == ["not run", "6.1.0-1-amd64", "not run", "not run"]
     assert {(row[2], row[4], row[5]) for row in table[2:]} == {("not run",) * 3}
     assert [row[3] for row in table[2:]] == [
-        "passed", "passed", "passed", "failed", "not about this kernel: it is built without CONFIG_X"]
+        "passed", "passed", "passed", "failed", "not about this kernel: it is built without CONFIG_X", "not run"]
 
 
 def test_another_kernel_has_its_own_column_and_the_rest_stays(suite):
