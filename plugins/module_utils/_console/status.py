@@ -64,7 +64,7 @@ def _patch_line(inventory, patch):
     version = f"version {patch['version']}, " if patch["version"] else ""
     return (f"{patch['name']} ({version}build {_short(patch['build_id'])}): "
             f"{patch_state(inventory, patch).replace('_', ' ')}, "
-            f"{number_of(functions_in_effect(patch), 'function')} in effect")
+            f"{number_of(functions_in_effect(inventory, patch), 'function')} in effect")
 
 
 def _boot_line(boot):

@@ -12,6 +12,7 @@ import time
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._outputs.states import patch_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.builds import compare_builds
+from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import function_keys
 
 # name: help. In this order in the text.
 FAMILIES = {
@@ -47,7 +48,7 @@ def host_metrics(inventory, now, labels=None):
     for patch in inventory["patches"]:
         own = _identity(patch)
         add("patch_state", 1, **dict(own, state=patch_state(inventory, patch)))
-        add("patch_functions", functions_in_effect(patch), **own)
+        add("patch_functions", functions_in_effect(inventory, patch), **own)
         seconds = _last_transition(inventory.get("journal") or [], patch)
         if seconds is not None:
             add("patch_transition_seconds", seconds, **own)
@@ -68,11 +69,14 @@ def host_metrics(inventory, now, labels=None):
     return sorted(samples, key=lambda sample: order.index(sample["name"]))
 
 
-def functions_in_effect(patch):
-    """How many functions of a patch the kernel redirects now."""
+def functions_in_effect(inventory, patch):
+    """How many functions of a patch the kernel redirects to it now, without those that a later patch overrides."""
     if patch["state"] not in ("enabled", "accepted"):
         return 0
-    return sum(len(entry["functions"]) for entry in patch.get("objects") or [] if entry["patched"])
+    later = inventory["patches"][inventory["patches"].index(patch) + 1:]
+    overridden = {key for one in later if one["state"] != "disabled" for key in function_keys(one.get("objects") or [])}
+    patched = [entry for entry in patch.get("objects") or [] if entry["patched"]]
+    return len(function_keys(patched) - overridden)
 
 
 def metrics_text(samples, families=None):

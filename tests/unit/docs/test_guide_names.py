@@ -35,6 +35,8 @@ OF_HOST = {
     BUILD_DIRECTORY, f"{systemd.RUNNING}/kernel-livepatch-"}  # the last before a star
 # A digest, or the beginning of one and dots.
 OF_STORE = re.compile(rf"{paths.STORE_DIRECTORY}/(?:DIGEST|[0-9a-f]+\.*)\.(?:ko|json)")
+# In a table of results, after the sentence of a test.
+PARAMETERS_OF_TESTS = re.compile(r"^     - .+ \(``[^`]+``\)$", re.MULTILINE)
 # Patches, and misspelled variables.
 MADE_UP = ("livepatch_cve_", "livepatch_fix", "livepatch_hello", "livepatch_rolback_to", "livepatch_wave")
 
@@ -45,7 +47,7 @@ def literals(text: str) -> list[str]:
 
 def unknown_codes(text: str) -> set[str]:
     """Literals such as ``no-build`` that the guide to codes does not have."""
-    codes = {word for word in literals(text) if re.fullmatch(r"[a-z]+(-[a-z]+)+", word)}
+    codes = {word for word in literals(PARAMETERS_OF_TESTS.sub("", text)) if re.fullmatch(r"[a-z]+(-[a-z]+)+", word)}
     return codes - CODES - NO_CODES
 
 

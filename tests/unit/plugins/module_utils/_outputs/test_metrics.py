@@ -61,6 +61,16 @@ def test_a_patch_in_transition_has_no_function_in_effect(host):
     assert samples(inventory, "patch_state")[1][0]["state"] == "disabling"
 
 
+@pytest.mark.parametrize("state, counted", [("enabled", [1, 2]), ("enabling", [1, 0]), ("disabled", [2, 0])])
+def test_a_function_that_a_later_patch_overrides_is_not_in_effect(host, state, counted):
+    inventory = host_inventory(host)
+    early, late = inventory["patches"]
+    functions = [{"name": name, "sympos": 1} for name in ("first", "second", "third")]
+    early.update(objects=[{"name": "vmlinux", "patched": True, "functions": functions[:2]}])
+    late.update(state=state, objects=[{"name": "vmlinux", "patched": True, "functions": functions[1:]}])
+    assert [value for _labels, value in samples(inventory, "patch_functions")] == counted
+
+
 @pytest.mark.parametrize("expires, value", [
     ("2026-11-30", 1796083200), ("2026-02-30", None), ("soon", None), (None, None)])
 def test_the_expiry_is_the_end_of_its_day(host, expires, value):
