@@ -19,7 +19,7 @@ for checks in ("verdicts", "wholeness", "fleet_runs"):
 
 import fleet_fixtures  # noqa: E402
 from builder_cases import BuilderRecorder  # noqa: E402
-from cases import PROPERTY, Recorder  # noqa: E402
+from cases import NOT_ABOUT, PROPERTY, Recorder  # noqa: E402
 from guest import RELEASE, Guest  # noqa: E402
 from playbook import Playbooks, task  # noqa: E402
 from results import Results, Row  # noqa: E402
@@ -36,6 +36,7 @@ PYTHON = pytest.StashKey[str]()
 # What a worker of pytest-xdist hands over at its end.
 HANDED_OVER = "results"
 
+DEFAULT_KERNEL = "6.1"
 # The seconds of patch_info on a machine of a host that is not busy.
 QUIET_LOOK = 5
 
@@ -49,7 +50,7 @@ LONG_FILES = (
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kernel", default="6.1", help="which of the lab's kernels to test on")
+    parser.addoption("--kernel", default=DEFAULT_KERNEL, help="which of the lab's kernels to test on")
     parser.addoption("--exhaustive", action="store_true", help="also the tests that go through every step of a change")
     parser.addoption("--fleet", type=int, metavar="MACHINES", help="of each kernel in a fleet: 4 if exhaustive, else 2")
     parser.addoption("--builders", action="store_true", help="build what kpatch-build and klp-build have not made yet")
@@ -61,6 +62,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "core: one of the tests of `make test`; the others run with `make test-all`")
+    config.addinivalue_line("markers", "one_kernel: about the controller or the lab; runs with the default kernel only")
     config.addinivalue_line("markers", "exhaustive: takes many minutes; runs with --exhaustive only")
     config.pluginmanager.register(fleet_fixtures)
     config.stash[RESULTS] = Results()
@@ -80,6 +82,8 @@ def pytest_runtest_setup(item):
     minutes = item.config.getoption("--minutes")
     if minutes is not None and time.monotonic() - item.config.stash[STARTED] > minutes * 60:
         pytest.skip(f"not run: the {minutes:g} minutes of this run are over")
+    if item.get_closest_marker("one_kernel") and item.config.getoption("--kernel") != DEFAULT_KERNEL:
+        pytest.skip(f"{NOT_ABOUT}: the controller decides it, see {DEFAULT_KERNEL}")
 
 
 def pytest_runtest_teardown(item):

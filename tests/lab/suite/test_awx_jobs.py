@@ -18,7 +18,7 @@ from playbook import Playbooks
 
 from tests import awx_job
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = [pytest.mark.exhaustive, pytest.mark.one_kernel]
 
 PATCH = "cmdline_v1"
 # Seconds of a job: emulated machines share two cores, maybe with those of others.

@@ -13,7 +13,7 @@ import pytest
 from fleet import ENABLED, NEW, OLD
 from playbook import task
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = [pytest.mark.exhaustive, pytest.mark.one_kernel]
 
 C1, C2 = "cmdline_cumulative_1", "cmdline_cumulative_2"
 

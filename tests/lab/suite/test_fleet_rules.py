@@ -13,6 +13,8 @@ import yaml
 from fleet import ENABLED, HOOKED
 from fleet_runs import assert_ends, failures, kill, states_of_waves
 
+pytestmark = pytest.mark.one_kernel
+
 PATCH, OTHER = "cmdline_v1", "cmdline_v2"
 # Two machines of each kernel, or four: those of one number are in one rack.
 RACK = {"rack": "rack {{ inventory_hostname[-1] }}"}

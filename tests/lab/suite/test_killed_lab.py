@@ -17,6 +17,8 @@ from tests.lab.cache import default_cache_directory
 from tests.lab.runs import sweep
 from tests.lab.session import RUNS
 
+pytestmark = pytest.mark.one_kernel
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 

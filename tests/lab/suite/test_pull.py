@@ -16,6 +16,8 @@ import pytest
 import yaml
 from fleet import ENABLED
 
+pytestmark = pytest.mark.one_kernel
+
 PATCH = "cmdline_v1"
 # Hosts with these names are in the rings 0 and 1 of RINGS.
 RINGS, NAMES = ["1%", "10%", "100%"], ("web37", "web14")

@@ -210,4 +210,4 @@ def test_tests_without_an_outcome_are_those_in_the_guide():
     named = re.search(r"The appendix has no outcomes yet of(.*?)\n\n", read("guide_proven"), re.DOTALL)[1]
     suite = {path.stem.removeprefix("test_") for path in Path(CHECKOUT, "tests/lab/suite").glob("test_*.py")}
     assert set(re.findall(r"``(\w+)``", named)) == suite - {
-        file for (file, _kernel), seen in outcomes().items() if seen != {"not run"}}
+        file for (file, _kernel), seen in outcomes().items() if seen & {"passed", "failed"}}

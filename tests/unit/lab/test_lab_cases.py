@@ -54,6 +54,11 @@ def test_a_kernel_without_it(lab):
     pytest.skip("not about this kernel: it is built without CONFIG_X")
 
 
+@pytest.mark.one_kernel
+def test_the_controller_decides(lab):
+    pass
+
+
 @pytest.mark.exhaustive
 def test_what_takes_long(lab):
     pass
@@ -65,6 +70,7 @@ CASES = [
     ["kept", "a file fits (``third``)"],
     ["kept", "an end fails"],
     ["kept", "a kernel without it"],
+    ["kept", "the controller decides"],
     ["kept", "what takes long"],
 ]
 
@@ -112,13 +118,20 @@ def test_each_test_is_a_row_with_a_sentence_and_each_kernel_a_column(suite):
     assert table[1][2:] == ["not run", "6.1.0-1-amd64", "not run", "not run"]
     assert {(row[2], row[4], row[5]) for row in table[2:]} == {("not run",) * 3}
     assert [row[3] for row in table[2:]] == [
-        "passed", "passed", "passed", "failed", "not about this kernel: it is built without CONFIG_X", "not run"]
+        "passed", "passed", "passed", "failed", "not about this kernel: it is built without CONFIG_X", "passed",
+        "not run"]
 
 
 def test_another_kernel_has_its_own_column_and_the_rest_stays(suite):
     before = cells_of(suite("6.1.0-1-amd64"))
     after = cells_of(suite("7.2.12", "--kernel", "7.2", "-m", "core"))
     assert after == [[*before[0][:3], "passed"], *before[1:]]
+
+
+def test_what_the_controller_decides_runs_on_one_kernel(suite):
+    row = suite("7.2.12", "--kernel", "7.2", "-k", "decides")[-1]
+    assert row[1:] == [
+        "the controller decides", *["not run"] * 3, "not about this kernel: the controller decides it, see 6.1"]
 
 
 def test_a_later_run_changes_what_it_ran_and_nothing_else(suite):
