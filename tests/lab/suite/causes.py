@@ -26,7 +26,7 @@ class Cause(t.NamedTuple):
     """`file` is a patch of the lab; `made_by` are commands that make the cause on a guest and `undone_by` others.
 
     `kernels` are those of the lab that it is about, all of them when there are none, and `needs` is an option that
-    those are built with. `way` tells apart what else would have the same name.
+    those are built with. `way` tells apart what else would have the same name. `beside` are the codes of other blockers.
     """
 
     file: str
@@ -40,6 +40,7 @@ class Cause(t.NamedTuple):
     kernels: tuple[str, ...] = ()
     needs: str = ""
     way: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -164,7 +165,8 @@ STATES = [
     Cause("with_params", "functions-taken-over", "warning", LOADS, made_by=load("cmdline_v1")),
     Cause("tables_at_run_time", "replace-unknown", "warning", LOADS, made_by=load("cmdline_v1")),
     Cause("states_v1", "states-unknown", "note", EINVAL, "is not compatible with the already installed livepatches",
-          made_by=load("states_v2"), why="only a patch that the collection loaded has a file to be compared with"),
+          made_by=load("states_v2"), why="only a patch that the collection loaded has a file to be compared with",
+          beside=("older-version",)),
     Cause("cmdline_v2", "replaces-foreign-patch", "blocker", LOADS,
           made_by="insmod $FILES/lab_target.ko && " + load("target_fix"), why="fixes of somebody else would be gone"),
     Cause("cmdline_v1", "ftrace-disabled", "blocker", EBUSY, "failed to register ftrace handler for function",

@@ -17,7 +17,7 @@ def codes(result: dict, *levels: str) -> set[str]:
 def assert_finds(result: dict, cause: Cause) -> None:
     """The cause is found, at its level, and nothing else stands in the way."""
     assert {found["level"] for found in result["findings"] if found["code"] == cause.code} == {cause.level}, result
-    expected = {cause.code} if cause.level == "blocker" else set()
+    expected = {*cause.beside, *([cause.code] if cause.level == "blocker" else [])}
     assert codes(result, "blocker") == expected, result["findings"]
     assert result["compatible"] is not bool(expected)
 
