@@ -26,7 +26,7 @@ class Cause(t.NamedTuple):
     """`file` is a patch of the lab; `made_by` are commands that make the cause on a guest and `undone_by` others.
 
     `kernels` are those of the lab that it is about, all of them when there are none, and `needs` is an option that
-    those are built with. `way` tells apart what else would have the same name. `beside` are the codes of other blockers.
+    those are built with. `way` tells apart what else would have the same name. `beside` has the codes of others.
     """
 
     file: str
