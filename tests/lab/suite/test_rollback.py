@@ -55,6 +55,21 @@ def test_a_replaced_stack_comes_back_in_its_order(play, guest, patches, seen):
 
 
 @pytest.mark.exhaustive
+def test_a_run_undoes_its_own_change_unless_others_have_changed_the_host_since(play, guest, patches, seen):
+    run = {"run": "run-of-a-rollout"}
+    begun = play("patch", src=patches["cmdline_v1"], trial=600, via_controller=run).result["transaction"]
+    assert play("patch", src=patches["cmdline_v1"], via_controller=run).code == 0  # its trial and its lease end
+    later = play("patch", src=patches["second_of_two"]).result["transaction"]
+    refused = play("patch_rollback", to=begun, via_controller=run)
+    assert (refused.code, refused.result["code"]) == (2, "changed-since"), refused.output
+    assert later in refused.result["msg"]
+    assert guest.live_patches() == ["cmdline_v1", "second_of_two"]
+    assert play("patch_rollback", to=begun).code == 0
+    assert guest.live_patches() == []
+    seen("a run rolls back after others have changed the host", "refused, both patches stay; by hand, both go")
+
+
+@pytest.mark.exhaustive
 def test_back_to_where_a_transaction_began(play, guest, patches):
     assert play("patch", src=patches["cmdline_cumulative_1"]).code == 0
     point = play("patch", src=patches["second_of_two"]).result["transaction"]
