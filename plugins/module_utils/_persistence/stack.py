@@ -15,18 +15,15 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stor
 def running_stack(host, patches, ledger):
     """The enabled patches of an interface, oldest first, as LAYERs (see ledger.py)."""
     descriptions = Store(host).descriptions()
-    digests = {entry["sha256"] for entry in descriptions}
     accepted = accepted_for_running_kernel(host, ledger)
     layers = []
     for patch in patches:
         if patch["state"] != "enabled":
             continue
         layer = loaded_build(host, patch["name"])
-        kept = find_build(descriptions, layer)
-        layer["sha256"] = kept and kept["sha256"]
         known = next((entry for entry in ledger["loaded"] + accepted if same_build(entry, layer)), None)
-        if known and known["sha256"] in digests:  # files of one build can differ, as by a signature
-            layer["sha256"] = known["sha256"]
+        kept = find_build(descriptions, dict(layer, sha256=known and known["sha256"]))
+        layer["sha256"] = kept and kept["sha256"]
         layer["parameters"] = known["parameters"] if known else ""
         layer["accepted"] = any(same_build(entry, layer) for entry in accepted)
         layers.append(layer)
