@@ -600,18 +600,7 @@ kernel_log:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    CONTROLLER_OPTION,
-    HEALTH_CHECKS_OPTION,
-    LEASE_OPTION,
-    SOURCE_OPTIONS,
-    TRANSITION_OPTIONS,
-    controller,
-    prepare,
-    run_job,
-    source,
-    transition_seconds,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 
 def publish(host):
@@ -622,9 +611,20 @@ def publish(host):
 
 
 def main():
-    prepare()
+    use_compiled_code()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+        CONTROLLER_OPTION,
+        HEALTH_CHECKS_OPTION,
+        LEASE_OPTION,
+        SOURCE_OPTIONS,
+        TRANSITION_OPTIONS,
+        controller,
+        run_job,
+        source,
+        transition_seconds,
+    )
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
-    from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL, PatchRequest
+    from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PatchRequest
 
     module = AnsibleModule(
         argument_spec=dict(
@@ -649,6 +649,26 @@ def main():
         supports_check_mode=True,
     )
     options = module.params
+    _refuse_options(module)
+    _refuse_for_other_kernel(module)
+    offered, name, version = source(module)
+    request = PatchRequest(
+        offer=offered, name=name, version=version, state=options["state"], timeout=transition_seconds(module),
+        on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
+        trial=options["trial"], fresh=options["via_controller"]["fresh"],
+        adopt=options["adopt"],
+        watch=options["watch"],
+        kernel=options["kernel"],
+    )
+    run_job(module, lambda host: apply_request(
+        host, request, check_mode=module.check_mode, controller=controller(module)), publish)
+
+
+def _refuse_options(module):
+    """End the module with an error for a source, a trial or a watch that do not fit the other options."""
+    from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import LONGEST_TRIAL
+
+    options = module.params
     # Checked here and not by AnsibleModule, which would report this instead of a misspelt option.
     if not options["src"] and (options["state"] == "enabled" or not options["name"]):
         module.fail_json(
@@ -663,18 +683,6 @@ def main():
     if options["watch"] is not None and not (options["trial"] or options["state"] == "accepted"):
         module.fail_json(
             msg="watch has no effect without a trial. Give trial too, or leave out watch.", code="bad-option")
-    _refuse_for_other_kernel(module)
-    offered, name, version = source(module)
-    request = PatchRequest(
-        offer=offered, name=name, version=version, state=options["state"], timeout=transition_seconds(module),
-        on_stall=options["on_stall"], ignore_findings=options["ignore_findings"], params=options["params"],
-        trial=options["trial"], fresh=options["via_controller"]["fresh"],
-        adopt=options["adopt"],
-        watch=options["watch"],
-        kernel=options["kernel"],
-    )
-    run_job(module, lambda host: apply_request(
-        host, request, check_mode=module.check_mode, controller=controller(module)), publish)
 
 
 def _refuse_for_other_kernel(module):

@@ -356,11 +356,14 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_build import OPTIONS, build_patch
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 
 def main():
+    use_compiled_code()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_build import OPTIONS, build_patch
+
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     run_job(module, lambda host: build_patch(host, module.params, module.check_mode))
 

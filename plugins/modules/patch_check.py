@@ -329,17 +329,17 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    CONTROLLER_OPTION,
-    SOURCE_OPTIONS,
-    prepare,
-    run_job,
-    source,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 
 def main():
-    prepare()
+    use_compiled_code()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+        CONTROLLER_OPTION,
+        SOURCE_OPTIONS,
+        run_job,
+        source,
+    )
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_check import check_host
 
     module = AnsibleModule(

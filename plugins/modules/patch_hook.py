@@ -140,17 +140,17 @@ lease:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    CONTROLLER_OPTION,
-    LEASE_OPTION,
-    controller,
-    prepare,
-    run_job,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 
 def main():
-    prepare()
+    use_compiled_code()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+        CONTROLLER_OPTION,
+        LEASE_OPTION,
+        controller,
+        run_job,
+    )
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_hook import mark_hook
 
     module = AnsibleModule(

@@ -1170,11 +1170,12 @@ livepatch:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import prepare, run_job
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 
 def main():
-    prepare()
+    use_compiled_code()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import run_job
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 
     module = AnsibleModule(

@@ -203,15 +203,7 @@ kernel_log:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    CONTROLLER_OPTION,
-    LEASE_OPTION,
-    TRANSITION_OPTIONS,
-    controller,
-    prepare,
-    run_job,
-    transition_seconds,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 
 def publish(host):
@@ -222,7 +214,15 @@ def publish(host):
 
 
 def main():
-    prepare()
+    use_compiled_code()
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+        CONTROLLER_OPTION,
+        LEASE_OPTION,
+        TRANSITION_OPTIONS,
+        controller,
+        run_job,
+        transition_seconds,
+    )
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_rollback import roll_back
 
     module = AnsibleModule(

@@ -393,16 +393,16 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
-    HEALTH_CHECKS_OPTION,
-    prepare,
-    run_job,
-)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
 
 
 def main():
-    prepare()
+    use_compiled_code()
     from ansible_collections.kernel.livepatch.plugins.module_utils._health.url import fetch
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.ansible_module import (
+        HEALTH_CHECKS_OPTION,
+        run_job,
+    )
     from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_watch import watch_host
 
     module = AnsibleModule(

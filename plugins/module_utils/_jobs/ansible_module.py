@@ -3,14 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the job of each module of this collection, and ends the module with one result or one clear error.
 
-A module calls `prepare` before it imports its job: what is imported earlier is compiled anew in each task.
+A module calls `use_compiled_code` before it imports this: what it imports earlier is compiled anew in each task.
 """
 
 import base64
 import zlib
 
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import use_compiled_code
+from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
+    ControllerRequest,
+    LivepatchError,
+    as_livepatch_error,
+)
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
 
 # Options that mean the same in several modules.
 SOURCE_OPTIONS = {
@@ -42,24 +47,11 @@ TRANSITION_OPTIONS = {
 }
 
 
-def prepare():
-    """Let the imports of a module's job take compiled code, where this host keeps it."""
-    use_compiled_code(PROGRAM)
-
-
 def run_job(module, job, publish=None):
     """End the module with the dict that `job(host)` returns, with its request to the controller, or with its error.
 
     After a change, `publish(host)` writes what others read of this host, and returns findings about failures.
     """
-    from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-    from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
-        ControllerRequest,
-        LivepatchError,
-        as_livepatch_error,
-    )
-    from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import without_surrogates
-
     host = Host()
     try:
         result = _published(module, host, job(host), publish)

@@ -4,16 +4,15 @@
 """Directories and files of this collection on a host; each file's own module describes its content."""
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PROGRESS_FILE
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import PROGRAM, STATE_DIRECTORY
 
-# Kept from boot to boot.
-STATE_DIRECTORY = "/var/lib/kernel-livepatch"
+# Kept from boot to boot, with PROGRAM in the same directory.
 LEDGER = f"{STATE_DIRECTORY}/ledger.json"
 JOURNAL = f"{STATE_DIRECTORY}/journal.jsonl"
 OLDER_JOURNAL = f"{JOURNAL}.1"
 STORE_DIRECTORY = f"{STATE_DIRECTORY}/patches"
 CLEAN_SHUTDOWN = f"{STATE_DIRECTORY}/clean-shutdown"
 HOOK = f"{STATE_DIRECTORY}/hook"
-PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
 TESTED = b"# tested with "  # begins the third line of the program; the file of a Python follows
 
 # Gone with the boot.

@@ -6,15 +6,19 @@
     /var/lib/kernel-livepatch/program.pyz     run as `PYTHON -I -B program.pyz COMMAND`; see cli.py
 
 Its first line names that Python: an installed program has been tested with it. The second line seals it; see seal.py.
-It also has the compiled code of each source if that Python installs it; another Python passes over compiled code.
+It also has the compiled code of each source if that Python installs it; see compiled_code.py.
 """
 
 import functools
+import hashlib
 import io
+import marshal
 import os
 import re
 import stat
+import sys
 import zipfile
+import zlib
 from contextlib import suppress
 from importlib.util import find_spec
 
@@ -37,7 +41,12 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.path
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended import cli
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.program import program_argv
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import DATE, compiled
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_code import (
+    COMPILED,
+    MAGIC,
+    ROOT,
+    Importer,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import is_sealed, seal
 
@@ -45,10 +54,12 @@ CANDIDATE = f"{PROGRAM}.new"
 
 PACKAGE = __name__.rpartition("._unattended.")[0]
 MAIN = cli.__name__
+IMPORTER = Importer.__module__
 # Its compiled code serves the module `patch`, see compiled_code.py; the program itself does not use it.
 SERVED = f"{PACKAGE}._jobs.patch"
 # For a person at the console and for monitoring. Only modules that change patches have it, and it calls their jobs.
 CONSOLE = f"{PACKAGE}._console.commands"
+DATE = (1980, 1, 1, 0, 0, 0)  # of each file in the archive
 IMPORT = re.compile(rf"^ *from ({re.escape(PACKAGE)}[\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
 # Everything is imported at once: a running trial must not read a file that a newer program may have replaced. What is
 # only for the console is not imported for boots and trials: a fault in it must not stop them.
@@ -57,6 +68,9 @@ import importlib
 import importlib.util
 import sys
 
+from {IMPORTER} import use_own_code
+
+use_own_code(__loader__)
 from {MAIN} import COMMANDS, main
 
 names = %r
@@ -90,9 +104,8 @@ def ensure_program(host, probe=False):
 
 
 def _ensure(host, argv, probe):
-    files = _files()
-    if not _is_installed(host, argv, files):
-        _install(host, argv, files)
+    if not _is_installed(host, argv):
+        _install(host, argv)
     elif probe:
         _probe(host, argv)
 
@@ -100,7 +113,7 @@ def _ensure(host, argv, probe):
 def is_current(host, argv):
     """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
     """
-    return interpreter_fault(host, host.resolved(argv[0])) is None and _is_installed(host, argv, _files())
+    return interpreter_fault(host, host.resolved(argv[0])) is None and _is_installed(host, argv)
 
 
 def lasting_interpreter(host, argv):
@@ -118,8 +131,8 @@ def _head(host, argv):
     return f"#!{' '.join(argv[:-1])}\n".encode("ascii"), TESTED + os.fsencode(host.resolved(argv[0])) + b"\n"
 
 
-def _is_installed(host, argv, files):
-    """Whether the program is a whole regular file with these files, for this Python, and only root can use it."""
+def _is_installed(host, argv):
+    """Whether the program is a whole regular file of these sources, for this Python, and only root can use it."""
     first, third = _head(host, argv)
     try:
         status = host.status(PROGRAM)
@@ -131,17 +144,37 @@ def _is_installed(host, argv, files):
             return False
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             # A module without the sources of `patch` keeps a program that has them.
-            return all(archive.read(name) == expected for name, expected in files.items())
+            return _has_sent_sources(archive) or all(
+                archive.read(name) == expected for name, expected in _files().items())
     except (KeyError, OSError, zipfile.BadZipFile):
         return False
 
 
-def _install(host, argv, files):
+def _has_sent_sources(archive):
+    """Whether the program is made of what Ansible has sent; by checksums, without reading the sources.
+
+    If this file and each file of the program are the same, the same files would be taken into the program.
+    """
+    sent = {path: source for importer in _importers() for path, source in importer.sources.items()}
+    entries = {
+        entry.filename: (entry.CRC, entry.file_size) for entry in archive.infolist()
+        if entry.filename.startswith(ROOT) and entry.file_size}
+    begins = {f"{name.replace('.', '/')}.py" for name in (__name__, IMPORTER, MAIN, SERVED, CONSOLE)}
+    return bool(sent) and begins.intersection(sent).issubset(entries) and all(
+        sent.get(path, source) == source for path, source in entries.items())
+
+
+def _importers():
+    return [importer for importer in sys.meta_path if isinstance(importer, Importer)]
+
+
+def _install(host, argv):
     """Test the program, then replace an earlier one; boots rely on it."""
+    files = _files()
     first, third = _head(host, argv)
     running = host.interpreter()
     compiles = running is not None and host.resolved(running) == host.resolved(argv[0])
-    content = seal(first, third + _archive(files, compiles))
+    content = seal(first, third + (pack(files) if compiles else b"") + _archive(files))
     private_directory(host.path(STATE_DIRECTORY))
     make_way(host.path(CANDIDATE))
     write_private(host.path(CANDIDATE), lambda stream: stream.write(content))
@@ -212,7 +245,7 @@ def _files():
 
     And of SERVED and CONSOLE, if this module has them.
     """
-    program = sources = sources_of(MAIN)
+    program = sources = sources_of(MAIN, sources_of(IMPORTER))
     for part in (SERVED, CONSOLE):
         if _has(part):
             sources = sources_of(part, sources)
@@ -233,18 +266,33 @@ def _has(name):
         return False
 
 
-def _archive(files, compiles):
-    """The files as a zip file, with `compiles` also their compiled code; sorted, with one date, and not compressed."""
+def pack(files):
+    """The fourth line of the program, the index and the code, for {path: bytes of a file}; see compiled_code.py."""
+    index, parts, begin = {}, [], 0
+    for path, source in sorted(files.items()):
+        if source and path.startswith(ROOT):
+            code = compiled(source, path)
+            index[path] = (zlib.crc32(source), len(source), begin, len(code), zlib.crc32(code))
+            parts.append(code)
+            begin += len(code)
+    content = marshal.dumps(index)
+    words = [MAGIC, str(len(content)).encode("ascii"), hashlib.sha256(content).hexdigest().encode("ascii")]
+    return COMPILED + b" ".join(words) + b"\n" + content + b"".join(parts)
+
+
+def compiled(source, path):
+    """The marshalled code for the bytes of a source, compiled unless this process has done that for an import."""
+    made = [importer.made(path, source) for importer in _importers()]
+    code = next(filter(None, made), None) or compile(source, f"{PROGRAM}/{path}", "exec", dont_inherit=True)
+    return marshal.dumps(code)
+
+
+def _archive(files):
+    """The files as a zip file; sorted, with one date, and not compressed."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(files):
-            _add(archive, path, files[path])
-            if compiles and files[path]:
-                _add(archive, f"{path}c", compiled(files[path], f"{PROGRAM}/{path}"))
+            entry = zipfile.ZipInfo(path, DATE)
+            entry.create_system = 3  # Unix, on every platform
+            archive.writestr(entry, files[path])
     return content.getvalue()
-
-
-def _add(archive, path, content):
-    entry = zipfile.ZipInfo(path, DATE)
-    entry.create_system = 3  # Unix, on every platform
-    archive.writestr(entry, content)

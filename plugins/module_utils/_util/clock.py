@@ -6,13 +6,16 @@
 import time
 
 FIRST_PAUSE = 0.001
+SHORT_PAUSE = 0.05  # the longest one at first, when most transitions end
+SHORT_SECONDS = 10
 LONGEST_PAUSE = 0.1
 GROWTH = 1.5
 
 
 def poll_until(host, condition, seconds):
     """Poll `condition` until it returns a true value or `seconds` are over; returns its last value."""
-    end = host.now() + seconds
+    begin = host.now()
+    end = begin + seconds
     pause = FIRST_PAUSE
     while True:
         result = condition()
@@ -20,7 +23,7 @@ def poll_until(host, condition, seconds):
         if result or left <= 0:
             return result
         host.sleep(min(pause, left))
-        pause = min(pause * GROWTH, LONGEST_PAUSE)
+        pause = min(pause * GROWTH, SHORT_PAUSE if host.now() < begin + SHORT_SECONDS else LONGEST_PAUSE)
 
 
 def utc_timestamp(seconds):

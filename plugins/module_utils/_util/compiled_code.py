@@ -1,100 +1,165 @@
 # Copyright (c) 2026, the kernel.livepatch authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compiled code in the program that a host keeps, and its use by modules.
+"""Compiled code in the program that a host keeps, for modules and for the program itself.
 
-Ansible sends a module as sources, and Python compiles those again in each task: most of the time of a small task.
+Ansible sends a module as sources in a zip file. Python's importer of zip files compiles each of them twice in each task
+(zipimport: get_filename and get_code), which is most of the time of a small task. Here it is once, or never. This file
+is compiled twice: it imports nothing of the collection, and installer.py writes what it reads.
+
+    program.pyz:  #!PYTHON -I -B
+                  # sha256: SEAL
+                  # tested with PYTHON
+                  # compiled MAGIC SIZE SHA256     of the index; a program that another Python has made has no such line
+                  index, code, zip file of the sources
+
+The index is {path of a source: (its CRC-32, its size, begin of the code after the index, its size, its CRC-32)}.
 """
 
 import hashlib
-import importlib
+import importlib.machinery
 import importlib.util
-import io
 import marshal
 import os
 import stat
-import struct
 import sys
-import time
-import zipfile
-
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import is_sealed
+import zipimport
+import zlib
+from contextlib import suppress
 
 PACKAGE = __name__.rpartition("._util.")[0]
 ROOT = PACKAGE.replace(".", "/") + "/"
 INIT = "/__init__.py"
-DATE = (1980, 1, 1, 0, 0, 0)  # of each file in the archive
+STATE_DIRECTORY = "/var/lib/kernel-livepatch"
+PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
+COMPILED = b"# compiled "  # begins the fourth line of the program
+MAGIC = importlib.util.MAGIC_NUMBER.hex().encode("ascii")
+MOST_HEAD = 16384  # bytes of the first four lines
 MOST = 64 << 20  # bytes of a program
-HASHES = 3392  # PEP 552: the first magic number of Pythons with a hash in compiled code, in Python 3.7
-UNCHECKED_HASH = 1  # Python does not compare this hash with the source
 
 
-def compiled(source, path):
-    """The bytes of the .pyc file for the bytes of a source, as the running Python reads it from a zip file.
+class Importer:
+    """Imports this collection's modules: with code of the program, or with their sources, compiled once."""
 
-    Sources: PEP 552; Lib/zipimport.py.
-    """
-    code = marshal.dumps(compile(source, path, "exec", dont_inherit=True))
-    if struct.unpack("<H", importlib.util.MAGIC_NUMBER[:2])[0] >= HASHES:
-        head = struct.pack("<I", UNCHECKED_HASH) + hashlib.sha256(source).digest()[:8]
-    else:
-        head = struct.pack("<II", int(time.mktime((*DATE, 0, 0, -1))), len(source) & 0xFFFFFFFF)
-    return importlib.util.MAGIC_NUMBER + head + code
+    def __init__(self, loader, program, code):
+        """For Python's own importer of the zip file, the path that tracebacks name, and a ProgramCode or None.
+
+        `sources`: {path: (CRC-32, size)}.
+        """
+        self._loader, self._program, self._code = loader, program, code
+        # Python has read this directory to import this file; zipfile would read it again.
+        files = zipimport._zip_directory_cache.get(loader.archive, {})
+        self.sources = {
+            name: (entry[7], entry[3]) for name, entry in files.items()
+            if name.startswith(ROOT) and name.endswith(".py") and not name.endswith(INIT)}
+        self._folders = {
+            "/".join(path.split("/")[:depth]) for path in self.sources for depth in range(1, path.count("/") + 1)}
+        self._made = {}
+
+    def find_spec(self, name, path=None, target=None):
+        """The module's or package's spec, or None for what has no source here."""
+        place = name.replace(".", "/")
+        if place in self._folders and f"{place}/".startswith(ROOT):
+            spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
+            spec.submodule_search_locations.append(f"{self._loader.archive}/{place}")
+            return spec
+        if f"{place}.py" in self.sources:
+            return importlib.machinery.ModuleSpec(name, self, origin=f"{self._program}/{place}.py")
+        return None
+
+    def create_module(self, spec):
+        """None: an ordinary module."""
+
+    def exec_module(self, module):
+        """Run the code of a module; a package has none."""
+        if not hasattr(module, "__path__"):
+            exec(self.get_code(module.__name__), module.__dict__)  # pylint: disable=exec-used
+
+    def get_code(self, name):
+        """The code object of a module."""
+        path = name.replace(".", "/") + ".py"
+        code = self._code and self._code.read(path, self.sources[path])
+        return code or self._compile(path)
+
+    def get_source(self, name):
+        """The text of a module, also for tracebacks."""
+        return self._read(name.replace(".", "/") + ".py").decode("utf-8")
+
+    def made(self, path, source):
+        """The code object that this process has compiled from exactly this source, or None."""
+        found, code = self._made.get(path, (None, None))
+        return code if found == source else None
+
+    def _read(self, path):
+        return self._loader.get_data(f"{self._loader.archive}/{path}")
+
+    def _compile(self, path):
+        source = self._read(path)
+        code = compile(source, f"{self._program}/{path}", "exec", dont_inherit=True)
+        self._made[path] = (source, code)
+        return code
 
 
-def use_compiled_code(program):
+class ProgramCode:
+    """The compiled code in a program, by source. It reads through the descriptor that was checked."""
+
+    def __init__(self, descriptor, index, begin):
+        self._descriptor, self.index, self._begin = descriptor, index, begin
+
+    @classmethod
+    def of(cls, descriptor):
+        """None for a program without code for this Python, or with a damaged index. Raises OSError."""
+        head = os.pread(descriptor, MOST_HEAD, 0).split(b"\n", 4)
+        words = head[3].split(b" ") if len(head) == 5 else []
+        if len(words) != 5 or not head[3].startswith(COMPILED) or words[2] != MAGIC or not words[3].isdigit():
+            return None
+        begin = sum(len(line) + 1 for line in head[:4])
+        content = os.pread(descriptor, min(int(words[3]), MOST), begin)
+        if hashlib.sha256(content).hexdigest().encode("ascii") != words[4]:
+            return None
+        return cls(descriptor, marshal.loads(content), begin + len(content))
+
+    def read(self, path, source):
+        """The code object of a source with this CRC-32 and size; None if there is none, or if its bytes are damaged."""
+        crc, size, begin, length, checksum = self.index.get(path, (None,) * 5)
+        if (crc, size) != source:
+            return None
+        content = os.pread(self._descriptor, length, self._begin + begin)
+        return marshal.loads(content) if zlib.crc32(content) == checksum else None
+
+
+def use_compiled_code(program=PROGRAM):
     """Let later imports of this collection's modules take compiled code from the program file at this path.
 
-    Does nothing unless root alone can write the program, it is whole, and it has the same sources as this module.
-    The file stays open: another run can replace it, and this one goes on with the code that it has checked.
+    They compile what is not there, or what other sources have made. The program is not used unless root alone can
+    change it. The file stays open: another run can replace it, and this one goes on with the code that it has found.
     """
     loader = getattr(sys.modules.get(PACKAGE), "__loader__", None)
-    archive = getattr(loader, "archive", None)  # Ansible sends a module as a zip file
-    if archive is None:
-        return
+    if hasattr(loader, "archive"):  # Ansible sends a module as a zip file
+        sys.meta_path.insert(0, Importer(loader, program, _private_code(program)))
+
+
+def use_own_code(loader):
+    """Let the program import with its own code, for the __loader__ of its __main__."""
+    descriptor = os.open(loader.archive, os.O_RDONLY | os.O_CLOEXEC)
+    sys.meta_path.insert(0, Importer(loader, loader.archive, ProgramCode.of(descriptor)))
+
+
+def _private_code(program):
+    """The ProgramCode of a program that root alone can read and change, in a directory of which that is true too."""
     try:
         descriptor = os.open(program, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return
-    sent = _entries(archive)
-    if _is_usable(descriptor, os.path.dirname(program), sent):
-        _prefer(f"/proc/self/fd/{descriptor}", sent)
-    else:
+        return None
+    code = None
+    with suppress(OSError):
+        if _is_private(os.fstat(descriptor), stat.S_ISREG) and _is_private(
+                os.lstat(os.path.dirname(program)), stat.S_ISDIR):
+            code = ProgramCode.of(descriptor)
+    if code is None:
         os.close(descriptor)
-
-
-def _is_usable(descriptor, directory, sent):
-    try:
-        if not (_is_private(os.fstat(descriptor), stat.S_ISREG) and _is_private(os.lstat(directory), stat.S_ISDIR)):
-            return False
-        with open(descriptor, "rb", closefd=False) as stream:
-            content = stream.read(MOST)
-        return is_sealed(content) and _has_same_sources(_entries(io.BytesIO(content)), sent)
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return code
 
 
 def _is_private(status, is_kind):
     return is_kind(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
-
-
-def _entries(archive):
-    """The checksum and the size of each of this collection's files in a zip file, by name."""
-    with zipfile.ZipFile(archive) as opened:
-        return {
-            entry.filename: (entry.CRC, entry.file_size) for entry in opened.infolist()
-            if entry.filename.startswith(ROOT)}
-
-
-def _has_same_sources(installed, sent):
-    """Whether the sources that are in both archives are equal, and there are some."""
-    shared = [name for name in sent if name in installed and not name.endswith(INIT)]
-    return bool(shared) and all(installed[name] == sent[name] for name in shared)
-
-
-def _prefer(program, sent):
-    """Put the program first in the search path of each package that Ansible has sent."""
-    packages = [name[:-len(INIT)] for name in sent if name.endswith(INIT)]
-    # All are imported before: a package that the program has too would get no path to the files that only Ansible sent.
-    for folder, package in [(folder, importlib.import_module(folder.replace("/", "."))) for folder in packages]:
-        package.__path__.insert(0, f"{program}/{folder}")

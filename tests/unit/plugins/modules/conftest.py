@@ -18,13 +18,13 @@ OF_ANSIBLE = ("invocation", "_ansible_new_secrets")
 @pytest.fixture
 def kernel(tmp_path, monkeypatch):
     """The simulated kernel that the modules find instead of the host's."""
-    from ansible_collections.kernel.livepatch.plugins.module_utils._host import host
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import ansible_module
     from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_kernel import (
         SimulatedKernel,
     )
 
     simulated = SimulatedKernel(tmp_path / "host")
-    monkeypatch.setattr(host, "Host", lambda: simulated)
+    monkeypatch.setattr(ansible_module, "Host", lambda: simulated)
     return simulated
 
 

@@ -242,7 +242,7 @@ def test_without_a_python_that_root_alone_can_replace_there_is_no_program(kernel
 def test_the_program_has_this_collection_and_nothing_else(kernel):
     ensure_program(kernel)
     with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
-        names = [name for name in archive.namelist() if not name.endswith(".pyc")]
+        names = archive.namelist()
         dates = {entry.date_time for entry in archive.infolist()}
     assert names == sorted(names)
     assert dates == {(1980, 1, 1, 0, 0, 0)}
@@ -316,33 +316,6 @@ def test_the_program_reads_nothing_of_itself_after_its_start(kernel):
         f"    print([name for name in {names!r} if name not in sys.modules])\n")
     output = subprocess.check_output([sys.executable, "-I", "-S", "-B", "-c", code], cwd="/", env={})
     assert output.decode("utf-8").splitlines()[-1] == "[]"
-
-
-def test_the_program_has_compiled_code_of_each_source(kernel):
-    kernel.interpreter = lambda: "/usr/bin/python3"
-    ensure_program(kernel)
-    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
-        names = archive.namelist()
-        sources = {name for name in names if name.endswith(".py") and archive.getinfo(name).file_size}
-    assert {f"{name}c" for name in sources} == {name for name in names if name.endswith(".pyc")}
-
-
-def test_a_python_compiles_nothing_for_another(kernel):
-    at(kernel, "/opt/python/bin/python3.12")
-    assert ensure_program(kernel)[0] == "/usr/bin/python3"
-    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
-        assert not [name for name in archive.namelist() if name.endswith(".pyc")]
-
-
-def test_a_program_without_compiled_code_is_kept(kernel):
-    """A run with another Python must not install it anew, and neither must the next run with the first."""
-    interpreter = kernel.interpreter
-    at(kernel, "/opt/python/bin/python3.12")
-    ensure_program(kernel)
-    content = kernel.read_bytes(PROGRAM)
-    kernel.interpreter = interpreter
-    ensure_program(kernel)
-    assert kernel.read_bytes(PROGRAM) == content
 
 
 @pytest.mark.parametrize("change", [
