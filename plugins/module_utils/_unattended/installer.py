@@ -70,7 +70,7 @@ import sys
 
 from {IMPORTER} import use_own_code
 
-use_own_code(__loader__)
+use_own_code(__spec__.loader)
 from {MAIN} import COMMANDS, main
 
 names = %r
@@ -219,7 +219,9 @@ def sources_of(first, known=()):
     missing = [first]
     while missing:
         name = missing.pop()
-        sources[name] = find_spec(name).loader.get_source(name)
+        # The importer checks what it reads, and Python's own loader has imported the importer.
+        loader = next((importer for importer in _importers() if importer.find_spec(name)), None)
+        sources[name] = (loader or find_spec(name).loader).get_source(name)
         missing.extend(set(_imported(sources[name])).difference(sources, missing))
     return sources
 

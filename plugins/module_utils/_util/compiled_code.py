@@ -16,11 +16,13 @@ is compiled twice: it imports nothing of the collection, and installer.py writes
 The index is {path of a source: (its CRC-32, its size, begin of the code after the index, its size, its CRC-32)}.
 """
 
+import errno
 import hashlib
 import importlib.machinery
 import importlib.util
 import marshal
 import os
+import re
 import stat
 import sys
 import zipimport
@@ -35,7 +37,7 @@ PROGRAM = f"{STATE_DIRECTORY}/program.pyz"
 COMPILED = b"# compiled "  # begins the fourth line of the program
 MAGIC = importlib.util.MAGIC_NUMBER.hex().encode("ascii")
 MOST_HEAD = 16384  # bytes of the first four lines
-MOST = 64 << 20  # bytes of a program
+SIZE = re.compile(rb"[0-9]{1,7}\Z")  # bytes of an index
 
 
 class Importer:
@@ -48,7 +50,7 @@ class Importer:
         """
         self._loader, self._program, self._code = loader, program, code
         # Python has read this directory to import this file; zipfile would read it again.
-        files = zipimport._zip_directory_cache.get(loader.archive, {})
+        files = getattr(zipimport, "_zip_directory_cache", {}).get(loader.archive, {})
         self.sources = {
             name: (entry[7], entry[3]) for name, entry in files.items()
             if name.startswith(ROOT) and name.endswith(".py") and not name.endswith(INIT)}
@@ -82,7 +84,7 @@ class Importer:
         return code or self._compile(path)
 
     def get_source(self, name):
-        """The text of a module, also for tracebacks."""
+        """The text of a module, also for tracebacks. Raises OSError if the archive has been replaced."""
         return self._read(name.replace(".", "/") + ".py").decode("utf-8")
 
     def made(self, path, source):
@@ -91,7 +93,14 @@ class Importer:
         return code if found == source else None
 
     def _read(self, path):
-        return self._loader.get_data(f"{self._loader.archive}/{path}")
+        # It opens the archive by its path again, and another program can be there by now.
+        try:
+            source = self._loader.get_data(f"{self._loader.archive}/{path}")
+        except (EOFError, ImportError, zlib.error):
+            source = b""
+        if (zlib.crc32(source), len(source)) != self.sources[path]:
+            raise OSError(errno.EIO, "The archive was replaced or is damaged", f"{self._loader.archive}/{path}")
+        return source
 
     def _compile(self, path):
         source = self._read(path)
@@ -111,21 +120,23 @@ class ProgramCode:
         """None for a program without code for this Python, or with a damaged index. Raises OSError."""
         head = os.pread(descriptor, MOST_HEAD, 0).split(b"\n", 4)
         words = head[3].split(b" ") if len(head) == 5 else []
-        if len(words) != 5 or not head[3].startswith(COMPILED) or words[2] != MAGIC or not words[3].isdigit():
+        if len(words) != 5 or not head[3].startswith(COMPILED) or words[2] != MAGIC or not SIZE.match(words[3]):
             return None
         begin = sum(len(line) + 1 for line in head[:4])
-        content = os.pread(descriptor, min(int(words[3]), MOST), begin)
+        content = os.pread(descriptor, int(words[3]), begin)
         if hashlib.sha256(content).hexdigest().encode("ascii") != words[4]:
             return None
         return cls(descriptor, marshal.loads(content), begin + len(content))
 
     def read(self, path, source):
-        """The code object of a source with this CRC-32 and size; None if there is none, or if its bytes are damaged."""
+        """The code object of a source with this CRC-32 and size; None if there is none, or if it cannot be read."""
         crc, size, begin, length, checksum = self.index.get(path, (None,) * 5)
         if (crc, size) != source:
             return None
-        content = os.pread(self._descriptor, length, self._begin + begin)
-        return marshal.loads(content) if zlib.crc32(content) == checksum else None
+        with suppress(OSError):
+            content = os.pread(self._descriptor, length, self._begin + begin)
+            return marshal.loads(content) if zlib.crc32(content) == checksum else None
+        return None
 
 
 def use_compiled_code(program=PROGRAM):
@@ -134,15 +145,18 @@ def use_compiled_code(program=PROGRAM):
     They compile what is not there, or what other sources have made. The program is not used unless root alone can
     change it. The file stays open: another run can replace it, and this one goes on with the code that it has found.
     """
-    loader = getattr(sys.modules.get(PACKAGE), "__loader__", None)
+    loader = getattr(getattr(sys.modules.get(PACKAGE), "__spec__", None), "loader", None)
     if hasattr(loader, "archive"):  # Ansible sends a module as a zip file
         sys.meta_path.insert(0, Importer(loader, program, _private_code(program)))
 
 
 def use_own_code(loader):
-    """Let the program import with its own code, for the __loader__ of its __main__."""
-    descriptor = os.open(loader.archive, os.O_RDONLY | os.O_CLOEXEC)
-    sys.meta_path.insert(0, Importer(loader, loader.archive, ProgramCode.of(descriptor)))
+    """Let the program import with its own code, for the loader of its __main__. An unpacked program has none."""
+    if hasattr(loader, "archive"):
+        code = None
+        with suppress(OSError):
+            code = ProgramCode.of(os.open(loader.archive, os.O_RDONLY | os.O_CLOEXEC))
+        sys.meta_path.insert(0, Importer(loader, loader.archive, code))
 
 
 def _private_code(program):

@@ -115,6 +115,16 @@ def test_what_a_task_has_compiled_is_not_compiled_again(tmp_path, monkeypatch):
     assert marshal.loads(installer.compiled(source, path)) == code
 
 
+def test_an_unpacked_program_starts(kernel, tmp_path):
+    """As an engineer unpacks it to look at it."""
+    ensure_program(kernel)
+    with zipfile.ZipFile(kernel.path(PROGRAM)) as archive:
+        archive.extractall(str(tmp_path / "unpacked"))
+    output = subprocess.check_output(
+        [sys.executable, "-I", "-S", "-B", str(tmp_path / "unpacked"), "help"], cwd="/", env={})
+    assert output.startswith(b"kernel-livepatch")
+
+
 def test_a_python_compiles_nothing_for_another(kernel):
     kernel.put("/opt/python/bin/python3.12", "")
     kernel.interpreter = lambda: "/opt/python/bin/python3.12"

@@ -133,6 +133,37 @@ def test_cut_code_is_not_used(sent):
     assert sent.origin() == [PROGRAM, str(sent.program)]
 
 
+def test_code_that_cannot_be_read_is_compiled(sent):
+    """As on a bad disk: what is imported late, after a change, must not fail because of the program."""
+    assert sent.origin("""
+def fail(*_):
+    raise OSError(5, "Input/output error")
+os.pread = fail""") == sent.archives
+
+
+@pytest.mark.parametrize("code", [True, False], ids=["with code", "without code"])
+def test_another_archive_in_the_place_of_the_first_is_not_read(sent, code):
+    """As when a program is replaced while a process of it runs: the offsets are those of the first."""
+    text = f"{FOLDER}/_util/text.py"
+    if not code:
+        sent.program.unlink()
+    sent.origin(f"""
+import zipfile
+with zipfile.ZipFile(sys.argv[1] + ".new", "w") as archive:
+    archive.writestr("a" * 300, b"of another version")
+    archive.writestr("{text}", b"x = 1")
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+loader = importlib.util.find_spec("{PACKAGE}._util.text").loader
+for read in [loader.get_source] if {code} else [loader.get_source, loader.get_code]:
+    try:
+        read("{PACKAGE}._util.text")
+    except OSError as error:
+        assert "replaced or is damaged" in str(error), error
+    else:
+        raise AssertionError(read)
+os._exit(0)""")
+
+
 def link(sent):
     other = sent.directory / "other"
     sent.program.rename(other)
@@ -157,14 +188,15 @@ def change(old, new):
     change(b"# compiled ", b"# unknown "),
     change(b"# compiled " + MAGIC + b" ", b"# compiled " + MAGIC + b" 9"),
     change(b"# compiled " + MAGIC + b" ", b"# compiled " + MAGIC + b" -"),
+    change(b"# compiled " + MAGIC + b" ", b"# compiled " + MAGIC + b" " + b"9" * 5000),
     change(b"_util/errors.py", b"_util/Errors.py"),  # in the index, which is the first to name it
     lambda sent: sent.program.chmod(0o644),
     lambda sent: sent.program.chmod(0o620),
     lambda sent: sent.directory.chmod(0o750),
     lambda sent: sent.directory.chmod(0o702),
 ], ids=[
-    "link", "fifo", "absent", "empty", "lines", "no code", "another line", "size", "no size", "index", "readable",
-    "writable", "group", "others"])
+    "link", "fifo", "absent", "empty", "lines", "no code", "another line", "size", "no size", "long size", "index",
+    "readable", "writable", "group", "others"])
 def test_a_program_that_is_not_whole_or_not_private_is_not_used(sent, spoil):
     spoil(sent)
     assert sent.origin() == sent.archives
