@@ -19,7 +19,7 @@ from .builders.four_kernels import FourKernelsLab
 from .builders.session import LABS
 from .cache import default_cache_directory
 from .errors import LabError
-from .kernels import KERNELS, find_kernel
+from .kernels import DEFAULT_KERNEL, KERNELS, find_kernel
 from .requirements import REQUIREMENTS
 from .session import RUNS, Lab
 from .tether import die_with_parent, tethered
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, verb, text)
         if verb in (_up, _run):
             command.add_argument("count", type=_count, metavar="N", help="how many machines")
-        command.add_argument("--kernel", choices=KERNELS, default="6.1", help="default: %(default)s")
+        command.add_argument("--kernel", choices=KERNELS, default=DEFAULT_KERNEL, help="default: %(default)s")
         if verb is _run:
             command.add_argument("command", nargs="+", metavar="COMMAND", help="the command, after --")
     command = add("prepare", _prepare, "make image, toolchain, saved state and patches of every kernel, or of some")

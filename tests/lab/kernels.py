@@ -33,6 +33,7 @@ class Kernel:
         return "kernel_" + self.name.replace(".", "_")
 
 
+DEFAULT_KERNEL = "6.1"
 KERNELS = {
     kernel.name: kernel
     for kernel in (

@@ -16,7 +16,7 @@ from .children import Children
 from .errors import LabError
 from .image import Image, Variant, cached_image
 from .inventory import write_inventory
-from .kernels import find_kernel
+from .kernels import DEFAULT_KERNEL, find_kernel
 from .keys import cached_keys
 from .machine import Machine
 from .patches import cached_patches, cached_toolchain
@@ -39,7 +39,7 @@ class Lab:
 
     variant: Variant | None = None
 
-    def __init__(self, kernel: str = "6.1", cache_directory: Path | None = None) -> None:
+    def __init__(self, kernel: str = DEFAULT_KERNEL, cache_directory: Path | None = None) -> None:
         self.kernel = find_kernel(kernel)
         self._progress = Progress()
         self._cache_directory = cache_directory or default_cache_directory()

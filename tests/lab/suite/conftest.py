@@ -26,7 +26,7 @@ from results import Results, Row  # noqa: E402
 
 from tests.lab import Lab  # noqa: E402
 from tests.lab.builders.session import LABS  # noqa: E402
-from tests.lab.kernels import KERNELS, find_kernel  # noqa: E402
+from tests.lab.kernels import DEFAULT_KERNEL, KERNELS, find_kernel  # noqa: E402
 
 RESULTS = pytest.StashKey[Results]()
 STARTED = pytest.StashKey[float]()
@@ -36,7 +36,6 @@ PYTHON = pytest.StashKey[str]()
 # What a worker of pytest-xdist hands over at its end.
 HANDED_OVER = "results"
 
-DEFAULT_KERNEL = "6.1"
 # The seconds of patch_info on a machine of a host that is not busy.
 QUIET_LOOK = 5
 

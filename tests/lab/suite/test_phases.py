@@ -5,7 +5,8 @@
 
 The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. Without
 --exhaustive, a trial is killed right after the load. With it, a load and a trial are killed at each phase, a trial is
-cut off at each phase too, and the rest is done at a part of the phases.
+cut off at each phase too, and the rest is done at a part of the phases. On other kernels than the default one it
+is only the phase right after the kernel was told to change its patches: the others are files and processes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import typing as t
 
 import pytest
 from guest import RUN, STORE, UNINSTALL
-from phases import Phases, first_of_each, some_of
+from phases import Phases, after_the_change, first_of_each, is_exhaustive, some_of
 from wholeness import assert_settled, states
 
 from tests.lab.errors import LabError
@@ -108,7 +109,8 @@ class Stage:
     def at_each_step(self, attempt, seen, what, came_of_it, every):
         """Call attempt(number) for each phase, or `every` so many; fails with all that went wrong, by step."""
         steps = self.steps()
-        chosen = some_of(steps, every) if self._exhaustive else some_of(steps)[-1:]
+        chosen = some_of(steps, every) if self._exhaustive else after_the_change(steps)
+        assert chosen, steps
         wrong = []
         for number, text in chosen:
             try:
@@ -160,7 +162,7 @@ def stage(request, guest, play, patches):
     made = []
 
     def make(name):
-        made.append(Stage(SCENARIOS[name], guest, play, patches, request.config.getoption("--exhaustive")))
+        made.append(Stage(SCENARIOS[name], guest, play, patches, is_exhaustive(request.config)))
         return made[0]
     yield make
     for one in made:
