@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compiled code in the program that a host keeps, for modules and for the program itself.
 
-Ansible sends a module as sources in a zip file. Python's importer of zip files compiles each of them twice in each task
-(zipimport: get_filename and get_code), which is most of the time of a small task. Here it is once, or never. This file
-is compiled twice: it imports nothing of the collection, and installer.py writes what it reads.
+Ansible sends a module as sources in a zip file. Since Python 3.8, the importer of zip files compiles each of them twice
+in each task (zipimport: get_filename and get_code): most of the time of a small task. Here it is once, or never. This
+file itself is compiled twice and is small: it imports nothing of the collection, and installer.py writes the code.
 
     program.pyz:  #!PYTHON -I -B
                   # sha256: SEAL
