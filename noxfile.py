@@ -325,7 +325,7 @@ def kernel_rest(session: nox.Session) -> None:
 @_check("kernel-all", "newest-core")
 def kernel_all(session: nox.Session) -> None:
     """The suite with what takes long: a change that is ended before each of its steps."""
-    _kernel(session, 240, "--exhaustive")
+    _kernel(session, 240, "--exhaustive", "--every-phase")
 
 
 @_check("kernels", "newest-core")

@@ -51,6 +51,7 @@ LONG_FILES = (
 def pytest_addoption(parser):
     parser.addoption("--kernel", default=DEFAULT_KERNEL, help="which of the lab's kernels to test on")
     parser.addoption("--exhaustive", action="store_true", help="also the tests that go through every step of a change")
+    parser.addoption("--every-phase", action="store_true", help="end changes at all of their phases: takes hours")
     parser.addoption("--fleet", type=int, metavar="MACHINES", help="of each kernel in a fleet: 4 if exhaustive, else 2")
     parser.addoption("--builders", action="store_true", help="build what kpatch-build and klp-build have not made yet")
     parser.addoption("--minutes", type=float, help="skip the tests whose turn comes later than this, and say so")

@@ -12,8 +12,6 @@ from pathlib import Path
 import lab_phases
 from lab_phases import DIRECTORY, PLAN, STOPPED, TRACE
 
-from tests.lab.kernels import DEFAULT_KERNEL
-
 HOOK = Path(lab_phases.__file__)
 AROUND_THE_LOAD = ("finit_module", "after finit_module")
 PACKAGES = "/usr/lib/python3/dist-packages"
@@ -37,11 +35,6 @@ def some_of(phases: list[tuple[int, str]], every: int = 0) -> list[tuple[int, st
 def after_the_change(phases: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """The one right after the kernel was first told to change its patches."""
     return [phase for phase in phases if phase[1].startswith("after ")][:1]
-
-
-def is_exhaustive(config) -> bool:
-    """Whether a run of pytest tries more phases than that one."""
-    return config.getoption("--exhaustive") and config.getoption("--kernel") == DEFAULT_KERNEL
 
 
 class Phases:

@@ -3,10 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A change that is killed, cut off or ended by a power cut before each of its steps: nothing is left half done.
 
-The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. Without
---exhaustive, a trial is killed right after the load. With it, a load and a trial are killed at each phase, a trial is
-cut off at each phase too, and the rest is done at a part of the phases. On other kernels than the default one it
-is only the phase right after the kernel was told to change its patches: the others are files and processes.
+The steps are learnt from an undisturbed run, and the first one of each function of the collection is a phase. A change
+is ended at the phase right after the kernel was told to change its patches. With --every-phase, a load and a trial are
+killed at each phase, a trial is cut off at each phase too, and the rest is done at a part of the phases.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import typing as t
 
 import pytest
 from guest import RUN, STORE, UNINSTALL
-from phases import Phases, after_the_change, first_of_each, is_exhaustive, some_of
+from phases import Phases, after_the_change, first_of_each, some_of
 from wholeness import assert_settled, states
 
 from tests.lab.errors import LabError
@@ -61,14 +60,14 @@ def scenarios():
 class Stage:
     """A guest, brought to where a scenario begins again and again."""
 
-    def __init__(self, scenario, guest, play, patches, exhaustive):
+    def __init__(self, scenario, guest, play, patches, every_phase):
         self.guest = guest
         self.phases = Phases(guest)
         self.scenario = scenario
         self.on_trial = "trial" in scenario.change[1]
         self._play = play
         self._patches = patches
-        self._exhaustive = exhaustive
+        self._every_phase = every_phase
 
     def run(self, step):
         """Run a task of the scenario."""
@@ -107,9 +106,12 @@ class Stage:
         return assert_settled(self.guest, self._play)
 
     def at_each_step(self, attempt, seen, what, came_of_it, every):
-        """Call attempt(number) for each phase, or `every` so many; fails with all that went wrong, by step."""
+        """Call attempt(number) for the chosen phases; fails with all that went wrong, by step.
+
+        With --every-phase, those are each, or `every` so many.
+        """
         steps = self.steps()
-        chosen = some_of(steps, every) if self._exhaustive else after_the_change(steps)
+        chosen = some_of(steps, every) if self._every_phase else after_the_change(steps)
         assert chosen, steps
         wrong = []
         for number, text in chosen:
@@ -162,7 +164,7 @@ def stage(request, guest, play, patches):
     made = []
 
     def make(name):
-        made.append(Stage(SCENARIOS[name], guest, play, patches, is_exhaustive(request.config)))
+        made.append(Stage(SCENARIOS[name], guest, play, patches, request.config.getoption("--every-phase")))
         return made[0]
     yield make
     for one in made:

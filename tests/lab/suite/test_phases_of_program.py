@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the host does by itself, killed or ended by a power cut at each of its phases: a trial's end, and a boot.
 
-On other kernels than the default one only at a change of the kernel's patches, see test_phases.py.
+Without --every-phase only at a change of the kernel's patches, see test_phases.py.
 """
 
 from __future__ import annotations
 
 import pytest
 from guest import STORE
-from phases import Phases, after_the_change, first_of_each, is_exhaustive, some_of
+from phases import Phases, after_the_change, first_of_each, some_of
 from wholeness import assert_settled, changes, codes, states
 
 from tests.lab.errors import LabError
@@ -32,16 +32,16 @@ def enable(play, file, **options):
     assert outcome.code == 0, outcome.output
 
 
-def at_each_step(steps, attempt, exhaustive, every=1):
+def at_each_step(steps, attempt, every_phase, every=1):
     """Call attempt(number) for each phase, or `every` so many; fails with all that went wrong, by step.
 
-    If not `exhaustive`, at the one right after the kernel was told to change its patches.
+    If not `every_phase`, at the one right after the kernel was told to change its patches.
 
     Returns at how many of how many it was tried, for the table.
     """
     assert len(steps) > 5, steps
     wrong = []
-    chosen = some_of(steps, every) if exhaustive else after_the_change(steps)
+    chosen = some_of(steps, every) if every_phase else after_the_change(steps)
     assert chosen, steps
     for number, text in chosen:
         try:
@@ -80,7 +80,7 @@ def test_the_end_of_a_trial(request, play, guest, phases, patches, seen, how):
 
     on_trial(0)
     guest.wait(f"! {TRIAL_IS_ON} && ! pgrep -f '[p]rogram.pyz end-trial'")
-    tried = at_each_step(first_of_each(phases.steps("end-trial")), attempt, is_exhaustive(request.config))
+    tried = at_each_step(first_of_each(phases.steps("end-trial")), attempt, request.config.getoption("--every-phase"))
     seen(f"{'kill -9 of' if how == 'kill' else 'power cut during'} a trial's end, at {tried}",
          "the accepted patch runs, and the trial is over")
 
@@ -106,7 +106,8 @@ def test_the_boot(request, play, guest, phases, patches, seen, how):
         assert codes(play("patch_info").result["livepatch"]["drift"]) == set()
 
     boot(0)
+    steps, every_phase = first_of_each(phases.steps("boot")), request.config.getoption("--every-phase")
     # Each takes two boots, and a load at boot does what any load does.
-    tried = at_each_step(first_of_each(phases.steps("boot")), attempt, is_exhaustive(request.config), every=2)
+    tried = at_each_step(steps, attempt, every_phase, every=2)
     seen(f"{'kill -9 of' if how == 'kill' else 'power cut during'} the load at boot, at {tried}",
          "the host is up, drift names the missing patch, and patch loads it")

@@ -84,6 +84,7 @@ def test_a_canary_that_was_patched_by_hand(fleet, runs, bundle, seen):
     seen("a canary has the same build already, loaded by hand", "accepted with the others; exit code 0", fleet.kernels)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.exhaustive
 def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bundle, seen):
     first, (fails, lost, *well), last = fleet.small_waves()
@@ -102,6 +103,7 @@ def test_a_host_fails_while_another_is_cut_off_in_the_same_task(fleet, runs, bun
          "the wave is rolled back, the unreachable host reverts; wave 3 not touched; exit code 2", fleet.kernels)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.exhaustive
 def test_all_of_a_wave_is_lost(fleet, runs, bundle, seen):
     first, second, last = fleet.small_waves()
@@ -116,6 +118,7 @@ def test_all_of_a_wave_is_lost(fleet, runs, bundle, seen):
          "each reverts at the end of its trial; wave 3 not touched; exit code 2", fleet.kernels)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.exhaustive
 def test_a_health_check_fails_during_the_soak(fleet, runs, bundle, seen):
     first, second, last = fleet.small_waves()
@@ -133,6 +136,7 @@ def test_a_health_check_fails_during_the_soak(fleet, runs, bundle, seen):
          "the host reverts by itself at once; then the wave is rolled back, wave 1 stays; exit code 2", fleet.kernels)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.exhaustive
 def test_the_budget_is_breached_in_the_last_wave_and_everything_goes_back(fleet, runs, bundle, seen):
     first, second, last = fleet.small_waves()
@@ -151,6 +155,7 @@ def test_the_budget_is_breached_in_the_last_wave_and_everything_goes_back(fleet,
          "every host is rolled back, and the next boot loads nothing; exit code 2", fleet.kernels)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("at_once", [pytest.param(False, id="later"), pytest.param(True, id="at once")])
 def test_a_killed_controller_and_the_rollout_again_of_a_bundle_for_some_kernels(fleet, runs, bundle, seen, at_once):
@@ -213,6 +218,7 @@ def test_a_host_whose_transition_ends_in_the_soak(fleet, runs, bundle, seen):
     seen("wave 2: a transition is held and released in the soak", "accepted everywhere; exit code 0", fleet.kernels)
 
 
+@pytest.mark.one_kernel
 @pytest.mark.exhaustive
 def test_check_mode_shows_the_plan_and_changes_nothing(fleet, runs, bundle, seen):
     everything = "cat /proc/modules; find /var/lib /run/ansible /root 2>/dev/null | sort"
