@@ -207,7 +207,7 @@ def test_a_stalled_host(fleet, runs, bundle, seen):
 def test_a_host_whose_transition_ends_in_the_soak(fleet, runs, bundle, seen):
     _first, (waits, *others), _last = fleet.small_waves()
     fleet.hold([waits])
-    going = runs.start_rollout(bundle(HELD), waves=SMALL_WAVES, transition_timeout=5, on_stall="wait", soak=20)
+    going = runs.start_rollout(bundle(HELD), waves=SMALL_WAVES, transition_timeout=15, on_stall="wait", soak=20)
     fleet.wait_until_watched(others)
     assert fleet.tell([waits])[waits].patches == {HELD: "1 1"}
     fleet.run(RELEASE, [waits])
