@@ -206,8 +206,6 @@ def test_a_kernel_is_named_if_a_test_of_the_behaviour_has_passed_on_it(row):
     assert not any("failed" in seen[file, kernel] for file in files for kernel in kernels)
 
 
-def test_tests_without_an_outcome_are_those_in_the_guide():
-    named = re.search(r"The appendix has no outcomes yet of(.*?)\n\n", read("guide_proven"), re.DOTALL)[1]
+def test_every_file_of_the_suite_has_an_outcome_on_a_kernel():
     suite = {path.stem.removeprefix("test_") for path in Path(CHECKOUT, "tests/lab/suite").glob("test_*.py")}
-    assert set(re.findall(r"``(\w+)``", named)) == suite - {
-        file for (file, _kernel), seen in outcomes().items() if seen & {"passed", "failed"}}
+    assert suite == {file for (file, _kernel), seen in outcomes().items() if "passed" in seen} & suite
