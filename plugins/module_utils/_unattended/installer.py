@@ -46,6 +46,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._util.compiled_co
     MAGIC,
     ROOT,
     Importer,
+    source_path,
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.seal import is_sealed, seal
@@ -159,7 +160,7 @@ def _has_sent_sources(archive):
     entries = {
         entry.filename: (entry.CRC, entry.file_size) for entry in archive.infolist()
         if entry.filename.startswith(ROOT) and entry.file_size}
-    begins = {f"{name.replace('.', '/')}.py" for name in (__name__, IMPORTER, MAIN, SERVED, CONSOLE)}
+    begins = set(map(source_path, (__name__, IMPORTER, MAIN, SERVED, CONSOLE)))
     return bool(sent) and begins.intersection(sent).issubset(entries) and all(
         sent.get(path, source) == source for path, source in entries.items())
 
@@ -251,7 +252,7 @@ def _files():
     for part in (SERVED, CONSOLE):
         if _has(part):
             sources = sources_of(part, sources)
-    files = {f"{name.replace('.', '/')}.py": source.encode("utf-8") for name, source in sources.items()}
+    files = {source_path(name): source.encode("utf-8") for name, source in sources.items()}
     for path in list(files):
         folders = path.split("/")[:-1]
         for depth in range(len(folders)):

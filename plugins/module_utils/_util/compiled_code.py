@@ -40,6 +40,11 @@ MOST_HEAD = 16384  # bytes of the first four lines
 SIZE = re.compile(rb"[0-9]{1,7}\Z")  # bytes of an index
 
 
+def source_path(name):
+    """The path of a module's source in a zip file."""
+    return name.replace(".", "/") + ".py"
+
+
 class Importer:
     """Imports this collection's modules: with code of the program, or with their sources, compiled once."""
 
@@ -54,19 +59,18 @@ class Importer:
         self.sources = {
             name: (entry[7], entry[3]) for name, entry in files.items()
             if name.startswith(ROOT) and name.endswith(".py") and not name.endswith(INIT)}
-        self._folders = {
-            "/".join(path.split("/")[:depth]) for path in self.sources for depth in range(1, path.count("/") + 1)}
+        self._folders = {path.rpartition("/")[0] for path in self.sources}
         self._made = {}
 
     def find_spec(self, name, path=None, target=None):
         """The module's or package's spec, or None for what has no source here."""
         place = name.replace(".", "/")
-        if place in self._folders and f"{place}/".startswith(ROOT):
+        if place in self._folders:
             spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
             spec.submodule_search_locations.append(f"{self._loader.archive}/{place}")
             return spec
-        if f"{place}.py" in self.sources:
-            return importlib.machinery.ModuleSpec(name, self, origin=f"{self._program}/{place}.py")
+        if source_path(name) in self.sources:
+            return importlib.machinery.ModuleSpec(name, self, origin=f"{self._program}/{source_path(name)}")
         return None
 
     def create_module(self, spec):
@@ -79,13 +83,13 @@ class Importer:
 
     def get_code(self, name):
         """The code object of a module."""
-        path = name.replace(".", "/") + ".py"
+        path = source_path(name)
         code = self._code and self._code.read(path, self.sources[path])
         return code or self._compile(path)
 
     def get_source(self, name):
         """The text of a module, also for tracebacks. Raises OSError if the archive has been replaced."""
-        return self._read(name.replace(".", "/") + ".py").decode("utf-8")
+        return self._read(source_path(name)).decode("utf-8")
 
     def made(self, path, source):
         """The code object that this process has compiled from exactly this source, or None."""

@@ -106,7 +106,7 @@ class Stage:
         return assert_settled(self.guest, self._play)
 
     def at_each_step(self, attempt, seen, what, came_of_it, every):
-        """Call attempt(number) for the chosen phases; fails with all that went wrong, by step.
+        """Call attempt(number) for the chosen phases; fails with every error, by step.
 
         With --every-phase, those are each, or `every` so many.
         """

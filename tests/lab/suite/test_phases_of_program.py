@@ -33,7 +33,7 @@ def enable(play, file, **options):
 
 
 def at_each_step(steps, attempt, every_phase, every=1):
-    """Call attempt(number) for each phase, or `every` so many; fails with all that went wrong, by step.
+    """Call attempt(number) for each phase, or `every` so many; fails with every error, by step.
 
     If not `every_phase`, at the one right after the kernel was told to change its patches.
 

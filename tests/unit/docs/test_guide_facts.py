@@ -208,4 +208,4 @@ def test_a_kernel_is_named_if_a_test_of_the_behaviour_has_passed_on_it(row):
 
 def test_every_file_of_the_suite_has_an_outcome_on_a_kernel():
     suite = {path.stem.removeprefix("test_") for path in Path(CHECKOUT, "tests/lab/suite").glob("test_*.py")}
-    assert suite == {file for (file, _kernel), seen in outcomes().items() if "passed" in seen} & suite
+    assert suite - {file for (file, _kernel), seen in outcomes().items() if "passed" in seen} == set()
