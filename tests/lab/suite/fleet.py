@@ -160,6 +160,10 @@ class Fleet:
         """Wait until the health check has run, which is in the soak."""
         self.wait(f"test -s {LOOKS}", names)
 
+    def wait_until_stalled(self, names: Iterable[str]) -> None:
+        """Wait until the load is over on guests whose transition goes on."""
+        self.wait(f"""grep -qs '"outcome": "in-transition"' {STORE}/journal*""", names)
+
     def wait_until_back(self, patch: str, names: Iterable[str]) -> None:
         """Wait until guests that were cut off or left alone have gone back and answer, all by themselves."""
         self.each(lambda guest: _wait_until_back(guest, patch), names)

@@ -207,14 +207,15 @@ def test_a_stalled_host(fleet, runs, bundle, seen):
 def test_a_host_whose_transition_ends_in_the_soak(fleet, runs, bundle, seen):
     _first, (waits, *others), _last = fleet.small_waves()
     fleet.hold([waits])
-    going = runs.start_rollout(bundle(HELD), waves=SMALL_WAVES, transition_timeout=15, on_stall="wait", soak=20)
+    going = runs.start_rollout(bundle(HELD), waves=SMALL_WAVES, transition_timeout=8, on_stall="wait", soak=20)
     fleet.wait_until_watched(others)
+    fleet.wait_until_stalled([waits])
     assert fleet.tell([waits])[waits].patches == {HELD: "1 1"}
     fleet.run(RELEASE, [waits])
     ended = going.result()
     assert ended.code == 0, ended.output
     assert_ends(fleet, ended, HELD, accepted=fleet.names)
-    assert "lab_holder" in ended.output
+    assert f"1 waiting ({waits} for lab_holder" in ended.output
     seen("wave 2: a transition is held and released in the soak", "accepted everywhere; exit code 0", fleet.kernels)
 
 
