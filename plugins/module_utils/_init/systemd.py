@@ -95,6 +95,7 @@ OOM_POLICY = "OOMPolicy"
 # The properties of a unit that systemd has read, and of one that it also runs.
 READ = {"LoadState": "loaded", "NeedDaemonReload": "no"}
 WELL = {"ActiveState": "active", **READ}
+UNUSED = {"ActiveState": "inactive", **READ}
 
 
 class Systemd:
@@ -171,10 +172,13 @@ class Systemd:
         if is_masked(self.host):
             return False
         try:
-            written = self._install(argv, enable)
-            if not written and self.properties(UNIT, WELL) == WELL:
+            text = unit_text(argv)
+            before = self._install(text, enable)
+            state = self.properties(UNIT, WELL)
+            if before == text and state == WELL:
                 return True
-            self._reload(written)
+            if not _is_read(before, text, state):
+                self._reload()
             self._systemctl("start", UNIT)
             return self._property(UNIT, "ActiveState") == "active"
         except LivepatchError as error:
@@ -182,25 +186,16 @@ class Systemd:
         except OSError as error:
             raise _boot_service_error(f"{error.filename or 'systemctl'}: {error.strerror}") from error
 
-    def _reload(self, written):
-        """Let systemd read the unit, if it was just written or if systemd has another state of it in its memory.
+    def _reload(self):
+        """Let systemd read all units again, which takes seconds on a host with many of them.
 
-        An earlier reload can have failed. systemd can also finish one after systemctl was stopped.
+        It can finish that after systemctl was stopped.
         """
-        if not written and not self._must_reload():
-            return
         try:
             self._systemctl("daemon-reload")
         except LivepatchError as error:
-            if error.code == FAILED or self._must_reload():
+            if error.code == FAILED or self.properties(UNIT, READ) != READ:
                 raise
-
-    def _must_reload(self):
-        """Whether systemd says that it must read the unit again, does not know it, or does not answer.
-
-        Source: the properties of a unit in org.freedesktop.systemd1(5).
-        """
-        return self.properties(UNIT, READ) != READ
 
     def boot_service_status(self):
         path = unit_path(self.host)
@@ -226,20 +221,19 @@ class Systemd:
             return True
         return "shutdown.target" in self._run("systemctl", "list-jobs", "--no-legend")[1].split()
 
-    def _install(self, argv, enable):
-        """Write the service, and first enable a new one; returns whether the file had to be written.
+    def _install(self, text, enable):
+        """Write the service, and first enable a new one; returns the bytes of an earlier one, or None.
 
         One in /run is not enabled: the next boot does not have it.
         """
-        text, path = unit_text(argv), unit_path(self.host)
+        path = unit_path(self.host)
         make_way(self.host.path(path))
         installed = self.host.read_bytes_or(path)
         if path == KEPT and (installed is None or enable):
             self._enable()
-        if installed == text and stat.S_IMODE(self.host.status(path).st_mode) == MODE:
-            return False
-        write_private(self.host.path(path), lambda stream: _write_readable(stream, text))
-        return True
+        if installed != text or stat.S_IMODE(self.host.status(path).st_mode) != MODE:
+            write_private(self.host.path(path), lambda stream: _write_readable(stream, text))
+        return installed
 
     def _enable(self):
         link = self.host.path(WANTED)
@@ -298,6 +292,17 @@ def _is_file(host, path):
 def unit_text(argv):
     """The bytes of the unit for a command line of the program."""
     return seal(HEAD, TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii"))
+
+
+def _is_read(before, text, state):
+    """Whether systemd has read the unit `text`, for the file's content before it, or None, and the properties in WELL.
+
+    systemd reads a new unit when it is told its name. Of one with another content it compares times, and a clock can be
+    set back (unit_need_daemon_reload in src/core/unit.c). Source: org.freedesktop.systemd1(5).
+    """
+    if before is None:
+        return state == UNUSED
+    return before == text and READ.items() <= state.items()
 
 
 def _trial(transaction):

@@ -132,7 +132,7 @@ def test_the_boot_part_is_installed_enabled_and_started_once(kernel, systemd):
     assert boot_service_status(kernel) == {
         "init": "systemd", "installed": False, "enabled": False, "obstacle": None, "switched_off": False}
     assert install_boot_service(kernel, PROGRAM)
-    assert systemd.asked() == ["daemon-reload", "start", "show"]
+    assert systemd.asked() == ["show", "start", "show"]
     assert os.readlink(kernel.path(WANTED)) == UNIT_FILE
     assert stat.S_IMODE(os.stat(kernel.path(UNIT_FILE)).st_mode) == 0o644
     assert UNIT in systemd.units
@@ -255,8 +255,27 @@ def test_a_unit_whose_condition_does_not_hold_watches_nothing(kernel, systemd):
     assert not install_boot_service(kernel, PROGRAM)
 
 
+def test_a_systemd_that_does_not_find_a_new_unit_is_told_to_read_all(kernel, systemd):
+    systemd.finds_nothing_new = True
+    assert install_boot_service(kernel, PROGRAM)
+    assert systemd.asked() == ["show", "daemon-reload", "start", "show"]
+
+
+def test_a_new_unit_of_a_name_that_runs_already_is_read(kernel, systemd):
+    """Its file was removed, and the clock was set back since."""
+    install_boot_service(kernel, PROGRAM)
+    os.unlink(kernel.path(UNIT_FILE))
+    show = systemd._show
+    systemd._show = lambda argv: (0, show(argv)[1].replace("NeedDaemonReload=yes", "NeedDaemonReload=no"))
+    kernel.commands.clear()
+    assert install_boot_service(kernel, ["/usr/libexec/platform-python", *PROGRAM[1:]])
+    assert "daemon-reload" in systemd.asked()
+    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
+
+
 @pytest.mark.parametrize("verb", ["daemon-reload", "start"])
 def test_a_boot_part_that_cannot_be_started_is_told(kernel, systemd, verb):
+    systemd.finds_nothing_new = True
     systemd.broken[verb] = "Failed to connect to bus"
     with pytest.raises(LivepatchError, match="Failed to connect to bus") as raised:
         install_boot_service(kernel, PROGRAM)
@@ -295,6 +314,7 @@ def test_a_reload_that_ends_after_its_time_is_enough(kernel, systemd, monkeypatc
         raise LivepatchError("command-timed-out", "systemctl daemon-reload took longer.")
 
     monkeypatch.setattr(systemd, "_daemon_reload", late)
+    systemd.finds_nothing_new = True
     assert install_boot_service(kernel, PROGRAM)
 
 

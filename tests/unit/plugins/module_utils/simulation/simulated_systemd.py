@@ -20,7 +20,8 @@ class SimulatedSystemd:
 
     `state` is what is-system-running prints. `broken` has the words ("systemd-run", "start", ...) that fail, and
     `slow` those that end after the time of the caller. `loaded` is the unit's text in systemd's memory, and
-    `fragment` another file that it read instead of ours. `too_old` is what systemd-run says to our options.
+    `fragment` another file that it read instead of ours. `too_old` is what systemd-run says to our options. With
+    `finds_nothing_new`, it needs a daemon-reload for a new unit.
     """
 
     def __init__(self, kernel):
@@ -34,6 +35,7 @@ class SimulatedSystemd:
         self.loaded = None
         self.fragment = None
         self.too_old = None
+        self.finds_nothing_new = False
         self._read = {}
         self._others = kernel.answer
         Path(kernel.path("/run/systemd/system")).mkdir(parents=True)
@@ -81,6 +83,8 @@ class SimulatedSystemd:
         unit = argv[1]
         running = unit in self.units or unit.replace(".timer", ".service") in self.timers
         ours, enabled = unit == UNIT, os.path.islink(self.kernel.path(WANTED))
+        if ours:
+            self._load()
         known = {
             "ActiveState": "active" if running else "inactive", "MainPID": "77" if unit in self.units else "0",
             "LoadState": "loaded" if running or (ours and self.loaded is not None) else "not-found",
@@ -110,7 +114,13 @@ class SimulatedSystemd:
             self.kernel._guard(PID)
         return 0, ""
 
+    def _load(self):
+        """Read a unit that is named for the first time."""
+        if self.loaded is None and not self.finds_nothing_new:
+            self.loaded = self._on_disk()
+
     def _start(self, argv):
+        self._load()
         if self.loaded is None:
             return 5, f"Failed to start {argv[0]}: Unit {argv[0]} not found."
         if self.kernel.exists("/var/lib/kernel-livepatch/ledger.json"):
