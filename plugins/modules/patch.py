@@ -619,11 +619,11 @@ def main():
         SOURCE_OPTIONS,
         TRANSITION_OPTIONS,
         controller,
-        request_missing_file,
         run_job,
         source,
         transition_seconds,
     )
+    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
     from ansible_collections.kernel.livepatch.plugins.module_utils._patch.request import PatchRequest
 
     module = AnsibleModule(
@@ -660,10 +660,6 @@ def main():
         watch=options["watch"],
         kernel=options["kernel"],
     )
-    if request.state in ("enabled", "accepted") and request.kernel is None and not request.fresh:
-        request_missing_file(module, offered)
-    from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch import apply_request
-
     run_job(module, lambda host: apply_request(
         host, request, check_mode=module.check_mode, controller=controller(module)), publish)
 

@@ -261,7 +261,7 @@ class PatchChange:
         if self.request.trial and "load" not in self.steps() and not self.on_trial():
             findings.append(finding("trial-not-begun", self.name, name=self.name))
         if "load" in self.steps():
-            self.ensure_image()
+            self._ensure_image_or_program()
         runner = self._runner()
         safeguards = self.safeguards(transaction)
         try:
@@ -352,6 +352,16 @@ class PatchChange:
                 self.store.update(self.description)
             return
         fetch_image(self.host, self.store, self.request.offer, self.description)
+
+    def _ensure_image_or_program(self):
+        """The same; before it requests the image, a new host installs the program, whose code serves the next call."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
+
+        try:
+            self.ensure_image()
+        except ControllerRequest:
+            ensure_program(self.host)
+            raise
 
     def _run(self, runner, safeguards, transaction):
         stack = running_stack(self.host, self.before, transaction.ledger)

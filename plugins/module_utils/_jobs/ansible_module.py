@@ -10,7 +10,6 @@ import base64
 import zlib
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.host import Host
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
     ControllerRequest,
     LivepatchError,
@@ -113,22 +112,3 @@ def offer(module):
         image = module.params["via_controller"]["image"]
         return dict(offered, image=zlib.decompress(base64.b64decode(image)))
     return offered
-
-
-def request_missing_file(module, offered):
-    """End the module with a request for what a load needs, if the offer has one build for this kernel and it is new.
-
-    A module calls this before it imports its job: a new host would compile the job for this call and for the next.
-    """
-    if module.check_mode or not offered or offered["kind"] == "host":
-        return
-    host = Host()
-    here = (host.release(), host.machine())
-    builds = [build for build in offered["builds"] if (build["release"], build["arch"]) == here]
-    if len(builds) != 1:
-        return
-    sha256 = builds[0]["sha256"]
-    sent = sha256 == offered["enclosed"] or sha256 in offered["delivered"]
-    kept = host.exists(f"{STORE_DIRECTORY}/{sha256}.ko")
-    if not (sent or kept or host.exists(f"/sys/module/{builds[0]['name']}")):
-        module.exit_json(changed=False, request={"description" if builds[0].get("stub") else "file": sha256})

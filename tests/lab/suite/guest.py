@@ -32,11 +32,12 @@ HOLD_LATE = f"echo 0 > {HOLDER}/late_release"
 # The status of timeout(1) when the time is over.
 TOO_LATE = 124
 
-# What the first load on a host installs.
+# What the first load on a host installs. The service cannot be stopped while systemd knows its file.
 UNINSTALL = f"""
-systemctl --quiet disable --now {UNIT}
+systemctl --quiet disable {UNIT}
 rm -rf /etc/systemd/system/{UNIT} {STORE} {COMMAND} {MANUAL}
 systemctl daemon-reload
+systemctl --quiet stop {UNIT}
 """
 
 # Brings a guest back to a kernel without patches by hand: first whoever waits for a trial's end, then the patches,

@@ -12,7 +12,6 @@ import zlib
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import ansible_module
-from ansible_collections.kernel.livepatch.plugins.module_utils._jobs import patch as patch_job
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
@@ -55,59 +54,6 @@ def test_an_image_of_another_build_is_not_loaded(kernel, run):
 
 def test_a_need(kernel, run):
     assert run("patch", src="fix.ko", offer=FIX.offer()) == (0, {"changed": False, "request": {"file": FIX.sha256}})
-
-
-OTHER_KERNEL = dict(FIX.description, release="6.1.0-55-amd64", sha256="b" * 64)
-STUB = dict(FIX.description, stub=True)
-FILE, DESCRIPTION = {"file": FIX.sha256}, {"description": FIX.sha256}
-
-
-@pytest.fixture
-def request_of(run, monkeypatch):
-    """request_of(builds, options): the request of `patch` for this offer; None if its job has begun."""
-    def begin(*_arguments, **_named):
-        raise ControllerRequest(reading="begun")
-
-    monkeypatch.setattr(patch_job, "apply_request", begin)
-
-    def ask(*builds, more=(), **options):
-        offer = {**FIX.offer(), "kind": "bundle", "builds": list(builds or [FIX.description]), **dict(more)}
-        request = run("patch", offer=offer, src="bundle", **options)[1]["request"]
-        return None if request == {"reading": "begun"} else request
-    return ask
-
-
-@pytest.mark.parametrize("builds, options, request_", [
-    ([], {}, FILE), ([], {"state": "accepted", "trial": 60}, FILE), ([OTHER_KERNEL, FIX.description], {}, FILE),
-    ([OTHER_KERNEL, STUB], {}, DESCRIPTION)])
-def test_a_new_host_requests_what_it_lacks_before_its_job(kernel, request_of, builds, options, request_):
-    assert request_of(*builds, **options) == request_
-
-
-@pytest.mark.parametrize("builds, options", [
-    ([], {"check_mode": True}), ([], {"state": "disabled"}), ([], {"state": "absent"}),
-    ([], {"state": "accepted", "kernel": "6.1.0-56-amd64"}), ([OTHER_KERNEL], {}),
-    ([FIX.description, dict(FIX.description, name="other", sha256="c" * 64)], {}),
-    ([], {"more": {"kind": "host", "builds": []}}),
-    ([], {"more": {"delivered": {FIX.sha256: "/tmp/fix.ko"}}})], ids=str)
-def test_only_the_job_knows_which_file_it_needs(kernel, request_of, builds, options):
-    assert request_of(*builds, **options) is None
-
-
-def test_a_kept_file_is_not_requested(kernel, request_of):
-    kernel.put(f"/var/lib/kernel-livepatch/patches/{FIX.sha256}.ko", "")
-    assert request_of() is None
-
-
-def test_the_file_of_a_loaded_patch_is_not_requested(kernel, request_of):
-    """Another tool has loaded it, and this host keeps no file of it."""
-    kernel.put("/sys/module/fix/taint", "OK\n")
-    assert request_of() is None
-
-
-def test_a_wrong_option_is_told_before_a_file_is_requested(kernel, run):
-    code, result = run("patch", src="fix.ko", offer=FIX.offer(), trial=-1)
-    assert (code, result["code"]) == (1, "bad-option")
 
 
 class Ended(Exception):

@@ -11,7 +11,8 @@ import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction
-from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.simulated_patch import (
     SimulatedPatch,
 )
@@ -54,6 +55,32 @@ def test_every_state_is_reached_from_every_other(kernel, interface, apply, start
     assert interface.state("fix") == reached
     assert kernel.exists("/sys/module/fix") is (reached != "absent")
     assert apply(FIX, state=wanted)["changed"] is False
+
+
+def test_a_new_host_that_requests_the_file_has_the_program_and_nothing_else(kernel, apply):
+    with pytest.raises(ControllerRequest) as caught:
+        apply(None, offer=FIX.offer())
+    assert caught.value.request == {"file": FIX.sha256}
+    assert (kernel.names(STATE_DIRECTORY), kernel.loads) == (["program.pyz"], [])
+    assert [argv[-1] for argv in kernel.commands] == ["ready"]
+    kernel.commands.clear()
+    apply(FIX)
+    assert [argv for argv in kernel.commands if argv[-1] == "ready"] == []
+
+
+def test_a_patch_that_does_not_fit_is_not_requested_and_leaves_nothing(kernel, apply):
+    with pytest.raises(LivepatchError) as caught:
+        apply(None, offer=SimulatedPatch(license="MIT").offer())
+    assert caught.value.code == "license-not-gpl"
+    assert not kernel.exists(STATE_DIRECTORY)
+
+
+def test_a_host_that_cannot_run_the_program_requests_no_file(kernel, apply):
+    kernel.answer = lambda argv: (1, "SyntaxError: no")
+    with pytest.raises(LivepatchError) as caught:
+        apply(None, offer=FIX.offer())
+    assert caught.value.code == "program-unusable"
+    assert (kernel.names(STATE_DIRECTORY), kernel.loads) == ([], [])
 
 
 def test_an_enabled_patch_is_told_in_full(apply):
