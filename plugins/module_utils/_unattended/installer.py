@@ -111,6 +111,12 @@ def _ensure(host, argv, probe):
         _probe(host, argv)
 
 
+def runs_in(host, argv):
+    """Whether this process runs in the Python of a command line."""
+    running = host.interpreter()
+    return running is not None and host.resolved(running) == host.resolved(argv[0])
+
+
 def is_current(host, argv):
     """Whether the installed program is that of this version, for a command line with a Python that only root replaces.
     """
@@ -173,9 +179,7 @@ def _install(host, argv):
     """Test the program, then replace an earlier one; boots rely on it."""
     files = _files()
     first, third = _head(host, argv)
-    running = host.interpreter()
-    compiles = running is not None and host.resolved(running) == host.resolved(argv[0])
-    content = seal(first, third + (pack(files) if compiles else b"") + _archive(files))
+    content = seal(first, third + (pack(files) if runs_in(host, argv) else b"") + _archive(files))
     private_directory(host.path(STATE_DIRECTORY))
     make_way(host.path(CANDIDATE))
     write_private(host.path(CANDIDATE), lambda stream: stream.write(content))

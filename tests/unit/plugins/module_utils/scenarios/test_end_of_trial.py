@@ -76,6 +76,32 @@ def test_a_trial_with_an_older_systemd_ends_the_same_way(host, systemd, interfac
     assert not [name for name in host.names("/run/systemd/system") if "-trial-" in name]
 
 
+def tried(host):
+    """The Pythons that were asked to run the program."""
+    return [argv[0] for argv in host.commands if argv[-1] == "ready"]
+
+
+def test_a_trial_does_not_try_the_python_that_it_is_begun_with(host, systemd, apply):
+    """Its process shows before the load that the program runs."""
+    apply(V1)
+    host.commands.clear()
+    apply(V2, trial=60)
+    assert tried(host) == []
+
+
+def test_a_trial_tries_another_python_and_uses_the_next_if_it_fails(host, systemd, apply):
+    apply(V1)
+    host.put("/opt/python/bin/python3.12", "")
+    host.interpreter = lambda: "/opt/python/bin/python3.12"
+    works, fails = host.answer, ("/usr/bin/python3", "ready")
+    host.answer = lambda argv: (1, "SyntaxError: x") if (argv[0], argv[-1]) == fails else works(argv)
+    host.commands.clear()
+    apply(V2, trial=60)
+    assert tried(host) == ["/usr/bin/python3", "/opt/python/bin/python3.12"]
+    assert [argv[0] for name, argv in systemd.units.items() if "-trial-" in name] == ["/opt/python/bin/python3.12"]
+    assert host.read("/etc/systemd/system/kernel-livepatch.service").count("/opt/python/bin/python3.12 ") == 2
+
+
 def test_there_is_no_moment_without_either(host, interface, apply):
     apply(V1)
     apply(V2, trial=60)
