@@ -10,7 +10,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._change.boot_repa
     repair_directories,
     service_repairs,
 )
-from ansible_collections.kernel.livepatch.plugins.module_utils._change.patch_change import fetch_image
+from ansible_collections.kernel.livepatch.plugins.module_utils._change.image import fetch_image
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.installed_kernel import (
     check_installed,
     checks_without_running,

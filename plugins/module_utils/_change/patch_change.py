@@ -7,8 +7,6 @@ Imports within methods are of what only some changes need: a host compiles each 
 When a change of the kernel begins, everything is imported that it needs until its end is recorded.
 """
 
-import io
-
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import CheckContext, observed_state
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.facts import Facts
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.policy import permission
@@ -40,7 +38,6 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.quar
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.stack import names_of, running_stack
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.clock import poll_until
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import (
-    ControllerRequest,
     LivepatchError,
     as_livepatch_error,
 )
@@ -261,7 +258,7 @@ class PatchChange:
         if self.request.trial and "load" not in self.steps() and not self.on_trial():
             findings.append(finding("trial-not-begun", self.name, name=self.name))
         if "load" in self.steps():
-            self._ensure_image_or_program()
+            self._ensure_image_to_load(findings)
         runner = self._runner()
         safeguards = self.safeguards(transaction)
         try:
@@ -351,17 +348,20 @@ class PatchChange:
             if self.has_new_metadata():
                 self.store.update(self.description)
             return
+        from ansible_collections.kernel.livepatch.plugins.module_utils._change.image import fetch_image
+
         fetch_image(self.host, self.store, self.request.offer, self.description)
 
-    def _ensure_image_or_program(self):
-        """The same; before it requests the image, a new host installs the program, whose code serves the next call."""
-        from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
+    def _ensure_image_to_load(self, findings):
+        """The same before a load; errors have the findings of its checks."""
+        from ansible_collections.kernel.livepatch.plugins.module_utils._change.image import ensure_image_or_program
 
         try:
-            self.ensure_image()
-        except ControllerRequest:
-            ensure_program(self.host)
-            raise
+            ensure_image_or_program(self)
+        except (LivepatchError, OSError) as failure:
+            error = as_livepatch_error(failure)
+            error.details.update(findings=findings, patch=self.result(self.previous))
+            raise error from failure
 
     def _run(self, runner, safeguards, transaction):
         stack = running_stack(self.host, self.before, transaction.ledger)
@@ -425,23 +425,3 @@ class PatchChange:
             self.ledger = transaction.ledger
         patches = [{"name": self.name, "state": state, "transition_seconds": runner.seconds}]
         return transaction.end(outcome, patches, after, code=code, replaces=runner.replaced)
-
-
-def fetch_image(host, store, offer, description):
-    """Put an image into the store; raises ControllerRequest if the controller must send it."""
-    if offer is None:
-        raise LivepatchError(
-            "kept-file-damaged",
-            f"The host's copy of the file of {description['name']} is damaged. Run again with its file as src.")
-    if offer["kind"] == "host":
-        from ansible_collections.kernel.livepatch.plugins.module_utils._elf.image_file import open_image
-
-        with open_image(host.path(offer["path"])) as stream:
-            store.put(stream, description)
-    elif description["sha256"] == offer.get("enclosed"):
-        store.put(io.BytesIO(offer["image"]), description)
-    elif description["sha256"] in offer["delivered"]:
-        with open(offer["delivered"][description["sha256"]], "rb") as stream:
-            store.put(stream, description)
-    else:
-        raise ControllerRequest(file=description["sha256"])

@@ -18,7 +18,10 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.call_prob
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import restore_labels
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.ledger import still_in_kernel, without
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.watch_record import forget_watch
-from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program, runs_in
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import (
+    ensure_program,
+    is_for_this_python,
+)
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 
 
@@ -60,10 +63,9 @@ class Safeguards:
         loaded = without(ledger["loaded"], entry["name"])
         # First: programs started below read it.
         self.transaction.update_ledger(loaded=[*loaded, entry], failed_watch=None)
-        argv = ensure_program(self.host)
-        if self.seconds and not runs_in(self.host, argv):
-            # The trial's process shows the same, but only after minutes, and there may be another Python.
-            argv = ensure_program(self.host, probe=True)
+        # The trial's process shows that the program runs. A Python that cannot run it would take minutes to show that,
+        # and this one runs the same code now.
+        argv = ensure_program(self.host, probe=bool(self.seconds) and not is_for_this_python(self.host))
         # Without an init system, the trial process records a clean shutdown.
         detached = bool(self.seconds) and boot_service_status(self.host)["init"] == "none"
         self.transaction.update_ledger(watched=install_boot_service(self.host, argv) or detached)

@@ -92,10 +92,11 @@ TRIAL = (
 # A health check can be killed for want of memory. By default, systemd then ends the whole service: systemd.service(5).
 # Since version 243; an older one refuses the property by its name, and ends only the victim.
 OOM_POLICY = "OOMPolicy"
-# The properties of a unit that systemd has read, and of one that it also runs.
+# The properties of a unit that systemd has read, of one that it also runs, and of one that it has not run yet.
 READ = {"LoadState": "loaded", "NeedDaemonReload": "no"}
 WELL = {"ActiveState": "active", **READ}
 UNUSED = {"ActiveState": "inactive", **READ}
+FILE = "FragmentPath"  # the property that names the file which systemd has read
 
 
 class Systemd:
@@ -174,10 +175,10 @@ class Systemd:
         try:
             text = unit_text(argv)
             before = self._install(text, enable)
-            state = self.properties(UNIT, WELL)
-            if before == text and state == WELL:
+            state = self.properties(UNIT, [*WELL, FILE], WORK_SECONDS)
+            if before == text and WELL.items() <= state.items():
                 return True
-            if not _is_read(before, text, state):
+            if not self._is_read(before, text, state):
                 self._reload()
             self._systemctl("start", UNIT)
             return self._property(UNIT, "ActiveState") == "active"
@@ -189,13 +190,24 @@ class Systemd:
     def _reload(self):
         """Let systemd read all units again, which takes seconds on a host with many of them.
 
-        It can finish that after systemctl was stopped.
+        It can finish after systemctl was stopped, so a time-out alone is no failure.
         """
         try:
             self._systemctl("daemon-reload")
         except LivepatchError as error:
             if error.code == FAILED or self.properties(UNIT, READ) != READ:
                 raise
+
+    def _is_read(self, before, text, state):
+        """Whether systemd has read the unit `text`, for the file's content before, or None, and its properties.
+
+        systemd reads a new unit when it is told its name. One that is not inactive is left of a file that was removed.
+        Of one with another content systemd compares times, and a clock can be set back (unit_need_daemon_reload in
+        src/core/unit.c). Source: org.freedesktop.systemd1(5).
+        """
+        if before is None:
+            return state == {**UNUSED, FILE: unit_path(self.host)}
+        return before == text and READ.items() <= state.items()
 
     def boot_service_status(self):
         path = unit_path(self.host)
@@ -292,17 +304,6 @@ def _is_file(host, path):
 def unit_text(argv):
     """The bytes of the unit for a command line of the program."""
     return seal(HEAD, TEXT.format(program=" ".join(argv), ledger=LEDGER).encode("ascii"))
-
-
-def _is_read(before, text, state):
-    """Whether systemd has read the unit `text`, for the file's content before it, or None, and the properties in WELL.
-
-    systemd reads a new unit when it is told its name. Of one with another content it compares times, and a clock can be
-    set back (unit_need_daemon_reload in src/core/unit.c). Source: org.freedesktop.systemd1(5).
-    """
-    if before is None:
-        return state == UNUSED
-    return before == text and READ.items() <= state.items()
 
 
 def _trial(transaction):

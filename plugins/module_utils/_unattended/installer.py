@@ -111,10 +111,14 @@ def _ensure(host, argv, probe):
         _probe(host, argv)
 
 
-def runs_in(host, argv):
-    """Whether this process runs in the Python of a command line."""
+def is_for_this_python(host):
+    """Whether the program is tried first with the Python that runs this; raises as ensure_program does."""
+    return _runs_in(host, _interpreters(host)[0])
+
+
+def _runs_in(host, path):
     running = host.interpreter()
-    return running is not None and host.resolved(running) == host.resolved(argv[0])
+    return running is not None and host.resolved(running) == host.resolved(path)
 
 
 def is_current(host, argv):
@@ -179,7 +183,7 @@ def _install(host, argv):
     """Test the program, then replace an earlier one; boots rely on it."""
     files = _files()
     first, third = _head(host, argv)
-    content = seal(first, third + (pack(files) if runs_in(host, argv) else b"") + _archive(files))
+    content = seal(first, third + (pack(files) if _runs_in(host, argv[0]) else b"") + _archive(files))
     private_directory(host.path(STATE_DIRECTORY))
     make_way(host.path(CANDIDATE))
     write_private(host.path(CANDIDATE), lambda stream: stream.write(content))

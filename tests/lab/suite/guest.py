@@ -37,7 +37,7 @@ UNINSTALL = f"""
 systemctl --quiet disable {UNIT}
 rm -rf /etc/systemd/system/{UNIT} {STORE} {COMMAND} {MANUAL}
 systemctl daemon-reload
-systemctl --quiet stop {UNIT}
+systemctl --quiet stop {UNIT} || true
 """
 
 # Brings a guest back to a kernel without patches by hand: first whoever waits for a trial's end, then the patches,

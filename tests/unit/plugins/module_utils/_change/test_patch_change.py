@@ -79,8 +79,19 @@ def test_a_host_that_cannot_run_the_program_requests_no_file(kernel, apply):
     kernel.answer = lambda argv: (1, "SyntaxError: no")
     with pytest.raises(LivepatchError) as caught:
         apply(None, offer=FIX.offer())
-    assert caught.value.code == "program-unusable"
+    assert (caught.value.code, caught.value.details["patch"]["state"]) == ("program-unusable", "absent")
+    assert caught.value.details["findings"] == []
     assert (kernel.names(STATE_DIRECTORY), kernel.loads) == ([], [])
+
+
+def test_a_program_of_another_python_serves_no_call_and_is_installed_with_the_load(kernel, apply):
+    kernel.put("/opt/python/bin/python3.12", "")
+    kernel.interpreter = lambda: "/opt/python/bin/python3.12"
+    with pytest.raises(ControllerRequest):
+        apply(None, offer=FIX.offer())
+    assert not kernel.exists(STATE_DIRECTORY)
+    apply(FIX, trial=60)
+    assert [argv[0] for argv in kernel.commands if argv[-1] == "ready"] == ["/usr/bin/python3"]
 
 
 def test_an_enabled_patch_is_told_in_full(apply):

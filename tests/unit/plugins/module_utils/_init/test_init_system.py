@@ -261,6 +261,40 @@ def test_a_systemd_that_does_not_find_a_new_unit_is_told_to_read_all(kernel, sys
     assert systemd.asked() == ["show", "daemon-reload", "start", "show"]
 
 
+def test_a_new_unit_is_read_where_systemd_knows_another_file_of_its_name(kernel, systemd):
+    """Of an image, or ours in /run from before /etc could be written."""
+    systemd.loaded, systemd.fragment = b"[Unit]\n", LOST_UNIT_FILE
+    show = systemd._show
+    systemd._show = lambda argv: (0, show(argv)[1].replace("NeedDaemonReload=yes", "NeedDaemonReload=no"))
+    assert install_boot_service(kernel, PROGRAM)
+    assert systemd.asked() == ["show", "daemon-reload", "start", "show"]
+
+
+def test_a_changed_unit_is_read_although_a_clock_set_back_hides_the_change(kernel, systemd):
+    install_boot_service(kernel, PROGRAM)
+    show = systemd._show
+    systemd._show = lambda argv: (0, show(argv)[1].replace("NeedDaemonReload=yes", "NeedDaemonReload=no"))
+    kernel.commands.clear()
+    assert install_boot_service(kernel, ["/usr/libexec/platform-python", *PROGRAM[1:]])
+    assert systemd.asked() == ["show", "daemon-reload", "start", "show"]
+    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
+
+
+def test_a_unit_that_systemd_has_read_and_that_does_not_run_is_only_started(kernel, systemd):
+    install_boot_service(kernel, PROGRAM)
+    systemd.units.clear()
+    kernel.commands.clear()
+    assert install_boot_service(kernel, PROGRAM)
+    assert systemd.asked() == ["show", "start", "show"]
+
+
+def test_a_unit_with_another_mode_is_written_again(kernel, systemd):
+    install_boot_service(kernel, PROGRAM)
+    os.chmod(kernel.path(UNIT_FILE), 0o600)
+    assert install_boot_service(kernel, PROGRAM)
+    assert stat.S_IMODE(os.stat(kernel.path(UNIT_FILE)).st_mode) == 0o644
+
+
 def test_a_new_unit_of_a_name_that_runs_already_is_read(kernel, systemd):
     """Its file was removed, and the clock was set back since."""
     install_boot_service(kernel, PROGRAM)
