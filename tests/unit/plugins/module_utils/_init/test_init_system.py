@@ -255,58 +255,6 @@ def test_a_unit_whose_condition_does_not_hold_watches_nothing(kernel, systemd):
     assert not install_boot_service(kernel, PROGRAM)
 
 
-def test_a_systemd_that_does_not_find_a_new_unit_is_told_to_read_all(kernel, systemd):
-    systemd.finds_nothing_new = True
-    assert install_boot_service(kernel, PROGRAM)
-    assert systemd.asked() == ["show", "daemon-reload", "start", "show"]
-
-
-def test_a_new_unit_is_read_where_systemd_knows_another_file_of_its_name(kernel, systemd):
-    """Of an image, or ours in /run from before /etc could be written."""
-    systemd.loaded, systemd.fragment = b"[Unit]\n", LOST_UNIT_FILE
-    show = systemd._show
-    systemd._show = lambda argv: (0, show(argv)[1].replace("NeedDaemonReload=yes", "NeedDaemonReload=no"))
-    assert install_boot_service(kernel, PROGRAM)
-    assert systemd.asked() == ["show", "daemon-reload", "start", "show"]
-
-
-def test_a_changed_unit_is_read_although_a_clock_set_back_hides_the_change(kernel, systemd):
-    install_boot_service(kernel, PROGRAM)
-    show = systemd._show
-    systemd._show = lambda argv: (0, show(argv)[1].replace("NeedDaemonReload=yes", "NeedDaemonReload=no"))
-    kernel.commands.clear()
-    assert install_boot_service(kernel, ["/usr/libexec/platform-python", *PROGRAM[1:]])
-    assert systemd.asked() == ["show", "daemon-reload", "start", "show"]
-    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
-
-
-def test_a_unit_that_systemd_has_read_and_that_does_not_run_is_only_started(kernel, systemd):
-    install_boot_service(kernel, PROGRAM)
-    systemd.units.clear()
-    kernel.commands.clear()
-    assert install_boot_service(kernel, PROGRAM)
-    assert systemd.asked() == ["show", "start", "show"]
-
-
-def test_a_unit_with_another_mode_is_written_again(kernel, systemd):
-    install_boot_service(kernel, PROGRAM)
-    os.chmod(kernel.path(UNIT_FILE), 0o600)
-    assert install_boot_service(kernel, PROGRAM)
-    assert stat.S_IMODE(os.stat(kernel.path(UNIT_FILE)).st_mode) == 0o644
-
-
-def test_a_new_unit_of_a_name_that_runs_already_is_read(kernel, systemd):
-    """Its file was removed, and the clock was set back since."""
-    install_boot_service(kernel, PROGRAM)
-    os.unlink(kernel.path(UNIT_FILE))
-    show = systemd._show
-    systemd._show = lambda argv: (0, show(argv)[1].replace("NeedDaemonReload=yes", "NeedDaemonReload=no"))
-    kernel.commands.clear()
-    assert install_boot_service(kernel, ["/usr/libexec/platform-python", *PROGRAM[1:]])
-    assert "daemon-reload" in systemd.asked()
-    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
-
-
 @pytest.mark.parametrize("verb", ["daemon-reload", "start"])
 def test_a_boot_part_that_cannot_be_started_is_told(kernel, systemd, verb):
     systemd.finds_nothing_new = True
@@ -314,42 +262,6 @@ def test_a_boot_part_that_cannot_be_started_is_told(kernel, systemd, verb):
     with pytest.raises(LivepatchError, match="Failed to connect to bus") as raised:
         install_boot_service(kernel, PROGRAM)
     assert raised.value.code == "boot-service-failed"
-
-
-@pytest.mark.parametrize("trouble", ["broken", "slow"])
-def test_a_reload_that_failed_is_made_up_for_by_the_next_run(kernel, systemd, trouble):
-    install_boot_service(kernel, PROGRAM)
-    other = ["/usr/libexec/platform-python", *PROGRAM[1:]]
-    if trouble == "broken":
-        systemd.broken["daemon-reload"] = "Failed to reload daemon: Connection timed out"
-    else:
-        systemd.slow.add("daemon-reload")
-    with pytest.raises(LivepatchError) as raised:
-        install_boot_service(kernel, other)
-    assert raised.value.code == "boot-service-failed"
-    systemd.broken.clear()
-    systemd.slow.clear()
-    kernel.commands.clear()
-    assert install_boot_service(kernel, other)
-    assert systemd.asked().count("daemon-reload") == 1
-    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
-
-
-def test_a_unit_that_somebody_edited_and_put_back_is_read_again(kernel, systemd):
-    install_boot_service(kernel, PROGRAM)
-    systemd.loaded = b"[Unit]\n"
-    assert install_boot_service(kernel, PROGRAM)
-    assert systemd.loaded == kernel.read_bytes(UNIT_FILE)
-
-
-def test_a_reload_that_ends_after_its_time_is_enough(kernel, systemd, monkeypatch):
-    def late(_words):
-        systemd.loaded = kernel.read_bytes(UNIT_FILE)
-        raise LivepatchError("command-timed-out", "systemctl daemon-reload took longer.")
-
-    monkeypatch.setattr(systemd, "_daemon_reload", late)
-    systemd.finds_nothing_new = True
-    assert install_boot_service(kernel, PROGRAM)
 
 
 def test_a_systemd_that_does_not_answer_is_one_failure_of_the_boot_service(kernel, systemd):
