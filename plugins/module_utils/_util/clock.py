@@ -6,7 +6,7 @@
 import time
 
 FIRST_PAUSE = 0.001
-SHORT_PAUSE = 0.05  # the longest one at first, when most transitions end
+SHORT_PAUSE = 0.025  # the longest one at first, when most transitions end
 SHORT_SECONDS = 10
 LONGEST_PAUSE = 0.1
 GROWTH = 1.5
