@@ -10,6 +10,7 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._engine.steps import StepRunner
+from ansible_collections.kernel.livepatch.plugins.module_utils._jobs.patch_info import host_inventory
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence import transaction
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STATE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import ControllerRequest, LivepatchError
@@ -63,6 +64,7 @@ def test_a_new_host_that_requests_the_file_has_the_program_and_nothing_else(kern
     assert caught.value.request == {"file": FIX.sha256}
     assert (kernel.names(STATE_DIRECTORY), kernel.loads) == (["program.pyz"], [])
     assert [argv[-1] for argv in kernel.commands] == ["ready"]
+    assert host_inventory(kernel)["drift"] == []  # also where the controller never answers
     kernel.commands.clear()
     apply(FIX)
     assert [argv for argv in kernel.commands if argv[-1] == "ready"] == []
