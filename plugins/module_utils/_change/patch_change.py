@@ -353,7 +353,7 @@ class PatchChange:
         fetch_image(self.host, self.store, self.request.offer, self.description)
 
     def _ensure_image_to_load(self, findings):
-        """The same before a load; errors have the findings of its checks."""
+        """ensure_image_or_program before a load; its errors have the findings of the checks, and the patch."""
         from ansible_collections.kernel.livepatch.plugins.module_utils._change.image import ensure_image_or_program
 
         try:

@@ -14,7 +14,7 @@ import stat
 from ansible_collections.kernel.livepatch.plugins.module_utils._findings.finding import finding
 from ansible_collections.kernel.livepatch.plugins.module_utils._host.interpreters import lasts
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.init_system import boot_service_status
-from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import UNIT, Systemd, unit_path
+from ansible_collections.kernel.livepatch.plugins.module_utils._init.systemd import FRAGMENT, UNIT, Systemd, unit_path
 from ansible_collections.kernel.livepatch.plugins.module_utils._init.trial_process import START_SECONDS
 from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux import denied_service, module_label
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.own_files import directory_fault
@@ -77,7 +77,7 @@ def _unit_faults(host):
         yield finding("boot-unit-changed", UNIT, path=path, why=CHANGED)
         return
     try:
-        other = Systemd(host).properties(UNIT, ["FragmentPath"]).get("FragmentPath")
+        other = Systemd(host).properties(UNIT, [FRAGMENT]).get(FRAGMENT)
     except (LivepatchError, OSError):
         return  # the next boot reads the files
     if other and other != path:

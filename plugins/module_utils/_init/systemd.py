@@ -96,7 +96,7 @@ OOM_POLICY = "OOMPolicy"
 READ = {"LoadState": "loaded", "NeedDaemonReload": "no"}
 WELL = {"ActiveState": "active", **READ}
 UNUSED = {"ActiveState": "inactive", **READ}
-FILE = "FragmentPath"  # the property that names the file which systemd has read
+FRAGMENT = "FragmentPath"  # the property that names the file which systemd has read
 
 
 class Systemd:
@@ -175,7 +175,7 @@ class Systemd:
         try:
             text = unit_text(argv)
             before = self._install(text, enable)
-            state = self.properties(UNIT, [*WELL, FILE], WORK_SECONDS)
+            state = self.properties(UNIT, [*WELL, FRAGMENT], WORK_SECONDS)
             if before == text and WELL.items() <= state.items():
                 return True
             if not self._is_read(before, text, state):
@@ -206,7 +206,7 @@ class Systemd:
         src/core/unit.c). Source: org.freedesktop.systemd1(5).
         """
         if before is None:
-            return state == {**UNUSED, FILE: unit_path(self.host)}
+            return state == {**UNUSED, FRAGMENT: unit_path(self.host)}
         return before == text and READ.items() <= state.items()
 
     def boot_service_status(self):
