@@ -17,7 +17,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._kernel.selinux i
 )
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import tools_on
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.condition import persistence_findings
-from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import STORE_DIRECTORY
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM, STORE_DIRECTORY
 from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.store import Store
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import number_of
 
@@ -25,6 +25,7 @@ KIB = 1 << 10
 MIB = 1 << 20
 MARGIN = 64 * KIB  # for the description and the directories
 FILES = 4  # the file, its description, two directories
+PROGRAM_SIZE = 4 * MIB  # at most; a host without the program gets it with its first patch
 COPIES = 3  # during the load: the file's pages, the kernel's copy of them, the module
 SPARE_MEMORY = 16 * MIB
 
@@ -58,15 +59,16 @@ def _selinux(context):
 
 
 def _space(context):
+    """An older program is replaced too: where the space is only short of that, the load itself says so."""
     described = context.description
-    if Store(context.host).has(described["sha256"]):
-        return
+    is_kept, has_program = Store(context.host).has(described["sha256"]), context.host.exists(PROGRAM)
+    wanted = (0 if is_kept else described["size"] + MARGIN) + (0 if has_program else PROGRAM_SIZE)
+    wanted_files = (0 if is_kept else FILES) + (0 if has_program else 1)
     free, files = context.host.free_space(STORE_DIRECTORY)
-    wanted = described["size"] + MARGIN
     if free < wanted:
         yield _no_space(described, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
-    if files is not None and files < FILES:
-        yield _no_space(described, number_of(files, "file"), number_of(FILES, "file"))
+    if files is not None and files < wanted_files:
+        yield _no_space(described, number_of(files, "file"), number_of(wanted_files, "file"))
 
 
 def _no_space(described, free, wanted):

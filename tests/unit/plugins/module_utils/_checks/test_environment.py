@@ -8,6 +8,8 @@ import os
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._livepatch.other_tools import TOOLS, other_tools
+from ansible_collections.kernel.livepatch.plugins.module_utils._persistence.paths import PROGRAM
+from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.installer import ensure_program
 from ansible_collections.kernel.livepatch.plugins.module_utils._unattended.trial_end import end_trial
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.errors import LivepatchError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.host_life import (
@@ -21,11 +23,12 @@ from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simula
 )
 
 MARGIN = 64 * 1024
+PROGRAM_SIZE = 4 << 20
 
 
 def test_no_space_is_told_before_the_file_is_sent(kernel, apply, monkeypatch):
     fix = SimulatedPatch()
-    wanted = fix.description["size"] + MARGIN
+    wanted = fix.description["size"] + MARGIN + PROGRAM_SIZE
     asked = []
     monkeypatch.setattr(kernel, "free_space", lambda path: asked.append(path) or (wanted - 1, 1000))
     with pytest.raises(LivepatchError) as caught:
@@ -37,17 +40,26 @@ def test_no_space_is_told_before_the_file_is_sent(kernel, apply, monkeypatch):
     assert kernel.loads == []
 
 
-@pytest.mark.parametrize("free, codes", [
-    ((SimulatedPatch().description["size"] + MARGIN, 4), []), ((1 << 30, None), []), ((1 << 30, 3), ["no-space"])])
+@pytest.mark.parametrize("free, program, codes", [
+    ((SimulatedPatch().description["size"] + MARGIN + PROGRAM_SIZE, 5), False, []),
+    ((SimulatedPatch().description["size"] + MARGIN, 4), True, []),
+    ((1 << 30, None), False, []), ((1 << 30, 4), False, ["no-space"]), ((1 << 30, 3), True, ["no-space"])])
 def test_just_enough_space_is_enough_and_files_count_where_they_are_counted(
-        kernel, apply, monkeypatch, free, codes):
+        kernel, apply, monkeypatch, free, program, codes):
+    if program:
+        kernel.put(PROGRAM, "")
     monkeypatch.setattr(kernel, "free_space", lambda path: free)
     try:
         findings = apply(SimulatedPatch(), check_mode=True)["findings"]
     except LivepatchError as error:
         findings = error.details["findings"]
-        assert "3 files free, and fix.ko needs 4 files" in error.message
+        assert f"{free[1]} files free, and fix.ko needs {free[1] + 1} files" in error.message
     assert [found["code"] for found in findings] == codes
+
+
+def test_a_program_has_less_than_the_space_that_is_asked_for_it(kernel):
+    ensure_program(kernel)
+    assert os.stat(kernel.path(PROGRAM)).st_size < PROGRAM_SIZE
 
 
 def test_a_file_that_is_kept_already_takes_no_space(kernel, apply, monkeypatch):
@@ -55,6 +67,10 @@ def test_a_file_that_is_kept_already_takes_no_space(kernel, apply, monkeypatch):
     apply(name="fix", state="disabled")
     monkeypatch.setattr(kernel, "free_space", lambda path: (0, 0))
     assert apply(SimulatedPatch())["patch"]["state"] == "enabled"
+    apply(name="fix", state="disabled")
+    os.unlink(kernel.path(PROGRAM))
+    with pytest.raises(LivepatchError, match="needs 4096 KiB"):
+        apply(SimulatedPatch())
 
 
 def test_a_file_system_that_cannot_be_written_is_told_before_a_change_and_only_then(kernel, apply, monkeypatch):
