@@ -26,6 +26,7 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__ as ansible_version
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._rollout import unreachable
 
@@ -45,12 +46,14 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         _note(result)
 
-    # ansible-core 2.16 does not count a loop as unreachable if one of its turns is.
-    def v2_runner_on_ok(self, result: t.Any) -> None:
-        _note(result)
-
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         _note(result)
+
+    # ansible-core 2.16 does not count a loop as unreachable if one of its turns is. Later versions do, and copy each
+    # result for a callback that has this method.
+    if tuple(map(int, ansible_version.split(".")[:2])) < (2, 17):
+        def v2_runner_on_ok(self, result: t.Any) -> None:
+            _note(result)
 
 
 def _note(result: t.Any) -> None:

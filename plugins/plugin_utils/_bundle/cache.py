@@ -50,12 +50,15 @@ _SETTLED_NS = 100_000_000
 # A larger image is sent as a file of its own: Ansible holds the arguments of a module in memory several times.
 LARGEST_ENCLOSURE = 1 << 20  # characters
 
+_DIGEST = re.compile("[0-9a-f]{64}")  # here and not in a function: each task is a process of its own
+_DIRECTORIES = ("", "files", "contents", "images", "locks", "keyrings", "manifests")
+
 _Path = t.Union[str, "os.PathLike[str]"]
 
 
 def is_digest(word: t.Any) -> t.TypeGuard[str]:
     """Whether a value is a sha256 digest in hex, and so a safe name for a file."""
-    return isinstance(word, str) and re.fullmatch("[0-9a-f]{64}", word) is not None
+    return isinstance(word, str) and _DIGEST.fullmatch(word) is not None
 
 
 class ParseCache:
@@ -64,8 +67,10 @@ class ParseCache:
     def __init__(self, directory: _Path) -> None:
         """Use `directory`, private to this user: in Ansible, `ansible.constants.DEFAULT_LOCAL_TMP`."""
         self._root = Path(directory, "kernel-livepatch")
+        if os.path.isdir(Path(self._root, _DIRECTORIES[-1])):
+            return
         with self._writing():
-            for name in ("", "files", "contents", "images", "locks", "keyrings", "manifests"):
+            for name in _DIRECTORIES:
                 Path(self._root, name).mkdir(mode=0o700, exist_ok=True)
 
     @contextlib.contextmanager
@@ -127,9 +132,7 @@ class ParseCache:
 
         Raises PatchFileError: unreadable, changed, corrupt-compression, too-large.
         """
-        if not is_digest(sha256):
-            raise ValueError(f"not a digest: {sha256!r}")
-        path = Path(self._root, "images", f"{sha256}.ko")
+        path = self._image_file(sha256, "ko")
         with self._lock(sha256):
             if not path.exists():
                 source = self._image_record(sha256)["source"]
@@ -144,13 +147,19 @@ class ParseCache:
 
         Raises PatchFileError as image_path does.
         """
-        image_path = self.image_path(sha256)
-        path = image_path.with_suffix(".z")
-        with self._lock(sha256):
-            if not path.exists():
-                text = base64.b64encode(zlib.compress(image_path.read_bytes()))
-                self._write(path, text if len(text) <= LARGEST_ENCLOSURE else b"")
-        return path.read_text(encoding="ascii") or None
+        path = self._image_file(sha256, "z")
+        if not path.exists():
+            image_path = self.image_path(sha256)
+            with self._lock(sha256):
+                if not path.exists():
+                    text = base64.b64encode(zlib.compress(image_path.read_bytes()))
+                    self._write(path, text if len(text) <= LARGEST_ENCLOSURE else b"")
+        return path.read_bytes().decode("ascii") or None
+
+    def _image_file(self, sha256: str, suffix: str) -> Path:
+        if not is_digest(sha256):
+            raise ValueError(f"not a digest: {sha256!r}")
+        return Path(self._root, "images", f"{sha256}.{suffix}")
 
     def _content_record(self, path: _Path, check: Callable[[str], None]) -> dict[str, t.Any]:
         """The cached record of a file: {content, image, compression} or {content, error}."""

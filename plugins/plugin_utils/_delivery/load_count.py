@@ -22,6 +22,7 @@ from pathlib import Path
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._delivery.waiting import SHOW_SECONDS, say
 
 LOADED, FAILED, OTHER = b"+", b"-", b"."
+_NOT_FOR_A_NAME = re.compile("[^0-9A-Za-z-]")
 
 
 class LoadCount:
@@ -34,7 +35,7 @@ class LoadCount:
     def __init__(
             self, directory: Path, key: str, hosts: int, show: Callable[[str], None] = say,
             tick: Callable[[], float] = time.monotonic) -> None:
-        name = re.sub("[^0-9A-Za-z-]", "_", key)
+        name = _NOT_FOR_A_NAME.sub("_", key)
         self._outcomes = directory / f"livepatch-loads-{name}"
         self._shown = directory / f"livepatch-loads-{name}.shown"
         self._hosts = hosts

@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible.release import __version__ as ansible_version
+
+from ansible_collections.kernel.livepatch.plugins.callback.hooks import CallbackModule
 
 # In the order of digests of these names, of which the first is the canary.
 CANARY, SECOND, THIRD, *LAST = FIVE = ["web2", "web1", "web3", "web4", "web5"]
@@ -112,3 +115,8 @@ def test_in_a_play_of_others_hooks_need_the_callback(rollout, runs, tmp_path, se
     run = rollout(FIVE, playbook="own.yml", settings=settings, livepatch_before="before.yml", livepatch_waves=None)
     assert (run.code, len(runs())) == (code, 0 if code else 5), run.output
     assert ("Set callbacks_enabled = kernel.livepatch.hooks" in run.output) is bool(code)
+
+
+def test_ansible_copies_results_of_successful_tasks_for_the_callback_only_where_it_needs_them():
+    is_old = tuple(map(int, ansible_version.split(".")[:2])) < (2, 17)
+    assert ("v2_runner_on_ok" in vars(CallbackModule)) is is_old

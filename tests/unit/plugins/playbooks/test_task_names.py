@@ -46,7 +46,7 @@ def forbidden(texts: list[str]) -> list[str]:
     return [found[0] for text in texts for found in FORBIDDEN.finditer(" ".join(text.split()))]
 
 
-RUN_ONCE = ("stop.yml", "next_wave.yml", "accept.yml")  # are included in two places, and run once for each wave
+RUN_ONCE = ("wave_end.yml", "stop.yml", "next_wave.yml", "accept.yml")  # in two places, and run once for each wave
 NO_TASKS = {COLLECTION / "roles" / name for name in ("apply/tasks/no_part.yml", "pull/tasks/none.yml")}
 RULES = (badly_named, repeated, forbidden)
 # The roles too as a user has them in a play of their own.

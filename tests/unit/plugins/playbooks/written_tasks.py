@@ -15,6 +15,7 @@ import yaml
 COLLECTION = Path(__file__).resolve().parents[4]
 PLAYBOOKS = sorted(path.stem for path in (COLLECTION / "playbooks").glob("*.yml"))
 ROLES = sorted(path.name for path in (COLLECTION / "roles").iterdir())
+IN_PLAYBOOK = COLLECTION / "playbooks" / "any.yml"  # where the imports of a play are looked for
 TASK_LISTS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 BLOCKS = ("block", "rescue", "always")
 META = "ansible.builtin.meta"  # Ansible resolves no template in its name
@@ -44,12 +45,12 @@ def plays_of(playbook: str) -> list[dict[str, t.Any]]:
     return loaded(COLLECTION / "playbooks" / f"{playbook}.yml")
 
 
-def tasks_of(play: Mapping[str, t.Any], file: Path = COLLECTION / "playbooks") -> Iterator[Task]:
-    """Every task of a play, blocks, imports and includes as well as what is in them."""
+def tasks_of(play: Mapping[str, t.Any]) -> Iterator[Task]:
+    """Every task of a play of a playbook, blocks, imports and includes as well as what is in them."""
     for role in play.get("roles", ()):
         yield from _of_role(role if isinstance(role, str) else role["role"], "main.yml", {})
     for key in TASK_LISTS:
-        yield from _of_list(play.get(key, ()), file, {})
+        yield from _of_list(play.get(key, ()), IN_PLAYBOOK, {})
 
 
 def _of_list(tasks: t.Any, file: Path, variables: Mapping[str, t.Any]) -> Iterator[Task]:
@@ -66,7 +67,8 @@ def _of_list(tasks: t.Any, file: Path, variables: Mapping[str, t.Any]) -> Iterat
                 included = task[f"ansible.builtin.{action}"]
                 included = included if isinstance(included, str) else included["file"]
                 for name in AT_RUN_TIME.get(included) or CHOSEN.findall(included) or [included]:
-                    yield from _of_list(loaded(file.parent / name), file.parent / name, inner)
+                    path = (file.parent / name).resolve()
+                    yield from _of_list(loaded(path), path, inner)
         for action in ("import_role", "include_role"):
             if f"ansible.builtin.{action}" in task:
                 role = task[f"ansible.builtin.{action}"]
