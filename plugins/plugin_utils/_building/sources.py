@@ -19,7 +19,7 @@ from ansible_collections.kernel.livepatch.plugins.module_utils._patch.build_opti
     MADE,
     MOST_SOURCES,
 )
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import read_file
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import read_file
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import TaskError, check_path
 
 

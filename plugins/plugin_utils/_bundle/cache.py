@@ -32,12 +32,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import (
-    describe_image,
-    image,
-    read_file,
-)
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import image, read_file, uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
     PatchFileError,
     TaskError,
@@ -195,6 +190,9 @@ class ParseCache:
         return record
 
     def _parse(self, data: bytes, source: str | None) -> dict[str, t.Any]:
+        # In the one process that parses. The parser and pyelftools take memory that Ansible would copy for each host.
+        from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe_image
+
         try:
             plain, compression = uncompress(data)
             description = describe_image(plain, "", compression)

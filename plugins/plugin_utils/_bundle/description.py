@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import notes
-from ansible_collections.kernel.livepatch.plugins.module_utils._elf.compression import LARGEST
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf.tables import ORC_HEADER, orc_formats
 from ansible_collections.kernel.livepatch.plugins.module_utils._patch.description import SCHEMA
 from ansible_collections.kernel.livepatch.plugins.module_utils._util.text import printable
@@ -33,7 +31,7 @@ from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.module_image
     Section,
 )
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.signature import read_signature
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import read_file, uncompress
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._formats.detection import find_live_patch
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import (
     PatchFileError,
@@ -49,37 +47,6 @@ _STATE_CALLS = frozenset({"klp_get_state", "klp_get_prev_state"})
 _MAX_PARAMETERS = 10_000
 _MAX_ORC_FORMATS = 3  # a file built in one step has one
 _MAX_ORC_HEADERS = 10_000
-
-
-def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return a file's bytes as stored on disk.
-
-    Raises PatchFileError: unreadable, too-large.
-    """
-    try:
-        # Without O_NONBLOCK, opening a FIFO would wait for ever.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise PatchFileError("unreadable", "is not a regular file. Give a kernel module (.ko)", os.fspath(path))
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        problem = f"cannot be read ({error.strerror}). Check the path and its permissions"
-        raise PatchFileError("unreadable", problem, os.fspath(path)) from error
-    if len(data) > LARGEST:
-        raise PatchFileError("too-large", f"is larger than {LARGEST >> 20} MiB. Check the file", os.fspath(path))
-    return data
-
-
-def image(path: str | os.PathLike[str]) -> bytes:
-    """Return the uncompressed bytes of a patch file.
-
-    Raises PatchFileError: unreadable, too-large, corrupt-compression, zstd-missing.
-    """
-    data = read_file(path)
-    try:
-        return uncompress(data)[0]
-    except PatchFileError as error:
-        raise error.with_file(os.fspath(path)) from error
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, t.Any]:

@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: it can change at any time.
-"""Uncompresses patch files like the host half, and zstd also with the library zstandard."""
+"""Reads and uncompresses patch files; like the host half, and zstd also with the library zstandard."""
 
 from __future__ import annotations
 
 import io
+import os
+import stat
 import typing as t
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
@@ -22,6 +24,38 @@ _PROBLEMS = {
         "is compressed with zstd, which this controller cannot read. Install the Python library zstandard or the "
         "program zstd there, or deliver the file uncompressed",
 }
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return a file's bytes as stored on disk.
+
+    Raises PatchFileError: unreadable, too-large.
+    """
+    try:
+        # Without O_NONBLOCK, opening a FIFO would wait for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise PatchFileError("unreadable", "is not a regular file. Give a kernel module (.ko)", os.fspath(path))
+            data = file.read(compression.LARGEST + 1)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}). Check the path and its permissions"
+        raise PatchFileError("unreadable", problem, os.fspath(path)) from error
+    if len(data) > compression.LARGEST:
+        problem = f"is larger than {compression.LARGEST >> 20} MiB. Check the file"
+        raise PatchFileError("too-large", problem, os.fspath(path))
+    return data
+
+
+def image(path: str | os.PathLike[str]) -> bytes:
+    """Return the uncompressed bytes of a patch file.
+
+    Raises PatchFileError: unreadable, too-large, corrupt-compression, zstd-missing.
+    """
+    data = read_file(path)
+    try:
+        return uncompress(data)[0]
+    except PatchFileError as error:
+        raise error.with_file(os.fspath(path)) from error
 
 
 def uncompress(data: bytes) -> tuple[bytes, str]:

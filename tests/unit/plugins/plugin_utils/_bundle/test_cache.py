@@ -11,6 +11,8 @@ import lzma
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -18,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import cache as cache_module
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import description as description_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.cache import ParseCache
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError, TaskError
@@ -31,7 +34,8 @@ def cache(tmp_path):
 @pytest.fixture
 def calls(monkeypatch, tmp_path):
     """Files that get a line for each time that a file is read and that a module is parsed, by whatever process."""
-    logs = {name: tmp_path / f"{name}.log" for name in ("read_file", "describe_image")}
+    modules = {"read_file": cache_module, "describe_image": description_module}
+    logs = {name: tmp_path / f"{name}.log" for name in modules}
 
     def counting(name, function):
         def counted(*args):
@@ -43,7 +47,7 @@ def calls(monkeypatch, tmp_path):
 
     for name, log in logs.items():
         log.touch()
-        monkeypatch.setattr(cache_module, name, counting(name, getattr(cache_module, name)))
+        monkeypatch.setattr(modules[name], name, counting(name, getattr(modules[name], name)))
     return lambda: {name: len(log.read_text()) for name, log in logs.items()}
 
 
@@ -220,3 +224,15 @@ def test_a_temporary_file_is_there_as_long_as_it_is_used(cache):
     with cache.file_of(b"content") as file:
         assert file.read_bytes() == b"content" and file.stat().st_mode & 0o077 == 0
     assert not file.exists()
+
+
+def test_an_action_plugin_imports_no_parser_of_patch_files():
+    """Ansible imports it once, and forks that process for each host of a fleet."""
+    code = (
+        "import sys\n"
+        "from ansible_collections.kernel.livepatch.plugins.action import _rollout_step, patch, patch_check\n"
+        "print(*(name for name in sys.modules if name.startswith('elftools') or '._formats' in name))")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == "\n"

@@ -12,7 +12,7 @@ import shutil
 import pytest
 import yaml
 
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import cache as cache_module
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import description
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle import signed as signed_module
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.bundle import (
     describe_file,
@@ -140,7 +140,7 @@ def test_a_single_file_needs_its_bundle_yml(project, cache, signer):
 
 def test_a_changed_file_is_refused_before_it_is_parsed(project, cache, signer, monkeypatch):
     change_file(project)
-    monkeypatch.setattr(cache_module, "describe_image", lambda *_arguments: pytest.fail("parsed"))
+    monkeypatch.setattr(description, "describe_image", lambda *_arguments: pytest.fail("parsed"))
     assert refusal(read_bundle, project / "patches", cache, read_keyring(str(signer.keyring))).code == (
         "bundle-file-changed")
 

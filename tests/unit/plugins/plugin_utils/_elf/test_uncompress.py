@@ -15,8 +15,12 @@ import sys
 import pytest
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._elf import compression
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe, image
-from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import _zstd_by_library, uncompress
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._bundle.description import describe
+from ansible_collections.kernel.livepatch.plugins.plugin_utils._elf.uncompress import (
+    _zstd_by_library,
+    image,
+    uncompress,
+)
 from ansible_collections.kernel.livepatch.plugins.plugin_utils._util.errors import PatchFileError
 from ansible_collections.kernel.livepatch.tests.unit.plugins.module_utils.simulation.compressed_files import (
     IMAGE as EVERY_SHAPE,
