@@ -15,16 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.figures import Benchmark, Figure, Settings
-from tests.benchmarks.fleet import CHECKOUT, Fleet, shown_for_each, skipped
+from tests.benchmarks.fleet import CHECKOUT, Fleet, Run, shown_for_each, skipped
 
 REPORTED, BUNDLED = 20_000, 200
+PAIRED = 1000  # hosts of a fleet that is measured in as many pairs as the settings say
 PATCH = CHECKOUT / "tests" / "unit" / "fixtures" / "source_simple.c"
 # As tests/unit/plugins/conftest.py, for a patch with the name `fix`.
 COMPILE = ("gcc", "-c", "-O2", "-std=gnu11", "-ffreestanding", "-fno-pic", "-fno-common", "-w", "-mcmodel=kernel")
 
 RATIO = "CPU of the controller: rollout / ping of {} simulated hosts"
-GROWTH = "CPU of the controller for one host: largest / smallest fleet, of a rollout"
-MEMORY = "Memory of the controller for one more host of a rollout"
+FLAT = "CPU of the controller: that ratio of the largest fleet / of the smallest"
+GROWTH = "CPU of the controller for one host: largest / smallest fleet, of a {}"
+MEMORY = "Memory of the controller for one more host of a {}"
 TASKS = Figure("Task lines that a clean rollout shows for one host", 8)
 SKIPPED = Figure("Task lines of a clean rollout that say skipping", 0)
 SENT = {step: Figure(f"Sent to a host for one call of ``{module}``", None, "kB")
@@ -54,26 +56,36 @@ def patch_files(count: int = 1) -> Iterator[list[Path]]:
 
 def rollout_to_ping(settings: Settings) -> dict[str, float]:
     """Whole rollouts and pings in turn, for each size of the fleet."""
-    values, each, memory = {}, {}, {}
+    values: dict[str, float] = {}
+    runs: dict[str, dict[int, list[Run]]] = {"ping": {}, "rollout": {}}
     for count in settings.hosts:
         with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
             fleet = Fleet(Path(directory), count, patch)
-            pairs = [(fleet.ping(), fleet.rollout()) for _pair in range(settings.pairs)]
+            # A small fleet is over soon, so its figures need more pairs.
+            number = max(1, settings.pairs * PAIRED // count)
+            pairs = [(fleet.ping(), fleet.rollout()) for _pair in range(number)]
             sent = dict(fleet.calls(fleet.names[0]))
-        rollouts = [rollout for _ping, rollout in pairs]
+        for kind, of_kind in zip(runs, zip(*pairs, strict=True), strict=True):
+            runs[kind][count] = list(of_kind)
         values[RATIO.format(f"{count:,}")] = statistics.median(rollout.cpu / ping.cpu for ping, rollout in pairs)
-        each[count] = statistics.median(rollout.cpu for rollout in rollouts) / count
-        memory[count] = statistics.median(rollout.memory for rollout in rollouts)
-        values[TASKS.title] = shown_for_each(rollouts[-1].output, fleet.names)
-        values[SKIPPED.title] = skipped(rollouts[-1].output)
+        values[TASKS.title] = shown_for_each(pairs[-1][1].output, fleet.names)
+        values[SKIPPED.title] = skipped(pairs[-1][1].output)
         values.update({figure.title: sent[step] / 1000 for step, figure in SENT.items()})
-        print(f"{count} hosts: {each[count]:.3f} s of CPU for each in a rollout, "
-              f"{statistics.median(ping.cpu for ping, _rollout in pairs) / count:.3f} s in a ping", flush=True)
-    first, last = min(each), max(each)
+        print(f"{count} hosts, CPU for each: " + ", ".join(
+            f"{_median(runs[kind][count], 'cpu') / count:.3f} s in a {kind}" for kind in runs), flush=True)
+    first, last = min(settings.hosts), max(settings.hosts)
     if last > first:
-        values[GROWTH] = each[last] / each[first]
-        values[MEMORY] = (memory[last] - memory[first]) / (last - first) / 1024
+        values[FLAT] = values[RATIO.format(f"{last:,}")] / values[RATIO.format(f"{first:,}")]
+        for kind, of_kind in runs.items():
+            cpu, memory = ({count: _median(of_kind[count], field) for count in (first, last)}
+                           for field in ("cpu", "memory"))
+            values[GROWTH.format(kind)] = cpu[last] / last / (cpu[first] / first)
+            values[MEMORY.format(kind)] = (memory[last] - memory[first]) / (last - first) / 1024
     return values
+
+
+def _median(runs: list[Run], field: str) -> float:
+    return statistics.median(getattr(run, field) for run in runs)
 
 
 def rollout_in_shards(settings: Settings) -> dict[str, float]:
@@ -139,7 +151,8 @@ def report(settings: Settings) -> dict[str, float]:
 
 def fleet_figures(sizes: tuple[int, ...]) -> tuple[Figure, ...]:
     return (*(Figure(RATIO.format(f"{count:,}"), 4) for count in sizes),
-            Figure(GROWTH, 1.1), Figure(MEMORY, None, "KiB"), TASKS, SKIPPED, *SENT.values())
+            Figure(FLAT, 1.1), *(Figure(GROWTH.format(kind), None) for kind in ("rollout", "ping")),
+            *(Figure(MEMORY.format(kind), None, "KiB") for kind in ("rollout", "ping")), TASKS, SKIPPED, *SENT.values())
 
 
 def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:
