@@ -49,6 +49,7 @@ FIGURES = {
     **{name: Figure(f"{title} / ``ping``", goal) for title, goal, name in TASKS},
     **{f"{name} cpu": Figure(f"{title} / ``ping``, CPU time of the machine", None) for title, _goal, name in TASKS},
     "naive": Figure("A naive playbook that loads the same patch / ``ping``", None),
+    "bare": Figure("A shell task that writes 0 to ``enabled`` and waits for the kernel / ``ping``", None),
     "ssh first": Figure("Executions of ssh for the very first ``patch``", 3),
     "transfers first": Figure("File transfers for the very first ``patch``", 1),
     "ssh second": Figure("Executions of ssh and transfers for the second ``patch``", 1),
@@ -109,11 +110,12 @@ def round_of(number: int, file: Path, clean: str) -> list[dict]:
         *timed("absent", name=NAME, state="absent"),
         *timed("kept", file), remove("kept"),
         *timed("trial", file, trial=600), *timed("rollback", module="patch_rollback"),
-        ping(f"ping naive {number}"), *naive(number, file)]
+        ping(f"ping naive {number}"), *naive(number, file),
+        ping(f"ping bare {number}"), bare_removal(number)]
 
 
 def naive(number: int, file: Path) -> list[dict]:
-    """What a playbook without this collection does to load a patch, and to remove it again (not measured)."""
+    """What a playbook without this collection does to load a patch."""
     sysfs = f"/sys/kernel/livepatch/{NAME}"
     tasks: list[tuple[str, dict]] = [
         ("facts", {"ansible.builtin.setup": None}),
@@ -126,10 +128,14 @@ def naive(number: int, file: Path) -> list[dict]:
         ("wait", {"ansible.builtin.command": f"cat {sysfs}/transition", "register": "naive", "retries": 60, "delay": 1,
                   "until": "naive.stdout == '0'"}),
         ("read", {"ansible.builtin.command": f"cat {sysfs}/enabled"})]
-    remove = (f"echo 0 >{sysfs}/enabled; while test -e {sysfs}; do sleep 0.2; done; rmmod {NAME}; rm -r /root/naive")
-    return [
-        *({"name": f"naive {name} {number}", **task} for name, task in tasks),
-        {"name": f"naive removal {number}", "ansible.builtin.shell": remove}]
+    return [{"name": f"naive {name} {number}", **task} for name, task in tasks]
+
+
+def bare_removal(number: int) -> dict:
+    """The least that a task can do to remove a patch."""
+    sysfs = f"/sys/kernel/livepatch/{NAME}"
+    command = f"echo 0 >{sysfs}/enabled; while test -e {sysfs}; do sleep 0.05; done; rmmod {NAME}; rm -r /root/naive"
+    return {"name": f"bare {number}", "ansible.builtin.shell": command}
 
 
 def kernel_seconds(log: str, rounds: int) -> dict[str, list[float]]:
@@ -155,8 +161,9 @@ def ratios(outcome: t.Any, own: dict[str, list[float]], rounds: int) -> dict[str
     values |= {f"{name} cpu": [outcome.cpu[f"{name} {number}"] / outcome.cpu[f"ping {name} {number}"]
                                for number in numbers] for _title, _goal, name in TASKS}
     values["naive"] = [
-        sum(taken for name, taken in seconds.items() if re.fullmatch(f"naive (?!removal)\\w+ {number}", name))
+        sum(taken for name, taken in seconds.items() if re.fullmatch(f"naive \\w+ {number}", name))
         / seconds[f"ping naive {number}"] for number in numbers]
+    values["bare"] = [seconds[f"bare {number}"] / seconds[f"ping bare {number}"] for number in numbers]
     values["known"] = [
         1000 * (outcome.results[f"{name} {number}"]["patch"]["transition_seconds"] - own[name][number])
         for name in ("very first", "kept") for number in numbers]
