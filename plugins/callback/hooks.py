@@ -49,8 +49,8 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         _note(result)
 
-    # ansible-core 2.16 does not count a loop as unreachable if one of its turns is. Later versions do, and copy each
-    # result for a callback that has this method.
+    # ansible-core 2.16 does not count a loop as unreachable if one of its turns is. Later versions do, and since 2.19
+    # Ansible copies each result of a host for a callback that has this method.
     if tuple(map(int, ansible_version.split(".")[:2])) < (2, 17):
         def v2_runner_on_ok(self, result: t.Any) -> None:
             _note(result)

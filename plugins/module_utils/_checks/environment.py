@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of the machine around the kernel: space, memory, crash dumps, other live-patch tools."""
 
+import os
 import re
 
 from ansible_collections.kernel.livepatch.plugins.module_utils._checks.context import Check
@@ -25,7 +26,7 @@ KIB = 1 << 10
 MIB = 1 << 20
 MARGIN = 64 * KIB  # for the description and the directories
 FILES = 4  # the file, its description, two directories
-PROGRAM_SIZE = 4 * MIB  # at most; a host without the program gets it with its first patch
+PROGRAM_SIZE = 3 * MIB  # at most; a host without the program gets it with a load
 COPIES = 3  # during the load: the file's pages, the kernel's copy of them, the module
 SPARE_MEMORY = 16 * MIB
 
@@ -62,17 +63,18 @@ def _space(context):
     """An older program is replaced too: where the space is only short of that, the load itself says so."""
     described = context.description
     is_kept, has_program = Store(context.host).has(described["sha256"]), context.host.exists(PROGRAM)
+    file = os.path.basename(PROGRAM) if is_kept else described["file"]
     wanted = (0 if is_kept else described["size"] + MARGIN) + (0 if has_program else PROGRAM_SIZE)
     wanted_files = (0 if is_kept else FILES) + (0 if has_program else 1)
     free, files = context.host.free_space(STORE_DIRECTORY)
     if free < wanted:
-        yield _no_space(described, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
+        yield _no_space(file, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
     if files is not None and files < wanted_files:
-        yield _no_space(described, number_of(files, "file"), number_of(wanted_files, "file"))
+        yield _no_space(file, number_of(files, "file"), number_of(wanted_files, "file"))
 
 
-def _no_space(described, free, wanted):
-    return finding("no-space", STORE_DIRECTORY, path=STORE_DIRECTORY, file=described["file"], free=free, wanted=wanted)
+def _no_space(file, free, wanted):
+    return finding("no-space", STORE_DIRECTORY, path=STORE_DIRECTORY, file=file, free=free, wanted=wanted)
 
 
 def _memory(context):

@@ -11,6 +11,8 @@ from collections import Counter
 
 import pytest
 
+from ansible_collections.kernel.livepatch.tests.unit.plugins.playbooks import written_tasks
+
 # In the order of digests of these names, of which the first is the canary.
 CANARY, *OTHERS = FIVE = ["web2", "web1", "web3", "web4", "web5"]
 MOST_TASKS = 8  # that a wave shows, without those of its looks
@@ -90,6 +92,18 @@ def test_only_a_host_that_failed_is_rolled_back_and_no_other_is_shown_there(roll
     rolled_back = [task for task in waves(run)[0] if "live patches of each host" in task.name]
     assert [about(name, rolled_back) for name in ("web3", "web1")] == [[task.name for task in rolled_back], []]
     assert len(rolled_back) == 2
+
+
+@pytest.mark.parametrize("budget", [0, 5])
+@pytest.mark.parametrize("problem", [
+    {"keep": "reverted"}, {"keep": "failed"}, {"load": "waiting"}, {"load": "failed"}], ids=str)
+def test_a_file_of_the_user_never_takes_the_place_of_one_of_the_role(rollout, tmp_path, problem, budget):
+    for file in (written_tasks.COLLECTION / "roles" / "apply" / "tasks").iterdir():
+        (tmp_path / file.name).write_text("- ansible.builtin.debug: {msg: of the user}\n")
+    run = rollout(
+        {**{name: {} for name in FIVE}, "web3": problem}, livepatch_failure_budget=budget, livepatch_waves="100%",
+        livepatch_looks=0)
+    assert "PLAY RECAP" in run.output and "of the user" not in run.output, run.output
 
 
 def test_a_wave_without_looks_still_looks_at_a_host_whose_transition_goes_on(rollout, runs, calls):

@@ -226,11 +226,14 @@ def test_a_temporary_file_is_there_as_long_as_it_is_used(cache):
     assert not file.exists()
 
 
-def test_an_action_plugin_imports_no_parser_of_patch_files():
-    """Ansible imports it once, and forks that process for each host of a fleet."""
+def test_the_plugins_of_a_rollout_import_no_parser_of_patch_files():
+    """Ansible imports them once, and forks that process for each host of a fleet."""
+    plugins = (
+        "action._rollout_step", "action.patch", "action.patch_check", "action.patch_hook", "action.patch_rollback",
+        "action.patch_verify", "action.patch_watch", "callback.hooks", "lookup.hosts")
     code = (
-        "import sys\n"
-        "from ansible_collections.kernel.livepatch.plugins.action import _rollout_step, patch, patch_check\n"
+        f"import importlib, sys\nfor name in {plugins}:\n"
+        "    importlib.import_module('ansible_collections.kernel.livepatch.plugins.' + name)\n"
         "print(*(name for name in sys.modules if name.startswith('elftools') or '._formats' in name))")
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
