@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from guest import STORE
 
 # file, code, a part of the sentence; none of these needs the host to have the file.
 REFUSED_BEFORE_SENDING = [
@@ -34,6 +35,18 @@ def test_a_bad_file_is_refused_before_it_is_sent(play, guest, patches, file, cod
     assert outcome.trips in ([], ["ssh"])
     assert guest.kept_files() == []
     assert guest.live_patches() == []
+
+
+def test_a_disk_with_room_for_the_file_and_not_for_the_program_is_told_before_either_is_written(play, guest, patches):
+    guest.run(f"mkdir -p -m 700 {STORE} && mount -t tmpfs -o size=2m,mode=700 none {STORE}")
+    try:
+        outcome = play("patch", src=patches["cmdline_v1"])
+        assert (outcome.code, outcome.result["code"], outcome.trips) == (2, "no-space", ["ssh"]), outcome.output
+        assert guest.run(f"ls {STORE}") == ""
+    finally:
+        guest.run(f"umount {STORE}")
+    assert guest.live_patches() == []
+    assert play("patch", src=patches["cmdline_v1"]).result["patch"]["state"] == "enabled"
 
 
 @pytest.mark.parametrize("file, code, errno", REFUSED_BY_THE_KERNEL)
