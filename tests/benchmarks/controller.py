@@ -54,38 +54,44 @@ def patch_files(count: int = 1) -> Iterator[list[Path]]:
         yield files
 
 
+class Pair(t.NamedTuple):
+    """A ping and a rollout over the same hosts, one after the other."""
+
+    ping: Run
+    rollout: Run
+
+
 def rollout_to_ping(settings: Settings) -> dict[str, float]:
     """Whole rollouts and pings in turn, for each size of the fleet."""
     values: dict[str, float] = {}
-    runs: dict[str, dict[int, list[Run]]] = {"ping": {}, "rollout": {}}
+    pairs: dict[int, list[Pair]] = {}
     for count in settings.hosts:
         with patch_files() as (patch,), tempfile.TemporaryDirectory() as directory:
             fleet = Fleet(Path(directory), count, patch)
             # A small fleet is over soon, so its figures need more pairs.
             number = max(1, settings.pairs * PAIRED // count)
-            pairs = [(fleet.ping(), fleet.rollout()) for _pair in range(number)]
+            of_size = pairs[count] = [Pair(fleet.ping(), fleet.rollout()) for _pair in range(number)]
             sent = dict(fleet.calls(fleet.names[0]))
-        for kind, of_kind in zip(runs, zip(*pairs, strict=True), strict=True):
-            runs[kind][count] = list(of_kind)
-        values[RATIO.format(f"{count:,}")] = statistics.median(rollout.cpu / ping.cpu for ping, rollout in pairs)
-        values[TASKS.title] = shown_for_each(pairs[-1][1].output, fleet.names)
-        values[SKIPPED.title] = skipped(pairs[-1][1].output)
+        values[RATIO.format(f"{count:,}")] = statistics.median(pair.rollout.cpu / pair.ping.cpu for pair in of_size)
+        output = of_size[-1].rollout.output
+        values[TASKS.title] = shown_for_each(output, fleet.names)
+        values[SKIPPED.title] = skipped(output)
         values.update({figure.title: sent[step] / 1000 for step, figure in SENT.items()})
         print(f"{count} hosts, CPU for each: " + ", ".join(
-            f"{_median(runs[kind][count], 'cpu') / count:.3f} s in a {kind}" for kind in runs), flush=True)
-    first, last = min(settings.hosts), max(settings.hosts)
+            f"{_median(of_size, kind, 'cpu') / count:.3f} s in a {kind}" for kind in Pair._fields), flush=True)
+    first, last = min(pairs), max(pairs)
     if last > first:
         values[FLAT] = values[RATIO.format(f"{last:,}")] / values[RATIO.format(f"{first:,}")]
-        for kind, of_kind in runs.items():
-            cpu, memory = ({count: _median(of_kind[count], field) for count in (first, last)}
-                           for field in ("cpu", "memory"))
-            values[GROWTH.format(kind)] = cpu[last] / last / (cpu[first] / first)
-            values[MEMORY.format(kind)] = (memory[last] - memory[first]) / (last - first) / 1024
+        for kind in Pair._fields:
+            small, large = ({field: _median(pairs[count], kind, field) for field in ("cpu", "memory")}
+                            for count in (first, last))
+            values[GROWTH.format(kind)] = (large["cpu"] / last) / (small["cpu"] / first)
+            values[MEMORY.format(kind)] = (large["memory"] - small["memory"]) / (last - first) / 1024
     return values
 
 
-def _median(runs: list[Run], field: str) -> float:
-    return statistics.median(getattr(run, field) for run in runs)
+def _median(pairs: list[Pair], kind: str, field: str) -> float:
+    return statistics.median(getattr(getattr(pair, kind), field) for pair in pairs)
 
 
 def rollout_in_shards(settings: Settings) -> dict[str, float]:
@@ -151,8 +157,8 @@ def report(settings: Settings) -> dict[str, float]:
 
 def fleet_figures(sizes: tuple[int, ...]) -> tuple[Figure, ...]:
     return (*(Figure(RATIO.format(f"{count:,}"), 4) for count in sizes),
-            Figure(FLAT, 1.1), *(Figure(GROWTH.format(kind), None) for kind in ("rollout", "ping")),
-            *(Figure(MEMORY.format(kind), None, "KiB") for kind in ("rollout", "ping")), TASKS, SKIPPED, *SENT.values())
+            Figure(FLAT, 1.1), *(Figure(GROWTH.format(kind), None) for kind in Pair._fields),
+            *(Figure(MEMORY.format(kind), None, "KiB") for kind in Pair._fields), TASKS, SKIPPED, *SENT.values())
 
 
 def benchmarks(settings: Settings) -> tuple[Benchmark, ...]:

@@ -61,12 +61,16 @@ def _selinux(context):
 
 def _space(context):
     """An older program is replaced too: where the space is only short of that, the load itself says so."""
-    described = context.description
-    is_kept, has_program = Store(context.host).has(described["sha256"]), context.host.exists(PROGRAM)
-    file = os.path.basename(PROGRAM) if is_kept else described["file"]
-    wanted = (0 if is_kept else described["size"] + MARGIN) + (0 if has_program else PROGRAM_SIZE)
-    wanted_files = (0 if is_kept else FILES) + (0 if has_program else 1)
-    free, files = context.host.free_space(STORE_DIRECTORY)
+    host, described = context.host, context.description
+    needs = []  # file, bytes, files
+    if not Store(host).has(described["sha256"]):
+        needs.append((described["file"], described["size"] + MARGIN, FILES))
+    if not host.exists(PROGRAM):
+        needs.append((os.path.basename(PROGRAM), PROGRAM_SIZE, 1))
+    if not needs:
+        return
+    file, wanted, wanted_files = needs[0][0], sum(need[1] for need in needs), sum(need[2] for need in needs)
+    free, files = host.free_space(STORE_DIRECTORY)
     if free < wanted:
         yield _no_space(file, f"{free // KIB} KiB", f"{wanted // KIB} KiB")
     if files is not None and files < wanted_files:

@@ -201,7 +201,7 @@ class ParseCache:
         digest = description["sha256"]
         self._store("images", digest, {"description": description, "source": source})
         if source is None:
-            self._write(Path(self._root, "images", f"{digest}.ko"), plain)
+            self._write(self._image_file(digest, "ko"), plain)
         return {"image": digest, "compression": compression}
 
     def _description(self, record: dict[str, t.Any], path: str) -> dict[str, t.Any]:
